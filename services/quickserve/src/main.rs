@@ -1,0 +1,2 @@
+//! The `quickserve` program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Placeholder room, filled in by the commits that follow.
