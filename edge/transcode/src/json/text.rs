@@ -1,0 +1,88 @@
+//! JSON strings on the way out.
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Appends `text` with what JSON wants escaped, without the quotes around it.
+#[inline]
+pub(crate) fn escape(text: &str, out: &mut Vec<u8>) {
+    let mut rest = text.as_bytes();
+    loop {
+        let plain = plain_prefix(rest);
+        let (before, after) = rest.split_at(plain.min(rest.len()));
+        out.extend_from_slice(before);
+        let Some((&byte, after)) = after.split_first() else { return };
+        escape_byte(byte, out);
+        rest = after;
+    }
+}
+
+#[cold]
+fn escape_byte(byte: u8, out: &mut Vec<u8>) {
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        0x08 => out.extend_from_slice(b"\\b"),
+        0x0C => out.extend_from_slice(b"\\f"),
+        _ => {
+            let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&[digit(byte >> 4), digit(byte & 0xF)]);
+        }
+    }
+}
+
+/// How many bytes from the front are neither `"`, `\` nor a control character. Eight bytes are
+/// looked at together: a byte's top bit in `found` is set when it is one of these. Borrows can set
+/// it falsely only in bytes above a true one, and the lowest is what counts.
+#[inline]
+pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let mut chunks = bytes.chunks_exact(8);
+    let mut at = 0;
+    for chunk in &mut chunks {
+        let mut word = [0; 8];
+        word.copy_from_slice(chunk);
+        let word = u64::from_le_bytes(word);
+        let zero = |x: u64| x.wrapping_sub(ONES) & !x;
+        let quote = zero(word ^ (ONES * b'"' as u64));
+        let slash = zero(word ^ (ONES * b'\\' as u64));
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (quote | slash | control) & TOPS;
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = chunks.remainder();
+    let plain = rest.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20);
+    at + plain.unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_found_at_every_place() {
+        for byte in 0..=255 {
+            for at in 0..20 {
+                let mut bytes = vec![b'x'; 20];
+                bytes[at] = byte;
+                let special = byte == b'"' || byte == b'\\' || byte < 0x20;
+                assert_eq!(plain_prefix(&bytes), if special { at } else { 20 }, "{byte} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn escapes_as_json_wants() {
+        let mut out = Vec::new();
+        escape("a\"b\\c\n\u{1}\u{1f}é🚀 and a longer tail", &mut out);
+        let want = "a\\\"b\\\\c\\n\\u0001\\u001fé🚀 and a longer tail";
+        assert_eq!(String::from_utf8(out).unwrap(), want);
+    }
+}

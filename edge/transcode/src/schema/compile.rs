@@ -1,0 +1,489 @@
+//! Descriptors to tables: types are numbered first, then fields are filled in.
+
+use std::collections::{HashMap, HashSet};
+
+use prost::Message as _;
+
+use super::descriptor::{
+    EnumType, FieldType, File, FileSet, HttpRuleType, MessageType, MethodType, ServiceType,
+};
+use super::features::{self, Features};
+use super::names::Names;
+use super::source::Source;
+use super::table::{Cardinality, Enum, EnumIndex, EnumValue, Field, Kind, Message, MessageIndex};
+use super::table::{NO_FIELD, Tag, WellKnown};
+use super::{
+    GOOGLE_API_HTTP, HttpRule, Idempotency, Location, Method, Options, Schema, SchemaError, Service,
+};
+use crate::wire;
+
+/// Fields, values or names that one type may have, so that indices fit 16 bits.
+const MAX_MEMBERS: usize = 30_000;
+/// Field numbers below this are looked up in a dense table, however few fields there are.
+const DENSE_MIN: usize = 64;
+/// `MethodOptions.idempotency_level`.
+const IDEMPOTENCY_LEVEL: u32 = 34;
+/// `MessageOptions.map_entry`.
+const MAP_ENTRY: u32 = 7;
+/// `FieldOptions.packed`.
+const PACKED: u32 = 2;
+
+pub(super) fn compile(bytes: &[u8]) -> Result<Schema, SchemaError> {
+    let set = FileSet::decode(bytes).map_err(|e| SchemaError::Malformed(e.to_string()))?;
+    let mut seen = HashSet::new();
+    let files: Vec<&File> = set.files.iter().filter(|f| seen.insert(f.name.as_str())).collect();
+    let mut compiler = Compiler::default();
+    for file in &files {
+        compiler.declare(file)?;
+    }
+    let declared = std::mem::take(&mut compiler.declared);
+    for message in &declared {
+        compiler.fields(message)?;
+    }
+    for file in &files {
+        compiler.extensions(file)?;
+        compiler.services(file)?;
+    }
+    compiler.finish()
+}
+
+/// A message whose name has its index, and whose fields are still to be compiled.
+struct Declared<'a> {
+    index: usize,
+    descriptor: &'a MessageType,
+    features: Features,
+    source: std::rc::Rc<Source<'a>>,
+    path: Vec<i32>,
+}
+
+#[derive(Default)]
+struct Compiler<'a> {
+    declared: Vec<Declared<'a>>,
+    messages: Vec<Message>,
+    message_names: HashMap<Box<str>, MessageIndex>,
+    enums: Vec<Enum>,
+    enum_names: HashMap<Box<str>, EnumIndex>,
+    services: Vec<Service>,
+}
+
+/// Where a declaration stands while files are walked.
+struct Scope<'a> {
+    prefix: String,
+    features: Features,
+    source: std::rc::Rc<Source<'a>>,
+    path: Vec<i32>,
+}
+
+impl<'a> Scope<'a> {
+    fn of_file(file: &'a File) -> Self {
+        let features =
+            Features::of_syntax(&file.syntax, file.edition).with(&file.options, features::IN_FILE);
+        let source = std::rc::Rc::new(Source::new(&file.name, file.source.as_ref()));
+        Self { prefix: file.package.clone(), features, source, path: Vec::new() }
+    }
+
+    fn name(&self, name: &str) -> String {
+        if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
+    }
+
+    fn path(&self, kind: i32, at: usize) -> Vec<i32> {
+        let mut path = self.path.clone();
+        path.extend([kind, i32::try_from(at).unwrap_or(i32::MAX)]);
+        path
+    }
+}
+
+impl<'a> Compiler<'a> {
+    fn declare(&mut self, file: &'a File) -> Result<(), SchemaError> {
+        let scope = Scope::of_file(file);
+        for (at, descriptor) in file.messages.iter().enumerate() {
+            self.declare_message(&scope, scope.path(4, at), descriptor)?;
+        }
+        file.enums.iter().try_for_each(|descriptor| self.declare_enum(&scope, descriptor))
+    }
+
+    fn declare_message(
+        &mut self,
+        scope: &Scope<'a>,
+        path: Vec<i32>,
+        descriptor: &'a MessageType,
+    ) -> Result<(), SchemaError> {
+        let name = scope.name(&descriptor.name);
+        let index = self.messages.len();
+        let features = scope.features.with(&descriptor.options, features::IN_MESSAGE);
+        let options = Options::new(descriptor.options.clone());
+        let map_entry = options.varint(MAP_ENTRY) == Some(1);
+        let location = scope.source.at(&path);
+        let message = Message { map_entry, options, location, ..Message::empty(&name) };
+        let key = name.as_str().into();
+        if self.message_names.insert(key, MessageIndex(index as u32)).is_some() {
+            return Err(invalid(name, "is declared twice"));
+        }
+        self.messages.push(message);
+        let source = scope.source.clone();
+        let inner = Scope { prefix: name, features, source: source.clone(), path: path.clone() };
+        self.declared.push(Declared { index, descriptor, features, source, path });
+        for (at, nested) in descriptor.messages.iter().enumerate() {
+            self.declare_message(&inner, inner.path(3, at), nested)?;
+        }
+        descriptor.enums.iter().try_for_each(|nested| self.declare_enum(&inner, nested))
+    }
+
+    fn declare_enum(
+        &mut self,
+        scope: &Scope<'a>,
+        descriptor: &EnumType,
+    ) -> Result<(), SchemaError> {
+        let full_name = scope.name(&descriptor.name);
+        if descriptor.values.len() > MAX_MEMBERS {
+            return Err(invalid(full_name, "has too many values"));
+        }
+        let features = scope.features.with(&descriptor.options, features::IN_ENUM);
+        let name_of = |v: &super::descriptor::EnumValueType| v.name.as_str().into();
+        let values: Vec<_> = descriptor
+            .values
+            .iter()
+            .map(|v| EnumValue { name: name_of(v), number: v.number })
+            .collect();
+        let mut numbers: Vec<(i32, u16)> =
+            values.iter().enumerate().map(|(at, v)| (v.number, at as u16)).collect();
+        numbers.sort_unstable();
+        numbers.dedup_by_key(|&mut (number, _)| number);
+        let names = values.iter().enumerate().map(|(at, v)| (v.name(), at as u16));
+        let names = Names::build(names);
+        let index = EnumIndex(self.enums.len() as u32);
+        if self.enum_names.insert(full_name.as_str().into(), index).is_some() {
+            return Err(invalid(full_name, "is declared twice"));
+        }
+        self.enums.push(Enum {
+            null_value: full_name == "google.protobuf.NullValue",
+            full_name: full_name.into(),
+            values,
+            names,
+            numbers: numbers.into(),
+            closed: features.closed_enum,
+            options: Options::new(descriptor.options.clone()),
+        });
+        Ok(())
+    }
+
+    fn fields(&mut self, declared: &Declared<'a>) -> Result<(), SchemaError> {
+        let descriptor = declared.descriptor;
+        // `optional` in proto3 is a oneof of its own, declared after the real ones.
+        let synthetic: HashSet<i32> = descriptor
+            .fields
+            .iter()
+            .filter(|f| f.proto3_optional)
+            .filter_map(|f| f.oneof)
+            .collect();
+        let oneofs = descriptor.oneofs.iter().enumerate();
+        let oneofs = oneofs.filter(|(at, _)| !synthetic.contains(&(*at as i32)));
+        let oneofs: Vec<Box<str>> = oneofs.map(|(_, oneof)| oneof.name.as_str().into()).collect();
+        let mut fields = Vec::with_capacity(descriptor.fields.len());
+        for (at, field) in descriptor.fields.iter().enumerate() {
+            let owner = self.messages.get(declared.index).map(|m| m.full_name.to_string());
+            let owner = owner.unwrap_or_default();
+            let mut path = declared.path.clone();
+            path.extend([2, at as i32]);
+            let comment = declared.source.at(&path).comment;
+            fields.push(self.field(&owner, field, declared.features, false, comment)?);
+        }
+        if let Some(message) = self.messages.get_mut(declared.index) {
+            message.oneofs = oneofs;
+            message.fields = fields;
+        }
+        Ok(())
+    }
+
+    fn field(
+        &self,
+        owner: &str,
+        descriptor: &FieldType,
+        features: Features,
+        extension: bool,
+        comment: Box<str>,
+    ) -> Result<Field, SchemaError> {
+        let full_name = format!("{owner}.{}", descriptor.name);
+        let number = u32::try_from(descriptor.number).unwrap_or(0);
+        if number == 0 || number > wire::MAX_FIELD {
+            return Err(invalid(full_name, "has a number out of range"));
+        }
+        let features = features.with(&descriptor.options, features::IN_FIELD);
+        let kind = self.kind(&full_name, descriptor, features)?;
+        let cardinality = self.cardinality(descriptor, kind);
+        // A map is never a group, whatever the file's features say.
+        let kind = match (kind, cardinality) {
+            (Kind::Group(entry), Cardinality::Map) => Kind::Message(entry),
+            (kind, _) => kind,
+        };
+        let singular = cardinality == Cardinality::Singular;
+        let real_oneof = descriptor.oneof.filter(|_| !descriptor.proto3_optional);
+        let always = kind.message().is_some() || descriptor.oneof.is_some() || extension;
+        let options = Options::new(descriptor.options.clone());
+        let packed = options.varint(PACKED).map_or(features.packed, |packed| packed == 1);
+        let (name, json_name) = match (extension, descriptor.json_name.as_str()) {
+            (true, _) => (format!("[{full_name}]"), format!("[{full_name}]")),
+            (false, "") => (descriptor.name.clone(), lower_camel(&descriptor.name)),
+            (false, json) => (descriptor.name.clone(), json.to_owned()),
+        };
+        Ok(Field {
+            number,
+            kind,
+            cardinality,
+            presence: singular && (always || features.explicit_presence),
+            packed: packed && cardinality == Cardinality::Repeated && kind.packable(),
+            tag: Tag::new(number, kind.wire_type()),
+            packed_tag: Tag::new(number, wire::BYTES),
+            oneof: real_oneof.and_then(|oneof| u16::try_from(oneof).ok()),
+            json_key: key(&json_name),
+            proto_key: key(&name),
+            name: name.into(),
+            json_name: json_name.into(),
+            extension,
+            options,
+            comment,
+        })
+    }
+
+    fn kind(
+        &self,
+        user: &str,
+        descriptor: &FieldType,
+        features: Features,
+    ) -> Result<Kind, SchemaError> {
+        Ok(match descriptor.kind {
+            1 => Kind::Double,
+            2 => Kind::Float,
+            3 => Kind::Int64,
+            4 => Kind::Uint64,
+            5 => Kind::Int32,
+            6 => Kind::Fixed64,
+            7 => Kind::Fixed32,
+            8 => Kind::Bool,
+            9 => Kind::String,
+            10 => Kind::Group(self.message(user, &descriptor.type_name)?),
+            11 if features.delimited => Kind::Group(self.message(user, &descriptor.type_name)?),
+            11 => Kind::Message(self.message(user, &descriptor.type_name)?),
+            12 => Kind::Bytes,
+            13 => Kind::Uint32,
+            14 => {
+                let name = descriptor.type_name.trim_start_matches('.');
+                let index = self.enum_names.get(name);
+                Kind::Enum(*index.ok_or_else(|| missing(user, &descriptor.type_name))?)
+            }
+            15 => Kind::Sfixed32,
+            16 => Kind::Sfixed64,
+            17 => Kind::Sint32,
+            18 => Kind::Sint64,
+            _ => return Err(invalid(user.to_owned(), "has no known type")),
+        })
+    }
+
+    fn cardinality(&self, descriptor: &FieldType, kind: Kind) -> Cardinality {
+        const LABEL_REPEATED: i32 = 3;
+        let entry = kind.message().and_then(|index| self.messages.get(index.0 as usize));
+        match (descriptor.label, entry) {
+            (LABEL_REPEATED, Some(entry)) if entry.map_entry => Cardinality::Map,
+            (LABEL_REPEATED, _) => Cardinality::Repeated,
+            _ => Cardinality::Singular,
+        }
+    }
+
+    fn message(&self, user: &str, name: &str) -> Result<MessageIndex, SchemaError> {
+        let index = self.message_names.get(name.trim_start_matches('.'));
+        index.copied().ok_or_else(|| missing(user, name))
+    }
+
+    /// Extensions become fields of the message they extend, where that is in the set.
+    fn extensions(&mut self, file: &'a File) -> Result<(), SchemaError> {
+        let scope = Scope::of_file(file);
+        let mut open = vec![(scope.prefix, scope.features, &file.extensions, &file.messages)];
+        while let Some((prefix, features, extensions, messages)) = open.pop() {
+            for descriptor in extensions {
+                let field = self.field(&prefix, descriptor, features, true, "".into())?;
+                let extendee = descriptor.extendee.trim_start_matches('.');
+                let Some(&index) = self.message_names.get(extendee) else { continue };
+                if let Some(message) = self.messages.get_mut(index.0 as usize) {
+                    message.fields.push(field);
+                }
+            }
+            for message in messages {
+                let features = features.with(&message.options, features::IN_MESSAGE);
+                let prefix = format!("{prefix}.{}", message.name);
+                let prefix = prefix.trim_start_matches('.').to_owned();
+                open.push((prefix, features, &message.extensions, &message.messages));
+            }
+        }
+        Ok(())
+    }
+
+    fn services(&mut self, file: &'a File) -> Result<(), SchemaError> {
+        let scope = Scope::of_file(file);
+        for (at, descriptor) in file.services.iter().enumerate() {
+            let full_name = scope.name(&descriptor.name);
+            let path = scope.path(6, at);
+            let location = scope.source.at(&path);
+            let methods = self.methods(&full_name, descriptor, &scope.source, &path)?;
+            let options = Options::new(descriptor.options.clone());
+            let full_name = full_name.into();
+            self.services.push(Service { full_name, methods, options, location });
+        }
+        Ok(())
+    }
+
+    fn methods(
+        &self,
+        service: &str,
+        descriptor: &ServiceType,
+        source: &Source<'_>,
+        path: &[i32],
+    ) -> Result<Vec<Method>, SchemaError> {
+        let methods = descriptor.methods.iter().enumerate();
+        let methods = methods.map(|(at, descriptor)| {
+            let mut path = path.to_vec();
+            path.extend([2, at as i32]);
+            self.method(service, descriptor, source.at(&path))
+        });
+        methods.collect()
+    }
+
+    fn method(
+        &self,
+        service: &str,
+        descriptor: &MethodType,
+        location: Location,
+    ) -> Result<Method, SchemaError> {
+        let user = format!("{service}.{}", descriptor.name);
+        let options = Options::new(descriptor.options.clone());
+        let rule = options.message(GOOGLE_API_HTTP).map(HttpRuleType::decode).transpose();
+        let rule = rule.map_err(|_| invalid(user.clone(), "has a malformed google.api.http"))?;
+        Ok(Method {
+            name: descriptor.name.as_str().into(),
+            path: format!("/{service}/{}", descriptor.name).into(),
+            input: self.message(&user, &descriptor.input)?,
+            output: self.message(&user, &descriptor.output)?,
+            client_streaming: descriptor.client_streaming,
+            server_streaming: descriptor.server_streaming,
+            idempotency: match options.varint(IDEMPOTENCY_LEVEL) {
+                Some(1) => Idempotency::NoSideEffects,
+                Some(2) => Idempotency::Idempotent,
+                _ => Idempotency::Unknown,
+            },
+            http_rule: rule.map(HttpRule::from),
+            options,
+            location,
+        })
+    }
+
+    fn finish(mut self) -> Result<Schema, SchemaError> {
+        for message in &mut self.messages {
+            message.index()?;
+        }
+        let shapes: Vec<WellKnown> = self.messages.iter().map(super::well_known::of).collect();
+        for (message, shape) in self.messages.iter_mut().zip(shapes) {
+            message.well_known = shape;
+        }
+        Ok(Schema {
+            messages: self.messages,
+            message_names: self.message_names,
+            enums: self.enums,
+            enum_names: self.enum_names,
+            services: self.services,
+            no_message: Message::empty(""),
+            no_enum: Enum::empty(),
+        })
+    }
+}
+
+impl Message {
+    fn empty(full_name: &str) -> Self {
+        Self {
+            full_name: full_name.into(),
+            fields: Vec::new(),
+            names: Names::default(),
+            dense: Box::default(),
+            oneofs: Vec::new(),
+            well_known: WellKnown::None,
+            map_entry: false,
+            options: Options::default(),
+            location: Location::default(),
+        }
+    }
+
+    /// Sorts the fields and builds the tables by name and by number.
+    fn index(&mut self) -> Result<(), SchemaError> {
+        if self.fields.len() > MAX_MEMBERS || self.oneofs.len() > MAX_MEMBERS {
+            return Err(invalid(self.full_name.to_string(), "has too many fields"));
+        }
+        self.fields.sort_by_key(|f| f.number);
+        if self.fields.windows(2).any(|pair| matches!(pair, [a, b] if a.number == b.number)) {
+            return Err(invalid(self.full_name.to_string(), "uses a field number twice"));
+        }
+        // ProtoJSON names win over `.proto` names of other fields.
+        let json = self.fields.iter().enumerate().map(|(at, f)| (f.json_name(), at as u16));
+        let proto = self.fields.iter().enumerate().map(|(at, f)| (f.name(), at as u16));
+        self.names = Names::build(json.chain(proto.filter(|&(_, at)| {
+            self.fields.get(usize::from(at)).is_some_and(|f| f.name != f.json_name)
+        })));
+        let last = self.fields.last().map_or(0, |f| f.number as usize);
+        let size = if last < DENSE_MIN.max(self.fields.len() * 4) { last + 1 } else { DENSE_MIN };
+        let mut dense = vec![NO_FIELD; size];
+        for (at, field) in self.fields.iter().enumerate() {
+            if let Some(slot) = dense.get_mut(field.number as usize) {
+                *slot = at as u16;
+            }
+        }
+        self.dense = dense.into();
+        Ok(())
+    }
+}
+
+impl Enum {
+    fn empty() -> Self {
+        Self {
+            full_name: Box::default(),
+            values: Vec::new(),
+            names: Names::default(),
+            numbers: Box::default(),
+            closed: false,
+            null_value: false,
+            options: Options::default(),
+        }
+    }
+}
+
+/// `,"name":`, escaped.
+fn key(name: &str) -> Box<[u8]> {
+    let mut key = b",\"".to_vec();
+    crate::json::escape(name, &mut key);
+    key.extend_from_slice(b"\":");
+    key.into()
+}
+
+/// The ProtoJSON name that compilers give a field without `json_name`.
+fn lower_camel(name: &str) -> String {
+    let mut camel = String::with_capacity(name.len());
+    let mut upper = false;
+    for c in name.chars() {
+        match c {
+            '_' => upper = true,
+            c if upper => {
+                camel.push(c.to_ascii_uppercase());
+                upper = false;
+            }
+            c => camel.push(c),
+        }
+    }
+    camel
+}
+
+fn missing(user: &str, name: &str) -> SchemaError {
+    SchemaError::MissingType {
+        name: name.trim_start_matches('.').to_owned(),
+        user: user.to_owned(),
+    }
+}
+
+fn invalid(name: String, problem: &'static str) -> SchemaError {
+    SchemaError::Invalid { name, problem }
+}

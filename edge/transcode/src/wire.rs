@@ -1,0 +1,299 @@
+//! The protobuf wire format: reading it with every length checked, and writing it into a buffer.
+
+use bytes::BytesMut;
+
+/// Why bytes are not the wire format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed(pub &'static str);
+
+pub(crate) const TRUNCATED: Malformed = Malformed("it ends inside a field");
+
+/// The wire types, as in the low three bits of a tag.
+pub(crate) const VARINT: u32 = 0;
+pub(crate) const FIXED64: u32 = 1;
+pub(crate) const BYTES: u32 = 2;
+pub(crate) const START_GROUP: u32 = 3;
+pub(crate) const END_GROUP: u32 = 4;
+pub(crate) const FIXED32: u32 = 5;
+
+/// The largest field number.
+pub(crate) const MAX_FIELD: u32 = (1 << 29) - 1;
+
+/// Groups inside groups that an unknown field may hold.
+const MAX_GROUP_DEPTH: u32 = 100;
+
+/// Takes a varint from the front of `input`.
+#[inline]
+pub(crate) fn varint(input: &mut &[u8]) -> Result<u64, Malformed> {
+    match input.split_first() {
+        Some((&byte, rest)) if byte < 0x80 => {
+            *input = rest;
+            Ok(u64::from(byte))
+        }
+        _ => long_varint(input),
+    }
+}
+
+fn long_varint(input: &mut &[u8]) -> Result<u64, Malformed> {
+    let mut value = 0;
+    for (at, &byte) in input.iter().enumerate().take(10) {
+        if at == 9 && byte > 1 {
+            return Err(Malformed("a varint has more than 64 bits"));
+        }
+        value |= u64::from(byte & 0x7F) << (7 * at);
+        if byte < 0x80 {
+            *input = input.get(at + 1..).unwrap_or_default();
+            return Ok(value);
+        }
+    }
+    Err(if input.len() < 10 { TRUNCATED } else { Malformed("a varint has more than ten bytes") })
+}
+
+/// Takes a tag: a field number within its range, and a wire type.
+#[inline]
+pub(crate) fn tag(input: &mut &[u8]) -> Result<u32, Malformed> {
+    let tag = u32::try_from(varint(input)?).map_err(|_| Malformed("a tag is out of range"))?;
+    if tag >> 3 == 0 { Err(Malformed("a field number is zero")) } else { Ok(tag) }
+}
+
+/// Takes the next `len` bytes.
+#[inline]
+pub(crate) fn take<'a>(input: &mut &'a [u8], len: usize) -> Result<&'a [u8], Malformed> {
+    let (taken, rest) = input.split_at_checked(len).ok_or(TRUNCATED)?;
+    *input = rest;
+    Ok(taken)
+}
+
+/// Takes a length-delimited value.
+#[inline]
+pub(crate) fn delimited<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
+    let len = usize::try_from(varint(input)?).map_err(|_| TRUNCATED)?;
+    take(input, len)
+}
+
+/// Takes four bytes, little-endian.
+#[inline]
+pub(crate) fn fixed32(input: &mut &[u8]) -> Result<u32, Malformed> {
+    let (bytes, rest) = input.split_first_chunk().ok_or(TRUNCATED)?;
+    *input = rest;
+    Ok(u32::from_le_bytes(*bytes))
+}
+
+/// Takes eight bytes, little-endian.
+#[inline]
+pub(crate) fn fixed64(input: &mut &[u8]) -> Result<u64, Malformed> {
+    let (bytes, rest) = input.split_first_chunk().ok_or(TRUNCATED)?;
+    *input = rest;
+    Ok(u64::from_le_bytes(*bytes))
+}
+
+/// Takes the body of a group up to its end tag, which is taken too.
+pub(crate) fn group<'a>(input: &mut &'a [u8], field: u32) -> Result<&'a [u8], Malformed> {
+    let start = *input;
+    let mut open = vec![field];
+    while let Some(&current) = open.last() {
+        let before = input.len();
+        let tag = tag(input)?;
+        match tag & 7 {
+            START_GROUP if open.len() as u32 >= MAX_GROUP_DEPTH => {
+                return Err(Malformed("groups are nested too deep"));
+            }
+            START_GROUP => open.push(tag >> 3),
+            END_GROUP if tag >> 3 != current => {
+                return Err(Malformed("a group ends with another field's tag"));
+            }
+            END_GROUP => {
+                open.pop();
+                if open.is_empty() {
+                    return Ok(start.get(..start.len() - before).unwrap_or_default());
+                }
+            }
+            _ => skip(input, tag)?,
+        }
+    }
+    Err(TRUNCATED)
+}
+
+/// Takes the value that follows `tag` without looking at it.
+pub(crate) fn skip(input: &mut &[u8], tag: u32) -> Result<(), Malformed> {
+    match tag & 7 {
+        VARINT => varint(input).map(drop),
+        FIXED64 => take(input, 8).map(drop),
+        BYTES => delimited(input).map(drop),
+        START_GROUP => group(input, tag >> 3).map(drop),
+        FIXED32 => take(input, 4).map(drop),
+        END_GROUP => Err(Malformed("a group ends that was not begun")),
+        _ => Err(Malformed("a wire type does not exist")),
+    }
+}
+
+/// One field of a message as it stands on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Record<'a> {
+    Varint(u64),
+    Fixed64(u64),
+    Bytes(&'a [u8]),
+    Group(&'a [u8]),
+    Fixed32(u32),
+}
+
+/// The fields of a message in their order, with their numbers.
+pub(crate) struct Records<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Records<'a> {
+    pub fn new(message: &'a [u8]) -> Self {
+        Self { rest: message }
+    }
+
+    fn read(&mut self) -> Result<(u32, Record<'a>), Malformed> {
+        let tag = tag(&mut self.rest)?;
+        let record = match tag & 7 {
+            VARINT => Record::Varint(varint(&mut self.rest)?),
+            FIXED64 => Record::Fixed64(fixed64(&mut self.rest)?),
+            BYTES => Record::Bytes(delimited(&mut self.rest)?),
+            START_GROUP => Record::Group(group(&mut self.rest, tag >> 3)?),
+            FIXED32 => Record::Fixed32(fixed32(&mut self.rest)?),
+            END_GROUP => return Err(Malformed("a group ends that was not begun")),
+            _ => return Err(Malformed("a wire type does not exist")),
+        };
+        Ok((tag >> 3, record))
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<(u32, Record<'a>), Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let read = self.read();
+        if read.is_err() {
+            self.rest = &[];
+        }
+        Some(read)
+    }
+}
+
+/// The bytes that `value` takes as a varint.
+#[inline]
+pub(crate) fn varint_len(value: u64) -> usize {
+    (70 - (value | 1).leading_zeros() as usize) / 7
+}
+
+/// Encodes `value` into the front of `buffer` and says how many bytes it took.
+#[inline]
+pub(crate) fn encode_varint(mut value: u64, buffer: &mut [u8; 10]) -> usize {
+    for (at, byte) in buffer.iter_mut().enumerate() {
+        if value < 0x80 {
+            *byte = value as u8;
+            return at + 1;
+        }
+        *byte = value as u8 | 0x80;
+        value >>= 7;
+    }
+    10
+}
+
+/// Appends a varint.
+#[inline]
+pub(crate) fn put_varint(out: &mut BytesMut, value: u64) {
+    if value < 0x80 {
+        out.extend_from_slice(&[value as u8]);
+    } else {
+        let mut buffer = [0; 10];
+        let len = encode_varint(value, &mut buffer);
+        out.extend_from_slice(buffer.get(..len).unwrap_or_default());
+    }
+}
+
+/// Appends a length-delimited value without its tag.
+#[inline]
+pub(crate) fn put_delimited(out: &mut BytesMut, value: &[u8]) {
+    put_varint(out, value.len() as u64);
+    out.extend_from_slice(value);
+}
+
+/// Leaves one byte for a length that [`close`] fills in. Returns where.
+#[inline]
+pub(crate) fn open(out: &mut BytesMut) -> usize {
+    let start = out.len();
+    out.extend_from_slice(&[0]);
+    start
+}
+
+/// Writes the length of what came after [`open`], and makes room where it needs more than a byte.
+#[inline]
+pub(crate) fn close(out: &mut BytesMut, start: usize) {
+    let len = out.len() - start - 1;
+    match out.get_mut(start) {
+        Some(byte) if len < 0x80 => *byte = len as u8,
+        _ => close_long(out, start, len),
+    }
+}
+
+fn close_long(out: &mut BytesMut, start: usize, len: usize) {
+    let mut buffer = [0; 10];
+    let size = encode_varint(len as u64, &mut buffer);
+    let prefix = buffer.get(..size).unwrap_or_default();
+    out.extend_from_slice(prefix);
+    out.copy_within(start + 1..start + 1 + len, start + size);
+    if let Some(place) = out.get_mut(start..start + size) {
+        place.copy_from_slice(prefix);
+    }
+    out.truncate(start + size + len);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_round_trip_and_know_their_length() {
+        for value in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX >> 1, u64::MAX] {
+            let mut out = BytesMut::new();
+            put_varint(&mut out, value);
+            assert_eq!(out.len(), varint_len(value));
+            assert_eq!(varint(&mut &out[..]), Ok(value));
+        }
+    }
+
+    #[test]
+    fn overlong_and_cut_varints_are_refused() {
+        assert_eq!(
+            varint(&mut &[0x80; 10][..]),
+            Err(Malformed("a varint has more than ten bytes"))
+        );
+        let mut wide = [0xFF; 10];
+        wide[9] = 2;
+        assert_eq!(varint(&mut &wide[..]), Err(Malformed("a varint has more than 64 bits")));
+        assert_eq!(varint(&mut &[0x80][..]), Err(TRUNCATED));
+        assert_eq!(varint(&mut &[][..]), Err(TRUNCATED));
+    }
+
+    #[test]
+    fn closing_makes_room_for_long_lengths() {
+        for len in [0, 127, 128, 16_383, 16_384, 3_000_000] {
+            let mut out = BytesMut::from(&b"before"[..]);
+            let start = open(&mut out);
+            let body: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            out.extend_from_slice(&body);
+            close(&mut out, start);
+            let mut rest = &out[6..];
+            assert_eq!(delimited(&mut rest), Ok(&body[..]));
+            assert!(rest.is_empty());
+        }
+    }
+
+    #[test]
+    fn groups_are_matched_by_number() {
+        let bytes = [0x08, 0x01, 0x1B, 0x1C, 0x14, 0x08];
+        let mut input = &bytes[..];
+        assert_eq!(group(&mut input, 2), Ok(&bytes[..4]));
+        assert_eq!(input, [0x08]);
+        assert!(group(&mut &[0x1C][..], 2).is_err());
+        assert!(group(&mut &[0x0B; 200][..], 1).is_err());
+    }
+}
