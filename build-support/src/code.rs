@@ -16,6 +16,7 @@ pub fn generate(contracts: &Contracts, out: &Path, skip_debug: &[String]) -> io:
     config
         .out_dir(out)
         .include_file("mod.rs")
+        .btree_map(["."]) // one order of entries, so that equal messages have equal bytes
         .service_generator(Box::new(Both::new()))
         .skip_debug(skip_debug);
     config.compile_fds(contracts.for_generation())

@@ -2,7 +2,10 @@
 
 mod code;
 mod contracts;
+mod debug;
+mod names;
 mod problem;
+mod rules;
 
 pub use problem::Problem;
 
@@ -29,19 +32,26 @@ pub fn compile_protos() {
     }
 }
 
-/// Compiles every `.proto` below `tree`, with imports from `include`, into the folder `out`:
-/// `descriptors.bin` (the descriptor set with options and comments) and `mod.rs` (the generated tree).
+/// Compiles every `.proto` below `tree`, with imports from `include`, into the folder `out`: `descriptors.bin` (the
+/// descriptor set with options and comments), `mod.rs` (the tree of messages, clients and servers) and `derived.rs` (what
+/// the options say: rules, redaction). The crate that includes them has `codec` and `validate` at its root.
 ///
 /// # Errors
 /// Every fault of the contracts, in the order of files and lines.
 pub fn compile(include: &[PathBuf], tree: &Path, out: &Path) -> Result<(), Vec<Problem>> {
     let contracts = Contracts::load(include, tree).map_err(|problem| vec![problem])?;
-    write(&contracts, out).map_err(|error| vec![Problem::outside(error)])
+    let rules = rules::generate(&contracts).map_err(|mut problems| {
+        problems.sort();
+        problems
+    })?;
+    let derived = rules + &debug::generate(&contracts);
+    write(&contracts, &derived, out).map_err(|error| vec![Problem::outside(error)])
 }
 
-fn write(contracts: &Contracts, out: &Path) -> io::Result<()> {
+fn write(contracts: &Contracts, derived: &str, out: &Path) -> io::Result<()> {
     fs::create_dir_all(out)?;
-    code::generate(contracts, out, &[])?;
+    code::generate(contracts, out, &debug::skipped(contracts))?;
+    write_if_changed(&out.join("derived.rs"), derived.as_bytes())?;
     write_if_changed(&out.join("descriptors.bin"), &contracts.bytes)
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Nothing is written here for a new RPC or package: the build finds every file below `quickserve/`.
 
-#[doc(hidden)]
 pub mod codec;
+pub mod validate;
 
 pub use generated::{google, quickserve};
 
@@ -14,4 +14,9 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 #[allow(missing_docs, clippy::all, rustdoc::all)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/mod.rs"));
+}
+
+#[allow(unused, clippy::all)]
+mod derived {
+    include!(concat!(env!("OUT_DIR"), "/derived.rs"));
 }

@@ -1,0 +1,112 @@
+//! Formats of strings that the contract names: addresses of mail and hosts, UUIDs, URIs.
+
+mod uri;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A format known by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// An e-mail address as HTML defines it: no quoted parts, no comments.
+    Email,
+    /// A host name (RFC 1034, RFC 1123).
+    Hostname,
+    /// An IP address of version 4 or 6, without a zone.
+    Ip,
+    /// An IP address of version 4.
+    Ipv4,
+    /// An IP address of version 6, without a zone.
+    Ipv6,
+    /// An absolute URI (RFC 3986).
+    Uri,
+    /// A host name or an IP address.
+    Address,
+    /// A UUID with its hyphens (RFC 9562), in either case.
+    Uuid,
+    /// A UUID without hyphens.
+    Tuuid,
+}
+
+impl Format {
+    /// Whether the text has the format. The empty text has none.
+    pub fn matches(self, text: &str) -> bool {
+        match self {
+            Self::Email => email(text),
+            Self::Hostname => hostname(text),
+            Self::Ip => text.parse::<IpAddr>().is_ok(),
+            Self::Ipv4 => text.parse::<Ipv4Addr>().is_ok(),
+            Self::Ipv6 => text.parse::<Ipv6Addr>().is_ok(),
+            Self::Uri => uri::absolute(text),
+            Self::Address => text.parse::<IpAddr>().is_ok() || hostname(text),
+            Self::Uuid => uuid(text),
+            Self::Tuuid => text.len() == 32 && hexadecimal(text),
+        }
+    }
+
+    /// The rule's identifier.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Self::Email => "string.email",
+            Self::Hostname => "string.hostname",
+            Self::Ip => "string.ip",
+            Self::Ipv4 => "string.ipv4",
+            Self::Ipv6 => "string.ipv6",
+            Self::Uri => "string.uri",
+            Self::Address => "string.address",
+            Self::Uuid => "string.uuid",
+            Self::Tuuid => "string.tuuid",
+        }
+    }
+
+    /// What a text must be.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Email => "must be an e-mail address",
+            Self::Hostname => "must be a host name",
+            Self::Ip => "must be an IP address",
+            Self::Ipv4 => "must be an IPv4 address",
+            Self::Ipv6 => "must be an IPv6 address",
+            Self::Uri => "must be an absolute URI",
+            Self::Address => "must be a host name or an IP address",
+            Self::Uuid => "must be a UUID",
+            Self::Tuuid => "must be a UUID without hyphens",
+        }
+    }
+}
+
+/// HTML Living Standard, "valid e-mail address".
+fn email(text: &str) -> bool {
+    let local = |c: char| c.is_ascii_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c);
+    text.split_once('@').is_some_and(|(name, host)| {
+        !name.is_empty() && name.chars().all(local) && host.split('.').all(label)
+    })
+}
+
+/// At most 253 characters; a dot may end it; the last label is no number, or it would be an address.
+fn hostname(text: &str) -> bool {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.len() <= 253
+        && text.split('.').all(label)
+        && !last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// One label of a host name: up to 63 letters, digits and inner hyphens.
+fn label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+fn uuid(text: &str) -> bool {
+    let mut groups = text.split('-');
+    let fits = [8, 4, 4, 4, 12]
+        .iter()
+        .all(|size| groups.next().is_some_and(|group| group.len() == *size && hexadecimal(group)));
+    fits && groups.next().is_none()
+}
+
+fn hexadecimal(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

@@ -1,0 +1,71 @@
+//! The grammar of RFC 3986, appendix A, as far as an absolute URI needs it.
+
+use std::net::Ipv6Addr;
+
+/// `scheme ":" hier-part [ "?" query ] [ "#" fragment ]`.
+pub fn absolute(text: &str) -> bool {
+    let (text, fragment) = split(text, '#');
+    let (text, query) = split(text, '?');
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let tail = |part: Option<&str>| part.is_none_or(|part| consists_of(part, ":@/?"));
+    self::scheme(scheme) && hierarchy(rest) && tail(query) && tail(fragment)
+}
+
+fn split(text: &str, at: char) -> (&str, Option<&str>) {
+    text.split_once(at).map_or((text, None), |(head, tail)| (head, Some(tail)))
+}
+
+fn scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+/// Two slashes start an authority, which ends where a path starts.
+fn hierarchy(text: &str) -> bool {
+    match text.strip_prefix("//") {
+        None => consists_of(text, ":@/"),
+        Some(rest) => {
+            let end = rest.find('/').unwrap_or(rest.len());
+            let (authority, path) = rest.split_at(end);
+            self::authority(authority) && consists_of(path, ":@/")
+        }
+    }
+}
+
+/// `[ userinfo "@" ] host [ ":" port ]`.
+fn authority(text: &str) -> bool {
+    let (user, place) = text.rsplit_once('@').map_or(("", text), |(user, place)| (user, place));
+    let (host, port) = match place.rfind(':') {
+        Some(colon) if !place.ends_with(']') => place.split_at(colon),
+        _ => (place, ""),
+    };
+    let port = port.strip_prefix(':').unwrap_or(port);
+    consists_of(user, ":") && self::host(host) && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn host(text: &str) -> bool {
+    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        Some(literal) => literal.parse::<Ipv6Addr>().is_ok(),
+        None => consists_of(text, ""),
+    }
+}
+
+/// Unreserved characters, sub-delimiters, `extra`, and whole percent-encoded bytes.
+fn consists_of(text: &str, extra: &str) -> bool {
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());
+        let fits = match byte {
+            b'%' => digit(bytes.next()) && digit(bytes.next()),
+            byte => {
+                byte.is_ascii_alphanumeric()
+                    || b"-._~!$&'()*+,;=".contains(&byte)
+                    || extra.as_bytes().contains(&byte)
+            }
+        };
+        if !fits {
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,52 @@
+//! The rules of a request, checked after it is decoded. Generated code implements [`Validate`] for every message from the
+//! `buf.validate` options of its contract; this module is the vocabulary that the generated code speaks.
+
+mod checker;
+mod collections;
+mod format;
+mod number;
+mod path;
+mod range;
+mod status;
+mod text;
+mod time;
+
+pub use checker::{Checker, MAX_VIOLATIONS, Violation};
+pub use collections::{BoolRules, BytesRules, EnumRules, SizeRules};
+pub use format::Format;
+pub use number::{Number, NumberRules};
+pub use path::FieldPath;
+pub use range::{Bound, Range, Scale};
+pub use status::{DOMAIN, malformed, refusal};
+pub use text::{Pattern, StringRules};
+pub use time::TimeRules;
+
+use tonic::Status;
+
+/// A message that knows the rules of its contract.
+pub trait Validate {
+    /// Appends what breaks a rule. `path` leads to this message; it is left as it was found.
+    fn validate(&self, path: &mut FieldPath, violations: &mut Vec<Violation>);
+}
+
+impl<M: Validate + ?Sized> Validate for Box<M> {
+    fn validate(&self, path: &mut FieldPath, violations: &mut Vec<Violation>) {
+        (**self).validate(path, violations);
+    }
+}
+
+/// Lists what breaks a rule, at most [`MAX_VIOLATIONS`].
+pub fn violations<M: Validate + ?Sized>(message: &M) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    message.validate(&mut FieldPath::default(), &mut violations);
+    violations
+}
+
+/// Checks a request.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` with `google.rpc.BadRequest` naming each field, and `google.rpc.ErrorInfo`.
+pub fn check<M: Validate + ?Sized>(request: &M) -> Result<(), Status> {
+    let violations = violations(request);
+    if violations.is_empty() { Ok(()) } else { Err(refusal(&violations)) }
+}
