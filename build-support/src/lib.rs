@@ -1,11 +1,14 @@
 //! Compiles the contracts: descriptors, messages, clients and servers. No protoc is needed.
 
+mod check;
 mod code;
 mod contracts;
 mod debug;
 mod names;
 mod problem;
+mod rpc;
 mod rules;
+mod table;
 
 pub use problem::Problem;
 
@@ -32,26 +35,38 @@ pub fn compile_protos() {
     }
 }
 
-/// Compiles every `.proto` below `tree`, with imports from `include`, into the folder `out`: `descriptors.bin` (the
-/// descriptor set with options and comments), `mod.rs` (the tree of messages, clients and servers) and `derived.rs` (what
-/// the options say: rules, redaction). The crate that includes them has `codec` and `validate` at its root.
+/// Compiles every `.proto` below `tree`, with imports from `include`, into the folder `out`:
+/// - `descriptors.bin`: the descriptor set with options and comments;
+/// - `mod.rs`: the tree of messages, clients and servers;
+/// - `derived.rs`: rules and redaction, as implementations for the messages;
+/// - `rpcs.rs`: the policies of all RPCs.
+///
+/// The crate that includes them has `codec`, `rpc` and `validate` at its root.
 ///
 /// # Errors
 /// Every fault of the contracts, in the order of files and lines.
 pub fn compile(include: &[PathBuf], tree: &Path, out: &Path) -> Result<(), Vec<Problem>> {
     let contracts = Contracts::load(include, tree).map_err(|problem| vec![problem])?;
-    let rules = rules::generate(&contracts).map_err(|mut problems| {
+    let rpcs = rpc::all(&contracts);
+    let mut problems = check::check(&contracts, &rpcs);
+    let rules = rules::generate(&contracts).unwrap_or_else(|faults| {
+        problems.extend(faults);
+        String::new()
+    });
+    if !problems.is_empty() {
         problems.sort();
-        problems
-    })?;
+        return Err(problems);
+    }
     let derived = rules + &debug::generate(&contracts);
-    write(&contracts, &derived, out).map_err(|error| vec![Problem::outside(error)])
+    write(&contracts, &derived, &table::generate(&rpcs), out)
+        .map_err(|error| vec![Problem::outside(error)])
 }
 
-fn write(contracts: &Contracts, derived: &str, out: &Path) -> io::Result<()> {
+fn write(contracts: &Contracts, derived: &str, rpcs: &str, out: &Path) -> io::Result<()> {
     fs::create_dir_all(out)?;
     code::generate(contracts, out, &debug::skipped(contracts))?;
     write_if_changed(&out.join("derived.rs"), derived.as_bytes())?;
+    write_if_changed(&out.join("rpcs.rs"), rpcs.as_bytes())?;
     write_if_changed(&out.join("descriptors.bin"), &contracts.bytes)
 }
 

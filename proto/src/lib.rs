@@ -3,9 +3,11 @@
 //! Nothing is written here for a new RPC or package: the build finds every file below `quickserve/`.
 
 pub mod codec;
+pub mod rpc;
 pub mod validate;
 
 pub use generated::{google, quickserve};
+pub use rpc::{Rpc, rpc, rpcs};
 
 /// The contracts as a `FileDescriptorSet`: imports, options and comments included. Reflection and the edge read this
 /// one; a set that went through Rust types has lost the options.

@@ -1,7 +1,7 @@
 //! Turns the `buf.validate` options of the contracts into an implementation of `Validate` for every message.
 
 mod field;
-mod literal;
+pub mod literal;
 mod pattern;
 mod typed;
 

@@ -1,0 +1,82 @@
+//! Who may call: said for every RPC, without contradiction, and reachable over HTTP exactly when people may call.
+
+use super::fault;
+use crate::{
+    contracts::Contracts,
+    problem::Problem,
+    rpc::{Access, Rpc},
+};
+use std::collections::BTreeSet;
+
+const SERVICE: &str = "CALLER_SERVICE";
+
+/// Callers without contracts of their own. The notification service has none yet.
+const OTHERS: [&str; 2] = ["edge", "notification"];
+
+pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
+    let known = services(contracts);
+    let mut problems = Vec::new();
+    for rpc in rpcs {
+        let mut report = |message: &str| problems.push(fault(contracts, rpc, message));
+        match &rpc.access {
+            None => report("has no `(quickserve.options.v1.rpc)`: say who may call"),
+            Some(access) if access.callers.is_empty() => report("has no `callers`"),
+            Some(access) => {
+                callers(access, &mut report);
+                peers(access, &known, &mut report);
+                reach(rpc, &mut report);
+            }
+        }
+    }
+    problems
+}
+
+/// The services that may be named as callers: whoever has a package, and the others.
+fn services(contracts: &Contracts) -> BTreeSet<String> {
+    let segment = |package: &str| package.rsplit('.').nth(1).map(str::to_owned);
+    let packages = contracts.files.iter().filter_map(|file| segment(file.package_name()));
+    packages.chain(OTHERS.map(str::to_owned)).collect()
+}
+
+fn callers(access: &Access, report: &mut impl FnMut(&str)) {
+    let unique: BTreeSet<_> = access.callers.iter().collect();
+    if unique.len() < access.callers.len() {
+        report("names a caller twice");
+    }
+    let named = |caller: &String| caller.starts_with("CALLER_") && caller != "CALLER_UNSPECIFIED";
+    if !access.callers.iter().all(named) {
+        report("has a caller that is never valid");
+    }
+    let internal = access.callers.iter().any(|caller| caller == SERVICE);
+    if internal && access.callers.len() > 1 {
+        report("mixes CALLER_SERVICE with other callers: give services an RPC of their own");
+    }
+    if access.success_status != 0 && !(200..300).contains(&access.success_status) {
+        report("has a `success_status` that is no success");
+    }
+}
+
+fn peers(access: &Access, known: &BTreeSet<String>, report: &mut impl FnMut(&str)) {
+    let internal = access.callers.iter().any(|caller| caller == SERVICE);
+    match (internal, access.services.is_empty()) {
+        (true, true) => report("has CALLER_SERVICE but no `services`"),
+        (false, false) => report("has `services` but not CALLER_SERVICE"),
+        _ => {}
+    }
+    for service in &access.services {
+        if !known.contains(service) {
+            report(&format!("names `{service}`, which is no service"));
+        }
+    }
+    if access.services.iter().collect::<BTreeSet<_>>().len() < access.services.len() {
+        report("names a service twice");
+    }
+}
+
+fn reach(rpc: &Rpc, report: &mut impl FnMut(&str)) {
+    match (rpc.is_internal(), rpc.routes.is_empty()) {
+        (false, true) => report("has no `(google.api.http)` although people may call it"),
+        (true, false) => report("has `(google.api.http)` although only services may call it"),
+        _ => {}
+    }
+}

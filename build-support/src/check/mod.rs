@@ -1,0 +1,27 @@
+//! What a contract must say for everything else to be derived from it. Each fault fails the build.
+
+mod access;
+mod comments;
+mod messages;
+mod repeats;
+mod routes;
+mod template;
+
+use crate::{contracts::Contracts, problem::Problem, rpc::Rpc};
+
+/// Every fault of the tree.
+pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
+    let mut problems = comments::check(contracts);
+    problems.extend(messages::check(contracts, rpcs));
+    problems.extend(access::check(contracts, rpcs));
+    problems.extend(repeats::check(contracts, rpcs));
+    problems.extend(routes::check(contracts, rpcs));
+    problems
+}
+
+/// A fault of one RPC.
+fn fault(contracts: &Contracts, rpc: &Rpc, message: impl AsRef<str>) -> Problem {
+    let method = &rpc.method;
+    let message = format!("{} {}", method.name(), message.as_ref());
+    contracts.problem(&method.parent_file(), method.path(), message)
+}

@@ -1,0 +1,85 @@
+//! HTTP routes: each is well formed, binds to its messages and is reached by one RPC only.
+
+use super::{fault, template::Template};
+use crate::{
+    contracts::Contracts,
+    problem::Problem,
+    rpc::{Route, Rpc},
+};
+use prost_reflect::{Kind, MessageDescriptor};
+use std::collections::HashMap;
+
+pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut taken: HashMap<(String, String), String> = HashMap::new();
+    for rpc in rpcs {
+        for route in &rpc.routes {
+            let mut report = |message: String| problems.push(fault(contracts, rpc, message));
+            let template = match parse(route) {
+                Ok(template) => template,
+                Err(message) => {
+                    report(message);
+                    continue;
+                }
+            };
+            bind(rpc, route, &template, &mut report);
+            let key = (route.verb.clone(), template.shape);
+            if let Some(other) = taken.insert(key, rpc.path()) {
+                let (verb, path) = (&route.verb, &route.template);
+                report(format!("has the route `{verb} {path}`, which {other} has already"));
+            }
+        }
+    }
+    problems
+}
+
+fn parse(route: &Route) -> Result<Template, String> {
+    if route.verb.is_empty() {
+        return Err("has a route without verb and path".into());
+    }
+    if route.nested {
+        return Err("has additional_bindings inside additional_bindings".into());
+    }
+    let words = |error| format!("has the path `{}`, which {error}", route.template);
+    Template::parse(&route.template).map_err(words)
+}
+
+fn bind(rpc: &Rpc, route: &Route, template: &Template, report: &mut impl FnMut(String)) {
+    let (input, output) = (rpc.method.input(), rpc.method.output());
+    for variable in &template.variables {
+        if let Err(reason) = scalar(&input, variable) {
+            report(format!("has the path variable `{variable}`, but {reason}"));
+        }
+    }
+    if route.verb == "GET" && !route.body.is_empty() {
+        report("has a GET route with a `body`".into());
+    }
+    let body = route.body.as_str();
+    if !["", "*"].contains(&body) && input.get_field_by_name(body).is_none() {
+        report(format!("has the `body` `{body}`, which {} has not", input.name()));
+    }
+    if template.variables.iter().any(|variable| variable == body) {
+        report(format!("takes `{body}` from the path and from the body"));
+    }
+    let response = route.response_body.as_str();
+    if !response.is_empty() && output.get_field_by_name(response).is_none() {
+        report(format!("has the `response_body` `{response}`, which {} has not", output.name()));
+    }
+}
+
+/// Follows a field path to a single scalar or enum.
+fn scalar(message: &MessageDescriptor, path: &str) -> Result<(), String> {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
+    let Some(field) = message.get_field_by_name(name) else {
+        return Err(format!("{} has no field `{name}`", message.name()));
+    };
+    if field.is_list() || field.is_map() {
+        return Err(format!("`{name}` is repeated"));
+    }
+    match (field.kind(), rest) {
+        (Kind::Message(inner), Some(rest)) => scalar(&inner, rest),
+        (Kind::Message(_), None) => Err(format!("`{name}` is a message")),
+        (_, Some(_)) => Err(format!("`{name}` is not a message")),
+        (_, None) => Ok(()),
+    }
+}

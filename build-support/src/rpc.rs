@@ -1,0 +1,140 @@
+//! What a contract says about an RPC beyond its messages: who may call, how it is repeated, where it is over HTTP.
+
+use crate::{contracts::Contracts, rules::literal::extension};
+use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
+
+/// One RPC with its options.
+pub struct Rpc {
+    /// The method.
+    pub method: MethodDescriptor,
+    /// The access policy, when there is one.
+    pub access: Option<Access>,
+    /// The HTTP routes, the additional ones included; empty without `google.api.http`.
+    pub routes: Vec<Route>,
+    /// `idempotency_level`, by name.
+    pub level: String,
+}
+
+/// The option `(quickserve.options.v1.rpc)`; enum values by name.
+pub struct Access {
+    /// `callers`.
+    pub callers: Vec<String>,
+    /// `scope`.
+    pub scope: String,
+    /// `services`.
+    pub services: Vec<String>,
+    /// `idempotency_key`.
+    pub idempotency_key: String,
+    /// `success_status`; 0 when it is not set.
+    pub success_status: i32,
+}
+
+/// One HTTP route.
+pub struct Route {
+    /// `GET`, `POST` …; empty when the contract gives none.
+    pub verb: String,
+    /// The path template.
+    pub template: String,
+    /// `body`.
+    pub body: String,
+    /// `response_body`.
+    pub response_body: String,
+    /// Whether it is an additional route that has additional routes.
+    pub nested: bool,
+}
+
+impl Rpc {
+    /// The path of its calls, `/package.Service/Method`.
+    pub fn path(&self) -> String {
+        format!("/{}/{}", self.method.parent_service().full_name(), self.method.name())
+    }
+
+    /// Whether only other services may call.
+    pub fn is_internal(&self) -> bool {
+        let access = self.access.as_ref();
+        access.is_some_and(|access| access.callers.iter().all(|caller| caller == "CALLER_SERVICE"))
+    }
+}
+
+/// Every RPC of the tree, in the order of files.
+pub fn all(contracts: &Contracts) -> Vec<Rpc> {
+    let methods = contracts.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+    methods.map(read).collect()
+}
+
+fn read(method: MethodDescriptor) -> Rpc {
+    let options = method.options();
+    let access = extension(&options, "quickserve.options.v1.rpc").map(|access| Access {
+        callers: names(&access, "callers"),
+        scope: names(&access, "scope").remove(0),
+        services: strings(&access, "services"),
+        idempotency_key: names(&access, "idempotency_key").remove(0),
+        success_status: number(&access, "success_status"),
+    });
+    let mut routes = Vec::new();
+    if let Some(rule) = extension(&options, "google.api.http") {
+        routes.push(route(&rule, false));
+        for additional in list(&rule, "additional_bindings") {
+            let Some(additional) = additional.as_message() else { continue };
+            let nested = !list(additional, "additional_bindings").is_empty();
+            routes.push(route(additional, nested));
+        }
+    }
+    let level = names(&options, "idempotency_level").remove(0);
+    Rpc { method, access, routes, level }
+}
+
+fn route(rule: &DynamicMessage, nested: bool) -> Route {
+    let (mut verb, mut template) = (String::new(), String::new());
+    for (field, value) in rule.fields() {
+        match (field.name(), value) {
+            (name @ ("get" | "put" | "post" | "delete" | "patch"), Value::String(path)) => {
+                (verb, template) = (name.to_uppercase(), path.clone());
+            }
+            ("custom", Value::Message(custom)) => {
+                (verb, template) = (string(custom, "kind"), string(custom, "path"));
+            }
+            _ => {}
+        }
+    }
+    let (body, response_body) = (string(rule, "body"), string(rule, "response_body"));
+    Route { verb, template, body, response_body, nested }
+}
+
+fn string(message: &DynamicMessage, field: &str) -> String {
+    let value = message.get_field_by_name(field);
+    value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn number(message: &DynamicMessage, field: &str) -> i32 {
+    message.get_field_by_name(field).and_then(|value| value.as_i32()).unwrap_or_default()
+}
+
+fn list(message: &DynamicMessage, field: &str) -> Vec<Value> {
+    let value = message.get_field_by_name(field);
+    value.and_then(|value| value.as_list().map(<[Value]>::to_vec)).unwrap_or_default()
+}
+
+fn strings(message: &DynamicMessage, field: &str) -> Vec<String> {
+    list(message, field).iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+/// The names of an enum field's values: one for a singular field, its default included. A number without a name is
+/// given as digits.
+fn names(message: &DynamicMessage, field: &str) -> Vec<String> {
+    use prost_reflect::{Kind, ReflectMessage};
+    let Some(field) = message.descriptor().get_field_by_name(field) else {
+        return vec![String::new()];
+    };
+    let Kind::Enum(definition) = field.kind() else { return vec![String::new()] };
+    let name = |value: &Value| {
+        let number = value.as_enum_number().unwrap_or_default();
+        definition
+            .get_value(number)
+            .map_or_else(|| number.to_string(), |value| value.name().to_owned())
+    };
+    match message.get_field(&field).as_ref() {
+        Value::List(items) => items.iter().map(name).collect(),
+        value => vec![name(value)],
+    }
+}

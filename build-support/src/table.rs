@@ -1,0 +1,57 @@
+//! The policies of all RPCs as one static table, sorted by path: nothing is looked up in descriptors at run time.
+
+use crate::{
+    names,
+    rpc::{Access, Rpc},
+};
+use std::fmt::Write;
+
+/// The Rust code of the table, to be included in a crate that has `rpc` at its root.
+pub fn generate(rpcs: &[Rpc]) -> String {
+    let mut rows: Vec<(String, String)> = rpcs.iter().filter_map(row).collect();
+    rows.sort();
+    let rows: String = rows.into_iter().map(|(_, row)| row).collect();
+    format!("/// Every RPC, sorted by path.\npub static RPCS: &[crate::rpc::Rpc] = &[\n{rows}];\n")
+}
+
+fn row(rpc: &Rpc) -> Option<(String, String)> {
+    let Access { callers, scope, services, idempotency_key, success_status } =
+        rpc.access.as_ref()?;
+    let callers: Vec<String> = callers.iter().map(|caller| value("Caller", caller)).collect();
+    let mut routes = String::new();
+    for route in &rpc.routes {
+        let _ = write!(
+            routes,
+            "crate::rpc::Route {{ verb: {:?}, template: {:?}, body: {:?}, response_body: {:?} }}, ",
+            route.verb, route.template, route.body, route.response_body
+        );
+    }
+    let level = match rpc.level.as_str() {
+        "NO_SIDE_EFFECTS" => "NoSideEffects",
+        "IDEMPOTENT" => "Idempotent",
+        _ => "Unknown",
+    };
+    let path = rpc.path();
+    let row = format!(
+        "crate::rpc::Rpc {{ path: {path:?}, service: {:?}, method: {:?}, \
+         callers: crate::rpc::Callers::of(&[{}]), scope: {}, services: &{services:?}, \
+         idempotency_key: {}, idempotency_level: crate::rpc::IdempotencyLevel::{level}, \
+         success_status: {}, client_streaming: {}, server_streaming: {}, routes: &[{routes}] }},\n",
+        rpc.method.parent_service().full_name(),
+        rpc.method.name(),
+        callers.join(", "),
+        value("Scope", scope),
+        value("IdempotencyKey", idempotency_key),
+        if *success_status == 0 { 200 } else { *success_status },
+        rpc.method.is_client_streaming(),
+        rpc.method.is_server_streaming(),
+    );
+    Some((path, row))
+}
+
+/// A value of an enum of the options, as prost names it: without the prefix of its type.
+fn value(name: &str, value: &str) -> String {
+    let full = names::camel(value);
+    let short = full.strip_prefix(name).unwrap_or(&full);
+    format!("crate::rpc::{name}::{}", names::camel(short))
+}
