@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 
 const SERVICE: &str = "CALLER_SERVICE";
 
-/// Callers without contracts of their own. The notification service has none yet.
-const OTHERS: [&str; 2] = ["edge", "notification"];
+/// The caller that has no contract of its own.
+const EDGE: &str = "edge";
 
 pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     let known = services(contracts);
@@ -31,11 +31,11 @@ pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     problems
 }
 
-/// The services that may be named as callers: whoever has a package, and the others.
+/// The services that may be named as callers: whoever has a package, and the edge.
 fn services(contracts: &Contracts) -> BTreeSet<String> {
     let segment = |package: &str| package.rsplit('.').nth(1).map(str::to_owned);
     let packages = contracts.files.iter().filter_map(|file| segment(file.package_name()));
-    packages.chain(OTHERS.map(str::to_owned)).collect()
+    packages.chain([EDGE.to_owned()]).collect()
 }
 
 fn callers(access: &Access, report: &mut impl FnMut(&str)) {
