@@ -1,1 +1,69 @@
-//! Placeholder room, filled in by the commits that follow.
+//! The tables: one migrator a service, for SQLite and PostgreSQL. What only one engine can say stays here.
+//!
+//! A new service adds its module and its line in [`migrator`].
+
+mod cleaning;
+mod common;
+mod notification;
+mod order;
+mod payment;
+mod provider;
+mod user;
+
+use sea_orm_migration::{
+    MigratorTrait,
+    sea_orm::{
+        ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr,
+        SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    },
+};
+
+/// Brings the tables of `service` up to date in the database at `url`, in the schema `schema` on PostgreSQL.
+///
+/// Everything happens in one transaction under a lock, so that of many processes that start together one migrates and
+/// the others find the work done, and a failure leaves the tables as they were.
+pub async fn migrate(url: &str, schema: &str, service: &str) -> Result<(), DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).sqlx_logging(false);
+    let sqlite = url.starts_with("sqlite");
+    if !sqlite {
+        options.set_schema_search_path(format!("{schema},public"));
+    }
+    let connection = Database::connect(options).await?;
+    if sqlite {
+        connection.execute_unprepared("PRAGMA journal_mode = WAL").await?;
+    }
+    let transaction = connection
+        .begin_with_options(TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        })
+        .await?;
+    prepare(&transaction, schema).await?;
+    up(&transaction, service).await?;
+    transaction.commit().await?;
+    connection.close().await
+}
+
+/// Takes the lock and makes the schema. SQLite's transaction is the lock, and its file the schema.
+async fn prepare(transaction: &DatabaseTransaction, schema: &str) -> Result<(), DbErr> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        transaction.execute_unprepared("SELECT pg_advisory_xact_lock(7240127)").await?;
+        transaction
+            .execute_unprepared(&format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\""))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn up(transaction: &DatabaseTransaction, service: &str) -> Result<(), DbErr> {
+    match service {
+        "cleaning" => cleaning::Migrator::up(transaction, None).await,
+        "notification" => notification::Migrator::up(transaction, None).await,
+        "order" => order::Migrator::up(transaction, None).await,
+        "payment" => payment::Migrator::up(transaction, None).await,
+        "provider" => provider::Migrator::up(transaction, None).await,
+        "user" => user::Migrator::up(transaction, None).await,
+        other => Err(DbErr::Migration(format!("no service is called {other}"))),
+    }
+}

@@ -1,0 +1,13 @@
+//! The tables of provider.
+
+use sea_orm_migration::prelude::*;
+
+/// Migrates the tables of provider.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(crate::common::Migration)]
+    }
+}

@@ -1,0 +1,269 @@
+//! A service's database: SQLite or PostgreSQL, chosen by its URL; one door to a transaction.
+
+use crate::{clock::Clock, error::Error, idempotency};
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use std::{
+    future::Future,
+    ops::Deref,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// A service's database.
+#[derive(Clone)]
+pub struct Db {
+    connection: DatabaseConnection,
+    clock: Clock,
+    wakes: Arc<Wakes>,
+}
+
+/// Wakes the workers of this process when a commit left something for them.
+#[derive(Default)]
+pub(crate) struct Wakes {
+    /// A fact waits in the outbox.
+    pub(crate) facts: Notify,
+    /// A timer falls due before the one the alarm sleeps for.
+    pub(crate) timers: Notify,
+    /// When the alarm means to wake by itself.
+    pub(crate) next_due: Mutex<Option<DateTime<Utc>>>,
+}
+
+/// What a transaction leaves for the workers.
+#[derive(Default)]
+struct Left {
+    facts: bool,
+    first_due: Option<DateTime<Utc>>,
+}
+
+/// Where a service keeps its tables, and how many connections it may hold.
+#[derive(Clone, Debug)]
+pub struct DbConfig {
+    /// `sqlite:` or `postgres:` URL.
+    pub url: String,
+    /// PostgreSQL schema that holds the service's tables; SQLite has a file a service instead.
+    pub schema: String,
+    /// Most connections of the pool.
+    pub connections: u32,
+}
+
+impl DbConfig {
+    /// The file of `service` in `folder`.
+    pub fn sqlite(folder: &Path, service: &str) -> Self {
+        let url = format!("sqlite://{}/{service}.db?mode=rwc", folder.display());
+        Self { url, schema: service.to_owned(), connections: 4 }
+    }
+
+    /// The schema of `service` in the PostgreSQL database at `url`.
+    pub fn postgres(url: &str, service: &str) -> Self {
+        Self { url: url.to_owned(), schema: service.to_owned(), connections: 8 }
+    }
+}
+
+/// An open transaction. It is rolled back unless its work succeeds.
+#[derive(Clone)]
+pub struct Tx {
+    transaction: Arc<DatabaseTransaction>,
+    clock: Clock,
+    left: Arc<Mutex<Left>>,
+}
+
+impl Tx {
+    /// The time to write into rows.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The service's clock, for new ids.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Notes that the transaction records a fact.
+    pub(crate) fn records_fact(&self) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).facts = true;
+    }
+
+    /// Notes that the transaction sets a timer.
+    pub(crate) fn sets_timer(&self, due_at: DateTime<Utc>) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.first_due = Some(left.first_due.map_or(due_at, |first| first.min(due_at)));
+    }
+}
+
+impl Deref for Tx {
+    type Target = DatabaseTransaction;
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+}
+
+impl Db {
+    /// Opens the pool. Nothing is migrated here.
+    pub async fn connect(config: &DbConfig, clock: Clock) -> Result<Self, DbErr> {
+        let connection = Database::connect(options(config)).await?;
+        Ok(Self { connection, clock, wakes: Arc::default() })
+    }
+
+    /// The connection for reads outside a transaction.
+    pub const fn read(&self) -> &DatabaseConnection {
+        &self.connection
+    }
+
+    /// The service's clock.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Runs `work` in one transaction and commits it when it succeeds.
+    ///
+    /// The transaction has a task of its own: a caller that hangs up neither leaves it open nor half done. On SQLite
+    /// it takes the write lock at once, so that reading first and writing then cannot fail for want of it.
+    pub async fn write<T, E, F, Fut>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let db = self.clone();
+        let context = crate::context::Context::current();
+        let span = tracing::Span::current();
+        let task = async move { context.scope(db.run(work)).await };
+        let joined = tokio::spawn(tracing::Instrument::instrument(task, span)).await;
+        joined.unwrap_or_else(|panic| Err(Error::internal(panic).into()))
+    }
+
+    /// As [`Db::write`], once for each idempotency key: the same key and body get the first answer again.
+    pub async fn write_once<T, E, F, Fut>(
+        &self,
+        key: Option<idempotency::Key>,
+        work: F,
+    ) -> Result<T, E>
+    where
+        T: prost::Message + Default + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let Some(key) = key else { return self.write(work).await };
+        self.write(|tx| async move {
+            if let idempotency::Begun::Replay(bytes) = idempotency::begin(&tx, &key).await? {
+                return T::decode(bytes.as_slice()).map_err(|error| Error::internal(error).into());
+            }
+            let answer = work(tx.clone()).await?;
+            idempotency::finish(&tx, &key, &answer).await?;
+            Ok(answer)
+        })
+        .await
+    }
+
+    pub(crate) fn wakes(&self) -> &Wakes {
+        &self.wakes
+    }
+
+    /// Closes the pool.
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.connection.close().await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one door to a transaction")]
+    async fn run<T, E, F, Fut>(self, work: F) -> Result<T, E>
+    where
+        E: From<Error>,
+        F: FnOnce(Tx) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let transaction =
+            Arc::new(self.connection.begin_with_options(options).await.map_err(Error::from)?);
+        let left = Arc::<Mutex<Left>>::default();
+        let tx = Tx { transaction: transaction.clone(), clock: self.clock, left: left.clone() };
+        let result = work(tx).await;
+        let Some(transaction) = Arc::into_inner(transaction) else {
+            return Err(Error::internal("a transaction outlived its work").into());
+        };
+        match result {
+            Ok(value) => {
+                transaction.commit().await.map_err(Error::from)?;
+                self.wakes.wake(&left.lock().unwrap_or_else(PoisonError::into_inner));
+                Ok(value)
+            }
+            Err(error) => {
+                if let Err(failed) = transaction.rollback().await {
+                    tracing::warn!(error = %failed, "rollback failed");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Wakes {
+    fn wake(&self, left: &Left) {
+        if left.facts {
+            self.facts.notify_one();
+        }
+        if let Some(due) = left.first_due {
+            let next = *self.next_due.lock().unwrap_or_else(PoisonError::into_inner);
+            if next.is_none_or(|next| due < next) {
+                self.timers.notify_one();
+            }
+        }
+    }
+}
+
+fn options(config: &DbConfig) -> ConnectOptions {
+    let mut options = ConnectOptions::new(&config.url);
+    options
+        .max_connections(config.connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .sqlx_logging(false);
+    if config.url.starts_with("sqlite") {
+        options.map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
+                .synchronous(sqlx::sqlite::SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(5))
+                .foreign_keys(true)
+        });
+    } else {
+        let schema = config.schema.clone();
+        options
+            .set_schema_search_path(format!("{schema},public"))
+            .set_application_name(schema)
+            .map_sqlx_postgres_opts(|postgres| {
+                postgres.options([
+                    ("statement_timeout", "10s"),
+                    ("lock_timeout", "3s"),
+                    ("idle_in_transaction_session_timeout", "15s"),
+                ])
+            })
+            .map_sqlx_postgres_pool_opts(|pool| {
+                // A call dropped inside BEGIN hands its connection back with the transaction open.
+                pool.after_release(|connection, _| {
+                    Box::pin(async move {
+                        sqlx::Executor::execute(connection, "ROLLBACK").await?;
+                        Ok(true)
+                    })
+                })
+            });
+    }
+    options
+}
+
+/// Rules that a database enforces are answers of the domain: tells whether `error` is the one named `constraint`.
+/// SQLite names the columns of a unique index instead of the index, so that either form counts.
+pub fn violates(error: &DbErr, constraint: &str, columns: &str) -> bool {
+    let text = error.to_string();
+    text.contains(constraint) || (!columns.is_empty() && text.contains(columns))
+}

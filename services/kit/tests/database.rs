@@ -1,0 +1,328 @@
+//! The database side of the runtime, on both engines: transactions, keys, facts, timers.
+
+use async_trait::async_trait;
+use kit::{
+    Db, Error, Event, Id, Tx,
+    bus::{Bus, Consumer, LocalBus},
+    idempotency::{self, Begun, Key},
+    inbox,
+    outbox::{self, Relay},
+    testing::{Backend, World, eventually},
+    timers::{self, Alarm, OnTimer, Timer},
+};
+use proto::quickserve::user::v1::UserEvent;
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+use tonic::Request;
+use uuid::Uuid;
+
+/// A database with the runtime's own tables, and no workers.
+async fn database(world: &World) -> Db {
+    let host = world.host.of("cleaning");
+    host.migrate().await.unwrap();
+    Db::connect(&host.database_config(), world.clock.clone()).await.unwrap()
+}
+
+fn fact(n: usize) -> UserEvent {
+    UserEvent { user_id: n.to_string() }
+}
+
+async fn record(db: &Db, aggregate: Uuid, seq: i64) {
+    db.write(move |tx| async move {
+        outbox::record(&tx, "user.registered", aggregate, seq, &fact(1)).await
+    })
+    .await
+    .unwrap();
+}
+
+/// Remembers what it was handed; refuses facts while told so.
+#[derive(Default)]
+struct Ear {
+    heard: Mutex<Vec<(Uuid, i64)>>,
+    refuse: Mutex<Option<Uuid>>,
+}
+
+#[async_trait]
+impl Consumer for Ear {
+    fn wants(&self, kind: &str) -> bool {
+        kind.starts_with("user.")
+    }
+
+    async fn consume(&self, event: &Event) -> Result<(), Error> {
+        if *self.refuse.lock().unwrap() == Some(event.aggregate) {
+            return Err(Error::internal("not now"));
+        }
+        self.heard.lock().unwrap().push((event.aggregate, event.seq));
+        Ok(())
+    }
+}
+
+async fn a_failed_write_leaves_nothing(backend: Backend) {
+    let world = World::new(backend).await;
+    let db = database(&world).await;
+    let aggregate = Uuid::new_v4();
+    let failed = db
+        .write(move |tx| async move {
+            outbox::record(&tx, "user.registered", aggregate, 1, &fact(1)).await?;
+            Err::<(), _>(Error::internal("changed my mind"))
+        })
+        .await;
+    assert!(failed.is_err());
+    // The number is free: nothing was kept.
+    record(&db, aggregate, 1).await;
+}
+
+async fn a_caller_that_hangs_up_neither_stops_nor_poisons_a_write(backend: Backend) {
+    let world = World::new(backend).await;
+    let db = database(&world).await;
+    for n in 0..200 {
+        let aggregate = Uuid::new_v4();
+        let write = db.write(move |tx: Tx| async move {
+            outbox::record(&tx, "user.registered", aggregate, 1, &fact(n)).await
+        });
+        // Polled a few times and dropped, somewhere between BEGIN and COMMIT.
+        let mut write = Box::pin(write);
+        for _ in 0..n % 4 {
+            let _ = futures::poll!(&mut write);
+            tokio::task::yield_now().await;
+        }
+        drop(write);
+    }
+    // Acknowledged writes are seen by a pool of their own.
+    record(&db, Uuid::from_u128(7), 1).await;
+    let other = Db::connect(&world.host.of("cleaning").database_config(), world.clock.clone());
+    let other = other.await.unwrap();
+    let bus = Arc::new(LocalBus::default());
+    let ear = Arc::new(Ear::default());
+    bus.subscribe(ear.clone());
+    let relay = Relay::new("cleaning", other, bus);
+    eventually("the last fact is delivered", || async {
+        relay.deliver_due().await.unwrap();
+        ear.heard.lock().unwrap().contains(&(Uuid::from_u128(7), 1)).then_some(())
+    })
+    .await;
+}
+
+async fn reading_first_and_writing_then_never_fails_for_want_of_a_lock(backend: Backend) {
+    let world = World::new(backend).await;
+    let db = database(&world).await;
+    let aggregate = Uuid::new_v4();
+    let tasks = (0..100).map(|n| {
+        let db = db.clone();
+        async move {
+            let key = key(&format!("key-{n}"), n);
+            db.write(move |tx| async move {
+                idempotency::begin(&tx, &key).await?;
+                timers::schedule(&tx, "late", aggregate, tx.now()).await?;
+                idempotency::finish(&tx, &key, &fact(n)).await
+            })
+            .await
+        }
+    });
+    for done in futures::future::join_all(tasks).await {
+        done.unwrap();
+    }
+}
+
+fn key(key: &str, body: usize) -> Key {
+    let mut request = Request::new(fact(body));
+    request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
+    Key::of(&request).unwrap()
+}
+
+async fn a_key_answers_once_and_only_for_its_own_request(backend: Backend) {
+    let world = World::new(backend).await;
+    let db = database(&world).await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let call = |body: usize| {
+        let (db, calls) = (db.clone(), calls.clone());
+        async move {
+            db.write_once(Some(key("k", body)), move |_| async move {
+                Ok::<_, Error>(fact(calls.fetch_add(1, Ordering::SeqCst)))
+            })
+            .await
+        }
+    };
+    let answers = futures::future::join_all((0..20).map(|_| call(1))).await;
+    for answer in answers {
+        assert_eq!(answer.unwrap(), fact(0));
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    assert!(matches!(call(2).await, Err(Error::KeyReused)));
+}
+
+async fn an_unfinished_key_is_in_progress_until_its_lease_ends(backend: Backend) {
+    let world = World::new(backend).await;
+    let db = database(&world).await;
+    let begin = || {
+        let key = key("saga", 1);
+        db.write(move |tx| async move { idempotency::begin(&tx, &key).await })
+    };
+    assert_eq!(begin().await.unwrap(), Begun::New);
+    assert!(matches!(begin().await, Err(Error::InProgress)));
+    world.clock.advance(chrono::Duration::seconds(61));
+    assert_eq!(begin().await.unwrap(), Begun::New);
+}
+
+async fn facts_arrive_in_order_for_each_aggregate(backend: Backend) {
+    let world = World::new(backend).await;
+    let db = database(&world).await;
+    let bus = Arc::new(LocalBus::default());
+    let ear = Arc::new(Ear::default());
+    bus.subscribe(ear.clone());
+    let relay = Relay::new("cleaning", db.clone(), bus);
+    let (stuck, free) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    *ear.refuse.lock().unwrap() = Some(stuck);
+    for seq in 1..=3 {
+        record(&db, stuck, seq).await;
+        record(&db, free, seq).await;
+    }
+    relay.deliver_due().await.unwrap();
+    assert_eq!(*ear.heard.lock().unwrap(), [(free, 1), (free, 2), (free, 3)]);
+    // Held up until the first one's next try; then all of them, in order.
+    *ear.refuse.lock().unwrap() = None;
+    assert_eq!(relay.deliver_due().await.unwrap(), 0);
+    world.clock.advance(chrono::Duration::seconds(2));
+    relay.deliver_due().await.unwrap();
+    assert_eq!(ear.heard.lock().unwrap()[3..], [(stuck, 1), (stuck, 2), (stuck, 3)]);
+    assert_eq!(relay.deliver_due().await.unwrap(), 0);
+}
+
+async fn the_inbox_lets_a_fact_through_once(backend: Backend) {
+    let world = World::new(backend).await;
+    let db = database(&world).await;
+    let event = Event {
+        id: Uuid::new_v4(),
+        source: "user".into(),
+        kind: "user.registered".into(),
+        aggregate: Uuid::new_v4(),
+        seq: 1,
+        occurred_at: world.clock.now(),
+        actor: String::new(),
+        traceparent: String::new(),
+        data: Vec::new(),
+    };
+    let first = || {
+        let event = event.clone();
+        db.write(move |tx| async move { inbox::first_time(&tx, "notification", &event).await })
+    };
+    let firsts = futures::future::join_all((0..10).map(|_| first())).await;
+    assert_eq!(firsts.into_iter().filter(|first| *first.as_ref().unwrap()).count(), 1);
+}
+
+/// Counts; fails the first time; one kind sets itself anew.
+struct Bell {
+    db: Db,
+    fired: AtomicUsize,
+}
+
+#[async_trait]
+impl OnTimer for Bell {
+    async fn fire(&self, timer: &Timer) -> Result<(), Error> {
+        let fired = self.fired.fetch_add(1, Ordering::SeqCst);
+        if timer.kind == "fails" && fired == 0 {
+            return Err(Error::internal("not yet"));
+        }
+        if timer.kind == "repeats" && fired < 2 {
+            let (aggregate, at) = (timer.aggregate, timer.due_at + chrono::Duration::hours(1));
+            self.db
+                .write(
+                    move |tx| async move { timers::schedule(&tx, "repeats", aggregate, at).await },
+                )
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+async fn a_timer_fires_once_whatever_the_replicas(backend: Backend) {
+    let world = World::new(backend).await;
+    let db = database(&world).await;
+    let bell = Arc::new(Bell { db: db.clone(), fired: AtomicUsize::new(0) });
+    let due = world.clock.now() + chrono::Duration::hours(1);
+    db.write(move |tx| async move {
+        for n in 0..40 {
+            timers::schedule(&tx, "once", Uuid::from_u128(n), due).await?;
+        }
+        timers::cancel(&tx, "once", Uuid::from_u128(39)).await
+    })
+    .await
+    .unwrap();
+    let replicas: Vec<_> = (0..4).map(|_| Alarm::new(db.clone(), bell.clone())).collect();
+    let ring = || futures::future::join_all(replicas.iter().map(Alarm::fire_due));
+    assert!(ring().await.into_iter().all(|count| count.unwrap() == 0), "not due yet");
+    world.clock.advance(chrono::Duration::hours(1));
+    for _ in 0..3 {
+        ring().await.into_iter().for_each(|count| drop(count.unwrap()));
+    }
+    assert_eq!(bell.fired.load(Ordering::SeqCst), 39);
+}
+
+async fn a_timer_that_fails_or_sets_itself_anew_fires_again(backend: Backend) {
+    for kind in ["fails", "repeats"] {
+        let world = World::new(backend).await;
+        let db = database(&world).await;
+        let bell = Arc::new(Bell { db: db.clone(), fired: AtomicUsize::new(0) });
+        let now = world.clock.now();
+        db.write(move |tx| async move { timers::schedule(&tx, kind, Uuid::nil(), now).await })
+            .await
+            .unwrap();
+        let alarm = Alarm::new(db, bell.clone());
+        for _ in 0..5 {
+            alarm.fire_due().await.unwrap();
+            world.clock.advance(chrono::Duration::hours(1));
+        }
+        let expected = if kind == "fails" { 2 } else { 3 };
+        assert_eq!(bell.fired.load(Ordering::SeqCst), expected, "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_start_together_migrate_once() {
+    for backend in Backend::ALL {
+        let world = World::new(backend).await;
+        let host = world.host.of("cleaning");
+        let boots = futures::future::join_all((0..8).map(|_| host.migrate())).await;
+        boots.into_iter().for_each(|boot| boot.unwrap());
+    }
+}
+
+#[test]
+fn ids_are_typed() {
+    struct Order;
+    assert_eq!(std::mem::size_of::<Id<Order>>(), 16);
+}
+
+/// Each story once for each engine.
+mod on {
+    use super::Backend;
+
+    macro_rules! stories {
+        ($($story:ident)*) => {$(
+            mod $story {
+                #[tokio::test(flavor = "multi_thread")]
+                async fn sqlite() {
+                    super::super::$story(super::Backend::Sqlite).await;
+                }
+                #[tokio::test(flavor = "multi_thread")]
+                async fn postgres() {
+                    super::super::$story(super::Backend::Postgres).await;
+                }
+            }
+        )*};
+    }
+
+    stories! {
+        a_failed_write_leaves_nothing
+        a_caller_that_hangs_up_neither_stops_nor_poisons_a_write
+        reading_first_and_writing_then_never_fails_for_want_of_a_lock
+        a_key_answers_once_and_only_for_its_own_request
+        an_unfinished_key_is_in_progress_until_its_lease_ends
+        facts_arrive_in_order_for_each_aggregate
+        the_inbox_lets_a_fact_through_once
+        a_timer_fires_once_whatever_the_replicas
+        a_timer_that_fails_or_sets_itself_anew_fires_again
+    }
+}
