@@ -14,10 +14,10 @@ use std::collections::HashMap;
 
 pub use options::Options;
 pub use service::{GOOGLE_API_HTTP, HttpRule, Idempotency, Location, Method, Service};
+pub(crate) use table::Tag;
 pub use table::{
     Cardinality, Enum, EnumIndex, EnumValue, Field, Kind, Message, MessageIndex, WellKnown,
 };
-pub(crate) use table::{NO_FIELD, Tag};
 
 /// The compiled contracts. Immutable; share it in an [`Arc`](std::sync::Arc).
 #[derive(Debug)]

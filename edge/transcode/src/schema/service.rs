@@ -38,7 +38,7 @@ impl Service {
 }
 
 /// A method of a service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Method {
     pub(super) name: Box<str>,
     pub(super) path: Box<str>,

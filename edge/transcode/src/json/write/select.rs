@@ -1,0 +1,114 @@
+//! Partial responses: the fields that a caller wants.
+
+use crate::error::{ErrorKind, FieldError};
+use crate::schema::{Cardinality, MessageIndex, Schema, WellKnown};
+
+/// A set of fields of a message, for responses that hold only those.
+///
+/// Written as comma-separated paths of ProtoJSON or `.proto` names: `id,items.name`. A path leads
+/// through lists and maps to the fields of their elements. `*` alone is everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    root: Node,
+}
+
+/// The wanted fields of a message, by index and sorted; none means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Node {
+    children: Vec<(usize, Node)>,
+}
+
+/// The longest path, in names.
+const MAX_PATH: usize = 32;
+
+impl Selection {
+    /// Reads a selection of fields of `message`.
+    ///
+    /// # Errors
+    /// When a path is empty, names a field that does not exist, or goes on after a scalar.
+    pub fn parse(schema: &Schema, message: MessageIndex, paths: &str) -> Result<Self, FieldError> {
+        let mut root = Node::default();
+        if paths == "*" {
+            return Ok(Self { root });
+        }
+        // A path that ends here wants everything below; longer ones then add nothing.
+        let mut whole = Vec::new();
+        for path in paths.split(',') {
+            let steps = resolve(schema, message, path).map_err(|e| e.in_field(path))?;
+            whole.push(steps);
+        }
+        whole.sort();
+        let mut last: Option<&Vec<usize>> = None;
+        for steps in &whole {
+            if last.is_some_and(|last| steps.starts_with(last)) {
+                continue;
+            }
+            root.add(steps);
+            last = Some(steps);
+        }
+        Ok(Self { root })
+    }
+}
+
+impl Node {
+    fn add(&mut self, steps: &[usize]) {
+        let Some((&first, rest)) = steps.split_first() else { return };
+        let at = self.children.binary_search_by_key(&first, |&(at, _)| at);
+        let at = at.unwrap_or_else(|at| {
+            self.children.insert(at, (first, Self::default()));
+            at
+        });
+        if let Some((_, child)) = self.children.get_mut(at) {
+            child.add(rest);
+        }
+    }
+}
+
+fn resolve(schema: &Schema, message: MessageIndex, path: &str) -> Result<Vec<usize>, FieldError> {
+    let unknown = |problem| FieldError::new(ErrorKind::UnknownField, problem);
+    let mut next = Some(message);
+    let mut steps = Vec::new();
+    for name in path.split('.') {
+        if steps.len() == MAX_PATH {
+            return Err(FieldError::new(ErrorKind::Limit, "the field path is too long"));
+        }
+        let ordinary = |index: &MessageIndex| {
+            steps.is_empty() || schema.message(*index).well_known == WellKnown::None
+        };
+        let message = next.filter(ordinary).map(|index| schema.message(index));
+        let message = message.ok_or_else(|| unknown("the path goes on after a value"))?;
+        let at = message.index_by_name(name.as_bytes());
+        let at = at.ok_or_else(|| unknown("the message has no such field"))?;
+        steps.push(at);
+        let field = message.fields.get(at);
+        next = field.and_then(|field| match field.cardinality {
+            Cardinality::Map => {
+                let entry = field.kind.message().map(|index| schema.message(index));
+                entry.and_then(|entry| entry.field_by_number(2)?.kind.message())
+            }
+            Cardinality::Singular | Cardinality::Repeated => field.kind.message(),
+        });
+    }
+    Ok(steps)
+}
+
+/// What is selected of the message at hand.
+#[derive(Clone, Copy)]
+pub(super) struct Selected<'s>(Option<&'s Node>);
+
+impl<'s> Selected<'s> {
+    pub const ALL: Self = Self(None);
+
+    pub fn of(selection: Option<&'s Selection>) -> Self {
+        Self(selection.map(|s| &s.root).filter(|root| !root.children.is_empty()))
+    }
+
+    /// What is selected of the field at index `at`; `None` if it is not.
+    #[inline]
+    pub fn field(self, at: usize) -> Option<Self> {
+        let Some(node) = self.0 else { return Some(self) };
+        let found = node.children.binary_search_by_key(&at, |&(at, _)| at).ok()?;
+        let (_, child) = node.children.get(found)?;
+        Some(Self(Some(child).filter(|child| !child.children.is_empty())))
+    }
+}

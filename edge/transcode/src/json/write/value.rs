@@ -1,0 +1,168 @@
+//! Single values.
+
+use super::select::Selected;
+use super::{Stop, Writer};
+use crate::error::WireError;
+use crate::json::escape;
+use crate::number::{Scalar, put_double, put_float, put_signed, put_unsigned};
+use crate::schema::{EnumIndex, Field, Kind};
+use crate::{base64, wire};
+
+impl Writer<'_, '_> {
+    /// Takes a value from the wire and prints it. False means that it counts as absent: a zero
+    /// where `zero` says so, or an unknown number of a closed enum.
+    #[inline]
+    pub(super) fn value(
+        &mut self,
+        field: &Field,
+        rest: &mut &[u8],
+        zero: bool,
+        selected: Selected<'_>,
+    ) -> Result<bool, Stop> {
+        match field.kind {
+            Kind::String => {
+                let text = wire::delimited(rest)?;
+                if text.is_empty() && !zero {
+                    return Ok(false);
+                }
+                self.string(text)?;
+                Ok(true)
+            }
+            Kind::Bytes => {
+                let bytes = wire::delimited(rest)?;
+                if bytes.is_empty() && !zero {
+                    return Ok(false);
+                }
+                self.bytes(bytes);
+                Ok(true)
+            }
+            Kind::Message(index) => {
+                let content = wire::delimited(rest)?;
+                self.message(index, content, selected)?;
+                Ok(true)
+            }
+            Kind::Group(index) => {
+                let content = wire::group(rest, field.number)?;
+                self.message(index, content, selected)?;
+                Ok(true)
+            }
+            kind => {
+                let scalar = take(kind, rest)?;
+                if scalar.is_zero() && !zero { Ok(false) } else { Ok(self.scalar(kind, scalar)) }
+            }
+        }
+    }
+}
+
+/// Takes a numeric, bool or enum value, cut to the width of its kind.
+#[inline]
+pub(super) fn take(kind: Kind, rest: &mut &[u8]) -> Result<Scalar, wire::Malformed> {
+    Ok(match kind {
+        Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => Scalar::Fixed64(wire::fixed64(rest)?),
+        Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => Scalar::Fixed32(wire::fixed32(rest)?),
+        Kind::Bool => Scalar::bool(wire::varint(rest)? != 0),
+        Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_) => {
+            Scalar::Varint(u64::from(wire::varint(rest)? as u32))
+        }
+        _ => Scalar::Varint(wire::varint(rest)?),
+    })
+}
+
+impl Writer<'_, '_> {
+    /// Prints a scalar; false for an unknown number of a closed enum.
+    #[inline]
+    pub(super) fn scalar(&mut self, kind: Kind, scalar: Scalar) -> bool {
+        let out = &mut *self.out;
+        match (kind, scalar) {
+            (Kind::Enum(index), Scalar::Varint(value)) => {
+                return self.enumeration(index, value as i32);
+            }
+            (Kind::Bool, Scalar::Varint(value)) => {
+                out.extend_from_slice(if value == 0 { b"false" } else { b"true" });
+            }
+            (Kind::Int32, Scalar::Varint(value)) => put_signed(i64::from(value as i32), out),
+            (Kind::Uint32, Scalar::Varint(value)) => put_unsigned(value, out),
+            (Kind::Sint32, Scalar::Varint(value)) => {
+                let value = value as u32;
+                put_signed(i64::from((value >> 1) as i32 ^ -((value & 1) as i32)), out);
+            }
+            (Kind::Int64, Scalar::Varint(value)) => {
+                quoted(out, |out| put_signed(value as i64, out))
+            }
+            (Kind::Sint64, Scalar::Varint(value)) => {
+                let value = (value >> 1) as i64 ^ -((value & 1) as i64);
+                quoted(out, |out| put_signed(value, out));
+            }
+            (Kind::Sfixed64, Scalar::Fixed64(value)) => {
+                quoted(out, |out| put_signed(value as i64, out));
+            }
+            (Kind::Sfixed32, Scalar::Fixed32(value)) => put_signed(i64::from(value as i32), out),
+            (Kind::Double, Scalar::Fixed64(value)) => put_double(f64::from_bits(value), out),
+            (Kind::Float, Scalar::Fixed32(value)) => put_float(f32::from_bits(value), out),
+            (_, Scalar::Fixed32(value)) => put_unsigned(u64::from(value), out),
+            (_, Scalar::Varint(value) | Scalar::Fixed64(value)) => {
+                quoted(out, |out| put_unsigned(value, out));
+            }
+        }
+        true
+    }
+
+    fn enumeration(&mut self, index: EnumIndex, number: i32) -> bool {
+        let values = self.schema.enumeration(index);
+        if values.null_value {
+            self.out.extend_from_slice(b"null");
+            return true;
+        }
+        let name = values.name(number);
+        if name.is_none() && values.closed {
+            return false;
+        }
+        match name.filter(|_| !self.options.enums_as_ints) {
+            Some(name) => quoted(self.out, |out| out.extend_from_slice(name.as_bytes())),
+            None => put_signed(i64::from(number), self.out),
+        }
+        true
+    }
+
+    /// The default value of a kind that is no message.
+    pub(super) fn zero(&mut self, kind: Kind) {
+        match kind {
+            Kind::String | Kind::Bytes => self.out.extend_from_slice(b"\"\""),
+            Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => {
+                self.scalar(kind, Scalar::Fixed64(0));
+            }
+            Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => {
+                self.scalar(kind, Scalar::Fixed32(0));
+            }
+            Kind::Enum(index) => {
+                // A closed enum's default is its first value, whatever its number.
+                let first = self.schema.enumeration(index).values.first();
+                let number = first.map_or(0, |value| value.number);
+                self.enumeration(index, number);
+            }
+            Kind::Message(_) | Kind::Group(_) => self.out.extend_from_slice(b"{}"),
+            _ => {
+                self.scalar(kind, Scalar::Varint(0));
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn string(&mut self, text: &[u8]) -> Result<(), Stop> {
+        let text =
+            std::str::from_utf8(text).map_err(|_| WireError::Malformed("a string is not UTF-8"))?;
+        quoted(self.out, |out| escape(text, out));
+        Ok(())
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        quoted(self.out, |out| base64::encode(bytes, out));
+    }
+}
+
+#[inline]
+fn quoted(out: &mut Vec<u8>, print: impl FnOnce(&mut Vec<u8>)) {
+    out.push(b'"');
+    print(out);
+    out.push(b'"');
+}
