@@ -1,0 +1,225 @@
+//! The content of a request: read within its limit, and made into one gRPC frame.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+
+use super::Content;
+use super::prepare::{Call, refused};
+use crate::accept;
+use crate::failure::Failure;
+use crate::json::{json_field_to_wire, json_paths, json_to_wire};
+use crate::limits::JsonOptions;
+use crate::rule::{Binding, RequestBody, Target};
+use crate::wire;
+
+/// The header of a gRPC frame: a flag and the length.
+const HEADER: usize = 5;
+
+/// Refuses what the headers alone show to be unreadable.
+pub(crate) fn check(
+    binding: &Binding,
+    headers: &HeaderMap,
+    content: &Content,
+) -> Result<(), Failure> {
+    if content.is_end_stream() {
+        return Ok(());
+    }
+    if let Some(coding) = headers.get(CONTENT_ENCODING)
+        && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        return Err(Failure::unsupported("the content coding is not supported"));
+    }
+    match binding.request {
+        RequestBody::Whole | RequestBody::Field(_) => {}
+        RequestBody::None | RequestBody::Raw(_) => return Ok(()),
+    }
+    match accept::content(headers) {
+        accept::Content::Json => Ok(()),
+        accept::Content::Lines if binding.method.client_streaming() => Ok(()),
+        accept::Content::Lines | accept::Content::Other => {
+            Err(Failure::unsupported("the content is expected as JSON in UTF-8"))
+        }
+    }
+}
+
+/// Reads the whole content.
+pub(crate) async fn read(
+    binding: &Binding,
+    headers: &HeaderMap,
+    mut content: Content,
+    limit: usize,
+) -> Result<Bytes, Failure> {
+    within(headers, limit)?;
+    let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = content.frame().await {
+        let frame = frame.map_err(|e| broken_off(&*e))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if binding.request == RequestBody::None && !data.is_empty() {
+            return Err(Failure::invalid("", "the method takes no content"));
+        }
+        if first.len() + rest.len() + data.len() > limit {
+            return Err(Failure::too_large(limit));
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    Ok([&first[..], &rest[..]].concat().into())
+}
+
+/// Refuses a content whose declared length is over the limit, before any of it is read.
+pub(crate) fn within(headers: &HeaderMap, limit: usize) -> Result<(), Failure> {
+    let declared = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > limit as u64) {
+        return Err(Failure::too_large(limit));
+    }
+    Ok(())
+}
+
+/// The client stopped in the middle of its content.
+pub(crate) fn broken_off(error: &(dyn std::error::Error + 'static)) -> Failure {
+    tracing::debug!(%error, "the request broke off");
+    Failure::new(tonic::Code::Cancelled, "the request broke off")
+}
+
+/// The frame of a unary request.
+pub(crate) fn message(
+    call: &mut Call,
+    headers: &HeaderMap,
+    content: &Bytes,
+) -> Result<Bytes, Failure> {
+    match &call.route.binding.request {
+        RequestBody::Raw(target) => {
+            let target = target.clone();
+            let raw = raw(Some(headers), content)?;
+            raw_message(call, target.as_ref(), &raw)
+        }
+        RequestBody::None => json(call, None),
+        RequestBody::Whole | RequestBody::Field(_) => {
+            json(call, Some(content).filter(|c| !c.is_empty()))
+        }
+    }
+}
+
+/// A JSON document with the call's bindings, as a frame.
+pub(crate) fn json(call: &mut Call, document: Option<&Bytes>) -> Result<Bytes, Failure> {
+    let binding = std::sync::Arc::clone(&call.route.binding);
+    let inner = std::sync::Arc::clone(&call.route.inner);
+    let mut options = inner.json;
+    if let (RequestBody::Field(target), Some(document)) = (&binding.request, document) {
+        derive_mask(call, target, document, &mut options)?;
+    }
+    let (schema, input) = (&inner.schema, binding.method.input());
+    let document = document.map(AsRef::as_ref);
+    framed(document.map_or(0, <[u8]>::len), |out| {
+        let written = match &binding.request {
+            RequestBody::Field(target) => {
+                let path = [target.number];
+                json_field_to_wire(schema, input, &path, document, &call.bindings, &options, out)
+            }
+            RequestBody::None | RequestBody::Whole | RequestBody::Raw(_) => {
+                json_to_wire(schema, input, document, &call.bindings, &options, out)
+            }
+        };
+        written.map_err(|e| refused(&e))
+    })
+}
+
+/// Sets the update mask of a PATCH to the fields that its content names, unless the client gave
+/// one (AIP-134). A field bound by the path is not among them. What the content names must exist:
+/// an unknown name skipped here would be an update silently not done.
+fn derive_mask(
+    call: &mut Call,
+    target: &Target,
+    document: &Bytes,
+    options: &mut JsonOptions,
+) -> Result<(), Failure> {
+    let binding = &call.route.binding;
+    let (Some(mask), Some(message), false) = (&binding.update_mask, target.message, call.has_mask)
+    else {
+        return Ok(());
+    };
+    options.ignore_unknown_fields = false;
+    let schema = &call.route.inner.schema;
+    let mut paths =
+        json_paths(schema, message, document, options).map_err(|e| refused(&e))?;
+    let bound = binding.variables.iter().filter_map(|v| v.strip_prefix(&[target.number]));
+    let bound: Vec<&[u32]> = bound.collect();
+    paths.retain(|path| {
+        let numbers = schema.resolve(message, path.split('.'));
+        !numbers.is_ok_and(|(numbers, _)| bound.contains(&numbers.as_slice()))
+    });
+    if paths.is_empty() {
+        return Ok(());
+    }
+    paths.sort_unstable();
+    let mut payload = BytesMut::new();
+    for path in &paths {
+        payload.put_u8(0x0A);
+        wire::put_delimited(&mut payload, path.as_bytes());
+    }
+    call.bindings
+        .add_encoded(schema, binding.method.input(), mask, &payload)
+        .map_err(|e| refused(&e))
+}
+
+/// A `google.api.HttpBody`; the content type only where the headers are given.
+pub(crate) fn raw(headers: Option<&HeaderMap>, content: &[u8]) -> Result<BytesMut, Failure> {
+    let mut out = BytesMut::with_capacity(content.len() + 64);
+    if let Some(value) = headers.and_then(|h| h.get(CONTENT_TYPE)) {
+        let value = value.to_str().map_err(|_| {
+            Failure::invalid(CONTENT_TYPE.as_str(), "the media type holds other than ASCII")
+        })?;
+        out.put_u8(0x0A);
+        wire::put_delimited(&mut out, value.as_bytes());
+    }
+    if !content.is_empty() {
+        out.put_u8(0x12);
+        wire::put_delimited(&mut out, content);
+    }
+    Ok(out)
+}
+
+/// The frame of a request which is, or holds, an `HttpBody`.
+pub(crate) fn raw_message(
+    call: &mut Call,
+    target: Option<&Target>,
+    raw: &[u8],
+) -> Result<Bytes, Failure> {
+    let Some(target) = target else { return framed(raw.len(), |out| {
+        out.extend_from_slice(raw);
+        Ok(())
+    }) };
+    let (schema, input) = (&call.route.inner.schema, call.route.binding.method.input());
+    call.bindings
+        .add_encoded(schema, input, &[target.number], raw)
+        .map_err(|e| refused(&e))?;
+    let options = &call.route.inner.json;
+    framed(raw.len(), |out| {
+        json_to_wire(schema, input, None, &call.bindings, options, out).map_err(|e| refused(&e))
+    })
+}
+
+/// Writes a message behind the header of a gRPC frame.
+pub(crate) fn framed(
+    expected: usize,
+    write: impl FnOnce(&mut BytesMut) -> Result<(), Failure>,
+) -> Result<Bytes, Failure> {
+    let mut message = BytesMut::with_capacity(HEADER + expected + 64);
+    message.put_bytes(0, HEADER);
+    write(&mut message)?;
+    let length = u32::try_from(message.len() - HEADER)
+        .map_err(|_| Failure::too_large(u32::MAX as usize))?;
+    if let Some(place) = message.get_mut(1..HEADER) {
+        place.copy_from_slice(&length.to_be_bytes());
+    }
+    Ok(message.freeze())
+}

@@ -1,0 +1,161 @@
+//! One call: the HTTP request bound and converted, the upstream asked, its answer converted back.
+
+mod answer;
+mod content;
+mod prepare;
+mod replies;
+mod splitter;
+mod stream;
+mod upload;
+mod websocket;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryFutureExt as _;
+use futures::future::BoxFuture;
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use tower::{Service, ServiceExt as _};
+
+use crate::body::{Body, BoxError};
+use crate::error_body::ErrorContext;
+use crate::failure::Failure;
+use crate::rule::RequestBody;
+use crate::transcoder::{Route, Transcoder};
+
+use prepare::Call;
+use replies::{Fault, Replies};
+
+/// A gRPC channel: `tonic::transport::Channel`, or any stack of layers on one.
+pub trait Upstream:
+    Service<
+        Request<tonic::body::Body>,
+        Response = Response<tonic::body::Body>,
+        Error: Into<BoxError>,
+        Future: Send,
+    > + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> Upstream for S where
+    S: Service<
+            Request<tonic::body::Body>,
+            Response = Response<tonic::body::Body>,
+            Error: Into<BoxError>,
+            Future: Send,
+        > + Clone
+        + Send
+        + 'static
+{
+}
+
+/// The body of a request.
+pub trait RequestContent:
+    http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static
+{
+}
+
+impl<B> RequestContent for B where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static
+{
+}
+
+/// A request extension: headers that the caller of the transcoder adds to the upstream request.
+/// They replace those of the same name which the client sent.
+#[derive(Clone, Debug, Default)]
+pub struct UpstreamMetadata(pub HeaderMap);
+
+/// A request extension: extensions that the upstream request gets.
+#[derive(Clone, Debug, Default)]
+pub struct UpstreamExtensions(pub Extensions);
+
+/// The request's content with its type erased.
+pub(crate) type Content = UnsyncBoxBody<Bytes, BoxError>;
+
+/// Opens the upstream call.
+pub(crate) type Dial = Box<
+    dyn FnOnce(
+            Request<tonic::body::Body>,
+        ) -> BoxFuture<'static, Result<Response<tonic::body::Body>, BoxError>>
+        + Send,
+>;
+
+impl Transcoder {
+    /// Serves a routed request. Every failure comes back as a response.
+    ///
+    /// Dropping the future, or the body of the response, cancels the upstream call.
+    pub async fn call<S, B>(
+        &self,
+        route: Route,
+        request: Request<B>,
+        upstream: S,
+    ) -> Response<Body>
+    where
+        S: Upstream,
+        B: RequestContent,
+    {
+        let context = ErrorContext::of(&request);
+        let inner = Arc::clone(&route.inner);
+        let dial: Dial = Box::new(|request| Box::pin(upstream.oneshot(request).err_into()));
+        let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+        match serve(route, request, dial, &context).await {
+            Ok(response) => response,
+            Err(failure) => inner.errors().response(&context, &failure),
+        }
+    }
+}
+
+async fn serve(
+    route: Route,
+    mut request: Request<Content>,
+    dial: Dial,
+    context: &ErrorContext,
+) -> Result<Response<Body>, Failure> {
+    let call = prepare::prepare(&route, &mut request)?;
+    if route.binding.method.client_streaming() {
+        if websocket::is_upgrade(&request) {
+            return websocket::accept(call, request, dial, context);
+        }
+        if route.binding.request == RequestBody::None {
+            return Err(websocket::upgrade_required());
+        }
+    }
+    let deadline = call.deadline;
+    let (head, content) = request.into_parts();
+    let asked = ask(call, head, content, dial, context);
+    match deadline {
+        None => asked.await,
+        Some(deadline) => match tokio::time::timeout_at(deadline, asked).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::deadline()),
+        },
+    }
+}
+
+async fn ask(
+    mut call: Call,
+    head: Parts,
+    content: Content,
+    dial: Dial,
+    context: &ErrorContext,
+) -> Result<Response<Body>, Failure> {
+    let fault = Fault::default();
+    let (binding, inner) = (&call.route.binding, &call.route.inner);
+    content::check(binding, &head.headers, &content)?;
+    let body = if binding.method.client_streaming() {
+        upload::body(&mut call, &head.headers, content, &fault).await?
+    } else {
+        let limit = inner.options.max_request_bytes;
+        let content = content::read(binding, &head.headers, content, limit).await?;
+        let frame = content::message(&mut call, &head.headers, &content)?;
+        tonic::body::Body::new(Full::new(frame))
+    };
+    let limit = call.route.inner.options.max_response_bytes;
+    let replies = Replies::open(dial, call.outgoing(body), fault, limit).await?;
+    answer::answer(call, &head, replies, context).await
+}

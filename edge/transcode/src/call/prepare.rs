@@ -1,0 +1,161 @@
+//! Everything about a call that is known before its content is read.
+
+use http::header::{CONTENT_TYPE, IF_MATCH, TE};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use tokio::time::Instant;
+
+use super::{Content, UpstreamExtensions, UpstreamMetadata};
+use crate::deadline;
+use crate::error::FieldError;
+use crate::etag;
+use crate::failure::Failure;
+use crate::json::{Bindings, Selection};
+use crate::query::{self, Query};
+use crate::rule::{Binding, ResponseBody, Target};
+use crate::transcoder::{Inner, Route};
+
+/// A call that may be opened.
+pub(crate) struct Call {
+    pub route: Route,
+    /// What path, query and headers bind.
+    pub bindings: Bindings,
+    /// `$fields`.
+    pub selection: Option<Selection>,
+    /// Whether the client gave an update mask in the query.
+    pub has_mask: bool,
+    /// Whether the call depends on the version of `If-Match`.
+    pub conditional: bool,
+    pub deadline: Option<Instant>,
+    headers: HeaderMap,
+    extensions: Extensions,
+}
+
+impl Call {
+    /// The part of the call that encodes its messages, which moves into the request's stream.
+    pub fn for_stream(&mut self) -> Self {
+        Self {
+            route: self.route.clone(),
+            bindings: std::mem::take(&mut self.bindings),
+            selection: None,
+            has_mask: self.has_mask,
+            conditional: self.conditional,
+            deadline: None,
+            headers: HeaderMap::new(),
+            extensions: Extensions::new(),
+        }
+    }
+
+    /// The upstream request with a body.
+    pub fn outgoing(&mut self, body: tonic::body::Body) -> Request<tonic::body::Body> {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.route.method().path().parse().unwrap_or(Uri::from_static("/"));
+        *request.headers_mut() = std::mem::take(&mut self.headers);
+        *request.extensions_mut() = std::mem::take(&mut self.extensions);
+        if let Some(deadline) = self.deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            request.headers_mut().insert("grpc-timeout", deadline::header(left));
+        }
+        request
+    }
+}
+
+pub(crate) fn prepare(route: &Route, request: &mut Request<Content>) -> Result<Call, Failure> {
+    let (binding, inner) = (&route.binding, &route.inner);
+    let deadline = time_limit(binding, inner, request.headers())?;
+    let mut bindings = Bindings::new();
+    bind_path(route, &mut bindings)?;
+    let query = match request.uri().query() {
+        None => Query::default(),
+        Some(text) => query::bind(text, binding, &inner.schema, &inner.options, &mut bindings)?,
+    };
+    let conditional = condition(route, request, &mut bindings)?;
+    let mut headers = HeaderMap::new();
+    inner.forwarding.request(request.headers(), &mut headers)?;
+    if let Some(UpstreamMetadata(more)) = request.extensions_mut().remove() {
+        headers.extend(more);
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    let extensions = request.extensions_mut().remove::<UpstreamExtensions>();
+    Ok(Call {
+        route: route.clone(),
+        bindings,
+        selection: query.fields.map(|text| selection(inner, binding, &text)).transpose()?,
+        has_mask: query.has_mask,
+        conditional,
+        deadline,
+        headers,
+        extensions: extensions.unwrap_or_default().0,
+    })
+}
+
+fn time_limit(
+    binding: &Binding,
+    inner: &Inner,
+    headers: &HeaderMap,
+) -> Result<Option<Instant>, Failure> {
+    let options = &inner.options;
+    let streams = binding.method.server_streaming() || binding.method.client_streaming();
+    let fallback = if streams { None } else { options.default_timeout.or(options.max_timeout) };
+    let time = deadline::requested(headers)?.or(fallback);
+    let time = match (time, options.max_timeout) {
+        (Some(time), Some(most)) => Some(time.min(most)),
+        (time, _) => time,
+    };
+    // A time beyond what the clock can count is no limit.
+    Ok(time.and_then(|time| Instant::now().checked_add(time)))
+}
+
+fn bind_path(route: &Route, bindings: &mut Bindings) -> Result<(), Failure> {
+    let binding = &route.binding;
+    let variables = binding.template.variables.iter().zip(&binding.variables);
+    for ((variable, path), value) in variables.zip(&route.values) {
+        let input = binding.method.input();
+        bindings
+            .add_text(&route.inner.schema, input, path, value)
+            .map_err(|e| Failure::invalid(variable.field.as_str(), e.problem()))?;
+    }
+    Ok(())
+}
+
+fn condition(
+    route: &Route,
+    request: &Request<Content>,
+    bindings: &mut Bindings,
+) -> Result<bool, Failure> {
+    let (binding, inner) = (&route.binding, &route.inner);
+    if inner.options.etag_field.is_none() || request.method().is_safe() {
+        return Ok(false);
+    }
+    let Some(version) = etag::if_match(request.headers())? else { return Ok(false) };
+    let refuse = |problem: &str| Failure::invalid(IF_MATCH.as_str(), problem);
+    let path = binding.if_match.as_ref();
+    let path = path.ok_or_else(|| refuse("the method does not compare versions"))?;
+    bindings
+        .add_text(&inner.schema, binding.method.input(), path, &version)
+        .map_err(|e| refuse(e.problem()))?;
+    Ok(true)
+}
+
+fn selection(inner: &Inner, binding: &Binding, text: &str) -> Result<Selection, Failure> {
+    let refuse = |problem: &str| Failure::invalid("$fields", problem);
+    let message = match &binding.response {
+        ResponseBody::Whole => binding.method.output(),
+        ResponseBody::Field(Target { message: Some(message), .. }) => *message,
+        ResponseBody::Field(_) | ResponseBody::Raw(_) => {
+            return Err(refuse("the response has no fields to choose from"));
+        }
+    };
+    Selection::parse(&inner.schema, message, text).map_err(|e| refuse(&e.to_string()))
+}
+
+/// A field of the content which is refused.
+pub(crate) fn refused(error: &FieldError) -> Failure {
+    let problem = match error.offset() {
+        Some(offset) => format!("{} (byte {offset})", error.problem()),
+        None => error.problem().to_owned(),
+    };
+    Failure::invalid(error.path(), problem)
+}

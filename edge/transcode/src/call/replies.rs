@@ -1,0 +1,192 @@
+//! The upstream's answer: gRPC frames off an HTTP/2 stream, and the status that ends them.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use tonic::Code;
+
+use super::Dial;
+use crate::body::BoxError;
+use crate::failure::{Failure, code_of_http};
+
+const HEADER: usize = 5;
+
+/// Why a request stream ended early. It outranks what the upstream says to being reset.
+#[derive(Clone, Default)]
+pub(crate) struct Fault(Arc<OnceLock<Failure>>);
+
+impl Fault {
+    pub fn set(&self, failure: Failure) {
+        // The first one is the cause of all others.
+        let _ = self.0.set(failure);
+    }
+
+    pub fn get(&self) -> Option<Failure> {
+        self.0.get().cloned()
+    }
+}
+
+/// The messages of an answer.
+pub(crate) struct Replies {
+    body: tonic::body::Body,
+    buffer: BytesMut,
+    /// Initial metadata.
+    pub headers: HeaderMap,
+    /// Trailing metadata, once the messages have ended.
+    pub trailers: HeaderMap,
+    ended: bool,
+    fault: Fault,
+    limit: usize,
+}
+
+impl Replies {
+    /// Opens the call and waits for the answer's headers.
+    pub async fn open(
+        dial: Dial,
+        request: Request<tonic::body::Body>,
+        fault: Fault,
+        limit: usize,
+    ) -> Result<Self, Failure> {
+        let response = match dial(request).await {
+            Ok(response) => response,
+            Err(error) => return Err(fault.get().unwrap_or_else(|| unreachable(error))),
+        };
+        let (head, body) = response.into_parts();
+        if let Some(failure) = Failure::from_grpc(&head.headers) {
+            return Err(fault.get().unwrap_or(failure));
+        }
+        if head.status != StatusCode::OK {
+            let status = head.status.as_u16();
+            let message = format!("the upstream answered with HTTP status {status}");
+            return Err(Failure::new(code_of_http(head.status), message));
+        }
+        let media = head.headers.get(CONTENT_TYPE).map(|v| v.as_bytes()).unwrap_or_default();
+        if !media.starts_with(b"application/grpc") {
+            return Err(Failure::new(Code::Unknown, "the upstream did not answer with gRPC"));
+        }
+        let (buffer, trailers) = (BytesMut::new(), HeaderMap::new());
+        Ok(Self { body, buffer, headers: head.headers, trailers, ended: false, fault, limit })
+    }
+
+    /// The next message; `None` when the call ended well.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            if let Some(message) = self.buffered()? {
+                return Ok(Some(message));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            match self.body.frame().await {
+                None => self.end()?,
+                Some(Err(status)) => {
+                    self.ended = true;
+                    return Err(self.fault.get().unwrap_or_else(|| broken(&status)));
+                }
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        if let Some(message) = self.take(data)? {
+                            return Ok(Some(message));
+                        }
+                    }
+                    Err(frame) => {
+                        self.trailers = frame.into_trailers().unwrap_or_default();
+                        self.end()?;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Takes data in; a chunk that is exactly one frame is passed through without a copy.
+    fn take(&mut self, mut data: Bytes) -> Result<Option<Bytes>, Failure> {
+        if self.buffer.is_empty()
+            && let Some(length) = self.length(&data)?
+            && data.len() == HEADER + length
+        {
+            data.advance(HEADER);
+            return Ok(Some(data));
+        }
+        self.buffer.extend_from_slice(&data);
+        Ok(None)
+    }
+
+    fn buffered(&mut self) -> Result<Option<Bytes>, Failure> {
+        match self.length(&self.buffer)? {
+            Some(length) if self.buffer.len() >= HEADER + length => {
+                self.buffer.advance(HEADER);
+                Ok(Some(self.buffer.split_to(length).freeze()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The length of the message at the front, as soon as its header is there.
+    fn length(&self, data: &[u8]) -> Result<Option<usize>, Failure> {
+        let Some((&[flag, a, b, c, d], _)) = data.split_first_chunk::<HEADER>() else {
+            return Ok(None);
+        };
+        if flag != 0 {
+            return Err(Failure::bad_gateway("the upstream compressed a message unasked"));
+        }
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if length > self.limit {
+            let message = format!("the upstream's message is longer than {} bytes", self.limit);
+            let failure = Failure::new(Code::ResourceExhausted, message);
+            return Err(failure.with_status(StatusCode::BAD_GATEWAY));
+        }
+        Ok(Some(length))
+    }
+
+    fn end(&mut self) -> Result<(), Failure> {
+        self.ended = true;
+        if let Some(failure) = Failure::from_grpc(&self.trailers) {
+            return Err(self.fault.get().unwrap_or(failure));
+        }
+        let stated = self.trailers.contains_key("grpc-status")
+            || self.headers.contains_key("grpc-status");
+        if !stated {
+            let failure = Failure::new(Code::Unknown, "the upstream ended without a status");
+            return Err(self.fault.get().unwrap_or(failure));
+        }
+        if !self.buffer.is_empty() {
+            return Err(Failure::bad_gateway("the upstream's last message is cut off"));
+        }
+        Ok(())
+    }
+}
+
+/// The call could not be opened. A status that a layer gave is passed on; what a transport says is
+/// for the log: it names addresses.
+fn unreachable(error: BoxError) -> Failure {
+    let error = match error.downcast::<tonic::Status>() {
+        Ok(status) => return Failure::from(&*status),
+        Err(error) => error,
+    };
+    tracing::warn!(error = %chain(&*error), "the upstream cannot be reached");
+    match tonic::Status::from_error(error).code() {
+        Code::Cancelled => Failure::new(Code::Cancelled, "the call was cancelled"),
+        Code::DeadlineExceeded => Failure::deadline(),
+        Code::ResourceExhausted => {
+            Failure::new(Code::ResourceExhausted, "the upstream is overloaded")
+        }
+        _ => Failure::new(Code::Unavailable, "the upstream cannot be reached"),
+    }
+}
+
+fn broken(status: &tonic::Status) -> Failure {
+    tracing::warn!(code = ?status.code(), error = %chain(status), "the upstream broke off");
+    let code = match status.code() {
+        Code::Ok | Code::Unknown => Code::Unavailable,
+        code => code,
+    };
+    Failure::new(code, "the upstream broke off")
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |e| e.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,195 @@
+//! Client streams: content that becomes one gRPC message after another while it arrives.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, stream};
+use http::HeaderMap;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+
+use super::Content;
+use super::content;
+use super::prepare::Call;
+use super::replies::Fault;
+use super::splitter::{Form, Splitter};
+use crate::accept;
+use crate::failure::Failure;
+use crate::json::Bindings;
+use crate::rule::{RequestBody, Target};
+
+/// The most bytes of raw content in one message.
+const CHUNK: usize = 1 << 20;
+
+/// The upstream request's body. It is not returned before the first message is known to be valid,
+/// so that a request which is wrong from the start opens no call.
+pub(crate) async fn body(
+    call: &mut Call,
+    headers: &HeaderMap,
+    content: Content,
+    fault: &Fault,
+) -> Result<tonic::body::Body, Failure> {
+    let limit = call.route.inner.options.max_request_bytes;
+    content::within(headers, limit)?;
+    let source = Source { content, taken: 0, limit };
+    let encoder = Encoder::new(call);
+    let messages = match &call.route.binding.request {
+        RequestBody::Raw(target) => {
+            let target = target.clone();
+            raw(encoder, source, headers.clone(), target).boxed()
+        }
+        RequestBody::None | RequestBody::Whole | RequestBody::Field(_) => {
+            let form = match accept::content(headers) {
+                accept::Content::Lines => Form::Lines,
+                accept::Content::Json | accept::Content::Other => Form::Array,
+            };
+            json(encoder, source, Splitter::new(form)).boxed()
+        }
+    };
+    let mut messages = messages;
+    let first = messages.next().await.transpose()?;
+    let fault = fault.clone();
+    let frames = stream::iter(first.map(Ok)).chain(messages);
+    let frames = frames.map(move |message| match message {
+        Ok(message) => Ok(Frame::data(message)),
+        Err(failure) => {
+            let status = tonic::Status::from(&failure);
+            fault.set(failure);
+            Err(status)
+        }
+    });
+    Ok(tonic::body::Body::new(StreamBody::new(frames)))
+}
+
+/// The arriving content, counted.
+struct Source {
+    content: Content,
+    taken: usize,
+    limit: usize,
+}
+
+impl Source {
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        while let Some(frame) = self.content.frame().await {
+            let frame = frame.map_err(|e| content::broken_off(&*e))?;
+            let Ok(data) = frame.into_data() else { continue };
+            self.taken = self.taken.saturating_add(data.len());
+            if self.taken > self.limit {
+                return Err(Failure::too_large(self.limit));
+            }
+            if !data.is_empty() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Encodes the messages of a stream. Path and query belong to the first of them.
+pub(crate) struct Encoder {
+    call: Call,
+}
+
+impl Encoder {
+    /// Takes the bindings of a call along.
+    pub fn new(call: &mut Call) -> Self {
+        Self { call: call.for_stream() }
+    }
+
+    /// The frame of a JSON document.
+    pub fn json(&mut self, document: &Bytes) -> Result<Bytes, Failure> {
+        let frame = content::json(&mut self.call, Some(document))?;
+        self.call.bindings = Bindings::new();
+        Ok(frame)
+    }
+
+    /// The frame of a message which came by itself.
+    pub fn message(&mut self, message: &Bytes) -> Result<Bytes, Failure> {
+        match self.call.route.binding.request.clone() {
+            RequestBody::Raw(target) => {
+                let body = content::raw(None, message)?;
+                self.raw(target.as_ref(), &body)
+            }
+            RequestBody::None | RequestBody::Whole | RequestBody::Field(_) => self.json(message),
+        }
+    }
+
+    /// The most bytes of a message.
+    pub fn limit(&self) -> usize {
+        self.call.route.inner.options.max_request_bytes
+    }
+
+    fn raw(&mut self, target: Option<&Target>, body: &[u8]) -> Result<Bytes, Failure> {
+        let frame = content::raw_message(&mut self.call, target, body)?;
+        self.call.bindings = Bindings::new();
+        Ok(frame)
+    }
+}
+
+fn json(
+    encoder: Encoder,
+    source: Source,
+    splitter: Splitter,
+) -> impl Stream<Item = Result<Bytes, Failure>> + Send {
+    struct State {
+        encoder: Encoder,
+        source: Source,
+        splitter: Splitter,
+        arrived: bool,
+    }
+    let refuse = |problem: &'static str| Failure::invalid("", problem);
+    let state = State { encoder, source, splitter, arrived: false };
+    stream::try_unfold(state, move |mut state| async move {
+        loop {
+            let mut document = state.splitter.next().map_err(refuse)?;
+            if document.is_none() && state.arrived {
+                document = state.splitter.finish().map_err(refuse)?;
+                if document.is_none() {
+                    return Ok(None);
+                }
+            }
+            if let Some(document) = document {
+                let frame = state.encoder.json(&document)?;
+                return Ok(Some((frame, state)));
+            }
+            match state.source.next().await? {
+                Some(data) => state.splitter.push(&data),
+                None => state.arrived = true,
+            }
+        }
+    })
+}
+
+fn raw(
+    encoder: Encoder,
+    source: Source,
+    headers: HeaderMap,
+    target: Option<Target>,
+) -> impl Stream<Item = Result<Bytes, Failure>> + Send {
+    struct State {
+        encoder: Encoder,
+        source: Source,
+        /// Until the first message, which tells the media type.
+        headers: Option<HeaderMap>,
+        pieces: VecDeque<Bytes>,
+    }
+    let state = State { encoder, source, headers: Some(headers), pieces: VecDeque::new() };
+    stream::try_unfold((state, target), |(mut state, target)| async move {
+        if state.pieces.is_empty() {
+            match state.source.next().await? {
+                Some(mut data) => {
+                    while data.len() > CHUNK {
+                        state.pieces.push_back(data.split_to(CHUNK));
+                    }
+                    state.pieces.push_back(data);
+                }
+                None if state.headers.is_some() => state.pieces.push_back(Bytes::new()),
+                None => return Ok(None),
+            }
+        }
+        let piece = state.pieces.pop_front().unwrap_or_default();
+        let body = content::raw(state.headers.take().as_ref(), &piece)?;
+        let frame = state.encoder.raw(target.as_ref(), &body)?;
+        Ok(Some((frame, (state, target))))
+    })
+}

@@ -1,0 +1,312 @@
+//! One error value for every failure, whatever shape it is later printed in.
+
+use bytes::Bytes;
+use http::header::{ALLOW, HeaderName, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use prost::Message as _;
+use tonic::Code;
+use tonic_types::pb;
+
+use crate::metadata::BASE64;
+use base64::Engine as _;
+
+const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
+const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
+const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+
+/// A failed call or a refused request: a `google.rpc.Status` and how HTTP says it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The gRPC code; never [`Code::Ok`].
+    pub code: Code,
+    /// The message, for developers.
+    pub message: String,
+    /// Typed details, in their order; types may be unknown here.
+    pub details: Vec<Detail>,
+    /// Headers that belong to the failure (`Allow`, `Retry-After`, …).
+    pub headers: HeaderMap,
+}
+
+/// A `google.protobuf.Any` of a status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// The type's URL.
+    pub type_url: String,
+    /// The serialised message.
+    pub value: Vec<u8>,
+}
+
+impl Failure {
+    /// A failure with the HTTP status that `google/rpc/code.proto` gives the code.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        let code = if code == Code::Ok { Code::Unknown } else { code };
+        let message = message.into();
+        let (details, headers) = (Vec::new(), HeaderMap::new());
+        Self { status: http_status(code), code, message, details, headers }
+    }
+
+    /// A value of the request which is refused, with the field (or header, or parameter) named.
+    pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
+        let (field, description) = (field.into(), description.into());
+        let message = match field.as_str() {
+            "" => description.clone(),
+            field => format!("{field}: {description}"),
+        };
+        let violation = pb::bad_request::FieldViolation { field, description, ..Default::default() };
+        let detail = pb::BadRequest { field_violations: vec![violation] };
+        let mut failure = Self::new(Code::InvalidArgument, message);
+        failure.details.push(Detail::of(BAD_REQUEST, &detail));
+        failure
+    }
+
+    /// The upstream broke the protocol or the contract: 502.
+    pub fn bad_gateway(message: impl Into<String>) -> Self {
+        Self::new(Code::Internal, message).with_status(StatusCode::BAD_GATEWAY)
+    }
+
+    /// The deadline passed: 504.
+    pub fn deadline() -> Self {
+        Self::new(Code::DeadlineExceeded, "the deadline passed before the call ended")
+    }
+
+    /// The request is longer than allowed: 413.
+    pub fn too_large(limit: usize) -> Self {
+        let message = format!("the request is longer than {limit} bytes");
+        Self::new(Code::ResourceExhausted, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+    }
+
+    /// Content of a type or coding that cannot be read: 415.
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(Code::InvalidArgument, message).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+    }
+
+    /// Another method is needed: 405 with `Allow`.
+    pub fn not_allowed(allow: &str) -> Self {
+        let failure = Self::new(Code::Unimplemented, "the method is not allowed here");
+        failure.with_status(StatusCode::METHOD_NOT_ALLOWED).with_header(ALLOW, allow)
+    }
+
+    /// The same failure with another HTTP status.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The same failure with a header; a value that no header can hold is left out.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// The failure which gRPC headers or trailers state, `None` when they say OK or nothing.
+    ///
+    /// `grpc-status` is what counts: details that are malformed are dropped, and so is whatever
+    /// else the serialised status claims.
+    pub fn from_grpc(headers: &HeaderMap) -> Option<Self> {
+        let code = Code::from_bytes(headers.get("grpc-status")?.as_bytes());
+        if code == Code::Ok {
+            return None;
+        }
+        let message = headers.get("grpc-message").map(|m| message_text(m.as_bytes()));
+        let details = headers.get("grpc-status-details-bin");
+        let details = details.and_then(|d| BASE64.decode(d.as_bytes()).ok()).unwrap_or_default();
+        Some(Self::from_parts(code, message.unwrap_or_default(), &details))
+    }
+
+    fn from_parts(code: Code, message: String, details: &[u8]) -> Self {
+        let mut failure = Self::new(code, message);
+        let status = pb::Status::decode(details).unwrap_or_default();
+        let details = status.details.into_iter();
+        failure.details =
+            details.map(|any| Detail { type_url: any.type_url, value: any.value }).collect();
+        if let Some(seconds) = failure.retry_after() {
+            failure.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        failure
+    }
+
+    /// Seconds to wait before another try, rounded up.
+    fn retry_after(&self) -> Option<u64> {
+        let delay = self.find::<pb::RetryInfo>(RETRY_INFO)?.retry_delay?;
+        let seconds = u64::try_from(delay.seconds).ok()?;
+        Some(seconds.saturating_add(u64::from(delay.nanos > 0)))
+    }
+
+    /// The field violations of all `BadRequest` details.
+    pub fn violations(&self) -> Vec<pb::bad_request::FieldViolation> {
+        let details = self.details.iter().filter(|d| same_type(&d.type_url, BAD_REQUEST));
+        let requests = details.filter_map(|d| pb::BadRequest::decode(d.value.as_slice()).ok());
+        requests.flat_map(|r| r.field_violations).collect()
+    }
+
+    /// The first `ErrorInfo`.
+    pub fn error_info(&self) -> Option<pb::ErrorInfo> {
+        self.find(ERROR_INFO)
+    }
+
+    fn find<T: prost::Message + Default>(&self, url: &str) -> Option<T> {
+        let detail = self.details.iter().find(|d| same_type(&d.type_url, url))?;
+        T::decode(detail.value.as_slice()).ok()
+    }
+}
+
+impl From<&tonic::Status> for Failure {
+    fn from(status: &tonic::Status) -> Self {
+        Self::from_parts(status.code(), status.message().to_owned(), status.details())
+    }
+}
+
+impl Detail {
+    fn of(type_url: &str, message: &impl prost::Message) -> Self {
+        Self { type_url: type_url.to_owned(), value: message.encode_to_vec() }
+    }
+
+    /// Whether a typed member of a problem already says what this detail says.
+    pub fn is_typed(&self) -> bool {
+        [BAD_REQUEST, ERROR_INFO, RETRY_INFO].iter().any(|url| same_type(&self.type_url, url))
+    }
+}
+
+fn same_type(a: &str, b: &str) -> bool {
+    let name = |url: &str| url.rsplit_once('/').map_or(0, |(host, _)| host.len() + 1);
+    a.get(name(a)..) == b.get(name(b)..)
+}
+
+/// `grpc-message` is percent-encoded UTF-8; what is malformed is shown as it came.
+fn message_text(raw: &[u8]) -> String {
+    use crate::percent::{Keep, decode};
+    let decoded = decode(raw, Keep::Nothing).unwrap_or(raw.into());
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// The HTTP status of a gRPC code, as `google/rpc/code.proto` maps them.
+pub fn http_status(code: Code) -> StatusCode {
+    match code {
+        Code::Ok => StatusCode::OK,
+        Code::Cancelled => StatusCode::from_u16(499).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
+            StatusCode::BAD_REQUEST
+        }
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The gRPC code's name in `google/rpc/code.proto`.
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// The gRPC code of an HTTP status from a server that is no gRPC server
+/// (`doc/http-grpc-status-mapping.md` of the gRPC project).
+pub fn code_of_http(status: StatusCode) -> Code {
+    match status.as_u16() {
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502 | 503 | 504 => Code::Unavailable,
+        _ => Code::Unknown,
+    }
+}
+
+/// The details' bytes of a status made of this failure; used where it has to travel on as gRPC.
+impl From<&Failure> for tonic::Status {
+    fn from(failure: &Failure) -> Self {
+        let details = failure.details.iter();
+        let details = details
+            .map(|d| prost_types::Any { type_url: d.type_url.clone(), value: d.value.clone() })
+            .collect();
+        let message = failure.message.clone();
+        let status = pb::Status { code: failure.code as i32, message: message.clone(), details };
+        Self::with_details(failure.code, message, Bytes::from(status.encode_to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grpc(pairs: &[(&'static str, &str)]) -> Option<Failure> {
+        let pairs = pairs.iter().map(|(n, v)| (HeaderName::from_static(n), v.parse().unwrap()));
+        Failure::from_grpc(&pairs.collect())
+    }
+
+    #[test]
+    fn grpc_status_is_trusted_over_its_details() {
+        let other = pb::Status { code: 5, message: "other".into(), details: vec![] };
+        let details = BASE64.encode(other.encode_to_vec());
+        for details in [details.as_str(), "@@@", "AAAA", "/w"] {
+            let failure = grpc(&[
+                ("grpc-status", "9"),
+                ("grpc-message", "caf%C3%A9 100%"),
+                ("grpc-status-details-bin", details),
+            ]);
+            let failure = failure.unwrap();
+            assert_eq!((failure.code, failure.details.len()), (Code::FailedPrecondition, 0));
+        }
+        assert_eq!(grpc(&[("grpc-status", "0")]), None);
+        assert_eq!(grpc(&[("x", "0")]), None);
+        assert_eq!(grpc(&[("grpc-status", "42")]).unwrap().code, Code::Unknown);
+        assert_eq!(
+            grpc(&[("grpc-status", "2"), ("grpc-message", "a%20b%C3%A9")]).unwrap().message,
+            "a bé"
+        );
+    }
+
+    #[test]
+    fn a_retry_delay_is_rounded_up() {
+        for (seconds, nanos, want) in [(1, 500_000_000, "2"), (3, 0, "3"), (0, 1, "1")] {
+            let delay = prost_types::Duration { seconds, nanos };
+            let info = pb::RetryInfo { retry_delay: Some(delay) };
+            let any = prost_types::Any {
+                type_url: RETRY_INFO.to_owned(),
+                value: info.encode_to_vec(),
+            };
+            let status = pb::Status { code: 14, message: String::new(), details: vec![any] };
+            let status =
+                tonic::Status::with_details(Code::Unavailable, "", status.encode_to_vec().into());
+            assert_eq!(Failure::from(&status).headers[RETRY_AFTER], want);
+        }
+    }
+
+    #[test]
+    fn a_refused_value_names_its_field() {
+        let failure = Failure::invalid("a.b", "is no number");
+        assert_eq!(failure.status, StatusCode::BAD_REQUEST);
+        assert_eq!(failure.violations()[0].field, "a.b");
+        let status = tonic::Status::from(&failure);
+        assert_eq!(Failure::from(&status), failure);
+    }
+}

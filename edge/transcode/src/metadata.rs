@@ -1,0 +1,154 @@
+//! Headers ⇄ metadata by allow-lists. What is not named stays on its own side.
+
+use std::collections::HashSet;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::header::{CONNECTION, HeaderName, HeaderValue};
+use http::{HeaderMap, header};
+
+use crate::failure::Failure;
+
+/// Base64 with or without padding, as `-bin` metadata and `grpc-status-details-bin` are written.
+pub const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Trace context is passed on always: it says nothing about the caller and joins the traces.
+const ALWAYS: [&str; 2] = ["traceparent", "tracestate"];
+
+/// The two allow-lists, made ready.
+#[derive(Debug)]
+pub struct Forwarding {
+    request: Vec<HeaderName>,
+    response: Vec<HeaderName>,
+}
+
+impl Forwarding {
+    /// Prepares the lists.
+    ///
+    /// # Errors
+    /// The first name that can never be forwarded, or is no header name.
+    pub fn new(request: &[String], response: &[String]) -> Result<Self, String> {
+        let parse = |names: &mut dyn Iterator<Item = &str>| {
+            names
+                .map(|name| match HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes()) {
+                    Ok(name) if !reserved(&name) => Ok(name),
+                    _ => Err(name.to_owned()),
+                })
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let request = request.iter().map(String::as_str).filter(|n| !ALWAYS.contains(n));
+        let request = parse(&mut ALWAYS.into_iter().chain(request))?;
+        let response = parse(&mut response.iter().map(String::as_str))?;
+        Ok(Self { request, response })
+    }
+
+    /// Copies the request headers which the upstream may see.
+    ///
+    /// # Errors
+    /// When a `-bin` header is not base64.
+    pub fn request(&self, headers: &HeaderMap, out: &mut HeaderMap) -> Result<(), Failure> {
+        let hops = named_by_connection(headers);
+        for name in &self.request {
+            if hops.contains(name.as_str()) {
+                continue;
+            }
+            for value in headers.get_all(name) {
+                if name.as_str().ends_with("-bin") {
+                    binary(name, value)?;
+                }
+                out.append(name.clone(), value.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies the response metadata which the client may see.
+    pub fn response(&self, metadata: &HeaderMap, out: &mut HeaderMap) {
+        for name in &self.response {
+            for value in metadata.get_all(name) {
+                out.append(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+fn binary(name: &HeaderName, value: &HeaderValue) -> Result<(), Failure> {
+    let valid = value.to_str().is_ok_and(|text| {
+        text.split(',').all(|part| BASE64.decode(part.trim()).is_ok())
+    });
+    if valid { Ok(()) } else { Err(Failure::invalid(name.as_str(), "the header is not base64")) }
+}
+
+/// Headers that belong to one connection or to the protocol itself.
+fn reserved(name: &HeaderName) -> bool {
+    name.as_str().starts_with("grpc-")
+        || [
+            header::CONNECTION,
+            header::CONTENT_ENCODING,
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+            header::HOST,
+            header::TE,
+            header::TRAILER,
+            header::TRANSFER_ENCODING,
+            header::UPGRADE,
+            HeaderName::from_static("keep-alive"),
+            HeaderName::from_static("proxy-connection"),
+        ]
+        .contains(name)
+}
+
+fn named_by_connection(headers: &HeaderMap) -> HashSet<String> {
+    let values = headers.get_all(CONNECTION).into_iter().filter_map(|v| v.to_str().ok());
+    values.flat_map(|v| v.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
+            .collect()
+    }
+
+    #[test]
+    fn only_named_headers_pass() {
+        let lists = Forwarding::new(&["X-A".to_owned()], &["x-b".to_owned()]).unwrap();
+        let mut out = HeaderMap::new();
+        let sent = [("x-a", "1"), ("x-c", "2"), ("traceparent", "t"), ("grpc-status", "0")];
+        lists.request(&map(&sent), &mut out).unwrap();
+        assert_eq!(out, map(&[("traceparent", "t"), ("x-a", "1")]));
+        let mut out = HeaderMap::new();
+        lists.response(&map(&[("x-a", "1"), ("x-b", "2"), ("grpc-status", "0")]), &mut out);
+        assert_eq!(out, map(&[("x-b", "2")]));
+    }
+
+    #[test]
+    fn hop_by_hop_headers_never_pass() {
+        let lists = Forwarding::new(&["x-a".to_owned()], &[]).unwrap();
+        let mut out = HeaderMap::new();
+        lists.request(&map(&[("connection", "close, X-A"), ("x-a", "1")]), &mut out).unwrap();
+        assert!(out.is_empty());
+        for name in ["te", "grpc-timeout", "Host", "no name"] {
+            assert_eq!(Forwarding::new(&[name.to_owned()], &[]).unwrap_err(), name);
+        }
+    }
+
+    #[test]
+    fn binary_headers_are_base64() {
+        let lists = Forwarding::new(&["x-a-bin".to_owned()], &[]).unwrap();
+        for (value, ok) in [("AQID", true), ("AQ==, AQ", true), ("AQ", true), ("@@", false)] {
+            let mut out = HeaderMap::new();
+            assert_eq!(lists.request(&map(&[("x-a-bin", value)]), &mut out).is_ok(), ok, "{value}");
+        }
+    }
+}

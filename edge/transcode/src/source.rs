@@ -1,0 +1,78 @@
+//! Where contracts come from, and how a change of them becomes the transcoder in use.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tonic::transport::Channel;
+
+use crate::body::BoxError;
+use crate::reflection;
+use crate::serve::Live;
+use crate::transcoder::Transcoder;
+
+/// A place to read a descriptor set from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file. It is best replaced by renaming; one that is half written is refused and read again.
+    File(PathBuf),
+    /// The upstream, by server reflection.
+    Reflection(Channel),
+}
+
+impl Source {
+    /// Reads the descriptor set.
+    ///
+    /// # Errors
+    /// When the file or the upstream cannot be read.
+    pub async fn read(&self) -> Result<Vec<u8>, BoxError> {
+        match self {
+            Self::File(path) => match tokio::fs::read(path).await {
+                Ok(bytes) => Ok(bytes),
+                Err(error) => Err(format!("{}: {error}", path.display()).into()),
+            },
+            Self::Reflection(channel) => reflection::descriptors(channel.clone()).await,
+        }
+    }
+
+    /// How often to look for a change.
+    fn interval(&self) -> Duration {
+        match self {
+            Self::File(_) => Duration::from_secs(1),
+            Self::Reflection(_) => Duration::from_secs(15),
+        }
+    }
+}
+
+/// Looks for changes for ever. What is refused is logged once and changes nothing: the last good
+/// contracts stay in use.
+pub async fn watch(source: Source, mut current: Vec<u8>, live: Live) {
+    let mut ticks = tokio::time::interval(source.interval());
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match source.read().await {
+            Ok(descriptors) if descriptors != current => {
+                current = descriptors;
+                reload(&current, &live);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "the contracts cannot be read"),
+        }
+    }
+}
+
+/// Puts new contracts in use; says whether they were accepted.
+pub fn reload(descriptors: &[u8], live: &Live) -> bool {
+    let options = live.load().options().clone();
+    match Transcoder::compile(descriptors, options) {
+        Ok(transcoder) => {
+            tracing::info!(routes = transcoder.routes(), "new contracts are in use");
+            live.store(transcoder);
+            true
+        }
+        Err(error) => {
+            tracing::error!(%error, "new contracts are refused, the last good ones stay in use");
+            false
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The transcoder: contracts compiled to routes, requests matched against them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::ALLOW;
+use http::{Method as HttpMethod, Request, Response, StatusCode};
+
+use crate::body::Body;
+use crate::error_body::{ErrorContext, ErrorWriter};
+use crate::failure::Failure;
+use crate::limits::{JsonOptions, Limits};
+use crate::metadata::Forwarding;
+use crate::options::{Options, TrailingSlash};
+use crate::percent::{self, Keep};
+use crate::router::{Match, Pick, Router};
+use crate::rule::{self, Binding, CompileError};
+use crate::schema::{Method, Schema};
+
+/// A compiled set of contracts with its options. Cheap to clone.
+///
+/// ```
+/// # fn main() -> Result<(), transcode::CompileError> {
+/// let transcoder = transcode::Transcoder::compile(&[], transcode::Options::default())?;
+/// assert!(transcoder.route(&http::Method::GET, "/v1/books/7").is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Transcoder {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub schema: Schema,
+    pub options: Options,
+    pub json: JsonOptions,
+    pub forwarding: Forwarding,
+    router: Router<Arc<Binding>>,
+    routes: usize,
+}
+
+/// A request's method, found in the table, with the values of its path.
+#[derive(Clone)]
+pub struct Route {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) binding: Arc<Binding>,
+    /// The decoded values of the template's variables, in its order.
+    pub(crate) values: Vec<String>,
+}
+
+/// Why a request has no route.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RouteError {
+    /// No template matches: 404.
+    NotFound,
+    /// A template matches, for other methods: 405.
+    MethodNotAllowed {
+        /// The value of `Allow`.
+        allow: String,
+    },
+    /// OPTIONS, which the edge answers itself: 204.
+    Options {
+        /// The value of `Allow`.
+        allow: String,
+    },
+    /// The path is not well-formed: 400.
+    BadPath(Box<Failure>),
+}
+
+impl Transcoder {
+    /// Compiles the HTTP rules of all services in a serialised `FileDescriptorSet`.
+    ///
+    /// # Errors
+    /// When a rule cannot be served as written, or two rules are the same route.
+    pub fn compile(descriptor_set: &[u8], options: Options) -> Result<Self, CompileError> {
+        // Error details of the standard types are printed whether or not the contracts import them.
+        let mut set = descriptor_set.to_vec();
+        set.extend_from_slice(tonic_types::pb::FILE_DESCRIPTOR_SET);
+        let schema = Schema::from_descriptor_set(&set).map_err(CompileError::Schema)?;
+        let forwarding =
+            Forwarding::new(&options.forward_request_headers, &options.forward_response_metadata)
+                .map_err(CompileError::Header)?;
+        let (router, routes) = routes(&schema, &options)?;
+        let json = JsonOptions {
+            emit_defaults: options.emit_defaults,
+            enums_as_ints: options.enums_as_ints,
+            preserve_proto_names: options.preserve_proto_field_names,
+            ignore_unknown_fields: options.ignore_unknown_fields,
+            unknown_any_as_base64: false,
+            limits: Limits { depth: options.max_depth, ..Limits::default() },
+        };
+        let inner = Inner { schema, options, json, forwarding, router, routes };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The compiled contracts.
+    pub fn schema(&self) -> &Schema {
+        &self.inner.schema
+    }
+
+    /// The options it was compiled with.
+    pub fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    /// The number of routes.
+    pub fn routes(&self) -> usize {
+        self.inner.routes
+    }
+
+    /// Finds the method for a request; `path` without the query, still percent-encoded.
+    ///
+    /// # Errors
+    /// [`RouteError`].
+    pub fn route(&self, method: &HttpMethod, path: &str) -> Result<Route, RouteError> {
+        let found = self.find(path)?.ok_or(RouteError::NotFound)?;
+        let binding = match found.leaf.pick(method) {
+            Pick::Route(binding) | Pick::Head(binding) => Arc::clone(binding),
+            Pick::Options(allow) => return Err(RouteError::Options { allow }),
+            Pick::NotAllowed(allow) => return Err(RouteError::MethodNotAllowed { allow }),
+        };
+        let template = &binding.template;
+        let values = template
+            .variables
+            .iter()
+            .map(|variable| {
+                let span = template.span(variable, &found.segments).join("/");
+                let keep = if variable.multi { Keep::Slash } else { Keep::Nothing };
+                let value = percent::decode_text(&span, keep);
+                value.map(std::borrow::Cow::into_owned).map_err(|e| bad_path(&variable.field, e))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Route { inner: Arc::clone(&self.inner), binding, values })
+    }
+
+    fn find<'p>(&self, path: &'p str) -> Result<Option<Match<'_, 'p, Arc<Binding>>>, RouteError> {
+        let router = &self.inner.router;
+        let found = router.find(path).map_err(|e| bad_path("", e))?;
+        if found.is_some() || self.inner.options.trailing_slash == TrailingSlash::Strict {
+            return Ok(found);
+        }
+        match path.strip_suffix('/') {
+            Some(trimmed) if !trimmed.is_empty() => {
+                router.find(trimmed).map_err(|e| bad_path("", e))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A response for an error of the edge's own, in the shape that options and client agree on.
+    pub fn respond(&self, context: &ErrorContext, status: &tonic::Status) -> Response<Body> {
+        self.fail(context, &Failure::from(status))
+    }
+
+    /// A response for any failure.
+    pub fn fail(&self, context: &ErrorContext, failure: &Failure) -> Response<Body> {
+        self.inner.errors().response(context, failure)
+    }
+
+    /// A response for a request without a route; OPTIONS is answered with 204 and `Allow`.
+    pub fn respond_unrouted(&self, context: &ErrorContext, error: &RouteError) -> Response<Body> {
+        match error {
+            RouteError::NotFound => {
+                self.fail(context, &Failure::new(tonic::Code::NotFound, "no such path"))
+            }
+            RouteError::MethodNotAllowed { allow } => {
+                self.fail(context, &Failure::not_allowed(allow))
+            }
+            RouteError::BadPath(failure) => self.fail(context, failure),
+            RouteError::Options { allow } => {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                if let Ok(allow) = allow.parse() {
+                    response.headers_mut().insert(ALLOW, allow);
+                }
+                response
+            }
+        }
+    }
+
+    /// Routes and calls; what cannot be routed is answered as an error.
+    pub async fn handle<S, B>(&self, request: Request<B>, upstream: S) -> Response<Body>
+    where
+        S: crate::call::Upstream,
+        B: crate::call::RequestContent,
+    {
+        match self.route(request.method(), request.uri().path()) {
+            Ok(route) => self.call(route, request, upstream).await,
+            Err(error) => self.respond_unrouted(&ErrorContext::of(&request), &error),
+        }
+    }
+}
+
+impl Inner {
+    pub fn errors(&self) -> ErrorWriter<'_> {
+        ErrorWriter { schema: &self.schema, options: &self.options, json: &self.json }
+    }
+}
+
+impl Route {
+    /// The gRPC method, with its path and its options.
+    pub fn method(&self) -> &Method {
+        &self.binding.method
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route").field("method", &self.method().path()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Transcoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transcoder").field("routes", &self.routes()).finish_non_exhaustive()
+    }
+}
+
+fn bad_path(field: &str, error: percent::Malformed) -> RouteError {
+    RouteError::BadPath(Box::new(Failure::invalid(field, error.to_string())))
+}
+
+fn routes(
+    schema: &Schema,
+    options: &Options,
+) -> Result<(Router<Arc<Binding>>, usize), CompileError> {
+    let (mut router, mut count) = (Router::<Arc<Binding>>::default(), 0);
+    for method in schema.services().iter().flat_map(|s| s.methods()) {
+        let Some(first) = method.http_rule() else { continue };
+        for rule in std::iter::once(first).chain(&first.additional_bindings) {
+            let refuse = |reason: String| CompileError::rule(method, rule, reason);
+            if !std::ptr::eq(rule, first) && !rule.additional_bindings.is_empty() {
+                return Err(refuse("additional_bindings inside additional_bindings".into()));
+            }
+            let (kind, binding) = rule::compile(schema, method, rule, options).map_err(refuse)?;
+            let binding = Arc::new(binding);
+            router.insert(kind, &binding.template, Arc::clone(&binding)).map_err(|taken| {
+                let other = taken.method.path().trim_start_matches('/');
+                refuse(format!("it is the same route as that of {other}"))
+            })?;
+            count += 1;
+        }
+    }
+    Ok((router, count))
+}
