@@ -106,12 +106,15 @@ pub fn content(headers: &HeaderMap) -> Content {
         let (name, value) = p.split_once('=')?;
         name.eq_ignore_ascii_case("charset").then(|| value.trim_matches('"').to_owned())
     });
-    if charset.is_some_and(|c| !c.eq_ignore_ascii_case("utf-8") && !c.eq_ignore_ascii_case("utf8")) {
+    if charset.is_some_and(|c| !c.eq_ignore_ascii_case("utf-8") && !c.eq_ignore_ascii_case("utf8"))
+    {
         return Content::Other;
     }
     match media.as_str() {
         "application/json" | "text/json" | "" => Content::Json,
-        "application/x-ndjson" | "application/ndjson" | "application/jsonl"
+        "application/x-ndjson"
+        | "application/ndjson"
+        | "application/jsonl"
         | "application/x-jsonlines" => Content::Lines,
         _ if media.ends_with("+json") => Content::Json,
         _ => Content::Other,
@@ -137,7 +140,10 @@ mod tests {
             ("text/event-stream", StreamForm::Events),
             ("TEXT/Event-Stream", StreamForm::Events),
             ("text/event-stream;q=0", StreamForm::Array),
-            ("application/json;q=0.5, application/x-ndjson", StreamForm::Lines("application/x-ndjson")),
+            (
+                "application/json;q=0.5, application/x-ndjson",
+                StreamForm::Lines("application/x-ndjson"),
+            ),
             ("application/json, text/event-stream;q=0.9", StreamForm::Array),
             ("text/html, application/jsonl, */*;q=0.1", StreamForm::Lines("application/jsonl")),
         ] {

@@ -84,9 +84,14 @@ mod tests {
 
     #[test]
     fn both_headers_are_read() {
-        for (value, millis) in
-            [("250m", 250), ("2S", 2000), ("1M", 60_000), ("1H", 3_600_000), ("5000u", 5), ("0n", 0)]
-        {
+        for (value, millis) in [
+            ("250m", 250),
+            ("2S", 2000),
+            ("1M", 60_000),
+            ("1H", 3_600_000),
+            ("5000u", 5),
+            ("0n", 0),
+        ] {
             assert_eq!(of(GRPC_TIMEOUT, value).unwrap(), Some(Duration::from_millis(millis)));
         }
         for (value, millis) in [("0.25", 250), ("2", 2000), (".5", 500)] {

@@ -78,9 +78,13 @@ mod tests {
     #[test]
     fn any_of_several_tags_matches() {
         let tag = tag("7", false).unwrap();
-        for (value, want) in
-            [("\"7\"", true), ("W/\"7\"", true), ("\"6\", \"7\"", true), ("*", true), ("\"8\"", false)]
-        {
+        for (value, want) in [
+            ("\"7\"", true),
+            ("W/\"7\"", true),
+            ("\"6\", \"7\"", true),
+            ("*", true),
+            ("\"8\"", false),
+        ] {
             assert_eq!(none_match(&headers(IF_NONE_MATCH, value), &tag), want, "{value}");
         }
         assert!(!none_match(&HeaderMap::new(), &tag));

@@ -54,7 +54,8 @@ impl Failure {
             "" => description.clone(),
             field => format!("{field}: {description}"),
         };
-        let violation = pb::bad_request::FieldViolation { field, description, ..Default::default() };
+        let violation =
+            pb::bad_request::FieldViolation { field, description, ..Default::default() };
         let detail = pb::BadRequest { field_violations: vec![violation] };
         let mut failure = Self::new(Code::InvalidArgument, message);
         failure.details.push(Detail::of(BAD_REQUEST, &detail));
@@ -290,10 +291,8 @@ mod tests {
         for (seconds, nanos, want) in [(1, 500_000_000, "2"), (3, 0, "3"), (0, 1, "1")] {
             let delay = prost_types::Duration { seconds, nanos };
             let info = pb::RetryInfo { retry_delay: Some(delay) };
-            let any = prost_types::Any {
-                type_url: RETRY_INFO.to_owned(),
-                value: info.encode_to_vec(),
-            };
+            let any =
+                prost_types::Any { type_url: RETRY_INFO.to_owned(), value: info.encode_to_vec() };
             let status = pb::Status { code: 14, message: String::new(), details: vec![any] };
             let status =
                 tonic::Status::with_details(Code::Unavailable, "", status.encode_to_vec().into());

@@ -79,9 +79,9 @@ impl Forwarding {
 }
 
 fn binary(name: &HeaderName, value: &HeaderValue) -> Result<(), Failure> {
-    let valid = value.to_str().is_ok_and(|text| {
-        text.split(',').all(|part| BASE64.decode(part.trim()).is_ok())
-    });
+    let valid = value
+        .to_str()
+        .is_ok_and(|text| text.split(',').all(|part| BASE64.decode(part.trim()).is_ok()));
     if valid { Ok(()) } else { Err(Failure::invalid(name.as_str(), "the header is not base64")) }
 }
 

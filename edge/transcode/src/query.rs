@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::bindings::Bindings;
 use crate::failure::Failure;
-use crate::json::Bindings;
 use crate::options::Options;
 use crate::percent;
 use crate::rule::{Binding, RequestBody, is_text};

@@ -92,10 +92,8 @@ async fn fetch(
 }
 
 async fn ask(client: &mut Client, request: MessageRequest) -> Result<MessageResponse, BoxError> {
-    let request =
-        ServerReflectionRequest { host: String::new(), message_request: Some(request) };
-    let mut answers =
-        client.server_reflection_info(stream::iter([request])).await?.into_inner();
+    let request = ServerReflectionRequest { host: String::new(), message_request: Some(request) };
+    let mut answers = client.server_reflection_info(stream::iter([request])).await?.into_inner();
     let answer: Option<Result<ServerReflectionResponse, _>> = answers.next().await;
     let answer = answer.ok_or("the upstream's reflection did not answer")??;
     answer.message_response.ok_or_else(|| "the upstream's reflection answered nothing".into())

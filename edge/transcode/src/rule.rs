@@ -167,7 +167,11 @@ fn request_body(schema: &Schema, input: MessageIndex, body: &str) -> Result<Requ
     })
 }
 
-fn response_body(schema: &Schema, output: MessageIndex, body: &str) -> Result<ResponseBody, String> {
+fn response_body(
+    schema: &Schema,
+    output: MessageIndex,
+    body: &str,
+) -> Result<ResponseBody, String> {
     Ok(match body {
         "" if schema.message(output).full_name() == HTTP_BODY => ResponseBody::Raw(None),
         "" => ResponseBody::Whole,

@@ -126,8 +126,7 @@ fn connection<S: Upstream + Sync>(
                 .max_concurrent_streams(MAX_STREAMS)
                 .initial_stream_window_size(WINDOW)
                 .initial_connection_window_size(WINDOW);
-            let connection =
-                builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
             tokio::pin!(connection);
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,

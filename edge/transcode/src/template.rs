@@ -270,7 +270,8 @@ mod tests {
     #[test]
     fn variables_are_flattened() {
         let t = Template::parse("/v1/{name=shelves/*/books/**}/tail:run").unwrap();
-        let want = [lit("v1"), lit("shelves"), Segment::One, lit("books"), Segment::Rest, lit("tail")];
+        let want =
+            [lit("v1"), lit("shelves"), Segment::One, lit("books"), Segment::Rest, lit("tail")];
         assert_eq!(t.segments, want);
         assert_eq!(t.verb.as_deref(), Some("run"));
         let v = &t.variables[0];

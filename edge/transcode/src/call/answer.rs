@@ -51,7 +51,7 @@ impl Printer {
                 wire_to_json(schema, *child, &field, json, selection, out)
             }
             ResponseBody::Field(target) => {
-                wire_field_to_json(schema, output, &[target.number], message, json, out)
+                wire_field_to_json(schema, output, target.number, message, json, out)
             }
         };
         printed.map_err(malformed)

@@ -122,8 +122,8 @@ pub(crate) fn json(call: &mut Call, document: Option<&Bytes>) -> Result<Bytes, F
     framed(document.map_or(0, <[u8]>::len), |out| {
         let written = match &binding.request {
             RequestBody::Field(target) => {
-                let path = [target.number];
-                json_field_to_wire(schema, input, &path, document, &call.bindings, &options, out)
+                let (number, bindings) = (target.number, &call.bindings);
+                json_field_to_wire(schema, input, number, document, bindings, &options, out)
             }
             RequestBody::None | RequestBody::Whole | RequestBody::Raw(_) => {
                 json_to_wire(schema, input, document, &call.bindings, &options, out)
@@ -149,8 +149,7 @@ fn derive_mask(
     };
     options.ignore_unknown_fields = false;
     let schema = &call.route.inner.schema;
-    let mut paths =
-        json_paths(schema, message, document, options).map_err(|e| refused(&e))?;
+    let mut paths = json_paths(schema, message, document, options).map_err(|e| refused(&e))?;
     let bound = binding.variables.iter().filter_map(|v| v.strip_prefix(&[target.number]));
     let bound: Vec<&[u32]> = bound.collect();
     paths.retain(|path| {
@@ -194,14 +193,14 @@ pub(crate) fn raw_message(
     target: Option<&Target>,
     raw: &[u8],
 ) -> Result<Bytes, Failure> {
-    let Some(target) = target else { return framed(raw.len(), |out| {
-        out.extend_from_slice(raw);
-        Ok(())
-    }) };
+    let Some(target) = target else {
+        return framed(raw.len(), |out| {
+            out.extend_from_slice(raw);
+            Ok(())
+        });
+    };
     let (schema, input) = (&call.route.inner.schema, call.route.binding.method.input());
-    call.bindings
-        .add_encoded(schema, input, &[target.number], raw)
-        .map_err(|e| refused(&e))?;
+    call.bindings.add_encoded(schema, input, &[target.number], raw).map_err(|e| refused(&e))?;
     let options = &call.route.inner.json;
     framed(raw.len(), |out| {
         json_to_wire(schema, input, None, &call.bindings, options, out).map_err(|e| refused(&e))
@@ -216,8 +215,8 @@ pub(crate) fn framed(
     let mut message = BytesMut::with_capacity(HEADER + expected + 64);
     message.put_bytes(0, HEADER);
     write(&mut message)?;
-    let length = u32::try_from(message.len() - HEADER)
-        .map_err(|_| Failure::too_large(u32::MAX as usize))?;
+    let length =
+        u32::try_from(message.len() - HEADER).map_err(|_| Failure::too_large(u32::MAX as usize))?;
     if let Some(place) = message.get_mut(1..HEADER) {
         place.copy_from_slice(&length.to_be_bytes());
     }

@@ -89,12 +89,7 @@ impl Transcoder {
     /// Serves a routed request. Every failure comes back as a response.
     ///
     /// Dropping the future, or the body of the response, cancels the upstream call.
-    pub async fn call<S, B>(
-        &self,
-        route: Route,
-        request: Request<B>,
-        upstream: S,
-    ) -> Response<Body>
+    pub async fn call<S, B>(&self, route: Route, request: Request<B>, upstream: S) -> Response<Body>
     where
         S: Upstream,
         B: RequestContent,

@@ -5,11 +5,12 @@ use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use tokio::time::Instant;
 
 use super::{Content, UpstreamExtensions, UpstreamMetadata};
+use crate::bindings::Bindings;
 use crate::deadline;
 use crate::error::FieldError;
 use crate::etag;
 use crate::failure::Failure;
-use crate::json::{Bindings, Selection};
+use crate::json::Selection;
 use crate::query::{self, Query};
 use crate::rule::{Binding, ResponseBody, Target};
 use crate::transcoder::{Inner, Route};

@@ -146,8 +146,8 @@ impl Replies {
         if let Some(failure) = Failure::from_grpc(&self.trailers) {
             return Err(self.fault.get().unwrap_or(failure));
         }
-        let stated = self.trailers.contains_key("grpc-status")
-            || self.headers.contains_key("grpc-status");
+        let stated =
+            self.trailers.contains_key("grpc-status") || self.headers.contains_key("grpc-status");
         if !stated {
             let failure = Failure::new(Code::Unknown, "the upstream ended without a status");
             return Err(self.fault.get().unwrap_or(failure));

@@ -125,14 +125,7 @@ impl Splitter {
     }
 }
 
-fn scan(
-    byte: u8,
-    first: bool,
-    begun: bool,
-    depth: usize,
-    string: bool,
-    escape: bool,
-) -> State {
+fn scan(byte: u8, first: bool, begun: bool, depth: usize, string: bool, escape: bool) -> State {
     let begun = begun || !is_space(byte);
     let (depth, string, escape) = match (string, byte) {
         (true, _) if escape => (depth, true, false),

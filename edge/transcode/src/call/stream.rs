@@ -51,7 +51,8 @@ pub(crate) fn respond(
             json_body(writer, first, replies, deadline)
         }
     };
-    let mut response = Response::new(if head.method == Method::HEAD { Body::empty() } else { body });
+    let mut response =
+        Response::new(if head.method == Method::HEAD { Body::empty() } else { body });
     *response.status_mut() = http::StatusCode::OK;
     *response.headers_mut() = headers;
     Ok(response)

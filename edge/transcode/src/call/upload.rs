@@ -14,8 +14,8 @@ use super::prepare::Call;
 use super::replies::Fault;
 use super::splitter::{Form, Splitter};
 use crate::accept;
+use crate::bindings::Bindings;
 use crate::failure::Failure;
-use crate::json::Bindings;
 use crate::rule::{RequestBody, Target};
 
 /// The most bytes of raw content in one message.

@@ -77,9 +77,9 @@ pub(crate) fn accept(
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|v| v != VERSION) {
         return Err(upgrade_required().with_header(SEC_WEBSOCKET_VERSION, VERSION));
     }
-    let key = headers.get(SEC_WEBSOCKET_KEY).ok_or_else(|| {
-        Failure::invalid(SEC_WEBSOCKET_KEY.as_str(), "the header is missing")
-    })?;
+    let key = headers
+        .get(SEC_WEBSOCKET_KEY)
+        .ok_or_else(|| Failure::invalid(SEC_WEBSOCKET_KEY.as_str(), "the header is missing"))?;
     let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()))
         .map_err(|_| Failure::invalid(SEC_WEBSOCKET_KEY.as_str(), "the key is malformed"))?;
     let mut response = Response::new(Body::empty());
@@ -102,9 +102,8 @@ async fn serve(upgrade: OnUpgrade, mut call: Call, dial: Dial, context: ErrorCon
         Err(error) => return tracing::debug!(%error, "the connection was not upgraded"),
     };
     let limit = call.route.inner.options.max_request_bytes;
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(limit))
-        .max_frame_size(Some(limit));
+    let config =
+        WebSocketConfig::default().max_message_size(Some(limit)).max_frame_size(Some(limit));
     let socket = Socket::from_raw_socket(connection, Role::Server, Some(config)).await;
     let (mut sink, source) = socket.split();
     let (frames, body) = mpsc::channel(1);
