@@ -7,7 +7,6 @@ use figment::{
     Figment, Metadata, Profile, Provider, Source,
     error::{Actual, Kind},
     providers::{Format, Toml},
-    util::nest,
     value::{Dict, Map, Value},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Visitor};
@@ -88,10 +87,16 @@ impl Config {
 
     /// Reads the section `name`; whatever is not set keeps its default.
     pub fn section<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, ConfigError> {
-        if !self.merged.contains(name) {
-            return Ok(T::default());
+        match self.merged.find_value(name) {
+            Err(_) => return Ok(T::default()),
+            Ok(Value::Dict(..)) => {}
+            Ok(value) => {
+                let problem = format!("is {}, not a section", noun(&value.to_actual()));
+                let key = name.to_owned();
+                return Err(ConfigError::Key { origin: self.origin(name), problem, key });
+            }
         }
-        self.merged.extract_inner(name).map_err(|error| self.refusal(name, &error))
+        self.merged.focus(name).extract().map_err(|error| self.refusal(name, &error))
     }
 
     /// Refuses sections that nobody reads: `known` are those that somebody does.
@@ -137,7 +142,9 @@ impl Config {
     fn refusal(&self, section: &str, error: &figment::Error) -> ConfigError {
         let mut path = vec![section];
         path.extend(error.path.iter().map(String::as_str));
-        if let Kind::UnknownField(field, _) = &error.kind {
+        if let Kind::UnknownField(field, _) = &error.kind
+            && path.last() != Some(&field.as_str())
+        {
             path.push(field);
         }
         let key = path.join(".");
@@ -213,13 +220,25 @@ impl Provider for Variables {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let merged = self.0.iter().fold(Figment::new(), |merged, (key, value)| {
+        let mut sections = Dict::new();
+        for (key, value) in &self.0 {
             // Parsing a value cannot fail: what is neither number, boolean, list nor table is a text.
             let value = value.parse().unwrap_or_else(|_| Value::from(value.as_str()));
-            let nested = nest(key, value).into_dict().unwrap_or_default();
-            merged.merge(figment::providers::Serialized::globals(nested))
-        });
-        Ok(Map::from([(Profile::Default, merged.extract()?)]))
+            insert(&mut sections, key, value);
+        }
+        Ok(Map::from([(Profile::Default, sections)]))
+    }
+}
+
+/// Puts `value` at the dotted `key`, making tables on the way.
+fn insert(table: &mut Dict, key: &str, value: Value) {
+    let Some((name, rest)) = key.split_once('.') else {
+        table.insert(key.to_owned(), value);
+        return;
+    };
+    let entry = table.entry(name.to_owned()).or_insert_with(|| Value::from(Dict::new()));
+    if let Value::Dict(_, inner) = entry {
+        insert(inner, rest, value);
     }
 }
 
@@ -427,6 +446,10 @@ mod tests {
 
         let absent = Path::new("no-such-file.toml");
         assert!(matches!(Config::load(Some(absent)), Err(ConfigError::File { .. })));
+        let flat = file("order = 5\n");
+        let error =
+            Config::load(Some(flat.path())).unwrap().section::<Section>("order").unwrap_err();
+        assert!(error.to_string().ends_with("is a whole number, not a section"), "{error}");
         let broken = file("[order\n");
         assert!(matches!(Config::load(Some(broken.path())), Err(ConfigError::File { .. })));
     }

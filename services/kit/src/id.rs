@@ -6,8 +6,17 @@ use sea_orm::{
     sea_query::{ArrayType, Nullable, ValueType, ValueTypeErr},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::{cmp::Ordering, fmt, hash, marker::PhantomData, str::FromStr};
-use uuid::{Timestamp, Uuid};
+use std::{
+    cmp::Ordering,
+    fmt, hash,
+    marker::PhantomData,
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+};
+use uuid::{ContextV7, Timestamp, Uuid};
+
+/// Keeps the ids of one millisecond in the order they were made.
+static SEQUENCE: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
 /// The id of a `T`. New ids are UUIDv7, so that they sort by the time they were made.
 pub struct Id<T>(Uuid, PhantomData<fn() -> T>);
@@ -17,7 +26,8 @@ impl<T> Id<T> {
     pub fn new(clock: &Clock) -> Self {
         let now = clock.now();
         let seconds = now.timestamp().unsigned_abs();
-        let time = Timestamp::from_unix(uuid::NoContext, seconds, now.timestamp_subsec_nanos());
+        let sequence = SEQUENCE.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = Timestamp::from_unix(&*sequence, seconds, now.timestamp_subsec_nanos());
         Self::from_uuid(Uuid::new_v7(time))
     }
 
@@ -146,8 +156,8 @@ mod tests {
     fn new_ids_sort_by_time_and_derived_ids_repeat() {
         let clock = Clock::manual(chrono::DateTime::UNIX_EPOCH + chrono::Duration::days(20_000));
         let first = Id::<Thing>::new(&clock);
-        clock.advance(chrono::Duration::milliseconds(1));
-        assert!(first < Id::<Thing>::new(&clock));
+        let ids: Vec<_> = (0..1000).map(|_| Id::<Thing>::new(&clock)).collect();
+        assert!(ids.is_sorted() && first < ids[0]);
         let step = Id::<Thing>::derived(first.uuid(), "hold");
         assert_eq!(step, Id::derived(first.uuid(), "hold"));
         assert_ne!(step, Id::derived(first.uuid(), "capture"));

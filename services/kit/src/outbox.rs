@@ -125,7 +125,8 @@ impl Relay {
             .write(move |tx| async move {
                 let now = tx.now();
                 let rows = due(now)
-                    .order_by_asc(Column::Id)
+                    .order_by_asc(Column::OccurredAt)
+                    .order_by_asc(Column::Seq)
                     .limit(BATCH)
                     .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
                     .all(&*tx)

@@ -267,7 +267,7 @@ async fn reflection_lists_our_services_and_shows_error_details() {
     let requests = tokio_stream::iter([
         ask(MessageRequest::ListServices(String::new())),
         ask(MessageRequest::FileContainingSymbol("google.rpc.ErrorInfo".to_owned())),
-        ask(MessageRequest::FileContainingSymbol("quickserve.order.v1.OrderService".to_owned())),
+        ask(MessageRequest::FileContainingSymbol(proto::rpcs()[0].service.to_owned())),
     ]);
     let mut answers = client.server_reflection_info(requests).await.unwrap().into_inner();
     let Some(MessageResponse::ListServicesResponse(list)) =

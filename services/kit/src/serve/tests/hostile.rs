@@ -7,7 +7,7 @@ const HEADERS: u8 = 0x1;
 const RST_STREAM: u8 = 0x3;
 const SETTINGS: u8 = 0x4;
 const GOAWAY: u8 = 0x7;
-const WINDOW_UPDATE: u8 = 0x8;
+const END_STREAM: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -80,9 +80,11 @@ async fn rapid_resets_are_sent_away() {
 
 #[tokio::test]
 async fn making_us_reset_streams_is_sent_away() {
-    // A window update of nothing is an error that the server must answer with a reset of its own.
+    // A body that was announced and does not come: an error that the server answers with a reset of its own.
     goes_away(20_000, |stream| {
-        [request(stream), frame(WINDOW_UPDATE, 0, stream, &[0; 4])].concat()
+        let mut block = vec![0x83, 0x86, 0x84];
+        block.extend(*b"\x0f\x0d\x011");
+        frame(HEADERS, END_HEADERS | END_STREAM, stream, &block)
     })
     .await;
 }
