@@ -1,5 +1,7 @@
 //! Compiles the contracts; a fault in one of them fails the build with its file and line.
 
 fn main() {
-    build_support::compile_protos();
+    build_support::build(&["."], "quickserve", "");
+    // An example with every kind of rule: only the tests include what is generated from it.
+    build_support::build(&[".", "tests/contract"], "tests/contract", "sample");
 }

@@ -18,21 +18,33 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Compiles `quickserve/**.proto` of the package whose build script calls this, and tells Cargo what to watch. Faults
-/// are printed as Cargo errors, `file:line: message`, and fail the build.
-pub fn compile_protos() {
-    let (Some(root), Some(out)) = (env::var_os("CARGO_MANIFEST_DIR"), env::var_os("OUT_DIR"))
+/// Compiles a tree of contracts from the build script of their package: every `.proto` below the folder `tree`, with
+/// imports from the folders `imports`, into `OUT_DIR/out`. Tells Cargo what to watch. Faults are printed as Cargo errors,
+/// `file:line: message`, and fail the build. Folders are relative to the package. See [`compile`].
+pub fn build(imports: &[&str], tree: &str, out: &str) {
+    let (Some(root), Some(target)) = (env::var_os("CARGO_MANIFEST_DIR"), env::var_os("OUT_DIR"))
     else {
-        return report(&[Problem::outside("not run by Cargo as a build script")], "");
+        return report(&[Problem::outside("not run by Cargo as a build script")]);
     };
-    let (root, out) = (PathBuf::from(root), PathBuf::from(out));
-    for folder in ["quickserve", "google", "buf"] {
+    let root = PathBuf::from(root);
+    for folder in ["google", "buf", tree] {
         watch(&root.join(folder));
     }
-    if let Err(problems) = compile(std::slice::from_ref(&root), &root.join("quickserve"), &out) {
-        let label = root.file_name().unwrap_or_default().to_string_lossy();
-        report(&problems, &label);
+    let include: Vec<PathBuf> = imports.iter().map(|folder| root.join(folder)).collect();
+    if let Err(mut problems) = compile(&include, &root.join(tree), &Path::new(&target).join(out)) {
+        for problem in problems.iter_mut().filter(|problem| !problem.file.is_empty()) {
+            problem.file = place(&root, &include, &problem.file);
+        }
+        report(&problems);
     }
+}
+
+/// The path of an imported file from the folder above the package, where the developer stands.
+fn place(root: &Path, include: &[PathBuf], file: &str) -> String {
+    let found = include.iter().map(|folder| folder.join(file)).find(|path| path.exists());
+    let above = root.parent().unwrap_or(root);
+    let relative = found.as_deref().and_then(|path| path.strip_prefix(above).ok());
+    relative.map_or_else(|| file.to_owned(), |path| path.display().to_string())
 }
 
 /// Compiles every `.proto` below `tree`, with imports from `include`, into the folder `out`:
@@ -85,10 +97,8 @@ fn watch(folder: &Path) {
 }
 
 #[expect(clippy::print_stdout, reason = "Cargo reads its instructions from the standard output")]
-fn report(problems: &[Problem], folder: &str) {
+fn report(problems: &[Problem]) {
     for problem in problems {
-        let place = if problem.file.is_empty() { "" } else { folder };
-        let slash = if place.is_empty() { "" } else { "/" };
-        println!("cargo::error={place}{slash}{}", problem.to_string().replace('\n', " "));
+        println!("cargo::error={}", problem.to_string().replace('\n', " "));
     }
 }

@@ -1,5 +1,7 @@
 //! Tiny contracts, each with one fault, and the line that the build must name.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -58,7 +58,7 @@ pub fn checks(checked: &Checked, field: &FieldDescriptor) -> Result<String, Stri
     Ok(format!("{{ at.field({:?});\n{body}at.leave(); }}\n", field.name()))
 }
 
-/// A field with presence: its rules apply when it is set.
+/// A field with presence: its rules apply when it is set, be it to zero. `IGNORE_IF_ZERO_VALUE` changes nothing here.
 fn with_presence(field: &FieldDescriptor, rules: &Rules, inner: &str) -> String {
     let name = names::snake(field.name());
     let (place, set) = match field.containing_oneof().filter(|oneof| !oneof.is_synthetic()) {
@@ -70,7 +70,6 @@ fn with_presence(field: &FieldDescriptor, rules: &Rules, inner: &str) -> String 
         }
         None => (name, "::core::option::Option::Some(value)".to_owned()),
     };
-    let inner = unless_zero(&field.kind(), rules, inner);
     let otherwise = if rules.required { "at.missing();" } else { "" };
     format!("match &self.{place} {{ {set} => {{ {inner} }} _ => {{ {otherwise} }} }}\n")
 }
