@@ -180,13 +180,17 @@ impl<'a> Compiler<'a> {
         let oneofs = oneofs.filter(|(at, _)| !synthetic.contains(&(*at as i32)));
         let oneofs: Vec<Box<str>> = oneofs.map(|(_, oneof)| oneof.name.as_str().into()).collect();
         let mut fields = Vec::with_capacity(descriptor.fields.len());
+        // A map's values are never groups, whatever the file's features say.
+        let map_entry = self.messages.get(declared.index).is_some_and(|m| m.map_entry);
+        let delimited = declared.features.delimited && !map_entry;
+        let features = Features { delimited, ..declared.features };
         for (at, field) in descriptor.fields.iter().enumerate() {
             let owner = self.messages.get(declared.index).map(|m| m.full_name.to_string());
             let owner = owner.unwrap_or_default();
             let mut path = declared.path.clone();
             path.extend([2, at as i32]);
             let comment = declared.source.at(&path).comment;
-            fields.push(self.field(&owner, field, declared.features, false, comment)?);
+            fields.push(self.field(&owner, field, features, false, comment)?);
         }
         if let Some(message) = self.messages.get_mut(declared.index) {
             message.oneofs = oneofs;
@@ -211,7 +215,7 @@ impl<'a> Compiler<'a> {
         let features = features.with(&descriptor.options, features::IN_FIELD);
         let kind = self.kind(&full_name, descriptor, features)?;
         let cardinality = self.cardinality(descriptor, kind);
-        // A map is never a group, whatever the file's features say.
+        // Nor is the map itself a group.
         let kind = match (kind, cardinality) {
             (Kind::Group(entry), Cardinality::Map) => Kind::Message(entry),
             (kind, _) => kind,
