@@ -8,6 +8,9 @@ use std::{
 };
 use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 
+/// Held by tests that switch traces on or off for the process.
+static SWITCH: Mutex<()> = Mutex::new(());
+
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// Everything written, for a look afterwards.
@@ -77,6 +80,7 @@ fn a_malformed_configuration_is_refused() {
 
 #[test]
 fn a_trace_goes_on_from_the_incoming_headers_to_the_outgoing_ones() {
+    let _switch = SWITCH.lock().unwrap();
     let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
     let subscriber = Registry::default().with(layer.with_filter(filter_fn(is_exported)));
@@ -119,6 +123,7 @@ fn a_malformed_trace_context_is_ignored() {
 
 #[test]
 fn a_collector_that_never_answers_does_not_hold_the_end_up() {
+    let _switch = SWITCH.lock().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let config = TelemetryConfig { sample_ratio: 1.0, ..TelemetryConfig::default() };
@@ -129,4 +134,56 @@ fn a_collector_that_never_answers_does_not_hold_the_end_up() {
     let begun = Instant::now();
     guard.shutdown();
     assert!(begun.elapsed() < FLUSH_LIMIT + Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+/// A collector that keeps what it is sent.
+async fn collector(received: Written) -> String {
+    use http_body_util::{BodyExt as _, Full};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let stack = tower::service_fn(move |request: http::Request<tonic::body::Body>| {
+        let mut received = received.clone();
+        async move {
+            let path = request.uri().path().to_owned();
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            io::Write::write_all(&mut received, path.as_bytes()).unwrap();
+            io::Write::write_all(&mut received, &body).unwrap();
+            // One empty message, then success.
+            let message = Full::new(bytes::Bytes::from_static(&[0; 5]));
+            let mut trailers = HeaderMap::new();
+            trailers.insert("grpc-status", HeaderValue::from_static("0"));
+            let body = message.with_trailers(std::future::ready(Some(Ok(trailers))));
+            let mut response = http::Response::new(tonic::body::Body::new(body));
+            let grpc = HeaderValue::from_static("application/grpc");
+            response.headers_mut().insert("content-type", grpc);
+            Ok::<_, std::convert::Infallible>(response)
+        }
+    });
+    let stop = tokio_util::sync::CancellationToken::new();
+    tokio::spawn(crate::serve::serve(listener, stack, stop, crate::serve::Options::default()));
+    endpoint
+}
+
+#[test]
+fn the_spans_of_requests_reach_the_collector_and_no_others_do() {
+    let _switch = SWITCH.lock().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let received = Written::default();
+    let endpoint = runtime.block_on(collector(received.clone()));
+    let config = TelemetryConfig { sample_ratio: 1.0, ..TelemetryConfig::default() };
+    let (provider, thread) = exporter(&config, &endpoint).unwrap();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    let subscriber = Registry::default().with(layer.with_filter(filter_fn(is_exported)));
+    tracing::subscriber::with_default(subscriber, || {
+        TRACING.store(true, Ordering::Relaxed);
+        let path = "/quickserve.user.v1.UserService/GetUser";
+        rpc_span("user", path, &HeaderMap::new()).in_scope(|| {
+            drop(tracing::info_span!("of a library").entered());
+        });
+    });
+    Guard { exporting: Some((provider, thread)) }.shutdown();
+    let received = String::from_utf8_lossy(&received.0.lock().unwrap()).into_owned();
+    assert!(received.contains("/opentelemetry.proto.collector.trace.v1.TraceService/Export"));
+    assert!(received.contains("quickserve.user.v1.UserService/GetUser"), "{received}");
+    assert!(!received.contains("of a library"), "{received}");
 }
