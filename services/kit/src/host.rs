@@ -11,6 +11,7 @@ use crate::{
     idempotency,
     identity::Identity,
     inbox,
+    keyring::SharedKeyring,
     outbox::Relay,
     server::{self, Routes},
     timers::{Alarm, OnTimer},
@@ -45,6 +46,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Proves this process's services and recognises callers.
     pub identity: Arc<Identity>,
+    /// Signs the access tokens of accounts; only a process that runs the user service has it.
+    pub access_keys: Option<SharedKeyring>,
 }
 
 /// Where the services of a process keep their tables.
@@ -106,6 +109,11 @@ impl Host {
     /// Proves this process's services and recognises callers.
     pub fn identity(&self) -> &Arc<Identity> {
         &self.shared.settings.identity
+    }
+
+    /// Signs the access tokens of accounts; only a process that runs the user service has it.
+    pub fn access_keys(&self) -> Option<&SharedKeyring> {
+        self.shared.settings.access_keys.as_ref()
     }
 
     /// The folder of files.

@@ -78,7 +78,7 @@ impl World {
         let keys = Keyring::ephemeral(clock.now()).expect("keys");
         let keys = SharedKeyring::new(keys, clock.clone());
         let access = Verifier::from_keyring(ISSUER, keys.clone(), clock.clone());
-        let identity = Identity::new(ISSUER, keys, access, clock.clone());
+        let identity = Identity::new(ISSUER, keys.clone(), access, clock.clone());
         let settings = Settings {
             config: Config::defaults(),
             clock: clock.clone(),
@@ -87,6 +87,7 @@ impl World {
             storage: backend.storage(folder.path()).await,
             data_dir: folder.path().to_owned(),
             identity: Arc::new(identity),
+            access_keys: Some(keys),
         };
         Self { host: Host::new(settings, stop.clone()), clock, stop, _folder: folder }
     }

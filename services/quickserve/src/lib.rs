@@ -1,1 +1,6 @@
-//! Placeholder room, filled in by the commits that follow.
+//! The program's parts, for `main` and for the end-to-end tests.
+//!
+//! Start reading at [`process`], which runs services and edge in one process; [`service`] lists the services.
+
+pub mod process;
+pub mod service;

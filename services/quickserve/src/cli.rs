@@ -1,0 +1,149 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use quickserve::service::Service;
+use std::{net::SocketAddr, path::PathBuf};
+
+/// The backend of a marketplace for services at a person's place.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// File of settings (TOML); `QS_<SECTION>__<KEY>` variables override it.
+    #[arg(long, global = true, env = "QS_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Which log lines to write, for example `info` or `warn,order=debug`.
+    #[arg(long, global = true, env = "QS_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Write log lines as JSON.
+    #[arg(long, global = true, env = "QS_LOG_JSON")]
+    pub log_json: bool,
+}
+
+/// What the program does.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Runs every service and the edge in this process.
+    Up {
+        /// Where REST, gRPC-Web and gRPC are served.
+        #[arg(long, env = "QS_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+        listen: SocketAddr,
+        /// Where the first service listens for gRPC, the others on the ports above; port 0 takes free ones.
+        #[arg(long, env = "QS_GRPC_LISTEN", default_value = "127.0.0.1:7100", value_name = "ADDR")]
+        grpc_listen: SocketAddr,
+        /// Where tables and keys are.
+        #[command(flatten)]
+        storage: Storage,
+    },
+    /// Runs one service, listening for gRPC.
+    Run {
+        /// The service.
+        service: Service,
+        /// Where it listens for gRPC.
+        #[arg(long, env = "QS_LISTEN", default_value = "127.0.0.1:7100", value_name = "ADDR")]
+        listen: SocketAddr,
+        /// Where the others are.
+        #[command(flatten)]
+        peers: Peers,
+        /// Where tables and keys are.
+        #[command(flatten)]
+        storage: Storage,
+    },
+    /// Runs the edge alone, before services that run elsewhere.
+    Edge {
+        /// Where REST, gRPC-Web and gRPC are served.
+        #[arg(long, env = "QS_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+        listen: SocketAddr,
+        /// Where the services are.
+        #[command(flatten)]
+        peers: Peers,
+        /// Where the keys are.
+        #[arg(long, env = "QS_DATA_DIR", default_value = "data", value_name = "DIR")]
+        data_dir: PathBuf,
+    },
+    /// Brings the tables up to date and ends.
+    Migrate {
+        /// The services whose tables; all without.
+        services: Vec<Service>,
+        /// Where the tables are.
+        #[command(flatten)]
+        storage: Storage,
+    },
+    /// Shows and changes the signing keys.
+    Keys {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Keys,
+        /// Where the keys are.
+        #[arg(long, global = true, env = "QS_DATA_DIR", default_value = "data", value_name = "DIR")]
+        data_dir: PathBuf,
+    },
+    /// Makes an account that runs the marketplace. The password is read from QS_OPERATOR_PASSWORD.
+    CreateOperator {
+        /// Its e-mail address.
+        email: String,
+        /// Its name.
+        #[arg(long, default_value = "Operator")]
+        name: String,
+        /// Where the tables are.
+        #[command(flatten)]
+        storage: Storage,
+    },
+    /// Fills a running system with a city of customers and providers.
+    SeedDemo {
+        /// Where it is reached.
+        #[arg(long, env = "QS_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+        url: String,
+        /// Customers to make.
+        #[arg(long, default_value_t = 20)]
+        customers: u32,
+        /// Providers to make.
+        #[arg(long, default_value_t = 10)]
+        providers: u32,
+        /// Where the tables are, to make the operator who approves the providers.
+        #[command(flatten)]
+        storage: Storage,
+    },
+    /// Asks a running system whether it is ready; the exit code tells.
+    Healthcheck {
+        /// Where it is reached.
+        #[arg(long, env = "QS_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+        url: String,
+    },
+    /// Prints the OpenAPI document of the REST interface.
+    Openapi,
+    /// Puts REST before any gRPC service.
+    Transcode(transcode::cli::Args),
+}
+
+/// Where tables and keys are.
+#[derive(Args)]
+pub struct Storage {
+    /// The folder of files: keys, mail and, without a database URL, the tables.
+    #[arg(long, env = "QS_DATA_DIR", default_value = "data", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// The PostgreSQL database that holds the tables, a schema a service.
+    #[arg(long, env = "QS_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+}
+
+/// Where the other services are.
+#[derive(Args)]
+pub struct Peers {
+    /// A service and its URL, for example `order=http://order:7100`; repeatable.
+    #[arg(long = "peer", env = "QS_PEERS", value_delimiter = ',', value_name = "NAME=URL")]
+    pub peers: Vec<String>,
+}
+
+/// What to do with the keys.
+#[derive(Subcommand)]
+pub enum Keys {
+    /// Lists them with their states.
+    List,
+    /// Takes the next key into use and makes a new next one. Running processes follow within seconds.
+    Rotate,
+    /// Prints the public keys as a JWK set.
+    Jwks,
+}

@@ -1,0 +1,189 @@
+//! What each command does.
+
+use crate::{
+    cli::{Cli, Command, Keys, Peers, Storage},
+    seed,
+};
+use anyhow::{Context, bail};
+use kit::{Clock, Host, config::Config, keyring::Keyring, telemetry};
+use quickserve::{
+    process::{Plan, Process},
+    service::Service,
+};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Does what the command line asks.
+pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Command::Transcode(args) = cli.command {
+        return Ok(transcode::cli::main(args));
+    }
+    let config = Config::load(cli.config.as_deref())?;
+    let mut observed: telemetry::TelemetryConfig = config.section("telemetry")?;
+    if let Some(log) = cli.log {
+        observed.log = log;
+    }
+    if cli.log_json {
+        observed.format = telemetry::Format::Json;
+    }
+    let guard = telemetry::init(&observed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(run(cli.command, config));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    guard.shutdown();
+    done
+}
+
+async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Up { listen, grpc_listen, storage } => {
+            let plan = Plan {
+                edge: Some(listen),
+                grpc: grpc_listen,
+                services: Service::ALL.to_vec(),
+                ..plan(storage, config)
+            };
+            serve(plan).await
+        }
+        Command::Run { service, listen, peers, storage } => {
+            let plan = Plan {
+                grpc: listen,
+                services: vec![service],
+                peers: peers_of(&peers)?,
+                migrate: false,
+                ..plan(storage, config)
+            };
+            serve(plan).await
+        }
+        Command::Edge { listen, peers, data_dir } => {
+            let storage = Storage { data_dir, database_url: None };
+            let plan =
+                Plan { edge: Some(listen), peers: peers_of(&peers)?, ..plan(storage, config) };
+            serve(plan).await
+        }
+        Command::Migrate { services, storage } => migrate(services, storage, config).await,
+        Command::Keys { command, data_dir } => keys(&command, &data_dir),
+        Command::CreateOperator { email, name, storage } => {
+            let password = std::env::var("QS_OPERATOR_PASSWORD")
+                .context("QS_OPERATOR_PASSWORD must hold the operator's password")?;
+            let host = offline(storage, config, Service::User)?;
+            host.migrate().await?;
+            let id = user::create_operator(&host, &email, &name, &password).await?;
+            say(&format!("operator {id} can sign in as {email}"))
+        }
+        Command::SeedDemo { url, customers, providers, storage } => {
+            let host = offline(storage, config, Service::User)?;
+            seed::run(&host, &url, customers, providers).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Healthcheck { url } => Ok(seed::client::healthcheck(&url).await),
+        Command::Openapi => say(&serde_json::to_string_pretty(&edge::openapi())?),
+        Command::Transcode(_) => bail!("transcode starts before the runtime"),
+    }
+}
+
+/// A plan that runs nothing yet.
+fn plan(storage: Storage, config: Config) -> Plan {
+    Plan {
+        services: Vec::new(),
+        edge: None,
+        grpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        peers: BTreeMap::new(),
+        data_dir: storage.data_dir,
+        database_url: storage.database_url,
+        migrate: true,
+        config,
+        clock: Clock::system(),
+    }
+}
+
+fn peers_of(peers: &Peers) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    for peer in peers.peers.iter().filter(|peer| !peer.is_empty()) {
+        let (name, url) = peer.split_once('=').with_context(|| format!("{peer} is no NAME=URL"))?;
+        found.insert(name.to_owned(), url.to_owned());
+    }
+    Ok(found)
+}
+
+/// Runs the process until it is told to stop; a second signal ends it at once.
+async fn serve(plan: Plan) -> anyhow::Result<ExitCode> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let data_dir = plan.data_dir.clone();
+    let process = Process::start(plan).await?;
+    welcome(&process, &data_dir)?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    eprintln!("stopping; once more to stop at once");
+    tokio::select! {
+        () = process.stop() => Ok(ExitCode::SUCCESS),
+        _ = interrupt.recv() => Ok(ExitCode::from(130)),
+        _ = terminate.recv() => Ok(ExitCode::from(143)),
+    }
+}
+
+/// Prints where to go next.
+fn welcome(process: &Process, data_dir: &Path) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if let Some(address) = process.edge() {
+        writeln!(out, "QuickServe is ready at http://{address}")?;
+        writeln!(out, "  documentation  http://{address}/docs")?;
+        writeln!(out, "  health         http://{address}/readyz   metrics http://{address}/metrics")?;
+    }
+    for (service, address) in process.grpc() {
+        writeln!(out, "  gRPC           {address}  {service}")?;
+    }
+    let folder = std::fs::canonicalize(data_dir).unwrap_or_else(|_| PathBuf::from(data_dir));
+    writeln!(out, "  data           {}", folder.display())?;
+    Ok(out.flush()?)
+}
+
+/// A host for a command that works on a service's tables without serving it.
+fn offline(storage: Storage, config: Config, service: Service) -> anyhow::Result<Host> {
+    Ok(quickserve::process::host(&plan(storage, config))?.of(service.name()))
+}
+
+async fn migrate(
+    services: Vec<Service>,
+    storage: Storage,
+    config: Config,
+) -> anyhow::Result<ExitCode> {
+    let services = if services.is_empty() { Service::ALL.to_vec() } else { services };
+    let host = quickserve::process::host(&plan(storage, config))?;
+    for service in services {
+        host.of(service.name())
+            .migrate()
+            .await
+            .with_context(|| format!("the tables of {} stay as they were", service.name()))?;
+        say(&format!("{} is up to date", service.name()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn keys(command: &Keys, data_dir: &Path) -> anyhow::Result<ExitCode> {
+    let folder = data_dir.join("keys").join("access");
+    let mut keyring = Keyring::load(&folder)?;
+    match command {
+        Keys::List => {}
+        Keys::Rotate => keyring.rotate(Clock::system().now())?,
+        Keys::Jwks => return say(&keyring.jwks().to_string()),
+    }
+    for key in keyring.keys() {
+        say(&format!("{}  {:?}", key.kid(), key.state()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(line: &str) -> anyhow::Result<ExitCode> {
+    writeln!(std::io::stdout().lock(), "{line}")?;
+    Ok(ExitCode::SUCCESS)
+}

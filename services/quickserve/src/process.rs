@@ -1,0 +1,201 @@
+//! A process: which services it runs, where it listens, how it stops.
+
+use crate::service::Service;
+use anyhow::Context;
+use kit::{
+    Clock, Host,
+    bus::LocalBus,
+    cache::LocalCache,
+    call::Peer,
+    caller::EDGE,
+    config::Config,
+    host::{Settings, Storage},
+    identity::Identity,
+    keyring::{Keyring, SharedKeyring},
+    remote::RemoteChannel,
+    serve,
+    token::{ISSUER, Verifier},
+};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// Bytes that hot reads may take in memory.
+const CACHE_BYTES: u64 = 16 << 20;
+/// How long a stopping process waits for requests, then for workers.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a process runs.
+pub struct Plan {
+    /// The services.
+    pub services: Vec<Service>,
+    /// Where the edge listens; none when this process has no edge.
+    pub edge: Option<SocketAddr>,
+    /// Where each service listens for gRPC: the first at this port, the next one above, all free ones when it is 0.
+    pub grpc: SocketAddr,
+    /// Services that run elsewhere, by name, with their URLs.
+    pub peers: BTreeMap<String, String>,
+    /// The folder of files.
+    pub data_dir: PathBuf,
+    /// The PostgreSQL database; SQLite files in the folder without.
+    pub database_url: Option<String>,
+    /// Whether the tables are brought up to date first.
+    pub migrate: bool,
+    /// The configuration's sections.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// A process that runs.
+pub struct Process {
+    host: Host,
+    stop: CancellationToken,
+    edge: Option<(SocketAddr, JoinHandle<anyhow::Result<()>>)>,
+    grpc: BTreeMap<&'static str, SocketAddr>,
+    servers: Vec<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Starts what `plan` says. It is ready when this returns.
+    pub async fn start(plan: Plan) -> anyhow::Result<Self> {
+        let host = host(&plan)?;
+        let stop = host.stop_token();
+        let mut process =
+            Self { host, stop, edge: None, grpc: BTreeMap::new(), servers: Vec::new() };
+        for (name, url) in &plan.peers {
+            let remote = RemoteChannel::connect(url)
+                .with_context(|| format!("{url} is no address of {name}"))?;
+            process.host.locate(name, Peer::Remote(remote));
+        }
+        for (index, service) in plan.services.iter().enumerate() {
+            let started = process.start_service(*service, &plan, index).await;
+            started.with_context(|| format!("the {} service did not start", service.name()))?;
+        }
+        if let Some(address) = plan.edge {
+            process.start_edge(address).await.context("the edge did not start")?;
+        }
+        Ok(process)
+    }
+
+    async fn start_service(
+        &mut self,
+        service: Service,
+        plan: &Plan,
+        index: usize,
+    ) -> anyhow::Result<()> {
+        let host = self.host.of(service.name());
+        if plan.migrate {
+            host.migrate().await.context("its tables cannot be brought up to date")?;
+        }
+        let stack = host.install(service.start(&host).await?);
+        let mut address = plan.grpc;
+        if address.port() != 0 {
+            address.set_port(address.port() + u16::try_from(index)?);
+        }
+        let listener = listen(address).await?;
+        self.grpc.insert(service.name(), listener.local_addr()?);
+        let options = serve_options(service);
+        let (stop, name) = (self.stop.clone(), service.name());
+        self.servers.push(tokio::spawn(async move {
+            if let Err(error) = serve::serve(listener, stack, stop, options).await {
+                tracing::error!(%error, service = name, "the gRPC server ended");
+            }
+        }));
+        Ok(())
+    }
+
+    async fn start_edge(&mut self, address: SocketAddr) -> anyhow::Result<()> {
+        let host = self.host.of(EDGE);
+        let config = host.config()?;
+        let listener = listen(address).await?;
+        let address = listener.local_addr()?;
+        let serving = tokio::spawn(async move { edge::start(&host, listener, config).await });
+        self.edge = Some((address, serving));
+        Ok(())
+    }
+
+    /// Where the edge listens.
+    pub fn edge(&self) -> Option<SocketAddr> {
+        self.edge.as_ref().map(|(address, _)| *address)
+    }
+
+    /// Where each service listens for gRPC.
+    pub const fn grpc(&self) -> &BTreeMap<&'static str, SocketAddr> {
+        &self.grpc
+    }
+
+    /// The runtime of the process.
+    pub const fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Stops taking requests, waits for those under way and for the workers, each for a bounded time.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        if let Some((_, serving)) = self.edge {
+            let _ = tokio::time::timeout(DRAIN_LIMIT, serving).await;
+        }
+        for server in self.servers {
+            let _ = tokio::time::timeout(DRAIN_LIMIT, server).await;
+        }
+        if !self.host.drained(DRAIN_LIMIT).await {
+            tracing::warn!("some workers did not end in time");
+        }
+    }
+}
+
+/// The gRPC services of `service`, whose health its server answers.
+fn serve_options(service: Service) -> serve::Options {
+    let package = format!("quickserve.{}.v1.", service.name());
+    let of_service = proto::rpcs().iter().filter(|rpc| rpc.service.starts_with(&package));
+    let mut services: Vec<String> = of_service.map(|rpc| rpc.service.to_owned()).collect();
+    services.dedup();
+    serve::Options { services, drain: DRAIN_LIMIT, ..serve::Options::default() }
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address} cannot be listened on; is something else there?"))
+}
+
+/// The runtime of a process with this plan, before anything starts in it.
+pub fn host(plan: &Plan) -> anyhow::Result<Host> {
+    Ok(Host::new(settings(plan)?, CancellationToken::new()))
+}
+
+fn settings(plan: &Plan) -> anyhow::Result<Settings> {
+    std::fs::create_dir_all(&plan.data_dir)
+        .with_context(|| format!("the folder {} cannot be made", plan.data_dir.display()))?;
+    let keys = |name: &str| keyring(&plan.data_dir.join("keys").join(name), &plan.clock);
+    let access_keys = keys("access")?;
+    let access = Verifier::from_keyring(ISSUER, access_keys.clone(), plan.clock.clone());
+    let identity = Identity::new(ISSUER, keys("mesh")?, access, plan.clock.clone());
+    Ok(Settings {
+        config: plan.config.clone(),
+        clock: plan.clock.clone(),
+        bus: Arc::new(LocalBus::default()),
+        cache: LocalCache::new(CACHE_BYTES),
+        storage: match &plan.database_url {
+            Some(url) => Storage::Postgres(url.clone()),
+            None => Storage::Sqlite(plan.data_dir.clone()),
+        },
+        data_dir: plan.data_dir.clone(),
+        identity: Arc::new(identity),
+        access_keys: Some(access_keys),
+    })
+}
+
+/// The keys in `folder`, made at the first start. `keys/access` signs accounts' tokens, `keys/mesh` those of services.
+fn keyring(folder: &Path, clock: &Clock) -> anyhow::Result<SharedKeyring> {
+    let keyring = Keyring::load_or_create(folder, clock.now())
+        .with_context(|| format!("the keys in {} cannot be used", folder.display()))?;
+    Ok(SharedKeyring::new(keyring, clock.clone()))
+}

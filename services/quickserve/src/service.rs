@@ -1,0 +1,57 @@
+//! The services this program can run. A new one adds a variant and its arms.
+
+use clap::ValueEnum;
+use kit::{Host, Routes};
+
+/// A service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Service {
+    /// Accounts and sign-in.
+    User,
+    /// Providers and their time.
+    Provider,
+    /// Money.
+    Payment,
+    /// Messages to people.
+    Notification,
+    /// The cleaning vertical.
+    Cleaning,
+    /// Quotes, orders and the booking saga.
+    Order,
+}
+
+impl Service {
+    /// Every service, in the order in which a process starts them.
+    pub const ALL: [Self; 6] = [
+        Self::User,
+        Self::Provider,
+        Self::Payment,
+        Self::Notification,
+        Self::Cleaning,
+        Self::Order,
+    ];
+
+    /// Its name: package segment, database schema, section of the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Provider => "provider",
+            Self::Payment => "payment",
+            Self::Notification => "notification",
+            Self::Cleaning => "cleaning",
+            Self::Order => "order",
+        }
+    }
+
+    /// Starts it on `host`.
+    pub async fn start(self, host: &Host) -> anyhow::Result<Routes> {
+        match self {
+            Self::User => user::start(host).await,
+            Self::Provider => provider::start(host).await,
+            Self::Payment => payment::start(host).await,
+            Self::Notification => notification::start(host).await,
+            Self::Cleaning => cleaning::start(host).await,
+            Self::Order => order::start(host).await,
+        }
+    }
+}
