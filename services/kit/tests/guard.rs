@@ -1,0 +1,193 @@
+//! The guard round a service: who may call, how long they wait, what becomes of a panic.
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream::BoxStream};
+use kit::{
+    Role, Routes, Subject,
+    call::Channel,
+    caller::caller,
+    context::Context,
+    error,
+    testing::{Backend, World, acting_as, somebody},
+};
+use proto::quickserve::notification::v1::{
+    notification_service_client::NotificationServiceClient as Client,
+    notification_service_server::{NotificationService, NotificationServiceServer as Server},
+    *,
+};
+use std::time::Duration;
+use tonic::{Code, Request, Response, Status};
+
+/// Misbehaves as each request asks it to.
+struct Moody;
+
+#[async_trait]
+impl NotificationService for Moody {
+    async fn list_messages(
+        &self,
+        request: Request<ListMessagesRequest>,
+    ) -> Result<Response<ListMessagesResponse>, Status> {
+        let caller = caller(&request);
+        match request.get_ref().page_token.as_str() {
+            "panic" => panic!("on purpose"),
+            "hang" => std::future::pending().await,
+            "who" => {
+                let service = caller.service.as_deref().unwrap_or("nobody");
+                let next_page_token = format!("{caller} through {service}");
+                Ok(Response::new(ListMessagesResponse { next_page_token, ..Default::default() }))
+            }
+            _ => Ok(Response::new(Default::default())),
+        }
+    }
+
+    type WatchInboxStream = BoxStream<'static, Result<WatchInboxResponse, Status>>;
+
+    async fn watch_inbox(
+        &self,
+        _: Request<WatchInboxRequest>,
+    ) -> Result<Response<Self::WatchInboxStream>, Status> {
+        let three = (0..3).map(|_| Ok(WatchInboxResponse::default()));
+        Ok(Response::new(futures::stream::iter(three).boxed()))
+    }
+
+    async fn mark_read(
+        &self,
+        _: Request<MarkReadRequest>,
+    ) -> Result<Response<MarkReadResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn get_preferences(
+        &self,
+        _: Request<GetPreferencesRequest>,
+    ) -> Result<Response<GetPreferencesResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn update_preferences(
+        &self,
+        _: Request<UpdatePreferencesRequest>,
+    ) -> Result<Response<UpdatePreferencesResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn get_quiet_hours(
+        &self,
+        _: Request<GetQuietHoursRequest>,
+    ) -> Result<Response<GetQuietHoursResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn update_quiet_hours(
+        &self,
+        _: Request<UpdateQuietHoursRequest>,
+    ) -> Result<Response<UpdateQuietHoursResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+}
+
+async fn world() -> World {
+    let world = World::new(Backend::Sqlite).await;
+    world.host.of("notification").install(Routes::default().add(Server::new(Moody)));
+    world
+}
+
+async fn list(
+    channel: Channel,
+    subject: Option<Subject>,
+    token: &str,
+) -> Result<ListMessagesResponse, Status> {
+    let request = ListMessagesRequest { page_token: token.into(), ..Default::default() };
+    let call = async { Client::new(channel).list_messages(request).await };
+    let answer = match subject {
+        Some(subject) => acting_as(subject, call).await,
+        None => call.await,
+    };
+    answer.map(Response::into_inner)
+}
+
+#[tokio::test]
+async fn whoever_the_contract_does_not_list_is_refused() {
+    let world = world().await;
+    let nobody = list(world.outside("notification"), None, "").await.unwrap_err();
+    assert_eq!(
+        (nobody.code(), error::reason(&nobody)),
+        (Code::Unauthenticated, "UNAUTHENTICATED".into())
+    );
+    let service = list(world.host.of("order").channel("notification"), None, "").await.unwrap_err();
+    assert_eq!(
+        (service.code(), error::reason(&service)),
+        (Code::PermissionDenied, "PERMISSION_DENIED".into())
+    );
+    list(world.outside("notification"), Some(somebody(&[])), "").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_acts_for_an_account_is_still_the_service() {
+    let world = world().await;
+    let customer = somebody(&[Role::Customer]);
+    let channel = world.host.of("order").channel("notification");
+    let refused = list(channel, Some(customer), "").await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn a_handler_knows_its_caller() {
+    let world = world().await;
+    let customer = somebody(&[Role::Customer]);
+    let answer = list(world.outside("notification"), Some(customer), "who").await.unwrap();
+    assert_eq!(answer.next_page_token, format!("user:{} through edge", customer.user_id));
+}
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_and_the_next_call_works() {
+    let world = world().await;
+    let customer = Some(somebody(&[Role::Customer]));
+    let status = list(world.outside("notification"), customer, "panic").await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
+    list(world.outside("notification"), customer, "").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_handler_that_hangs_is_left_at_the_deadline() {
+    let world = world().await;
+    let context = Context {
+        subject: Some(somebody(&[Role::Customer])),
+        deadline: Some(tokio::time::Instant::now() + Duration::from_millis(200)),
+        ..Context::default()
+    };
+    let status = context.scope(list(world.outside("notification"), None, "hang")).await;
+    assert_eq!(status.unwrap_err().code(), Code::DeadlineExceeded);
+    let late = Context { deadline: Some(tokio::time::Instant::now()), ..Context::default() };
+    let status = late.scope(list(world.outside("notification"), None, "")).await;
+    assert_eq!(status.unwrap_err().code(), Code::DeadlineExceeded, "no time left, not even asked");
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_its_contract_names_the_field() {
+    let world = world().await;
+    let request = MarkReadRequest { message_id: "42".into() };
+    let call = async { Client::new(world.outside("notification")).mark_read(request).await };
+    let status = acting_as(somebody(&[Role::Customer]), call).await.unwrap_err();
+    let details = tonic_types::StatusExt::get_details_bad_request(&status).unwrap();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert_eq!(details.field_violations[0].field, "message_id");
+}
+
+#[tokio::test]
+async fn a_stream_flows_through() {
+    let world = world().await;
+    let call = async {
+        Client::new(world.outside("notification")).watch_inbox(WatchInboxRequest {}).await
+    };
+    let stream = acting_as(somebody(&[Role::Customer]), call).await.unwrap().into_inner();
+    assert_eq!(stream.filter(|item| std::future::ready(item.is_ok())).count().await, 3);
+}
+
+#[tokio::test]
+async fn a_peer_that_has_not_started_is_unavailable() {
+    let world = World::new(Backend::Sqlite).await;
+    let customer = Some(somebody(&[Role::Customer]));
+    let status = list(world.outside("notification"), customer, "").await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+}
