@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -174,6 +174,64 @@ async fn a_peer_that_leaves_is_unavailable_whatever_it_was_doing() {
         let ended: Result<(), Status> = call.await.unwrap();
         assert_eq!(ended.unwrap_err().code(), Code::Unavailable);
     }
+}
+
+/// A way to `peer` that is cut when the task is aborted.
+async fn cable(peer: SocketAddr) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let mut far = TcpStream::connect(peer).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+    });
+    (address, task)
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_unavailable_before_the_answer_and_within() {
+    let peer = Peer::start(|_| Answer::Hang).await;
+    let (address, cut) = cable(peer.address).await;
+    let channel = self::channel(address);
+    let call = tokio::spawn(async move { code(&channel, "/t/Write", Some("30S")).await });
+    while peer.calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    cut.abort();
+    assert_eq!(call.await.unwrap(), Code::Unavailable);
+
+    let peer = Peer::start(|_| Answer::HangAfterHead).await;
+    let (address, cut) = cable(peer.address).await;
+    let channel = self::channel(address);
+    let response = channel.send(request("/t/Write", Some("30S"))).await.unwrap();
+    cut.abort();
+    assert_eq!(response.into_body().collect().await.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_request_that_a_closing_connection_did_not_take_is_unavailable() {
+    let (near, _far) = tokio::io::duplex(1024);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let io = hyper_util::rt::TokioIo::new(near);
+    let handshake = hyper::client::conn::http2::handshake::<_, _, Body>(executor, io);
+    let (mut sender, connection) = handshake.await.unwrap();
+    drop(connection);
+    let error = sender.send_request(request("/t/Write", None)).await.unwrap_err();
+    assert!(error.is_canceled());
+    assert_eq!(failure::status(&error).code(), Code::Unavailable);
+    let tonics = Status::from_error(Box::new(error));
+    assert_eq!(tonics.code(), Code::Cancelled);
+    assert_eq!(failure::rename(tonics).code(), Code::Unavailable);
+}
+
+#[test]
+fn a_status_of_the_peers_own_stays_what_it_is() {
+    for status in [Status::not_found("order"), Status::cancelled("by the peer")] {
+        assert_eq!(failure::rename(status.clone()).code(), status.code());
+    }
+    let timeout = Status::from_error(Box::new(tonic::TimeoutExpired(())));
+    assert_eq!(timeout.code(), Code::Cancelled, "what tonic says");
+    assert_eq!(failure::rename(timeout).code(), Code::DeadlineExceeded);
 }
 
 #[tokio::test]

@@ -159,7 +159,8 @@ async fn a_call_that_never_ends_is_dropped_at_the_limit() {
 
 #[tokio::test]
 async fn silent_connections_do_not_delay_the_end() {
-    let server = Running::start(draining(LONG)).await;
+    let limits = Limits { preface: LONG, ..Limits::default() };
+    let server = Running::start(Options { limits, ..draining(LONG) }).await;
     let mut silent = tokio::net::TcpStream::connect(server.address).await.unwrap();
     let mut half = tokio::net::TcpStream::connect(server.address).await.unwrap();
     half.write_all(&PREFACE[..10]).await.unwrap();
