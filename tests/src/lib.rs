@@ -1,1 +1,3 @@
-//! Placeholder room, filled in by the commits that follow.
+//! What the end-to-end tests and the benchmark share.
+
+pub mod load;

@@ -2,11 +2,12 @@
 
 use crate::{
     cli::{Cli, Command, Keys, Peers, Storage},
-    seed,
+    seed::{self, City},
 };
 use anyhow::{Context, bail};
 use kit::{Clock, Host, config::Config, keyring::Keyring, telemetry};
 use quickserve::{
+    client::Client,
     process::{Plan, Process},
     service::Service,
 };
@@ -79,10 +80,14 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         }
         Command::SeedDemo { url, customers, providers, storage } => {
             let host = offline(storage, config, Service::User)?;
-            seed::run(&host, &url, customers, providers).await?;
+            seed::run(&host, &url, City { customers, providers }).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Healthcheck { url } => Ok(seed::client::healthcheck(&url).await),
+        Command::Healthcheck { url } => {
+            let ready = Client::new(&url).get("/readyz").await?;
+            say(&format!("{url} answers {}", ready.status))?;
+            Ok(if ready.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Command::Openapi => say(&serde_json::to_string_pretty(&edge::openapi())?),
         Command::Transcode(_) => bail!("transcode starts before the runtime"),
     }

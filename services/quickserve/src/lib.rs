@@ -2,5 +2,7 @@
 //!
 //! Start reading at [`process`], which runs services and edge in one process; [`service`] lists the services.
 
+pub mod client;
+pub mod demo;
 pub mod process;
 pub mod service;

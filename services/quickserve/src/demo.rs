@@ -1,0 +1,166 @@
+//! People of a demo city, made through the REST interface: what `seed-demo`, the end-to-end tests and the benchmark
+//! start from.
+
+use crate::client::Client;
+use anyhow::Context;
+use chrono::{DateTime, Duration, Utc};
+use serde_json::{Value, json};
+
+/// The zone of the city.
+pub const ZONE: &str = "Europe/Paris";
+/// The middle of the city, in degrees north and east.
+pub const CENTRE: (f64, f64) = (48.8566, 2.3522);
+/// The password of everybody in the city.
+pub const PASSWORD: &str = "a-demo-city-of-light";
+
+/// Somebody who is signed in.
+#[derive(Clone)]
+pub struct Person {
+    /// Speaks for them.
+    pub client: Client,
+    /// Their account.
+    pub user_id: String,
+    /// The address they sign in with.
+    pub email: String,
+}
+
+/// A provider that can be booked.
+#[derive(Clone)]
+pub struct Provider {
+    /// The account behind it.
+    pub person: Person,
+    /// The profile.
+    pub provider_id: String,
+}
+
+/// Registers an account and signs it in.
+pub async fn register(
+    client: &Client,
+    role: &str,
+    name: &str,
+    email: &str,
+) -> anyhow::Result<Person> {
+    let account = json!({
+        "name": name, "email": email, "role": role, "password": PASSWORD,
+        "locale": "fr", "time_zone": ZONE,
+    });
+    client.post("/v1/users", account).await?.ok().context("registering")?;
+    sign_in(client, email, PASSWORD).await
+}
+
+/// Signs an account in.
+pub async fn sign_in(client: &Client, email: &str, password: &str) -> anyhow::Result<Person> {
+    let client = client.sign_in(email, password).await.context("signing in")?;
+    let me = client.get("/v1/me").await?.ok()?;
+    Ok(Person { client, user_id: text(&me, "id")?, email: email.to_owned() })
+}
+
+/// A customer with a card that works.
+pub async fn customer(client: &Client, name: &str, email: &str) -> anyhow::Result<Person> {
+    let person = register(client, "customer", name, email).await?;
+    add_card(&person, "tok_ok").await?;
+    Ok(person)
+}
+
+/// Saves a card of the sandbox and returns its id.
+pub async fn add_card(person: &Person, token: &str) -> anyhow::Result<String> {
+    let card = json!({ "token": token });
+    let saved = person.client.post("/v1/paymentMethods", card).await?.ok().context("a card")?;
+    text(&saved, "id")
+}
+
+/// A cleaner who is vetted by `operator` and works around the clock, so that every hour can be booked.
+pub async fn cleaner(
+    client: &Client,
+    operator: &Person,
+    name: &str,
+    email: &str,
+) -> anyhow::Result<Provider> {
+    let person = register(client, "provider", name, email).await?;
+    let profile = json!({
+        "kind": "PROVIDER_KIND_SOLO", "name": name, "bio": "Cleans with care.",
+        "city": "Paris", "country": "FR", "time_zone": ZONE,
+    });
+    let profile = person.client.post("/v1/providers", profile).await?.ok().context("applying")?;
+    let provider = Provider { person, provider_id: text(&profile, "id")? };
+    offer(&provider).await.context("offering")?;
+    vet(&provider, operator).await.context("vetting")?;
+    Ok(provider)
+}
+
+async fn offer(provider: &Provider) -> anyhow::Result<()> {
+    let path = format!("/v1/providers/{}", provider.provider_id);
+    let client = &provider.person.client;
+    let skills = ["cleaning.standard", "cleaning.deep", "cleaning.move_out", "cleaning.office"];
+    let area = json!({ "lat": CENTRE.0, "lng": CENTRE.1, "radius_km": 25 });
+    let offering = json!({ "vertical": "cleaning", "skills": skills, "area": area });
+    client.post(&format!("{path}/offerings"), offering).await?.ok()?;
+    let weekly: Vec<Value> =
+        ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]
+            .iter()
+            .map(|day| {
+                let hours = json!({ "start": "00:00", "end": "24:00" });
+                json!({ "weekday": format!("WEEKDAY_{day}"), "hours": hours })
+            })
+            .collect();
+    let availability = json!({ "time_zone": ZONE, "weekly": weekly });
+    let path = format!("{path}/availability");
+    client.send(http::Method::PUT, &path, Some(availability), &[]).await?.ok()?;
+    Ok(())
+}
+
+async fn vet(provider: &Provider, operator: &Person) -> anyhow::Result<()> {
+    let path = format!("/v1/providers/{}", provider.provider_id);
+    for kind in ["identity", "insurance"] {
+        let document = json!({
+            "kind": kind, "number": "DEMO-1",
+            "issued_on": "2020-01-01", "expires_on": "2099-12-31",
+        });
+        let submitted =
+            provider.person.client.post(&format!("{path}/documents"), document).await?.ok()?;
+        let verify = format!("{path}/documents/{}:verify", text(&submitted, "id")?);
+        operator.client.post(&verify, json!({})).await?.ok()?;
+    }
+    operator.client.post(&format!("{path}:startReview"), json!({})).await?.ok()?;
+    let clear = json!({ "background_check": "BACKGROUND_CHECK_CLEAR" });
+    let check = format!("{path}/backgroundCheck");
+    operator.client.send(http::Method::PUT, &check, Some(clear), &[]).await?.ok()?;
+    operator.client.post(&format!("{path}:approve"), json!({})).await?.ok()?;
+    Ok(())
+}
+
+/// What to send for the price of a two-hour cleaning by a provider.
+pub fn quote_request(provider_id: &str, start: DateTime<Utc>) -> Value {
+    json!({
+        "vertical": "cleaning",
+        "provider_id": provider_id,
+        "details": { "type": "standard", "rooms": 2, "bathrooms": 1, "frequency": "once" },
+        "window": {
+            "start": start.to_rfc3339(),
+            "end": (start + Duration::hours(2)).to_rfc3339(),
+            "time_zone": ZONE,
+        },
+        "address": {
+            "lines": ["1 rue de la Paix"], "postcode": "75002", "city": "Paris", "country": "FR",
+            "lat": CENTRE.0, "lng": CENTRE.1,
+        },
+    })
+}
+
+/// Asks for a price and books it. The provider still has to accept.
+pub async fn book(
+    customer: &Person,
+    provider: &Provider,
+    start: DateTime<Utc>,
+) -> anyhow::Result<Value> {
+    let request = quote_request(&provider.provider_id, start);
+    let quote = customer.client.post("/v1/quotes", request).await?.ok().context("a quote")?;
+    let order = json!({ "quote_id": text(&quote, "id")? });
+    customer.client.post("/v1/orders", order).await?.ok().context("booking")
+}
+
+/// The text in a field of an answer.
+pub fn text(answer: &Value, field: &str) -> anyhow::Result<String> {
+    let text = answer[field].as_str().with_context(|| format!("no {field} in {answer}"))?;
+    Ok(text.to_owned())
+}

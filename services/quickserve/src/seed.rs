@@ -1,0 +1,108 @@
+//! Fills a running system with a demo city, so that the first minutes with it are not an empty database.
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use kit::Host;
+use quickserve::{
+    client::Client,
+    demo::{self, Person, Provider},
+};
+use std::io::Write;
+use uuid::Uuid;
+
+/// How many people the city gets.
+pub struct City {
+    /// Customers, each with a card.
+    pub customers: u32,
+    /// Cleaners, vetted and bookable.
+    pub providers: u32,
+}
+
+/// Makes the city through the REST interface at `url`. The operator who vets the cleaners is made in the tables of
+/// `host`, because nobody can make one from outside.
+pub async fn run(host: &Host, url: &str, city: City) -> anyhow::Result<()> {
+    let client = Client::new(url);
+    // A run adds people of its own beside those of earlier runs.
+    let run = Uuid::new_v4().simple().to_string()[..6].to_owned();
+    let email = |kind: &str, number: u32| format!("{kind}{number}.{run}@demo.example");
+    let operator_email = email("operator", 0);
+    user::create_operator(host, &operator_email, "Olympe Opératrice", demo::PASSWORD)
+        .await
+        .context("the operator; is this the data folder of the running system?")?;
+    let operator = demo::sign_in(&client, &operator_email, demo::PASSWORD).await?;
+    let bar = ProgressBar::new(u64::from(city.providers) + 2 * u64::from(city.customers));
+    bar.set_style(ProgressStyle::with_template("{msg:10} {bar:40} {pos}/{len} {eta}")?);
+    let mut providers = Vec::new();
+    bar.set_message("cleaners");
+    for number in 0..city.providers {
+        let email = email("cleaner", number);
+        providers.push(demo::cleaner(&client, &operator, &name(number + 7), &email).await?);
+        bar.inc(1);
+    }
+    let mut customers = Vec::new();
+    bar.set_message("customers");
+    for number in 0..city.customers {
+        customers.push(demo::customer(&client, &name(number), &email("customer", number)).await?);
+        bar.inc(1);
+    }
+    bar.set_message("bookings");
+    let booked = bookings(&customers, &providers, &bar).await?;
+    bar.finish_and_clear();
+    report(&city, booked, &operator_email, &email("customer", 0), &email("cleaner", 0))
+}
+
+/// Each customer books once, on the days to come; every other booking is accepted.
+async fn bookings(
+    customers: &[Person],
+    providers: &[Provider],
+    bar: &ProgressBar,
+) -> anyhow::Result<usize> {
+    let mut booked = 0;
+    for (number, customer) in customers.iter().enumerate() {
+        let Some(provider) = providers.get(number % providers.len().max(1)) else { break };
+        let round = i64::try_from(number / providers.len())?;
+        let start = tomorrow() + chrono::Duration::hours(4 * round);
+        let order = demo::book(customer, provider, start).await?;
+        if number % 2 == 0 {
+            let path = format!("/v1/orders/{}:accept", demo::text(&order, "id")?);
+            provider.person.client.post(&path, serde_json::json!({})).await?.ok()?;
+        }
+        booked += 1;
+        bar.inc(1);
+    }
+    Ok(booked)
+}
+
+/// Eight o'clock UTC tomorrow.
+fn tomorrow() -> chrono::DateTime<chrono::Utc> {
+    let day = kit::Clock::system().now().date_naive() + chrono::Duration::days(1);
+    day.and_time(chrono::NaiveTime::MIN).and_utc() + chrono::Duration::hours(8)
+}
+
+fn name(number: u32) -> String {
+    const FIRST: [&str; 8] =
+        ["Amélie", "Baptiste", "Chloé", "Driss", "Élise", "Farid", "Gaëlle", "Hugo"];
+    const LAST: [&str; 7] =
+        ["Arnaud", "Benali", "Colin", "Diallo", "Étienne", "Fontaine", "Girard"];
+    let pick = |names: &[&'static str], step: u32| names[(number / step) as usize % names.len()];
+    format!("{} {}", pick(&FIRST, 1), pick(&LAST, 3))
+}
+
+fn report(
+    city: &City,
+    booked: usize,
+    operator: &str,
+    customer: &str,
+    cleaner: &str,
+) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "{} cleaners, {} customers, {booked} bookings. Sign in with the password {}:",
+        city.providers,
+        city.customers,
+        demo::PASSWORD
+    )?;
+    writeln!(out, "  operator  {operator}\n  customer  {customer}\n  cleaner   {cleaner}")?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,1 @@
+//! The real program: started as a process, spoken to over sockets, killed.

@@ -1,0 +1,1 @@
+//! From registration to review, as people live it.

@@ -1,0 +1,92 @@
+//! The whole system in the test's own process: every service and the edge on free ports, a manual clock, a database of
+//! its own.
+
+use kit::{
+    Clock,
+    config::Config,
+    host::Storage,
+    testing::{Backend, start},
+};
+use quickserve::{
+    client::Client,
+    demo::{self, Person, Provider},
+    process::{Plan, Process},
+    service::Service,
+};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+};
+
+/// A running system.
+pub struct Mesh {
+    /// Its time.
+    pub clock: Clock,
+    /// Speaks to its edge, as nobody.
+    pub client: Client,
+    /// The process.
+    pub process: Process,
+    folder: tempfile::TempDir,
+}
+
+impl Mesh {
+    /// Starts everything on `backend`, at 9 o'clock UTC on a Monday.
+    pub async fn start(backend: Backend) -> Self {
+        Self::with_config(backend, Config::defaults()).await
+    }
+
+    /// As [`Mesh::start`], configured.
+    pub async fn with_config(backend: Backend, config: Config) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(start());
+        let database_url = match backend.storage(folder.path()).await {
+            Storage::Sqlite(_) => None,
+            Storage::Postgres(url) => Some(url),
+        };
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let plan = Plan {
+            services: Service::ALL.to_vec(),
+            edge: Some(local),
+            grpc: local,
+            peers: BTreeMap::new(),
+            data_dir: folder.path().to_owned(),
+            database_url,
+            migrate: true,
+            config,
+            clock: clock.clone(),
+        };
+        let process = Process::start(plan).await.unwrap();
+        let client = Client::new(&format!("http://{}", process.edge().unwrap()));
+        Self { clock, client, process, folder }
+    }
+
+    /// The folder of files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Somebody who runs the marketplace.
+    pub async fn operator(&self) -> Person {
+        let host = self.process.host().of("user");
+        let email = "operator@test.example";
+        user::create_operator(&host, email, "Olympe", demo::PASSWORD).await.unwrap();
+        demo::sign_in(&self.client, email, demo::PASSWORD).await.unwrap()
+    }
+
+    /// A customer with a card that works.
+    pub async fn customer(&self, name: &str) -> Person {
+        demo::customer(&self.client, name, &format!("{name}@test.example")).await.unwrap()
+    }
+
+    /// A cleaner whom `operator` has vetted, free at every hour.
+    pub async fn cleaner(&self, operator: &Person, name: &str) -> Provider {
+        let email = format!("{name}@test.example");
+        demo::cleaner(&self.client, operator, name, &email).await.unwrap()
+    }
+
+    /// The same person after their access token has run out.
+    pub async fn again(&self, person: &Person) -> Person {
+        demo::sign_in(&self.client, &person.email, demo::PASSWORD).await.unwrap()
+    }
+}

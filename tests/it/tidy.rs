@@ -1,0 +1,95 @@
+//! The floor plan as a test: who may name whom, how long a file may be, what every file says first.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+const FILE_LINES_MOST: usize = 450;
+const DOMAINS: [&str; 10] = [
+    "user",
+    "provider",
+    "order",
+    "payment",
+    "notification",
+    "transport",
+    "moving",
+    "cleaning",
+    "repair",
+    "child-assistance",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            rust_files(&path, found);
+        } else if name.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The part of a manifest that says what the crate is built from, tests left out.
+fn dependencies(folder: &str) -> String {
+    let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+    let (_, after) = manifest.split_once("\n[dependencies]").unwrap_or_default();
+    after.split("\n[").next().unwrap_or_default().to_owned()
+}
+
+fn names(dependencies: &str, package: &str) -> bool {
+    dependencies.lines().any(|line| line.split(['.', ' ', '=']).next() == Some(package))
+}
+
+#[test]
+fn a_floor_uses_only_what_is_below_it() {
+    for domain in DOMAINS.iter().filter(|domain| root().join("services").join(domain).exists()) {
+        let uses = dependencies(&format!("services/{domain}"));
+        for other in DOMAINS.iter().filter(|other| *other != domain) {
+            assert!(!names(&uses, other), "{domain} uses {other}: services speak through contracts");
+        }
+        assert!(!names(&uses, "edge") && !names(&uses, "quickserve"), "{domain} looks up");
+    }
+    let edge = dependencies("edge");
+    assert!(DOMAINS.iter().all(|domain| !names(&edge, domain)), "the edge knows a domain");
+    let transcode = dependencies("edge/transcode");
+    for ours in ["kit", "proto", "edge", "build-support", "migrations"] {
+        assert!(!names(&transcode, ours), "transcode uses {ours}: it is to be published alone");
+    }
+    let kit = dependencies("services/kit");
+    assert!(DOMAINS.iter().all(|domain| !names(&kit, domain)), "kit knows a domain");
+}
+
+#[test]
+fn rules_never_wait_and_never_see_the_wire() {
+    let mut files = Vec::new();
+    rust_files(&root().join("services"), &mut files);
+    let rules = files.iter().filter(|path| {
+        let path = path.to_string_lossy();
+        path.ends_with("/src/domain.rs") || path.contains("/src/domain/")
+    });
+    for path in rules {
+        let text = fs::read_to_string(path).unwrap();
+        for word in ["async ", ".await", "proto::", "Utc::now", "tonic::"] {
+            assert!(!text.contains(word), "{} has `{word}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_file_is_short_and_says_first_what_it_is() {
+    let mut files = Vec::new();
+    rust_files(&root(), &mut files);
+    assert!(files.len() > 100, "{} files", files.len());
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("//!"), "{} does not say what it is", path.display());
+        let lines = text.lines().count();
+        assert!(lines <= FILE_LINES_MOST, "{} has {lines} lines", path.display());
+    }
+}

@@ -1,0 +1,89 @@
+//! The server under load: a process of its own, pinned, with its own data.
+
+use crate::Options;
+use anyhow::{Context, bail};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+/// A running server.
+pub struct Server {
+    /// Where its edge listens.
+    pub address: SocketAddr,
+    /// From the start of the process until it was ready.
+    pub start_up: Duration,
+    /// Its folder of files.
+    pub data_dir: tempfile::TempDir,
+    /// The program it runs.
+    pub program: PathBuf,
+    /// The PostgreSQL database it runs on.
+    pub database_url: Option<String>,
+    process: Child,
+}
+
+impl Server {
+    /// Starts the program and waits until it is ready.
+    pub async fn start(options: &Options) -> anyhow::Result<Self> {
+        let data_dir = tempfile::tempdir()?;
+        let mut command = match options.pin {
+            Some(processor) => {
+                let mut command = Command::new("taskset");
+                command.arg("-c").arg(processor.to_string()).arg(&options.server);
+                command
+            }
+            None => Command::new(&options.server),
+        };
+        command.arg("up").args(["--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0"]);
+        command.arg("--data-dir").arg(data_dir.path());
+        if let Some(url) = &options.database_url {
+            command.args(["--database-url", url]);
+        }
+        // The load comes from one address and few accounts: limits on them are not what is measured.
+        command.env("QS_EDGE__RATE_LIMITS", "false").env("QS_LOG", "warn");
+        let begun = Instant::now();
+        let mut process = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let stdout = process.stdout.take().context("no output")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let Some(line) = lines.next_line().await? else { bail!("it ended before it was ready") };
+        let start_up = begun.elapsed();
+        let address = line.rsplit_once("http://").context(line.clone())?.1.trim().parse()?;
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let database_url = options.database_url.clone();
+        let program = options.server.clone();
+        Ok(Self { address, start_up, data_dir, program, database_url, process })
+    }
+
+    /// Processor time that the process has spent.
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
+        // The fields after the name in brackets; user and system time are the 14th and 15th of all (proc(5)).
+        let fields: Vec<&str> =
+            stat.rsplit_once(')').context("proc")?.1.split_whitespace().collect();
+        let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
+    /// Memory that the process has in use.
+    pub fn resident_mib(&self) -> anyhow::Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
+        let kib: f64 = line.split_whitespace().nth(1).context("VmRSS")?.parse()?;
+        Ok(kib / 1024.0)
+    }
+
+    fn pid(&self) -> anyhow::Result<u32> {
+        self.process.id().context("the server has ended")
+    }
+
+    /// Ends the process.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.process.kill().await.context("ending the server")
+    }
+}
