@@ -1,1 +1,86 @@
-//! Placeholder room, filled in by the commits that follow.
+//! The user service owns accounts, credentials, sessions, addresses and consents, and issues the access tokens of the
+//! whole installation. It asks no other service.
+//!
+//! Start reading at [`start`]; `api` is the way in, `domain` has the rules. `signin` opens and renews sessions,
+//! `registration` makes accounts, `recovery` proves mailboxes and sets new passwords.
+
+mod api;
+mod cache;
+mod domain;
+mod entity;
+mod events;
+mod hasher;
+mod recovery;
+mod registration;
+mod repository;
+mod signin;
+mod throttle;
+mod worker;
+
+pub use api::client::CLIENT_ADDRESS;
+pub use domain::Error;
+pub use registration::create_operator;
+
+use anyhow::Context;
+use proto::quickserve::user::v1::{
+    account_service_server::AccountServiceServer, auth_service_server::AuthServiceServer,
+    user_service_server::UserServiceServer,
+};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// The section `user` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Passwords hashed at a time; 0 means as many as there are processors.
+    pub hashing_turns: usize,
+    /// Whether an account can sign in only once its e-mail address is proven. It takes the last way to learn from
+    /// outside whether an address has an account: to register it and to sign in.
+    pub login_requires_verified_email: bool,
+    /// Accounts that one client registers without any wait.
+    pub registrations_free: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { hashing_turns: 0, login_requires_verified_email: false, registrations_free: 2_000 }
+    }
+}
+
+/// Starts the service on its database, which must be migrated.
+pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
+    let config: Config = host.config()?;
+    let keys = host.access_keys().context("the user service needs the keys of access tokens")?;
+    let turns = match config.hashing_turns {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        turns => turns,
+    };
+    let db = host.database().await?;
+    let hasher = hasher::Hasher::new(turns).await?;
+    let throttles = Arc::new(throttle::Throttles::new(config.registrations_free));
+    let repository = repository::Repository::new(db, cache::Hot::new(host.cache().clone()));
+    let (mail, requests) = worker::mail_requests();
+    host.spawn(worker::request_mail(repository.clone(), requests, host.stop_token()));
+    host.spawn(worker::sweep(repository.clone(), host.stop_token()));
+
+    let registration = registration::Registration {
+        repository: repository.clone(),
+        hasher: hasher.clone(),
+        throttles: throttles.clone(),
+    };
+    let signin = signin::SignIn {
+        repository: repository.clone(),
+        hasher: hasher.clone(),
+        throttles: throttles.clone(),
+        keys: keys.clone(),
+        verified_only: config.login_requires_verified_email,
+    };
+    let recovery = recovery::Recovery { repository: repository.clone(), hasher, throttles, mail };
+    let users = api::users::Api { registration, repository: repository.clone() };
+    let auth = api::auth::Api { signin, recovery, keys: keys.clone() };
+    Ok(kit::Routes::default()
+        .add(UserServiceServer::new(users))
+        .add(AuthServiceServer::new(auth))
+        .add(AccountServiceServer::new(api::accounts::Api { repository })))
+}

@@ -1,0 +1,221 @@
+//! `UserService`.
+
+use super::{client::client, convert, signed_in};
+use crate::{
+    domain::{Address, Consent, Error, UserId},
+    registration::Registration,
+    repository::{Repository, addresses, consents},
+};
+use kit::{Id, idempotency, page::Page};
+use proto::quickserve::user::v1::{self as pb, user_service_server::UserService};
+use tonic::{Request, Response, Status, async_trait};
+
+/// The RPCs of accounts.
+pub struct Api {
+    /// Makes accounts.
+    pub registration: Registration,
+    /// The tables.
+    pub repository: Repository,
+}
+
+impl Api {
+    /// The whole of an account, from the cache when it is there.
+    async fn load(&self, id: UserId) -> Result<pb::User, Error> {
+        let hot = &self.repository.hot;
+        if let Some(user) = hot.get(id).await {
+            return Ok(user);
+        }
+        let seen = hot.begin();
+        let user = self.repository.user(id).await?.ok_or(Error::UserNotFound)?;
+        let user = convert::user(user);
+        hot.put(id, &user, seen).await;
+        Ok(user)
+    }
+}
+
+/// The key of a registration. The password is no part of what it is bound to: its hash there would be a fast one.
+fn registration_key(request: &mut Request<pb::CreateUserRequest>) -> Option<idempotency::Key> {
+    let password = std::mem::take(&mut request.get_mut().password);
+    let key = idempotency::Key::of(request);
+    request.get_mut().password = password;
+    key
+}
+
+#[async_trait]
+impl UserService for Api {
+    async fn create_user(
+        &self,
+        mut request: Request<pb::CreateUserRequest>,
+    ) -> Result<Response<pb::CreateUserResponse>, Status> {
+        let client = client(&request);
+        let key = registration_key(&mut request);
+        let made = self.registration.register(request.into_inner(), key, &client).await?;
+        Ok(Response::new(made))
+    }
+
+    async fn get_user(
+        &self,
+        request: Request<pb::GetUserRequest>,
+    ) -> Result<Response<pb::GetUserResponse>, Status> {
+        let id = Id::parse("user_id", &request.get_ref().user_id)?;
+        let user = self.load(id).await?;
+        let user = convert::seen_by(&kit::caller(&request), user)?;
+        Ok(Response::new(pb::GetUserResponse { user: Some(user) }))
+    }
+
+    async fn get_me(
+        &self,
+        request: Request<pb::GetMeRequest>,
+    ) -> Result<Response<pb::GetMeResponse>, Status> {
+        let (id, _) = signed_in(&request)?;
+        let user = match self.load(id).await {
+            Ok(user) if user.status() == pb::UserStatus::Active => user,
+            Ok(_) | Err(Error::UserNotFound) => return Err(Error::SessionRevoked.into()),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Response::new(pb::GetMeResponse { user: Some(convert::own(user)) }))
+    }
+
+    async fn update_me(
+        &self,
+        request: Request<pb::UpdateMeRequest>,
+    ) -> Result<Response<pb::UpdateMeResponse>, Status> {
+        let (id, _) = signed_in(&request)?;
+        let pb::UpdateMeRequest { changes, update_mask, version } = request.into_inner();
+        let paths = update_mask.map(|mask| mask.paths).unwrap_or_default();
+        let changes = convert::changes(changes.unwrap_or_default());
+        let user = self.repository.update_profile(id, version, paths, changes).await?;
+        let user = convert::own(convert::user(user));
+        Ok(Response::new(pb::UpdateMeResponse { user: Some(user) }))
+    }
+
+    async fn erase_me(
+        &self,
+        request: Request<pb::EraseMeRequest>,
+    ) -> Result<Response<pb::EraseMeResponse>, Status> {
+        let (id, _) = signed_in(&request)?;
+        let pb::EraseMeRequest {} = request.into_inner();
+        self.repository.erase(id).await?;
+        Ok(Response::new(pb::EraseMeResponse {}))
+    }
+
+    async fn suspend_user(
+        &self,
+        request: Request<pb::SuspendUserRequest>,
+    ) -> Result<Response<pb::SuspendUserResponse>, Status> {
+        let pb::SuspendUserRequest { user_id, reason } = request.into_inner();
+        let user = self.repository.suspend(Id::parse("user_id", &user_id)?, reason).await?;
+        Ok(Response::new(pb::SuspendUserResponse { user: Some(convert::user(user)) }))
+    }
+
+    async fn reinstate_user(
+        &self,
+        request: Request<pb::ReinstateUserRequest>,
+    ) -> Result<Response<pb::ReinstateUserResponse>, Status> {
+        let pb::ReinstateUserRequest { user_id } = request.into_inner();
+        let user = self.repository.reinstate(Id::parse("user_id", &user_id)?).await?;
+        Ok(Response::new(pb::ReinstateUserResponse { user: Some(convert::user(user)) }))
+    }
+
+    async fn create_address(
+        &self,
+        request: Request<pb::CreateAddressRequest>,
+    ) -> Result<Response<pb::CreateAddressResponse>, Status> {
+        let (user_id, _) = signed_in(&request)?;
+        let key = idempotency::Key::of(&request);
+        let pb::CreateAddressRequest { label, address } = request.into_inner();
+        let place = convert::place(address.unwrap_or_default());
+        let clock = self.repository.clock();
+        let (id, now) = (Id::new(clock), clock.now());
+        let (created_at, updated_at) = (now, now);
+        let new =
+            Address { id, user_id, label, address: place, version: 1, created_at, updated_at };
+        let made = self.repository.db().write_once(key, move |tx| async move {
+            let address = addresses::insert(&tx, new).await?;
+            let address = Some(convert::saved_address(address));
+            Ok::<_, Error>(pb::CreateAddressResponse { address })
+        });
+        Ok(Response::new(made.await?))
+    }
+
+    async fn list_addresses(
+        &self,
+        request: Request<pb::ListAddressesRequest>,
+    ) -> Result<Response<pb::ListAddressesResponse>, Status> {
+        let (user_id, _) = signed_in(&request)?;
+        let pb::ListAddressesRequest { page_size, page_token } = request.into_inner();
+        let page = Page::parse(page_size, &page_token)?;
+        let mut rows = self.repository.addresses(user_id, page).await?;
+        let next_page_token = page.cut(&mut rows, |row| row.id.uuid());
+        let addresses = rows.into_iter().map(convert::saved_address).collect();
+        Ok(Response::new(pb::ListAddressesResponse { addresses, next_page_token }))
+    }
+
+    async fn get_address(
+        &self,
+        request: Request<pb::GetAddressRequest>,
+    ) -> Result<Response<pb::GetAddressResponse>, Status> {
+        let (user_id, _) = signed_in(&request)?;
+        let pb::GetAddressRequest { address_id } = request.into_inner();
+        let id = Id::parse("address_id", &address_id)?;
+        let address = self.repository.address(user_id, id).await?;
+        let address = Some(convert::saved_address(address));
+        Ok(Response::new(pb::GetAddressResponse { address }))
+    }
+
+    async fn update_address(
+        &self,
+        request: Request<pb::UpdateAddressRequest>,
+    ) -> Result<Response<pb::UpdateAddressResponse>, Status> {
+        let (user_id, _) = signed_in(&request)?;
+        let pb::UpdateAddressRequest { address_id, changes, update_mask, version } =
+            request.into_inner();
+        let id = Id::parse("address_id", &address_id)?;
+        let paths = update_mask.map(|mask| mask.paths).unwrap_or_default();
+        let changes = convert::address_changes(changes.unwrap_or_default());
+        let changed = self.repository.update_address(user_id, id, version, paths, changes).await?;
+        let address = Some(convert::saved_address(changed));
+        Ok(Response::new(pb::UpdateAddressResponse { address }))
+    }
+
+    async fn delete_address(
+        &self,
+        request: Request<pb::DeleteAddressRequest>,
+    ) -> Result<Response<pb::DeleteAddressResponse>, Status> {
+        let (user_id, _) = signed_in(&request)?;
+        let pb::DeleteAddressRequest { address_id } = request.into_inner();
+        self.repository.delete_address(user_id, Id::parse("address_id", &address_id)?).await?;
+        Ok(Response::new(pb::DeleteAddressResponse {}))
+    }
+
+    async fn record_consent(
+        &self,
+        request: Request<pb::RecordConsentRequest>,
+    ) -> Result<Response<pb::RecordConsentResponse>, Status> {
+        let (user_id, _) = signed_in(&request)?;
+        let key = idempotency::Key::of(&request);
+        let pb::RecordConsentRequest { kind, text_version, granted } = request.into_inner();
+        let clock = self.repository.clock();
+        let (id, answered_at) = (Id::new(clock), clock.now());
+        let new = Consent { id, user_id, kind, text_version, granted, answered_at };
+        let made = self.repository.db().write_once(key, move |tx| async move {
+            let consent = consents::insert(&tx, new).await?;
+            let consent = Some(convert::consent(consent));
+            Ok::<_, Error>(pb::RecordConsentResponse { consent })
+        });
+        Ok(Response::new(made.await?))
+    }
+
+    async fn list_consents(
+        &self,
+        request: Request<pb::ListConsentsRequest>,
+    ) -> Result<Response<pb::ListConsentsResponse>, Status> {
+        let (user_id, _) = signed_in(&request)?;
+        let pb::ListConsentsRequest { page_size, page_token } = request.into_inner();
+        let page = Page::parse(page_size, &page_token)?;
+        let mut rows = self.repository.consents(user_id, page).await?;
+        let next_page_token = page.cut(&mut rows, |row| row.id.uuid());
+        let consents = rows.into_iter().map(convert::consent).collect();
+        Ok(Response::new(pb::ListConsentsResponse { consents, next_page_token }))
+    }
+}

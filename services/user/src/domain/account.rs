@@ -1,0 +1,270 @@
+//! An account: its status, its roles, and what may be written into it.
+
+use super::{Error, User, mask};
+use kit::{Role, caller::Roles};
+use sea_orm::{DeriveActiveEnum, EnumIter};
+
+/// Longest name, in characters.
+const NAME_LONGEST: usize = 100;
+/// Language of messages when the account names none.
+pub const LOCALE: &str = "fr";
+/// Time zone when the account names none.
+pub const TIME_ZONE: &str = "Europe/Paris";
+
+/// What an account may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Status {
+    /// It can sign in.
+    #[sea_orm(string_value = "active")]
+    Active,
+    /// It cannot sign in until it is reinstated.
+    #[sea_orm(string_value = "suspended")]
+    Suspended,
+    /// Its personal data is gone.
+    #[sea_orm(string_value = "erased")]
+    Erased,
+    /// It stands for a registration of an address that had an account: nobody can sign in with it.
+    #[sea_orm(string_value = "duplicate")]
+    Duplicate,
+}
+
+/// What happens to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An operator closes it for a while.
+    Suspend,
+    /// An operator opens it again.
+    Reinstate,
+    /// Its owner ends it.
+    Erase,
+}
+
+impl Event {
+    const fn participle(self) -> &'static str {
+        match self {
+            Self::Suspend => "suspended",
+            Self::Reinstate => "reinstated",
+            Self::Erase => "erased",
+        }
+    }
+}
+
+impl Status {
+    /// The whole life of an account. An event that has happened already leaves it as it is.
+    pub fn transition(self, event: Event) -> Result<Self, Error> {
+        match (self, event) {
+            (Self::Active | Self::Suspended, Event::Suspend) => Ok(Self::Suspended),
+            (Self::Active | Self::Suspended, Event::Reinstate) => Ok(Self::Active),
+            (Self::Active | Self::Suspended | Self::Erased, Event::Erase) => Ok(Self::Erased),
+            (Self::Erased | Self::Duplicate, Event::Suspend | Event::Reinstate)
+            | (Self::Duplicate, Event::Erase) => {
+                Err(Error::Refused { status: self, action: event.participle() })
+            }
+        }
+    }
+
+    /// The status as errors name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Erased => "erased",
+            Self::Duplicate => "duplicate",
+        }
+    }
+
+    /// The status with its article.
+    pub const fn described(self) -> &'static str {
+        match self {
+            Self::Active => "an active",
+            Self::Suspended => "a suspended",
+            Self::Erased => "an erased",
+            Self::Duplicate => "a duplicate",
+        }
+    }
+}
+
+/// The role that a registration asks for. Nobody registers as an operator.
+pub fn registered_role(word: &str) -> Result<Role, Error> {
+    match word {
+        "customer" | "client" => Ok(Role::Customer),
+        "provider" | "prestataire" => Ok(Role::Provider),
+        _ => Err(Error::Invalid {
+            field: "role",
+            problem: "must be one of customer, provider, client, prestataire",
+        }),
+    }
+}
+
+/// Roles as the bits of a column.
+pub fn role_bits(roles: Roles) -> i16 {
+    roles.iter().fold(0, |bits, role| bits | i16::from(role as u8))
+}
+
+/// The roles in the bits of a column.
+pub fn roles_of(bits: i16) -> Roles {
+    Role::ALL.into_iter().filter(|role| bits & i16::from(*role as u8) != 0).collect()
+}
+
+/// An e-mail address as accounts keep it: trimmed and in lower case, so that one mailbox is one account.
+pub fn email(text: &str) -> Result<String, Error> {
+    let refused = || Error::Invalid { field: "email", problem: "must be an e-mail address" };
+    let email = text.trim().to_lowercase();
+    let (local, domain) = email.rsplit_once('@').ok_or_else(refused)?;
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+    };
+    let atom = |c: char| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~-.".contains(c);
+    let dotted =
+        |text: &str| !text.starts_with('.') && !text.ends_with('.') && !text.contains("..");
+    let fits = email.len() <= 254
+        && (1..=64).contains(&local.len())
+        && local.chars().all(atom)
+        && dotted(local)
+        && domain.contains('.')
+        && domain.split('.').all(label);
+    if fits { Ok(email) } else { Err(refused()) }
+}
+
+/// A name, trimmed.
+pub fn name(field: &'static str, text: &str) -> Result<String, Error> {
+    let name = text.trim();
+    if name.is_empty() {
+        return Err(Error::Invalid { field, problem: "must not be empty" });
+    }
+    if name.chars().count() > NAME_LONGEST {
+        return Err(Error::Invalid { field, problem: "must have at most 100 characters" });
+    }
+    if name.chars().any(char::is_control) {
+        return Err(Error::Invalid { field, problem: "must have no control characters" });
+    }
+    Ok(name.to_owned())
+}
+
+/// A language, [`LOCALE`] when none is named.
+pub fn locale(text: &str) -> String {
+    if text.is_empty() { LOCALE.to_owned() } else { text.to_owned() }
+}
+
+/// A time zone, [`TIME_ZONE`] when none is named.
+pub fn time_zone(field: &'static str, text: &str) -> Result<String, Error> {
+    if text.is_empty() {
+        return Ok(TIME_ZONE.to_owned());
+    }
+    Ok(kit::time::zone(field, text)?.name().to_owned())
+}
+
+/// What the owner of an account changes of it.
+pub struct Changes {
+    /// The new name.
+    pub name: String,
+    /// The new phone number; empty removes it.
+    pub phone: String,
+    /// The new language.
+    pub locale: String,
+    /// The new time zone.
+    pub time_zone: String,
+}
+
+impl Changes {
+    const FIELDS: [&'static str; 4] = ["name", "phone", "locale", "time_zone"];
+
+    /// Which fields are not empty: what is changed when the request does not say.
+    fn filled(&self) -> Vec<&'static str> {
+        let values = [&self.name, &self.phone, &self.locale, &self.time_zone];
+        let filled = Self::FIELDS.into_iter().zip(values).filter(|(_, value)| !value.is_empty());
+        filled.map(|(field, _)| field).collect()
+    }
+
+    /// Writes the fields that `paths` names into `user`.
+    pub fn apply(self, paths: &[String], user: &mut User) -> Result<(), Error> {
+        let fields =
+            if paths.is_empty() { self.filled() } else { mask::known(paths, &Self::FIELDS)? };
+        for field in fields {
+            match field {
+                "name" => user.name = name("changes.name", &self.name)?,
+                "phone" => user.phone.clone_from(&self.phone),
+                "locale" => user.locale = locale(&self.locale),
+                "time_zone" => user.time_zone = time_zone("changes.time_zone", &self.time_zone)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_life_of_an_account() {
+        use Event::{Erase, Reinstate, Suspend};
+        use Status::{Active, Duplicate, Erased, Suspended};
+        for (from, event, to) in [
+            (Active, Suspend, Some(Suspended)),
+            (Active, Reinstate, Some(Active)),
+            (Active, Erase, Some(Erased)),
+            (Suspended, Suspend, Some(Suspended)),
+            (Suspended, Reinstate, Some(Active)),
+            (Suspended, Erase, Some(Erased)),
+            (Erased, Suspend, None),
+            (Erased, Reinstate, None),
+            (Erased, Erase, Some(Erased)),
+            (Duplicate, Suspend, None),
+            (Duplicate, Reinstate, None),
+            (Duplicate, Erase, None),
+        ] {
+            assert_eq!(from.transition(event).ok(), to, "{from:?} {event:?}");
+        }
+    }
+
+    #[test]
+    fn an_email_is_one_however_it_is_written() {
+        for text in ["Ana.Diaz+x@Example.ORG", "  ana.diaz+x@example.org\n"] {
+            assert_eq!(email(text).unwrap(), "ana.diaz+x@example.org");
+        }
+        assert_eq!(email("élise@müller.fr").unwrap(), "élise@müller.fr");
+        for text in [
+            "",
+            "@",
+            "a",
+            "a@",
+            "@b.fr",
+            "a@b",
+            "a b@c.fr",
+            "a@b..fr",
+            "a@-b.fr",
+            ".a@b.fr",
+            "a..b@c.fr",
+            "a@b.fr.",
+            "a@b@c.fr",
+            "a\0@b.fr",
+            "a@b_c.fr",
+            "<a@b.fr>",
+        ] {
+            assert!(email(text).is_err(), "{text:?}");
+        }
+        assert!(email(&format!("{}@b.fr", "a".repeat(65))).is_err());
+    }
+
+    #[test]
+    fn nobody_registers_as_an_operator() {
+        for word in ["operator", "", "Client", "admin"] {
+            assert!(registered_role(word).is_err(), "{word}");
+        }
+        assert_eq!(registered_role("prestataire").unwrap(), Role::Provider);
+        assert_eq!(registered_role("client").unwrap(), Role::Customer);
+    }
+
+    #[test]
+    fn roles_survive_their_column() {
+        let roles: Roles = [Role::Customer, Role::Operator].into_iter().collect();
+        assert_eq!(roles_of(role_bits(roles)), roles);
+        assert_eq!(roles_of(0), Roles::default());
+    }
+}

@@ -1,0 +1,68 @@
+//! Addresses that an account keeps.
+
+use super::{Address, Error, mask};
+use crate::entity::address::Place;
+
+/// Most addresses of an account.
+pub const MOST: u64 = 50;
+
+/// Whether an account with `count` addresses may keep one more.
+pub fn room(count: u64) -> Result<(), Error> {
+    if count < MOST { Ok(()) } else { Err(Error::AddressLimit(MOST)) }
+}
+
+/// What the owner changes of an address.
+pub struct Changes {
+    /// What to call it.
+    pub label: String,
+    /// The address, whole.
+    pub place: Option<Place>,
+}
+
+impl Changes {
+    const FIELDS: [&'static str; 9] = [
+        "label",
+        "address",
+        "address.lines",
+        "address.postcode",
+        "address.city",
+        "address.country",
+        "address.lat",
+        "address.lng",
+        "address.access_notes",
+    ];
+
+    /// Writes the fields that `paths` names into `address`.
+    pub fn apply(self, paths: &[String], address: &mut Address) -> Result<(), Error> {
+        let fields = if paths.is_empty() {
+            let label = (!self.label.is_empty()).then_some("label");
+            label.into_iter().chain(self.place.is_some().then_some("address")).collect()
+        } else {
+            mask::known(paths, &Self::FIELDS)?
+        };
+        let asks_for_place = fields.iter().any(|field| *field != "label");
+        let place = match self.place {
+            Some(place) => place,
+            None if asks_for_place => {
+                return Err(Error::Invalid { field: "changes.address", problem: "must be given" });
+            }
+            None => address.address.clone(),
+        };
+        for field in fields {
+            let kept = &mut address.address;
+            match field {
+                "label" => address.label.clone_from(&self.label),
+                "address" => kept.clone_from(&place),
+                "address.lines" => kept.lines.clone_from(&place.lines),
+                "address.postcode" => kept.postcode.clone_from(&place.postcode),
+                "address.city" => kept.city.clone_from(&place.city),
+                "address.country" => kept.country.clone_from(&place.country),
+                "address.lat" => kept.lat = place.lat,
+                "address.lng" => kept.lng = place.lng,
+                "address.access_notes" => kept.access_notes.clone_from(&place.access_notes),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! Sessions and their refresh tokens.
+//!
+//! A token is rotated at each use. Two calls that race with the same token get the same successor: it is kept with the
+//! old token, readable only by whoever has the old token itself, so that the database alone gives no token away.
+
+use super::secret::{self, Bytes32};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Duration, Utc};
+
+/// A session ends after this time whatever happens.
+pub const LIFE: Duration = Duration::days(60);
+/// A refresh token that is not used for this long expires.
+pub const IDLE: Duration = Duration::days(14);
+/// For this long a rotated token still answers with its successor.
+pub const GRACE: Duration = Duration::seconds(10);
+
+/// What refresh tokens start with, so that scanners find leaked ones.
+const PREFIX: &str = "qsr_";
+
+/// A refresh token: 256 bits of chance.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RefreshToken(Bytes32);
+
+impl RefreshToken {
+    /// The token of these random bytes.
+    pub const fn new(random: Bytes32) -> Self {
+        Self(random)
+    }
+
+    /// Reads a token; none when it cannot be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The token as clients carry it.
+    pub fn reveal(&self) -> String {
+        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(self.0))
+    }
+
+    /// The hash under which it is kept.
+    pub fn hash(&self) -> String {
+        secret::digest("refresh-token", &self.0)
+    }
+
+    /// Hides `successor` so that only this token reads it. Once for each token: the pad is used for one text only.
+    pub fn seal(&self, successor: &Self) -> Vec<u8> {
+        self.pad(&successor.0).to_vec()
+    }
+
+    /// Reads what [`RefreshToken::seal`] hid.
+    pub fn unseal(&self, sealed: &[u8]) -> Option<Self> {
+        sealed.try_into().ok().map(|sealed| Self(self.pad(sealed)))
+    }
+
+    fn pad(&self, text: &Bytes32) -> Bytes32 {
+        let pad = secret::keyed("refresh-successor", &self.0);
+        std::array::from_fn(|i| text.get(i).unwrap_or(&0) ^ pad.get(i).unwrap_or(&0))
+    }
+}
+
+/// What a refresh token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be rotated.
+    Fresh,
+    /// It was rotated a moment ago: its successor is the answer.
+    Grace,
+    /// It was rotated before: somebody has a copy of it, and the session must end.
+    Reused,
+    /// It, or its session, has ended.
+    Ended,
+}
+
+/// What is known of a token and its session.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// When the token expires for want of use.
+    pub expires_at: DateTime<Utc>,
+    /// When it was rotated.
+    pub rotated_at: Option<DateTime<Utc>>,
+    /// When the session ends whatever happens.
+    pub session_expires_at: DateTime<Utc>,
+    /// Whether the session has been ended.
+    pub session_revoked: bool,
+}
+
+impl Facts {
+    /// What the token is good for at `now`.
+    pub fn standing(&self, now: DateTime<Utc>) -> Standing {
+        if self.session_revoked || self.session_expires_at <= now {
+            return Standing::Ended;
+        }
+        match self.rotated_at {
+            Some(rotated_at) if now < rotated_at + GRACE => Standing::Grace,
+            Some(_) => Standing::Reused,
+            None if self.expires_at <= now => Standing::Ended,
+            None => Standing::Fresh,
+        }
+    }
+}
+
+/// When a token issued at `now` expires in a session that ends at `session_expires_at`.
+pub fn expiry(now: DateTime<Utc>, session_expires_at: DateTime<Utc>) -> DateTime<Utc> {
+    session_expires_at.min(now + IDLE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_old_token_reads_its_successor() {
+        let (old, new) = (RefreshToken::new([7; 32]), RefreshToken::new([9; 32]));
+        let sealed = old.seal(&new);
+        assert!(old.unseal(&sealed).unwrap() == new);
+        assert!(RefreshToken::new([8; 32]).unseal(&sealed).unwrap() != new);
+        assert!(old.unseal(b"short").is_none());
+        assert_ne!(sealed, new.0);
+    }
+
+    #[test]
+    fn a_token_survives_its_text() {
+        let token = RefreshToken::new([3; 32]);
+        assert!(RefreshToken::parse(&token.reveal()).unwrap() == token);
+        for text in ["", "qsr_", "qsr_AAAA", "AAAA", &format!("{}A", token.reveal())] {
+            assert!(RefreshToken::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn standing_follows_time() {
+        let now = DateTime::UNIX_EPOCH + Duration::days(20_000);
+        let fresh = Facts {
+            expires_at: now + IDLE,
+            rotated_at: None,
+            session_expires_at: now + LIFE,
+            session_revoked: false,
+        };
+        let rotated = Facts { rotated_at: Some(now), ..fresh };
+        for (facts, at, standing) in [
+            (fresh, now, Standing::Fresh),
+            (fresh, now + IDLE, Standing::Ended),
+            (fresh, now + LIFE, Standing::Ended),
+            (rotated, now, Standing::Grace),
+            (rotated, now + GRACE - Duration::microseconds(1), Standing::Grace),
+            (rotated, now + GRACE, Standing::Reused),
+            (rotated, now + LIFE, Standing::Ended),
+            (Facts { session_revoked: true, ..fresh }, now, Standing::Ended),
+            (Facts { session_revoked: true, ..rotated }, now, Standing::Ended),
+        ] {
+            assert_eq!(facts.standing(at), standing, "{facts:?} {at}");
+        }
+        assert_eq!(expiry(now, now + Duration::days(1)), now + Duration::days(1));
+    }
+}
