@@ -22,6 +22,7 @@ use sea_orm_migration::{
 ///
 /// Everything happens in one transaction under a lock, so that of many processes that start together one migrates and
 /// the others find the work done, and a failure leaves the tables as they were.
+#[expect(clippy::disallowed_methods, reason = "the pool is closed afterwards")]
 pub async fn migrate(url: &str, schema: &str, service: &str) -> Result<(), DbErr> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);

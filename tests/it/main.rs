@@ -1,5 +1,7 @@
 //! The system as its users meet it: over HTTP and gRPC, in one process and as the real program, on both databases.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod binary;
 mod journey;
 mod mesh;

@@ -19,16 +19,16 @@ pub trait Cache: Send + Sync {
 
 /// A cache within the process, bounded in bytes.
 pub struct LocalCache {
-    entries: moka::future::Cache<Box<str>, (Bytes, Duration)>,
+    entries: moka::future::Cache<String, (Bytes, Duration)>,
 }
 
 /// Each entry lives as long as it was put for.
 struct OwnTtl;
 
-impl moka::Expiry<Box<str>, (Bytes, Duration)> for OwnTtl {
+impl moka::Expiry<String, (Bytes, Duration)> for OwnTtl {
     fn expire_after_create(
         &self,
-        _: &Box<str>,
+        _: &String,
         (_, ttl): &(Bytes, Duration),
         _: std::time::Instant,
     ) -> Option<Duration> {
@@ -37,7 +37,7 @@ impl moka::Expiry<Box<str>, (Bytes, Duration)> for OwnTtl {
 
     fn expire_after_update(
         &self,
-        _: &Box<str>,
+        _: &String,
         (_, ttl): &(Bytes, Duration),
         _: std::time::Instant,
         _: Option<Duration>,
@@ -51,7 +51,7 @@ impl LocalCache {
     pub fn new(bytes: u64) -> Arc<Self> {
         let entries = moka::future::Cache::builder()
             .max_capacity(bytes)
-            .weigher(|key: &Box<str>, (value, _): &(Bytes, Duration)| {
+            .weigher(|key: &String, (value, _): &(Bytes, Duration)| {
                 u32::try_from(key.len() + value.len()).unwrap_or(u32::MAX)
             })
             .expire_after(OwnTtl)
@@ -67,7 +67,7 @@ impl Cache for LocalCache {
     }
 
     async fn put(&self, key: &str, value: Bytes, ttl: Duration) {
-        self.entries.insert(key.into(), (value, ttl)).await;
+        self.entries.insert(key.to_owned(), (value, ttl)).await;
     }
 
     async fn remove(&self, key: &str) {

@@ -139,14 +139,16 @@ impl Host {
     pub async fn database(&self) -> Result<Db, DbErr> {
         let db = Db::connect(&self.database_config(), self.clock().clone()).await?;
         let relay = Relay::new(self.service, db.clone(), self.shared.settings.bus.clone());
-        self.spawn(relay.run(self.stop_token()));
+        self.spawn(relay.clone().run(self.stop_token()));
+        self.spawn(relay.observe(self.stop_token()));
         self.spawn(prune(db.clone(), self.stop_token()));
         Ok(db)
     }
 
     /// Fires the service's timers with `handler`.
     pub fn timers(&self, db: &Db, handler: Arc<dyn OnTimer>) {
-        self.spawn(Alarm::new(db.clone(), handler).run(self.stop_token()));
+        let alarm = Alarm::new(db.clone(), handler);
+        self.spawn(alarm.run(self.service, self.stop_token()));
     }
 
     /// Has `consumer` act on facts.
@@ -173,7 +175,6 @@ impl Host {
     }
 
     /// Runs a worker until it ends; the process waits for it when it stops.
-    #[expect(clippy::disallowed_methods, reason = "the one place that starts workers")]
     pub fn spawn<F>(&self, work: F)
     where
         F: Future<Output = ()> + Send + 'static,

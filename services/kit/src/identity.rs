@@ -49,7 +49,7 @@ impl Identity {
             let token = token.to_str().map_err(|_| refused())?;
             let claims = self.internal.verify_internal(token, service).await;
             let claims = claims.map_err(|_| refused())?;
-            return Ok(Caller { service: Some(claims.service.into()), subject: claims.subject });
+            return Ok(Caller { service: Some(claims.service), subject: claims.subject });
         }
         let subject = self.subject(headers).await?;
         Ok(Caller { service: None, subject })

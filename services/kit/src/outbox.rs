@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     event::Event,
     id::Id,
-    telemetry,
+    metrics, telemetry,
 };
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::{
@@ -26,6 +26,8 @@ const LEASE: Duration = Duration::seconds(15);
 const BATCH: u64 = 100;
 /// How often a relay looks for what no commit of its own process told it of.
 const POLL: StdDuration = StdDuration::from_secs(1);
+/// How often the metrics are told of the backlog.
+const OBSERVE: StdDuration = StdDuration::from_secs(15);
 /// Deliveries after which a fact is set aside for a person to look at.
 const ATTEMPTS_MOST: i32 = 12;
 /// Longest wait between two deliveries.
@@ -61,6 +63,7 @@ pub async fn record<M: prost::Message>(
 }
 
 /// Hands facts from one service's outbox to the bus.
+#[derive(Clone)]
 pub struct Relay {
     service: Arc<str>,
     db: Db,
@@ -111,6 +114,32 @@ impl Relay {
             tokio::select! {
                 () = self.db.wakes().facts.notified() => {}
                 () = self.db.clock().poll(POLL) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// How many facts wait, and since when the oldest does.
+    pub async fn backlog(&self) -> Result<(u64, Option<DateTime<Utc>>), Error> {
+        let waiting = Entity::find().filter(Column::State.eq(PENDING));
+        let oldest = waiting.clone().order_by_asc(Column::OccurredAt).one(self.db.read()).await?;
+        let count = waiting.count(self.db.read()).await?;
+        Ok((count, oldest.map(|row| row.occurred_at)))
+    }
+
+    /// Tells the metrics of the backlog until `stop`.
+    pub async fn observe(self, stop: CancellationToken) {
+        let metrics = metrics::service(&self.service);
+        while !stop.is_cancelled() {
+            match self.backlog().await {
+                Ok((count, oldest)) => {
+                    let age = oldest.and_then(|at| (self.db.clock().now() - at).to_std().ok());
+                    metrics.outbox(count, age.unwrap_or_default());
+                }
+                Err(error) => tracing::warn!(%error, service = &*self.service, "no backlog"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(OBSERVE) => {}
                 () = stop.cancelled() => {}
             }
         }

@@ -23,6 +23,7 @@ use std::{
 use tokio::{sync::Semaphore, time::Instant};
 use tonic::{Code, Status, body::Body, service::Routes as TonicRoutes};
 use tower::{Service, ServiceExt};
+use tracing::Instrument;
 
 /// The header under which a request's id travels.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -44,6 +45,7 @@ pub struct Routes {
 impl Routes {
     /// Adds a generated server.
     #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "a builder's step, not arithmetic")]
     pub fn add<S>(mut self, server: S) -> Self
     where
         S: Service<Request<Body>, Error = Infallible>
@@ -107,10 +109,13 @@ impl Service<Request<Body>> for Guard {
             };
             let shared = guard.shared.clone();
             let measured = shared.metrics.start(rpc.path);
-            let answer = guard.serve(rpc, request).await.unwrap_or_else(Status::into_http);
+            let span = telemetry::rpc_span(&shared.service, rpc.path, request.headers());
+            let served = guard.serve(rpc, request).instrument(span.clone()).await;
+            let answer = served.unwrap_or_else(Status::into_http);
             // A success says so in its trailers, which are still to come.
-            measured
-                .end(Status::from_header_map(answer.headers()).map_or(Code::Ok, |it| it.code()));
+            let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |it| it.code());
+            telemetry::record_code(&span, code);
+            measured.end(code);
             Ok(answer)
         })
     }
@@ -138,9 +143,7 @@ impl Guard {
             actor: caller.to_string().into(),
         };
         request.extensions_mut().insert(caller);
-        let span = telemetry::rpc_span(&self.shared.service, rpc.path, request.headers());
-        let work =
-            context.scope(tracing::Instrument::instrument(self.inner.oneshot(request), span));
+        let work = context.scope(self.inner.oneshot(request));
         let caught = AssertUnwindSafe(tokio::time::timeout(left, work)).catch_unwind().await;
         match caught {
             Ok(Ok(Ok(response))) => Ok(response),
@@ -157,7 +160,9 @@ impl Guard {
 
 /// Refuses whoever the contract does not list. Also the edge asks before it calls.
 pub fn authorize(rpc: &Rpc, caller: &Caller, headers: &HeaderMap) -> Result<(), Status> {
-    if caller.is_service() {
+    // The edge passes nobody on to what only services may call, so a call of its own is the only one it makes there.
+    let only_services = rpc.callers == rpc::Callers::of(&[rpc::Caller::Service]);
+    if caller.is_service() || (only_services && caller.service.is_some()) {
         let service = caller.service.as_deref().unwrap_or_default();
         let listed = rpc.callers.contains(rpc::Caller::Service) && rpc.services.contains(&service);
         return if listed { Ok(()) } else { Err(error::status(&error::Error::Denied)) };

@@ -3,6 +3,7 @@
 use crate::{
     db::{Db, Tx},
     error::Error,
+    metrics::{self, ServiceMetrics},
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
@@ -104,6 +105,10 @@ impl Alarm {
 
     /// Fires whatever is due, and returns how many timers it took up.
     pub async fn fire_due(&self) -> Result<usize, Error> {
+        self.fire_counted(|_| {}).await
+    }
+
+    async fn fire_counted(&self, count_kind: impl Fn(&str)) -> Result<usize, Error> {
         let rows = self.claim().await?;
         let count = rows.len();
         for row in rows {
@@ -114,7 +119,10 @@ impl Alarm {
                 attempts: row.attempts,
             };
             match self.handler.fire(&timer).await {
-                Ok(()) => self.finish(&timer).await?,
+                Ok(()) => {
+                    count_kind(&timer.kind);
+                    self.finish(&timer).await?;
+                }
                 Err(error) => {
                     tracing::warn!(%error, timer.kind, %timer.aggregate, "a timer failed");
                     self.retry_later(&timer).await?;
@@ -125,9 +133,10 @@ impl Alarm {
     }
 
     /// Fires until `stop`: when the next timer falls due, and at intervals for what other replicas set.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, service: &str, stop: CancellationToken) {
+        let metrics = metrics::service(service);
         while !stop.is_cancelled() {
-            let next = match self.fire_and_look_ahead().await {
+            let next = match self.fire_and_look_ahead(&metrics).await {
                 Ok(next) => next,
                 Err(error) => {
                     tracing::warn!(%error, "the alarm failed");
@@ -144,8 +153,11 @@ impl Alarm {
         }
     }
 
-    async fn fire_and_look_ahead(&self) -> Result<Option<DateTime<Utc>>, Error> {
-        while self.fire_due().await? > 0 {}
+    async fn fire_and_look_ahead(
+        &self,
+        metrics: &ServiceMetrics,
+    ) -> Result<Option<DateTime<Utc>>, Error> {
+        while self.fire_counted(|kind| metrics.timer_fired(kind)).await? > 0 {}
         let next = self.next_due().await?;
         *self.db.wakes().next_due.lock().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(next)

@@ -1,5 +1,7 @@
 //! The database side of the runtime, on both engines: transactions, keys, facts, timers.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use async_trait::async_trait;
 use kit::{
     Db, Error, Event, Id, Tx,

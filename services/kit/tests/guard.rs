@@ -1,5 +1,7 @@
 //! The guard round a service: who may call, how long they wait, what becomes of a panic.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
 use kit::{
