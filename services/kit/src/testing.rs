@@ -70,8 +70,13 @@ pub struct World {
 
 impl World {
     /// An empty world on `backend`, at 9 o'clock UTC on a Monday in May 2027.
-    #[expect(clippy::expect_used, reason = "a test cannot go on without its folder")]
     pub async fn new(backend: Backend) -> Self {
+        Self::with(backend, Config::defaults()).await
+    }
+
+    /// As [`World::new`], with this configuration.
+    #[expect(clippy::expect_used, reason = "a test cannot go on without its folder")]
+    pub async fn with(backend: Backend, config: Config) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(start());
         let stop = CancellationToken::new();
@@ -80,7 +85,7 @@ impl World {
         let access = Verifier::from_keyring(ISSUER, keys.clone(), clock.clone());
         let identity = Identity::new(ISSUER, keys.clone(), access, clock.clone());
         let settings = Settings {
-            config: Config::defaults(),
+            config,
             clock: clock.clone(),
             bus: Arc::new(LocalBus::default()),
             cache: LocalCache::new(1 << 20),
