@@ -1,0 +1,112 @@
+//! Whose request it is: the address of the connection, or what a trusted proxy says.
+
+use http::{HeaderMap, HeaderName};
+use serde::Deserialize;
+use std::net::IpAddr;
+
+/// The header in which proxies note the address they got a request from.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Addresses with a common prefix, written `10.0.0.0/8` or as a single address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Network {
+    address: IpAddr,
+    bits: u32,
+}
+
+impl TryFrom<String> for Network {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let refused = || "expected an address or a network such as 10.0.0.0/8".to_owned();
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text.as_str(), None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| refused())?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Ok(width), str::parse).map_err(|_| refused())?;
+        if bits > width { Err(refused()) } else { Ok(Self { address, bits }) }
+    }
+}
+
+impl Network {
+    /// Whether `other` is in the network.
+    pub fn contains(&self, other: IpAddr) -> bool {
+        match (self.address, other) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                let differ = a.to_bits() ^ b.to_bits();
+                differ.checked_shr(32 - self.bits).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => {
+                let differ = a.to_bits() ^ b.to_bits();
+                differ.checked_shr(128 - self.bits).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The client behind `peer`. Each trusted proxy vouches for the address it notes, so the list is walked from its end
+/// to the first address that is not trusted; what stands before it is the client's own claim.
+pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    let mut client = peer.to_canonical();
+    let is_trusted = |address| trusted.iter().any(|network| network.contains(address));
+    if !is_trusted(client) {
+        return client;
+    }
+    let lines = headers.get_all(FORWARDED_FOR).into_iter().rev();
+    let noted = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.rsplit(','));
+    for text in noted {
+        let Ok(address) = text.trim().parse::<IpAddr>() else { break };
+        client = address.to_canonical();
+        if !is_trusted(client) {
+            break;
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(text: &str) -> Network {
+        text.to_owned().try_into().unwrap()
+    }
+
+    fn of(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append(FORWARDED_FOR, line.parse().unwrap());
+        }
+        let trusted: Vec<Network> = trusted.iter().map(|text| network(text)).collect();
+        client(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        for (peer, forwarded, trusted, want) in [
+            ("10.0.0.1", &["1.1.1.1"][..], &[][..], "10.0.0.1"),
+            ("10.0.0.1", &[], &["10.0.0.0/8"], "10.0.0.1"),
+            ("10.0.0.1", &["1.1.1.1"], &["10.0.0.0/8"], "1.1.1.1"),
+            ("10.0.0.1", &["9.9.9.9, 1.1.1.1, 10.2.3.4"], &["10.0.0.0/8"], "1.1.1.1"),
+            ("10.0.0.1", &["9.9.9.9", "1.1.1.1"], &["10.0.0.1"], "1.1.1.1"),
+            ("10.0.0.1", &["1.1.1.1, nonsense"], &["10.0.0.0/8"], "10.0.0.1"),
+            ("11.0.0.1", &["1.1.1.1"], &["10.0.0.0/8"], "11.0.0.1"),
+            ("::ffff:10.0.0.1", &["2001:db8::7"], &["10.0.0.0/8"], "2001:db8::7"),
+            ("2001:db8::1", &["1.1.1.1"], &["2001:db8::/32"], "1.1.1.1"),
+            ("8.8.8.8", &["1.1.1.1"], &["0.0.0.0/0"], "1.1.1.1"),
+        ] {
+            assert_eq!(of(peer, forwarded, trusted), want, "{peer} {forwarded:?} {trusted:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_networks_are_refused() {
+        for text in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "a", "1.1.1.1/", "1.1.1.1/-1"] {
+            assert!(Network::try_from(text.to_owned()).is_err(), "{text:?}");
+        }
+    }
+}

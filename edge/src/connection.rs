@@ -1,0 +1,141 @@
+//! One connection: TLS and the first bytes in time, then HTTP/1.1 or HTTP/2 until the peer leaves or the edge stops.
+
+use crate::{
+    config::Config,
+    front::{Answer, Front},
+    wire::{Version, Wire},
+};
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::Service,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+/// Time between pings that find out whether a silent peer is still there, and time for the answer.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+/// Streams that a peer may make us reset before it is sent away (RUSTSEC-2024-0003).
+const LOCAL_RESETS: usize = 1024;
+/// Bytes in flight towards us on one stream, and on one connection.
+const WINDOWS: (u32, u32) = (512 * 1024, 2 * 1024 * 1024);
+
+/// What all connections of a listener have in common.
+pub struct Peers {
+    front: Arc<Front>,
+    tls: Option<TlsAcceptor>,
+    one: http1::Builder,
+    two: http2::Builder<TokioExecutor>,
+    head_timeout: Duration,
+    stall_timeout: Duration,
+    /// Take no new request, and close when the open ones ended.
+    pub stop: CancellationToken,
+    /// Close at once.
+    pub cut: CancellationToken,
+}
+
+impl Peers {
+    /// Connections to `front`, in TLS when there is an acceptor.
+    pub fn new(front: Arc<Front>, tls: Option<TlsAcceptor>) -> Self {
+        let Config { max_streams, max_header_bytes, .. } = front.core().config;
+        let (head_timeout, stall_timeout) =
+            (front.core().config.head_timeout(), front.core().config.stall_timeout());
+        let mut one = http1::Builder::new();
+        one.timer(TokioTimer::new())
+            .header_read_timeout(head_timeout)
+            .max_buf_size(usize::try_from(max_header_bytes).unwrap_or(usize::MAX));
+        let mut two = http2::Builder::new(TokioExecutor::new());
+        two.timer(TokioTimer::new())
+            .max_concurrent_streams(max_streams)
+            .max_local_error_reset_streams(LOCAL_RESETS)
+            .max_header_list_size(max_header_bytes)
+            .initial_stream_window_size(WINDOWS.0)
+            .initial_connection_window_size(WINDOWS.1)
+            .keep_alive_interval(KEEPALIVE.0)
+            .keep_alive_timeout(KEEPALIVE.1);
+        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+        Self { front, tls, one, two, head_timeout, stall_timeout, stop, cut }
+    }
+
+    /// What the connections lead to.
+    pub fn front(&self) -> &Front {
+        &self.front
+    }
+
+    /// Serves the peer behind `socket` to the end.
+    pub async fn serve(self: Arc<Self>, socket: TcpStream, peer: IpAddr) {
+        // Without it, small answers wait for the peer's delayed acknowledgement. It fails only for a peer that is gone.
+        let _ = socket.set_nodelay(true);
+        let cut = self.cut.clone();
+        let served = cut.run_until_cancelled(async {
+            match &self.tls {
+                None => self.speak(async { Ok(socket) }, peer).await,
+                Some(tls) => self.speak(tls.accept(socket), peer).await,
+            }
+        });
+        if let Some(Err(error)) = served.await {
+            tracing::debug!(error = &*error, "a connection ended early");
+        }
+    }
+
+    async fn speak<T>(
+        &self,
+        opening: impl Future<Output = io::Result<T>>,
+        peer: IpAddr,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let opening = async { Wire::open(opening.await?, self.stall_timeout).await };
+        let opening = tokio::time::timeout(self.head_timeout, opening);
+        // A peer that has not even said hello has nothing to drain.
+        let Some(opened) = self.stop.run_until_cancelled(opening).await else { return Ok(()) };
+        let Some((version, wire)) = opened?? else { return Ok(()) };
+        let requests = Requests { front: Arc::clone(&self.front), peer };
+        let io = TokioIo::new(wire);
+        match version {
+            Version::One => {
+                let connection = self.one.serve_connection(io, requests).with_upgrades();
+                let mut connection = pin!(connection);
+                tokio::select! {
+                    ended = connection.as_mut() => return Ok(ended?),
+                    () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+                }
+                Ok(connection.await?)
+            }
+            Version::Two => {
+                let mut connection = pin!(self.two.serve_connection(io, requests));
+                tokio::select! {
+                    ended = connection.as_mut() => return Ok(ended?),
+                    () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+                }
+                Ok(connection.await?)
+            }
+        }
+    }
+}
+
+/// The requests of one connection.
+struct Requests {
+    front: Arc<Front>,
+    peer: IpAddr,
+}
+
+impl Service<Request<Incoming>> for Requests {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Answer>, Infallible>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (front, peer) = (Arc::clone(&self.front), self.peer);
+        Box::pin(async move { Ok(front.answer(request, peer).await) })
+    }
+}

@@ -1,0 +1,142 @@
+//! What surrounds every request: its id, its record, CORS and compression.
+
+use crate::{
+    core::{Core, Handler, Label, Meta},
+    metrics::method_name,
+    pages::NO_SNIFF,
+    record::{Record, Recorded},
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response,
+    header::{CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ORIGIN},
+};
+use hyper::body::Incoming;
+use std::{net::IpAddr, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use tower_http::{
+    compression::{Compression, CompressionBody, CompressionLayer, Predicate},
+    cors::{AllowOrigin, Any, Cors, CorsLayer},
+};
+use transcode::{Body, RequestId};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static(kit::server::REQUEST_ID);
+/// What pages of other origins may read of an answer.
+const EXPOSED: [HeaderName; 12] = [
+    REQUEST_ID,
+    HeaderName::from_static("grpc-status"),
+    HeaderName::from_static("grpc-message"),
+    HeaderName::from_static("grpc-status-details-bin"),
+    HeaderName::from_static("grpc-encoding"),
+    HeaderName::from_static("ratelimit"),
+    HeaderName::from_static("ratelimit-policy"),
+    http::header::RETRY_AFTER,
+    http::header::ETAG,
+    http::header::LOCATION,
+    http::header::ALLOW,
+    http::header::WWW_AUTHENTICATE,
+];
+
+type Compressing = Compression<Handler, Worthwhile>;
+
+/// The content of an answer on its way out.
+pub type Answer = Recorded<CompressionBody<Body>>;
+
+/// Serves the requests of all connections.
+pub struct Front {
+    core: Arc<Core>,
+    plain: Compressing,
+    /// For requests of pages from elsewhere; none when no origin may call.
+    cors: Option<Cors<Compressing>>,
+    /// Ends streams.
+    pub end_streams: CancellationToken,
+}
+
+impl Front {
+    /// Prepares the layers.
+    pub fn new(core: Arc<Core>) -> anyhow::Result<Self> {
+        let worthwhile = Worthwhile { above: core.config.compress_above };
+        let layer = CompressionLayer::new().compress_when(worthwhile);
+        let plain = tower::Layer::layer(&layer, Handler(Arc::clone(&core)));
+        let cors = (!core.config.cors_origins.is_empty())
+            .then(|| core.config.origins().map(|origins| cors(origins, plain.clone())))
+            .transpose()?;
+        Ok(Self { core, plain, cors, end_streams: CancellationToken::new() })
+    }
+
+    /// The core behind.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Answers a request that came from `peer`.
+    pub async fn answer(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Response<Answer> {
+        let id = self.request_id(request.headers());
+        let method = method_name(request.method());
+        let mut record = Record::begin(method, Arc::clone(&id), self.core.config.access_log);
+        request.extensions_mut().insert(RequestId(id.as_ref().to_owned()));
+        request.extensions_mut().insert(Meta { peer, id: Arc::clone(&id) });
+        let cors = self.cors.as_ref().filter(|_| request.headers().contains_key(ORIGIN));
+        let Ok(mut response) = match cors {
+            Some(cors) => cors.clone().oneshot(request).await,
+            None => self.plain.clone().oneshot(request).await,
+        };
+        record.status = response.status().as_u16();
+        record.route = response.extensions().get::<Label>().map_or("-", |label| label.0);
+        let headers = response.headers_mut();
+        headers.insert(NO_SNIFF.0, NO_SNIFF.1);
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        let end = self.end_streams.clone();
+        response.map(|body| Recorded::new(body, record, end))
+    }
+
+    /// The client's own id, if it is one that can stand in a log; else a new one.
+    fn request_id(&self, headers: &HeaderMap) -> Arc<str> {
+        let fits = |id: &&str| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+            (8..=128).contains(&id.len()) && id.bytes().all(allowed)
+        };
+        let sent = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(fits);
+        sent.map_or_else(|| kit::Id::<Self>::new(self.core.clock()).to_string().into(), Into::into)
+    }
+}
+
+/// What is worth compressing: what is long, is not compressed by nature, and is no stream whose parts must not wait.
+#[derive(Clone, Copy)]
+struct Worthwhile {
+    above: u64,
+}
+
+impl Predicate for Worthwhile {
+    fn should_compress<B: http_body::Body>(&self, response: &Response<B>) -> bool {
+        let headers = response.headers();
+        let media = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        let text = media.starts_with(b"text/html")
+            || media.starts_with(b"application/json")
+            || media.starts_with(b"application/problem+json")
+            || media.starts_with(b"application/yaml")
+            || media.starts_with(b"application/openmetrics-text");
+        text && response.body().size_hint().exact().is_some_and(|size| size > self.above)
+            && !headers.contains_key(CONTENT_ENCODING)
+            && !headers.contains_key(CONTENT_RANGE)
+    }
+}
+
+fn cors(origins: Option<Vec<HeaderValue>>, inner: Compressing) -> Cors<Compressing> {
+    let layer = CorsLayer::new()
+        .allow_methods(Any)
+        .allow_headers(tower_http::cors::AllowHeaders::mirror_request())
+        .expose_headers(EXPOSED)
+        .max_age(Duration::from_secs(3600));
+    let layer = match origins {
+        None => layer.allow_origin(Any),
+        Some(origins) => layer.allow_origin(AllowOrigin::list(origins)),
+    };
+    tower::Layer::layer(&layer, inner)
+}

@@ -1,0 +1,115 @@
+//! Who may pass: rate limits, identity and the policy of the RPC, before any service is called.
+
+use crate::{
+    config::Config,
+    rate::{Exceeded, Limiter, Standing, client_key},
+    table::Entry,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use kit::{Caller, Host, Subject, error, identity::Identity};
+use std::{fmt::Write as _, net::IpAddr, sync::Arc, time::Duration};
+use tonic::Status;
+use uuid::Uuid;
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// Lets requests pass or refuses them.
+pub struct Gate {
+    identity: Arc<Identity>,
+    clients: Option<Limiter<u128>>,
+    accounts: Option<Limiter<Uuid>>,
+}
+
+/// What the client and the account of a request have left.
+#[derive(Clone, Copy, Default)]
+pub struct Standings {
+    client: Option<Standing>,
+    account: Option<Standing>,
+}
+
+impl Gate {
+    /// The gate of `host`.
+    pub fn new(host: &Host, config: &Config) -> Self {
+        Self {
+            identity: Arc::clone(host.identity()),
+            clients: Limiter::new(config.client_per_minute, host.clock().clone()),
+            accounts: Limiter::new(config.account_per_minute, host.clock().clone()),
+        }
+    }
+
+    /// Counts a request of the client at `address`.
+    pub fn client(&self, address: IpAddr) -> Result<Standings, (Standings, Status)> {
+        let taken = self.clients.as_ref().map(|clients| clients.take(client_key(address)));
+        match taken.transpose() {
+            Ok(client) => Ok(Standings { client, account: None }),
+            Err(exceeded) => {
+                let standings = Standings { client: Some(exceeded.standing), account: None };
+                Err((standings, throttled(exceeded)))
+            }
+        }
+    }
+
+    /// The account of a request that may call the RPC; none for a stranger who may.
+    pub async fn admit(
+        &self,
+        entry: &Entry,
+        headers: &HeaderMap,
+        standings: &mut Standings,
+    ) -> Result<Option<Subject>, Status> {
+        // What is open to all has no use for credentials of another scheme, such as an OAuth client's at `/token`. A
+        // bearer token that is not valid is refused even there: its owner expects to be known.
+        let subject = if entry.public && !has_bearer(headers) {
+            None
+        } else {
+            self.identity.subject(headers).await?
+        };
+        if let (Some(subject), Some(accounts)) = (&subject, &self.accounts) {
+            let taken = accounts.take(subject.user_id);
+            standings.account = Some(taken.map_or_else(|it| it.standing, |it| it));
+            taken.map_err(throttled)?;
+        }
+        kit::server::authorize(entry.rpc, &Caller { service: None, subject }, headers)?;
+        Ok(subject)
+    }
+}
+
+fn has_bearer(headers: &HeaderMap) -> bool {
+    let scheme = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().get(..7));
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
+}
+
+impl Standings {
+    /// Writes the `RateLimit` fields; nothing where nothing is limited.
+    pub fn write(&self, headers: &mut HeaderMap) {
+        let (mut limit, mut policy) = (String::new(), String::new());
+        for (name, standing) in [("client", self.client), ("account", self.account)] {
+            let Some(Standing { quota, remaining, reset }) = standing else { continue };
+            let comma = if limit.is_empty() { "" } else { ", " };
+            // Writing to a string cannot fail.
+            let _ = write!(limit, "{comma}\"{name}\";r={remaining};t={reset}");
+            let _ = write!(policy, "{comma}\"{name}\";q={quota};w=60");
+        }
+        for (name, text) in [(RATE_LIMIT, limit), (RATE_LIMIT_POLICY, policy)] {
+            if let Ok(value) = HeaderValue::try_from(text)
+                && !value.is_empty()
+            {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
+fn throttled(exceeded: Exceeded) -> Status {
+    error::status(&Throttled(exceeded.retry_after))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("too many requests; slow down")]
+struct Throttled(Duration);
+
+impl error::Fault for Throttled {
+    fn kind(&self) -> error::Kind {
+        error::Kind::Exhausted { reason: "RATE_LIMITED", retry_after: self.0 }
+    }
+}

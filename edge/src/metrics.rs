@@ -1,0 +1,93 @@
+//! Requests by route and status, beside what [`kit::metrics`] counts of calls.
+
+use http::Method;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+use std::{sync::LazyLock, time::Duration};
+
+/// Upper bounds of the duration buckets, in seconds.
+const BUCKETS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfAnswer {
+    method: &'static str,
+    route: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfRoute {
+    route: &'static str,
+}
+
+struct Metrics {
+    registry: Registry,
+    requests: Family<OfAnswer, Counter>,
+    duration: Family<OfRoute, Histogram, fn() -> Histogram>,
+    connections: Gauge,
+}
+
+static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
+    let mut registry = Registry::default();
+    let requests = Family::default();
+    let duration: Family<_, _, fn() -> Histogram> =
+        Family::new_with_constructor(|| Histogram::new(BUCKETS));
+    let connections = Gauge::default();
+    // The encoder adds `_total` to counters and the unit to names.
+    registry.register("http_requests", "Requests by route and status", requests.clone());
+    let help = "Time from a request's arrival to the end of its answer";
+    registry.register_with_unit("http_duration", help, Unit::Seconds, duration.clone());
+    registry.register("http_connections", "Open connections", connections.clone());
+    Metrics { registry, requests, duration, connections }
+});
+
+/// Counts an ended request. Routes are templates: a client cannot make new ones.
+pub fn count(method: &'static str, route: &'static str, status: u16, time: Duration) {
+    METRICS.requests.get_or_create(&OfAnswer { method, route, status }).inc();
+    METRICS.duration.get_or_create(&OfRoute { route }).observe(time.as_secs_f64());
+}
+
+/// A connection, counted while it is open.
+pub struct Connection(());
+
+impl Connection {
+    /// Counts one more.
+    pub fn open() -> Self {
+        METRICS.connections.inc();
+        Self(())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        METRICS.connections.dec();
+    }
+}
+
+/// The name of a method, one of a fixed set.
+pub fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+/// Everything this process counted, as text for `/metrics`.
+pub fn encode() -> String {
+    let mut text = kit::metrics::encode();
+    // The two registries make one text, which has one end.
+    text.truncate(text.trim_end_matches("# EOF\n").len());
+    // Writing to a string cannot fail.
+    let _ = text::encode(&mut text, &METRICS.registry);
+    text
+}

@@ -1,0 +1,173 @@
+//! gRPC and gRPC-Web: calls that are passed on as they are, with identity and policy checked like any other.
+
+use crate::{
+    core::{Core, FORWARDED, Meta, context, labelled},
+    gate::Standings,
+    upstream::Upstream,
+};
+use futures::future::BoxFuture;
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version,
+    header::{ACCEPT_ENCODING, CONTENT_TYPE, TE},
+};
+use hyper::body::Incoming;
+use kit::server::parse_timeout;
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    task::{self, Poll},
+    time::Duration,
+};
+use tonic::{Status, body::Body as GrpcBody};
+use tonic_web::GrpcWebLayer;
+use tower::{Layer as _, Service, ServiceExt as _};
+use transcode::{Body, ErrorContext, Failure};
+
+/// Headers of the protocol that services see, beside those that any request may have.
+const PROTOCOL: [&str; 5] =
+    ["grpc-encoding", "grpc-accept-encoding", "grpc-timeout", "traceparent", "tracestate"];
+const GRPC: &[u8] = b"application/grpc";
+const GRPC_WEB: &[u8] = b"application/grpc-web";
+
+/// Whether a request is a gRPC or gRPC-Web call, by its media type.
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    has_media(headers, GRPC)
+}
+
+fn has_media(headers: &HeaderMap, media: &[u8]) -> bool {
+    let start = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().get(..media.len()));
+    start.is_some_and(|start| start.eq_ignore_ascii_case(media))
+}
+
+/// Serves the calls of one request.
+pub struct Native {
+    /// The edge.
+    pub core: Arc<Core>,
+    /// The request's id and origin.
+    pub meta: Meta,
+}
+
+impl Native {
+    /// Answers a gRPC or gRPC-Web call.
+    pub async fn answer(
+        self,
+        request: Request<Incoming>,
+        standings: &mut Standings,
+    ) -> Response<Body> {
+        let context = ErrorContext::of(&request);
+        if request.method() != Method::POST {
+            return self.core.fail(&context, &Failure::not_allowed("POST"));
+        }
+        let label = self.core.table.get(request.uri().path()).map(|entry| entry.rpc.path);
+        let web = has_media(request.headers(), GRPC_WEB);
+        if !web && request.version() != Version::HTTP_2 {
+            let failure = Failure::unsupported("gRPC needs HTTP/2; use gRPC-Web over HTTP/1.1");
+            return self.core.fail(&context, &failure);
+        }
+        let shared = Arc::new(Mutex::new(*standings));
+        let calls = Calls { core: self.core, meta: self.meta, standings: Arc::clone(&shared) };
+        let Ok(response) = if web {
+            GrpcWebLayer::new().layer(calls).oneshot(request).await
+        } else {
+            calls.oneshot(request.map(GrpcBody::new)).await
+        };
+        *standings = *shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let response = response.map(Body::new);
+        match label {
+            Some(label) => labelled(response, label),
+            None => response,
+        }
+    }
+}
+
+/// Calls in plain gRPC, also those that came as gRPC-Web.
+#[derive(Clone)]
+struct Calls {
+    core: Arc<Core>,
+    meta: Meta,
+    standings: Arc<Mutex<Standings>>,
+}
+
+impl Service<Request<GrpcBody>> for Calls {
+    type Response = Response<GrpcBody>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<GrpcBody>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<GrpcBody>) -> Self::Future {
+        let calls = self.clone();
+        Box::pin(async move { Ok(calls.pass_on(request).await.unwrap_or_else(Status::into_http)) })
+    }
+}
+
+impl Calls {
+    async fn pass_on(self, request: Request<GrpcBody>) -> Result<Response<GrpcBody>, Status> {
+        let Some(entry) = self.core.table.get(request.uri().path()) else {
+            return Err(Status::unimplemented("no such RPC"));
+        };
+        let (head, body) = request.into_parts();
+        let mut standings = *self.standings.lock().unwrap_or_else(PoisonError::into_inner);
+        let admitted = self.core.gate.admit(entry, &head.headers, &mut standings).await;
+        *self.standings.lock().unwrap_or_else(PoisonError::into_inner) = standings;
+        let subject = admitted?;
+        let most = Duration::from_millis(self.core.config.max_deadline_ms);
+        let headers = outgoing(&head.headers, entry.timeout.as_ref(), most)?;
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = Uri::from_static(entry.rpc.path);
+        *request.headers_mut() = headers;
+        let context = context(subject, entry.rpc, &self.meta);
+        let upstream = Upstream { channel: entry.channel.clone(), context };
+        upstream.oneshot(request).await.map_err(|error| match error.downcast::<Status>() {
+            Ok(status) => *status,
+            Err(error) => {
+                tracing::warn!(%error, "a service cannot be reached");
+                Status::unavailable("the service cannot be reached")
+            }
+        })
+    }
+}
+
+/// The headers that the service sees: those allowed, and a deadline within what is allowed.
+fn outgoing(
+    sent: &HeaderMap,
+    fallback: Option<&HeaderValue>,
+    most: Duration,
+) -> Result<HeaderMap, Status> {
+    let mut headers = HeaderMap::with_capacity(8);
+    for name in FORWARDED.into_iter().chain(PROTOCOL) {
+        for value in sent.get_all(name) {
+            headers.append(name, value.clone());
+        }
+    }
+    // Whether it is JSON or protobuf that the frames hold is part of the type.
+    if let Some(media) = sent.get(CONTENT_TYPE) {
+        headers.insert(CONTENT_TYPE, media.clone());
+    }
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    if let Some(accepted) = sent.get(ACCEPT_ENCODING) {
+        headers.insert(ACCEPT_ENCODING, accepted.clone());
+    }
+    match headers.get("grpc-timeout") {
+        None => {
+            if let Some(timeout) = fallback {
+                headers.insert("grpc-timeout", timeout.clone());
+            }
+        }
+        Some(timeout) => {
+            let asked = parse_timeout(timeout)
+                .ok_or_else(|| Status::invalid_argument("grpc-timeout: is not a time-out"))?;
+            if asked > most {
+                let capped = format!("{}m", most.as_millis());
+                if let Ok(value) = capped.parse() {
+                    headers.insert("grpc-timeout", value);
+                }
+            }
+        }
+    }
+    Ok(headers)
+}

@@ -1,0 +1,114 @@
+//! One line and a few counts for each request, written when its answer has gone out.
+
+use crate::metrics;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use transcode::BoxError;
+
+/// Client Closed Request: the answer to a request whose client left before there was one.
+const LEFT: u16 = 499;
+
+/// What is known of a request. It is written down when it is dropped.
+pub struct Record {
+    method: &'static str,
+    begun: Instant,
+    id: Arc<str>,
+    log: bool,
+    /// What to call the request: a template, never a path, which names people's things.
+    pub route: &'static str,
+    /// The answer's status.
+    pub status: u16,
+    bytes: u64,
+}
+
+impl Record {
+    /// A request that begins now.
+    pub fn begin(method: &'static str, id: Arc<str>, log: bool) -> Self {
+        Self { method, begun: Instant::now(), id, log, route: "-", status: LEFT, bytes: 0 }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let time = self.begun.elapsed();
+        metrics::count(self.method, self.route, self.status, time);
+        if self.log {
+            tracing::info!(
+                target: "access",
+                method = self.method,
+                route = self.route,
+                status = self.status,
+                duration_us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
+                bytes = self.bytes,
+                request_id = &*self.id,
+            );
+        }
+    }
+}
+
+/// The content of an answer, counted on its way. A stream that has nothing to send ends when the edge stops; it breaks
+/// off, so that nobody takes what came for all there is.
+pub struct Recorded<B> {
+    body: B,
+    record: Record,
+    stop: CancellationToken,
+    waiting: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+}
+
+impl<B> Recorded<B> {
+    /// Counts `body` into `record`; `stop` ends it when it waits.
+    pub const fn new(body: B, record: Record, stop: CancellationToken) -> Self {
+        Self { body, record, stop, waiting: None }
+    }
+}
+
+impl<B> Body for Recorded<B>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+            if let Some(Ok(frame)) = &frame {
+                this.record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+            }
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let stop = &this.stop;
+        let waiting = this.waiting.get_or_insert_with(|| Box::pin(stop.clone().cancelled_owned()));
+        waiting.as_mut().poll(context).map(|()| Some(Err(Stopping.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[derive(Debug)]
+struct Stopping;
+
+impl fmt::Display for Stopping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the edge is stopping")
+    }
+}
+
+impl std::error::Error for Stopping {}

@@ -1,0 +1,76 @@
+//! Keeps the set of access tokens that became void, by asking the user service every few seconds.
+
+use crate::pages::Health;
+use chrono::{DateTime, Utc};
+use kit::{
+    Host,
+    revocation::Revoked,
+    token::{ACCESS_LIFE, LEEWAY},
+};
+use proto::quickserve::user::v1::{
+    ListRevocationsRequest, Revocation, account_service_client::AccountServiceClient,
+};
+use std::time::Duration;
+use tonic::Status;
+use uuid::Uuid;
+
+/// How often the set is brought up to date.
+const EVERY: Duration = Duration::from_secs(5);
+/// How soon the next try follows one that failed.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Follows the revocations until the host stops.
+pub async fn follow(host: Host, health: Health) {
+    let stop = host.stop_token();
+    let mut accounts = AccountServiceClient::new(host.channel("user"));
+    let mut since = host.clock().now() - ACCESS_LIFE - LEEWAY;
+    let mut failing = false;
+    loop {
+        let begun = host.clock().now();
+        match ask(&mut accounts, since).await {
+            Ok(revoked) => {
+                host.identity().revocations().add(revoked, begun);
+                health.revocations_read(begun);
+                // The clocks of two machines differ, and what is committed late may have an earlier time.
+                since = begun - LEEWAY;
+                failing = false;
+            }
+            Err(status) => {
+                if !std::mem::replace(&mut failing, true) {
+                    let code = status.code();
+                    tracing::warn!(?code, message = status.message(), "revocations unknown");
+                }
+            }
+        }
+        let pause = if failing { AGAIN } else { EVERY };
+        if stop.run_until_cancelled(host.clock().poll(pause)).await.is_none() {
+            return;
+        }
+    }
+}
+
+async fn ask(
+    accounts: &mut AccountServiceClient<kit::call::Channel>,
+    since: DateTime<Utc>,
+) -> Result<Vec<(Revoked, DateTime<Utc>)>, Status> {
+    let request = ListRevocationsRequest { since: Some(timestamp(since)) };
+    let answer = accounts.list_revocations(request).await?.into_inner();
+    // One that cannot be read must not hide the others.
+    Ok(answer.revocations.into_iter().filter_map(read).collect())
+}
+
+fn timestamp(time: DateTime<Utc>) -> prost_types::Timestamp {
+    let nanos = i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0);
+    prost_types::Timestamp { seconds: time.timestamp(), nanos }
+}
+
+fn read(revocation: Revocation) -> Option<(Revoked, DateTime<Utc>)> {
+    let Revocation { user_id, session_id, token_version, revoked_at } = revocation;
+    let revoked = if session_id.is_empty() {
+        Revoked::Below { user_id: Uuid::parse_str(&user_id).ok()?, token_version }
+    } else {
+        Revoked::Session(Uuid::parse_str(&session_id).ok()?)
+    };
+    let at = revoked_at?;
+    Some((revoked, DateTime::from_timestamp(at.seconds, u32::try_from(at.nanos).ok()?)?))
+}

@@ -1,0 +1,81 @@
+//! What the edge knows of each RPC before the first request comes.
+
+use crate::config::Config;
+use http::HeaderValue;
+use kit::{Host, call::Channel};
+use proto::{
+    Rpc,
+    rpc::{Caller, Callers, IdempotencyLevel},
+};
+use std::collections::HashMap;
+
+/// An RPC that the outside can reach.
+pub struct Entry {
+    /// Its policy.
+    pub rpc: &'static Rpc,
+    /// The channel to its service.
+    pub channel: Channel,
+    /// Its main route's template, or its path where it has none: what logs and metrics call it.
+    pub label: &'static str,
+    /// Whether anyone may call it.
+    pub public: bool,
+    /// The `grpc-timeout` of calls whose client names none; streams have no such limit.
+    pub timeout: Option<HeaderValue>,
+}
+
+/// The RPCs that the outside can reach, by path. Any other is like one that does not exist.
+pub struct Table(HashMap<&'static str, Entry>);
+
+impl Table {
+    /// Finds the services of all RPCs.
+    pub fn new(host: &Host, config: &Config) -> Self {
+        let mut channels = HashMap::new();
+        let reachable = proto::rpcs().iter().filter(|rpc| is_reachable(rpc));
+        let entries = reachable.map(|rpc| {
+            let package = package(rpc);
+            let channel = channels.entry(package).or_insert_with(|| host.channel(package));
+            (rpc.path, Entry::new(rpc, channel.clone(), config))
+        });
+        Self(entries.collect())
+    }
+
+    /// The RPC whose calls have this path.
+    pub fn get(&self, path: &str) -> Option<&Entry> {
+        self.0.get(path)
+    }
+}
+
+impl Entry {
+    fn new(rpc: &'static Rpc, channel: Channel, config: &Config) -> Self {
+        let streams = rpc.server_streaming || rpc.client_streaming;
+        let reads = rpc.idempotency_level == IdempotencyLevel::NoSideEffects;
+        let millis = if reads { config.read_deadline_ms } else { config.write_deadline_ms };
+        let timeout = HeaderValue::try_from(format!("{millis}m")).ok().filter(|_| !streams);
+        let label = rpc.routes.first().map_or(rpc.path, |route| route.template);
+        Self { rpc, channel, label, public: rpc.callers.contains(Caller::Public), timeout }
+    }
+}
+
+/// Whether anyone but services may call.
+pub fn is_reachable(rpc: &Rpc) -> bool {
+    rpc.callers != Callers::of(&[Caller::Service]) && rpc.callers != Callers::of(&[])
+}
+
+/// The package segment that names the RPC's service: `user` of `quickserve.user.v1.UserService`.
+pub fn package(rpc: &Rpc) -> &'static str {
+    rpc.service.split('.').nth(1).unwrap_or(rpc.service)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_services_reach_what_is_theirs() {
+        let of = |path| is_reachable(proto::rpc(path).unwrap());
+        assert!(of("/quickserve.user.v1.UserService/GetUser"));
+        assert!(of("/quickserve.user.v1.AuthService/Login"));
+        assert!(!of("/quickserve.user.v1.AccountService/ListRevocations"));
+        assert!(!of("/quickserve.user.v1.AccountService/GetContact"));
+    }
+}

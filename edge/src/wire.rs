@@ -1,0 +1,169 @@
+//! What hyper reads from and writes to: a socket whose first bytes were looked at, and whose peer must keep reading.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep},
+};
+
+/// What an HTTP/2 client sends first (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The version of HTTP that a peer speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0 or HTTP/1.1.
+    One,
+    /// HTTP/2.
+    Two,
+}
+
+/// A connection.
+pub struct Wire<T> {
+    socket: T,
+    seen: [u8; PREFACE.len()],
+    /// Which of the bytes seen are still to be read.
+    unread: std::ops::Range<usize>,
+    stall: Duration,
+    /// Running while a write waits for the peer.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T: AsyncRead + Unpin> Wire<T> {
+    /// Reads as much as shows the version. None when the peer leaves before.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub async fn open(mut socket: T, stall: Duration) -> io::Result<Option<(Version, Self)>> {
+        let (mut seen, mut count) = ([0_u8; PREFACE.len()], 0);
+        let version = loop {
+            let Some(rest) = seen.get_mut(count..).filter(|rest| !rest.is_empty()) else {
+                break Version::Two;
+            };
+            match socket.read(rest).await? {
+                0 => return Ok(None),
+                more => count += more,
+            }
+            if seen.get(..count) != PREFACE.get(..count) {
+                break Version::One;
+            }
+        };
+        Ok(Some((version, Self { socket, seen, unread: 0..count, stall, stalled: None })))
+    }
+}
+
+impl<T> Wire<T> {
+    /// Passes on what a write did, and gives up on a peer that has taken nothing for too long.
+    fn watch<R>(
+        &mut self,
+        context: &mut Context<'_>,
+        done: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        if done.is_ready() {
+            self.stalled = None;
+            return done;
+        }
+        let stall = self.stall;
+        let sleep = || Box::pin(tokio::time::sleep_until(Instant::now() + stall));
+        ready!(self.stalled.get_or_insert_with(sleep).as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")))
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.unread.is_empty() {
+            return Pin::new(&mut this.socket).poll_read(context, buffer);
+        }
+        let bytes = this.seen.get(this.unread.clone()).unwrap_or_default();
+        let count = bytes.len().min(buffer.remaining());
+        buffer.put_slice(bytes.get(..count).unwrap_or_default());
+        this.unread.start += count;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.socket).poll_write(context, bytes);
+        self.watch(context, done)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let done = Pin::new(&mut self.socket).poll_flush(context);
+        self.watch(context, done)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let done = Pin::new(&mut self.socket).poll_shutdown(context);
+        self.watch(context, done)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
+        self.watch(context, done)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt as _;
+
+    async fn of(sent: &[u8]) -> Option<(Version, Vec<u8>)> {
+        let (mut client, server) = tokio::io::duplex(256);
+        client.write_all(sent).await.unwrap();
+        client.shutdown().await.unwrap();
+        let (version, mut wire) = Wire::open(server, Duration::from_secs(1)).await.unwrap()?;
+        let mut read = Vec::new();
+        wire.read_to_end(&mut read).await.unwrap();
+        Some((version, read))
+    }
+
+    #[tokio::test]
+    async fn the_first_bytes_show_the_version_and_are_read_again() {
+        for (sent, version) in [
+            (&b"GET / HTTP/1.1\r\n\r\n"[..], Version::One),
+            (b"PUT / HTTP/1.1\r\n\r\n", Version::One),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04", Version::Two),
+            (b"PRI * HTTP/1.1\r\n\r\n", Version::One),
+            (b"\x16\x03\x01", Version::One),
+        ] {
+            assert_eq!(of(sent).await, Some((version, sent.to_vec())));
+        }
+        assert_eq!(of(b"").await, None);
+        assert_eq!(of(b"PRI * HT").await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_given_up() {
+        let (mut client, server) = tokio::io::duplex(64);
+        client.write_all(b"GET /").await.unwrap();
+        let opened = Wire::open(server, Duration::from_secs(3)).await.unwrap();
+        let (_, mut wire) = opened.unwrap();
+        let error = wire.write_all(&[0; 1000]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}
