@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
+use tokio::time::Instant;
+use tonic::Code;
 
 use crate::failure::Failure;
 
@@ -57,6 +59,16 @@ fn seconds(text: &str) -> Option<Duration> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let value: f64 = if plain { text.parse().ok()? } else { return None };
     Duration::try_from_secs_f64(value).ok()
+}
+
+/// Timers round up: a call cancelled this shortly before its deadline ended because of it.
+const TOLERANCE: Duration = Duration::from_millis(20);
+
+/// The same failure, unless the deadline was its cause: an upstream (or the channel to it) that
+/// keeps the deadline by itself often gives up an instant before our timer does, as `CANCELLED`.
+pub fn blame(failure: Failure, deadline: Option<Instant>) -> Failure {
+    let over = deadline.is_some_and(|deadline| Instant::now() + TOLERANCE >= deadline);
+    if over && failure.code == Code::Cancelled { Failure::deadline() } else { failure }
 }
 
 /// The header that tells the upstream how long is left; in the finest unit that fits eight digits.

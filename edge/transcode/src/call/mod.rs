@@ -21,6 +21,7 @@ use http_body_util::{BodyExt as _, Full};
 use tower::{Service, ServiceExt as _};
 
 use crate::body::{Body, BoxError};
+use crate::deadline;
 use crate::error_body::ErrorContext;
 use crate::failure::Failure;
 use crate::rule::RequestBody;
@@ -120,13 +121,13 @@ async fn serve(
             return Err(websocket::upgrade_required());
         }
     }
-    let deadline = call.deadline;
+    let time_limit = call.deadline;
     let (head, content) = request.into_parts();
     let asked = ask(call, head, content, dial, context);
-    match deadline {
+    match time_limit {
         None => asked.await,
         Some(deadline) => match tokio::time::timeout_at(deadline, asked).await {
-            Ok(answer) => answer,
+            Ok(answer) => answer.map_err(|failure| deadline::blame(failure, Some(deadline))),
             Err(_) => Err(Failure::deadline()),
         },
     }

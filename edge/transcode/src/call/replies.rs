@@ -143,14 +143,16 @@ impl Replies {
 
     fn end(&mut self) -> Result<(), Failure> {
         self.ended = true;
+        if let Some(fault) = self.fault.get() {
+            return Err(fault);
+        }
         if let Some(failure) = Failure::from_grpc(&self.trailers) {
-            return Err(self.fault.get().unwrap_or(failure));
+            return Err(failure);
         }
         let stated =
             self.trailers.contains_key("grpc-status") || self.headers.contains_key("grpc-status");
         if !stated {
-            let failure = Failure::new(Code::Unknown, "the upstream ended without a status");
-            return Err(self.fault.get().unwrap_or(failure));
+            return Err(Failure::new(Code::Unknown, "the upstream ended without a status"));
         }
         if !self.buffer.is_empty() {
             return Err(Failure::bad_gateway("the upstream's last message is cut off"));

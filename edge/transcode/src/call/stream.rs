@@ -66,7 +66,7 @@ pub(crate) async fn next(
     match deadline {
         None => replies.next().await,
         Some(deadline) => match tokio::time::timeout_at(deadline, replies.next()).await {
-            Ok(next) => next,
+            Ok(next) => next.map_err(|failure| crate::deadline::blame(failure, Some(deadline))),
             Err(_) => Err(Failure::deadline()),
         },
     }

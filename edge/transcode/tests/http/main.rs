@@ -1,0 +1,12 @@
+//! The HTTP side as its clients see it, before a fake upstream.
+
+mod bodies;
+mod errors;
+mod headers;
+mod query;
+mod routes;
+mod server;
+mod streams;
+mod support;
+mod versions;
+mod websocket;

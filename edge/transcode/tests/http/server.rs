@@ -1,0 +1,235 @@
+//! The generic mode on real sockets: both HTTP versions, reload, reflection, draining.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use transcode::serve::{self, Live};
+use transcode::source::{self, Source};
+use transcode::{Options, Transcoder};
+
+use crate::support::{DESCRIPTORS, Edge, Plan, Upstream};
+
+/// The generic mode before a fake upstream, until it is dropped.
+pub struct Running {
+    pub address: SocketAddr,
+    pub live: Live,
+    end: Option<oneshot::Sender<()>>,
+    task: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+impl Running {
+    pub async fn start(edge: &Edge) -> Self {
+        Self::before(edge.transcoder.clone(), edge.upstream.clone()).await
+    }
+
+    pub async fn before(transcoder: Transcoder, upstream: impl transcode::Upstream + Sync) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let live = Live::new(transcoder);
+        let (end, ended) = oneshot::channel();
+        let ended = async {
+            let _ = ended.await;
+        };
+        let task = tokio::spawn(serve::serve(listener, live.clone(), upstream, ended));
+        Self { address, live, end: Some(end), task: Some(task) }
+    }
+
+    async fn stop(&mut self) {
+        self.end.take().unwrap().send(()).unwrap();
+        self.task.take().unwrap().await.unwrap().unwrap();
+    }
+
+    async fn get(&self, path: &str) -> http::Response<Bytes> {
+        let stream = TokioIo::new(TcpStream::connect(self.address).await.unwrap());
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = http::Request::get(path).header("host", "edge").body(Empty::<Bytes>::new());
+        let (head, body) = sender.send_request(request.unwrap()).await.unwrap().into_parts();
+        http::Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// A gRPC server for the fake upstream.
+async fn grpc(upstream: Upstream) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let upstream = upstream.clone();
+            let service =
+                hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                    let upstream = upstream.clone();
+                    async move {
+                        let request = request.map(tonic::body::Body::new);
+                        Ok::<_, std::convert::Infallible>(upstream.answer(request).await)
+                    }
+                });
+            let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::spawn(connection);
+        }
+    });
+    address
+}
+
+fn channel(address: SocketAddr) -> tonic::transport::Channel {
+    serve::channel(format!("http://{address}").parse().unwrap(), None).unwrap()
+}
+
+#[tokio::test]
+async fn both_http_versions_are_served_over_a_real_channel() {
+    let edge = Edge::new(Options::default());
+    edge.plan(Plan::messages("library.v1.Book", &[serde_json::json!({"id": "1"})]));
+    let channel = channel(grpc(edge.upstream.clone()).await);
+    let server = Running::before(edge.transcoder.clone(), channel).await;
+    let answer = server.get("/v1/books/1").await;
+    assert_eq!((answer.status().as_u16(), answer.body().as_ref()), (200, &br#"{"id":"1"}"#[..]));
+    let stream = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::get("http://edge/v1/books/1").body(Empty::<Bytes>::new()).unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    assert_eq!(answer.collect().await.unwrap().to_bytes().as_ref(), br#"{"id":"1"}"#);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_cancels_the_call() {
+    let edge = Edge::new(Options::default());
+    let (dropped, mut seen) = tokio::sync::mpsc::channel::<()>(1);
+    let (asked, mut arrived) = tokio::sync::mpsc::unbounded_channel();
+    let upstream = tower::service_fn(move |_: http::Request<tonic::body::Body>| {
+        let guard = dropped.clone();
+        asked.send(()).unwrap();
+        async move {
+            std::future::pending::<()>().await;
+            drop(guard);
+            Err::<http::Response<tonic::body::Body>, _>("never")
+        }
+    });
+    let mut server = Running::before(edge.transcoder.clone(), upstream).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    use tokio::io::AsyncWriteExt as _;
+    stream.write_all(b"GET /v1/books/1 HTTP/1.1\r\nhost: edge\r\n\r\n").await.unwrap();
+    arrived.recv().await.unwrap();
+    drop(stream);
+    // Stopping waits for open calls, so it ends at once only when this one is gone.
+    server.stop().await;
+    assert_eq!(seen.recv().await, None);
+}
+
+#[tokio::test]
+async fn draining_lets_open_calls_end() {
+    let edge = Edge::new(Options::default());
+    let (asked, mut arrived) = tokio::sync::mpsc::unbounded_channel();
+    let (go, gone) = tokio::sync::watch::channel(false);
+    let fake = edge.upstream.clone();
+    let upstream = tower::service_fn(move |request: http::Request<tonic::body::Body>| {
+        let (fake, mut gone) = (fake.clone(), gone.clone());
+        asked.send(()).unwrap();
+        async move {
+            gone.wait_for(|gone| *gone).await.unwrap();
+            Ok::<_, std::convert::Infallible>(fake.answer(request).await)
+        }
+    });
+    let mut server = Running::before(edge.transcoder.clone(), upstream).await;
+    let address = server.address;
+    let client = async {
+        let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = http::Request::get("/v1/books/1").body(Empty::<Bytes>::new()).unwrap();
+        sender.send_request(request).await.unwrap().status().as_u16()
+    };
+    let stop = async {
+        arrived.recv().await.unwrap();
+        let stopping = server.stop();
+        tokio::pin!(stopping);
+        assert!(futures::poll!(&mut stopping).is_pending());
+        go.send(true).unwrap();
+        stopping.await;
+    };
+    let (status, ()) = tokio::join!(client, stop);
+    assert_eq!(status, 200);
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn new_contracts_take_over_and_bad_ones_do_not() {
+    let edge = Edge::new(Options::default());
+    let server = Running::start(&edge).await;
+    let without = Transcoder::compile(&[], Options::default()).unwrap();
+    server.live.store(without);
+    assert_eq!(server.get("/v1/books/1").await.status(), 404);
+    assert!(!source::reload(b"no descriptors", &server.live));
+    assert_eq!(server.get("/v1/books/1").await.status(), 404);
+    assert!(source::reload(&DESCRIPTORS, &server.live));
+    assert_eq!(server.get("/v1/books/1").await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_file_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("descriptors.pb");
+    std::fs::write(&path, []).unwrap();
+    let live = Live::new(Transcoder::compile(&[], Options::default()).unwrap());
+    let watch = tokio::spawn(source::watch(Source::File(path.clone()), Vec::new(), live.clone()));
+    let until = async |routes: usize| {
+        while live.load().routes() != routes {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let routes = Transcoder::compile(&DESCRIPTORS, Options::default()).unwrap().routes();
+    std::fs::write(&path, &*DESCRIPTORS).unwrap();
+    until(routes).await;
+    std::fs::write(&path, b"broken").unwrap();
+    std::fs::remove_file(&path).unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(live.load().routes(), routes);
+    std::fs::write(&path, []).unwrap();
+    until(0).await;
+    watch.abort();
+}
+
+#[tokio::test]
+async fn contracts_are_found_by_reflection() {
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(&DESCRIPTORS)
+        .build_v1()
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let incoming = futures::stream::unfold(listener, |listener| async {
+        Some((listener.accept().await.map(|(stream, _)| stream), listener))
+    });
+    let server = tonic::transport::Server::builder().add_service(reflection);
+    tokio::spawn(server.serve_with_incoming(incoming));
+    let found = Source::Reflection(channel(address)).read().await.unwrap();
+    let transcoder = Transcoder::compile(&found, Options::default()).unwrap();
+    let whole = Transcoder::compile(&DESCRIPTORS, Options::default()).unwrap();
+    assert_eq!(transcoder.routes(), whole.routes());
+    // Read twice it is the same set, or every look would be a reload.
+    assert_eq!(Source::Reflection(channel(address)).read().await.unwrap(), found);
+}
+
+#[tokio::test]
+async fn an_upstream_without_reflection_is_an_error() {
+    let edge = Edge::new(Options::default());
+    let address = grpc(edge.upstream).await;
+    assert!(Source::Reflection(channel(address)).read().await.is_err());
+}

@@ -1,0 +1,61 @@
+//! ETag, If-Match and If-None-Match from a version field.
+
+use serde_json::json;
+use transcode::Options;
+
+use crate::support::{Edge, Plan};
+
+fn edge() -> Edge {
+    let edge = Edge::new(Options { etag_field: Some("version".to_owned()), ..Options::default() });
+    edge.plan(Plan::messages("library.v1.Book", &[json!({"id": "1", "version": "7"})]));
+    edge
+}
+
+#[tokio::test]
+async fn a_version_is_the_entity_tag() {
+    let edge = edge();
+    let answer = edge.get("/v1/books/1").await;
+    assert_eq!((answer.status, answer.header("etag")), (200, "\"7\""));
+    let partial = edge.get("/v1/books/1?$fields=id").await;
+    assert_eq!(partial.header("etag"), "W/\"7\"");
+    for (tags, status) in [("\"7\"", 304), ("W/\"7\", \"8\"", 304), ("*", 304), ("\"8\"", 200)] {
+        let answer = edge.send("GET /v1/books/1", &[("if-none-match", tags)], "").await;
+        assert_eq!(answer.status, status, "{tags}");
+        assert_eq!(answer.text.is_empty(), status == 304);
+        assert_eq!(answer.header("etag"), "\"7\"");
+    }
+    edge.plan(Plan::messages("library.v1.BookResponse", &[json!({"book": {"version": "3"}})]));
+    assert_eq!(edge.send("POST /v1/books", &[], "").await.header("etag"), "\"3\"");
+}
+
+#[tokio::test]
+async fn a_demanded_version_is_part_of_the_request() {
+    let edge = edge();
+    let json = ("content-type", "application/json");
+    let send = async |content: &str| {
+        edge.send("PUT /v1/books/1", &[json, ("if-match", "\"7\"")], content).await.status
+    };
+    assert_eq!(send(r#"{"pages":1}"#).await, 200);
+    assert_eq!(edge.received(), [json!({"id": "1", "pages": 1, "version": "7"})]);
+    assert_eq!(send(r#"{"version":"7"}"#).await, 200);
+    assert_eq!(send(r#"{"version":"8"}"#).await, 400);
+    edge.send("PATCH /v1/books/1", &[json, ("if-match", "\"7\"")], r#"{"pages":1}"#).await;
+    assert_eq!(edge.received()[0]["version"], "7");
+    for tags in ["7", "\"7\", \"8\"", "\"x\""] {
+        let answer = edge.send("PUT /v1/books/1", &[("if-match", tags)], "").await;
+        assert_eq!((answer.status, answer.fields()), (400, vec!["if-match".to_owned()]), "{tags}");
+    }
+    assert_eq!(edge.send("PUT /v1/books/1", &[("if-match", "*")], "").await.status, 200);
+    assert_eq!(edge.received(), [json!({"id": "1"})]);
+    // A precondition that nobody checks must not look as if it held.
+    assert_eq!(edge.send("POST /v1/blobs/n", &[("if-match", "\"7\"")], "").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_version_out_of_date_is_a_failed_precondition() {
+    let edge = edge();
+    edge.plan(Plan { messages: vec![], ..Plan::default() }.status(10, "stale"));
+    let with = edge.send("PUT /v1/books/1", &[("if-match", "\"6\"")], "").await;
+    assert_eq!((with.status, with.code().as_str()), (412, "ABORTED"));
+    assert_eq!(edge.send("PUT /v1/books/1", &[], "").await.status, 409);
+}
