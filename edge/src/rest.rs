@@ -9,11 +9,11 @@ use async_compression::tokio::bufread::GzipDecoder;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use http::{
-    HeaderMap, Request, Response,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH},
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, LOCATION},
 };
 use http_body::Frame;
-use http_body_util::{BodyExt as _, BodyStream, StreamBody};
+use http_body_util::{BodyExt as _, BodyStream, Collected, StreamBody};
 use hyper::body::Incoming;
 use std::io;
 use tokio_util::io::{ReaderStream, StreamReader};
@@ -48,6 +48,7 @@ impl Core {
         {
             headers.insert(GRPC_TIMEOUT, timeout.clone());
         }
+        let place = entry.creates.then(|| request.uri().path().trim_end_matches('/').to_owned());
         let context = context(subject, entry.rpc, &meta);
         let upstream = Upstream { channel: entry.channel.clone(), context };
         let mut response = if is_gzip(request.headers()) {
@@ -55,9 +56,30 @@ impl Core {
         } else {
             self.transcoder.call(route, request, upstream).await
         };
+        if let Some(path) = place.filter(|_| response.status() == StatusCode::CREATED) {
+            response = placed(response, &path).await;
+        }
         response.extensions_mut().insert(Label(entry.label));
         response
     }
+}
+
+/// The answer to a creation with the place of what was made: its `id` below `path`.
+async fn placed(response: Response<Body>, path: &str) -> Response<Body> {
+    #[derive(serde::Deserialize)]
+    struct Made {
+        id: String,
+    }
+    let (mut head, body) = response.into_parts();
+    // The whole of it is there: only streams can break off, and a creation is none.
+    let content = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+    if let Ok(Made { id }) = serde_json::from_slice(&content)
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        && let Ok(place) = HeaderValue::try_from(format!("{path}/{id}"))
+    {
+        head.headers.insert(LOCATION, place);
+    }
+    Response::from_parts(head, Body::full(content))
 }
 
 fn is_gzip(headers: &HeaderMap) -> bool {

@@ -19,6 +19,8 @@ pub struct Entry {
     pub label: &'static str,
     /// Whether anyone may call it.
     pub public: bool,
+    /// Whether it makes something that is then found by its id below the path it was made at.
+    pub creates: bool,
     /// The `grpc-timeout` of calls whose client names none; streams have no such limit.
     pub timeout: Option<HeaderValue>,
 }
@@ -52,8 +54,20 @@ impl Entry {
         let millis = if reads { config.read_deadline_ms } else { config.write_deadline_ms };
         let timeout = HeaderValue::try_from(format!("{millis}m")).ok().filter(|_| !streams);
         let label = rpc.routes.first().map_or(rpc.path, |route| route.template);
-        Self { rpc, channel, label, public: rpc.callers.contains(Caller::Public), timeout }
+        let public = rpc.callers.contains(Caller::Public);
+        Self { rpc, channel, label, public, creates: creates(rpc), timeout }
     }
+}
+
+/// Whether the main route is one of a creation, and another RPC reads `{route}/{id}`.
+fn creates(rpc: &Rpc) -> bool {
+    let Some(made) = rpc.routes.first().filter(|_| rpc.success_status == 201) else { return false };
+    let mut routes = proto::rpcs().iter().flat_map(|rpc| rpc.routes);
+    routes.any(|route| {
+        let below = route.template.strip_prefix(made.template).and_then(|it| it.strip_prefix('/'));
+        let is_variable = |it: &str| it.starts_with('{') && !it.contains('/') && it.ends_with('}');
+        route.verb == "GET" && below.is_some_and(is_variable)
+    })
 }
 
 /// Whether anyone but services may call.
@@ -69,6 +83,15 @@ pub fn package(rpc: &Rpc) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn creations_are_found_where_they_are_read() {
+        let of = |path| creates(proto::rpc(path).unwrap());
+        assert!(of("/quickserve.user.v1.UserService/CreateUser"));
+        assert!(of("/quickserve.user.v1.UserService/CreateAddress"));
+        assert!(!of("/quickserve.user.v1.UserService/RecordConsent"));
+        assert!(!of("/quickserve.user.v1.UserService/GetUser"));
+    }
 
     #[test]
     fn only_services_reach_what_is_theirs() {
