@@ -1,5 +1,8 @@
 //! The tables of provider.
 
+mod m0001_providers;
+mod m0002_reservations;
+
 use sea_orm_migration::prelude::*;
 
 /// Migrates the tables of provider.
@@ -8,6 +11,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(crate::common::Migration)]
+        vec![
+            Box::new(crate::common::Migration),
+            Box::new(m0001_providers::Migration),
+            Box::new(m0002_reservations::Migration),
+        ]
     }
 }

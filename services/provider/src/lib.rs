@@ -1,1 +1,68 @@
-//! Placeholder room, filled in by the commits that follow.
+//! Provider: profiles and their vetting, offerings, working hours, and **whose time is taken**. It asks no other
+//! service; order asks it to hold, confirm, move and release time.
+//!
+//! Start reading at [`domain::standing`] (who may take a job) and [`repository::reservations`] (how time is held);
+//! `api` has a function for each RPC.
+
+mod api;
+mod convert;
+mod domain;
+mod entity;
+mod events;
+mod repository;
+mod worker;
+
+use chrono::Duration;
+use proto::quickserve::provider::v1 as pb;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// The section `provider` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Slots begin at multiples of this many minutes; divides 60.
+    pub slot_step_minutes: u16,
+    /// Minutes that slots keep clear of taken time on both sides.
+    pub slot_buffer_minutes: u16,
+    /// How often holds that ran out are swept, in seconds.
+    pub sweep_seconds: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { slot_step_minutes: 30, slot_buffer_minutes: 15, sweep_seconds: 30 }
+    }
+}
+
+impl Config {
+    fn slot_step(&self) -> Duration {
+        Duration::minutes(i64::from(self.slot_step_minutes.max(1)))
+    }
+
+    fn slot_buffer(&self) -> Duration {
+        Duration::minutes(i64::from(self.slot_buffer_minutes))
+    }
+}
+
+/// Starts the service: opens its database, follows orders and accounts, and hands over what it serves.
+pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
+    let config: Config = host.config()?;
+    anyhow::ensure!(
+        config.slot_step_minutes > 0 && 60 % config.slot_step_minutes == 0,
+        "provider.slot_step_minutes must divide 60"
+    );
+    let db = host.database().await?;
+    let providers = repository::Providers::new(db.clone(), host.cache().clone());
+    host.subscribe(Arc::new(events::Follower::new(providers.clone())));
+    host.timers(&db, Arc::new(worker::Timers::new(providers.clone())));
+    let sweep_every = Duration::seconds(i64::from(config.sweep_seconds.max(1)));
+    host.spawn(worker::sweep_holds(providers.clone(), sweep_every, host.stop_token()));
+    let api = api::Api::new(providers, config);
+    Ok(kit::Routes::default()
+        .add(pb::provider_service_server::ProviderServiceServer::new(api.clone()))
+        .add(pb::vetting_service_server::VettingServiceServer::new(api.clone()))
+        .add(pb::offering_service_server::OfferingServiceServer::new(api.clone()))
+        .add(pb::availability_service_server::AvailabilityServiceServer::new(api.clone()))
+        .add(pb::reservation_service_server::ReservationServiceServer::new(api)))
+}

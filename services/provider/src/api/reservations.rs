@@ -1,0 +1,132 @@
+//! `ReservationService`: what order asks.
+
+use super::{Api, provider_id};
+use crate::{
+    convert,
+    domain::{Error, ProviderId},
+    repository::{Candidate, reservations::Hold},
+};
+use kit::{
+    Window,
+    time::{duration, moment},
+};
+use proto::quickserve::provider::v1::{self as pb, reservation_service_server::ReservationService};
+use tonic::{Request, Response, Status, async_trait};
+use uuid::Uuid;
+
+/// Candidates returned when the request does not say how many.
+const CANDIDATES: usize = 5;
+
+#[async_trait]
+impl ReservationService for Api {
+    async fn hold_reservation(
+        &self,
+        request: Request<pb::HoldReservationRequest>,
+    ) -> Result<Response<pb::HoldReservationResponse>, Status> {
+        let held = self.providers.hold(hold(request.into_inner())?).await?;
+        Ok(Response::new(pb::HoldReservationResponse {
+            reservation_id: held.id.to_string(),
+            provider_user_id: held.user_id.to_string(),
+            provider_name: held.name,
+        }))
+    }
+
+    async fn confirm_reservation(
+        &self,
+        request: Request<pb::ConfirmReservationRequest>,
+    ) -> Result<Response<pb::ConfirmReservationResponse>, Status> {
+        let pb::ConfirmReservationRequest { order_id, provider_id: id } = request.into_inner();
+        let id = self.providers.confirm(order(&order_id)?, provider_id(&id)?).await?;
+        Ok(Response::new(pb::ConfirmReservationResponse { reservation_id: id.to_string() }))
+    }
+
+    async fn release_reservation(
+        &self,
+        request: Request<pb::ReleaseReservationRequest>,
+    ) -> Result<Response<pb::ReleaseReservationResponse>, Status> {
+        let pb::ReleaseReservationRequest { order_id, provider_id } = request.into_inner();
+        let provider = ProviderId::parse_optional("provider_id", &provider_id)?;
+        self.providers.release(order(&order_id)?, provider).await?;
+        Ok(Response::new(pb::ReleaseReservationResponse {}))
+    }
+
+    async fn move_reservation(
+        &self,
+        request: Request<pb::MoveReservationRequest>,
+    ) -> Result<Response<pb::MoveReservationResponse>, Status> {
+        let pb::MoveReservationRequest { order_id, provider_id: id, window, hold_expires_at } =
+            request.into_inner();
+        let window = Window::parse("window", window.as_ref())?;
+        let expires_at =
+            hold_expires_at.map(|at| moment("hold_expires_at", Some(&at))).transpose()?;
+        let (order_id, id) = (order(&order_id)?, provider_id(&id)?);
+        let id = self.providers.move_to(order_id, id, window, expires_at).await?;
+        Ok(Response::new(pb::MoveReservationResponse { reservation_id: id.to_string() }))
+    }
+
+    async fn find_candidates(
+        &self,
+        request: Request<pb::FindCandidatesRequest>,
+    ) -> Result<Response<pb::FindCandidatesResponse>, Status> {
+        let pb::FindCandidatesRequest {
+            vertical,
+            window,
+            address,
+            requirements,
+            excluded_provider_ids,
+            limit,
+            customer_id,
+        } = request.into_inner();
+        let window = Window::parse("window", window.as_ref())?;
+        let job = convert::parse_job(vertical, window, address.as_ref(), requirements)?;
+        let excluded =
+            convert::parse_provider_ids("excluded_provider_ids", &excluded_provider_ids)?;
+        let most = usize::try_from(limit).ok().filter(|most| *most > 0).unwrap_or(CANDIDATES);
+        let customer = customer(&customer_id)?;
+        let found = self.providers.candidates(&job, &excluded, customer, most).await?;
+        let candidates = found.into_iter().map(candidate).collect();
+        Ok(Response::new(pb::FindCandidatesResponse { candidates }))
+    }
+}
+
+fn hold(request: pb::HoldReservationRequest) -> Result<Hold, Error> {
+    let pb::HoldReservationRequest {
+        order_id,
+        provider_id: id,
+        vertical,
+        window,
+        address,
+        requirements,
+        hold_expires_at,
+        customer_id,
+    } = request;
+    let window = Window::parse("window", window.as_ref())?;
+    Ok(Hold {
+        order_id: order(&order_id)?,
+        provider_id: provider_id(&id)?,
+        job: convert::parse_job(vertical, window, address.as_ref(), requirements)?,
+        expires_at: moment("hold_expires_at", hold_expires_at.as_ref())?,
+        customer: customer(&customer_id)?,
+    })
+}
+
+fn candidate(candidate: Candidate) -> pb::Candidate {
+    let Candidate { standing, travel } = candidate;
+    pb::Candidate {
+        provider_id: standing.provider_id.to_string(),
+        provider_user_id: standing.user_id.to_string(),
+        provider_name: standing.name,
+        travel_time: travel.map(duration),
+    }
+}
+
+fn order(text: &str) -> Result<Uuid, Error> {
+    text.parse().map_err(|_| Error::invalid("order_id", "must be a UUID"))
+}
+
+fn customer(text: &str) -> Result<Option<Uuid>, Error> {
+    match text {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| Error::invalid("customer_id", "must be a UUID")),
+    }
+}

@@ -1,0 +1,171 @@
+//! Documents: handed in, found right or wrong, and out of date one day.
+
+use super::{Document, DocumentId, Error, ProviderId};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono_tz::Tz;
+use sea_orm::{DeriveActiveEnum, EnumIter};
+use uuid::Uuid;
+
+/// Days before the last one on which the provider is told.
+pub const NOTICE: Days = Days::new(30);
+
+/// Where a document stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum State {
+    /// Waits for an operator.
+    #[sea_orm(string_value = "SUBMITTED")]
+    Submitted,
+    /// Was found right.
+    #[sea_orm(string_value = "VERIFIED")]
+    Verified,
+    /// Was found wrong.
+    #[sea_orm(string_value = "REJECTED")]
+    Rejected,
+    /// Is out of date.
+    #[sea_orm(string_value = "EXPIRED")]
+    Expired,
+    /// Was withdrawn.
+    #[sea_orm(string_value = "REVOKED")]
+    Revoked,
+}
+
+/// What can be done to a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// An operator finds it right.
+    Verify,
+    /// An operator finds it wrong.
+    Reject,
+    /// Its last day passes.
+    Expire,
+    /// An operator withdraws it.
+    Revoke,
+}
+
+impl State {
+    /// The whole life of a document.
+    pub fn transition(self, action: Action) -> Result<Self, Error> {
+        use State::{Expired, Rejected, Revoked, Submitted, Verified};
+        match (self, action) {
+            (Submitted, Action::Verify) => Ok(Verified),
+            (Submitted, Action::Reject) => Ok(Rejected),
+            (Submitted | Verified, Action::Expire) => Ok(Expired),
+            (Verified, Action::Revoke) => Ok(Revoked),
+            (Submitted | Verified | Rejected | Expired | Revoked, action) => {
+                Err(Error::DocumentState { state: self, action })
+            }
+        }
+    }
+}
+
+/// What is handed in.
+#[derive(Clone)]
+pub struct Submission {
+    /// Kind.
+    pub kind: String,
+    /// Number on it.
+    pub number: String,
+    /// First day it is valid.
+    pub issued_on: NaiveDate,
+    /// Last day it is valid.
+    pub expires_on: Option<NaiveDate>,
+    /// SHA-256 of the file, or empty.
+    pub file_sha256: String,
+}
+
+impl Document {
+    /// A document that is handed in.
+    pub fn submit(
+        id: DocumentId,
+        provider_id: ProviderId,
+        new: Submission,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Error> {
+        let Submission { kind, number, issued_on, expires_on, file_sha256 } = new;
+        if expires_on.is_some_and(|last| last < issued_on) {
+            return Err(Error::invalid("expires_on", "must not be before the date of issue"));
+        }
+        Ok(Self {
+            id,
+            provider_id,
+            kind,
+            number,
+            issued_on,
+            expires_on,
+            file_sha256,
+            state: State::Submitted,
+            reason: String::new(),
+            reviewed_by: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        })
+    }
+
+    /// Takes an operator's decision.
+    pub fn review(
+        &mut self,
+        action: Action,
+        reason: String,
+        by: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.act(action, now)?;
+        self.reason = reason;
+        self.reviewed_by = Some(by);
+        Ok(())
+    }
+
+    /// Moves it along.
+    pub fn act(&mut self, action: Action, now: DateTime<Utc>) -> Result<(), Error> {
+        self.state = self.state.transition(action)?;
+        self.version += 1;
+        self.updated_at = now;
+        Ok(())
+    }
+
+    /// When its last day ends on the clock of `zone`; none when it does not expire.
+    pub fn expires_at(&self, zone: Tz) -> Option<DateTime<Utc>> {
+        let day_after = self.expires_on?.succ_opt()?;
+        Some(super::calendar::resolve(zone, day_after.and_time(NaiveTime::MIN)))
+    }
+
+    /// When its provider is told that it expires soon.
+    pub fn notice_at(&self, zone: Tz) -> Option<DateTime<Utc>> {
+        let day = self.expires_on?.checked_sub_days(NOTICE)?;
+        Some(super::calendar::resolve(zone, day.and_time(NaiveTime::MIN)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, State};
+    use sea_orm::Iterable;
+
+    #[test]
+    fn every_state_allows_what_its_row_says() {
+        use State::{Expired, Rejected, Revoked, Submitted, Verified};
+        let table: [(State, &[(Action, State)]); 5] = [
+            (
+                Submitted,
+                &[
+                    (Action::Verify, Verified),
+                    (Action::Reject, Rejected),
+                    (Action::Expire, Expired),
+                ],
+            ),
+            (Verified, &[(Action::Expire, Expired), (Action::Revoke, Revoked)]),
+            (Rejected, &[]),
+            (Expired, &[]),
+            (Revoked, &[]),
+        ];
+        assert_eq!(table.len(), State::iter().count());
+        for (state, allowed) in table {
+            for action in [Action::Verify, Action::Reject, Action::Expire, Action::Revoke] {
+                let expected = allowed.iter().find(|(a, _)| *a == action).map(|(_, next)| *next);
+                assert_eq!(state.transition(action).ok(), expected, "{state:?} {action:?}");
+            }
+        }
+    }
+}

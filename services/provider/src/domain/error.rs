@@ -1,0 +1,125 @@
+//! What can go wrong, in the words of the contract.
+
+use super::{document, profile};
+use kit::{Fault, Kind};
+use sea_orm::DbErr;
+use std::collections::HashMap;
+
+/// A failure of provider.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The profile is absent, or not the caller's to see.
+    #[error("provider does not exist")]
+    ProviderNotFound,
+    /// The account has a profile.
+    #[error("the account has a profile already")]
+    ProviderExists,
+    /// The profile's state does not allow it.
+    #[error("a profile that is {state:?} cannot {action:?}")]
+    ProviderState {
+        /// Where it stands.
+        state: profile::State,
+        /// What was asked.
+        action: profile::Action,
+    },
+    /// The background check found nothing clear.
+    #[error("the background check is not clear")]
+    BackgroundCheckNotClear,
+    /// The document is absent, or not the caller's to see.
+    #[error("document does not exist")]
+    DocumentNotFound,
+    /// The document's state does not allow it.
+    #[error("a document that is {state:?} cannot {action:?}")]
+    DocumentState {
+        /// Where it stands.
+        state: document::State,
+        /// What was asked.
+        action: document::Action,
+    },
+    /// The offering is absent, or not the caller's to see.
+    #[error("offering does not exist")]
+    OfferingNotFound,
+    /// The provider offers this vertical.
+    #[error("the provider has an offering in this vertical already")]
+    OfferingExists,
+    /// The time off is absent, or not the caller's to see.
+    #[error("time off does not exist")]
+    TimeOffNotFound,
+    /// The member is absent, or not the caller's to see.
+    #[error("member does not exist")]
+    MemberNotFound,
+    /// The profile has as many entries as it may have.
+    #[error("the profile has {0} entries of this kind already")]
+    TooMany(u64),
+    /// The provider cannot take the job.
+    #[error("the provider cannot take this job")]
+    NotEligible(Vec<String>),
+    /// Somebody else has the time.
+    #[error("the time is taken")]
+    SlotTaken,
+    /// Nothing is reserved for the order.
+    #[error("reservation does not exist")]
+    ReservationNotFound,
+    /// The order let go of the provider before.
+    #[error("the order has let go of this provider")]
+    ReservationReleased,
+    /// The order holds another window of the provider.
+    #[error("the order holds another window of this provider")]
+    ReservationDiffers,
+    /// What every service can meet.
+    #[error(transparent)]
+    Kit(#[from] kit::Error),
+}
+
+impl Error {
+    /// A wrong field.
+    pub fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Kit(kit::Error::invalid(field, problem))
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        Self::Kit(error.into())
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::ProviderNotFound => Kind::NotFound("PROVIDER_NOT_FOUND"),
+            Self::ProviderExists => Kind::Exists("PROVIDER_EXISTS"),
+            Self::ProviderState { .. } => Kind::Precondition("PROVIDER_STATE"),
+            Self::BackgroundCheckNotClear => Kind::Precondition("BACKGROUND_CHECK_NOT_CLEAR"),
+            Self::DocumentNotFound => Kind::NotFound("DOCUMENT_NOT_FOUND"),
+            Self::DocumentState { .. } => Kind::Precondition("DOCUMENT_STATE"),
+            Self::OfferingNotFound => Kind::NotFound("OFFERING_NOT_FOUND"),
+            Self::OfferingExists => Kind::Exists("OFFERING_EXISTS"),
+            Self::TimeOffNotFound => Kind::NotFound("TIME_OFF_NOT_FOUND"),
+            Self::MemberNotFound => Kind::NotFound("MEMBER_NOT_FOUND"),
+            Self::TooMany(_) => Kind::Precondition("TOO_MANY"),
+            Self::NotEligible(_) => Kind::Precondition("PROVIDER_NOT_ELIGIBLE"),
+            Self::SlotTaken => Kind::Conflict("SLOT_TAKEN"),
+            Self::ReservationNotFound => Kind::NotFound("RESERVATION_NOT_FOUND"),
+            Self::ReservationReleased => Kind::Precondition("RESERVATION_RELEASED"),
+            Self::ReservationDiffers => Kind::Precondition("RESERVATION_DIFFERS"),
+            Self::Kit(error) => error.kind(),
+        }
+    }
+
+    fn metadata(&self) -> HashMap<String, String> {
+        match self {
+            Self::NotEligible(causes) => HashMap::from([("causes".to_owned(), causes.join(","))]),
+            Self::ProviderState { state, .. } => {
+                HashMap::from([("allowed_actions".to_owned(), state.allowed_actions().join(","))])
+            }
+            _ => HashMap::new(),
+        }
+    }
+}
+
+impl From<Error> for tonic::Status {
+    fn from(error: Error) -> Self {
+        kit::error::status(&error)
+    }
+}

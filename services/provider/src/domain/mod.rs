@@ -1,0 +1,36 @@
+//! The rules: who may be vetted, who may be booked when, whose time is taken.
+
+pub mod calendar;
+pub mod document;
+pub mod error;
+pub mod geo;
+pub mod offering;
+pub mod profile;
+pub mod reservation;
+pub mod score;
+pub mod slots;
+pub mod span;
+pub mod standing;
+
+pub use crate::entity::{
+    document::Model as Document, member::Model as Member, offering::Model as Offering,
+    provider::Model as Provider, reservation::Model as Reservation, time_off::Model as TimeOff,
+};
+pub use error::Error;
+pub use span::Span;
+
+/// Names a profile.
+pub type ProviderId = kit::Id<Provider>;
+/// Names a document.
+pub type DocumentId = kit::Id<Document>;
+/// Names an offering.
+pub type OfferingId = kit::Id<Offering>;
+/// Names time off.
+pub type TimeOffId = kit::Id<TimeOff>;
+/// Names a member.
+pub type MemberId = kit::Id<Member>;
+/// Names a reservation.
+pub type ReservationId = kit::Id<Reservation>;
+
+/// Most entries of a kind that a profile may have.
+pub const ENTRIES_MOST: u64 = 200;

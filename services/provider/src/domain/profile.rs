@@ -1,0 +1,338 @@
+//! The life of a profile: vetted, booked, paused, blocked, gone.
+
+use super::{Error, Provider, ProviderId, calendar};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use sea_orm::{DeriveActiveEnum, EnumIter};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Where a profile stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum State {
+    /// Waits for an operator.
+    #[sea_orm(string_value = "APPLIED")]
+    Applied,
+    /// Is being vetted.
+    #[sea_orm(string_value = "IN_REVIEW")]
+    InReview,
+    /// May be booked.
+    #[sea_orm(string_value = "ACTIVE")]
+    Active,
+    /// Takes no bookings by its own wish.
+    #[sea_orm(string_value = "PAUSED")]
+    Paused,
+    /// Takes no bookings by an operator's decision.
+    #[sea_orm(string_value = "BLOCKED")]
+    Blocked,
+    /// Has left.
+    #[sea_orm(string_value = "OFFBOARDED")]
+    Offboarded,
+}
+
+/// What can be done to a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// An operator takes up the application.
+    StartReview,
+    /// An operator lets it be booked.
+    Approve,
+    /// The owner takes no bookings.
+    Pause,
+    /// The owner takes bookings again.
+    Resume,
+    /// An operator keeps it from being booked.
+    Block,
+    /// The block ends: the profile goes back where it stood.
+    Unblock {
+        /// Where it stood.
+        to: State,
+    },
+    /// Somebody changes what it says or what hangs on it.
+    Change,
+    /// It leaves.
+    Offboard,
+}
+
+impl State {
+    /// The whole life of a profile.
+    pub fn transition(self, action: Action) -> Result<Self, Error> {
+        use State::{Active, Applied, Blocked, InReview, Offboarded, Paused};
+        match (self, action) {
+            (Applied, Action::StartReview) => Ok(InReview),
+            (InReview, Action::Approve) | (Paused, Action::Resume) => Ok(Active),
+            (Active, Action::Pause) => Ok(Paused),
+            (Applied | InReview | Active | Paused, Action::Block) => Ok(Blocked),
+            (Blocked, Action::Unblock { to }) => Ok(to),
+            (Applied | InReview | Active | Paused | Blocked, Action::Change) => Ok(self),
+            (Applied | InReview | Active | Paused | Blocked, Action::Offboard) => Ok(Offboarded),
+            (Applied | InReview | Active | Paused | Blocked | Offboarded, action) => {
+                Err(Error::ProviderState { state: self, action })
+            }
+        }
+    }
+
+    /// Names of the actions that the state allows.
+    pub fn allowed_actions(self) -> Vec<&'static str> {
+        let actions = [
+            (Action::StartReview, "startReview"),
+            (Action::Approve, "approve"),
+            (Action::Pause, "pause"),
+            (Action::Resume, "resume"),
+            (Action::Block, "block"),
+            (Action::Unblock { to: Self::Active }, "unblock"),
+            (Action::Offboard, "offboard"),
+        ];
+        let allowed = actions.into_iter().filter(|(action, _)| self.transition(*action).is_ok());
+        allowed.map(|(_, name)| name).collect()
+    }
+}
+
+/// Who renders the services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum ProviderKind {
+    /// One person.
+    #[sea_orm(string_value = "SOLO")]
+    Solo,
+    /// A company.
+    #[sea_orm(string_value = "COMPANY")]
+    Company,
+}
+
+/// Outcome of a background check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum BackgroundCheck {
+    /// Has no outcome yet.
+    #[sea_orm(string_value = "PENDING")]
+    Pending,
+    /// Found nothing.
+    #[sea_orm(string_value = "CLEAR")]
+    Clear,
+    /// Found something to weigh.
+    #[sea_orm(string_value = "CONSIDER")]
+    Consider,
+    /// Stands still.
+    #[sea_orm(string_value = "SUSPENDED")]
+    Suspended,
+    /// Is contested.
+    #[sea_orm(string_value = "DISPUTED")]
+    Disputed,
+}
+
+/// An application.
+#[derive(Clone, Debug)]
+pub struct Application {
+    /// Who renders the services.
+    pub kind: ProviderKind,
+    /// Name that customers see.
+    pub name: String,
+    /// What the provider says of itself.
+    pub bio: String,
+    /// Town.
+    pub city: String,
+    /// Country code.
+    pub country: String,
+    /// Zone of the working hours.
+    pub zone: Tz,
+}
+
+/// A change of what a profile says; absent fields stay.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// Name that customers see.
+    pub name: Option<String>,
+    /// What the provider says of itself.
+    pub bio: Option<String>,
+    /// Town.
+    pub city: Option<String>,
+    /// Zone of the working hours.
+    pub zone: Option<Tz>,
+}
+
+/// The form in which towns are compared.
+pub fn city_key(city: &str) -> String {
+    city.trim().to_lowercase()
+}
+
+impl Provider {
+    /// The profile of a new application.
+    pub fn apply(id: ProviderId, user_id: Uuid, new: Application, now: DateTime<Utc>) -> Self {
+        let mut provider = Self {
+            id,
+            user_id,
+            kind: new.kind,
+            name: new.name,
+            bio: new.bio,
+            city_key: city_key(&new.city),
+            city: new.city,
+            country: new.country,
+            time_zone: new.zone.name().to_owned(),
+            state: State::Applied,
+            before_block: None,
+            blocked_reason: None,
+            blocked_until: None,
+            background_check: BackgroundCheck::Pending,
+            weekly: calendar::Weekly::default(),
+            exceptions: calendar::Exceptions::default(),
+            stars_sum: 0,
+            reviews: 0,
+            accepted: 0,
+            declined: 0,
+            cancelled: 0,
+            arrivals: 0,
+            on_time: 0,
+            completed: 0,
+            score: 0,
+            standing: 1,
+            version: 1,
+            event_seq: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        provider.rescore();
+        provider
+    }
+
+    /// The zone of its working hours.
+    pub fn zone(&self) -> Tz {
+        self.time_zone.parse().unwrap_or(Tz::UTC)
+    }
+
+    /// Whether strangers may see it.
+    pub fn is_public(&self) -> bool {
+        matches!(self.state, State::Active | State::Paused)
+    }
+
+    /// Moves it along.
+    pub fn act(&mut self, action: Action) -> Result<(), Error> {
+        if action == Action::Approve && self.background_check != BackgroundCheck::Clear {
+            self.state.transition(action)?;
+            return Err(Error::BackgroundCheckNotClear);
+        }
+        self.state = self.state.transition(action)?;
+        Ok(())
+    }
+
+    /// Keeps it from being booked, until a moment or for good.
+    pub fn block(&mut self, reason: String, until: Option<DateTime<Utc>>) -> Result<(), Error> {
+        let before = self.state;
+        self.act(Action::Block)?;
+        self.before_block = Some(before);
+        self.blocked_reason = Some(reason);
+        self.blocked_until = until;
+        Ok(())
+    }
+
+    /// Puts it back where it stood before the block.
+    pub fn unblock(&mut self) -> Result<(), Error> {
+        self.act(Action::Unblock { to: self.before_block.unwrap_or(State::InReview) })?;
+        self.before_block = None;
+        self.blocked_reason = None;
+        self.blocked_until = None;
+        Ok(())
+    }
+
+    /// Whether its block is over by time.
+    pub fn block_is_over(&self, now: DateTime<Utc>) -> bool {
+        self.state == State::Blocked && self.blocked_until.is_some_and(|until| until <= now)
+    }
+
+    /// Changes what it says.
+    pub fn change(&mut self, change: Change) -> Result<(), Error> {
+        self.act(Action::Change)?;
+        let Change { name, bio, city, zone } = change;
+        if let Some(name) = name {
+            self.name = name;
+        }
+        if let Some(bio) = bio {
+            self.bio = bio;
+        }
+        if let Some(city) = city {
+            self.city_key = city_key(&city);
+            self.city = city;
+        }
+        if let Some(zone) = zone {
+            self.time_zone = zone.name().to_owned();
+        }
+        Ok(())
+    }
+
+    /// Forgets the person when the account is erased.
+    pub fn erase(&mut self) {
+        self.state = State::Offboarded;
+        self.name = "Former provider".to_owned();
+        self.bio.clear();
+        self.city.clear();
+        self.city_key.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, State};
+    use sea_orm::Iterable;
+
+    #[test]
+    fn every_state_allows_what_its_row_says() {
+        use State::{Active, Applied, Blocked, InReview, Offboarded, Paused};
+        let table: [(State, &[(Action, State)]); 6] = [
+            (
+                Applied,
+                &[
+                    (Action::StartReview, InReview),
+                    (Action::Block, Blocked),
+                    (Action::Offboard, Offboarded),
+                ],
+            ),
+            (
+                InReview,
+                &[
+                    (Action::Approve, Active),
+                    (Action::Block, Blocked),
+                    (Action::Offboard, Offboarded),
+                ],
+            ),
+            (
+                Active,
+                &[
+                    (Action::Pause, Paused),
+                    (Action::Block, Blocked),
+                    (Action::Offboard, Offboarded),
+                ],
+            ),
+            (
+                Paused,
+                &[
+                    (Action::Resume, Active),
+                    (Action::Block, Blocked),
+                    (Action::Offboard, Offboarded),
+                ],
+            ),
+            (Blocked, &[(Action::Unblock { to: Paused }, Paused), (Action::Offboard, Offboarded)]),
+            (Offboarded, &[]),
+        ];
+        let actions = [
+            Action::StartReview,
+            Action::Approve,
+            Action::Pause,
+            Action::Resume,
+            Action::Block,
+            Action::Unblock { to: Paused },
+            Action::Offboard,
+        ];
+        for state in State::iter() {
+            let stays = (state != Offboarded).then_some(state);
+            assert_eq!(state.transition(Action::Change).ok(), stays);
+        }
+        assert_eq!(table.len(), State::iter().count());
+        for (state, allowed) in table {
+            for action in actions {
+                let expected = allowed.iter().find(|(a, _)| *a == action).map(|(_, next)| *next);
+                assert_eq!(state.transition(action).ok(), expected, "{state:?} {action:?}");
+            }
+        }
+    }
+}

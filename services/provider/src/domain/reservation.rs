@@ -1,0 +1,132 @@
+//! Reservations: time that is held, taken and let go.
+
+use super::{Error, ProviderId, Reservation, ReservationId, Span, geo::Place};
+use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
+use kit::Window;
+use sea_orm::{DeriveActiveEnum, EnumIter, FromJsonQueryResult};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Where a reservation stands. A hold that ran out is released and marked as lapsed: it may come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum State {
+    /// Is held until a moment.
+    #[sea_orm(string_value = "HOLD")]
+    Hold,
+    /// Is taken.
+    #[sea_orm(string_value = "CONFIRMED")]
+    Confirmed,
+    /// Is free.
+    #[sea_orm(string_value = "RELEASED")]
+    Released,
+}
+
+/// What is to be done, kept with the reservation so that it can be judged again when it moves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct Job {
+    /// Key of the vertical.
+    pub vertical: String,
+    /// When the work happens.
+    pub window: Window,
+    /// Seconds kept free before the work.
+    pub buffer_before_s: i64,
+    /// Seconds kept free after the work.
+    pub buffer_after_s: i64,
+    /// Skills it takes.
+    pub skills: Vec<String>,
+    /// Documents it takes.
+    pub documents: Vec<String>,
+    /// Where it happens, as far as known.
+    pub place: Option<Place>,
+}
+
+impl Job {
+    /// The time of the work.
+    pub fn work(&self) -> Span {
+        Span { start: self.window.start, end: self.window.end }
+    }
+
+    /// The time it takes from its provider, buffers included.
+    pub fn busy(&self) -> Span {
+        Span {
+            start: self.window.start - Duration::seconds(self.buffer_before_s),
+            end: self.window.end + Duration::seconds(self.buffer_after_s),
+        }
+    }
+
+    /// The same job at another time.
+    #[must_use]
+    pub fn moved_to(&self, window: Window) -> Self {
+        Self { window, ..self.clone() }
+    }
+}
+
+/// The id of the reservation of `provider` for `order`: asking again finds the same.
+pub fn id_of(order: Uuid, provider: ProviderId) -> ReservationId {
+    ReservationId::derived(order, &provider.to_string())
+}
+
+/// What to do about a hold that is asked for when there is a reservation already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It stands: answer as before.
+    Stands,
+    /// It ran out or is about to: hold it anew.
+    Renew,
+}
+
+impl Reservation {
+    /// A hold.
+    pub fn hold(
+        order_id: Uuid,
+        provider_id: ProviderId,
+        job: Job,
+        expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let Span { start, end } = job.busy();
+        Self {
+            id: id_of(order_id, provider_id),
+            provider_id,
+            order_id,
+            state: State::Hold,
+            lapsed: false,
+            starts_at: start,
+            ends_at: end,
+            hold_expires_at: expires_at,
+            job,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// What is left when an order lets go of a provider: no time, and no way back.
+    pub fn released(order_id: Uuid, provider_id: ProviderId, now: DateTime<Utc>) -> Self {
+        let window = Window { start: now, end: now, zone: Tz::UTC };
+        let job = Job {
+            vertical: String::new(),
+            window,
+            buffer_before_s: 0,
+            buffer_after_s: 0,
+            skills: Vec::new(),
+            documents: Vec::new(),
+            place: None,
+        };
+        Self { state: State::Released, ..Self::hold(order_id, provider_id, job, now, now) }
+    }
+
+    /// Judges a hold for `job` until `expires_at` that is asked for again.
+    pub fn asked_again(&self, job: &Job, expires_at: DateTime<Utc>) -> Result<Again, Error> {
+        let same =
+            self.job.window.start == job.window.start && self.job.window.end == job.window.end;
+        match self.state {
+            State::Released if !self.lapsed => Err(Error::ReservationReleased),
+            State::Released => Ok(Again::Renew),
+            State::Hold | State::Confirmed if !same => Err(Error::ReservationDiffers),
+            State::Hold if expires_at > self.hold_expires_at => Ok(Again::Renew),
+            State::Hold | State::Confirmed => Ok(Again::Stands),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The statements that take time and let it go.
+
+use crate::{
+    domain::{
+        Error, ProviderId, Reservation, Span,
+        reservation::{self, State},
+    },
+    entity::{
+        provider,
+        reservation::{ActiveModel, Column, Entity},
+    },
+};
+use chrono::{DateTime, Utc};
+use kit::Tx;
+use sea_orm::{
+    ActiveEnum, ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait,
+    ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, Set, UpdateMany,
+    sea_query::{Expr, InsertStatement, OnConflict, Query},
+};
+use uuid::Uuid;
+
+/// The database's guard against overlaps, as its errors name it.
+const GUARD: &str = "reservations_no_overlap";
+
+/// Stands for every provider in the row that refuses late holds of an order that let go of them all.
+pub const NOBODY: ProviderId = ProviderId::from_uuid(Uuid::nil());
+
+/// Reservations that take time at `now`.
+pub fn active(now: DateTime<Utc>) -> Condition {
+    let held =
+        Condition::all().add(Column::State.eq(State::Hold)).add(Column::HoldExpiresAt.gt(now));
+    Condition::any().add(Column::State.eq(State::Confirmed)).add(held)
+}
+
+/// Reservations that touch a span.
+pub fn overlapping(span: &Span) -> Condition {
+    Condition::all().add(Column::EndsAt.gt(span.start)).add(Column::StartsAt.lt(span.end))
+}
+
+/// Puts reservations into a state.
+pub fn set_state(state: State, lapsed: bool, now: DateTime<Utc>) -> UpdateMany<Entity> {
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(state.to_value()))
+        .col_expr(Column::Lapsed, Expr::value(lapsed))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+}
+
+/// Inserts `row` if its provider's standing is still at `revision` and its order has not let go of every provider.
+/// False when that is not so, when there is such a row, or when the time is not free.
+pub async fn insert<C: ConnectionTrait>(
+    connection: &C,
+    row: &Reservation,
+    revision: i64,
+) -> Result<bool, Error> {
+    let statement = insertion(row, revision).map_err(kit::Error::internal)?;
+    match connection.execute(&statement).await {
+        Ok(done) => Ok(done.rows_affected() == 1),
+        Err(error) if is_overlap(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn insertion(
+    row: &Reservation,
+    revision: i64,
+) -> Result<InsertStatement, sea_orm::sea_query::error::Error> {
+    let released = Query::select()
+        .expr(Expr::val(1))
+        .from(Entity)
+        .and_where(Column::Id.eq(reservation::id_of(row.order_id, NOBODY)))
+        .to_owned();
+    let values = Query::select()
+        .exprs([
+            Expr::val(row.id),
+            Expr::val(row.provider_id),
+            Expr::val(row.order_id),
+            Expr::val(row.state.to_value()),
+            Expr::val(row.lapsed),
+            Expr::val(row.starts_at),
+            Expr::val(row.ends_at),
+            Expr::val(row.hold_expires_at),
+            Expr::val(row.job.clone()),
+            Expr::val(row.created_at),
+            Expr::val(row.updated_at),
+        ])
+        .from(provider::Entity)
+        .and_where(provider::Column::Id.eq(row.provider_id))
+        .and_where(provider::Column::Standing.eq(revision))
+        .and_where(Expr::exists(released).not())
+        .to_owned();
+    let columns = [
+        Column::Id,
+        Column::ProviderId,
+        Column::OrderId,
+        Column::State,
+        Column::Lapsed,
+        Column::StartsAt,
+        Column::EndsAt,
+        Column::HoldExpiresAt,
+        Column::Job,
+        Column::CreatedAt,
+        Column::UpdatedAt,
+    ];
+    let mut insert = Query::insert();
+    insert.into_table(Entity).columns(columns).select_from(values)?;
+    insert.on_conflict(OnConflict::new().do_nothing().to_owned());
+    Ok(insert)
+}
+
+/// Writes a reservation that exists, over holds that ran out.
+pub async fn occupy(tx: &Tx, row: Reservation) -> Result<(), Error> {
+    lapse(tx, &row).await?;
+    let row = ActiveModel {
+        lapsed: Set(false),
+        updated_at: Set(tx.now()),
+        ..row.into_active_model().reset_all()
+    };
+    match row.update(&**tx).await {
+        Ok(_) => Ok(()),
+        Err(error) if is_overlap(&error) => Err(Error::SlotTaken),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Releases other holds that ran out and are in the way of `row`.
+pub async fn lapse(tx: &Tx, row: &Reservation) -> Result<(), Error> {
+    set_state(State::Released, true, tx.now())
+        .filter(Column::ProviderId.eq(row.provider_id))
+        .filter(Column::Id.ne(row.id))
+        .filter(Column::State.eq(State::Hold))
+        .filter(Column::HoldExpiresAt.lte(tx.now()))
+        .filter(overlapping(&Span { start: row.starts_at, end: row.ends_at }))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// Lets go of a provider, held or not.
+pub async fn release_row<C: ConnectionTrait>(
+    connection: &C,
+    order_id: Uuid,
+    provider_id: ProviderId,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let released = [Column::State, Column::Lapsed, Column::UpdatedAt];
+    Entity::insert(Reservation::released(order_id, provider_id, now).into_active_model())
+        .on_conflict(OnConflict::column(Column::Id).update_columns(released).to_owned())
+        .exec_without_returning(connection)
+        .await?;
+    Ok(())
+}
+
+/// The count of changes that the standing of a provider is at.
+pub async fn revision_of(tx: &Tx, id: ProviderId) -> Result<i64, Error> {
+    let revision = provider::Entity::find_by_id(id)
+        .select_only()
+        .column(provider::Column::Standing)
+        .into_tuple::<i64>()
+        .one(&**tx)
+        .await?;
+    revision.ok_or(Error::ProviderNotFound)
+}
+
+/// Whether the database refused an overlap. Two that wait for each other count: PostgreSQL breaks one of them off.
+fn is_overlap(error: &DbErr) -> bool {
+    kit::db::violates(error, GUARD, "") || kit::db::violates(error, "deadlock detected", "")
+}
