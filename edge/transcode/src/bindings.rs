@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use crate::base64::{self, TrailingBits};
 use crate::error::{ErrorKind, FieldError};
-use crate::number::{self, Scalar};
+use crate::number;
 use crate::schema::{Cardinality, Field, Kind, MessageIndex, Schema, WellKnown};
 use crate::{mask, time, wire};
 
@@ -228,7 +228,12 @@ impl Bindings {
     }
 
     /// The entries for the field `number`, or inside it.
+    #[inline]
     pub(crate) fn of_field(&self, bound: Bound, number: u32) -> Bound {
+        if bound.is_empty() { bound } else { self.find(bound, number) }
+    }
+
+    fn find(&self, bound: Bound, number: u32) -> Bound {
         let entries = self.slice(bound);
         let from = entries.partition_point(|e| self.number(e, bound.level) < number);
         let to = entries.partition_point(|e| self.number(e, bound.level) <= number);
@@ -340,8 +345,8 @@ fn put_text(schema: &Schema, kind: Kind, text: &str, out: &mut BytesMut) -> Resu
             decoded.ok_or_else(|| FieldError::new(ErrorKind::Type, "expected base64"))?;
         }
         Kind::Bool => match text {
-            "true" => Scalar::bool(true).put(out),
-            "false" => Scalar::bool(false).put(out),
+            "true" => number::put(kind, 1, out),
+            "false" => number::put(kind, 0, out),
             _ => return refuse("expected true or false"),
         },
         Kind::Enum(index) => {
@@ -353,11 +358,11 @@ fn put_text(schema: &Schema, kind: Kind, text: &str, out: &mut BytesMut) -> Resu
                 }
                 None => return refuse("expected a name or number of the enum"),
             };
-            Scalar::int32(number).put(out);
+            number::put(kind, number::extend(number), out);
         }
         Kind::Message(index) => put_well_known(schema, index, text, out)?,
         Kind::Group(_) => return refuse("a message cannot be given as text"),
-        _ => number::from_quoted(kind, text.as_bytes())?.put(out),
+        _ => number::put(kind, number::from_quoted(kind, text.as_bytes())?, out),
     }
     Ok(())
 }

@@ -152,7 +152,7 @@ impl fmt::Display for WireError {
 impl std::error::Error for WireError {}
 
 impl From<Malformed> for WireError {
-    fn from(Malformed(problem): Malformed) -> Self {
-        Self::Malformed(problem)
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed.problem())
     }
 }

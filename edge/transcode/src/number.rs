@@ -7,37 +7,14 @@ use crate::json::number_len;
 use crate::schema::Kind;
 use crate::wire;
 
-/// A numeric, bool or enum value as the wire holds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scalar {
-    Varint(u64),
-    Fixed32(u32),
-    Fixed64(u64),
-}
-
-impl Scalar {
-    pub fn bool(value: bool) -> Self {
-        Self::Varint(u64::from(value))
-    }
-
-    /// An enum or int32 value: negative ones take ten bytes.
-    pub fn int32(value: i32) -> Self {
-        Self::Varint(i64::from(value) as u64)
-    }
-
-    /// Whether this is what an absent field without presence means. Minus zero is not.
-    #[inline]
-    pub fn is_zero(self) -> bool {
-        matches!(self, Self::Varint(0) | Self::Fixed32(0) | Self::Fixed64(0))
-    }
-
-    #[inline]
-    pub fn put(self, out: &mut BytesMut) {
-        match self {
-            Self::Varint(value) => wire::put_varint(out, value),
-            Self::Fixed32(value) => out.extend_from_slice(&value.to_le_bytes()),
-            Self::Fixed64(value) => out.extend_from_slice(&value.to_le_bytes()),
-        }
+/// Appends a numeric, bool or enum value. Everywhere in the codec such a value is 64 bits, as the
+/// wire holds them (integers sign-extended or zigzag, floats by their bits), beside its kind.
+#[inline]
+pub(crate) fn put(kind: Kind, bits: u64, out: &mut BytesMut) {
+    match kind.wire_type() {
+        wire::FIXED64 => out.extend_from_slice(&bits.to_le_bytes()),
+        wire::FIXED32 => out.extend_from_slice(&(bits as u32).to_le_bytes()),
+        _ => wire::put_varint(out, bits),
     }
 }
 
@@ -53,34 +30,31 @@ fn not(what: &'static str) -> FieldError {
 
 /// Converts the text of a JSON number to `kind`, which is numeric.
 #[inline]
-pub(crate) fn from_text(kind: Kind, text: &[u8]) -> Result<Scalar> {
+pub(crate) fn from_text(kind: Kind, text: &[u8]) -> Result<u64> {
     match kind {
-        Kind::Int32 => Ok(Scalar::Varint(i64::from(int32(text)?) as u64)),
-        Kind::Int64 => Ok(Scalar::Varint(int64(text)? as u64)),
-        Kind::Uint32 => uint32(text).map(|n| Scalar::Varint(u64::from(n))),
-        Kind::Uint64 => uint64(text).map(Scalar::Varint),
-        Kind::Sint32 => {
-            let n = int32(text)?;
-            Ok(Scalar::Varint(u64::from((n << 1 ^ n >> 31) as u32)))
-        }
-        Kind::Sint64 => {
-            let n = int64(text)?;
-            Ok(Scalar::Varint((n << 1 ^ n >> 63) as u64))
-        }
-        Kind::Fixed32 => uint32(text).map(Scalar::Fixed32),
-        Kind::Sfixed32 => int32(text).map(|n| Scalar::Fixed32(n as u32)),
-        Kind::Fixed64 => uint64(text).map(Scalar::Fixed64),
-        Kind::Sfixed64 => int64(text).map(|n| Scalar::Fixed64(n as u64)),
-        Kind::Double => double(text).map(|n| Scalar::Fixed64(n.to_bits())),
-        Kind::Float => float(text).map(|n| Scalar::Fixed32(n.to_bits())),
+        Kind::Int32 => int32(text).map(extend),
+        Kind::Int64 | Kind::Sfixed64 => int64(text).map(|n| n as u64),
+        Kind::Uint32 | Kind::Fixed32 => uint32(text).map(u64::from),
+        Kind::Uint64 | Kind::Fixed64 => uint64(text),
+        Kind::Sint32 => int32(text).map(|n| u64::from((n << 1 ^ n >> 31) as u32)),
+        Kind::Sint64 => int64(text).map(|n| (n << 1 ^ n >> 63) as u64),
+        Kind::Sfixed32 => int32(text).map(|n| u64::from(n as u32)),
+        Kind::Double => double(text).map(f64::to_bits),
+        Kind::Float => float(text).map(|n| u64::from(n.to_bits())),
         Kind::Bool | Kind::String | Kind::Bytes => Err(not("expected no number")),
         Kind::Enum(_) | Kind::Message(_) | Kind::Group(_) => Err(not("expected no number")),
     }
 }
 
+/// An enum or int32 value on the wire: negative ones are sign-extended.
+#[inline]
+pub(crate) fn extend(value: i32) -> u64 {
+    i64::from(value) as u64
+}
+
 /// Converts text that stood in quotes, in a path or in a query: the same numbers, and for floats
 /// also `NaN`, `Infinity` and `-Infinity`.
-pub(crate) fn from_quoted(kind: Kind, text: &[u8]) -> Result<Scalar> {
+pub(crate) fn from_quoted(kind: Kind, text: &[u8]) -> Result<u64> {
     let special = match text {
         b"NaN" => Some((f64::NAN, f32::NAN)),
         b"Infinity" => Some((f64::INFINITY, f32::INFINITY)),
@@ -88,8 +62,8 @@ pub(crate) fn from_quoted(kind: Kind, text: &[u8]) -> Result<Scalar> {
         _ => None,
     };
     match (kind, special) {
-        (Kind::Double, Some((double, _))) => Ok(Scalar::Fixed64(double.to_bits())),
-        (Kind::Float, Some((_, float))) => Ok(Scalar::Fixed32(float.to_bits())),
+        (Kind::Double, Some((double, _))) => Ok(double.to_bits()),
+        (Kind::Float, Some((_, float))) => Ok(u64::from(float.to_bits())),
         _ if number_len(text) == Some(text.len()) => from_text(kind, text),
         _ => Err(not("expected a number")),
     }
@@ -314,7 +288,7 @@ mod tests {
         assert!(from_quoted(Kind::Float, b"inf").is_err());
         assert!(from_quoted(Kind::Double, b" 1").is_err());
         assert!(from_quoted(Kind::Int32, b"NaN").is_err());
-        let infinity = Scalar::Fixed64(f64::NEG_INFINITY.to_bits());
+        let infinity = f64::NEG_INFINITY.to_bits();
         assert_eq!(from_quoted(Kind::Double, b"-Infinity").unwrap(), infinity);
     }
 

@@ -2,11 +2,35 @@
 
 use bytes::BytesMut;
 
-/// Why bytes are not the wire format.
+/// Why bytes are not the wire format. A word wide, so that results with it stay in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed(pub &'static str);
+#[repr(usize)]
+pub(crate) enum Malformed {
+    Truncated,
+    LongVarint,
+    TagRange,
+    FieldZero,
+    GroupDepth,
+    GroupCrossed,
+    GroupEnd,
+    WireType,
+}
 
-pub(crate) const TRUNCATED: Malformed = Malformed("it ends inside a field");
+impl Malformed {
+    /// What is wrong, as a phrase.
+    pub fn problem(self) -> &'static str {
+        match self {
+            Self::Truncated => "it ends inside a field",
+            Self::LongVarint => "a varint has more than 64 bits",
+            Self::TagRange => "a tag is out of range",
+            Self::FieldZero => "a field number is zero",
+            Self::GroupDepth => "groups are nested too deep",
+            Self::GroupCrossed => "a group ends with another field's tag",
+            Self::GroupEnd => "a group ends that was not begun",
+            Self::WireType => "a wire type does not exist",
+        }
+    }
+}
 
 /// The wire types, as in the low three bits of a tag.
 pub(crate) const VARINT: u32 = 0;
@@ -38,7 +62,7 @@ fn long_varint(input: &mut &[u8]) -> Result<u64, Malformed> {
     let mut value = 0;
     for (at, &byte) in input.iter().enumerate().take(10) {
         if at == 9 && byte > 1 {
-            return Err(Malformed("a varint has more than 64 bits"));
+            return Err(Malformed::LongVarint);
         }
         value |= u64::from(byte & 0x7F) << (7 * at);
         if byte < 0x80 {
@@ -46,20 +70,20 @@ fn long_varint(input: &mut &[u8]) -> Result<u64, Malformed> {
             return Ok(value);
         }
     }
-    Err(TRUNCATED)
+    Err(Malformed::Truncated)
 }
 
 /// Takes a tag: a field number within its range, and a wire type.
 #[inline]
 pub(crate) fn tag(input: &mut &[u8]) -> Result<u32, Malformed> {
-    let tag = u32::try_from(varint(input)?).map_err(|_| Malformed("a tag is out of range"))?;
-    if tag >> 3 == 0 { Err(Malformed("a field number is zero")) } else { Ok(tag) }
+    let tag = u32::try_from(varint(input)?).map_err(|_| Malformed::TagRange)?;
+    if tag >> 3 == 0 { Err(Malformed::FieldZero) } else { Ok(tag) }
 }
 
 /// Takes the next `len` bytes.
 #[inline]
 pub(crate) fn take<'a>(input: &mut &'a [u8], len: usize) -> Result<&'a [u8], Malformed> {
-    let (taken, rest) = input.split_at_checked(len).ok_or(TRUNCATED)?;
+    let (taken, rest) = input.split_at_checked(len).ok_or(Malformed::Truncated)?;
     *input = rest;
     Ok(taken)
 }
@@ -67,14 +91,14 @@ pub(crate) fn take<'a>(input: &mut &'a [u8], len: usize) -> Result<&'a [u8], Mal
 /// Takes a length-delimited value.
 #[inline]
 pub(crate) fn delimited<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
-    let len = usize::try_from(varint(input)?).map_err(|_| TRUNCATED)?;
+    let len = usize::try_from(varint(input)?).map_err(|_| Malformed::Truncated)?;
     take(input, len)
 }
 
 /// Takes four bytes, little-endian.
 #[inline]
 pub(crate) fn fixed32(input: &mut &[u8]) -> Result<u32, Malformed> {
-    let (bytes, rest) = input.split_first_chunk().ok_or(TRUNCATED)?;
+    let (bytes, rest) = input.split_first_chunk().ok_or(Malformed::Truncated)?;
     *input = rest;
     Ok(u32::from_le_bytes(*bytes))
 }
@@ -82,7 +106,7 @@ pub(crate) fn fixed32(input: &mut &[u8]) -> Result<u32, Malformed> {
 /// Takes eight bytes, little-endian.
 #[inline]
 pub(crate) fn fixed64(input: &mut &[u8]) -> Result<u64, Malformed> {
-    let (bytes, rest) = input.split_first_chunk().ok_or(TRUNCATED)?;
+    let (bytes, rest) = input.split_first_chunk().ok_or(Malformed::Truncated)?;
     *input = rest;
     Ok(u64::from_le_bytes(*bytes))
 }
@@ -96,11 +120,11 @@ pub(crate) fn group<'a>(input: &mut &'a [u8], field: u32) -> Result<&'a [u8], Ma
         let tag = tag(input)?;
         match tag & 7 {
             START_GROUP if open.len() as u32 >= MAX_GROUP_DEPTH => {
-                return Err(Malformed("groups are nested too deep"));
+                return Err(Malformed::GroupDepth);
             }
             START_GROUP => open.push(tag >> 3),
             END_GROUP if tag >> 3 != current => {
-                return Err(Malformed("a group ends with another field's tag"));
+                return Err(Malformed::GroupCrossed);
             }
             END_GROUP => {
                 open.pop();
@@ -111,7 +135,7 @@ pub(crate) fn group<'a>(input: &mut &'a [u8], field: u32) -> Result<&'a [u8], Ma
             _ => skip(input, tag)?,
         }
     }
-    Err(TRUNCATED)
+    Err(Malformed::Truncated)
 }
 
 /// Takes the value that follows `tag` without looking at it.
@@ -122,8 +146,8 @@ pub(crate) fn skip(input: &mut &[u8], tag: u32) -> Result<(), Malformed> {
         BYTES => delimited(input).map(drop),
         START_GROUP => group(input, tag >> 3).map(drop),
         FIXED32 => take(input, 4).map(drop),
-        END_GROUP => Err(Malformed("a group ends that was not begun")),
-        _ => Err(Malformed("a wire type does not exist")),
+        END_GROUP => Err(Malformed::GroupEnd),
+        _ => Err(Malformed::WireType),
     }
 }
 
@@ -155,8 +179,8 @@ impl<'a> Records<'a> {
             BYTES => Record::Bytes(delimited(&mut self.rest)?),
             START_GROUP => Record::Group(group(&mut self.rest, tag >> 3)?),
             FIXED32 => Record::Fixed32(fixed32(&mut self.rest)?),
-            END_GROUP => return Err(Malformed("a group ends that was not begun")),
-            _ => return Err(Malformed("a wire type does not exist")),
+            END_GROUP => return Err(Malformed::GroupEnd),
+            _ => return Err(Malformed::WireType),
         };
         Ok((tag >> 3, record))
     }
@@ -260,13 +284,13 @@ mod tests {
 
     #[test]
     fn overlong_and_cut_varints_are_refused() {
-        let too_wide = Malformed("a varint has more than 64 bits");
+        let too_wide = Malformed::LongVarint;
         assert_eq!(varint(&mut &[0x80; 10][..]), Err(too_wide));
         let mut wide = [0xFF; 10];
         wide[9] = 2;
         assert_eq!(varint(&mut &wide[..]), Err(too_wide));
-        assert_eq!(varint(&mut &[0x80][..]), Err(TRUNCATED));
-        assert_eq!(varint(&mut &[][..]), Err(TRUNCATED));
+        assert_eq!(varint(&mut &[0x80][..]), Err(Malformed::Truncated));
+        assert_eq!(varint(&mut &[][..]), Err(Malformed::Truncated));
     }
 
     #[test]

@@ -13,10 +13,18 @@ pub(crate) struct Scanner<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct RawStr<'a> {
     pub bytes: &'a [u8],
-    pub escaped: bool,
+    /// Whether there are escapes. As wide as the other parts: a narrow one made the compiler copy
+    /// its padding in pieces, and the processor wait for that.
+    escaped: usize,
 }
 
 impl RawStr<'_> {
+    /// Whether there are escapes to resolve.
+    #[inline]
+    pub fn escaped(self) -> bool {
+        self.escaped != 0
+    }
+
     /// Whether the string is `text`, once its escapes are resolved.
     pub fn is(self, text: &str) -> bool {
         let (mut rest, mut same) = (text.as_bytes(), true);
@@ -126,7 +134,7 @@ impl<'a> Scanner<'a> {
         match start.split_at_checked(plain) {
             Some((bytes, [b'"', rest @ ..])) => {
                 self.rest = rest;
-                Ok(RawStr { bytes, escaped: false })
+                Ok(RawStr { bytes, escaped: 0 })
             }
             _ => self.escaped_string(start, plain),
         }
@@ -138,7 +146,7 @@ impl<'a> Scanner<'a> {
                 Some(b'"') => {
                     let (bytes, rest) = start.split_at_checked(at).unwrap_or_default();
                     self.rest = rest.get(1..).unwrap_or_default();
-                    return Ok(RawStr { bytes, escaped: true });
+                    return Ok(RawStr { bytes, escaped: 1 });
                 }
                 // Whatever follows is taken with it; `unescape` judges it.
                 Some(b'\\') => at += 2,
@@ -259,7 +267,7 @@ pub(crate) fn number_len(text: &[u8]) -> Option<usize> {
 
 /// Resolves the escapes of `raw`, handing over the text piece by piece.
 pub(crate) fn unescape(raw: RawStr<'_>, mut piece: impl FnMut(&[u8])) -> Result<()> {
-    if !raw.escaped {
+    if !raw.escaped() {
         piece(raw.bytes);
         return Ok(());
     }

@@ -34,11 +34,34 @@ fn escape_byte(byte: u8, out: &mut Vec<u8>) {
     }
 }
 
-/// How many bytes from the front are neither `"`, `\` nor a control character. Eight bytes are
-/// looked at together: a byte's top bit in `found` is set when it is one of these. Borrows can set
-/// it falsely only in bytes above a true one, and the lowest is what counts.
+/// How many bytes from the front are neither `"`, `\` nor a control character.
 #[inline]
 pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
+    let words = bytes.get(..SHORT).unwrap_or(bytes);
+    let plain = plain_words(words);
+    if plain < SHORT { plain } else { long_prefix(bytes) }
+}
+
+/// Names and most values end before this.
+const SHORT: usize = 32;
+
+/// The rest of a long text, in blocks that the compiler turns into vector instructions.
+fn long_prefix(bytes: &[u8]) -> usize {
+    let special = |b: u8| (b == b'"') | (b == b'\\') | (b < 0x20);
+    let mut at = SHORT;
+    for block in bytes.get(SHORT..).unwrap_or_default().chunks_exact(64) {
+        if block.iter().fold(false, |found, &b| found | special(b)) {
+            break;
+        }
+        at += block.len();
+    }
+    at + plain_words(bytes.get(at..).unwrap_or_default())
+}
+
+/// Eight bytes are looked at together: a byte's top bit in `found` is set when it is special.
+/// Borrows can set it falsely only in bytes above a true one, and the lowest is what counts.
+#[inline]
+fn plain_words(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
     let mut chunks = bytes.chunks_exact(8);
@@ -48,8 +71,8 @@ pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
         word.copy_from_slice(chunk);
         let word = u64::from_le_bytes(word);
         let zero = |x: u64| x.wrapping_sub(ONES) & !x;
-        let quote = zero(word ^ (ONES * b'"' as u64));
-        let slash = zero(word ^ (ONES * b'\\' as u64));
+        let quote = zero(word ^ (ONES * u64::from(b'"')));
+        let slash = zero(word ^ (ONES * u64::from(b'\\')));
         let control = word.wrapping_sub(ONES * 0x20) & !word;
         let found = (quote | slash | control) & TOPS;
         if found != 0 {
@@ -69,11 +92,11 @@ mod tests {
     #[test]
     fn every_byte_is_found_at_every_place() {
         for byte in 0..=255 {
-            for at in 0..20 {
-                let mut bytes = vec![b'x'; 20];
+            for at in 0..200 {
+                let mut bytes = vec![b'x'; 200];
                 bytes[at] = byte;
                 let special = byte == b'"' || byte == b'\\' || byte < 0x20;
-                assert_eq!(plain_prefix(&bytes), if special { at } else { 20 }, "{byte} at {at}");
+                assert_eq!(plain_prefix(&bytes), if special { at } else { 200 }, "{byte} at {at}");
             }
         }
     }

@@ -184,7 +184,7 @@ impl<'a> Reader<'a, '_> {
         key: RawStr<'a>,
         next: usize,
     ) -> Result<Option<(usize, &'a Field)>> {
-        if !key.escaped {
+        if !key.escaped() {
             if let Some(field) = message.fields.get(next)
                 && field.json_name.as_bytes() == key.bytes
             {

@@ -5,7 +5,7 @@ use crate::base64::{self, TrailingBits};
 use crate::bindings::Bound;
 use crate::error::{ErrorKind, FieldError};
 use crate::json::scan::{RawStr, Shape, unescape};
-use crate::number::{self, Scalar};
+use crate::number;
 use crate::schema::{Cardinality, EnumIndex, Field, Kind, MessageIndex, Tag, WellKnown};
 use crate::wire;
 
@@ -71,10 +71,10 @@ impl<'a> Reader<'a, '_> {
                 wire::put_varint(self.out, u64::from(tag.value + 1));
             }
             _ => {
-                let Some(scalar) = self.scalar(kind)? else { return Ok(false) };
-                if zero || !scalar.is_zero() {
+                let Some(bits) = self.scalar(kind)? else { return Ok(false) };
+                if zero || bits != 0 {
                     self.out.extend_from_slice(tag.as_bytes());
-                    scalar.put(self.out);
+                    number::put(kind, bits, self.out);
                 }
             }
         }
@@ -93,14 +93,14 @@ impl<'a> Reader<'a, '_> {
 
     /// A number, bool or enum; `None` for an enum's name that is to be ignored.
     #[inline]
-    fn scalar(&mut self, kind: Kind) -> Result<Option<Scalar>> {
+    fn scalar(&mut self, kind: Kind) -> Result<Option<u64>> {
         match (self.scan.shape(), kind) {
             (shape, Kind::Bool) => self.bool(shape).map(Some),
             (shape, Kind::Enum(index)) => self.enumeration(shape, index),
             (Shape::Number, _) => number::from_text(kind, self.scan.number()?).map(Some),
             (Shape::String, _) => {
                 let raw = self.scan.string()?;
-                if !raw.escaped {
+                if !raw.escaped() {
                     return number::from_quoted(kind, raw.bytes).map(Some);
                 }
                 number::from_quoted(kind, self.unescaped(raw)?).map(Some)
@@ -109,33 +109,31 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn bool(&mut self, shape: Shape) -> Result<Scalar> {
+    fn bool(&mut self, shape: Shape) -> Result<u64> {
         match shape {
-            Shape::True => self.scan.word("true").map(|()| Scalar::bool(true)),
-            Shape::False => self.scan.word("false").map(|()| Scalar::bool(false)),
+            Shape::True => self.scan.word("true").map(|()| 1),
+            Shape::False => self.scan.word("false").map(|()| 0),
             _ => expected("expected true or false"),
         }
     }
 
-    fn enumeration(&mut self, shape: Shape, index: EnumIndex) -> Result<Option<Scalar>> {
+    fn enumeration(&mut self, shape: Shape, index: EnumIndex) -> Result<Option<u64>> {
         let schema = self.schema;
         let values = schema.enumeration(index);
         match shape {
             Shape::String => {
                 let raw = self.scan.string()?;
-                let name = if raw.escaped { self.unescaped(raw)? } else { raw.bytes };
+                let name = if raw.escaped() { self.unescaped(raw)? } else { raw.bytes };
                 match values.number_of(name) {
-                    Some(number) => Ok(Some(Scalar::int32(number))),
+                    Some(number) => Ok(Some(number::extend(number))),
                     None if self.options.ignore_unknown_fields => Ok(None),
                     None => expected("the enum has no such name"),
                 }
             }
             Shape::Number => {
-                number::int32(self.scan.number()?).map(|number| Some(Scalar::int32(number)))
+                number::int32(self.scan.number()?).map(|number| Some(number::extend(number)))
             }
-            Shape::Null if values.null_value => {
-                self.scan.word("null").map(|()| Some(Scalar::int32(0)))
-            }
+            Shape::Null if values.null_value => self.scan.word("null").map(|()| Some(0)),
             _ => expected("expected a name or number of the enum"),
         }
     }
@@ -180,8 +178,8 @@ impl<'a> Reader<'a, '_> {
     #[inline]
     fn element(&mut self, field: &'a Field) -> Result<()> {
         if field.packed {
-            if let Some(scalar) = self.scalar(field.kind)? {
-                scalar.put(self.out);
+            if let Some(bits) = self.scalar(field.kind)? {
+                number::put(field.kind, bits, self.out);
             }
             return Ok(());
         }
@@ -247,14 +245,14 @@ impl<'a> Reader<'a, '_> {
         if key.kind == Kind::String {
             return self.put_string(raw);
         }
-        let text = if raw.escaped { self.unescaped(raw)? } else { raw.bytes };
-        let scalar = match (key.kind, text) {
-            (Kind::Bool, b"true") => Scalar::bool(true),
-            (Kind::Bool, b"false") => Scalar::bool(false),
+        let text = if raw.escaped() { self.unescaped(raw)? } else { raw.bytes };
+        let bits = match (key.kind, text) {
+            (Kind::Bool, b"true") => 1,
+            (Kind::Bool, b"false") => 0,
             (Kind::Bool, _) => return expected("expected a key that is true or false"),
             (kind, text) => number::from_quoted(kind, text)?,
         };
-        scalar.put(self.out);
+        number::put(key.kind, bits, self.out);
         Ok(())
     }
 
@@ -267,7 +265,7 @@ impl<'a> Reader<'a, '_> {
     /// Appends the length and the text of a string.
     #[inline]
     pub(super) fn put_string(&mut self, raw: RawStr<'_>) -> Result<()> {
-        if !raw.escaped {
+        if !raw.escaped() {
             wire::put_delimited(self.out, raw.bytes);
             return Ok(());
         }
@@ -279,7 +277,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn put_base64(&mut self, raw: RawStr<'_>) -> Result<()> {
-        let decoded = if raw.escaped {
+        let decoded = if raw.escaped() {
             let text = &mut self.scratch.text;
             text.clear();
             unescape(raw, |piece| text.extend_from_slice(piece))?;

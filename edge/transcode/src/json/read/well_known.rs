@@ -38,7 +38,7 @@ impl<'a> Reader<'a, '_> {
             }
             WellKnown::FieldMask => {
                 let raw = self.string("expected a string of field paths")?;
-                if raw.escaped {
+                if raw.escaped() {
                     self.unescaped(raw)?;
                     return mask::put_wire(&self.scratch.text, self.out);
                 }
@@ -59,7 +59,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn text_of<T>(&mut self, raw: RawStr<'_>, parse: fn(&[u8]) -> Result<T>) -> Result<T> {
-        if raw.escaped { parse(self.unescaped(raw)?) } else { parse(raw.bytes) }
+        if raw.escaped() { parse(self.unescaped(raw)?) } else { parse(raw.bytes) }
     }
 
     /// `Struct`: a map from names to values.
@@ -184,7 +184,7 @@ impl<'a> Reader<'a, '_> {
         let schema = self.schema;
         let in_type = |e: FieldError| e.in_field("@type");
         let name = {
-            let url = if url.escaped { self.unescaped(url)? } else { url.bytes };
+            let url = if url.escaped() { self.unescaped(url)? } else { url.bytes };
             let at = url.iter().rposition(|&b| b == b'/');
             at.and_then(|at| std::str::from_utf8(url.get(at + 1..)?).ok())
         };

@@ -105,8 +105,8 @@ impl<'a> Writer<'a, '_> {
     fn key_number(&mut self, kind: Kind, value: Option<&[u8]>) -> Result<(), Stop> {
         match value {
             Some(mut value) => {
-                let scalar = take(kind, &mut value)?;
-                self.scalar(kind, scalar);
+                let bits = take(kind, &mut value)?;
+                self.scalar(kind, bits);
             }
             None => self.zero(kind),
         }

@@ -10,7 +10,6 @@ use super::map::Entry;
 use super::value::take;
 use super::{Stop, known};
 use crate::error::WireError;
-use crate::number::Scalar;
 use crate::schema::{Cardinality, Field, Kind, Message, MessageIndex, Schema, WellKnown};
 use crate::wire::{self, Record, Records};
 
@@ -33,7 +32,7 @@ pub(super) fn order(
 /// The records of the field at `at`, if they stand together, are no more than one of a singular
 /// field, and no other member of its oneof is there.
 pub(super) fn run<'w>(message: &Message, at: usize, wire: &'w [u8]) -> Result<&'w [u8], Stop> {
-    let (mut rest, mut place) = (wire, None::<(usize, usize)>);
+    let (mut rest, mut place, mut sibling) = (wire, None::<(usize, usize)>, false);
     let field = message.fields.get(at);
     let singular = field.is_some_and(|f| f.cardinality == Cardinality::Singular);
     while !rest.is_empty() {
@@ -48,9 +47,12 @@ pub(super) fn run<'w>(message: &Message, at: usize, wire: &'w [u8]) -> Result<&'
                 Some((first, last)) if last == start && !singular => Some((first, end)),
                 Some(_) => return Err(Stop::Disorder),
             };
-        } else if other.oneof.is_some() && other.oneof == field.and_then(|f| f.oneof) {
-            return Err(Stop::Disorder);
+        } else {
+            sibling |= other.oneof.is_some() && other.oneof == field.and_then(|f| f.oneof);
         }
+    }
+    if sibling && place.is_some() {
+        return Err(Stop::Disorder);
     }
     Ok(place.and_then(|(from, to)| wire.get(from..to)).unwrap_or_default())
 }
@@ -252,10 +254,7 @@ fn key_of<'w>(key: &Field, entry: Entry<'w>) -> Result<Key<'w>, Stop> {
     };
     Ok(match key.kind {
         Kind::String => Key::Text(wire::delimited(&mut value)?),
-        kind => match take(kind, &mut value)? {
-            Scalar::Varint(number) | Scalar::Fixed64(number) => Key::Number(number),
-            Scalar::Fixed32(number) => Key::Number(u64::from(number)),
-        },
+        kind => Key::Number(take(kind, &mut value)?),
     })
 }
 

@@ -4,7 +4,7 @@ use super::select::Selected;
 use super::{Stop, Writer};
 use crate::error::WireError;
 use crate::json::escape;
-use crate::number::{Scalar, put_double, put_float, put_signed, put_unsigned};
+use crate::number::{extend, put_double, put_float, put_signed, put_unsigned};
 use crate::schema::{EnumIndex, Field, Kind};
 use crate::{base64, wire};
 
@@ -47,62 +47,49 @@ impl Writer<'_, '_> {
                 Ok(true)
             }
             kind => {
-                let scalar = take(kind, rest)?;
-                if scalar.is_zero() && !zero { Ok(false) } else { Ok(self.scalar(kind, scalar)) }
+                let bits = take(kind, rest)?;
+                if bits == 0 && !zero { Ok(false) } else { Ok(self.scalar(kind, bits)) }
             }
         }
     }
 }
 
-/// Takes a numeric, bool or enum value, cut to the width of its kind.
+/// Takes the bits of a numeric, bool or enum value, cut to the width of its kind.
 #[inline]
-pub(super) fn take(kind: Kind, rest: &mut &[u8]) -> Result<Scalar, wire::Malformed> {
-    Ok(match kind {
-        Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => Scalar::Fixed64(wire::fixed64(rest)?),
-        Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => Scalar::Fixed32(wire::fixed32(rest)?),
-        Kind::Bool => Scalar::bool(wire::varint(rest)? != 0),
+pub(super) fn take(kind: Kind, rest: &mut &[u8]) -> Result<u64, wire::Malformed> {
+    match kind {
+        Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => wire::fixed64(rest),
+        Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => wire::fixed32(rest).map(u64::from),
+        Kind::Bool => wire::varint(rest).map(|bits| u64::from(bits != 0)),
         Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_) => {
-            Scalar::Varint(u64::from(wire::varint(rest)? as u32))
+            wire::varint(rest).map(|bits| u64::from(bits as u32))
         }
-        _ => Scalar::Varint(wire::varint(rest)?),
-    })
+        _ => wire::varint(rest),
+    }
 }
 
 impl Writer<'_, '_> {
     /// Prints a scalar; false for an unknown number of a closed enum.
     #[inline]
-    pub(super) fn scalar(&mut self, kind: Kind, scalar: Scalar) -> bool {
+    pub(super) fn scalar(&mut self, kind: Kind, bits: u64) -> bool {
         let out = &mut *self.out;
-        match (kind, scalar) {
-            (Kind::Enum(index), Scalar::Varint(value)) => {
-                return self.enumeration(index, value as i32);
+        match kind {
+            Kind::Enum(index) => return self.enumeration(index, bits as i32),
+            Kind::Bool => out.extend_from_slice(if bits == 0 { b"false" } else { b"true" }),
+            Kind::Int32 | Kind::Sfixed32 => put_signed(i64::from(bits as i32), out),
+            Kind::Uint32 | Kind::Fixed32 => put_unsigned(bits, out),
+            Kind::Sint32 => {
+                let value = (bits as u32 >> 1) as i32 ^ -((bits & 1) as i32);
+                put_signed(i64::from(value), out);
             }
-            (Kind::Bool, Scalar::Varint(value)) => {
-                out.extend_from_slice(if value == 0 { b"false" } else { b"true" });
-            }
-            (Kind::Int32, Scalar::Varint(value)) => put_signed(i64::from(value as i32), out),
-            (Kind::Uint32, Scalar::Varint(value)) => put_unsigned(value, out),
-            (Kind::Sint32, Scalar::Varint(value)) => {
-                let value = value as u32;
-                put_signed(i64::from((value >> 1) as i32 ^ -((value & 1) as i32)), out);
-            }
-            (Kind::Int64, Scalar::Varint(value)) => {
-                quoted(out, |out| put_signed(value as i64, out))
-            }
-            (Kind::Sint64, Scalar::Varint(value)) => {
-                let value = (value >> 1) as i64 ^ -((value & 1) as i64);
+            Kind::Int64 | Kind::Sfixed64 => quoted(out, |out| put_signed(bits as i64, out)),
+            Kind::Sint64 => {
+                let value = (bits >> 1) as i64 ^ -((bits & 1) as i64);
                 quoted(out, |out| put_signed(value, out));
             }
-            (Kind::Sfixed64, Scalar::Fixed64(value)) => {
-                quoted(out, |out| put_signed(value as i64, out));
-            }
-            (Kind::Sfixed32, Scalar::Fixed32(value)) => put_signed(i64::from(value as i32), out),
-            (Kind::Double, Scalar::Fixed64(value)) => put_double(f64::from_bits(value), out),
-            (Kind::Float, Scalar::Fixed32(value)) => put_float(f32::from_bits(value), out),
-            (_, Scalar::Fixed32(value)) => put_unsigned(u64::from(value), out),
-            (_, Scalar::Varint(value) | Scalar::Fixed64(value)) => {
-                quoted(out, |out| put_unsigned(value, out));
-            }
+            Kind::Double => put_double(f64::from_bits(bits), out),
+            Kind::Float => put_float(f32::from_bits(bits as u32), out),
+            _ => quoted(out, |out| put_unsigned(bits, out)),
         }
         true
     }
@@ -128,22 +115,13 @@ impl Writer<'_, '_> {
     pub(super) fn zero(&mut self, kind: Kind) {
         match kind {
             Kind::String | Kind::Bytes => self.out.extend_from_slice(b"\"\""),
-            Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => {
-                self.scalar(kind, Scalar::Fixed64(0));
-            }
-            Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => {
-                self.scalar(kind, Scalar::Fixed32(0));
-            }
+            Kind::Message(_) | Kind::Group(_) => self.out.extend_from_slice(b"{}"),
             Kind::Enum(index) => {
                 // A closed enum's default is its first value, whatever its number.
                 let first = self.schema.enumeration(index).values.first();
-                let number = first.map_or(0, |value| value.number);
-                self.enumeration(index, number);
+                self.scalar(kind, extend(first.map_or(0, |value| value.number)));
             }
-            Kind::Message(_) | Kind::Group(_) => self.out.extend_from_slice(b"{}"),
-            _ => {
-                self.scalar(kind, Scalar::Varint(0));
-            }
+            _ => drop(self.scalar(kind, 0)),
         }
     }
 

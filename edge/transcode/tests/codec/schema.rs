@@ -1,0 +1,142 @@
+//! Descriptors to tables.
+
+use prost::Message as _;
+use prost_types::{
+    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
+    MethodDescriptorProto, ServiceDescriptorProto,
+};
+use transcode::{Cardinality, Kind, PathError, Schema, SchemaError, WellKnown};
+
+use super::{payloads, with};
+
+#[test]
+fn fields_are_found_by_either_name_and_by_number() {
+    with("Scalars", |schema, index| {
+        let message = schema.message(index);
+        assert_eq!(message.full_name(), "codec.v1.Scalars");
+        for field in message.fields() {
+            for name in [field.name(), field.json_name()] {
+                assert_eq!(message.field_by_name(name).unwrap().number(), field.number());
+            }
+            assert_eq!(message.field_by_number(field.number()).unwrap().name(), field.name());
+        }
+        let title = message.field_by_name("title").unwrap();
+        assert_eq!(
+            (title.number(), title.name(), title.has_presence()),
+            (4000, "other_name", false)
+        );
+        assert!(message.field_by_name("maybeInt").unwrap().has_presence());
+        assert!(message.field_by_name("Title").is_none());
+        assert!(message.field_by_number(20).is_none() && message.field_by_number(5000).is_none());
+        assert_eq!(message.oneofs().len(), 0);
+    });
+    with("Choice", |schema, index| {
+        let message = schema.message(index);
+        assert_eq!(message.oneofs().collect::<Vec<_>>(), ["kind", "other"]);
+        assert_eq!(message.field_by_name("blob").unwrap().oneof(), Some(1));
+    });
+    with("Maps", |schema, index| {
+        let trees = schema.message(index).field_by_name("trees").unwrap();
+        assert_eq!(trees.cardinality(), Cardinality::Map);
+        let entry = schema.message(trees.kind().message().unwrap());
+        assert!(entry.is_map_entry());
+        assert_eq!(entry.field_by_number(1).unwrap().kind(), Kind::Int32);
+    });
+    with("WellKnown", |schema, index| {
+        let kind = |name| schema.message(index).field_by_name(name).unwrap().kind().message();
+        let known = |name| schema.message(kind(name).unwrap()).well_known();
+        assert_eq!(known("any"), WellKnown::Any);
+        assert_eq!(known("int32_wrapper"), WellKnown::Wrapper);
+        assert_eq!(known("empty"), WellKnown::None);
+    });
+}
+
+#[test]
+fn paths_are_resolved_to_numbers() {
+    with("All", |schema, index| {
+        let resolve = |path: &str| schema.resolve(index, path.split('.')).map(|(path, _)| path);
+        assert_eq!(resolve("choice.tree.only.name"), Ok(vec![4, 4, 4, 1]));
+        assert_eq!(resolve("wellKnown.time"), Ok(vec![5, 1]));
+        let unknown = PathError::Unknown { field: "x".into(), message: "codec.v1.Tree".into() };
+        assert_eq!(resolve("choice.tree.x"), Err(unknown));
+        let scalar = PathError::NotAMessage { field: "a_string".into() };
+        assert_eq!(resolve("scalars.a_string.x"), Err(scalar));
+        assert_eq!(resolve("more.x"), Err(PathError::NotAMessage { field: "more".into() }));
+        assert_eq!(schema.resolve(index, []).map(drop), Err(PathError::Empty));
+    });
+}
+
+fn set(files: Vec<FileDescriptorProto>) -> Vec<u8> {
+    FileDescriptorSet { file: files }.encode_to_vec()
+}
+
+#[test]
+fn faulty_descriptors_are_refused_with_the_name() {
+    assert!(matches!(Schema::from_descriptor_set(b"\x0A"), Err(SchemaError::Malformed(_))));
+    let field = |number, kind, type_name: &str| FieldDescriptorProto {
+        name: Some("f".into()),
+        number: Some(number),
+        r#type: Some(kind),
+        type_name: Some(type_name.into()),
+        ..Default::default()
+    };
+    let file = |fields: Vec<FieldDescriptorProto>, methods: Vec<MethodDescriptorProto>| {
+        FileDescriptorProto {
+            name: Some("a.proto".into()),
+            package: Some("p".into()),
+            message_type: vec![DescriptorProto {
+                name: Some("M".into()),
+                field: fields,
+                ..Default::default()
+            }],
+            service: vec![ServiceDescriptorProto {
+                name: Some("S".into()),
+                method: methods,
+                ..Default::default()
+            }],
+            ..Default::default()
+        }
+    };
+    let refused = |files| Schema::from_descriptor_set(&set(files)).unwrap_err().to_string();
+    assert_eq!(
+        refused(vec![file(vec![field(1, 11, ".p.N")], vec![])]),
+        "p.M.f uses p.N, which the descriptor set does not contain"
+    );
+    assert_eq!(
+        refused(vec![file(vec![field(0, 5, "")], vec![])]),
+        "p.M.f has a number out of range"
+    );
+    assert_eq!(refused(vec![file(vec![field(1, 99, "")], vec![])]), "p.M.f has no known type");
+    let twice = vec![field(1, 5, ""), field(1, 5, "")];
+    assert_eq!(refused(vec![file(twice, vec![])]), "p.M uses a field number twice");
+    let method = MethodDescriptorProto {
+        name: Some("Call".into()),
+        input_type: Some(".p.M".into()),
+        output_type: Some(".p.Gone".into()),
+        ..Default::default()
+    };
+    assert_eq!(
+        refused(vec![file(vec![], vec![method])]),
+        "p.S.Call uses p.Gone, which the descriptor set does not contain"
+    );
+    let other = FileDescriptorProto { name: Some("b.proto".into()), ..file(vec![], vec![]) };
+    assert_eq!(refused(vec![file(vec![], vec![]), other]), "p.M is declared twice");
+    // The same file twice is one.
+    assert!(
+        Schema::from_descriptor_set(&set(vec![file(vec![], vec![]), file(vec![], vec![])])).is_ok()
+    );
+}
+
+#[test]
+fn declarations_know_their_place() {
+    with("Tree", |schema, index| {
+        let location = schema.message(index).location();
+        assert_eq!(&*location.file, "codec.proto");
+        assert!(location.line.is_some_and(|line| line > 1));
+    });
+    with("Page", |schema, index| {
+        let comment = &schema.message(index).location().comment;
+        assert_eq!(comment.trim(), "A catalogue page, the shape of an ordinary response.");
+    });
+    assert!(!payloads::descriptors().is_empty());
+}
