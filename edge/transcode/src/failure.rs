@@ -1,5 +1,7 @@
 //! One error value for every failure, whatever shape it is later printed in.
 
+use std::ops::{Deref, DerefMut};
+
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -14,9 +16,14 @@ const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
-/// A failed call or a refused request: a `google.rpc.Status` and how HTTP says it.
+/// A failed call or a refused request: a `google.rpc.Status` and how HTTP says it. One word wide,
+/// because results carry it everywhere.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
+pub struct Failure(Box<FailureParts>);
+
+/// The parts of a [`Failure`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailureParts {
     /// The HTTP status.
     pub status: StatusCode,
     /// The gRPC code; never [`Code::Ok`].
@@ -38,13 +45,28 @@ pub struct Detail {
     pub value: Vec<u8>,
 }
 
+impl Deref for Failure {
+    type Target = FailureParts;
+
+    fn deref(&self) -> &FailureParts {
+        &self.0
+    }
+}
+
+impl DerefMut for Failure {
+    fn deref_mut(&mut self) -> &mut FailureParts {
+        &mut self.0
+    }
+}
+
 impl Failure {
     /// A failure with the HTTP status that `google/rpc/code.proto` gives the code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let code = if code == Code::Ok { Code::Unknown } else { code };
         let message = message.into();
         let (details, headers) = (Vec::new(), HeaderMap::new());
-        Self { status: http_status(code), code, message, details, headers }
+        let status = http_status(code);
+        Self(Box::new(FailureParts { status, code, message, details, headers }))
     }
 
     /// A value of the request which is refused, with the field (or header, or parameter) named.

@@ -41,7 +41,7 @@ pub use body::{Body, BoxError};
 pub use call::{RequestContent, Upstream, UpstreamExtensions, UpstreamMetadata};
 pub use error::{ErrorKind, FieldError, WireError};
 pub use error_body::{ErrorContext, Problem, RequestId, Violation};
-pub use failure::{Detail, Failure};
+pub use failure::{Detail, Failure, FailureParts};
 pub use json::{
     Selection, any_to_json, json_field_to_wire, json_paths, json_to_wire, wire_field_to_json,
     wire_to_json,

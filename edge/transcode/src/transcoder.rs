@@ -65,7 +65,7 @@ pub enum RouteError {
         allow: String,
     },
     /// The path is not well-formed: 400.
-    BadPath(Box<Failure>),
+    BadPath(Failure),
 }
 
 impl Transcoder {
@@ -218,7 +218,7 @@ impl fmt::Debug for Transcoder {
 }
 
 fn bad_path(field: &str, error: percent::Malformed) -> RouteError {
-    RouteError::BadPath(Box::new(Failure::invalid(field, error.to_string())))
+    RouteError::BadPath(Failure::invalid(field, error.to_string()))
 }
 
 fn routes(

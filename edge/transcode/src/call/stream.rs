@@ -159,7 +159,7 @@ fn raw_body(printer: Printer, first: Bytes, replies: Replies, deadline: Option<I
         match data {
             Ok(Some((_, data))) => Ok(Some((Frame::data(data), (printer, None, replies)))),
             Ok(None) => Ok(None),
-            Err(failure) => Err(BoxError::from(failure.message)),
+            Err(failure) => Err(BoxError::from(failure.message.as_str())),
         }
     });
     Body::new(StreamBody::new(chunks))
