@@ -53,7 +53,7 @@ fn decode_canonical(text: &[u8], to: &mut [u8]) -> Option<usize> {
         return None;
     }
     let body = match text {
-        [body @ .., b'=', b'='] | [body @ .., b'='] if text.len() % 4 == 0 => body,
+        [body @ .., b'=', b'='] | [body @ .., b'='] if text.len().is_multiple_of(4) => body,
         _ => text,
     };
     let decoded = base64_simd::STANDARD_NO_PAD.decode(body, base64_simd::Out::from_slice(to));

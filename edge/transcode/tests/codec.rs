@@ -1,4 +1,5 @@
 //! The codec's rules, one by one.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
 
 #[path = "codec/bindings.rs"]
 mod bindings;

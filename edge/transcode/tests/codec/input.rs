@@ -1,4 +1,5 @@
 //! JSON to the wire.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
 
 use transcode::{ErrorKind, JsonOptions, Limits, json_paths};
 

@@ -1,4 +1,5 @@
 //! The wire to JSON.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
 
 use transcode::{
     ErrorKind, JsonOptions, Limits, Selection, WireError, any_to_json, wire_field_to_json,

@@ -1,4 +1,5 @@
 //! Descriptors to tables.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
 
 use prost::Message as _;
 use prost_types::{

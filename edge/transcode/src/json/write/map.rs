@@ -22,14 +22,14 @@ impl<'w> Entry<'w> {
         let (key_tag, value_tag) = (tag_of(1), tag_of(2));
         let (mut found, mut rest) = (Self::default(), content);
         while !rest.is_empty() {
-            let tag = Some(wire::tag(&mut rest)?);
-            if tag == key_tag {
+            let tag = wire::tag(&mut rest)?;
+            if Some(tag) == key_tag {
                 found.key = Some(rest);
-            } else if tag == value_tag {
+            } else if Some(tag) == value_tag {
                 found.split = found.value.is_some();
                 found.value = Some(rest);
             }
-            wire::skip(&mut rest, tag.unwrap_or_default())?;
+            wire::skip(&mut rest, tag)?;
         }
         Ok(found)
     }

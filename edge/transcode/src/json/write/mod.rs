@@ -439,15 +439,17 @@ fn fits(field: &Field, tag: u32) -> bool {
 /// Passes over a field that is not selected, all of its run.
 fn skip_run(field: &Field, tag: u32, rest: &mut &[u8]) -> Result<(), Malformed> {
     wire::skip(rest, tag)?;
-    while field.cardinality != Cardinality::Singular {
+    if field.cardinality == Cardinality::Singular {
+        return Ok(());
+    }
+    loop {
         let mut ahead = *rest;
         match wire::tag(&mut ahead) {
             Ok(next) if fits(field, next) => {
                 *rest = ahead;
                 wire::skip(rest, next)?;
             }
-            _ => break,
+            _ => return Ok(()),
         }
     }
-    Ok(())
 }
