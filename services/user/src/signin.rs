@@ -9,7 +9,7 @@ use crate::{
         session::RefreshToken,
     },
     hasher::{Hasher, Verdict},
-    repository::{NewSession, Repository, Rotation},
+    repository::{NewSession, Repository},
     throttle::{Client, Throttles},
 };
 use chrono::{DateTime, Utc};
@@ -90,12 +90,9 @@ impl SignIn {
     /// Renews a session.
     pub async fn refresh(&self, token: &str) -> Result<Tokens, Error> {
         let old = RefreshToken::parse(token).ok_or(Error::RefreshTokenInvalid)?;
-        match self.repository.rotate(old, RefreshToken::new(rand::random())).await? {
-            Rotation::Next { user, session_id, token, expires_at } => {
-                Ok(self.tokens(&user, session_id, &token, expires_at))
-            }
-            Rotation::Refused => Err(Error::RefreshTokenInvalid),
-        }
+        let renewed = self.repository.rotate(old, RefreshToken::new(rand::random())).await?;
+        let renewed = renewed.ok_or(Error::RefreshTokenInvalid)?;
+        Ok(self.tokens(&renewed.user, renewed.session_id, &renewed.token, renewed.expires_at))
     }
 
     /// Answers a token request of OAuth 2.0.

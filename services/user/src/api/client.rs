@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use tonic::Request;
 
 /// The metadata in which the edge says from which address a request came. From anybody else it is not believed.
-pub const CLIENT_ADDRESS: &str = "x-client-address";
+pub const CLIENT_ADDRESS: &str = "x-quickserve-client";
 
 /// The client, as limits count it: an IPv4 address, or the /64 network of an IPv6 address, which is one customer's.
 /// None when it is not known.

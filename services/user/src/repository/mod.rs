@@ -9,7 +9,7 @@ mod sweep;
 
 pub use accounts::NewAccount;
 pub use codes::Issuable;
-pub use sessions::{NewSession, Rotation};
+pub use sessions::NewSession;
 
 use crate::{
     cache::Hot,

@@ -24,21 +24,16 @@ pub struct NewSession {
     pub password_hash: Option<String>,
 }
 
-/// What became of a refresh token that was presented.
-pub enum Rotation {
-    /// It was rotated, now or a moment ago.
-    Next {
-        /// The account.
-        user: User,
-        /// The session.
-        session_id: SessionId,
-        /// The next token.
-        token: RefreshToken,
-        /// Until when the next token can be used.
-        expires_at: DateTime<Utc>,
-    },
-    /// It is not valid, or is not any more.
-    Refused,
+/// A session that goes on with another refresh token.
+pub struct Renewed {
+    /// The account.
+    pub user: User,
+    /// The session.
+    pub session_id: SessionId,
+    /// The next token.
+    pub token: RefreshToken,
+    /// Until when the next token can be used.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// Ends every session of a locked account, which the caller saves: its access tokens are void from now on.
@@ -147,11 +142,11 @@ impl Presented {
 }
 
 /// Answers a refresh token: its successor, old or new, or nothing.
-async fn next(tx: &Tx, old: &RefreshToken, new: RefreshToken) -> Result<Rotation, Error> {
+async fn next(tx: &Tx, old: &RefreshToken, new: RefreshToken) -> Result<Option<Renewed>, Error> {
     let hash = old.hash();
     let now = tx.now();
     let Some(mut presented) = Presented::find(tx, &hash).await? else {
-        return Ok(Rotation::Refused);
+        return Ok(None);
     };
     let mut standing = presented.standing(now);
     let mut token = None;
@@ -179,16 +174,12 @@ async fn next(tx: &Tx, old: &RefreshToken, new: RefreshToken) -> Result<Rotation
             events::record(tx, &mut user, events::SESSION_REUSED).await?;
             save(tx, user).await?;
         }
-        return Ok(Rotation::Refused);
+        return Ok(None);
     }
-    let Some((token, expires_at)) = token else { return Ok(Rotation::Refused) };
+    let Some((token, expires_at)) = token else { return Ok(None) };
     let user = crate::entity::user::Entity::find_by_id(user_id).one(&**tx).await?;
-    Ok(match user {
-        Some(user) if user.status == Status::Active => {
-            Rotation::Next { user, session_id, token, expires_at }
-        }
-        _ => Rotation::Refused,
-    })
+    let user = user.filter(|user| user.status == Status::Active);
+    Ok(user.map(|user| Renewed { user, session_id, token, expires_at }))
 }
 
 impl Repository {
@@ -222,8 +213,12 @@ impl Repository {
     }
 
     /// Puts `new` in the place of `old`, or finds what took its place a moment ago. A token that was rotated before
-    /// that ends its session.
-    pub async fn rotate(&self, old: RefreshToken, new: RefreshToken) -> Result<Rotation, Error> {
+    /// that ends its session, and like any other that is not valid gets none.
+    pub async fn rotate(
+        &self,
+        old: RefreshToken,
+        new: RefreshToken,
+    ) -> Result<Option<Renewed>, Error> {
         self.db.write(move |tx| async move { next(&tx, &old, new).await }).await
     }
 

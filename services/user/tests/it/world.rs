@@ -1,0 +1,242 @@
+//! What the stories share: a running user service, and people who use it.
+
+use async_trait::async_trait;
+use kit::{
+    Error, Event, Host, Role, Subject,
+    bus::Consumer,
+    call::Channel,
+    config::Config,
+    error::reason,
+    testing::{Backend, World, acting_as, eventually},
+    token::{AccessClaims, ISSUER, Verifier},
+};
+use proto::quickserve::user::v1::{
+    self as pb, account_service_client::AccountServiceClient,
+    auth_service_client::AuthServiceClient, user_service_client::UserServiceClient,
+};
+use std::sync::{Arc, Mutex};
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+/// A good password.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// The service, its clients, and the facts it published.
+pub struct Service {
+    pub world: World,
+    pub host: Host,
+    pub users: UserServiceClient<Channel>,
+    pub auth: AuthServiceClient<Channel>,
+    pub accounts: AccountServiceClient<Channel>,
+    facts: Arc<Facts>,
+}
+
+/// Somebody who has signed in.
+#[derive(Clone)]
+pub struct Person {
+    pub email: String,
+    pub id: String,
+    pub subject: Subject,
+    pub access: String,
+    pub refresh: String,
+}
+
+/// Remembers every fact.
+#[derive(Default)]
+struct Facts(Mutex<Vec<Event>>);
+
+#[async_trait]
+impl Consumer for Facts {
+    fn wants(&self, kind: &str) -> bool {
+        kind.starts_with("user.")
+    }
+
+    async fn consume(&self, event: &Event) -> Result<(), Error> {
+        let mut seen = self.0.lock().unwrap();
+        if seen.iter().all(|other| other.id != event.id) {
+            seen.push(event.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Tells a story on each database.
+pub async fn on_each_backend<F: AsyncFn(Service)>(story: F) {
+    for backend in Backend::ALL {
+        story(Service::start(World::new(backend).await).await).await;
+    }
+}
+
+/// As [`on_each_backend`], with a configuration of the section `user`.
+pub async fn configured<F: AsyncFn(Service)>(entries: &[(&str, &str)], story: F) {
+    for backend in Backend::ALL {
+        let world = World::with(backend, Config::from_map(entries.iter().copied())).await;
+        story(Service::start(world).await).await;
+    }
+}
+
+impl Service {
+    async fn start(world: World) -> Self {
+        let host = world.host.of("user");
+        host.migrate().await.unwrap();
+        let facts = Arc::new(Facts::default());
+        host.subscribe(facts.clone());
+        host.install(user::start(&host).await.unwrap());
+        Self {
+            users: UserServiceClient::new(world.outside("user")),
+            auth: AuthServiceClient::new(world.outside("user")),
+            accounts: AccountServiceClient::new(world.host.of("notification").channel("user")),
+            world,
+            host,
+            facts,
+        }
+    }
+
+    /// Registers somebody.
+    pub async fn register(&self, email: &str, role: &str) -> Result<pb::User, Status> {
+        let answer = self.users.clone().create_user(registration(email, role)).await?;
+        Ok(answer.into_inner().user.unwrap())
+    }
+
+    /// Signs somebody in.
+    pub async fn login(&self, email: &str, password: &str) -> Result<Person, Status> {
+        let answer = self.auth.clone().login(login(email, password)).await?.into_inner();
+        Ok(self.person(email, answer.access_token, answer.refresh_token).await)
+    }
+
+    /// Registers somebody and signs them in.
+    pub async fn join(&self, email: &str, role: &str) -> Person {
+        self.register(email, role).await.unwrap();
+        self.login(email, PASSWORD).await.unwrap()
+    }
+
+    /// Makes an operator and signs them in.
+    pub async fn operator(&self) -> Person {
+        user::create_operator(&self.host, "op@example.org", "Olga", PASSWORD).await.unwrap();
+        self.login("op@example.org", PASSWORD).await.unwrap()
+    }
+
+    /// Takes the next tokens of a session.
+    pub async fn refresh(&self, person: &Person) -> Result<Person, Status> {
+        let refresh_token = person.refresh.clone();
+        let request = pb::RefreshTokenRequest { refresh_token };
+        let answer = self.auth.clone().refresh_token(request).await?.into_inner();
+        Ok(self.person(&person.email, answer.access_token, answer.refresh_token).await)
+    }
+
+    async fn person(&self, email: &str, access: String, refresh: String) -> Person {
+        let subject = self.claims(&access).await.subject;
+        let id = subject.user_id.to_string();
+        Person { email: email.to_owned(), id, subject, access, refresh }
+    }
+
+    /// What an access token says, verified with the published keys.
+    pub async fn claims(&self, access: &str) -> AccessClaims {
+        let jwks = self.auth.clone().get_jwks(pb::GetJwksRequest {}).await.unwrap();
+        let body = jwks.into_inner().body.unwrap();
+        assert_eq!(body.content_type, "application/json");
+        let jwks = serde_json::from_slice(&body.data).unwrap();
+        let verifier = Verifier::from_jwks(ISSUER, &jwks, self.world.clock.clone());
+        verifier.verify_access(access).await.unwrap()
+    }
+
+    /// The account as its owner sees it.
+    pub async fn me(&self, person: &Person) -> Result<pb::User, Status> {
+        let mut users = self.users.clone();
+        let answer = acting_as(person.subject, users.get_me(pb::GetMeRequest {})).await?;
+        Ok(answer.into_inner().user.unwrap())
+    }
+
+    /// An account as `person` sees it.
+    pub async fn see(&self, person: &Person, id: &str) -> Result<pb::User, Status> {
+        let request = pb::GetUserRequest { user_id: id.to_owned() };
+        let answer = acting_as(person.subject, self.users.clone().get_user(request)).await?;
+        Ok(answer.into_inner().user.unwrap())
+    }
+
+    /// Suspends an account.
+    pub async fn suspend(&self, operator: &Person, id: &str) -> Result<pb::User, Status> {
+        let request =
+            pb::SuspendUserRequest { user_id: id.to_owned(), reason: "chargebacks".to_owned() };
+        let answer = acting_as(operator.subject, self.users.clone().suspend_user(request)).await?;
+        Ok(answer.into_inner().user.unwrap())
+    }
+
+    /// The code of a mail to an account, as notification gets it.
+    pub async fn code(&self, id: &str, purpose: pb::ContactPurpose) -> Result<String, Status> {
+        let request =
+            pb::IssueContactCodeRequest { user_id: id.to_owned(), purpose: purpose.into() };
+        Ok(self.accounts.clone().issue_contact_code(request).await?.into_inner().code)
+    }
+
+    /// The facts of an account so far, in order.
+    pub fn facts_of(&self, id: &str) -> Vec<String> {
+        let seen = self.facts.0.lock().unwrap();
+        let mut own: Vec<_> =
+            seen.iter().filter(|event| event.aggregate.to_string() == id).collect();
+        own.sort_by_key(|event| event.seq);
+        let seqs: Vec<_> = own.iter().map(|event| event.seq).collect();
+        assert_eq!(seqs, (1..=i64::try_from(own.len()).unwrap()).collect::<Vec<_>>());
+        own.into_iter().map(|event| event.kind.clone()).collect()
+    }
+
+    /// Every fact so far, as bytes.
+    pub fn all_facts(&self) -> Vec<u8> {
+        let seen = self.facts.0.lock().unwrap();
+        seen.iter().flat_map(|event| event.data.clone()).collect()
+    }
+
+    /// Waits until the facts of an account are these.
+    pub async fn expect_facts(&self, id: &str, kinds: &[&str]) {
+        eventually(&format!("{kinds:?}"), async || {
+            // Facts of an aggregate come in order, so a gap here is one still under way.
+            (self.facts_of(id) == kinds).then_some(())
+        })
+        .await;
+    }
+}
+
+/// A registration.
+pub fn registration(email: &str, role: &str) -> pb::CreateUserRequest {
+    pb::CreateUserRequest {
+        name: "Ana Díaz".to_owned(),
+        email: email.to_owned(),
+        role: role.to_owned(),
+        password: PASSWORD.to_owned(),
+        ..pb::CreateUserRequest::default()
+    }
+}
+
+/// A sign-in.
+pub fn login(email: &str, password: &str) -> pb::LoginRequest {
+    pb::LoginRequest { email: email.to_owned(), password: password.to_owned() }
+}
+
+/// A request that comes from `address`, as the edge tells.
+pub fn from<T>(address: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert(user::CLIENT_ADDRESS, address.parse().unwrap());
+    request
+}
+
+/// Asserts the code and the reason of a refusal.
+#[track_caller]
+pub fn assert_refused<T>(answer: Result<T, Status>, code: Code, expected: &str) {
+    let Err(status) = answer else { panic!("not refused with {expected}") };
+    assert_eq!((status.code(), reason(&status).as_str()), (code, expected), "{status}");
+}
+
+/// Asserts that a refusal names `field`.
+#[track_caller]
+pub fn assert_names<T>(answer: Result<T, Status>, field: &str) {
+    let Err(status) = answer else { panic!("not refused for {field}") };
+    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+    let details = status.get_details_bad_request().unwrap();
+    let fields: Vec<_> = details.field_violations.iter().map(|it| it.field.as_str()).collect();
+    assert!(fields.contains(&field), "{fields:?} and not {field}");
+}
+
+/// Somebody who is signed in with a role and has no account.
+pub fn stranger() -> Subject {
+    kit::testing::somebody(&[Role::Customer])
+}
