@@ -24,6 +24,8 @@ pub(crate) struct Binding {
     pub variables: Vec<Vec<u32>>,
     pub request: RequestBody,
     pub response: ResponseBody,
+    /// Whether it is a PATCH, where an unknown name skipped would be an update silently not done.
+    pub patch: bool,
     /// The `FieldMask` of a PATCH which is derived from the body unless the client gives one.
     pub update_mask: Option<Vec<u32>>,
     /// The version in the request, set from `If-Match`.
@@ -144,6 +146,7 @@ pub(crate) fn compile(
     let binding = Binding {
         method: method.clone(),
         variables,
+        patch,
         update_mask,
         if_match: version.and_then(|name| request_version(schema, method.input(), &request, name)),
         etag: version.and_then(|name| response_version(schema, method, &response, name)),

@@ -114,8 +114,9 @@ pub(crate) fn json(call: &mut Call, document: Option<&Bytes>) -> Result<Bytes, F
     let binding = std::sync::Arc::clone(&call.route.binding);
     let inner = std::sync::Arc::clone(&call.route.inner);
     let mut options = inner.json;
+    options.ignore_unknown_fields &= !binding.patch;
     if let (RequestBody::Field(target), Some(document)) = (&binding.request, document) {
-        derive_mask(call, target, document, &mut options)?;
+        derive_mask(call, target, document, &options)?;
     }
     let (schema, input) = (&inner.schema, binding.method.input());
     let document = document.map(AsRef::as_ref);
@@ -134,20 +135,18 @@ pub(crate) fn json(call: &mut Call, document: Option<&Bytes>) -> Result<Bytes, F
 }
 
 /// Sets the update mask of a PATCH to the fields that its content names, unless the client gave
-/// one (AIP-134). A field bound by the path is not among them. What the content names must exist:
-/// an unknown name skipped here would be an update silently not done.
+/// one (AIP-134). A field bound by the path is not among them.
 fn derive_mask(
     call: &mut Call,
     target: &Target,
     document: &Bytes,
-    options: &mut JsonOptions,
+    options: &JsonOptions,
 ) -> Result<(), Failure> {
     let binding = &call.route.binding;
     let (Some(mask), Some(message), false) = (&binding.update_mask, target.message, call.has_mask)
     else {
         return Ok(());
     };
-    options.ignore_unknown_fields = false;
     let schema = &call.route.inner.schema;
     let mut paths = json_paths(schema, message, document, options).map_err(|e| refused(&e))?;
     let bound = binding.variables.iter().filter_map(|v| v.strip_prefix(&[target.number]));

@@ -1,5 +1,7 @@
 //! Server streams as a JSON array, as lines, as events, or raw; an error among them is in-band.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -17,6 +19,11 @@ use crate::body::{Body, BoxError};
 use crate::error_body::ErrorContext;
 use crate::failure::Failure;
 use crate::rule::ResponseBody;
+
+/// How long an event stream may say nothing: proxies take longer silence for a dead connection.
+const QUIET: Duration = Duration::from_secs(15);
+/// A line which clients skip.
+const COMMENT: &[u8] = b": alive\n\n";
 
 /// Answers with a stream whose first message, or end, has arrived.
 pub(crate) fn respond(
@@ -134,7 +141,18 @@ fn json_body(
         if let Some(text) = state.first.take() {
             return Some((state.writer.item(&text), Some(state)));
         }
-        let next = next(&mut state.replies, state.deadline).await;
+        let next = match state.writer.form {
+            StreamForm::Events => {
+                let next = next(&mut state.replies, state.deadline);
+                match tokio::time::timeout(QUIET, next).await {
+                    Ok(next) => next,
+                    Err(_) => return Some((Bytes::from_static(COMMENT), Some(state))),
+                }
+            }
+            StreamForm::Array | StreamForm::Lines(_) => {
+                next(&mut state.replies, state.deadline).await
+            }
+        };
         let text = next.and_then(|m| m.map(|m| state.writer.text(&m)).transpose());
         match text {
             Ok(Some(text)) => Some((state.writer.item(&text), Some(state))),

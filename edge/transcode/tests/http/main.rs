@@ -1,4 +1,5 @@
 //! The HTTP side as its clients see it, before a fake upstream.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests use this")]
 
 mod bodies;
 mod errors;

@@ -173,6 +173,26 @@ async fn a_deadline_ends_a_stream_in_band() {
     assert_eq!(answer.json()[1]["error"]["status"], "DEADLINE_EXCEEDED");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_quiet_event_stream_shows_that_it_is_alive() {
+    let edge = Edge::new(Options::default());
+    let upstream = tower::service_fn(|_: http::Request<tonic::body::Body>| {
+        let first = Ok::<_, std::convert::Infallible>(Frame::data(framed(&[])));
+        let rest = futures::stream::pending();
+        let body = futures::StreamExt::chain(futures::stream::iter([first]), rest);
+        let response = http::Response::builder().header("content-type", "application/grpc");
+        let response = response.body(tonic::body::Body::new(StreamBody::new(body))).unwrap();
+        async move { Ok::<_, std::convert::Infallible>(response) }
+    });
+    let request = http::Request::get("/v1/watch").header("accept", "text/event-stream");
+    let request = request.body(http_body_util::Empty::new()).unwrap();
+    let mut response = edge.transcoder.handle(request, upstream).await;
+    for want in ["data: {}\n\n", ": alive\n\n", ": alive\n\n"] {
+        let frame = response.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), want);
+    }
+}
+
 #[tokio::test]
 async fn raw_streams_are_joined_and_cut_when_they_fail() {
     let edge = Edge::new(Options::default());

@@ -1,0 +1,132 @@
+//! The program: what `--check` accepts, and contracts that change while it runs.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests use this")]
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// Writes the descriptors of one method with these rules.
+fn describe(path: &Path, rules: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let source = format!(
+        "syntax = \"proto3\";\npackage t;\nimport \"google/api/annotations.proto\";\n\
+         message M {{ string s = 1; }}\nservice S {{\n  rpc Get(M) returns (M) {{\n\
+         option (google.api.http) = {{ {rules} }};\n  }}\n}}\n"
+    );
+    std::fs::write(folder.path().join("t.proto"), source).unwrap();
+    let google = format!("{}/../../proto", env!("CARGO_MANIFEST_DIR"));
+    let mut compiler = protox::Compiler::new([folder.path(), Path::new(&google)]).unwrap();
+    compiler.include_imports(true).include_source_info(true).open_file("t.proto").unwrap();
+    // A rename replaces the file at once; it is never seen half written.
+    let fresh = path.with_extension("new");
+    std::fs::write(&fresh, compiler.encode_file_descriptor_set()).unwrap();
+    std::fs::rename(&fresh, path).unwrap();
+}
+
+fn program(descriptors: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_transcode"));
+    command.env_remove("RUST_LOG").env("NO_COLOR", "1");
+    command.arg("--descriptors").arg(descriptors);
+    command.args(["--upstream", "http://127.0.0.1:9", "--listen", "127.0.0.1:0"]);
+    command
+}
+
+fn check(descriptors: &Path, more: &[&str]) -> (bool, String) {
+    let Output { status, stdout, stderr } =
+        program(descriptors).arg("--check").args(more).output().unwrap();
+    let said = if status.success() { stdout } else { stderr };
+    (status.success(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn check_accepts_or_says_why_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("descriptors.pb");
+    describe(&path, "get: \"/a/{s}\" additional_bindings { get: \"/b\" }");
+    assert_eq!(check(&path, &[]), (true, "2 routes\n".to_owned()));
+    let all = [
+        "--emit-defaults",
+        "--enums-as-ints",
+        "--preserve-proto-field-names",
+        "--unknown-fields=ignore",
+        "--unknown-query=ignore",
+        "--ignored-query-parameters=key",
+        "--ignored-query-parameters=alt",
+        "--forward-request-headers=x-a",
+        "--forward-response-metadata=x-b",
+        "--max-request-bytes=1024",
+        "--max-timeout-ms=1000",
+        "--errors=problem",
+        "--trailing-slash=trim",
+    ];
+    assert!(check(&path, &all).0);
+    let (accepted, why) = check(&path, &["--forward-request-headers=te"]);
+    assert!(!accepted && why.contains("\"te\""), "{why}");
+    describe(&path, "get: \"/a/{t}\"");
+    let (accepted, why) = check(&path, &[]);
+    assert!(!accepted);
+    assert_eq!(why, "t.proto:6: rpc t.S/Get, template \"/a/{t}\": t.M has no field t\n");
+    let (accepted, why) = check(&folder.path().join("none.pb"), &[]);
+    assert!(!accepted && why.contains("none.pb"), "{why}");
+}
+
+/// The program, until it is dropped.
+struct Running {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Running {
+    fn start(descriptors: &Path) -> Self {
+        let mut child = program(descriptors).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = log.find_map(|line| {
+            let line = line.unwrap();
+            let (_, rest) = line.split_once("address=")?;
+            rest.split_whitespace().next()?.parse().ok()
+        });
+        // The rest of the log must be read, or the program waits for room in the pipe.
+        std::thread::spawn(move || log.for_each(drop));
+        Self { child, address: address.unwrap() }
+    }
+
+    async fn status(&self, path: &str) -> u16 {
+        let stream = TokioIo::new(TcpStream::connect(self.address).await.unwrap());
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = http::Request::get(path).header("host", "edge").body(Empty::<Bytes>::new());
+        let answer = sender.send_request(request.unwrap()).await.unwrap();
+        let status = answer.status().as_u16();
+        answer.collect().await.unwrap();
+        status
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn changed_contracts_are_served_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("descriptors.pb");
+    describe(&path, "get: \"/old\"");
+    let running = Running::start(&path);
+    // 503: there is a route, and no upstream behind it.
+    assert_eq!((running.status("/old").await, running.status("/new").await), (503, 404));
+    describe(&path, "get: \"/new/{no_such_field}\"");
+    describe(&path, "get: \"/new\"");
+    while running.status("/new").await == 404 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((running.status("/old").await, running.status("/new").await), (404, 503));
+}
