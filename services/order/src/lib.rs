@@ -1,1 +1,67 @@
-//! Placeholder room, filled in by the commits that follow.
+//! Orders: quotes, the booking saga, the whole life of an order, and every timer of it.
+//!
+//! Order asks the verticals (each under its own key), provider and payment; it tells the world by `order.*` facts.
+//! Start reading at `domain/state.rs`, the table of an order's life; the walk of a booking is in `booking.rs`.
+
+mod api;
+mod app;
+mod booking;
+mod convert;
+mod dispatch;
+mod domain;
+mod effects;
+mod entity;
+mod events;
+mod peers;
+mod repository;
+mod secret;
+mod worker;
+
+use app::App;
+use domain::{Policy, Timing};
+use kit::{Host, Routes, config::Secret};
+use peers::Peers;
+use repository::Orders;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// The section `order` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Keys of the verticals that can be booked; each is the name of the service that serves it.
+    pub verticals: Vec<String>,
+    /// The key of start codes and cancel tokens, the same for every replica. Without one, a file in the data folder
+    /// holds it.
+    pub secret: Secret,
+    /// How long things take.
+    pub timing: Timing,
+    /// What cancelling costs, for new quotes.
+    pub cancellation: Policy,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            verticals: vec!["cleaning".to_owned()],
+            secret: Secret::default(),
+            timing: Timing::default(),
+            cancellation: Policy::default(),
+        }
+    }
+}
+
+/// Starts the service: its routes, its timers, its consumers of facts.
+pub async fn start(host: &Host) -> anyhow::Result<Routes> {
+    let config: Config = host.config()?;
+    let db = host.database().await?;
+    let app = Arc::new(App {
+        orders: Orders { db: db.clone(), timing: Arc::new(config.timing) },
+        peers: Peers::new(host, &config.verticals),
+        secret: secret::load(&config.secret, host.data_dir())?,
+        policy: config.cancellation,
+    });
+    host.subscribe(app.clone());
+    host.timers(&db, app.clone());
+    Ok(api::Api::routes(app))
+}

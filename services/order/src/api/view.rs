@@ -1,0 +1,239 @@
+//! What each side sees of an order.
+
+use crate::{
+    app::App,
+    convert,
+    domain::{Actor, Order, Quote, State},
+    entity::{change_order, dispute, message, offer, proof, review, timeline},
+    repository::Records,
+};
+use kit::{Money, time::timestamp};
+use proto::quickserve::{common::v1::Address, order::v1 as pb};
+
+/// The order as `side` sees it.
+pub fn order(app: &App, order: &Order, side: Actor) -> pb::Order {
+    let progress = &order.progress;
+    let cancellation = progress.cancellation.as_ref();
+    let fee = cancellation.map(|cancellation| cancellation.fee).filter(|fee| *fee > 0);
+    let shows_code = side == Actor::Customer
+        && matches!(order.state, State::Assigned | State::EnRoute | State::Arrived);
+    let id = |id: Option<String>| id.unwrap_or_default();
+    pb::Order {
+        id: order.id.to_string(),
+        vertical: order.vertical.clone(),
+        state: convert::state(order.state).into(),
+        allowed_actions: order.allowed_actions(side).into_iter().map(str::to_owned).collect(),
+        disputed: order.disputed,
+        customer_id: order.customer_id.to_string(),
+        provider_id: id(order.provider_id.map(|it| it.to_string())),
+        provider_user_id: id(order.provider_user_id.map(|it| it.to_string())),
+        provider_name: order.provider_name.clone(),
+        window: Some(order.window().into()),
+        total: Some(order.money(fee.unwrap_or(order.total)).into()),
+        payment: Some(payment(order, side)),
+        version: order.version,
+        created_at: Some(timestamp(order.created_at)),
+        updated_at: Some(timestamp(order.updated_at)),
+        quote_id: order.quote_id.to_string(),
+        address: Some(address(order, side)),
+        details: convert::details(&order.details.0),
+        lines: convert::lines(&order.terms.lines, order.currency()),
+        notes: order.notes.0.clone(),
+        search_if_declined: order.search_if_declined,
+        start_code: if shows_code { app.secret.start_code(order) } else { String::new() },
+        ends_at: order.deadline(app.timing()).map(timestamp),
+        arrival_flagged: progress.arrival_flagged,
+        contact_attempts: i32::try_from(progress.contact_attempts).unwrap_or(i32::MAX),
+        cancellation: cancellation.map(|it| pb::Cancellation {
+            actor: it.actor.name().to_owned(),
+            reason: it.reason.clone(),
+            fault: it.fault.name().to_owned(),
+            fee: Some(order.money(it.fee).into()),
+            at: Some(timestamp(it.at)),
+        }),
+        timeline: Vec::new(),
+        proofs: Vec::new(),
+        change_orders: Vec::new(),
+        reviews: Vec::new(),
+        disputes: Vec::new(),
+    }
+}
+
+/// The order with all that is kept about it.
+pub fn full(app: &App, it: &Order, side: Actor, records: Records) -> pb::Order {
+    let Records { timeline, proofs, change_orders, reviews, disputes } = records;
+    let seen = |review: &review::Model| {
+        review.published_at.is_some() || review.side == side || side == Actor::Operator
+    };
+    pb::Order {
+        timeline: timeline.into_iter().map(timeline_entry).collect(),
+        proofs: proofs.into_iter().map(proof_of).collect(),
+        change_orders: change_orders.into_iter().map(|row| change_order_of(it, row)).collect(),
+        reviews: reviews.into_iter().filter(seen).map(|row| review_of(row, true)).collect(),
+        disputes: disputes.into_iter().map(|row| dispute_of(it, row)).collect(),
+        ..order(app, it, side)
+    }
+}
+
+/// Decline reasons and confirmation are the customer's business.
+fn payment(order: &Order, side: Actor) -> pb::Payment {
+    let payment = &order.payment;
+    let customer = matches!(side, Actor::Customer | Actor::Operator);
+    let own = |text: &String| if customer { text.clone() } else { String::new() };
+    pb::Payment {
+        payment_id: payment.payment_id.map(|id| id.to_string()).unwrap_or_default(),
+        state: convert::payment_state(payment.state).into(),
+        decline_reason: own(&payment.decline_reason),
+        confirmation_url: if side == Actor::Customer {
+            payment.confirmation_url.clone()
+        } else {
+            String::new()
+        },
+    }
+}
+
+/// The street is for the customer and the provider who goes there; how to get in too.
+fn address(order: &Order, side: Actor) -> Address {
+    let goes_there = matches!(
+        order.state,
+        State::Assigned
+            | State::EnRoute
+            | State::Arrived
+            | State::InProgress
+            | State::AwaitingApproval
+            | State::Delivered
+            | State::ChangesRequested
+    );
+    match side {
+        Actor::Customer => convert::address(&order.terms.place),
+        Actor::Provider if goes_there => convert::address(&order.terms.place),
+        Actor::Operator => {
+            Address { access_notes: String::new(), ..convert::address(&order.terms.place) }
+        }
+        Actor::Provider | Actor::Payment | Actor::System => {
+            convert::neighbourhood(&order.terms.place)
+        }
+    }
+}
+
+/// A quote.
+pub fn quote(quote: Quote) -> pb::Quote {
+    let currency = kit::money::Currency::parse("currency", &quote.currency)
+        .unwrap_or(kit::money::Currency::EUR);
+    let hash = quote.inputs_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    pb::Quote {
+        id: quote.id.to_string(),
+        window: Some(quote.window().into()),
+        vertical: quote.vertical,
+        details: convert::details(&quote.details.0),
+        address: Some(convert::address(&quote.terms.place)),
+        provider_id: quote.provider_id.map(|id| id.to_string()).unwrap_or_default(),
+        lines: convert::lines(&quote.terms.lines, currency),
+        total: Some(Money::new(currency, quote.total).into()),
+        binding: true,
+        expires_at: Some(timestamp(quote.expires_at)),
+        inputs_hash: hash,
+        cancellation_policy: Some(convert::policy(&quote.terms.policy)),
+        order_id: quote.order_id.map(|id| id.to_string()).unwrap_or_default(),
+        version: quote.version,
+        created_at: Some(timestamp(quote.created_at)),
+        updated_at: Some(timestamp(quote.updated_at)),
+    }
+}
+
+/// An offer, with what its provider may know of the order.
+pub fn offer_of(offer: &offer::Model, order: &Order) -> pb::Offer {
+    pb::Offer {
+        id: offer.id.to_string(),
+        order_id: offer.order_id.to_string(),
+        provider_id: offer.provider_id.to_string(),
+        vertical: order.vertical.clone(),
+        window: Some(order.window().into()),
+        postcode: order.terms.place.postcode.clone(),
+        city: order.terms.place.city.clone(),
+        total: Some(order.money(order.total).into()),
+        provider_gross: Some(order.money(order.provider_gross(order.total)).into()),
+        state: convert::offer_state(offer.state).into(),
+        valid_till: Some(timestamp(offer.valid_till)),
+        created_at: Some(timestamp(offer.created_at)),
+    }
+}
+
+/// A timeline entry.
+pub fn timeline_entry(row: timeline::Model) -> pb::TimelineEntry {
+    pb::TimelineEntry {
+        id: row.id.to_string(),
+        action: row.action,
+        from: convert::state(row.from_state).into(),
+        to: convert::state(row.to_state).into(),
+        actor: row.actor.name().to_owned(),
+        note: row.note,
+        at: Some(timestamp(row.at)),
+    }
+}
+
+/// A message.
+pub fn message_of(row: message::Model) -> pb::OrderMessage {
+    pb::OrderMessage {
+        id: row.id.to_string(),
+        author_id: row.author_id.to_string(),
+        author_side: row.side.name().to_owned(),
+        text: row.body.0,
+        created_at: Some(timestamp(row.created_at)),
+    }
+}
+
+/// A proof.
+pub fn proof_of(row: proof::Model) -> pb::Proof {
+    let position = row.lat.zip(row.lng).map(|(lat, lng)| pb::Position { lat, lng });
+    pb::Proof {
+        id: row.id.to_string(),
+        kind: row.kind,
+        sha256: row.sha256,
+        position,
+        taken_at: Some(timestamp(row.taken_at)),
+        added_by: row.added_by.to_string(),
+        created_at: Some(timestamp(row.created_at)),
+    }
+}
+
+/// A change order.
+pub fn change_order_of(order: &Order, row: change_order::Model) -> pb::ChangeOrder {
+    let line = |(label, minor_units)| pb::ChangeLine { label, minor_units };
+    pb::ChangeOrder {
+        id: row.id.to_string(),
+        lines: row.lines.0.into_iter().map(line).collect(),
+        reason: row.reason,
+        amount: Some(order.money(row.amount).into()),
+        state: convert::change_state(row.state).into(),
+        valid_till: Some(timestamp(row.valid_till)),
+        created_at: Some(timestamp(row.created_at)),
+        decided_at: row.decided_at.map(timestamp),
+    }
+}
+
+/// A review; a public one does not tell which order it is about.
+pub fn review_of(row: review::Model, to_party: bool) -> pb::Review {
+    pb::Review {
+        id: row.id.to_string(),
+        order_id: if to_party { row.order_id.to_string() } else { String::new() },
+        author_side: row.side.name().to_owned(),
+        stars: row.stars,
+        text: row.body,
+        created_at: Some(timestamp(row.created_at)),
+        published_at: row.published_at.map(timestamp),
+    }
+}
+
+fn dispute_of(order: &Order, row: dispute::Model) -> pb::Dispute {
+    pb::Dispute {
+        id: row.id.to_string(),
+        opened_by: row.opened_by.name().to_owned(),
+        reason: row.reason,
+        text: row.body.0,
+        state: convert::dispute_state(row.state).into(),
+        refund: row.refund.map(|units| order.money(units).into()),
+        created_at: Some(timestamp(row.created_at)),
+        resolved_at: row.resolved_at.map(timestamp),
+    }
+}

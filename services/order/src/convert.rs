@@ -1,0 +1,279 @@
+//! Between the domain and the messages of the contracts.
+
+use crate::domain::{
+    Actor, ChangeState, DisputeState, Effect, Error, Fact, Line, OfferState, Order, Party,
+    PaymentState, Place, Policy, Requirements, Rule, State, Terms,
+};
+use chrono::{DateTime, Duration, Utc};
+use kit::{
+    money::{Currency, Money},
+    time::{duration, timestamp},
+};
+use prost::Message;
+use prost_types::Struct;
+use proto::quickserve::{
+    common::v1 as common, fulfilment::v1 as fulfilment, order::v1 as pb, payment::v1 as payment,
+};
+
+/// The state in contracts.
+pub const fn state(state: State) -> fulfilment::OrderState {
+    use fulfilment::OrderState as Pb;
+    match state {
+        State::PendingPayment => Pb::PendingPayment,
+        State::Requested => Pb::Requested,
+        State::Searching => Pb::Searching,
+        State::Assigned => Pb::Assigned,
+        State::EnRoute => Pb::EnRoute,
+        State::Arrived => Pb::Arrived,
+        State::InProgress => Pb::InProgress,
+        State::AwaitingApproval => Pb::AwaitingApproval,
+        State::Delivered => Pb::Delivered,
+        State::ChangesRequested => Pb::ChangesRequested,
+        State::Completed => Pb::Completed,
+        State::Closed => Pb::Closed,
+        State::Expired => Pb::Expired,
+        State::Declined => Pb::Declined,
+        State::NoProvider => Pb::NoProvider,
+        State::NoShow => Pb::NoShow,
+        State::Cancelled => Pb::Cancelled,
+        State::Aborted => Pb::Aborted,
+    }
+}
+
+/// The state that a contract's number names.
+pub fn state_of(number: i32) -> Option<State> {
+    State::ALL.into_iter().find(|it| state(*it) as i32 == number)
+}
+
+/// The payment's state in contracts.
+pub const fn payment_state(state: PaymentState) -> pb::PaymentState {
+    match state {
+        PaymentState::None => pb::PaymentState::Unspecified,
+        PaymentState::Pending => pb::PaymentState::Pending,
+        PaymentState::ConfirmationRequired => pb::PaymentState::ConfirmationRequired,
+        PaymentState::Declined => pb::PaymentState::Declined,
+        PaymentState::MethodSaved => pb::PaymentState::MethodSaved,
+        PaymentState::Authorized => pb::PaymentState::Authorized,
+        PaymentState::Captured => pb::PaymentState::Captured,
+        PaymentState::Released => pb::PaymentState::Released,
+    }
+}
+
+/// The offer's state in contracts.
+pub const fn offer_state(state: OfferState) -> pb::OfferState {
+    match state {
+        OfferState::Open => pb::OfferState::Open,
+        OfferState::Accepted => pb::OfferState::Accepted,
+        OfferState::Declined => pb::OfferState::Declined,
+        OfferState::Expired => pb::OfferState::Expired,
+        OfferState::Revoked => pb::OfferState::Revoked,
+    }
+}
+
+/// The change order's state in contracts.
+pub const fn change_state(state: ChangeState) -> pb::ChangeOrderState {
+    match state {
+        ChangeState::Proposed => pb::ChangeOrderState::Proposed,
+        ChangeState::Approved => pb::ChangeOrderState::Approved,
+        ChangeState::Rejected => pb::ChangeOrderState::Rejected,
+        ChangeState::Expired => pb::ChangeOrderState::Expired,
+    }
+}
+
+/// The dispute's state in contracts.
+pub const fn dispute_state(state: DisputeState) -> pb::DisputeState {
+    match state {
+        DisputeState::Open => pb::DisputeState::Open,
+        DisputeState::Evidence => pb::DisputeState::Evidence,
+        DisputeState::ResolvedCustomer => pb::DisputeState::ResolvedCustomer,
+        DisputeState::ResolvedProvider => pb::DisputeState::ResolvedProvider,
+        DisputeState::ResolvedSplit => pb::DisputeState::ResolvedSplit,
+    }
+}
+
+/// An address as it is kept.
+pub fn place(address: common::Address) -> Place {
+    let common::Address { lines, postcode, city, country, lat, lng, access_notes } = address;
+    Place { lines, postcode, city, country, lat, lng, access_notes }
+}
+
+/// An address in contracts.
+pub fn address(place: &Place) -> common::Address {
+    let Place { lines, postcode, city, country, lat, lng, access_notes } = place.clone();
+    common::Address { lines, postcode, city, country, lat, lng, access_notes }
+}
+
+/// What of an address a provider sees who is not assigned: the neighbourhood.
+pub fn neighbourhood(place: &Place) -> common::Address {
+    let coarse = |degrees: f64| (degrees * 100.0).round() / 100.0;
+    common::Address {
+        lines: Vec::new(),
+        postcode: place.postcode.clone(),
+        city: place.city.clone(),
+        country: place.country.clone(),
+        lat: coarse(place.lat),
+        lng: coarse(place.lng),
+        access_notes: String::new(),
+    }
+}
+
+/// A line of a vertical's price.
+pub fn line(line: fulfilment::PriceLine) -> Result<(Line, Currency), Error> {
+    let fulfilment::PriceLine { code, quantity, unit, total, payer, earner } = line;
+    let total = Money::parse("lines.total", total.as_ref())
+        .map_err(|error| kit::Error::internal(format!("a price line: {error}")))?;
+    let line = Line {
+        code,
+        quantity,
+        unit,
+        total: total.minor_units,
+        payer: party(payer, Party::Customer),
+        earner: party(earner, Party::Provider),
+    };
+    Ok((line, total.currency))
+}
+
+fn party(number: i32, otherwise: Party) -> Party {
+    match fulfilment::Party::try_from(number) {
+        Ok(fulfilment::Party::Customer) => Party::Customer,
+        Ok(fulfilment::Party::Provider) => Party::Provider,
+        Ok(fulfilment::Party::Platform) => Party::Platform,
+        Ok(fulfilment::Party::Unspecified) | Err(_) => otherwise,
+    }
+}
+
+/// Lines in contracts.
+pub fn lines(lines: &[Line], currency: Currency) -> Vec<fulfilment::PriceLine> {
+    let side = |party: Party| match party {
+        Party::Customer => fulfilment::Party::Customer,
+        Party::Provider => fulfilment::Party::Provider,
+        Party::Platform => fulfilment::Party::Platform,
+    };
+    let one = |line: &Line| fulfilment::PriceLine {
+        code: line.code.clone(),
+        quantity: line.quantity,
+        unit: line.unit.clone(),
+        total: Some(Money::new(currency, line.total).into()),
+        payer: side(line.payer).into(),
+        earner: side(line.earner).into(),
+    };
+    lines.iter().map(one).collect()
+}
+
+/// Requirements as they are kept.
+pub fn requirements(requirements: Option<fulfilment::Requirements>) -> Requirements {
+    let Some(fulfilment::Requirements {
+        skills,
+        documents,
+        crew_size,
+        duration,
+        buffer_before,
+        buffer_after,
+    }) = requirements
+    else {
+        return Requirements::default();
+    };
+    let seconds = |span: Option<prost_types::Duration>| span.map_or(0, |span| span.seconds);
+    Requirements {
+        skills,
+        documents,
+        crew_size,
+        duration_s: seconds(duration),
+        buffer_before_s: seconds(buffer_before),
+        buffer_after_s: seconds(buffer_after),
+    }
+}
+
+/// Requirements in contracts.
+pub fn requirements_of(terms: &Terms) -> fulfilment::Requirements {
+    let Requirements { skills, documents, crew_size, duration_s, buffer_before_s, buffer_after_s } =
+        terms.requirements.clone();
+    let span = |seconds| Some(duration(Duration::seconds(seconds)));
+    fulfilment::Requirements {
+        skills,
+        documents,
+        crew_size,
+        duration: span(duration_s),
+        buffer_before: span(buffer_before_s),
+        buffer_after: span(buffer_after_s),
+    }
+}
+
+/// The details as they came.
+pub fn details(bytes: &[u8]) -> Option<Struct> {
+    Struct::decode(bytes).ok()
+}
+
+/// The cancellation terms in contracts.
+pub fn policy(policy: &Policy) -> pb::CancellationPolicy {
+    let rule = |rule: &Rule| pb::CancellationRule {
+        actor: rule.actor.map(Actor::name).unwrap_or_default().to_owned(),
+        fault: rule.fault.map(|fault| fault.name()).unwrap_or_default().to_owned(),
+        states: rule.states.iter().map(|it| state_name(*it)).collect(),
+        within_hours: rule.within_hours,
+        within_minutes_of_assignment: rule.within_minutes_of_assignment,
+        percent: rule.percent,
+        flat: rule.flat,
+        least: rule.least,
+        most: rule.most,
+        provider_share: rule.provider_share,
+        waivable: rule.waivable,
+    };
+    pb::CancellationPolicy {
+        version: policy.version.clone(),
+        rules: policy.rules.iter().map(rule).collect(),
+    }
+}
+
+fn state_name(it: State) -> String {
+    state(it).as_str_name().trim_start_matches("ORDER_STATE_").to_owned()
+}
+
+/// The data of a fact.
+pub fn event(order: &Order, fact: &Fact, at: DateTime<Utc>) -> pb::OrderEvent {
+    let provider = fact.provider.or_else(|| order.provider_id.zip(order.provider_user_id));
+    let (provider_id, provider_user_id) = provider
+        .map(|(profile, account)| (profile.to_string(), account.to_string()))
+        .unwrap_or_default();
+    pb::OrderEvent {
+        order_id: order.id.to_string(),
+        vertical: order.vertical.clone(),
+        customer_id: order.customer_id.to_string(),
+        provider_id,
+        provider_user_id,
+        from: state(fact.from).into(),
+        to: state(fact.to).into(),
+        window: Some(order.window().into()),
+        total: Some(order.money(order.due()).into()),
+        fault: fact.fault.to_owned(),
+        stars: fact.stars,
+        addressee: fact.addressee.to_owned(),
+        at: Some(timestamp(at)),
+    }
+}
+
+/// The call that captures, of a capture that is owed.
+pub fn capture(order: &Order, effect: &Effect) -> Option<payment::CapturePaymentRequest> {
+    let Effect::Capture {
+        amount,
+        provider_gross,
+        fee,
+        provider_id,
+        provider_user_id,
+        payout_due_at,
+    } = effect
+    else {
+        return None;
+    };
+    let kind = if *fee { payment::CaptureKind::Fee } else { payment::CaptureKind::Service };
+    Some(payment::CapturePaymentRequest {
+        order_id: order.id.to_string(),
+        amount: Some(order.money(*amount).into()),
+        provider_id: provider_id.map(|id| id.to_string()).unwrap_or_default(),
+        provider_user_id: provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
+        vertical: order.vertical.clone(),
+        kind: kind.into(),
+        provider_gross: Some(order.money(*provider_gross).into()),
+        payout_due_at: Some(timestamp(*payout_due_at)),
+    })
+}

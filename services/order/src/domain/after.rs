@@ -1,0 +1,310 @@
+//! After the work: acceptance, rework, disputes, reviews, the end; and what both sides write on the way.
+
+use super::{
+    Action, Actor, DisputeState, Draft, Effect, Error, Fault, PaymentState, Private, Row, State,
+};
+use crate::entity::{dispute, message, proof, review};
+use chrono::{DateTime, Utc};
+
+/// How a dispute ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// The customer was right: everything goes back.
+    Customer,
+    /// The provider was right: nothing goes back.
+    Provider,
+    /// So much goes back, in minor units.
+    Split(i64),
+}
+
+impl Draft {
+    /// The work is accepted: it is paid.
+    pub fn accept_delivery(&mut self, note: &str) -> Result<(), Error> {
+        self.act(Action::AcceptDelivery, note)?;
+        self.order.progress.completed_at = Some(self.now);
+        let amount = self.order.total - self.order.progress.reduction;
+        if amount > 0 {
+            self.owe(Effect::Capture {
+                amount,
+                provider_gross: self.order.provider_gross(amount),
+                fee: false,
+                provider_id: self.order.provider_id,
+                provider_user_id: self.order.provider_user_id,
+                payout_due_at: self.payout_due_at(),
+            });
+            if self.order.disputed {
+                self.owe(Effect::Freeze { frozen: true });
+            }
+        } else {
+            self.owe(Effect::Void { reason: "NOTHING_DUE".to_owned() });
+            self.order.progress.paid_out = true;
+        }
+        self.publish("order.completed");
+        Ok(())
+    }
+
+    /// The work goes back for rework; what is to be done reaches the provider as a message.
+    pub fn request_changes(&mut self, reason: String) -> Result<(), Error> {
+        self.act(Action::RequestChanges, "")?;
+        self.publish("order.changes_requested").addressee = "provider";
+        self.message_row(reason);
+        Ok(())
+    }
+
+    /// Opens a dispute.
+    pub fn open_dispute(&mut self, reason: String, text: String) -> Result<(), Error> {
+        let code = reason.clone();
+        self.act(Action::Dispute, code)?;
+        if self.captured().is_some_and(|amount| amount > 0) {
+            self.owe(Effect::Freeze { frozen: true });
+        }
+        self.dispute_row(reason, text);
+        Ok(())
+    }
+
+    pub(super) fn dispute_row(&mut self, reason: String, text: String) {
+        self.rows.push(Row::OpenDispute(dispute::Model {
+            id: self.new_uuid(),
+            order_id: self.order.id,
+            opened_by: self.by,
+            reason,
+            body: Private(text),
+            state: DisputeState::Open,
+            refund: None,
+            created_at: self.now,
+            resolved_at: None,
+        }));
+        let addressee = match self.by {
+            Actor::Customer => "provider",
+            Actor::Provider => "customer",
+            Actor::Operator | Actor::Payment | Actor::System => "",
+        };
+        self.publish("order.disputed").addressee = addressee;
+    }
+
+    /// Resolves the dispute: what was captured goes back as decided, what was not is captured the less.
+    pub fn resolve_dispute(&mut self, resolution: Resolution) -> Result<(), Error> {
+        let captured = self.captured();
+        let most = captured.unwrap_or(self.order.total);
+        let (state, refund) = match resolution {
+            Resolution::Customer => (DisputeState::ResolvedCustomer, most),
+            Resolution::Provider => (DisputeState::ResolvedProvider, 0),
+            Resolution::Split(refund) if refund > 0 && refund < most => {
+                (DisputeState::ResolvedSplit, refund)
+            }
+            Resolution::Split(_) => {
+                let problem = "must be more than nothing and less than what was paid";
+                return Err(kit::Error::invalid("refund", problem).into());
+            }
+        };
+        self.act(Action::ResolveDispute, "")?;
+        self.rows.push(Row::MoveDispute(state, Some(refund)));
+        if captured.is_some() {
+            if refund > 0 {
+                let step = format!("dispute:{}", self.order.version);
+                self.owe(Effect::Refund { amount: refund, step, reason: "DISPUTE".to_owned() });
+            }
+            self.owe(Effect::Freeze { frozen: false });
+        } else {
+            self.order.progress.reduction = refund;
+        }
+        if captured == Some(refund) {
+            self.order.progress.paid_out = true;
+        }
+        self.publish("order.dispute_resolved");
+        self.close_when_over()
+    }
+
+    /// What was captured or is being captured, in minor units; none while nothing was.
+    fn captured(&self) -> Option<i64> {
+        match self.order.state {
+            State::Completed | State::Closed => {
+                Some(self.order.total - self.order.progress.reduction)
+            }
+            State::NoShow | State::Cancelled | State::Aborted => Some(self.order.due()),
+            State::PendingPayment
+            | State::Requested
+            | State::Searching
+            | State::Assigned
+            | State::EnRoute
+            | State::Arrived
+            | State::InProgress
+            | State::AwaitingApproval
+            | State::Delivered
+            | State::ChangesRequested
+            | State::Expired
+            | State::Declined
+            | State::NoProvider => None,
+        }
+    }
+
+    /// One side reviews the other. Both reviews are published together.
+    pub fn review(&mut self, stars: i32, text: String) -> Result<(), Error> {
+        self.act(Action::Review, "")?;
+        if self.order.reviews_end(&self.timing).is_some_and(|end| self.now >= end) {
+            return Err(Error::ReviewWindowOver);
+        }
+        let progress = &mut self.order.progress;
+        let given = match self.by {
+            Actor::Customer => &mut progress.stars_by_customer,
+            Actor::Provider | Actor::Operator | Actor::Payment | Actor::System => {
+                &mut progress.stars_by_provider
+            }
+        };
+        if given.replace(stars).is_some() {
+            return Err(Error::ReviewedAlready);
+        }
+        self.rows.push(Row::Review(review::Model {
+            id: self.new_uuid(),
+            order_id: self.order.id,
+            side: self.by,
+            provider_id: self.order.provider_id,
+            stars,
+            body: text,
+            created_at: self.now,
+            published_at: None,
+        }));
+        let progress = &self.order.progress;
+        if progress.stars_by_customer.is_some() && progress.stars_by_provider.is_some() {
+            self.publish_reviews();
+        }
+        Ok(())
+    }
+
+    /// The time for reviews is over: what there is is published.
+    pub fn end_reviews(&mut self) -> Result<(), Error> {
+        self.order.progress.reviews_over = true;
+        self.touched = true;
+        if !self.order.progress.published {
+            self.publish_reviews();
+        }
+        self.close_when_over()
+    }
+
+    fn publish_reviews(&mut self) {
+        self.order.progress.published = true;
+        self.rows.push(Row::PublishReviews);
+        let given = [
+            (self.order.progress.stars_by_customer, "provider"),
+            (self.order.progress.stars_by_provider, "customer"),
+        ];
+        for (stars, addressee) in given {
+            if let Some(stars) = stars {
+                let fact = self.publish("order.reviewed");
+                (fact.stars, fact.addressee) = (stars, addressee);
+            }
+        }
+    }
+
+    /// The provider has their money.
+    pub fn paid_out(&mut self) -> Result<(), Error> {
+        self.order.progress.paid_out = true;
+        self.touched = true;
+        self.close_when_over()
+    }
+
+    /// Notes how the payment stands after an effect.
+    pub fn note_payment(&mut self, state: PaymentState) {
+        if self.order.payment.state != state {
+            self.order.payment.state = state;
+            self.touched = true;
+        }
+    }
+
+    fn close_when_over(&mut self) -> Result<(), Error> {
+        let progress = &self.order.progress;
+        let over = progress.reviews_over && progress.paid_out && !self.order.disputed;
+        if over && self.order.state == State::Completed {
+            self.act_as(Action::Close, Actor::System, "")?;
+            self.publish("order.closed");
+        }
+        Ok(())
+    }
+
+    /// One side writes to the other.
+    pub fn post_message(&mut self, text: String) -> Result<message::Model, Error> {
+        self.order.check(Action::PostMessage, self.by)?;
+        let row = self.message_row(text);
+        let to = if self.by == Actor::Customer { "provider" } else { "customer" };
+        let (from, state) = (self.order.state, self.order.state);
+        let fact = self.publish("order.message_posted");
+        (fact.from, fact.to, fact.addressee) = (from, state, to);
+        Ok(row)
+    }
+
+    fn message_row(&mut self, text: String) -> message::Model {
+        let row = message::Model {
+            id: self.new_uuid(),
+            order_id: self.order.id,
+            author_id: self.account().unwrap_or(self.order.customer_id),
+            side: self.by,
+            body: Private(text),
+            created_at: self.now,
+        };
+        self.rows.push(Row::Message(row.clone()));
+        row
+    }
+
+    /// Adds evidence; a dispute that waits for some has it now.
+    pub fn add_proof(
+        &mut self,
+        kind: String,
+        sha256: String,
+        position: Option<(f64, f64)>,
+        taken_at: DateTime<Utc>,
+    ) -> Result<proof::Model, Error> {
+        self.order.check(Action::AddProof, self.by)?;
+        let row = proof::Model {
+            id: self.new_uuid(),
+            order_id: self.order.id,
+            kind,
+            sha256,
+            lat: position.map(|(lat, _)| lat),
+            lng: position.map(|(_, lng)| lng),
+            taken_at,
+            added_by: self.account().unwrap_or(self.order.customer_id),
+            created_at: self.now,
+        };
+        self.rows.push(Row::Proof(row.clone()));
+        if self.order.disputed {
+            self.rows.push(Row::MoveDispute(DisputeState::Evidence, None));
+        }
+        Ok(row)
+    }
+
+    /// The customer's account was erased: what has not begun is cancelled, and nothing personal stays on what is over.
+    pub fn erase_customer(&mut self) -> Result<(), Error> {
+        self.order.progress.erased = true;
+        self.touched = true;
+        if self.order.booking {
+            return Ok(());
+        }
+        if self.order.state.is_before_work() {
+            let fault = Fault::Customer;
+            let charge = self.order.charge(self.order.state, Actor::Customer, fault, self.now);
+            return self.cancel(charge, fault, "ACCOUNT_ERASED");
+        }
+        if self.order.state.is_final() {
+            self.forget();
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.order.notes = Private::default();
+        self.order.terms.place.lines.clear();
+        self.order.terms.place.access_notes.clear();
+        self.order.details = super::Details::default();
+        self.touched = true;
+        self.rows.push(Row::ForgetWords(self.order.customer_id));
+    }
+
+    /// A bank takes money back.
+    pub fn charge_back(&mut self) -> Result<(), Error> {
+        if self.order.check(Action::Dispute, Actor::Payment).is_err() {
+            return Ok(());
+        }
+        self.by = Actor::Payment;
+        self.open_dispute("CHARGEBACK".to_owned(), String::new())
+    }
+}

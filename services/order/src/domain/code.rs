@@ -1,0 +1,102 @@
+//! Start codes and cancel tokens: both are derived from a secret, so that neither is kept anywhere.
+
+use super::{Actor, Charge, Error, Fault, Order, OrderId};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+/// The key of start codes and cancel tokens. It is never printed.
+#[derive(Clone)]
+pub struct Secret(Vec<u8>);
+
+/// The price of a cancellation, as a preview promised it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelToken {
+    /// Which order.
+    pub order_id: OrderId,
+    /// The version it is good for.
+    pub version: i64,
+    /// Which side asked.
+    pub actor: Actor,
+    /// Whose fault it is.
+    pub fault: Fault,
+    /// What the customer pays, in minor units.
+    pub fee: i64,
+    /// What the provider earns of it.
+    pub provider_gross: i64,
+    /// When it is no longer good.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Length of the seal in front of a token.
+const SEAL: usize = 32;
+
+impl Secret {
+    /// Takes a key into custody.
+    pub const fn new(key: Vec<u8>) -> Self {
+        Self(key)
+    }
+
+    /// The code that opens the present assignment of an order: six digits, another one for each assignment.
+    pub fn start_code(&self, order: &Order) -> String {
+        let mut text = b"start:".to_vec();
+        text.extend(order.id.uuid().as_bytes());
+        text.extend(order.progress.assignments.to_be_bytes());
+        let seal = self.seal(&text);
+        let number = seal.iter().take(8).fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+        format!("{:06}", number % 1_000_000)
+    }
+
+    /// Whether `code` opens the present assignment, in a time that does not tell how much of it is right.
+    pub fn opens(&self, order: &Order, code: &str) -> bool {
+        let mut right = self.mac();
+        right.update(code.trim().as_bytes());
+        right.verify_slice(&self.seal(self.start_code(order).as_bytes())).is_ok()
+    }
+
+    /// Writes a token.
+    pub fn write(&self, token: &CancelToken) -> String {
+        let text = serde_json::to_vec(token).unwrap_or_default();
+        let mut bytes = self.seal(&text);
+        bytes.extend(text);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads a token that this service wrote.
+    pub fn read(&self, token: &str) -> Result<CancelToken, Error> {
+        let refused = || kit::Error::invalid("cancel_token", "is not one that a preview returned");
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| refused())?;
+        let (seal, text) = bytes.split_at_checked(SEAL).ok_or_else(refused)?;
+        let mut mac = self.mac();
+        mac.update(text);
+        mac.verify_slice(seal).map_err(|_| refused())?;
+        Ok(serde_json::from_slice(text).map_err(|_| refused())?)
+    }
+
+    fn seal(&self, text: &[u8]) -> Vec<u8> {
+        let mut mac = self.mac();
+        mac.update(text);
+        mac.finalize().into_bytes().to_vec()
+    }
+
+    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+    fn mac(&self) -> Hmac<Sha256> {
+        Hmac::new_from_slice(&self.0).expect("any length will do")
+    }
+}
+
+impl CancelToken {
+    /// What the token promises, if `actor` may still use it on `order`.
+    pub fn redeem(self, order: &Order, actor: Actor, now: DateTime<Utc>) -> Result<Charge, Error> {
+        if self.order_id != order.id || self.actor != actor {
+            return Err(kit::Error::invalid("cancel_token", "is for another order").into());
+        }
+        if self.version != order.version || self.expires_at <= now {
+            return Err(Error::CancelTokenExpired);
+        }
+        let Self { fee, provider_gross, .. } = self;
+        Ok(Charge { fee, provider_gross, waivable: false })
+    }
+}

@@ -1,0 +1,196 @@
+//! What the domain refuses, and the stable reason of each.
+
+use super::state::{Action, Actor, Standing};
+use kit::error::{Fault, Kind};
+use std::{collections::HashMap, time::Duration};
+use uuid::Uuid;
+
+/// An action that a standing does not allow to a side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Where the order stands.
+    pub standing: Standing,
+    /// What was tried.
+    pub action: Action,
+    /// By whom.
+    pub by: Actor,
+}
+
+/// A failure of order. The texts say what is wrong with the object that the caller named, and never whose it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What every service can meet.
+    #[error(transparent)]
+    Kit(#[from] kit::Error),
+    /// Absent, or not the caller's.
+    #[error("the {0} does not exist")]
+    NotFound(Thing),
+    /// The state does not allow it.
+    #[error("the order is {:?} and does not allow `{}` now", .0.standing.state, .0.action.name())]
+    Refused(Refused, Vec<&'static str>),
+    /// Another call won a race.
+    #[error("the order changed meanwhile")]
+    Changed,
+    /// The quote can be booked no more.
+    #[error("the quote has expired: ask for a new one")]
+    QuoteExpired,
+    /// The quote was booked.
+    #[error("the quote was booked already")]
+    QuoteUsed(Uuid),
+    /// A called service could not answer during the booking.
+    #[error("the booking was interrupted: repeat the call")]
+    BookingInterrupted,
+    /// Another provider was faster, or the order is not searched for any more.
+    #[error("the offer was taken")]
+    OfferTaken,
+    /// The time of the offer is over.
+    #[error("the offer has expired")]
+    OfferExpired,
+    /// The preview is too old, or the order changed since.
+    #[error("the cancel token is no longer good: preview again")]
+    CancelTokenExpired,
+    /// Less than a day is left.
+    #[error("the order starts too soon to be moved: cancel it instead")]
+    RescheduleTooLate,
+    /// Too early, or too late.
+    #[error("the provider may set out from {hours} hours before the start until the end")]
+    DepartureWindow {
+        /// Hours before the start.
+        hours: i64,
+    },
+    /// The code is wrong.
+    #[error("the start code is wrong")]
+    StartCodeWrong {
+        /// Tries that are left.
+        left: u32,
+    },
+    /// The code was wrong too often.
+    #[error("the start code was wrong too often: ask an operator")]
+    StartCodeLocked,
+    /// The work does not begin without the money.
+    #[error("the payment is not authorised")]
+    PaymentNotAuthorized,
+    /// Nothing is to be paid.
+    #[error("the payment needs nothing from the customer")]
+    PaymentSettled,
+    /// The waiting time is not over.
+    #[error("the waiting time is not over")]
+    NoShowTooEarly,
+    /// Too few attempts.
+    #[error("at least two attempts to reach the customer come first")]
+    ContactAttemptsMissing,
+    /// The vertical says no.
+    #[error("the {0} does not allow it")]
+    Denied(String, Vec<String>),
+    /// The vertical's gate is closed.
+    #[error("something is missing before the work can be delivered")]
+    GateClosed(Vec<String>),
+    /// A side reviews once.
+    #[error("the order was reviewed already")]
+    ReviewedAlready,
+    /// The week for reviews is over.
+    #[error("the time for reviews is over")]
+    ReviewWindowOver,
+}
+
+/// What can be absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// An order.
+    Order,
+    /// A quote.
+    Quote,
+    /// An offer.
+    Offer,
+    /// A change order.
+    ChangeOrder,
+    /// A vertical.
+    Vertical,
+}
+
+impl std::fmt::Display for Thing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Order => "order",
+            Self::Quote => "quote",
+            Self::Offer => "offer",
+            Self::ChangeOrder => "change order",
+            Self::Vertical => "vertical",
+        })
+    }
+}
+
+impl Thing {
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Order => "ORDER_NOT_FOUND",
+            Self::Quote => "QUOTE_NOT_FOUND",
+            Self::Offer => "OFFER_NOT_FOUND",
+            Self::ChangeOrder => "CHANGE_ORDER_NOT_FOUND",
+            Self::Vertical => "VERTICAL_NOT_FOUND",
+        }
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Kit(error) => error.kind(),
+            Self::NotFound(thing) => Kind::NotFound(thing.reason()),
+            Self::Refused(..) => Kind::Precondition("ORDER_STATE"),
+            Self::Changed => Kind::Conflict("ORDER_CHANGED"),
+            Self::QuoteExpired => Kind::Precondition("QUOTE_EXPIRED"),
+            Self::QuoteUsed(_) => Kind::Exists("QUOTE_USED"),
+            Self::BookingInterrupted => Kind::Unavailable {
+                reason: "BOOKING_INTERRUPTED",
+                retry_after: Duration::from_secs(1),
+            },
+            Self::OfferTaken => Kind::Conflict("OFFER_TAKEN"),
+            Self::OfferExpired => Kind::Precondition("OFFER_EXPIRED"),
+            Self::CancelTokenExpired => Kind::Precondition("CANCEL_TOKEN_EXPIRED"),
+            Self::RescheduleTooLate => Kind::Precondition("RESCHEDULE_TOO_LATE"),
+            Self::DepartureWindow { .. } => Kind::Precondition("DEPARTURE_WINDOW"),
+            Self::StartCodeWrong { .. } => Kind::Precondition("START_CODE_WRONG"),
+            Self::StartCodeLocked => Kind::Precondition("START_CODE_LOCKED"),
+            Self::PaymentNotAuthorized => Kind::Precondition("PAYMENT_NOT_AUTHORIZED"),
+            Self::PaymentSettled => Kind::Precondition("PAYMENT_SETTLED"),
+            Self::NoShowTooEarly => Kind::Precondition("NO_SHOW_TOO_EARLY"),
+            Self::ContactAttemptsMissing => Kind::Precondition("CONTACT_ATTEMPTS_MISSING"),
+            Self::Denied(..) => Kind::Precondition("TRANSITION_DENIED"),
+            Self::GateClosed(_) => Kind::Precondition("COMPLETION_GATE_CLOSED"),
+            Self::ReviewedAlready => Kind::Exists("REVIEWED_ALREADY"),
+            Self::ReviewWindowOver => Kind::Precondition("REVIEW_WINDOW_OVER"),
+        }
+    }
+
+    fn metadata(&self) -> HashMap<String, String> {
+        let one = |key: &str, value: String| HashMap::from([(key.to_owned(), value)]);
+        match self {
+            Self::Kit(error) => error.metadata(),
+            Self::Refused(_, allowed) => one("allowed_actions", allowed.join(",")),
+            Self::QuoteUsed(order_id) => one("order_id", order_id.to_string()),
+            Self::StartCodeWrong { left } => one("tries_left", left.to_string()),
+            Self::Denied(_, denials) => one("denials", denials.join(",")),
+            Self::GateClosed(missing) => one("missing", missing.join(",")),
+            _ => HashMap::new(),
+        }
+    }
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Kit(error.into())
+    }
+}
+
+impl From<tonic::Status> for Error {
+    fn from(status: tonic::Status) -> Self {
+        Self::Kit(status.into())
+    }
+}
+
+impl From<Error> for tonic::Status {
+    fn from(error: Error) -> Self {
+        kit::error::status(&error)
+    }
+}

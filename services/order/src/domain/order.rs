@@ -1,0 +1,212 @@
+//! What an order knows of itself: its sides, its money, and when its state ends by itself.
+
+use super::{
+    Action, Actor, Case, Charge, Error, Fault, Order, Party, PaymentState, Refused, Standing,
+    State, Timing, Who, quote::chrono_tz_utc, timing::seconds,
+};
+use chrono::{DateTime, Duration, Utc};
+use kit::{Money, Window, money::Currency};
+
+impl Order {
+    /// Where it stands.
+    pub const fn standing(&self) -> Standing {
+        Standing { state: self.state, disputed: self.disputed }
+    }
+
+    /// Which side `who` is.
+    pub fn side(&self, who: &Who) -> Option<Actor> {
+        match who {
+            Who::System => Some(Actor::System),
+            Who::User { id, .. } if *id == self.customer_id => Some(Actor::Customer),
+            Who::User { id, .. } if Some(*id) == self.provider_user_id => Some(Actor::Provider),
+            Who::User { operator: true, .. } => Some(Actor::Operator),
+            Who::User { operator: false, .. } => None,
+        }
+    }
+
+    /// What a side may do now, by name.
+    pub fn allowed_actions(&self, actor: Actor) -> Vec<&'static str> {
+        let mut names = self.standing().allowed_actions(actor);
+        if !self.payment_wants_customer() {
+            names.retain(|name| *name != Action::ConfirmPayment.name());
+        }
+        names
+    }
+
+    /// Where `action` by `by` leads.
+    pub fn check(&self, action: Action, by: Actor) -> Result<Standing, Error> {
+        self.standing().transition(action, by).map_err(|refused| self.refuse(refused))
+    }
+
+    fn refuse(&self, refused: Refused) -> Error {
+        Error::Refused(refused, self.allowed_actions(refused.by))
+    }
+
+    /// Whether the payment waits for the customer.
+    pub const fn payment_wants_customer(&self) -> bool {
+        matches!(
+            self.payment.state,
+            PaymentState::Declined | PaymentState::ConfirmationRequired | PaymentState::Pending
+        )
+    }
+
+    /// When the work happens.
+    pub fn window(&self) -> Window {
+        let zone = self.time_zone.parse().unwrap_or(chrono_tz_utc());
+        Window { start: self.window_start, end: self.window_end, zone }
+    }
+
+    /// The currency of all its amounts.
+    pub fn currency(&self) -> Currency {
+        Currency::parse("currency", &self.currency).unwrap_or(Currency::EUR)
+    }
+
+    /// An amount in the order's currency.
+    pub fn money(&self, minor_units: i64) -> Money {
+        Money::new(self.currency(), minor_units)
+    }
+
+    /// What the customer owes now: the price, or the fee once that is all there is.
+    pub fn due(&self) -> i64 {
+        self.progress.cancellation.as_ref().map_or(self.total, |cancellation| cancellation.fee)
+    }
+
+    /// What the provider earns before commission when the customer pays `amount` of the price.
+    pub fn provider_gross(&self, amount: i64) -> i64 {
+        let earned: i64 = self
+            .terms
+            .lines
+            .iter()
+            .filter(|line| line.earner == Party::Provider)
+            .fold(0, |sum, line| sum.saturating_add(line.total));
+        let earned = earned.clamp(0, self.total.max(0));
+        if amount >= self.total {
+            return earned;
+        }
+        let part = i128::from(earned) * i128::from(amount.max(0)) / i128::from(self.total.max(1));
+        i64::try_from(part).unwrap_or(earned)
+    }
+
+    /// What cancelling costs in `state`, or not being there when it is `NO_SHOW`.
+    pub fn charge(&self, state: State, actor: Actor, fault: Fault, now: DateTime<Utc>) -> Charge {
+        let case = Case {
+            vertical: &self.vertical,
+            actor,
+            fault,
+            state,
+            until_start: self.window_start - now,
+            since_assignment: self.progress.assigned_at.map(|at| now - at),
+        };
+        self.terms.policy.charge(&case, self.total)
+    }
+
+    /// When the present state ends by itself.
+    pub fn deadline(&self, timing: &Timing) -> Option<DateTime<Utc>> {
+        let progress = &self.progress;
+        let abandoned = self.window_end + seconds(timing.abandoned_s);
+        match self.state {
+            State::PendingPayment if self.booking => {
+                Some(self.created_at + seconds(timing.booking_lease_s))
+            }
+            State::PendingPayment => Some(self.hold_expires_at),
+            State::Requested => {
+                let asked = progress.requested_at.unwrap_or(self.created_at);
+                let latest = (self.window_start + Duration::days(1)).min(self.window_end);
+                Some(latest.min(asked + seconds(timing.request_s)))
+            }
+            State::Searching => progress.wave_until,
+            State::Assigned | State::EnRoute => Some(abandoned),
+            State::Arrived => match progress.arrived_at {
+                Some(at) if progress.contact_attempts >= timing.contact_attempts => {
+                    Some(at + seconds(timing.waiting_s) * 2)
+                }
+                _ => Some(abandoned),
+            },
+            State::AwaitingApproval => progress.change.as_ref().map(|change| change.valid_till),
+            State::Delivered if !self.disputed => {
+                progress.delivered_at.map(|at| at + seconds(timing.acceptance_s))
+            }
+            State::Completed if !progress.reviews_over => self.reviews_end(timing),
+            State::Delivered
+            | State::Completed
+            | State::InProgress
+            | State::ChangesRequested
+            | State::Closed
+            | State::Expired
+            | State::Declined
+            | State::NoProvider
+            | State::NoShow
+            | State::Cancelled
+            | State::Aborted => None,
+        }
+    }
+
+    /// When the time for reviews is over.
+    pub fn reviews_end(&self, timing: &Timing) -> Option<DateTime<Utc>> {
+        self.progress.completed_at.map(|at| at + seconds(timing.review_s))
+    }
+
+    /// When the method on file is to be authorised, or asked for again, or the order given up for want of money.
+    pub fn authorize_at(&self, timing: &Timing) -> Option<DateTime<Utc>> {
+        let waits = match self.payment.state {
+            PaymentState::MethodSaved => true,
+            PaymentState::Pending | PaymentState::Declined | PaymentState::ConfirmationRequired => {
+                self.payment.late_attempts > 0
+            }
+            PaymentState::None
+            | PaymentState::Authorized
+            | PaymentState::Captured
+            | PaymentState::Released => false,
+        };
+        if self.booking || !waits || !self.state.is_before_work() {
+            return None;
+        }
+        let attempt = usize::try_from(self.payment.late_attempts).unwrap_or(usize::MAX);
+        let before = timing.authorize_late_s.get(attempt).or(timing.authorize_late_s.last())?;
+        Some(self.window_start - seconds(*before))
+    }
+
+    /// Whether the method on file was tried as often as it may be.
+    pub fn authorizations_spent(&self, timing: &Timing) -> bool {
+        let attempts = usize::try_from(self.payment.late_attempts).unwrap_or(usize::MAX);
+        attempts + 1 >= timing.authorize_late_s.len()
+    }
+
+    /// Whether the start is close enough for the price to be authorised now.
+    pub fn authorizes_now(&self, timing: &Timing, now: DateTime<Utc>) -> bool {
+        self.window_start <= now + seconds(timing.authorize_within_s)
+    }
+
+    /// The key of the present attempt to authorise.
+    pub fn attempt_key(&self) -> String {
+        match self.payment.key.as_str() {
+            "" => format!("{}:0", self.id),
+            key => key.to_owned(),
+        }
+    }
+
+    /// The key of the next attempt to authorise the method on file.
+    pub fn late_key(&self) -> String {
+        format!("{}:late:{}", self.id, self.payment.late_attempts)
+    }
+
+    /// Whether money is kept although the order is over.
+    pub fn keeps_money(&self) -> bool {
+        match self.state {
+            State::Expired | State::Declined | State::NoProvider => false,
+            State::NoShow | State::Cancelled | State::Aborted => self.due() > 0,
+            State::PendingPayment
+            | State::Requested
+            | State::Searching
+            | State::Assigned
+            | State::EnRoute
+            | State::Arrived
+            | State::InProgress
+            | State::AwaitingApproval
+            | State::Delivered
+            | State::ChangesRequested
+            | State::Completed
+            | State::Closed => true,
+        }
+    }
+}

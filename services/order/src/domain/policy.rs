@@ -1,0 +1,202 @@
+//! What cancelling costs: a versioned matrix, kept with the quote. The first row that matches decides.
+
+use super::state::{Actor, State};
+use chrono::Duration;
+use sea_orm::FromJsonQueryResult;
+use serde::{Deserialize, Serialize};
+
+/// Whose fault a cancellation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The customer's.
+    Customer,
+    /// The provider's.
+    Provider,
+    /// Both sides'.
+    Shared,
+    /// Nobody's.
+    None,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 4] = [Self::Customer, Self::Provider, Self::Shared, Self::None];
+
+    /// The fault's name in contracts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Provider => "provider",
+            Self::Shared => "shared",
+            Self::None => "none",
+        }
+    }
+
+    /// The fault of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.name() == name)
+    }
+}
+
+/// One row of the matrix. A criterion that is absent matches everything; amounts in minor units.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rule {
+    /// Only this vertical.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vertical: Option<String>,
+    /// Only this side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+    /// Only this fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+    /// Only these states; `NO_SHOW` stands for a customer who is not there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<State>,
+    /// Only when fewer hours than this are left to the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within_hours: Option<i64>,
+    /// Only when a provider took the order fewer minutes ago.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within_minutes_of_assignment: Option<i64>,
+    /// Percent of the price.
+    pub percent: i64,
+    /// On top of the percentage.
+    pub flat: i64,
+    /// Smallest fee.
+    pub least: i64,
+    /// Largest fee.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub most: Option<i64>,
+    /// Percent of the fee that the provider earns.
+    pub provider_share: i64,
+    /// Whether an operator may waive the fee.
+    pub waivable: bool,
+}
+
+/// The matrix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Its version.
+    pub version: String,
+    /// Its rows, in the order in which they are tried.
+    pub rules: Vec<Rule>,
+}
+
+/// The case to decide.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// Key of the vertical.
+    pub vertical: &'a str,
+    /// Who cancels.
+    pub actor: Actor,
+    /// Whose fault it is.
+    pub fault: Fault,
+    /// Where the order stands, or `NO_SHOW`.
+    pub state: State,
+    /// Time left to the start; negative after it.
+    pub until_start: Duration,
+    /// Time since a provider took the order.
+    pub since_assignment: Option<Duration>,
+}
+
+/// What a cancellation costs, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Charge {
+    /// What the customer pays.
+    pub fee: i64,
+    /// What the provider earns of it before commission.
+    pub provider_gross: i64,
+    /// Whether an operator may waive it.
+    pub waivable: bool,
+}
+
+impl Default for Policy {
+    /// Free before a provider has taken the order and when the fault is not the customer's; half the price within a
+    /// day of the start; the whole price when nobody is there.
+    fn default() -> Self {
+        let rule = Rule::default;
+        let taken = vec![State::Assigned, State::EnRoute, State::Arrived];
+        let rules = vec![
+            Rule { fault: Some(Fault::Provider), ..rule() },
+            Rule { fault: Some(Fault::None), ..rule() },
+            Rule {
+                states: vec![State::PendingPayment, State::Requested, State::Searching],
+                ..rule()
+            },
+            Rule {
+                vertical: Some("transport".to_owned()),
+                within_minutes_of_assignment: Some(2),
+                ..rule()
+            },
+            Rule { states: vec![State::NoShow], percent: 100, provider_share: 100, ..rule() },
+            Rule {
+                fault: Some(Fault::Shared),
+                states: taken.clone(),
+                within_hours: Some(24),
+                percent: 25,
+                provider_share: 100,
+                waivable: true,
+                ..rule()
+            },
+            Rule {
+                fault: Some(Fault::Customer),
+                states: taken,
+                within_hours: Some(24),
+                percent: 50,
+                provider_share: 100,
+                waivable: true,
+                ..rule()
+            },
+        ];
+        Self { version: "2027-05".to_owned(), rules }
+    }
+}
+
+impl Policy {
+    /// The rows that can concern a vertical: what its quotes keep.
+    #[must_use]
+    pub fn of_vertical(&self, vertical: &str) -> Self {
+        let concerns = |rule: &&Rule| rule.vertical.as_deref().is_none_or(|it| it == vertical);
+        let rules = self.rules.iter().filter(concerns).cloned().collect();
+        Self { version: self.version.clone(), rules }
+    }
+
+    /// What the case costs. No row, no fee; never more than the price.
+    pub fn charge(&self, case: &Case<'_>, total: i64) -> Charge {
+        let Some(rule) = self.rules.iter().find(|rule| rule.matches(case)) else {
+            return Charge::default();
+        };
+        let percentage = i128::from(total) * i128::from(rule.percent.clamp(0, 100)) / 100;
+        let percentage = i64::try_from(percentage).unwrap_or(total);
+        let most = rule.most.unwrap_or(total).min(total).max(0);
+        let fee = percentage.saturating_add(rule.flat).max(rule.least).clamp(0, most);
+        let share = i128::from(fee) * i128::from(rule.provider_share.clamp(0, 100)) / 100;
+        let provider_gross = i64::try_from(share).unwrap_or(fee);
+        Charge { fee, provider_gross, waivable: rule.waivable }
+    }
+}
+
+impl Rule {
+    fn matches(&self, case: &Case<'_>) -> bool {
+        let below = |limit: Option<i64>,
+                     left: Option<Duration>,
+                     unit: fn(i64) -> Option<Duration>| {
+            let reached = |limit| unit(limit).zip(left).is_some_and(|(limit, left)| left < limit);
+            limit.is_none_or(reached)
+        };
+        self.vertical.as_deref().is_none_or(|it| it == case.vertical)
+            && self.actor.is_none_or(|it| it == case.actor)
+            && self.fault.is_none_or(|it| it == case.fault)
+            && (self.states.is_empty() || self.states.contains(&case.state))
+            && below(self.within_hours, Some(case.until_start), Duration::try_hours)
+            && below(
+                self.within_minutes_of_assignment,
+                case.since_assignment,
+                Duration::try_minutes,
+            )
+    }
+}

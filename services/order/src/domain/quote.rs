@@ -1,0 +1,72 @@
+//! Quotes: what a price is made of, and what binds it to its inputs.
+
+use super::{Details, Error, Line, Place, ProviderId, Quote};
+use chrono::{DateTime, Utc};
+use kit::{Window, money::Currency};
+use sha2::{Digest, Sha256};
+
+/// The sum of a price's lines. A price is in one currency and not negative.
+pub fn price(lines: &[(Line, Currency)]) -> Result<(i64, Currency), Error> {
+    let currency = lines.first().map_or(Currency::EUR, |(_, currency)| *currency);
+    let refused = |what: &str| Error::Kit(kit::Error::internal(format!("the price {what}")));
+    if lines.iter().any(|(_, other)| *other != currency) {
+        return Err(refused("mixes currencies"));
+    }
+    let sum = lines.iter().try_fold(0_i64, |sum, (line, _)| sum.checked_add(line.total));
+    match sum {
+        Some(total) if total >= 0 => Ok((total, currency)),
+        _ => Err(refused("is out of range")),
+    }
+}
+
+/// Binds a price to all it was computed from.
+pub fn inputs_hash(
+    vertical: &str,
+    details: &Details,
+    window: &Window,
+    place: &Place,
+    provider: Option<ProviderId>,
+) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update(u64::try_from(bytes.len()).unwrap_or_default().to_be_bytes());
+        hash.update(bytes);
+    };
+    part(vertical.as_bytes());
+    part(&details.0);
+    part(&window.start.timestamp_micros().to_be_bytes());
+    part(&window.end.timestamp_micros().to_be_bytes());
+    part(window.zone.name().as_bytes());
+    for text in place.lines.iter().chain([&place.postcode, &place.city, &place.country]) {
+        part(text.as_bytes());
+    }
+    part(&place.lat.to_be_bytes());
+    part(&place.lng.to_be_bytes());
+    part(provider.map(|id| id.to_string()).unwrap_or_default().as_bytes());
+    hash.finalize().to_vec()
+}
+
+impl Quote {
+    /// When the work shall happen.
+    pub fn window(&self) -> Window {
+        Window {
+            start: self.window_start,
+            end: self.window_end,
+            zone: self.time_zone.parse().unwrap_or(chrono_tz_utc()),
+        }
+    }
+
+    /// Why a quote that its owner cannot book cannot be booked.
+    pub fn unavailable(&self, now: DateTime<Utc>) -> Error {
+        match self.order_id {
+            Some(order) => Error::QuoteUsed(order.uuid()),
+            None if self.expires_at <= now => Error::QuoteExpired,
+            None => Error::Changed,
+        }
+    }
+}
+
+/// Rows hold zones that were read as such.
+pub(crate) const fn chrono_tz_utc() -> chrono_tz::Tz {
+    chrono_tz::Tz::UTC
+}

@@ -1,0 +1,541 @@
+//! The life of an order: every state, every action, and who may do what in which.
+
+use super::error::Refused;
+use sea_orm::{DeriveActiveEnum, EnumIter};
+use serde::{Deserialize, Serialize};
+
+/// Where an order stands.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    /// The slot is held while the payment is being authorised.
+    PendingPayment,
+    /// The named provider has been asked.
+    Requested,
+    /// Offers are out to several providers.
+    Searching,
+    /// A provider has taken the order.
+    Assigned,
+    /// The provider is on the way.
+    EnRoute,
+    /// The provider is at the door.
+    Arrived,
+    /// The work has begun.
+    InProgress,
+    /// The work waits for the customer to decide on a change order.
+    AwaitingApproval,
+    /// The provider says the work is done.
+    Delivered,
+    /// The customer asked for rework.
+    ChangesRequested,
+    /// The work is accepted and paid.
+    Completed,
+    /// Payout and reviews are over.
+    Closed,
+    /// The booking or the request ran out of time.
+    Expired,
+    /// The named provider said no.
+    Declined,
+    /// Nobody took the order.
+    NoProvider,
+    /// The customer was not there.
+    NoShow,
+    /// Cancelled before the work began.
+    Cancelled,
+    /// The work was broken off.
+    Aborted,
+}
+
+/// A side of an order.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum Actor {
+    /// Whoever booked.
+    Customer,
+    /// Whoever renders the service.
+    Provider,
+    /// Whoever runs the marketplace.
+    Operator,
+    /// The payment service.
+    Payment,
+    /// A timer, or a fact of another service.
+    System,
+}
+
+impl Actor {
+    /// The side's name in contracts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Provider => "provider",
+            Self::Operator => "operator",
+            Self::Payment => "payment",
+            Self::System => "system",
+        }
+    }
+}
+
+/// What can be done to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Go on with a payment that wants the customer.
+    ConfirmPayment,
+    /// The payment is authorised or its method on file; search unless a provider is named.
+    Authorize {
+        /// Whether nobody is named.
+        search: bool,
+    },
+    /// The time of the state is over.
+    Expire,
+    /// The named provider takes it.
+    Accept,
+    /// The named provider turns it down; search when the customer opted in.
+    Decline {
+        /// Whether others are asked.
+        search: bool,
+    },
+    /// Offers go out to a wave of providers.
+    SendOffers,
+    /// A provider takes an offer.
+    TakeOffer,
+    /// Nobody is left to ask.
+    Exhaust,
+    /// The provider sets out.
+    Depart,
+    /// The provider reaches the door.
+    Arrive,
+    /// The provider tries to reach the customer.
+    ContactAttempt,
+    /// The vertical says that nobody let the provider in.
+    AccessFailed,
+    /// The work begins.
+    Start,
+    /// The customer is not there.
+    NoShow,
+    /// More work is proposed.
+    ProposeChange,
+    /// The customer agrees to more work.
+    ApproveChange,
+    /// The customer refuses more work, or the provider takes the proposal back.
+    RejectChange,
+    /// The work is done.
+    Deliver,
+    /// The work is accepted.
+    AcceptDelivery,
+    /// The work goes back for rework.
+    RequestChanges,
+    /// Everything is over.
+    Close,
+    /// The assignment is given up; search again, or end when that was tried too often.
+    Reassign {
+        /// Whether others are asked.
+        again: bool,
+    },
+    /// Ask what cancelling costs.
+    PreviewCancel,
+    /// Cancel.
+    Cancel,
+    /// Move to another window.
+    Reschedule,
+    /// Break the work off.
+    Abort,
+    /// Open a dispute.
+    Dispute,
+    /// Resolve the dispute.
+    ResolveDispute,
+    /// Review the other side.
+    Review,
+    /// Write to the other side.
+    PostMessage,
+    /// Add evidence.
+    AddProof,
+}
+
+impl Action {
+    /// Every action, in each of its forms.
+    pub const ALL: [Self; 34] = [
+        Self::ConfirmPayment,
+        Self::Authorize { search: false },
+        Self::Authorize { search: true },
+        Self::Expire,
+        Self::Accept,
+        Self::Decline { search: false },
+        Self::Decline { search: true },
+        Self::SendOffers,
+        Self::TakeOffer,
+        Self::Exhaust,
+        Self::Depart,
+        Self::Arrive,
+        Self::ContactAttempt,
+        Self::AccessFailed,
+        Self::Start,
+        Self::NoShow,
+        Self::ProposeChange,
+        Self::ApproveChange,
+        Self::RejectChange,
+        Self::Deliver,
+        Self::AcceptDelivery,
+        Self::RequestChanges,
+        Self::Close,
+        Self::Reassign { again: true },
+        Self::Reassign { again: false },
+        Self::PreviewCancel,
+        Self::Cancel,
+        Self::Reschedule,
+        Self::Abort,
+        Self::Dispute,
+        Self::ResolveDispute,
+        Self::Review,
+        Self::PostMessage,
+        Self::AddProof,
+    ];
+
+    /// The action's name in contracts: the verb of its path where it has one.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ConfirmPayment => "confirmPayment",
+            Self::Authorize { .. } => "authorize",
+            Self::Expire => "expire",
+            Self::Accept => "accept",
+            Self::Decline { .. } => "decline",
+            Self::SendOffers => "sendOffers",
+            Self::TakeOffer => "acceptOffer",
+            Self::Exhaust => "exhaust",
+            Self::Depart => "depart",
+            Self::Arrive => "arrive",
+            Self::ContactAttempt => "contactAttempt",
+            Self::AccessFailed => "accessFailed",
+            Self::Start => "start",
+            Self::NoShow => "noShow",
+            Self::ProposeChange => "proposeChange",
+            Self::ApproveChange => "approveChange",
+            Self::RejectChange => "rejectChange",
+            Self::Deliver => "deliver",
+            Self::AcceptDelivery => "acceptDelivery",
+            Self::RequestChanges => "requestChanges",
+            Self::Close => "close",
+            Self::Reassign { .. } => "reassign",
+            Self::PreviewCancel => "previewCancel",
+            Self::Cancel => "cancel",
+            Self::Reschedule => "reschedule",
+            Self::Abort => "abort",
+            Self::Dispute => "dispute",
+            Self::ResolveDispute => "resolveDispute",
+            Self::Review => "review",
+            Self::PostMessage => "postMessage",
+            Self::AddProof => "addProof",
+        }
+    }
+}
+
+/// Where an order stands, and whether a dispute lies over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Standing {
+    /// Its state.
+    pub state: State,
+    /// Whether a dispute freezes it.
+    pub disputed: bool,
+}
+
+impl Standing {
+    /// The whole life of an order. Actors are part of it: a side that may not do a thing is refused like a state that
+    /// does not allow it. A new state does not compile until its actions are decided.
+    pub fn transition(self, action: Action, by: Actor) -> Result<Self, Refused> {
+        let refused = || Refused { standing: self, action, by };
+        if let Some(overlay) = self.overlay(action, by) {
+            return overlay.ok_or_else(refused);
+        }
+        let state = self.state.next(action, by).ok_or_else(refused)?;
+        // Work that is broken off is settled by an operator.
+        let disputed = self.disputed || action == Action::Abort;
+        Ok(Self { state, disputed })
+    }
+
+    /// What a dispute adds: whether it can be opened and resolved, and what it freezes.
+    fn overlay(self, action: Action, by: Actor) -> Option<Option<Self>> {
+        use Action::{AcceptDelivery, Close, Dispute, ResolveDispute};
+        use Actor::{Customer, Operator, Payment, Provider, System};
+        match (action, by, self.disputed) {
+            (Dispute, Customer | Provider | Operator, false) => {
+                Some(self.state.disputable().then_some(Self { disputed: true, ..self }))
+            }
+            (Dispute, Payment, false) => {
+                Some(self.state.was_charged().then_some(Self { disputed: true, ..self }))
+            }
+            (ResolveDispute, Operator, true) => Some(Some(Self { disputed: false, ..self })),
+            (Dispute | ResolveDispute, ..) | (AcceptDelivery, Customer | System, true) => {
+                Some(None)
+            }
+            (Close, System, true) => Some(None),
+            _ => None,
+        }
+    }
+
+    /// What `actor` may do now, by name.
+    pub fn allowed_actions(self, actor: Actor) -> Vec<&'static str> {
+        let mut names: Vec<&'static str> = Action::ALL
+            .into_iter()
+            .filter(|action| self.transition(*action, actor).is_ok())
+            .map(Action::name)
+            .collect();
+        names.dedup();
+        names
+    }
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 18] = [
+        Self::PendingPayment,
+        Self::Requested,
+        Self::Searching,
+        Self::Assigned,
+        Self::EnRoute,
+        Self::Arrived,
+        Self::InProgress,
+        Self::AwaitingApproval,
+        Self::Delivered,
+        Self::ChangesRequested,
+        Self::Completed,
+        Self::Closed,
+        Self::Expired,
+        Self::Declined,
+        Self::NoProvider,
+        Self::NoShow,
+        Self::Cancelled,
+        Self::Aborted,
+    ];
+
+    /// Whether a dispute may be opened by a side of the order.
+    const fn disputable(self) -> bool {
+        match self {
+            Self::InProgress
+            | Self::AwaitingApproval
+            | Self::Delivered
+            | Self::ChangesRequested
+            | Self::Completed
+            | Self::NoShow
+            | Self::Cancelled => true,
+            // Aborted work is disputed from the start; once that is resolved, it is.
+            Self::Aborted
+            | Self::PendingPayment
+            | Self::Requested
+            | Self::Searching
+            | Self::Assigned
+            | Self::EnRoute
+            | Self::Arrived
+            | Self::Closed
+            | Self::Expired
+            | Self::Declined
+            | Self::NoProvider => false,
+        }
+    }
+
+    /// Whether money may have moved that a bank can take back.
+    const fn was_charged(self) -> bool {
+        matches!(
+            self,
+            Self::Completed | Self::Closed | Self::NoShow | Self::Cancelled | Self::Aborted
+        )
+    }
+
+    /// Whether nothing but a dispute can follow.
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Closed
+                | Self::Expired
+                | Self::Declined
+                | Self::NoProvider
+                | Self::NoShow
+                | Self::Cancelled
+                | Self::Aborted
+        )
+    }
+
+    /// Whether the work has not begun, so that the order can be cancelled.
+    pub const fn is_before_work(self) -> bool {
+        matches!(
+            self,
+            Self::PendingPayment
+                | Self::Requested
+                | Self::Searching
+                | Self::Assigned
+                | Self::EnRoute
+                | Self::Arrived
+        )
+    }
+
+    /// The state after `action` by `by`; none when it is refused.
+    fn next(self, action: Action, by: Actor) -> Option<Self> {
+        match self {
+            Self::PendingPayment => pending_payment(action, by),
+            Self::Requested => requested(action, by),
+            Self::Searching => searching(action, by),
+            Self::Assigned => assigned(action, by),
+            Self::EnRoute => en_route(action, by),
+            Self::Arrived => arrived(action, by),
+            Self::InProgress => in_progress(action, by),
+            Self::AwaitingApproval => awaiting_approval(action, by),
+            Self::Delivered => delivered(action, by),
+            Self::ChangesRequested => changes_requested(action, by),
+            Self::Completed => completed(action, by),
+            Self::NoShow | Self::Cancelled | Self::Aborted => evidence(self, action, by),
+            Self::Closed | Self::Expired | Self::Declined | Self::NoProvider => None,
+        }
+    }
+}
+
+fn pending_payment(action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::Authorize { search: false }, Actor::Payment) => Some(State::Requested),
+        (Action::Authorize { search: true }, Actor::Payment) => Some(State::Searching),
+        (Action::ConfirmPayment, Actor::Customer) => Some(State::PendingPayment),
+        (Action::Expire, Actor::System) => Some(State::Expired),
+        _ => cancel(State::PendingPayment, action, by),
+    }
+}
+
+fn requested(action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::Accept, Actor::Provider | Actor::Operator) => Some(State::Assigned),
+        (Action::Decline { search: false }, Actor::Provider | Actor::Operator) => {
+            Some(State::Declined)
+        }
+        (Action::Decline { search: true }, Actor::Provider | Actor::Operator) => {
+            Some(State::Searching)
+        }
+        (Action::Expire, Actor::System) => Some(State::Expired),
+        (Action::ConfirmPayment | Action::Reschedule, Actor::Customer)
+        | (Action::PostMessage, Actor::Customer | Actor::Provider) => Some(State::Requested),
+        _ => cancel(State::Requested, action, by),
+    }
+}
+
+fn searching(action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::SendOffers, Actor::System) | (Action::ConfirmPayment, Actor::Customer) => {
+            Some(State::Searching)
+        }
+        (Action::TakeOffer, Actor::Provider) => Some(State::Assigned),
+        (Action::Exhaust, Actor::System) => Some(State::NoProvider),
+        _ => cancel(State::Searching, action, by),
+    }
+}
+
+fn assigned(action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::Depart, Actor::Provider) => Some(State::EnRoute),
+        (Action::ConfirmPayment | Action::Reschedule, Actor::Customer) => Some(State::Assigned),
+        _ => before_work(State::Assigned, action, by),
+    }
+}
+
+fn en_route(action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::Arrive, Actor::Provider) => Some(State::Arrived),
+        _ => before_work(State::EnRoute, action, by),
+    }
+}
+
+fn arrived(action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::Start, Actor::Provider) => Some(State::InProgress),
+        (Action::ContactAttempt | Action::AddProof, Actor::Provider)
+        | (Action::AccessFailed, Actor::System) => Some(State::Arrived),
+        (Action::NoShow, Actor::Provider | Actor::System) => Some(State::NoShow),
+        _ => before_work(State::Arrived, action, by),
+    }
+}
+
+/// What holds from the assignment to the start.
+fn before_work(state: State, action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::Reassign { again: true }, Actor::Provider | Actor::Operator) => {
+            Some(State::Searching)
+        }
+        (Action::Reassign { again: false }, Actor::Provider | Actor::Operator) => {
+            Some(State::NoProvider)
+        }
+        (Action::PostMessage, Actor::Customer | Actor::Provider) => Some(state),
+        _ => cancel(state, action, by),
+    }
+}
+
+/// What holds until the start.
+fn cancel(state: State, action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::PreviewCancel, Actor::Customer | Actor::Operator) => Some(state),
+        (Action::Cancel, Actor::Customer | Actor::Operator | Actor::System) => {
+            Some(State::Cancelled)
+        }
+        _ => None,
+    }
+}
+
+fn in_progress(action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::ProposeChange, Actor::Provider) => Some(State::AwaitingApproval),
+        (Action::Deliver, Actor::Provider) => Some(State::Delivered),
+        (Action::Abort, Actor::Operator) => Some(State::Aborted),
+        _ => talk(State::InProgress, action, by),
+    }
+}
+
+fn awaiting_approval(action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::ApproveChange, Actor::Customer)
+        | (Action::RejectChange, Actor::Customer | Actor::Provider)
+        | (Action::Expire, Actor::System) => Some(State::InProgress),
+        (Action::Abort, Actor::Operator) => Some(State::Aborted),
+        _ => talk(State::AwaitingApproval, action, by),
+    }
+}
+
+fn delivered(action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::AcceptDelivery, Actor::Customer | Actor::Operator | Actor::System) => {
+            Some(State::Completed)
+        }
+        (Action::RequestChanges, Actor::Customer) => Some(State::ChangesRequested),
+        _ => talk(State::Delivered, action, by),
+    }
+}
+
+fn changes_requested(action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::Deliver, Actor::Provider) => Some(State::Delivered),
+        // Whoever asked for rework may do without it, and an operator may end a quarrel.
+        (Action::AcceptDelivery, Actor::Customer | Actor::Operator) => Some(State::Completed),
+        _ => talk(State::ChangesRequested, action, by),
+    }
+}
+
+fn completed(action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::Review, Actor::Customer | Actor::Provider) => Some(State::Completed),
+        (Action::Close, Actor::System) => Some(State::Closed),
+        _ => talk(State::Completed, action, by),
+    }
+}
+
+/// Both sides write and add evidence while the work goes on and after it.
+fn talk(state: State, action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::PostMessage, Actor::Customer | Actor::Provider) => Some(state),
+        _ => evidence(state, action, by),
+    }
+}
+
+fn evidence(state: State, action: Action, by: Actor) -> Option<State> {
+    match (action, by) {
+        (Action::AddProof, Actor::Customer | Actor::Provider) => Some(state),
+        _ => None,
+    }
+}

@@ -1,0 +1,92 @@
+//! How long things take. Seconds, so that a configuration can say them.
+
+use chrono::Duration;
+use serde::Deserialize;
+
+/// The times of the marketplace.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timing {
+    /// How long a quote can be booked.
+    pub quote_s: i64,
+    /// How long a booking may take before its timer takes it up.
+    pub booking_lease_s: i64,
+    /// How long a slot is held for the payment.
+    pub hold_s: i64,
+    /// How long a named provider may take to answer.
+    pub request_s: i64,
+    /// How long offers of a wave stand.
+    pub offer_s: i64,
+    /// Waves before the search is given up.
+    pub waves: i32,
+    /// Providers in a wave.
+    pub wave_size: i32,
+    /// How often an assignment may be given up.
+    pub reassignments: u32,
+    /// How long before the start a provider may set out.
+    pub departure_s: i64,
+    /// How far from the place an arrival is not flagged, in metres.
+    pub arrival_m: f64,
+    /// How long a provider waits at the door.
+    pub waiting_s: i64,
+    /// Attempts to reach the customer before they count as absent.
+    pub contact_attempts: u32,
+    /// Wrong start codes before no more are taken.
+    pub start_codes: u32,
+    /// How long a change order can be approved.
+    pub change_s: i64,
+    /// How long a delivery can be looked at before it counts as accepted.
+    pub acceptance_s: i64,
+    /// How long reviews can be written.
+    pub review_s: i64,
+    /// How long after the completion the payout falls due.
+    pub payout_s: i64,
+    /// How long a preview of a cancellation is good.
+    pub cancel_token_s: i64,
+    /// How long before the start an order can be moved.
+    pub reschedule_s: i64,
+    /// How long after its end an order that nobody rendered is cancelled.
+    pub abandoned_s: i64,
+    /// How close the start must be for the price to be authorised at once.
+    pub authorize_within_s: i64,
+    /// How long before the start a method on file is authorised, asked for again, and at last the order cancelled.
+    pub authorize_late_s: Vec<i64>,
+}
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            quote_s: 30 * MINUTE,
+            booking_lease_s: 30,
+            hold_s: 15 * MINUTE,
+            request_s: 6 * DAY,
+            offer_s: 10 * MINUTE,
+            waves: 3,
+            wave_size: 3,
+            reassignments: 3,
+            departure_s: 3 * HOUR,
+            arrival_m: 150.0,
+            waiting_s: 15 * MINUTE,
+            contact_attempts: 2,
+            start_codes: 5,
+            change_s: 30 * MINUTE,
+            acceptance_s: 2 * DAY,
+            review_s: 7 * DAY,
+            payout_s: 2 * DAY,
+            cancel_token_s: 10 * MINUTE,
+            reschedule_s: DAY,
+            abandoned_s: DAY,
+            authorize_within_s: 6 * DAY,
+            authorize_late_s: vec![DAY, 18 * HOUR, 12 * HOUR, 6 * HOUR, 3 * HOUR],
+        }
+    }
+}
+
+/// The span of so many seconds; a configured one is bounded, so that no sum leaves the calendar.
+pub fn seconds(count: i64) -> Duration {
+    Duration::seconds(count.clamp(-3650 * DAY, 3650 * DAY))
+}

@@ -1,0 +1,387 @@
+//! The values that orders are made of: ids, prices, places, payment and progress.
+
+use super::{policy::Policy, state::State};
+use chrono::{DateTime, Utc};
+use sea_orm::{DeriveActiveEnum, DeriveValueType, EnumIter, FromJsonQueryResult};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use uuid::Uuid;
+
+/// An account, owned by user.
+pub enum Account {}
+/// A provider profile, owned by provider.
+pub enum Profile {}
+/// The id of an account.
+pub type AccountId = kit::Id<Account>;
+/// The id of a provider profile.
+pub type ProviderId = kit::Id<Profile>;
+/// The id of a quote.
+pub type QuoteId = kit::Id<crate::entity::quote::Model>;
+/// The id of an order.
+pub type OrderId = kit::Id<crate::entity::order::Model>;
+/// The id of an offer.
+pub type OfferId = kit::Id<crate::entity::offer::Model>;
+/// The id of a change order.
+pub type ChangeId = kit::Id<crate::entity::change_order::Model>;
+
+/// A person's own words: never printed.
+#[derive(Clone, Default, PartialEq, Eq, DeriveValueType)]
+pub struct Private(pub String);
+
+impl fmt::Debug for Private {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Inputs of a vertical, as the bytes of a `google.protobuf.Struct`. They may hold personal data: never printed.
+#[derive(Clone, Default, PartialEq, Eq, DeriveValueType)]
+pub struct Details(pub Vec<u8>);
+
+impl fmt::Debug for Details {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+/// A postal address with its position: never printed.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// Street lines.
+    pub lines: Vec<String>,
+    /// Postal code.
+    pub postcode: String,
+    /// Town.
+    pub city: String,
+    /// ISO 3166-1 alpha-2 code.
+    pub country: String,
+    /// Degrees north.
+    pub lat: f64,
+    /// Degrees east.
+    pub lng: f64,
+    /// How to get in.
+    pub access_notes: String,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Who pays or earns a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// The customer.
+    Customer,
+    /// The provider.
+    Provider,
+    /// QuickServe.
+    Platform,
+}
+
+/// One line of a price.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Stable code.
+    pub code: String,
+    /// How many units.
+    pub quantity: f64,
+    /// What is counted.
+    pub unit: String,
+    /// Total in minor units; negative for a discount.
+    pub total: i64,
+    /// Who pays it.
+    pub payer: Party,
+    /// Who earns it before commission.
+    pub earner: Party,
+}
+
+/// What a job requires of its provider. Spans in seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requirements {
+    /// Skills.
+    pub skills: Vec<String>,
+    /// Documents that must be valid on the date.
+    pub documents: Vec<String>,
+    /// People.
+    pub crew_size: i32,
+    /// Time the work takes.
+    pub duration_s: i64,
+    /// Time kept free before.
+    pub buffer_before_s: i64,
+    /// Time kept free after.
+    pub buffer_after_s: i64,
+}
+
+/// What was agreed, as the quote had it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct Terms {
+    /// Where.
+    pub place: Place,
+    /// For how much.
+    pub lines: Vec<Line>,
+    /// By whom.
+    pub requirements: Requirements,
+    /// What cancelling costs.
+    pub policy: Policy,
+}
+
+/// Where the payment stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PaymentState {
+    /// Nothing was asked.
+    #[default]
+    None,
+    /// Not known yet.
+    Pending,
+    /// The customer must confirm.
+    ConfirmationRequired,
+    /// Declined.
+    Declined,
+    /// On file.
+    MethodSaved,
+    /// Authorised.
+    Authorized,
+    /// Captured.
+    Captured,
+    /// Nothing is kept.
+    Released,
+}
+
+/// The payment of an order, as its answers told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+#[serde(default)]
+pub struct Payment {
+    /// Where it stands.
+    pub state: PaymentState,
+    /// The intent.
+    pub payment_id: Option<Uuid>,
+    /// The method the customer chose, if not their default.
+    pub method_id: Option<Uuid>,
+    /// Counts the attempts from 0; part of their key.
+    pub attempt: u32,
+    /// The key of the last attempt; empty for the first.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub key: String,
+    /// Attempts to authorise a method on file close to the start.
+    pub late_attempts: u32,
+    /// Why it was declined.
+    pub decline_reason: String,
+    /// Where the customer confirms.
+    pub confirmation_url: String,
+}
+
+/// How an order was cancelled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancellation {
+    /// By whom.
+    pub actor: super::state::Actor,
+    /// Why.
+    pub reason: String,
+    /// Whose fault.
+    pub fault: super::policy::Fault,
+    /// What the customer pays, in minor units.
+    pub fee: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A change order that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingChange {
+    /// Which.
+    pub id: ChangeId,
+    /// What it adds, in minor units.
+    pub amount: i64,
+    /// Until when it can be approved.
+    pub valid_till: DateTime<Utc>,
+}
+
+/// A move to another window that was begun and not finished.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moving {
+    /// New start.
+    pub start: DateTime<Utc>,
+    /// New end.
+    pub end: DateTime<Utc>,
+    /// Zone of the place.
+    pub time_zone: String,
+    /// When it began.
+    pub since: DateTime<Utc>,
+}
+
+/// How far an order has come, beyond what its state says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
+#[serde(default)]
+pub struct Progress {
+    /// When the named provider was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<DateTime<Utc>>,
+    /// When a provider took it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_at: Option<DateTime<Utc>>,
+    /// When the provider reached the door.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arrived_at: Option<DateTime<Utc>>,
+    /// When the work began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it was delivered last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// When it was accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<DateTime<Utc>>,
+    /// Whether the arrival was too far from the place, or without a position.
+    pub arrival_flagged: bool,
+    /// Attempts to reach the customer at the door.
+    pub contact_attempts: u32,
+    /// Wrong start codes of this assignment.
+    pub wrong_codes: u32,
+    /// Assignments so far: each has a start code of its own.
+    pub assignments: u32,
+    /// Searches so far.
+    pub round: i32,
+    /// Waves of the present search.
+    pub wave: i32,
+    /// When the next wave falls due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wave_until: Option<DateTime<Utc>>,
+    /// Providers that are not asked again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<ProviderId>,
+    /// How often the assignment was given up.
+    pub reassigned: u32,
+    /// How it was cancelled, or what not being there costs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancellation: Option<Cancellation>,
+    /// The change order that waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<PendingChange>,
+    /// The move that is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moving: Option<Moving>,
+    /// Stars the customer gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stars_by_customer: Option<i32>,
+    /// Stars the provider gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stars_by_provider: Option<i32>,
+    /// Whether the reviews are published.
+    pub published: bool,
+    /// Whether the time for reviews is over.
+    pub reviews_over: bool,
+    /// Whether the provider has their money, or earns none.
+    pub paid_out: bool,
+    /// What a resolved dispute takes off the price before the capture, in minor units.
+    pub reduction: i64,
+    /// Whether the customer's account is erased.
+    pub erased: bool,
+}
+
+/// Lines of a change order: label and minor units.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct ChangeLines(pub Vec<(String, i64)>);
+
+/// How a change order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ChangeState {
+    /// Undecided.
+    Proposed,
+    /// Agreed and authorised.
+    Approved,
+    /// Refused or taken back.
+    Rejected,
+    /// Out of time.
+    Expired,
+}
+
+/// How an offer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OfferState {
+    /// It can be accepted.
+    Open,
+    /// Taken by this provider.
+    Accepted,
+    /// Turned down.
+    Declined,
+    /// Out of time.
+    Expired,
+    /// Taken by another, or not searched for any more.
+    Revoked,
+}
+
+/// How a dispute stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DisputeState {
+    /// Nobody has added evidence.
+    Open,
+    /// Evidence was added.
+    Evidence,
+    /// The customer was right.
+    ResolvedCustomer,
+    /// The provider was right.
+    ResolvedProvider,
+    /// Both were, in part.
+    ResolvedSplit,
+}
+
+/// What an order owes to another service once its change is committed. Each can be done again without harm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Effect {
+    /// Give back what was authorised or captured.
+    Void {
+        /// Why.
+        reason: String,
+    },
+    /// Capture money; what is authorised beyond it goes back.
+    Capture {
+        /// How much, in minor units.
+        amount: i64,
+        /// What the provider earns of it before commission.
+        provider_gross: i64,
+        /// Whether it is a fee rather than the price.
+        fee: bool,
+        /// Whose work it pays.
+        provider_id: Option<ProviderId>,
+        /// Their account.
+        provider_user_id: Option<AccountId>,
+        /// When the payout falls due.
+        payout_due_at: DateTime<Utc>,
+    },
+    /// Give captured money back.
+    Refund {
+        /// How much, in minor units.
+        amount: i64,
+        /// Names the step.
+        step: String,
+        /// Why.
+        reason: String,
+    },
+    /// Freeze or thaw the payout.
+    Freeze {
+        /// Freeze, or thaw.
+        frozen: bool,
+    },
+    /// Free a provider's time, or everybody's.
+    Release {
+        /// Whose.
+        provider_id: Option<ProviderId>,
+    },
+    /// Tell the vertical of a transition that has happened.
+    Tell {
+        /// State before.
+        from: State,
+        /// State after.
+        to: State,
+        /// Who was assigned then.
+        provider_user_id: Option<AccountId>,
+    },
+}

@@ -1,0 +1,210 @@
+//! At the door and at work: departure, arrival, start code, no-show, change orders, delivery, breaking off.
+
+use super::{
+    Action, Actor, ChangeId, ChangeLines, ChangeState, Draft, Effect, Error, Fault, Line, Party,
+    PaymentState, PendingChange, Row, State, Thing, timing::seconds,
+};
+use crate::entity::change_order;
+
+/// Metres of a degree of latitude.
+const METRES_A_DEGREE: f64 = 111_195.0;
+
+/// Distance in metres between two places that are close to one another, in degrees.
+fn distance_m(a: (f64, f64), b: (f64, f64)) -> f64 {
+    let north = (a.0 - b.0) * METRES_A_DEGREE;
+    let east = (a.1 - b.1) * METRES_A_DEGREE * a.0.to_radians().cos();
+    north.hypot(east)
+}
+
+impl Draft {
+    /// The provider sets out.
+    pub fn depart(&mut self) -> Result<(), Error> {
+        self.act(Action::Depart, "")?;
+        let opens = self.order.window_start - seconds(self.timing.departure_s);
+        if self.now < opens || self.now > self.order.window_end {
+            return Err(Error::DepartureWindow { hours: self.timing.departure_s / 3600 });
+        }
+        self.publish("order.en_route");
+        Ok(())
+    }
+
+    /// The provider is at the door: flagged unless a position shows it.
+    pub fn arrive(&mut self, position: Option<(f64, f64)>) -> Result<(), Error> {
+        let place = &self.order.terms.place;
+        let near = position
+            .is_some_and(|at| distance_m((place.lat, place.lng), at) <= self.timing.arrival_m);
+        self.act(Action::Arrive, if near { "" } else { "FLAGGED" })?;
+        self.order.progress.arrived_at = Some(self.now);
+        self.order.progress.arrival_flagged = !near;
+        self.publish("order.arrived");
+        Ok(())
+    }
+
+    /// The work begins; whether the code is right was found before.
+    pub fn start(&mut self, code_is_right: bool) -> Result<Option<Error>, Error> {
+        self.order.check(Action::Start, self.by)?;
+        let progress = &mut self.order.progress;
+        if progress.wrong_codes >= self.timing.start_codes {
+            return Err(Error::StartCodeLocked);
+        }
+        if !code_is_right {
+            progress.wrong_codes += 1;
+            self.touched = true;
+            let left = self.timing.start_codes - progress.wrong_codes;
+            return Ok(Some(Error::StartCodeWrong { left }));
+        }
+        let paid =
+            matches!(self.order.payment.state, PaymentState::Authorized | PaymentState::Captured);
+        if !paid && self.order.total > 0 {
+            return Err(Error::PaymentNotAuthorized);
+        }
+        self.order.progress.started_at = Some(self.now);
+        self.act(Action::Start, "")?;
+        self.publish("order.started");
+        Ok(None)
+    }
+
+    /// The provider tries to reach the customer.
+    pub fn contact_attempt(&mut self, channel: &str) -> Result<(), Error> {
+        self.act(Action::ContactAttempt, channel)?;
+        self.order.progress.contact_attempts += 1;
+        Ok(())
+    }
+
+    /// The vertical says that nobody let the provider in: as good as an attempt to reach the customer.
+    pub fn access_failed(&mut self) -> Result<(), Error> {
+        self.act_as(Action::AccessFailed, Actor::System, "ACCESS_FAILED")?;
+        self.order.progress.contact_attempts += 1;
+        Ok(())
+    }
+
+    /// The customer is not there.
+    pub fn no_show(&mut self) -> Result<(), Error> {
+        self.order.check(Action::NoShow, self.by)?;
+        if self.order.progress.contact_attempts < self.timing.contact_attempts {
+            return Err(Error::ContactAttemptsMissing);
+        }
+        let waited = self.order.progress.arrived_at.map(|at| self.now - at);
+        if waited.is_none_or(|waited| waited < seconds(self.timing.waiting_s)) {
+            return Err(Error::NoShowTooEarly);
+        }
+        let charge = self.order.charge(State::NoShow, Actor::Provider, Fault::Customer, self.now);
+        self.act(Action::NoShow, "")?;
+        self.charge_fee(charge, Fault::Customer, "NO_SHOW", "NO_SHOW");
+        self.publish("order.no_show").fault = Fault::Customer.name();
+        Ok(())
+    }
+
+    /// The provider proposes more work.
+    pub fn propose_change(
+        &mut self,
+        lines: Vec<(String, i64)>,
+        reason: String,
+    ) -> Result<change_order::Model, Error> {
+        let amount = lines.iter().try_fold(0_i64, |sum, (_, units)| sum.checked_add(*units));
+        let too_much = || kit::Error::invalid("lines", "add up to too much");
+        let amount = amount.filter(|amount| self.order.total.checked_add(*amount).is_some());
+        let amount = amount.ok_or_else(too_much)?;
+        self.act(Action::ProposeChange, "")?;
+        let valid_till = self.now + seconds(self.timing.change_s);
+        let row = change_order::Model {
+            id: self.new_id(),
+            order_id: self.order.id,
+            lines: ChangeLines(lines),
+            reason,
+            amount,
+            state: ChangeState::Proposed,
+            valid_till,
+            created_at: self.now,
+            decided_at: None,
+        };
+        self.order.progress.change = Some(PendingChange { id: row.id, amount, valid_till });
+        self.rows.push(Row::ProposeChange(row.clone()));
+        self.publish("order.change_proposed").addressee = "customer";
+        Ok(row)
+    }
+
+    /// The customer agrees to more work, and the money for it is authorised.
+    pub fn approve_change(&mut self, id: ChangeId) -> Result<(), Error> {
+        let change = self.pending_change(id, Action::ApproveChange)?;
+        self.act(Action::ApproveChange, "")?;
+        self.order.total = self.order.total.saturating_add(change.amount);
+        self.order.terms.lines.push(Line {
+            code: "order.change".to_owned(),
+            quantity: 1.0,
+            unit: "change".to_owned(),
+            total: change.amount,
+            payer: Party::Customer,
+            earner: Party::Provider,
+        });
+        self.decided(id, ChangeState::Approved, "provider");
+        Ok(())
+    }
+
+    /// The customer refuses more work, or the provider takes the proposal back.
+    pub fn reject_change(&mut self, id: ChangeId) -> Result<(), Error> {
+        self.pending_change(id, Action::RejectChange)?;
+        self.act(Action::RejectChange, "")?;
+        let addressee = if self.by == Actor::Customer { "provider" } else { "customer" };
+        self.decided(id, ChangeState::Rejected, addressee);
+        Ok(())
+    }
+
+    /// Nobody decided in time.
+    pub fn expire_change(&mut self) -> Result<(), Error> {
+        let pending = self.order.progress.change.clone();
+        self.act_as(Action::Expire, Actor::System, "CHANGE_EXPIRED")?;
+        if let Some(change) = pending {
+            self.decided(change.id, ChangeState::Expired, "provider");
+        }
+        Ok(())
+    }
+
+    /// The change order that waits, if it is this one. A decided one is refused for the order's state.
+    pub fn pending_change(&self, id: ChangeId, action: Action) -> Result<PendingChange, Error> {
+        self.order.check(action, self.by)?;
+        let pending = self.order.progress.change.clone().filter(|change| change.id == id);
+        pending.ok_or(Error::NotFound(Thing::ChangeOrder))
+    }
+
+    fn decided(&mut self, id: ChangeId, state: ChangeState, addressee: &'static str) {
+        self.order.progress.change = None;
+        self.rows.push(Row::DecideChange(id, state));
+        self.publish("order.change_decided").addressee = addressee;
+    }
+
+    /// The work is done.
+    pub fn deliver(&mut self) -> Result<(), Error> {
+        self.act(Action::Deliver, "")?;
+        self.order.progress.delivered_at = Some(self.now);
+        self.publish("order.delivered");
+        Ok(())
+    }
+
+    /// The work is broken off: what was done is charged pro rata, and an operator settles the rest.
+    pub fn abort(&mut self, reason: &str) -> Result<(), Error> {
+        self.act(Action::Abort, reason)?;
+        if let Some(change) = self.order.progress.change.take() {
+            self.rows.push(Row::DecideChange(change.id, ChangeState::Expired));
+        }
+        self.publish("order.aborted");
+        let amount = self.pro_rata();
+        let gross = self.order.provider_gross(amount);
+        let charge = super::Charge { fee: amount, provider_gross: gross, waivable: false };
+        self.charge_fee(charge, Fault::None, reason, "ABORTED");
+        if self.order.due() > 0 {
+            self.owe(Effect::Freeze { frozen: true });
+        }
+        self.dispute_row(reason.to_owned(), String::new());
+        Ok(())
+    }
+
+    /// The price of the part of the window that was worked.
+    fn pro_rata(&self) -> i64 {
+        let planned = (self.order.window_end - self.order.window_start).num_seconds().max(1);
+        let begun = self.order.progress.started_at.unwrap_or(self.now);
+        let worked = (self.now - begun).num_seconds().clamp(0, planned);
+        let part = i128::from(self.order.total) * i128::from(worked) / i128::from(planned);
+        i64::try_from(part).unwrap_or(self.order.total)
+    }
+}

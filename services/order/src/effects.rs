@@ -1,0 +1,92 @@
+//! Pays what orders owe to other services after a change: money given back or captured, time freed, verticals told.
+
+use crate::{
+    app::App,
+    convert,
+    domain::{Effect, Error, Order, OrderId, PaymentState, Row, Who},
+    entity::effect,
+};
+use kit::Error as KitError;
+use proto::quickserve::payment::v1::{
+    RefundPaymentRequest, SetPayoutFrozenRequest, VoidPaymentRequest,
+};
+
+impl App {
+    /// Pays all that an order owes, in order. What fails is tried again with what comes after it; only a vertical that
+    /// cannot be told holds nothing else up.
+    pub async fn pay_debts(&self, id: OrderId) -> Result<(), Error> {
+        let mut untold = None;
+        for row in self.orders.owed(id).await? {
+            let order = self.orders.get(id, &Who::System).await?;
+            match self.pay(&order, &row).await {
+                Ok(()) => {}
+                Err(error) if matches!(row.effect, Effect::Tell { .. }) => untold = Some(error),
+                Err(error) => {
+                    tracing::error!(%error, order.id = %id, effect = ?row.effect, "still owed");
+                    return Err(error);
+                }
+            }
+        }
+        untold.map_or(Ok(()), Err)
+    }
+
+    async fn pay(&self, order: &Order, row: &effect::Model) -> Result<(), Error> {
+        let order_id = order.id.to_string();
+        match &row.effect {
+            Effect::Void { reason } => {
+                let request = VoidPaymentRequest { order_id, reason: reason.clone() };
+                self.peers.charges().void_payment(request).await?;
+                self.paid(order.id, row.seq, PaymentState::Released, false).await
+            }
+            Effect::Capture { fee, .. } => {
+                let request = convert::capture(order, &row.effect);
+                let request = request.ok_or_else(|| KitError::internal("no capture"))?;
+                let answer = self.peers.charges().capture_payment(request).await?.into_inner();
+                let earns_nothing = !fee && answer.payout_id.is_empty();
+                self.paid(order.id, row.seq, PaymentState::Captured, earns_nothing).await
+            }
+            Effect::Refund { amount, step, reason } => {
+                let request = RefundPaymentRequest {
+                    order_id,
+                    amount: Some(order.money(*amount).into()),
+                    step_key: step.clone(),
+                    reason: reason.clone(),
+                };
+                self.peers.charges().refund_payment(request).await?;
+                self.orders.done(row).await
+            }
+            Effect::Freeze { frozen } => {
+                let request = SetPayoutFrozenRequest { order_id, frozen: *frozen };
+                self.peers.charges().set_payout_frozen(request).await?;
+                self.orders.done(row).await
+            }
+            Effect::Release { provider_id } => {
+                self.peers.release(order, *provider_id).await?;
+                self.orders.done(row).await
+            }
+            Effect::Tell { from, to, provider_user_id } => {
+                self.peers.on_transition(order, *from, *to, *provider_user_id).await?;
+                self.orders.done(row).await
+            }
+        }
+    }
+
+    /// Notes that an effect on the money is done, and how the payment stands after it.
+    async fn paid(
+        &self,
+        id: OrderId,
+        seq: i64,
+        state: PaymentState,
+        paid_out: bool,
+    ) -> Result<(), Error> {
+        let noted = self.orders.change(id, &Who::System, move |draft| {
+            draft.note_payment(state);
+            if paid_out {
+                draft.paid_out()?;
+            }
+            draft.rows.push(Row::EffectDone(seq));
+            Ok(())
+        });
+        noted.await.map(|_| ())
+    }
+}

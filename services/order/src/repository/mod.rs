@@ -1,0 +1,229 @@
+//! Every query. Ownership is in the query: an order that is not the caller's is absent.
+
+mod booking;
+mod commit;
+mod effects;
+mod offers;
+mod quotes;
+mod records;
+
+pub use booking::{Begun, NewOrder};
+pub use records::Records;
+
+use crate::{
+    domain::{AccountId, Draft, Error, Order, OrderId, State, Thing, Timing, Who},
+    entity::order::{Column, Entity},
+};
+use kit::{Db, Event, Tx, idempotency, inbox, page::Page};
+use sea_orm::{Condition, IdenStatic, QueryOrder, QuerySelect, Select, entity::prelude::*};
+use std::sync::Arc;
+
+/// The timer of a state that ends by itself.
+pub const DEADLINE: &str = "deadline";
+/// The timer of a method on file that is to be authorised.
+pub const AUTHORIZE: &str = "authorize";
+/// The timer of effects that are owed.
+pub const EFFECTS: &str = "effects";
+/// The timer of a move that was begun.
+pub const MOVE: &str = "move";
+/// The timer of an offer whose acceptance was begun. Its aggregate is the offer.
+pub const OFFER: &str = "offer";
+
+/// The tables of order.
+#[derive(Clone)]
+pub struct Orders {
+    /// The database.
+    pub db: Db,
+    /// How long things take.
+    pub timing: Arc<Timing>,
+}
+
+/// Which order a call changes, as whom, and once for which key.
+#[derive(Clone)]
+pub struct Call {
+    /// The order.
+    pub id: OrderId,
+    /// Who acts.
+    pub who: Who,
+    /// The key the call came with.
+    pub key: Option<idempotency::Key>,
+    /// The version the caller saw; 0 takes any.
+    pub version: i64,
+}
+
+/// Which orders a list is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Those the account booked or is to render.
+    Either(AccountId),
+    /// Those the account booked.
+    Customer(AccountId),
+    /// Those the account is to render.
+    Provider(AccountId),
+    /// Everybody's.
+    All,
+}
+
+impl Orders {
+    /// The order, if `who` may see it.
+    pub async fn get(&self, id: OrderId, who: &Who) -> Result<Order, Error> {
+        find(self.db.read(), id, who).await
+    }
+
+    /// A page of orders, the newest first.
+    pub async fn list(
+        &self,
+        side: Side,
+        states: &[State],
+        page: &Page,
+    ) -> Result<Vec<Order>, Error> {
+        let mut select = Entity::find().filter(Column::Booking.eq(false)).filter(of_side(side));
+        if !states.is_empty() {
+            select = select.filter(Column::State.is_in(states.iter().copied()));
+        }
+        self.page(select, Column::Id, page).await
+    }
+
+    /// Changes an order: loads it, lets `decide` decide, and writes what that says in one transaction. A lost race is
+    /// decided once more on the order as it is then.
+    pub async fn change<T, F>(&self, id: OrderId, who: &Who, decide: F) -> Result<(Order, T), Error>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Draft) -> Result<T, Error> + Send + Sync + 'static,
+    {
+        let decide = Arc::new(decide);
+        let attempt = || {
+            let (timing, who, decide) = (self.timing.clone(), who.clone(), decide.clone());
+            self.db.write(move |tx| async move { run(&tx, id, who, timing, &*decide).await })
+        };
+        match attempt().await {
+            Err(Error::Changed) => attempt().await,
+            result => result,
+        }
+    }
+
+    /// As [`Orders::change`], once for each key, with the answer that is kept for it.
+    pub async fn change_once<T, M, F, A>(
+        &self,
+        call: Call,
+        decide: F,
+        answer: A,
+    ) -> Result<M, Error>
+    where
+        T: Send + 'static,
+        M: prost::Message + Default + 'static,
+        F: Fn(&mut Draft) -> Result<T, Error> + Send + Sync + 'static,
+        A: Fn(&Order, T) -> M + Send + Sync + 'static,
+    {
+        let work = Arc::new((decide, answer));
+        let attempt = || {
+            let Call { id, who, key, version } = call.clone();
+            let (timing, work) = (self.timing.clone(), work.clone());
+            self.db.write_once(key, move |tx| async move {
+                let decide = |draft: &mut Draft| {
+                    draft.expect_version(version)?;
+                    (work.0)(draft)
+                };
+                let (order, value) = run(&tx, id, who, timing, &decide).await?;
+                Ok((work.1)(&order, value))
+            })
+        };
+        match attempt().await {
+            Err(Error::Changed) => attempt().await,
+            result => result,
+        }
+    }
+
+    /// Changes an order because of a fact, once for each fact. An order that is not there is left alone.
+    pub async fn change_by_fact<F>(
+        &self,
+        event: &Event,
+        id: OrderId,
+        decide: F,
+    ) -> Result<(), Error>
+    where
+        F: Fn(&mut Draft) -> Result<(), Error> + Send + Sync + 'static,
+    {
+        let decide = Arc::new(decide);
+        let attempt = || {
+            let (timing, event, decide) = (self.timing.clone(), event.clone(), decide.clone());
+            self.db.write(move |tx| async move {
+                if !inbox::first_time(&tx, "order", &event).await? {
+                    return Ok(());
+                }
+                match run(&tx, id, Who::System, timing, &*decide).await {
+                    Ok(_) | Err(Error::NotFound(_)) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            })
+        };
+        match attempt().await {
+            Err(Error::Changed) => attempt().await,
+            result => result,
+        }
+    }
+
+    async fn page<E>(
+        &self,
+        select: Select<E>,
+        id: E::Column,
+        page: &Page,
+    ) -> Result<Vec<E::Model>, Error>
+    where
+        E: EntityTrait,
+        E::Column: IdenStatic,
+        E::Model: Send + Sync,
+    {
+        let mut select = select.order_by_desc(id).limit(page.rows_to_read());
+        if let Some(before) = page.before {
+            select = select.filter(id.lt(before));
+        }
+        Ok(select.all(self.db.read()).await?)
+    }
+}
+
+async fn run<T, F>(
+    tx: &Tx,
+    id: OrderId,
+    who: Who,
+    timing: Arc<Timing>,
+    decide: &F,
+) -> Result<(Order, T), Error>
+where
+    F: Fn(&mut Draft) -> Result<T, Error>,
+{
+    let order = find(&**tx, id, &who).await?;
+    let mut draft = Draft::new(order.clone(), who, tx.clock().clone(), timing)?;
+    let value = decide(&mut draft)?;
+    let order = commit::commit(tx, &order, draft).await?;
+    Ok((order, value))
+}
+
+async fn find<C: ConnectionTrait>(db: &C, id: OrderId, who: &Who) -> Result<Order, Error> {
+    let mut select = Entity::find_by_id(id);
+    if let Some(visible) = visible_to(who) {
+        select = select.filter(visible);
+    }
+    select.one(db).await?.ok_or(Error::NotFound(Thing::Order))
+}
+
+/// Which orders `who` may see; none when there is no bound.
+fn visible_to(who: &Who) -> Option<Condition> {
+    let visible = Condition::all().add(Column::Booking.eq(false));
+    match who {
+        Who::System => None,
+        Who::User { operator: true, .. } => Some(visible),
+        Who::User { id, operator: false } => Some(visible.add(of_side(Side::Either(*id)))),
+    }
+}
+
+fn of_side(side: Side) -> Condition {
+    match side {
+        Side::All => Condition::all(),
+        Side::Customer(id) => Condition::all().add(Column::CustomerId.eq(id)),
+        Side::Provider(id) => Condition::all().add(Column::ProviderUserId.eq(id)),
+        Side::Either(id) => {
+            Condition::any().add(Column::CustomerId.eq(id)).add(Column::ProviderUserId.eq(id))
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Where the key of start codes and cancel tokens comes from.
+
+use crate::domain::Secret;
+use anyhow::Context;
+use std::{fs, io, io::Write, path::Path};
+
+/// The file that holds the key when the configuration names none.
+const FILE: &str = "order.secret";
+/// Bytes of a key.
+const LENGTH: usize = 32;
+
+/// The configured key, or the one in the data folder, which is made when there is none.
+pub fn load(configured: &kit::config::Secret, folder: &Path) -> anyhow::Result<Secret> {
+    if !configured.is_empty() {
+        let key = configured.reveal().as_bytes();
+        anyhow::ensure!(key.len() >= LENGTH, "order.secret must have at least {LENGTH} characters");
+        return Ok(Secret::new(key.to_vec()));
+    }
+    let path = folder.join(FILE);
+    let naming = || format!("the file {}", path.display());
+    match make(folder, &path) {
+        Ok(key) => Ok(Secret::new(key)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let key = fs::read(&path).with_context(naming)?;
+            anyhow::ensure!(key.len() == LENGTH, "the file {} is damaged", path.display());
+            Ok(Secret::new(key))
+        }
+        Err(error) => Err(error).with_context(naming),
+    }
+}
+
+/// Makes the file whole or not at all: a key is written beside it and linked into place, unless one is there.
+fn make(folder: &Path, path: &Path) -> io::Result<Vec<u8>> {
+    if path.exists() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let key: [u8; LENGTH] = rand::random();
+    let beside = folder.join(format!("{FILE}.{:016x}", rand::random::<u64>()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&beside)?;
+    let linked = file
+        .write_all(&key)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::hard_link(&beside, path));
+    fs::remove_file(&beside)?;
+    linked.map(|()| key.to_vec())
+}
