@@ -5,6 +5,8 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::BytesMut;
 
+use crate::wire;
+
 const STRICT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const LENIENT: GeneralPurposeConfig = STRICT.with_decode_allow_trailing_bits(true);
@@ -44,6 +46,20 @@ pub(crate) fn decode(text: &[u8], bits: TrailingBits, out: &mut BytesMut) -> Opt
     let decoded = written.is_ok().then_some(());
     out.truncate(start + written.unwrap_or(0));
     decoded
+}
+
+/// Appends the length of what `text` encodes and then that, as [`decode`] does it.
+pub(crate) fn put_delimited(text: &[u8], bits: TrailingBits, out: &mut BytesMut) -> Option<()> {
+    let digits = match text {
+        [digits @ .., b'=', b'='] | [digits @ .., b'='] => digits,
+        _ => text,
+    };
+    // Whatever is valid has this length: no room has to be made for the prefix afterwards.
+    let len = digits.len() / 4 * 3 + digits.len() % 4 * 3 / 4;
+    wire::put_varint(out, len as u64);
+    let start = out.len();
+    decode(text, bits, out)?;
+    (out.len() - start == len).then_some(())
 }
 
 /// The fast way for long text in the standard alphabet with nothing odd about it. Whatever it
@@ -106,6 +122,9 @@ mod tests {
             let whole = Some(bytes[..len].to_vec());
             assert_eq!(decoded(&text, TrailingBits::Refuse), whole);
             assert_eq!(decoded(text.trim_end_matches('='), TrailingBits::Refuse), whole);
+            let mut out = BytesMut::new();
+            put_delimited(text.as_bytes(), TrailingBits::Drop, &mut out).unwrap();
+            assert_eq!(wire::delimited(&mut &out[..]), Ok(&bytes[..len]));
             let url_safe = text.replace('+', "-").replace('/', "_");
             assert_eq!(decoded(&url_safe, TrailingBits::Refuse), whole);
             assert_eq!(decoded(&format!("{text}\n"), TrailingBits::Drop), None);

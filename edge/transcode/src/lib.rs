@@ -2,6 +2,44 @@
 //!
 //! A [`Schema`] is compiled once from a `FileDescriptorSet`. With it, ProtoJSON is turned into the
 //! protobuf wire format and back in one pass, with no message in between.
+//!
+//! # The codec
+//! [`json_to_wire`] and [`wire_to_json`] follow the ProtoJSON specification strictly, pass the
+//! official conformance suite, and allocate nothing once their buffers are warm. What they refuse,
+//! they refuse with the path of the field ([`FieldError::path`]).
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use transcode::{Bindings, JsonOptions, Schema, json_to_wire, wire_to_json};
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proto");
+//! # let mut compiler = protox::Compiler::new([folder])?;
+//! # compiler.include_imports(true).open_file("codec.proto")?;
+//! # let descriptors = compiler.encode_file_descriptor_set();
+//!
+//! // The output of `protoc --include_imports --descriptor_set_out`, or of any compiler like it.
+//! let schema = Schema::from_descriptor_set(&descriptors)?;
+//! let tree = schema.find_message("codec.v1.Tree").ok_or("no such message")?;
+//! let options = JsonOptions::default();
+//!
+//! // A field can come from the URL, here the one with number 1, and the others from the body.
+//! let mut bindings = Bindings::new();
+//! bindings.add_text(&schema, tree, &[1], "oak")?;
+//! let (body, mut wire) = (br#"{"weight": 7, "tags": ["old"]}"#, BytesMut::new());
+//! json_to_wire(&schema, tree, Some(body), &bindings, &options, &mut wire)?;
+//!
+//! let mut json = Vec::new();
+//! wire_to_json(&schema, tree, &wire, &options, None, &mut json)?;
+//! assert_eq!(json, br#"{"name":"oak","weight":7,"tags":["old"]}"#);
+//!
+//! // Mistakes name the field, and where in the text they were noticed.
+//! let body = br#"{"children": [{"weight": "heavy"}]}"#;
+//! let error = json_to_wire(&schema, tree, Some(body), &bindings, &options, &mut wire).unwrap_err();
+//! assert_eq!(error.path(), "children[0].weight");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Two sources may not contradict each other: a field that path, query and body give must have the
+//! same value everywhere, and a oneof has one member.
 
 mod accept;
 mod base64;

@@ -54,9 +54,7 @@ impl<'a> Reader<'a, '_> {
                 let raw = self.string("expected a string of base64")?;
                 if zero || !raw.bytes.is_empty() {
                     self.out.extend_from_slice(tag.as_bytes());
-                    let start = wire::open(self.out);
                     self.put_base64(raw)?;
-                    wire::close(self.out, start);
                 }
             }
             Kind::Message(index) => {
@@ -276,14 +274,15 @@ impl<'a> Reader<'a, '_> {
         Ok(())
     }
 
+    /// Appends the length and the content of bytes.
     fn put_base64(&mut self, raw: RawStr<'_>) -> Result<()> {
         let decoded = if raw.escaped() {
             let text = &mut self.scratch.text;
             text.clear();
             unescape(raw, |piece| text.extend_from_slice(piece))?;
-            base64::decode(text, TrailingBits::Drop, self.out)
+            base64::put_delimited(text, TrailingBits::Drop, self.out)
         } else {
-            base64::decode(raw.bytes, TrailingBits::Drop, self.out)
+            base64::put_delimited(raw.bytes, TrailingBits::Drop, self.out)
         };
         decoded.ok_or_else(|| FieldError::new(ErrorKind::Type, "expected base64"))
     }
