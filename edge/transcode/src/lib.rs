@@ -3,6 +3,9 @@
 //! A [`Schema`] is compiled once from a `FileDescriptorSet`. With it, ProtoJSON is turned into the
 //! protobuf wire format and back in one pass, with no message in between.
 //!
+//! A [`Transcoder`] adds the HTTP rules of the contracts: it finds the method for a request, binds
+//! path, query and content, calls the upstream and prints its answer. [`serve`] puts it on sockets.
+//!
 //! # The codec
 //! [`json_to_wire`] and [`wire_to_json`] follow the ProtoJSON specification strictly, pass the
 //! official conformance suite, and allocate nothing once their buffers are warm. What they refuse,
@@ -93,3 +96,7 @@ pub use schema::{
 };
 pub use template::{Template, TemplateError};
 pub use transcoder::{Route, RouteError, Transcoder};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

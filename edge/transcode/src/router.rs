@@ -366,4 +366,64 @@ mod tests {
         let path = format!("{}/z", "/a".repeat(10));
         assert!(get(&r, &path).is_some());
     }
+
+    /// How a template matches a path, segment by segment; the smallest is the best.
+    fn rank(template: &Template, path: &[&str]) -> Option<Vec<u8>> {
+        let fits = |segment: &Segment, text: &str| match segment {
+            Segment::Literal(literal) => literal == text.as_bytes(),
+            Segment::One => !text.is_empty(),
+            Segment::Rest => true,
+        };
+        let plain = |segment: &Segment| if *segment == Segment::One { 1 } else { 0 };
+        let segments = &template.segments;
+        let Some(rest) = segments.iter().position(|s| *s == Segment::Rest) else {
+            let matches = segments.len() == path.len();
+            let matches = matches && segments.iter().zip(path).all(|(s, p)| fits(s, p));
+            return matches.then(|| segments.iter().map(plain).chain([0]).collect());
+        };
+        let (before, tail) = (&segments[..rest], &segments[rest + 1..]);
+        let covered = path.len().checked_sub(before.len() + tail.len())?;
+        let (head, end) = path.split_at(before.len());
+        let matches = before.iter().zip(head).all(|(s, p)| fits(s, p))
+            && tail.iter().zip(&end[covered..]).all(|(s, p)| fits(s, p));
+        let tail = tail.iter().enumerate().map(|(at, _)| if at == 0 { 2 } else { 0 });
+        let nothing = u8::from(covered == 0 && tail.len() == 0);
+        let ranks = before.iter().map(plain).chain(std::iter::repeat_n(3, covered)).chain(tail);
+        matches.then(|| ranks.chain([nothing]).collect())
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_trie_finds_what_a_search_of_all_templates_finds(
+            templates in proptest::collection::vec("(/(a|b|\\*)){0,4}(/\\*\\*(/(a|b)){0,2})?", 1..12),
+            path in "(/(a|b|c|)){0,7}",
+        ) {
+            let templates: Vec<Template> =
+                templates.iter().filter_map(|t| Template::parse(t).ok()).collect();
+            let mut router = Router::default();
+            for (index, template) in templates.iter().enumerate() {
+                // Of equivalent ones the first counts; the others are refused.
+                let _ = router.insert(Kind::Any, template, index);
+            }
+            let segments = split(&path);
+            let ranks = templates.iter().enumerate().filter_map(|(i, t)| Some((rank(t, &segments)?, i)));
+            let found = router.find(&path).unwrap().map(|m| match m.leaf.pick(&Method::GET) {
+                Pick::Route(index) => *index,
+                _ => usize::MAX,
+            });
+            proptest::prop_assert_eq!(found, ranks.min().map(|(_, index)| index));
+        }
+
+        #[test]
+        fn no_template_and_no_path_is_too_strange(template in ".{0,40}", path in ".{0,60}") {
+            let mut router = Router::default();
+            if let Ok(template) = Template::parse(&template) {
+                router.insert(Kind::Any, &template, ()).unwrap();
+                for variable in &template.variables {
+                    template.span(variable, &split(&path));
+                }
+            }
+            let _ = router.find(&path);
+        }
+    }
 }
