@@ -1,4 +1,8 @@
-//! The tables of payment.
+//! The tables of payment: what orders pay, the ledger, and the sandbox that stands in for a payment provider.
+
+mod m0001_payments;
+mod m0002_ledger;
+mod m0003_sandbox;
 
 use sea_orm_migration::prelude::*;
 
@@ -8,6 +12,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(crate::common::Migration)]
+        vec![
+            Box::new(crate::common::Migration),
+            Box::new(m0001_payments::Migration),
+            Box::new(m0002_ledger::Migration),
+            Box::new(m0003_sandbox::Migration),
+        ]
     }
 }

@@ -1,1 +1,53 @@
-//! Placeholder room, filled in by the commits that follow.
+//! Payment: the money of orders. It owns intents and attempts, captures, refunds, payouts, saved payment methods, the
+//! double-entry ledger and the events of payment providers; it calls nobody but the payment provider.
+//!
+//! Start reading at [`flow`]; the rules are in [`domain`], and `psp` says what a payment provider is.
+
+mod api;
+mod config;
+mod domain;
+mod entity;
+mod events;
+mod flow;
+mod psp;
+mod repository;
+mod worker;
+
+use anyhow::Context;
+use config::Config;
+use flow::Payments;
+use kit::{Host, Routes};
+use proto::quickserve::payment::v1 as pb;
+use psp::sandbox::Sandbox;
+use std::sync::Arc;
+
+/// Starts the service on tables that are up to date.
+pub async fn start(host: &Host) -> anyhow::Result<Routes> {
+    let mut config: Config = host.config()?;
+    config.check()?;
+    if config.psp_webhook_secrets.is_empty() {
+        let secret = config::own_secret(host.data_dir()).context("the secret of the webhook")?;
+        config.psp_webhook_secrets.push(secret);
+    }
+    let config = Arc::new(config);
+    let db = host.database().await?;
+    let sandbox = Arc::new(Sandbox::new(db.clone(), config.confirmation_url.clone()));
+    let payments = Payments { db: db.clone(), psp: sandbox.clone(), config: config.clone() };
+
+    if let Some(secret) = config.psp_webhook_secrets.first() {
+        let webhook = Arc::new(worker::Webhook(payments.clone()));
+        host.spawn(sandbox.run(secret.clone(), webhook, host.stop_token()));
+    }
+    host.timers(&db, Arc::new(worker::Timers(payments.clone())));
+    host.spawn(worker::sweep(payments.clone(), host.stop_token()));
+    host.subscribe(Arc::new(events::Erasures { db }));
+
+    let api = api::Api { payments };
+    Ok(Routes::default()
+        .add(pb::charge_service_server::ChargeServiceServer::new(api.clone()))
+        .add(pb::payment_service_server::PaymentServiceServer::new(api.clone()))
+        .add(pb::payment_method_service_server::PaymentMethodServiceServer::new(api.clone()))
+        .add(pb::payout_service_server::PayoutServiceServer::new(api.clone()))
+        .add(pb::ledger_service_server::LedgerServiceServer::new(api.clone()))
+        .add(pb::psp_event_service_server::PspEventServiceServer::new(api)))
+}

@@ -1,0 +1,161 @@
+//! What order asks of payment.
+
+use super::{
+    Api,
+    convert::{amount, money, positive},
+};
+use crate::{
+    domain::decision::Ask,
+    entity::{MethodId, OrderId, ProviderId, UserId},
+    flow::{Outcome, Refunding, Settlement, Verdict},
+};
+use kit::time::moment;
+use proto::quickserve::payment::v1::{self as pb, charge_service_server::ChargeService};
+use tonic::{Request, Response, Status};
+
+#[tonic::async_trait]
+impl ChargeService for Api {
+    async fn authorize_payment(
+        &self,
+        request: Request<pb::AuthorizePaymentRequest>,
+    ) -> Result<Response<pb::AuthorizePaymentResponse>, Status> {
+        let pb::AuthorizePaymentRequest {
+            order_id,
+            customer_id,
+            amount: price,
+            payment_method_id,
+            attempt_key,
+            confirmation,
+            save_method_only,
+        } = request.into_inner();
+        let order = OrderId::parse("order_id", &order_id)?;
+        let (minor_units, currency) = amount("amount", price.as_ref())?;
+        let ask = Ask {
+            customer: UserId::parse("customer_id", &customer_id)?,
+            amount: minor_units,
+            currency,
+            method: MethodId::parse_optional("payment_method_id", &payment_method_id)?,
+            key: attempt_key,
+            confirmation,
+        };
+        let outcome = match save_method_only {
+            true => self.payments.save_method(order, ask).await?,
+            false => self.payments.authorize(order, ask).await?,
+        };
+        Ok(Response::new(authorization(outcome)))
+    }
+
+    async fn raise_authorization(
+        &self,
+        request: Request<pb::RaiseAuthorizationRequest>,
+    ) -> Result<Response<pb::RaiseAuthorizationResponse>, Status> {
+        let pb::RaiseAuthorizationRequest { order_id, amount, step_key } = request.into_inner();
+        let order = OrderId::parse("order_id", &order_id)?;
+        let (minor_units, currency) = positive("amount", amount.as_ref())?;
+        let intent = self.payments.raise(order, currency, minor_units, step_key).await?;
+        let authorized = money(&intent.currency, intent.authorized);
+        Ok(Response::new(pb::RaiseAuthorizationResponse { authorized }))
+    }
+
+    async fn capture_payment(
+        &self,
+        request: Request<pb::CapturePaymentRequest>,
+    ) -> Result<Response<pb::CapturePaymentResponse>, Status> {
+        let captured = self.payments.capture(settlement(request.into_inner())?).await?;
+        Ok(Response::new(pb::CapturePaymentResponse {
+            captured: money(&captured.currency, captured.amount),
+            payout_id: captured.payout.map(|id| id.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    async fn void_payment(
+        &self,
+        request: Request<pb::VoidPaymentRequest>,
+    ) -> Result<Response<pb::VoidPaymentResponse>, Status> {
+        let pb::VoidPaymentRequest { order_id, reason } = request.into_inner();
+        self.payments.void(OrderId::parse("order_id", &order_id)?, reason).await?;
+        Ok(Response::new(pb::VoidPaymentResponse {}))
+    }
+
+    async fn refund_payment(
+        &self,
+        request: Request<pb::RefundPaymentRequest>,
+    ) -> Result<Response<pb::RefundPaymentResponse>, Status> {
+        let pb::RefundPaymentRequest { order_id, amount, step_key, reason } = request.into_inner();
+        let order = OrderId::parse("order_id", &order_id)?;
+        let (minor_units, currency) = positive("amount", amount.as_ref())?;
+        let key = format!("order:{step_key}");
+        let ask = Refunding { amount: Some(minor_units), currency, key, reason };
+        let (intent, attempt) = self.payments.refund_order(order, ask).await?;
+        if attempt.state == crate::domain::attempt::State::Failed {
+            return Err(crate::domain::Error::Declined(attempt.reason).into());
+        }
+        let refunded = money(&intent.currency, intent.refunded);
+        Ok(Response::new(pb::RefundPaymentResponse { refunded }))
+    }
+
+    async fn set_payout_frozen(
+        &self,
+        request: Request<pb::SetPayoutFrozenRequest>,
+    ) -> Result<Response<pb::SetPayoutFrozenResponse>, Status> {
+        let pb::SetPayoutFrozenRequest { order_id, frozen } = request.into_inner();
+        self.payments.set_frozen(OrderId::parse("order_id", &order_id)?, frozen).await?;
+        Ok(Response::new(pb::SetPayoutFrozenResponse {}))
+    }
+}
+
+fn authorization(outcome: Outcome) -> pb::AuthorizePaymentResponse {
+    let Outcome { payment, verdict } = outcome;
+    let (outcome, decline_reason, confirmation_url) = match verdict {
+        Verdict::Authorized => (pb::Outcome::Authorized, String::new(), String::new()),
+        Verdict::MethodSaved => (pb::Outcome::MethodSaved, String::new(), String::new()),
+        Verdict::Confirm { url } => (pb::Outcome::ConfirmationRequired, String::new(), url),
+        Verdict::Declined { reason } => (pb::Outcome::Declined, reason, String::new()),
+        Verdict::Pending => (pb::Outcome::Pending, String::new(), String::new()),
+    };
+    pb::AuthorizePaymentResponse {
+        payment_id: payment.to_string(),
+        outcome: outcome.into(),
+        decline_reason,
+        confirmation_url,
+    }
+}
+
+fn settlement(request: pb::CapturePaymentRequest) -> Result<Settlement, Status> {
+    let pb::CapturePaymentRequest {
+        order_id,
+        amount: total,
+        provider_id,
+        provider_user_id,
+        vertical,
+        kind,
+        provider_gross,
+        payout_due_at,
+    } = request;
+    let (minor_units, currency) = amount("amount", total.as_ref())?;
+    let gross = match provider_gross {
+        None => minor_units,
+        Some(gross) => match amount("provider_gross", Some(&gross))? {
+            (gross, other) if other == currency => gross,
+            _ => Err(kit::Error::invalid("provider_gross.currency", "must be the amount's"))?,
+        },
+    };
+    let due = payout_due_at.map(|due| moment("payout_due_at", Some(&due))).transpose()?;
+    Ok(Settlement {
+        order: OrderId::parse("order_id", &order_id)?,
+        amount: minor_units,
+        currency,
+        kind: match pb::CaptureKind::try_from(kind) {
+            Ok(pb::CaptureKind::Service) => "SERVICE",
+            Ok(pb::CaptureKind::Fee) => "FEE",
+            Ok(pb::CaptureKind::Unspecified) | Err(_) => {
+                Err(kit::Error::invalid("kind", "must be given"))?
+            }
+        },
+        provider: ProviderId::parse_optional("provider_id", &provider_id)?,
+        provider_user: UserId::parse_optional("provider_user_id", &provider_user_id)?,
+        vertical,
+        gross,
+        payout_due_at: due,
+    })
+}

@@ -1,0 +1,87 @@
+//! Payments over REST.
+
+use super::{
+    Api,
+    convert::{self, positive},
+};
+use crate::{
+    domain::Error,
+    entity::{AttemptId, IntentId, OrderId, UserId},
+    flow::{Refunding, begin_refund},
+    repository::{attempts, intents},
+};
+use kit::{Caller, caller, idempotency::Key, page::Page};
+use proto::quickserve::payment::v1::{self as pb, payment_service_server::PaymentService};
+use tonic::{Request, Response, Status};
+
+#[tonic::async_trait]
+impl PaymentService for Api {
+    async fn get_payment(
+        &self,
+        request: Request<pb::GetPaymentRequest>,
+    ) -> Result<Response<pb::GetPaymentResponse>, Status> {
+        let customer = scope(&caller(&request))?;
+        let id = IntentId::parse("payment_id", &request.into_inner().payment_id)?;
+        let db = self.payments.db.read();
+        let intent = intents::find(db, id, customer).await?;
+        let attempts = attempts::of_intent(db, id).await?;
+        let payment = Some(convert::payment(intent, &attempts));
+        Ok(Response::new(pb::GetPaymentResponse { payment }))
+    }
+
+    async fn list_payments(
+        &self,
+        request: Request<pb::ListPaymentsRequest>,
+    ) -> Result<Response<pb::ListPaymentsResponse>, Status> {
+        let customer = scope(&caller(&request))?;
+        let pb::ListPaymentsRequest { page_size, page_token, order_id } = request.into_inner();
+        let page = Page::parse(page_size, &page_token)?;
+        let order = OrderId::parse_optional("order_id", &order_id)?;
+        let mut rows = intents::list(self.payments.db.read(), customer, order, page).await?;
+        let next_page_token = page.cut(&mut rows, |(intent, _)| intent.id.uuid());
+        let payment = |(intent, attempts): (_, Vec<_>)| pb::Payment {
+            refunds: Vec::new(),
+            ..convert::payment(intent, &attempts)
+        };
+        let payments = rows.into_iter().map(payment).collect();
+        Ok(Response::new(pb::ListPaymentsResponse { payments, next_page_token }))
+    }
+
+    async fn create_refund(
+        &self,
+        request: Request<pb::CreateRefundRequest>,
+    ) -> Result<Response<pb::CreateRefundResponse>, Status> {
+        let key = Key::of(&request);
+        let key = key.ok_or_else(|| kit::Error::invalid("Idempotency-Key", "must be given"))?;
+        let derived: AttemptId = key.derived_id();
+        let pb::CreateRefundRequest { payment_id, amount, reason } = request.into_inner();
+        let (amount, currency) = match amount {
+            None => (None, String::new()),
+            Some(money) => {
+                let (minor_units, currency) = positive("amount", Some(&money))?;
+                (Some(minor_units), currency)
+            }
+        };
+        let ask = Refunding { amount, currency, key: format!("rest:{derived}"), reason };
+        let payment = IntentId::parse("payment_id", &payment_id)?;
+        let begun = self.payments.db.write_once(Some(key), move |tx| async move {
+            let (intent, attempt) = begin_refund(&tx, payment, ask).await?;
+            let refund = Some(convert::refund(&intent, &attempt));
+            Ok::<_, Error>(pb::CreateRefundResponse { refund })
+        });
+        // A repeated call finds its refund here and tells how it stands now.
+        let id = begun.await?.refund.map(|refund| refund.id).unwrap_or_default();
+        let id = AttemptId::parse("refund.id", &id)?;
+        let (intent, attempt) = self.payments.finish_refund(id).await?;
+        let refund = Some(convert::refund(&intent, &attempt));
+        Ok(Response::new(pb::CreateRefundResponse { refund }))
+    }
+}
+
+/// Operators see every payment, anybody else their own.
+fn scope(caller: &Caller) -> Result<Option<UserId>, Error> {
+    match caller.is_operator() {
+        true => Ok(None),
+        false => Ok(Some(UserId::from_uuid(caller.subject()?.user_id))),
+    }
+}

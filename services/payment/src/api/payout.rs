@@ -1,0 +1,79 @@
+//! Payouts over REST.
+
+use super::{Api, convert};
+use crate::{
+    domain::Error,
+    entity::{PayoutId, ProviderId, UserId},
+    repository::{
+        ledger,
+        payouts::{self, Scope},
+    },
+};
+use kit::{Caller, caller, page::Page};
+use proto::quickserve::payment::v1::{self as pb, payout_service_server::PayoutService};
+use tonic::{Request, Response, Status};
+
+#[tonic::async_trait]
+impl PayoutService for Api {
+    async fn list_payouts(
+        &self,
+        request: Request<pb::ListPayoutsRequest>,
+    ) -> Result<Response<pb::ListPayoutsResponse>, Status> {
+        let caller = caller(&request);
+        let pb::ListPayoutsRequest { page_size, page_token, provider_id } = request.into_inner();
+        let page = Page::parse(page_size, &page_token)?;
+        let provider = ProviderId::parse_optional("provider_id", &provider_id)?;
+        let scope = scope(&caller, provider)?;
+        let db = self.payments.db.read();
+        let mut rows = payouts::list(db, scope, page).await?;
+        let next_page_token = page.cut(&mut rows, |payout| payout.id.uuid());
+        let everybody = scope.user.is_none() && scope.provider.is_none();
+        let balances = match everybody {
+            true => Vec::new(),
+            false => ledger::balances(db, scope).await?,
+        };
+        let balance = |total: ledger::Total| convert::money(&total.currency, total.amount);
+        Ok(Response::new(pb::ListPayoutsResponse {
+            payouts: rows.into_iter().map(convert::payout).collect(),
+            next_page_token,
+            balances: balances.into_iter().filter_map(balance).collect(),
+        }))
+    }
+
+    async fn get_payout(
+        &self,
+        request: Request<pb::GetPayoutRequest>,
+    ) -> Result<Response<pb::GetPayoutResponse>, Status> {
+        let scope = scope(&caller(&request), None)?;
+        let id = PayoutId::parse("payout_id", &request.into_inner().payout_id)?;
+        let found = payouts::find(self.payments.db.read(), id, scope).await?;
+        Ok(Response::new(pb::GetPayoutResponse { payout: Some(convert::payout(found)) }))
+    }
+
+    async fn freeze_payout(
+        &self,
+        request: Request<pb::FreezePayoutRequest>,
+    ) -> Result<Response<pb::FreezePayoutResponse>, Status> {
+        let id = PayoutId::parse("payout_id", &request.into_inner().payout_id)?;
+        let payout = Some(convert::payout(self.payments.freeze(id).await?));
+        Ok(Response::new(pb::FreezePayoutResponse { payout }))
+    }
+
+    async fn release_payout(
+        &self,
+        request: Request<pb::ReleasePayoutRequest>,
+    ) -> Result<Response<pb::ReleasePayoutResponse>, Status> {
+        let id = PayoutId::parse("payout_id", &request.into_inner().payout_id)?;
+        let payout = Some(convert::payout(self.payments.release(id).await?));
+        Ok(Response::new(pb::ReleasePayoutResponse { payout }))
+    }
+}
+
+/// Operators see every payout, providers their own.
+fn scope(caller: &Caller, provider: Option<ProviderId>) -> Result<Scope, Error> {
+    let user = match caller.is_operator() {
+        true => None,
+        false => Some(UserId::from_uuid(caller.subject()?.user_id)),
+    };
+    Ok(Scope { user, provider })
+}

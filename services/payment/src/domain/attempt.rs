@@ -1,0 +1,306 @@
+//! Attempts: requests to the payment provider. Each is written down before it is sent, and its outcome stays unknown
+//! until the provider has said it.
+
+use chrono::Duration;
+use sea_orm::entity::prelude::*;
+
+/// What an attempt asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Kind {
+    /// Reserve money on a card. The others act on one of these.
+    #[sea_orm(string_value = "AUTHORIZE")]
+    Authorize,
+    /// Reserve more.
+    #[sea_orm(string_value = "RAISE")]
+    Raise,
+    /// Take what is reserved, free the rest.
+    #[sea_orm(string_value = "CAPTURE")]
+    Capture,
+    /// Give back what was taken.
+    #[sea_orm(string_value = "REFUND")]
+    Refund,
+}
+
+/// Where an attempt stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum State {
+    /// Written down; the provider may or may not have heard of it.
+    #[sea_orm(string_value = "UNKNOWN")]
+    Unknown,
+    /// The customer must confirm.
+    #[sea_orm(string_value = "CONFIRMATION_REQUIRED")]
+    ConfirmationRequired,
+    /// The provider has it and will say later.
+    #[sea_orm(string_value = "PENDING")]
+    Pending,
+    /// It was done.
+    #[sea_orm(string_value = "SUCCEEDED")]
+    Succeeded,
+    /// It was refused. Final.
+    #[sea_orm(string_value = "FAILED")]
+    Failed,
+    /// We gave up before there was an outcome: a success that comes later goes back by itself.
+    #[sea_orm(string_value = "ABANDONED")]
+    Abandoned,
+    /// It succeeded after we gave up, and is on its way back.
+    #[sea_orm(string_value = "RETURNING")]
+    Returning,
+    /// It succeeded after we gave up, and went back. Final.
+    #[sea_orm(string_value = "RETURNED")]
+    Returned,
+    /// It was done and is to be undone.
+    #[sea_orm(string_value = "RELEASING")]
+    Releasing,
+    /// It was undone. Final.
+    #[sea_orm(string_value = "RELEASED")]
+    Released,
+}
+
+/// What happens to an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// The provider gave no answer, or does not know the reference.
+    NoAnswer,
+    /// The provider asks the customer to confirm.
+    ConfirmationRequired,
+    /// The provider will say later.
+    Pending,
+    /// The provider did it.
+    Succeeded,
+    /// The provider refused.
+    Declined,
+    /// The money shall not be kept.
+    GiveUp,
+    /// The provider cancelled it and had reserved nothing.
+    CancelledEmpty,
+    /// The provider cancelled it and freed what it had reserved.
+    CancelledHeld,
+}
+
+impl State {
+    /// The whole life of an attempt. It only ever moves forward, so that answers, polls and events may come late, twice
+    /// and in any order: what is older than the state changes nothing, and a final state absorbs everything.
+    #[must_use]
+    pub const fn next(self, signal: Signal) -> Self {
+        use Signal as S;
+        match (self, signal) {
+            (Self::Unknown, S::ConfirmationRequired) => Self::ConfirmationRequired,
+            (Self::Unknown | Self::ConfirmationRequired, S::Pending) => Self::Pending,
+            (Self::Unknown | Self::ConfirmationRequired | Self::Pending, S::Succeeded) => {
+                Self::Succeeded
+            }
+            (
+                Self::Unknown | Self::ConfirmationRequired | Self::Pending | Self::Abandoned,
+                S::Declined,
+            ) => Self::Failed,
+            (Self::Unknown | Self::ConfirmationRequired | Self::Pending, S::GiveUp) => {
+                Self::Abandoned
+            }
+            (Self::Abandoned, S::Succeeded) => Self::Returning,
+            (Self::Abandoned, S::CancelledEmpty) => Self::Failed,
+            (Self::Abandoned | Self::Returning, S::CancelledHeld) => Self::Returned,
+            (Self::Returning, S::CancelledEmpty) => Self::Returned,
+            (Self::Succeeded, S::GiveUp) => Self::Releasing,
+            (Self::Releasing, S::CancelledEmpty | S::CancelledHeld) => Self::Released,
+            (
+                Self::Unknown
+                | Self::ConfirmationRequired
+                | Self::Pending
+                | Self::Succeeded
+                | Self::Failed
+                | Self::Abandoned
+                | Self::Returning
+                | Self::Returned
+                | Self::Releasing
+                | Self::Released,
+                _,
+            ) => self,
+        }
+    }
+
+    /// Whether the outcome is open and may still count.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Unknown | Self::ConfirmationRequired | Self::Pending)
+    }
+
+    /// Whether something is left to ask of the provider.
+    pub const fn is_unsettled(self) -> bool {
+        match self {
+            Self::Unknown
+            | Self::ConfirmationRequired
+            | Self::Pending
+            | Self::Abandoned
+            | Self::Returning
+            | Self::Releasing => true,
+            Self::Succeeded | Self::Failed | Self::Returned | Self::Released => false,
+        }
+    }
+}
+
+/// How long to wait before the provider is asked again: 1, 2, 4 … 60 seconds.
+pub fn backoff(tries: i32) -> Duration {
+    Duration::seconds((1_i64 << tries.clamp(0, 6)).min(60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Signal as S, State as A, *};
+    use sea_orm::Iterable;
+
+    const SIGNALS: [S; 8] = [
+        S::NoAnswer,
+        S::ConfirmationRequired,
+        S::Pending,
+        S::Succeeded,
+        S::Declined,
+        S::GiveUp,
+        S::CancelledEmpty,
+        S::CancelledHeld,
+    ];
+
+    #[test]
+    fn the_whole_table() {
+        // Rows: states; columns: signals in the order above.
+        let table = [
+            (
+                A::Unknown,
+                [
+                    A::Unknown,
+                    A::ConfirmationRequired,
+                    A::Pending,
+                    A::Succeeded,
+                    A::Failed,
+                    A::Abandoned,
+                    A::Unknown,
+                    A::Unknown,
+                ],
+            ),
+            (
+                A::ConfirmationRequired,
+                [
+                    A::ConfirmationRequired,
+                    A::ConfirmationRequired,
+                    A::Pending,
+                    A::Succeeded,
+                    A::Failed,
+                    A::Abandoned,
+                    A::ConfirmationRequired,
+                    A::ConfirmationRequired,
+                ],
+            ),
+            (
+                A::Pending,
+                [
+                    A::Pending,
+                    A::Pending,
+                    A::Pending,
+                    A::Succeeded,
+                    A::Failed,
+                    A::Abandoned,
+                    A::Pending,
+                    A::Pending,
+                ],
+            ),
+            (
+                A::Succeeded,
+                [
+                    A::Succeeded,
+                    A::Succeeded,
+                    A::Succeeded,
+                    A::Succeeded,
+                    A::Succeeded,
+                    A::Releasing,
+                    A::Succeeded,
+                    A::Succeeded,
+                ],
+            ),
+            (A::Failed, [A::Failed; 8]),
+            (
+                A::Abandoned,
+                [
+                    A::Abandoned,
+                    A::Abandoned,
+                    A::Abandoned,
+                    A::Returning,
+                    A::Failed,
+                    A::Abandoned,
+                    A::Failed,
+                    A::Returned,
+                ],
+            ),
+            (
+                A::Returning,
+                [
+                    A::Returning,
+                    A::Returning,
+                    A::Returning,
+                    A::Returning,
+                    A::Returning,
+                    A::Returning,
+                    A::Returned,
+                    A::Returned,
+                ],
+            ),
+            (A::Returned, [A::Returned; 8]),
+            (
+                A::Releasing,
+                [
+                    A::Releasing,
+                    A::Releasing,
+                    A::Releasing,
+                    A::Releasing,
+                    A::Releasing,
+                    A::Releasing,
+                    A::Released,
+                    A::Released,
+                ],
+            ),
+            (A::Released, [A::Released; 8]),
+        ];
+        assert_eq!(table.len(), A::iter().count());
+        for (state, row) in table {
+            for (signal, expected) in SIGNALS.into_iter().zip(row) {
+                assert_eq!(state.next(signal), expected, "{state:?} {signal:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_provider_says_ends_the_same_in_any_order() {
+        // Of one charge a provider says one final thing; everything else is on the way to it.
+        for last in [S::Succeeded, S::Declined] {
+            for start in [A::Unknown, A::Abandoned] {
+                let said = [S::NoAnswer, S::ConfirmationRequired, S::Pending, last, last];
+                let expected = start.next(last);
+                for order in permutations(&said) {
+                    let end = order.iter().fold(start, |state, signal| state.next(*signal));
+                    assert_eq!(end, expected, "{order:?}");
+                }
+            }
+        }
+    }
+
+    fn permutations(signals: &[S]) -> Vec<Vec<S>> {
+        if signals.is_empty() {
+            return vec![vec![]];
+        }
+        let mut all = Vec::new();
+        for index in 0..signals.len() {
+            let mut rest = signals.to_vec();
+            let first = rest.remove(index);
+            for mut tail in permutations(&rest) {
+                tail.insert(0, first);
+                all.push(tail);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn polls_wait_longer_up_to_a_minute() {
+        let waits: Vec<_> = (0..9).map(|tries| backoff(tries).num_seconds()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+}

@@ -1,0 +1,129 @@
+//! Every rule of payment: what may become of intents, attempts and payouts, who gets which part of the money, and what
+//! the ledger says. Nothing here waits, reads a clock or knows the wire.
+
+pub mod attempt;
+pub mod commission;
+pub mod decision;
+pub mod intent;
+pub mod ledger;
+pub mod payout;
+pub mod signature;
+
+use kit::{Fault, Kind};
+use std::time::Duration;
+
+/// Most minor units an amount may have: a billion euros, far from the end of an `i64` however many are added up.
+pub const AMOUNT_MOST: i64 = 100_000_000_000;
+
+/// What payment refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such payment, or not the caller's.
+    #[error("the payment does not exist")]
+    PaymentNotFound,
+    /// No such payment method, or not the caller's.
+    #[error("the payment method does not exist")]
+    MethodNotFound,
+    /// The customer has as many payment methods as may be.
+    #[error("there are too many payment methods: delete one first")]
+    MethodLimit,
+    /// No such payout, or not the caller's.
+    #[error("the payout does not exist")]
+    PayoutNotFound,
+    /// The payment was given back and stays closed.
+    #[error("the payment is closed")]
+    Closed,
+    /// The payment's state does not allow it.
+    #[error("the payment is {0}")]
+    State(&'static str),
+    /// The payout's state does not allow it.
+    #[error("the payout is {0}")]
+    PayoutState(&'static str),
+    /// More than was authorised.
+    #[error("more would be captured than was authorised")]
+    ExceedsAuthorization,
+    /// More than was captured.
+    #[error("more would be refunded than was captured")]
+    ExceedsCapture,
+    /// The payment provider refused; the reason is a stable code.
+    #[error("the payment provider refused: {0}")]
+    Declined(String),
+    /// The payment provider has not answered yet.
+    #[error("the payment provider has not answered yet")]
+    Pending,
+    /// The signature of an event is wrong or too old.
+    #[error("the signature is not valid")]
+    Signature,
+    /// No payment provider of that name.
+    #[error("there is no such payment provider")]
+    PspNotFound,
+    /// Another call changed the row first; the work is done again.
+    #[error("another call came first")]
+    Raced,
+    /// What every service can meet.
+    #[error(transparent)]
+    Kit(#[from] kit::Error),
+}
+
+impl Error {
+    /// A wrong field.
+    pub fn invalid(field: &str, problem: &str) -> Self {
+        kit::Error::invalid(field, problem).into()
+    }
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Kit(error.into())
+    }
+}
+
+impl From<Error> for tonic::Status {
+    fn from(error: Error) -> Self {
+        kit::error::status(&error)
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::PaymentNotFound => Kind::NotFound("PAYMENT_NOT_FOUND"),
+            Self::MethodNotFound => Kind::NotFound("PAYMENT_METHOD_NOT_FOUND"),
+            Self::MethodLimit => Kind::Precondition("PAYMENT_METHOD_LIMIT"),
+            Self::PayoutNotFound => Kind::NotFound("PAYOUT_NOT_FOUND"),
+            Self::Closed => Kind::Precondition("PAYMENT_CLOSED"),
+            Self::State(_) => Kind::Precondition("PAYMENT_STATE"),
+            Self::PayoutState(_) => Kind::Precondition("PAYOUT_STATE"),
+            Self::ExceedsAuthorization => Kind::Precondition("CAPTURE_EXCEEDS_AUTHORIZATION"),
+            Self::ExceedsCapture => Kind::Precondition("REFUND_EXCEEDS_CAPTURE"),
+            Self::Declined(_) => Kind::Precondition("PAYMENT_DECLINED"),
+            Self::Pending => {
+                Kind::Unavailable { reason: "PAYMENT_PENDING", retry_after: Duration::from_secs(1) }
+            }
+            Self::Signature => Kind::Denied("SIGNATURE_INVALID"),
+            Self::PspNotFound => Kind::NotFound("PSP_NOT_FOUND"),
+            Self::Raced => Kind::Conflict("VERSION_MISMATCH"),
+            Self::Kit(error) => error.kind(),
+        }
+    }
+
+    fn metadata(&self) -> std::collections::HashMap<String, String> {
+        match self {
+            Self::Declined(reason) => [("decline_reason".to_owned(), reason.clone())].into(),
+            Self::PaymentNotFound
+            | Self::MethodNotFound
+            | Self::MethodLimit
+            | Self::PayoutNotFound
+            | Self::Closed
+            | Self::State(_)
+            | Self::PayoutState(_)
+            | Self::ExceedsAuthorization
+            | Self::ExceedsCapture
+            | Self::Pending
+            | Self::Signature
+            | Self::PspNotFound
+            | Self::Raced => std::collections::HashMap::new(),
+            Self::Kit(error) => error.metadata(),
+        }
+    }
+}

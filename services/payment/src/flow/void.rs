@@ -1,0 +1,69 @@
+//! Giving everything back, and keeping the payment closed for whatever still arrives.
+
+use super::{NO_CURRENCY, Payments, SETTLE, new_intent, refund};
+use crate::{
+    domain::{
+        Error,
+        attempt::{Kind, Signal, State},
+        intent,
+    },
+    entity::{Attempt, Intent, IntentId, OrderId},
+    repository::{attempts, intents},
+};
+use kit::{Tx, timers};
+
+impl Payments {
+    /// Gives back all that an order has authorised or captured. What the payment provider does not answer now, the timer
+    /// asks again without end: once this returns, nothing is kept.
+    pub async fn void(&self, order: OrderId, reason: String) -> Result<(), Error> {
+        let closed = self.db.write(move |tx| async move { close(&tx, order, reason).await });
+        let intent = closed.await?;
+        if let Err(error) = self.settle(intent).await {
+            tracing::warn!(%error, payment.id = %intent, "giving back goes on later");
+        }
+        Ok(())
+    }
+}
+
+async fn close(tx: &Tx, order: OrderId, reason: String) -> Result<IntentId, Error> {
+    let mut tombstone = new_intent(tx, order, None, NO_CURRENCY);
+    tombstone.state = tombstone.state.transition(intent::Event::Close)?;
+    tombstone.closed_reason.clone_from(&reason);
+    let Some(mut intent) = intents::lock_order(tx, order).await? else {
+        if intents::insert(tx, &tombstone).await? {
+            return Ok(tombstone.id);
+        }
+        return Err(Error::Raced);
+    };
+    if intent.state == intent::State::Closed {
+        return Ok(intent.id);
+    }
+    let known = attempts::of_intent(&**tx, intent.id).await?;
+    let capture = known.iter().find(|attempt| attempt.kind == Kind::Capture).map(|it| it.state);
+    intent.state = intent.state.transition(intent::Event::Close)?;
+    intent.closed_reason = reason;
+    let left = intent.captured - intent.refunded;
+    if left > 0 {
+        refund::open(tx, &mut intent, "void", left, "CLOSED").await?;
+    }
+    // While a capture has no outcome the charge is left alone: its success is refunded, its failure frees the charge.
+    if capture.is_none_or(|state| state == State::Failed) {
+        release(tx, &intent, known).await?;
+    }
+    timers::schedule(tx, SETTLE, intent.id.uuid(), tx.now()).await?;
+    Ok(intents::save(tx, intent).await?.id)
+}
+
+/// Gives up every charge: those with an outcome are freed, the others as soon as they have one.
+async fn release(tx: &Tx, intent: &Intent, known: Vec<Attempt>) -> Result<(), Error> {
+    for mut attempt in known {
+        let given_up = attempt.state.next(Signal::GiveUp);
+        if attempt.kind == Kind::Authorize && given_up != attempt.state {
+            attempt.state = given_up;
+            attempt.reason.clone_from(&intent.closed_reason);
+            attempt.tries = 0;
+            attempts::save(tx, attempt).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! Payment providers as payment sees them: systems elsewhere that may answer late, twice or not at all.
+
+pub mod sandbox;
+
+use crate::{
+    domain::attempt::Signal,
+    entity::{AttemptId, ProviderId},
+};
+use async_trait::async_trait;
+use uuid::Uuid;
+
+/// A payment provider. Each call carries our own reference: repeating it with the same reference does nothing more and
+/// gets the same answer.
+#[async_trait]
+pub trait Psp: Send + Sync {
+    /// Its name in the path of its webhook.
+    fn name(&self) -> &'static str;
+
+    /// The card behind a token, or none when the token is not one of its own.
+    async fn card(&self, token: &str) -> Result<Option<Card>, Unanswered>;
+
+    /// Reserves money on a card.
+    async fn authorize(&self, charge: Charge<'_>) -> Result<Answer, Unanswered>;
+
+    /// Hands over the customer's confirmation of a charge.
+    async fn confirm(&self, charge: AttemptId, code: &str) -> Result<Answer, Unanswered>;
+
+    /// Reserves more on a charge.
+    async fn raise(&self, step: Step) -> Result<Answer, Unanswered>;
+
+    /// Takes what is reserved, up to the amount, and frees the rest.
+    async fn capture(&self, step: Step) -> Result<Answer, Unanswered>;
+
+    /// Gives back what was taken.
+    async fn refund(&self, step: Step) -> Result<Answer, Unanswered>;
+
+    /// Sees to it that nothing is reserved on a charge, now and later, also when it never heard of it.
+    async fn cancel(&self, charge: AttemptId) -> Result<Cancelled, Unanswered>;
+
+    /// Transfers money to a provider.
+    async fn pay_out(&self, transfer: Transfer<'_>) -> Result<Answer, Unanswered>;
+
+    /// What became of a request, by our reference.
+    async fn status(&self, reference: Uuid) -> Result<Answer, Unanswered>;
+}
+
+/// The payment provider did not answer: whether it did what was asked is not known.
+#[derive(Debug, thiserror::Error)]
+#[error("the payment provider did not answer: {0}")]
+pub struct Unanswered(pub String);
+
+/// What is known of a card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// Its brand, for example `visa`.
+    pub brand: String,
+    /// Its last four digits.
+    pub last4: String,
+    /// The month in which it expires.
+    pub expiry_month: i32,
+    /// The year in which it expires.
+    pub expiry_year: i32,
+}
+
+/// A request to reserve money.
+#[derive(Clone, Copy)]
+pub struct Charge<'a> {
+    /// Our reference.
+    pub reference: AttemptId,
+    /// The card.
+    pub token: &'a str,
+    /// How much, in minor units.
+    pub amount: i64,
+    /// In which currency.
+    pub currency: &'a str,
+}
+
+/// A request that acts on a charge.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Our reference of the request.
+    pub reference: AttemptId,
+    /// Our reference of the charge.
+    pub charge: AttemptId,
+    /// How much, in minor units of the charge's currency.
+    pub amount: i64,
+}
+
+/// A request to pay a provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Transfer<'a> {
+    /// Our reference.
+    pub reference: Uuid,
+    /// Who gets it.
+    pub provider: ProviderId,
+    /// How much, in minor units.
+    pub amount: i64,
+    /// In which currency.
+    pub currency: &'a str,
+}
+
+/// What a payment provider says of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What it means for the attempt.
+    pub signal: Signal,
+    /// Why it was declined, a stable code, or empty.
+    pub reason: String,
+    /// Where the customer confirms, or empty.
+    pub confirmation_url: String,
+    /// What the payment provider takes for it, in minor units.
+    pub fee: i64,
+}
+
+impl Answer {
+    /// An answer that says no more than the signal.
+    pub const fn plain(signal: Signal) -> Self {
+        Self { signal, reason: String::new(), confirmation_url: String::new(), fee: 0 }
+    }
+
+    /// A refusal.
+    pub fn declined(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), ..Self::plain(Signal::Declined) }
+    }
+}
+
+/// What became of a request to cancel a charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// Nothing was reserved, and nothing will be.
+    Empty,
+    /// What was reserved is free again.
+    Held,
+    /// The charge cannot be cancelled yet: its outcome is still open.
+    NotYet,
+}

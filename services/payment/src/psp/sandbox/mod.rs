@@ -1,0 +1,232 @@
+//! The sandbox: a payment provider for development and tests. It behaves like a system elsewhere: it keeps its own
+//! durable state, which no transaction of payment covers, and reports late outcomes through the webhook.
+
+mod cards;
+mod courier;
+mod entity;
+mod store;
+
+use super::{Answer, Cancelled, Card, Charge, Psp, Step, Transfer, Unanswered};
+use crate::{domain::attempt::Signal, entity::AttemptId};
+use async_trait::async_trait;
+use cards::Behaviour;
+use entity::{charge, operation};
+use kit::Db;
+use sea_orm::ActiveValue::Set;
+use store::Store;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+pub use courier::Post;
+
+/// The sandbox's name.
+pub const NAME: &str = "sandbox";
+/// The code that confirms a charge.
+pub const CONFIRMATION_CODE: &str = "123456";
+/// Transfers below this many minor units are refused.
+const TRANSFER_LEAST: i64 = 100;
+
+/// The sandbox.
+pub struct Sandbox {
+    store: Store,
+    confirmation_url: String,
+    late: Notify,
+}
+
+impl Sandbox {
+    /// A sandbox that keeps its state in `db`. Customers confirm at `confirmation_url`, to which the charge is added.
+    pub fn new(db: Db, confirmation_url: String) -> Self {
+        Self { store: Store { db }, confirmation_url, late: Notify::new() }
+    }
+
+    /// What the sandbox says of a charge as it stands.
+    fn answer(&self, charge: &charge::Model) -> Answer {
+        match charge.state.as_str() {
+            charge::LOST => Answer::plain(Signal::NoAnswer),
+            charge::PENDING => Answer::plain(Signal::Pending),
+            charge::CONFIRM => Answer {
+                confirmation_url: format!("{}{}", self.confirmation_url, charge.reference),
+                ..Answer::plain(Signal::ConfirmationRequired)
+            },
+            charge::AUTHORIZED | charge::CAPTURED => Answer::plain(Signal::Succeeded),
+            _ => Answer::declined(&charge.reason),
+        }
+    }
+
+    async fn charge(&self, reference: AttemptId) -> Result<charge::Model, Unanswered> {
+        let found = self.store.charge(reference.uuid()).await?;
+        found.ok_or_else(|| Unanswered("the charge is not known".to_owned()))
+    }
+
+    /// Does a step on a charge once: `work` says what it does to the charge, or why it is refused.
+    async fn step(
+        &self,
+        kind: &'static str,
+        step: Step,
+        work: impl FnOnce(&mut charge::Model) -> Result<(), &'static str> + Send + 'static,
+    ) -> Result<Answer, Unanswered> {
+        let done = self.store.step(kind, step, work).await?;
+        Ok(operation_answer(&done))
+    }
+}
+
+#[async_trait]
+impl Psp for Sandbox {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn card(&self, token: &str) -> Result<Option<Card>, Unanswered> {
+        Ok(cards::card(token, self.store.db.clock().now()))
+    }
+
+    async fn authorize(&self, charge: Charge<'_>) -> Result<Answer, Unanswered> {
+        let behaviour = Behaviour::of(charge.token);
+        let new = behaviour.new_charge(charge, self.store.db.clock().now());
+        let first = self.store.insert(&new).await?;
+        if first && behaviour.times_out() {
+            return Err(Unanswered("timed out".to_owned()));
+        }
+        if first {
+            if new.settles_at.is_some() {
+                self.late.notify_one();
+            }
+            return Ok(self.answer(&new));
+        }
+        // The call that was lost gets through when it is repeated.
+        self.store.decide(new.reference, charge::LOST, charge::AUTHORIZED, "").await?;
+        Ok(self.answer(&self.charge(charge.reference).await?))
+    }
+
+    async fn confirm(&self, charge: AttemptId, code: &str) -> Result<Answer, Unanswered> {
+        let (state, reason) = match code {
+            CONFIRMATION_CODE => (charge::AUTHORIZED, ""),
+            _ => (charge::DECLINED, "CONFIRMATION_FAILED"),
+        };
+        self.store.decide(charge.uuid(), charge::CONFIRM, state, reason).await?;
+        Ok(self.answer(&self.charge(charge).await?))
+    }
+
+    async fn raise(&self, step: Step) -> Result<Answer, Unanswered> {
+        self.step("RAISE", step, move |charge| {
+            if Behaviour::of(&charge.token) == Behaviour::RaiseDeclined {
+                return Err("CARD_DECLINED");
+            }
+            if charge.state != charge::AUTHORIZED {
+                return Err("CHARGE_STATE");
+            }
+            charge.amount += step.amount;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn capture(&self, step: Step) -> Result<Answer, Unanswered> {
+        let answer = self
+            .step("CAPTURE", step, move |charge| {
+                if Behaviour::of(&charge.token) == Behaviour::CaptureDeclined {
+                    return Err("AUTHORIZATION_EXPIRED");
+                }
+                if charge.state != charge::AUTHORIZED || step.amount > charge.amount {
+                    return Err("CHARGE_STATE");
+                }
+                charge.captured = step.amount;
+                charge.state = charge::CAPTURED.to_owned();
+                Ok(())
+            })
+            .await?;
+        Ok(Answer { fee: fee(step.amount), ..answer })
+    }
+
+    async fn refund(&self, step: Step) -> Result<Answer, Unanswered> {
+        let behaviour = Behaviour::of(&self.charge(step.charge).await?.token);
+        if behaviour == Behaviour::RefundFailsOnce && self.store.first_call(step).await? {
+            return Err(Unanswered("out of order".to_owned()));
+        }
+        self.step("REFUND", step, move |charge| {
+            if behaviour == Behaviour::RefundDeclined {
+                return Err("REFUND_DECLINED");
+            }
+            if charge.refunded + step.amount > charge.captured {
+                return Err("CHARGE_STATE");
+            }
+            charge.refunded += step.amount;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn cancel(&self, charge: AttemptId) -> Result<Cancelled, Unanswered> {
+        // A charge that has not come yet must find that it was cancelled.
+        let now = self.store.db.clock().now();
+        let unknown = Charge { reference: charge, token: "", amount: 0, currency: "" };
+        let unknown = Behaviour::Cancelled.new_charge(unknown, now);
+        if self.store.insert(&unknown).await? {
+            return Ok(Cancelled::Empty);
+        }
+        for (from, to) in [
+            (charge::LOST, charge::CANCELLED),
+            (charge::CONFIRM, charge::CANCELLED),
+            (charge::AUTHORIZED, charge::VOIDED),
+        ] {
+            self.store.decide(charge.uuid(), from, to, "CANCELLED").await?;
+        }
+        let found = self.charge(charge).await?;
+        if found.state == charge::PENDING && found.settles_at.is_none() {
+            self.store
+                .decide(found.reference, charge::PENDING, charge::CANCELLED, "CANCELLED")
+                .await?;
+            return Ok(Cancelled::Empty);
+        }
+        Ok(match found.state.as_str() {
+            charge::VOIDED => Cancelled::Held,
+            charge::PENDING | charge::CAPTURED => Cancelled::NotYet,
+            _ => Cancelled::Empty,
+        })
+    }
+
+    async fn pay_out(&self, transfer: Transfer<'_>) -> Result<Answer, Unanswered> {
+        let refused = transfer.amount < TRANSFER_LEAST;
+        let (state, reason) = match refused {
+            false => (operation::DONE, ""),
+            true => (operation::REFUSED, "AMOUNT_TOO_SMALL"),
+        };
+        let row = operation::ActiveModel {
+            reference: Set(transfer.reference),
+            kind: Set("PAYOUT".to_owned()),
+            payee: Set(Some(transfer.provider.uuid())),
+            currency: Set(transfer.currency.to_owned()),
+            amount: Set(transfer.amount),
+            state: Set(state.to_owned()),
+            reason: Set(reason.to_owned()),
+        };
+        let done = self.store.transfer(row).await?;
+        Ok(operation_answer(&done))
+    }
+
+    async fn status(&self, reference: Uuid) -> Result<Answer, Unanswered> {
+        if let Some(charge) = self.store.charge(reference).await? {
+            return Ok(self.answer(&charge));
+        }
+        Ok(match self.store.operation(reference).await? {
+            Some(done) => operation_answer(&done),
+            None => Answer::plain(Signal::NoAnswer),
+        })
+    }
+}
+
+fn operation_answer(done: &operation::Model) -> Answer {
+    match done.state.as_str() {
+        operation::DONE => {
+            let fee = if done.kind == "CAPTURE" { fee(done.amount) } else { 0 };
+            Answer { fee, ..Answer::plain(Signal::Succeeded) }
+        }
+        operation::REFUSED => Answer::declined(&done.reason),
+        _ => Answer::plain(Signal::NoAnswer),
+    }
+}
+
+/// What the sandbox takes for a capture: 1.4 % and 25 minor units, as far as the amount reaches.
+fn fee(amount: i64) -> i64 {
+    (amount / 1_000 * 14 + 25).min(amount)
+}

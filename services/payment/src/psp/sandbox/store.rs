@@ -1,0 +1,223 @@
+//! The queries of the sandbox. They never run in a transaction of payment.
+
+use super::{
+    super::{Step, Unanswered},
+    entity::{charge, event, operation},
+};
+use chrono::{DateTime, Duration, Utc};
+use kit::Db;
+use sea_orm::{
+    ActiveValue::Set, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*,
+    sea_query::OnConflict,
+};
+
+/// Charges or events taken up at a time.
+const BATCH: u64 = 50;
+
+impl From<DbErr> for Unanswered {
+    fn from(error: DbErr) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<kit::Error> for Unanswered {
+    fn from(error: kit::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// The sandbox's tables.
+pub struct Store {
+    pub db: Db,
+}
+
+impl Store {
+    pub async fn charge(&self, reference: Uuid) -> Result<Option<charge::Model>, DbErr> {
+        charge::Entity::find_by_id(reference).one(self.db.read()).await
+    }
+
+    pub async fn operation(&self, reference: Uuid) -> Result<Option<operation::Model>, DbErr> {
+        operation::Entity::find_by_id(reference).one(self.db.read()).await
+    }
+
+    /// Remembers a charge; false when its reference is known already.
+    pub async fn insert(&self, charge: &charge::Model) -> Result<bool, DbErr> {
+        let inserted = charge::Entity::insert(charge.clone().into_active_model())
+            .on_conflict(OnConflict::column(charge::Column::Reference).do_nothing().to_owned())
+            .exec_without_returning(self.db.read())
+            .await?;
+        Ok(inserted > 0)
+    }
+
+    /// Moves a charge from one state to another; false when it is not in the first.
+    pub async fn decide(
+        &self,
+        reference: Uuid,
+        from: &str,
+        to: &str,
+        reason: &str,
+    ) -> Result<bool, DbErr> {
+        let moved = move_charge(reference, from, to, reason).exec(self.db.read()).await?;
+        Ok(moved.rows_affected > 0)
+    }
+
+    /// Whether this is the first call of a step that fails once.
+    pub async fn first_call(&self, step: Step) -> Result<bool, DbErr> {
+        let row = operation::ActiveModel {
+            reference: Set(step.reference.uuid()),
+            kind: Set("REFUND".to_owned()),
+            payee: Set(None),
+            currency: Set(String::new()),
+            amount: Set(step.amount),
+            state: Set(operation::FAILED_ONCE.to_owned()),
+            reason: Set(String::new()),
+        };
+        Ok(insert_operation(row).exec_without_returning(self.db.read()).await? > 0)
+    }
+
+    /// Transfers money once.
+    pub async fn transfer(
+        &self,
+        row: operation::ActiveModel,
+    ) -> Result<operation::Model, Unanswered> {
+        let Set(reference) = row.reference.clone() else {
+            return Err(Unanswered("a transfer needs a reference".to_owned()));
+        };
+        insert_operation(row).exec_without_returning(self.db.read()).await?;
+        let found = self.operation(reference).await?;
+        found.ok_or_else(|| Unanswered("the transfer is not known".to_owned()))
+    }
+
+    /// Does a step on a charge once, in the sandbox's own transaction.
+    pub async fn step(
+        &self,
+        kind: &'static str,
+        step: Step,
+        work: impl FnOnce(&mut charge::Model) -> Result<(), &'static str> + Send + 'static,
+    ) -> Result<operation::Model, Unanswered> {
+        let done = self.db.write(move |tx| async move {
+            let reference = step.reference.uuid();
+            let charge = charge::Entity::find_by_id(step.charge.uuid());
+            let charge = charge.lock_exclusive().one(&*tx).await?;
+            let before = operation::Entity::find_by_id(reference).one(&*tx).await?;
+            if let Some(done) = before.filter(|it| it.state != operation::FAILED_ONCE) {
+                return Ok(done);
+            }
+            let (outcome, currency) = match charge {
+                None => (Err("CHARGE_UNKNOWN"), String::new()),
+                Some(mut charge) => {
+                    let outcome = work(&mut charge);
+                    let saved = charge.into_active_model().reset_all().update(&*tx).await?;
+                    (outcome, saved.currency)
+                }
+            };
+            let done = operation::Model {
+                reference,
+                kind: kind.to_owned(),
+                payee: None,
+                currency,
+                amount: step.amount,
+                state: if outcome.is_ok() { operation::DONE } else { operation::REFUSED }
+                    .to_owned(),
+                reason: outcome.err().unwrap_or_default().to_owned(),
+            };
+            let columns = [operation::Column::State, operation::Column::Reason];
+            let mut again = OnConflict::column(operation::Column::Reference);
+            operation::Entity::insert(done.clone().into_active_model())
+                .on_conflict(again.update_columns(columns).to_owned())
+                .exec_without_returning(&*tx)
+                .await?;
+            Ok::<_, kit::Error>(done)
+        });
+        Ok(done.await?)
+    }
+
+    /// Gives late charges whose time has come their answer, each with an event to post.
+    pub async fn settle_due(&self) -> Result<(), kit::Error> {
+        let now = self.db.clock().now();
+        let due = charge::Entity::find()
+            .filter(charge::Column::SettlesAt.lte(now))
+            .limit(BATCH)
+            .all(self.db.read())
+            .await?;
+        for charge in due {
+            self.db.write(move |tx| async move { settle(&tx, charge).await }).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn events_due(&self) -> Result<Vec<event::Model>, DbErr> {
+        event::Entity::find()
+            .filter(event::Column::NextAt.lte(self.db.clock().now()))
+            .order_by_asc(event::Column::NextAt)
+            .limit(BATCH)
+            .all(self.db.read())
+            .await
+    }
+
+    pub async fn posted(&self, id: &str) -> Result<(), DbErr> {
+        event::Entity::delete_by_id(id).exec(self.db.read()).await.map(drop)
+    }
+
+    pub async fn post_later(&self, event: event::Model) -> Result<(), DbErr> {
+        let wait = Duration::seconds(1_i64 << event.tries.clamp(0, 10));
+        event::Entity::update_many()
+            .col_expr(event::Column::NextAt, Expr::value(self.db.clock().now() + wait))
+            .col_expr(event::Column::Tries, Expr::value(event.tries + 1))
+            .filter(event::Column::Id.eq(event.id))
+            .exec(self.db.read())
+            .await?;
+        Ok(())
+    }
+
+    /// When something falls due next.
+    pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>, DbErr> {
+        let charge = charge::Entity::find()
+            .filter(charge::Column::SettlesAt.is_not_null())
+            .order_by_asc(charge::Column::SettlesAt)
+            .one(self.db.read())
+            .await?;
+        let event =
+            event::Entity::find().order_by_asc(event::Column::NextAt).one(self.db.read()).await?;
+        let charge = charge.and_then(|charge| charge.settles_at);
+        Ok(charge.into_iter().chain(event.map(|event| event.next_at)).min())
+    }
+}
+
+async fn settle(tx: &kit::Tx, charge: charge::Model) -> Result<(), kit::Error> {
+    let (state, kind) = match charge.reason.as_str() {
+        "" => (charge::AUTHORIZED, "charge.authorized"),
+        _ => (charge::DECLINED, "charge.declined"),
+    };
+    let moved = move_charge(charge.reference, charge::PENDING, state, &charge.reason)
+        .col_expr(charge::Column::SettlesAt, Expr::value(Option::<DateTime<Utc>>::None))
+        .exec(&**tx)
+        .await?;
+    if moved.rows_affected == 0 {
+        return Ok(());
+    }
+    let id = format!("evt_{}", charge.reference.simple());
+    let data = serde_json::json!({"reference": charge.reference, "reason": charge.reason});
+    let body = serde_json::json!({"id": id, "type": kind, "data": data});
+    let row = event::Model { id, body: body.to_string(), next_at: tx.now(), tries: 0 };
+    event::Entity::insert(row.into_active_model()).exec_without_returning(&**tx).await?;
+    Ok(())
+}
+
+fn move_charge(
+    reference: Uuid,
+    from: &str,
+    to: &str,
+    reason: &str,
+) -> sea_orm::UpdateMany<charge::Entity> {
+    charge::Entity::update_many()
+        .col_expr(charge::Column::State, Expr::value(to))
+        .col_expr(charge::Column::Reason, Expr::value(reason))
+        .filter(charge::Column::Reference.eq(reference))
+        .filter(charge::Column::State.eq(from))
+}
+
+fn insert_operation(row: operation::ActiveModel) -> sea_orm::Insert<operation::ActiveModel> {
+    let known = OnConflict::column(operation::Column::Reference).do_nothing().to_owned();
+    operation::Entity::insert(row).on_conflict(known)
+}

@@ -1,0 +1,77 @@
+//! Attempts.
+
+use crate::{
+    domain::{
+        Error,
+        attempt::{Kind, State},
+    },
+    entity::{Attempt, AttemptId, IntentId, attempt},
+};
+use chrono::{DateTime, Utc};
+use kit::Tx;
+use sea_orm::{
+    IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict,
+};
+
+/// Writes down an attempt before it is made; false when it was written down before.
+pub async fn insert(tx: &Tx, attempt: &Attempt) -> Result<bool, Error> {
+    let inserted = attempt::Entity::insert(attempt.clone().into_active_model())
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(&**tx)
+        .await?;
+    Ok(inserted > 0)
+}
+
+/// Writes an attempt back.
+pub async fn save(tx: &Tx, mut attempt: Attempt) -> Result<Attempt, Error> {
+    attempt.updated_at = tx.now();
+    Ok(attempt.into_active_model().reset_all().update(&**tx).await?)
+}
+
+/// An attempt by our reference.
+pub async fn find(db: &impl ConnectionTrait, id: AttemptId) -> Result<Option<Attempt>, Error> {
+    Ok(attempt::Entity::find_by_id(id).one(db).await?)
+}
+
+/// The attempt of that kind and key.
+pub async fn find_step(
+    db: &impl ConnectionTrait,
+    intent: IntentId,
+    kind: Kind,
+    key: &str,
+) -> Result<Option<Attempt>, Error> {
+    let found = attempt::Entity::find()
+        .filter(attempt::Column::IntentId.eq(intent))
+        .filter(attempt::Column::Kind.eq(kind))
+        .filter(attempt::Column::Key.eq(key))
+        .one(db)
+        .await?;
+    Ok(found)
+}
+
+/// The attempts of a payment, oldest first.
+pub async fn of_intent(db: &impl ConnectionTrait, intent: IntentId) -> Result<Vec<Attempt>, Error> {
+    let found = attempt::Entity::find()
+        .filter(attempt::Column::IntentId.eq(intent))
+        .order_by_asc(attempt::Column::CreatedAt)
+        .order_by_asc(attempt::Column::Id)
+        .all(db)
+        .await?;
+    Ok(found)
+}
+
+/// Attempts without an answer since `before` that no timer looks after: the process stopped while it asked.
+pub async fn forgotten(
+    db: &impl ConnectionTrait,
+    before: DateTime<Utc>,
+) -> Result<Vec<Attempt>, Error> {
+    let found = attempt::Entity::find()
+        .filter(attempt::Column::State.eq(State::Unknown))
+        .filter(attempt::Column::Tries.eq(0))
+        .filter(attempt::Column::UpdatedAt.lt(before))
+        .order_by_asc(attempt::Column::UpdatedAt)
+        .limit(100)
+        .all(db)
+        .await?;
+    Ok(found)
+}

@@ -1,0 +1,214 @@
+//! The ledger: posting, balances and the trial balance. There are no balance rows to fight over: a balance is a sum.
+
+use super::payouts::{self, Scope};
+use crate::{
+    domain::{
+        Error,
+        ledger::{Account, ESCROW, Journal, PAYABLE},
+    },
+    entity::{
+        ProviderId,
+        ledger::{account, entry, journal},
+    },
+};
+use kit::Tx;
+use sea_orm::{
+    FromQueryResult, IntoActiveModel, JoinType, QueryOrder, QuerySelect,
+    entity::prelude::*,
+    sea_query::{ExprTrait, LockType, OnConflict, Query},
+};
+
+/// Posts journals: drafts, their entries, then all at once. The database refuses what does not balance.
+pub async fn post(tx: &Tx, journals: &[Journal]) -> Result<(), Error> {
+    if journals.is_empty() {
+        return Ok(());
+    }
+    open_accounts(tx, journals).await?;
+    let drafts = journals.iter().map(|it| draft(tx, it).into_active_model());
+    journal::Entity::insert_many(drafts).exec_without_returning(&**tx).await?;
+    let entries = journals.iter().flat_map(entries).map(IntoActiveModel::into_active_model);
+    entry::Entity::insert_many(entries).exec_without_returning(&**tx).await?;
+    journal::Entity::update_many()
+        .col_expr(journal::Column::Posted, Expr::value(true))
+        .filter(journal::Column::Id.is_in(journals.iter().map(|it| journal_id(&it.reference))))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+async fn open_accounts(tx: &Tx, journals: &[Journal]) -> Result<(), Error> {
+    let mut accounts: Vec<account::Model> = journals
+        .iter()
+        .flat_map(|journal| {
+            journal.entries.iter().map(|(account, _)| row(*account, &journal.currency))
+        })
+        .collect();
+    // One order of rows for everybody, so that two who open accounts wait for each other instead of locking up.
+    accounts.sort_by_key(|account| account.id);
+    accounts.dedup_by_key(|account| account.id);
+    let accounts = accounts.into_iter().map(IntoActiveModel::into_active_model);
+    account::Entity::insert_many(accounts)
+        .on_conflict(OnConflict::column(account::Column::Id).do_nothing().to_owned())
+        .exec_without_returning(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// Locks a provider's account until the transaction ends, so that one payout at a time looks at its balance.
+pub async fn lock_payable(tx: &Tx, provider: ProviderId, currency: &str) -> Result<(), Error> {
+    account::Entity::find_by_id(account_id(Account::Payable(provider), currency))
+        .lock(LockType::NoKeyUpdate)
+        .one(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// What a provider is owed, negative when it owes.
+pub async fn payable(tx: &Tx, provider: ProviderId, currency: &str) -> Result<i64, Error> {
+    let sum = entry::Entity::find()
+        .select_only()
+        .expr(Expr::cust("CAST(SUM(amount) AS BIGINT)"))
+        .filter(entry::Column::AccountId.eq(account_id(Account::Payable(provider), currency)))
+        .into_tuple::<Option<i64>>()
+        .one(&**tx)
+        .await?;
+    Ok(sum.flatten().unwrap_or_default())
+}
+
+/// A sum in one currency.
+#[derive(Clone, Debug, FromQueryResult, PartialEq, Eq)]
+pub struct Total {
+    /// The currency.
+    pub currency: String,
+    /// The sum, in minor units.
+    pub amount: i64,
+}
+
+/// What the providers within the caller's scope are owed in each currency.
+pub async fn balances(db: &impl ConnectionTrait, scope: Scope) -> Result<Vec<Total>, Error> {
+    let found = sums()
+        .column_as(entry::Column::Currency, "currency")
+        .filter(account::Column::Kind.eq(PAYABLE))
+        .filter(account::Column::Owner.in_subquery(payouts::providers(scope)))
+        .group_by(entry::Column::Currency)
+        .order_by_asc(entry::Column::Currency)
+        .into_model()
+        .all(db)
+        .await?;
+    Ok(found)
+}
+
+/// A line of the trial balance.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Line {
+    /// The kind of account.
+    pub kind: String,
+    /// The currency.
+    pub currency: String,
+    /// The sum, in minor units.
+    pub amount: i64,
+    /// Number of accounts.
+    pub accounts: i64,
+}
+
+/// Balances by kind of account and currency.
+pub async fn lines(db: &impl ConnectionTrait) -> Result<Vec<Line>, Error> {
+    let found = sums()
+        .column_as(account::Column::Kind, "kind")
+        .column_as(entry::Column::Currency, "currency")
+        .expr_as(Expr::col((account::Entity, account::Column::Id)).count_distinct(), "accounts")
+        .group_by(account::Column::Kind)
+        .group_by(entry::Column::Currency)
+        .order_by_asc(entry::Column::Currency)
+        .order_by_asc(account::Column::Kind)
+        .into_model()
+        .all(db)
+        .await?;
+    Ok(found)
+}
+
+/// Money left in the escrow of an order.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Escrow {
+    /// The order.
+    pub order_id: Uuid,
+    /// The currency.
+    pub currency: String,
+    /// The sum, in minor units.
+    pub amount: i64,
+}
+
+/// Orders whose escrow is not empty.
+pub async fn open_escrows(db: &impl ConnectionTrait) -> Result<Vec<Escrow>, Error> {
+    let found = sums()
+        .column_as(account::Column::Owner, "order_id")
+        .column_as(entry::Column::Currency, "currency")
+        .filter(account::Column::Kind.eq(ESCROW))
+        .group_by(account::Column::Owner)
+        .group_by(entry::Column::Currency)
+        .having(Expr::col((entry::Entity, entry::Column::Amount)).sum().ne(0))
+        .limit(100)
+        .into_model()
+        .all(db)
+        .await?;
+    Ok(found)
+}
+
+/// Sums of posted entries, as `amount`.
+fn sums() -> Select<entry::Entity> {
+    let posted = Query::select()
+        .column(journal::Column::Id)
+        .from(journal::Entity)
+        .and_where(Expr::col(journal::Column::Posted).eq(true))
+        .to_owned();
+    let account = entry::Entity::belongs_to(account::Entity)
+        .from(entry::Column::AccountId)
+        .to(account::Column::Id)
+        .into();
+    entry::Entity::find()
+        .select_only()
+        .join(JoinType::InnerJoin, account)
+        .filter(entry::Column::JournalId.in_subquery(posted))
+        .expr_as(Expr::cust("CAST(SUM(entries.amount) AS BIGINT)"), "amount")
+}
+
+fn row(account: Account, currency: &str) -> account::Model {
+    account::Model {
+        id: account_id(account, currency),
+        code: account.code(),
+        kind: account.kind().to_owned(),
+        owner: account.owner(),
+        currency: currency.to_owned(),
+    }
+}
+
+fn draft(tx: &Tx, journal: &Journal) -> journal::Model {
+    journal::Model {
+        id: journal_id(&journal.reference),
+        reference: journal.reference.clone(),
+        reverses: journal.reverses.as_deref().map(journal_id),
+        order_id: journal.order.uuid(),
+        n_entries: i32::try_from(journal.entries.len()).unwrap_or(i32::MAX),
+        posted: false,
+        created_at: tx.now(),
+    }
+}
+
+fn entries(journal: &Journal) -> impl Iterator<Item = entry::Model> {
+    (0..).zip(&journal.entries).map(|(line, (account, amount))| entry::Model {
+        journal_id: journal_id(&journal.reference),
+        line,
+        account_id: account_id(*account, &journal.currency),
+        currency: journal.currency.clone(),
+        amount: *amount,
+    })
+}
+
+/// Ids follow from names, so that nothing is read in order to write.
+fn account_id(account: Account, currency: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("account:{}:{currency}", account.code()).as_bytes())
+}
+
+fn journal_id(reference: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("journal:{reference}").as_bytes())
+}

@@ -1,0 +1,118 @@
+//! Payouts.
+
+use crate::{
+    domain::{Error, payout::State},
+    entity::{IntentId, Payout, PayoutId, ProviderId, UserId, payout},
+};
+use kit::{Tx, page::Page};
+use sea_orm::{
+    IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*, sea_query::OnConflict,
+};
+
+/// Whose payouts the caller may see.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scope {
+    /// Only those of this account; none for operators.
+    pub user: Option<UserId>,
+    /// Only those of this profile.
+    pub provider: Option<ProviderId>,
+}
+
+/// Schedules a payout; false when the order, the provider and the kind have one already.
+pub async fn insert(tx: &Tx, payout: &Payout) -> Result<bool, Error> {
+    let inserted = payout::Entity::insert(payout.clone().into_active_model())
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(&**tx)
+        .await?;
+    Ok(inserted > 0)
+}
+
+/// A payout, locked until the transaction ends.
+pub async fn lock(tx: &Tx, id: PayoutId) -> Result<Payout, Error> {
+    let found = payout::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
+    found.ok_or(Error::PayoutNotFound)
+}
+
+/// The payouts of a payment, locked until the transaction ends.
+pub async fn lock_of(tx: &Tx, intent: IntentId) -> Result<Vec<Payout>, Error> {
+    let found = payout::Entity::find().filter(payout::Column::IntentId.eq(intent));
+    Ok(found.order_by_asc(payout::Column::Id).lock_exclusive().all(&**tx).await?)
+}
+
+/// Writes a locked payout back.
+pub async fn save(tx: &Tx, mut payout: Payout) -> Result<Payout, Error> {
+    payout.version += 1;
+    payout.updated_at = tx.now();
+    Ok(payout.into_active_model().reset_all().update(&**tx).await?)
+}
+
+/// A payout within the caller's scope.
+pub async fn find(db: &impl ConnectionTrait, id: PayoutId, scope: Scope) -> Result<Payout, Error> {
+    let found = within(scope).filter(payout::Column::Id.eq(id)).one(db).await?;
+    found.ok_or(Error::PayoutNotFound)
+}
+
+/// The payout whose last transfer the payment provider knows by this reference.
+pub async fn of_transfer(
+    db: &impl ConnectionTrait,
+    transfer: Uuid,
+) -> Result<Option<Payout>, Error> {
+    Ok(payout::Entity::find().filter(payout::Column::TransferId.eq(transfer)).one(db).await?)
+}
+
+/// The payout of a payment.
+pub async fn of_intent(
+    db: &impl ConnectionTrait,
+    intent: IntentId,
+) -> Result<Option<Payout>, Error> {
+    Ok(payout::Entity::find().filter(payout::Column::IntentId.eq(intent)).one(db).await?)
+}
+
+/// The payouts within the caller's scope, newest first.
+pub async fn list(
+    db: &impl ConnectionTrait,
+    scope: Scope,
+    page: Page,
+) -> Result<Vec<Payout>, Error> {
+    let mut query = within(scope);
+    if let Some(before) = page.before {
+        query = query.filter(payout::Column::Id.lt(before));
+    }
+    Ok(query.order_by_desc(payout::Column::Id).limit(page.rows_to_read()).all(db).await?)
+}
+
+/// Sum of a provider's payouts that are still to be paid.
+pub async fn unpaid(tx: &Tx, provider: ProviderId, currency: &str) -> Result<i64, Error> {
+    let sum: Option<i64> = payout::Entity::find()
+        .select_only()
+        .expr(Expr::cust("CAST(SUM(amount) AS BIGINT)"))
+        .filter(payout::Column::ProviderId.eq(provider))
+        .filter(payout::Column::Currency.eq(currency))
+        .filter(payout::Column::State.is_in([
+            State::Scheduled,
+            State::Frozen,
+            State::Paying,
+            State::Failed,
+        ]))
+        .into_tuple::<Option<i64>>()
+        .one(&**tx)
+        .await?
+        .flatten();
+    Ok(sum.unwrap_or_default())
+}
+
+/// The profiles whose payouts are within the caller's scope.
+pub fn providers(scope: Scope) -> sea_orm::sea_query::SelectStatement {
+    within(scope).select_only().column(payout::Column::ProviderId).distinct().into_query()
+}
+
+fn within(scope: Scope) -> Select<payout::Entity> {
+    let mut query = payout::Entity::find();
+    if let Some(user) = scope.user {
+        query = query.filter(payout::Column::ProviderUserId.eq(user));
+    }
+    if let Some(provider) = scope.provider {
+        query = query.filter(payout::Column::ProviderId.eq(provider));
+    }
+    query
+}

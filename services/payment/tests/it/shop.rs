@@ -1,0 +1,333 @@
+//! A payment service to try things on: the order service's calls, a customer's, a provider's and an operator's.
+
+use async_trait::async_trait;
+use chrono::Duration;
+use hmac::{Hmac, KeyInit, Mac};
+use kit::{
+    Event, Role, Subject,
+    bus::Consumer,
+    call::Channel,
+    db::{Db, DbConfig},
+    testing::{Backend, World, acting_as, eventually, somebody},
+};
+use proto::{
+    google::api::HttpBody,
+    quickserve::{
+        common::v1::Money,
+        payment::v1::{
+            self as pb, charge_service_client::ChargeServiceClient,
+            ledger_service_client::LedgerServiceClient,
+            payment_method_service_client::PaymentMethodServiceClient,
+            payment_service_client::PaymentServiceClient,
+            payout_service_client::PayoutServiceClient,
+            psp_event_service_client::PspEventServiceClient,
+        },
+    },
+};
+use sha2::Sha256;
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+};
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+/// Everything a story needs.
+pub struct Shop {
+    pub world: World,
+    pub db: Db,
+    pub customer: Subject,
+    pub operator: Subject,
+    pub provider: Subject,
+    pub provider_id: String,
+    pub backend: Backend,
+    facts: Arc<Facts>,
+}
+
+/// What was published.
+#[derive(Default)]
+struct Facts(Mutex<Vec<Event>>);
+
+#[async_trait]
+impl Consumer for Facts {
+    fn wants(&self, kind: &str) -> bool {
+        kind.starts_with("payment.") || kind.starts_with("payout.")
+    }
+
+    async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
+        self.0.lock().unwrap().push(event.clone());
+        Ok(())
+    }
+}
+
+/// Tells the story on each database, and looks at the books afterwards.
+pub async fn on_each_backend<F, Fut>(story: F)
+where
+    F: Fn(Arc<Shop>) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    for backend in Backend::ALL {
+        let shop = Arc::new(Shop::open(backend).await);
+        story(shop.clone()).await;
+        shop.balances().await;
+        shop.numbers_have_no_gap();
+    }
+}
+
+impl Shop {
+    async fn open(backend: Backend) -> Self {
+        let world = World::new(backend).await;
+        let host = world.host.of("payment");
+        host.migrate().await.unwrap();
+        let facts = Arc::<Facts>::default();
+        host.subscribe(facts.clone());
+        let routes = payment::start(&host).await.unwrap();
+        host.install(routes);
+        let config: DbConfig = host.database_config();
+        let db = Db::connect(&config, world.clock.clone()).await.unwrap();
+        Self {
+            db,
+            customer: somebody(&[Role::Customer]),
+            operator: somebody(&[Role::Operator]),
+            provider: somebody(&[Role::Provider]),
+            provider_id: Uuid::new_v4().to_string(),
+            backend,
+            facts,
+            world,
+        }
+    }
+
+    pub fn charges(&self) -> ChargeServiceClient<Channel> {
+        ChargeServiceClient::new(self.world.host.of("order").channel("payment"))
+    }
+
+    pub fn payments(&self) -> PaymentServiceClient<Channel> {
+        PaymentServiceClient::new(self.world.outside("payment"))
+    }
+
+    pub fn methods(&self) -> PaymentMethodServiceClient<Channel> {
+        PaymentMethodServiceClient::new(self.world.outside("payment"))
+    }
+
+    pub fn payouts(&self) -> PayoutServiceClient<Channel> {
+        PayoutServiceClient::new(self.world.outside("payment"))
+    }
+
+    /// Puts a card on the customer's file and returns the method's id.
+    pub async fn card(&self, token: &str) -> String {
+        let request = pb::CreatePaymentMethodRequest { token: token.into(), default: false };
+        let mut client = self.methods();
+        let saved = acting_as(self.customer, client.create_payment_method(request)).await.unwrap();
+        saved.into_inner().payment_method.unwrap().id
+    }
+
+    /// A request to authorise 120 euros for a new order on a card.
+    pub async fn order(&self, token: &str) -> pb::AuthorizePaymentRequest {
+        pb::AuthorizePaymentRequest {
+            order_id: Uuid::new_v4().to_string(),
+            customer_id: self.customer.user_id.to_string(),
+            amount: euros(12_000),
+            payment_method_id: self.card(token).await,
+            attempt_key: "first".into(),
+            confirmation: String::new(),
+            save_method_only: false,
+        }
+    }
+
+    /// Authorises and returns outcome and reason.
+    pub async fn authorize(
+        &self,
+        request: &pb::AuthorizePaymentRequest,
+    ) -> Result<(pb::Outcome, String), Status> {
+        let answer = self.charges().authorize_payment(request.clone()).await?.into_inner();
+        assert!(!answer.payment_id.is_empty());
+        Ok((answer.outcome(), answer.decline_reason))
+    }
+
+    /// A new order whose price is authorised.
+    pub async fn authorized(&self, token: &str) -> String {
+        let request = self.order(token).await;
+        let outcome = self.authorize(&request).await.unwrap();
+        assert_eq!(outcome, (pb::Outcome::Authorized, String::new()));
+        request.order_id
+    }
+
+    /// A request to capture that much for an order, all of it the provider's.
+    pub fn settlement(&self, order_id: &str, amount: i64) -> pb::CapturePaymentRequest {
+        let due = self.world.clock.now() + Duration::days(2);
+        pb::CapturePaymentRequest {
+            order_id: order_id.into(),
+            amount: euros(amount),
+            provider_id: self.provider_id.clone(),
+            provider_user_id: self.provider.user_id.to_string(),
+            vertical: "cleaning".into(),
+            kind: pb::CaptureKind::Service.into(),
+            provider_gross: None,
+            payout_due_at: Some(kit::time::timestamp(due)),
+        }
+    }
+
+    /// A new order whose price is captured, and its payout.
+    pub async fn captured(&self, token: &str) -> (String, String) {
+        let order = self.authorized(token).await;
+        let request = self.settlement(&order, 12_000);
+        let captured = self.charges().capture_payment(request).await.unwrap().into_inner();
+        assert_eq!(captured.captured, euros(12_000));
+        (order, captured.payout_id)
+    }
+
+    pub async fn refund(&self, order_id: &str, amount: i64, key: &str) -> Result<i64, Status> {
+        let request = pb::RefundPaymentRequest {
+            order_id: order_id.into(),
+            amount: euros(amount),
+            step_key: key.into(),
+            reason: "GOODWILL".into(),
+        };
+        let answer = self.charges().refund_payment(request).await?.into_inner();
+        Ok(answer.refunded.unwrap().minor_units)
+    }
+
+    pub async fn void(&self, order_id: &str) {
+        let request =
+            pb::VoidPaymentRequest { order_id: order_id.into(), reason: "HOLD_EXPIRED".into() };
+        self.charges().void_payment(request).await.unwrap();
+    }
+
+    pub async fn freeze(&self, order_id: &str, frozen: bool) {
+        let request = pb::SetPayoutFrozenRequest { order_id: order_id.into(), frozen };
+        self.charges().set_payout_frozen(request).await.unwrap();
+    }
+
+    /// The payment of an order as an operator sees it, with its refunds.
+    pub async fn payment(&self, order_id: &str) -> pb::Payment {
+        let list = pb::ListPaymentsRequest { order_id: order_id.into(), ..Default::default() };
+        let mut client = self.payments();
+        let found = acting_as(self.operator, client.list_payments(list)).await.unwrap();
+        let payment_id = found.into_inner().payments.remove(0).id;
+        let get = pb::GetPaymentRequest { payment_id };
+        let found = acting_as(self.operator, client.get_payment(get)).await.unwrap();
+        found.into_inner().payment.unwrap()
+    }
+
+    pub async fn payout(&self, payout_id: &str) -> pb::Payout {
+        let get = pb::GetPayoutRequest { payout_id: payout_id.into() };
+        let mut client = self.payouts();
+        let found = acting_as(self.provider, client.get_payout(get)).await.unwrap();
+        found.into_inner().payout.unwrap()
+    }
+
+    /// Waits until a payout is in that state.
+    pub async fn payout_in(&self, payout_id: &str, state: pb::PayoutState) -> pb::Payout {
+        eventually("the payout", || async {
+            Some(self.payout(payout_id).await).filter(|payout| payout.state() == state)
+        })
+        .await
+    }
+
+    pub fn pass(&self, time: Duration) {
+        self.world.clock.advance(time);
+    }
+
+    /// The facts of that kind about an order, as (amount, reason).
+    pub fn facts(&self, kind: &str, order_id: &str) -> Vec<(i64, String)> {
+        let facts = self.facts.0.lock().unwrap();
+        let payments = facts.iter().filter(|event| event.kind == kind).map(|event| {
+            let fact: pb::PaymentEvent = event.decode().unwrap();
+            (fact.order_id, fact.amount.unwrap().minor_units, fact.reason)
+        });
+        payments.filter(|(id, ..)| id == order_id).map(|(_, amount, why)| (amount, why)).collect()
+    }
+
+    /// How often that fact about a payout was published.
+    pub fn payout_facts(&self, kind: &str, payout: &str) -> Vec<i64> {
+        let facts = self.facts.0.lock().unwrap();
+        let payouts = facts.iter().filter(|event| event.kind == kind).map(|event| {
+            let fact: pb::PayoutEvent = event.decode().unwrap();
+            (fact.payout_id, fact.amount.unwrap().minor_units)
+        });
+        payouts.filter(|(id, _)| id == payout).map(|(_, amount)| amount).collect()
+    }
+
+    /// Waits for a fact about an order.
+    pub async fn fact(&self, kind: &str, order_id: &str) -> (i64, String) {
+        eventually(kind, || async { self.facts(kind, order_id).into_iter().next() }).await
+    }
+
+    /// Posts an event to the webhook, signed with the service's secret.
+    pub async fn post(&self, body: &str) -> Result<(), Status> {
+        let signature = self.sign(self.world.clock.now().timestamp(), body);
+        self.post_signed("sandbox", Some(&signature), body).await
+    }
+
+    pub async fn post_signed(
+        &self,
+        name: &str,
+        signature: Option<&str>,
+        body: &str,
+    ) -> Result<(), Status> {
+        let body = HttpBody {
+            content_type: "application/json".into(),
+            data: body.as_bytes().to_vec(),
+            extensions: Vec::new(),
+        };
+        let mut request =
+            Request::new(pb::ReceivePspEventRequest { name: name.into(), body: Some(body) });
+        if let Some(signature) = signature {
+            let signature = signature.parse().unwrap();
+            request.metadata_mut().insert("quickserve-psp-signature", signature);
+        }
+        let mut client = PspEventServiceClient::new(self.world.outside("payment"));
+        client.receive_psp_event(request).await.map(drop)
+    }
+
+    pub fn sign(&self, at: i64, body: &str) -> String {
+        let file = self.world.host.data_dir().join("psp-webhook.secret");
+        let secret = std::fs::read_to_string(file).unwrap();
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(format!("{at}.{body}").as_bytes());
+        let tag = mac.finalize().into_bytes();
+        let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("t={at},v1={hex}")
+    }
+
+    pub async fn trial_balance(&self) -> pb::GetTrialBalanceResponse {
+        let mut client = LedgerServiceClient::new(self.world.outside("payment"));
+        let request = pb::GetTrialBalanceRequest {};
+        acting_as(self.operator, client.get_trial_balance(request)).await.unwrap().into_inner()
+    }
+
+    /// The balance of the accounts of a kind.
+    pub async fn balance(&self, kind: &str) -> i64 {
+        let lines = self.trial_balance().await.lines;
+        let line = lines.into_iter().find(|line| line.account_kind == kind);
+        line.map(|line| line.balance.unwrap().minor_units).unwrap_or_default()
+    }
+
+    async fn balances(&self) {
+        let trial = self.trial_balance().await;
+        assert!(trial.balanced, "{trial:?}");
+        assert!(trial.totals.iter().all(|total| total.minor_units == 0));
+    }
+
+    /// The facts of each payment and payout are numbered from 1 without a gap, in the order they came.
+    fn numbers_have_no_gap(&self) {
+        let mut next = std::collections::HashMap::<Uuid, i64>::new();
+        for event in self.facts.0.lock().unwrap().iter() {
+            let seq = next.entry(event.aggregate).or_insert(1);
+            assert_eq!(event.seq, *seq, "{} of {}", event.kind, event.aggregate);
+            *seq += 1;
+        }
+    }
+}
+
+pub fn euros(minor_units: i64) -> Option<Money> {
+    Some(Money { currency: "EUR".into(), minor_units })
+}
+
+/// The reason of a refusal.
+#[track_caller]
+pub fn reason<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
+    kit::error::reason(&answer.unwrap_err())
+}
+
+pub const RACE: usize = 20;

@@ -1,0 +1,178 @@
+//! Giving everything back, and whatever still arrives after it.
+
+use crate::shop::{RACE, euros, on_each_backend, reason};
+use chrono::Duration;
+use futures::future::join_all;
+use kit::testing::eventually;
+use proto::quickserve::payment::v1::{self as pb, Outcome};
+use sea_orm::{ConnectionTrait, Statement};
+use uuid::Uuid;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_success_after_the_end_goes_back_by_itself() {
+    on_each_backend(|shop| async move {
+        for (token, wait) in [("tok_late", 61), ("tok_very_late", 1_201)] {
+            let request = shop.order(token).await;
+            assert_eq!(shop.authorize(&request).await.unwrap().0, Outcome::Pending);
+            for _ in 0..2 {
+                shop.void(&request.order_id).await;
+            }
+            assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_CLOSED");
+            assert_eq!(shop.facts("payment.late_refunded", &request.order_id), []);
+            shop.pass(Duration::seconds(wait));
+            assert_eq!(shop.fact("payment.late_refunded", &request.order_id).await.0, 12_000);
+            assert_eq!(shop.facts("payment.authorized", &request.order_id), []);
+            let payment = shop.payment(&request.order_id).await;
+            assert_eq!(payment.state(), pb::PaymentState::Closed);
+            assert_eq!(payment.authorized, euros(0));
+            assert_eq!(charge_state(&shop, &request.order_id).await, "VOIDED");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_payment_keeps_nothing_at_the_provider() {
+    on_each_backend(|shop| async move {
+        for (token, state) in [
+            ("tok_ok", "VOIDED"),
+            ("tok_timeout_charged", "VOIDED"),
+            ("tok_timeout_lost", "CANCELLED"),
+            ("tok_confirm", "CANCELLED"),
+            ("tok_never", "CANCELLED"),
+            ("tok_declined", "DECLINED"),
+        ] {
+            let request = shop.order(token).await;
+            shop.authorize(&request).await.unwrap();
+            shop.void(&request.order_id).await;
+            shop.void(&request.order_id).await;
+            assert_eq!(charge_state(&shop, &request.order_id).await, state, "{token}");
+            assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_CLOSED", "{token}");
+            assert_eq!(
+                shop.payment(&request.order_id).await.state(),
+                pb::PaymentState::Closed,
+                "{token}"
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_began_may_be_closed_and_stays_closed() {
+    on_each_backend(|shop| async move {
+        let mut request = shop.order("tok_ok").await;
+        join_all((0..RACE).map(|_| shop.void(&request.order_id))).await;
+        assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_CLOSED");
+        request.save_method_only = true;
+        assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_CLOSED");
+        let refund = shop.refund(&request.order_id, 1, "first").await;
+        assert_eq!(reason(refund), "INVALID_ARGUMENT");
+        let nobody = shop.refund(&Uuid::new_v4().to_string(), 1, "first").await;
+        assert_eq!(reason(nobody), "PAYMENT_NOT_FOUND");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_captured_is_refunded() {
+    on_each_backend(|shop| async move {
+        for token in ["tok_ok", "tok_refund_fails_once"] {
+            let (order, payout) = shop.captured(token).await;
+            if token == "tok_ok" {
+                shop.refund(&order, 2_000, "before").await.unwrap();
+            }
+            shop.void(&order).await;
+            shop.void(&order).await;
+            shop.pass(Duration::seconds(2));
+            eventually("the refund", || async {
+                let state = shop.payout(&payout).await.state();
+                (state == pb::PayoutState::Cancelled).then_some(())
+            })
+            .await;
+            let payment = shop.payment(&order).await;
+            assert_eq!(payment.refunded, euros(12_000));
+            assert_eq!(shop.balance("provider.payable").await, 0);
+            let given_back = shop.facts("payment.refunded", &order);
+            let total: i64 = given_back.iter().map(|(amount, _)| amount).sum();
+            assert!(total <= 12_000, "{given_back:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_wins_between_authorizing_and_closing_nothing_is_kept() {
+    on_each_backend(|shop| async move {
+        for token in ["tok_ok", "tok_timeout_charged", "tok_timeout_lost"] {
+            for _ in 0..5 {
+                let request = shop.order(token).await;
+                tokio::join!(
+                    async { drop(shop.authorize(&request).await) },
+                    shop.void(&request.order_id)
+                );
+                shop.pass(Duration::seconds(40));
+                eventually("the charge is given back", || async {
+                    let state = charge_state(&shop, &request.order_id).await;
+                    ["VOIDED", "CANCELLED", ""].contains(&&*state).then_some(())
+                })
+                .await;
+                assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_CLOSED");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_that_succeeds_after_the_end_is_refunded() {
+    on_each_backend(|shop| async move {
+        let (order, payout) = shop.captured("tok_ok").await;
+        shop.refund(&order, 1, "one").await.unwrap();
+        shop.void(&order).await;
+        assert_eq!(shop.payment(&order).await.refunded, euros(12_000));
+        assert_eq!(shop.payout(&payout).await.state(), pb::PayoutState::Cancelled);
+
+        // As if the capture's answer had been lost: it is written down, and nothing is known of it.
+        let order = shop.authorized("tok_ok").await;
+        let statement = format!(
+            "INSERT INTO captures SELECT id, {}, 'SERVICE', 12000, NULL, NULL, 'cleaning', 0, 10000, \
+             2000, 0, 0, 0, created_at FROM intents WHERE state = 'AUTHORIZED'",
+            match shop.backend {
+                kit::testing::Backend::Sqlite => "randomblob(16)",
+                kit::testing::Backend::Postgres => "gen_random_uuid()",
+            }
+        );
+        shop.db.read().execute_unprepared(&statement).await.unwrap();
+        for statement in [
+            "INSERT INTO attempts SELECT c.attempt_id, a.intent_id, 'CAPTURE', 'capture', '', a.id, \
+             NULL, 12000, 'UNKNOWN', '', '', '', 0, 1, a.deadline_at, a.created_at, a.updated_at \
+             FROM attempts a JOIN captures c ON c.intent_id = a.intent_id JOIN intents i ON i.id = \
+             a.intent_id WHERE a.kind = 'AUTHORIZE' AND i.state = 'AUTHORIZED'",
+        ] {
+            shop.db.read().execute_unprepared(statement).await.unwrap();
+        }
+        shop.void(&order).await;
+        shop.pass(Duration::seconds(2));
+        assert_eq!(shop.fact("payment.refunded", &order).await.0, 12_000);
+        assert_eq!(shop.fact("payment.captured", &order).await.0, 12_000);
+        let payment = shop.payment(&order).await;
+        assert_eq!(payment.state(), pb::PaymentState::Closed);
+        assert_eq!(payment.refunded, euros(12_000));
+    })
+    .await;
+}
+
+/// What the sandbox holds of an order's charge, empty when it never heard of one.
+async fn charge_state(shop: &crate::shop::Shop, order_id: &str) -> String {
+    let order = Uuid::parse_str(order_id).unwrap();
+    let db = shop.db.read();
+    let query = Statement::from_sql_and_values(
+        db.get_database_backend(),
+        "SELECT s.state FROM sandbox_charges s JOIN attempts a ON a.id = s.reference \
+         JOIN intents i ON i.id = a.intent_id WHERE i.order_id = $1",
+        [order.into()],
+    );
+    let row = db.query_one_raw(query).await.unwrap();
+    row.map(|row| row.try_get("", "state").unwrap()).unwrap_or_default()
+}
