@@ -138,6 +138,13 @@ pub enum WireError {
     Limit(&'static str),
 }
 
+impl WireError {
+    /// Whether the bytes are well-formed, and only a value has no JSON form.
+    pub(crate) fn is_of_value(&self) -> bool {
+        matches!(self, Self::Unprintable(_) | Self::UnknownType(_))
+    }
+}
+
 impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -63,6 +63,22 @@ fn fields_out_of_order_are_put_in_order() {
         ("Choice", b"\x22\x03\x0A\x01x\x22\x02\x10\x01", r#"{"tree":{"name":"x","weight":1}}"#),
         // Zeros of fields without presence are not there.
         ("Scalars", b"\x18\x00\x72\x00\x88\x01\x00", r#"{"maybeInt":0}"#),
+        // A part that could not be printed alone: nanoseconds without seconds, an unknown type.
+        (
+            "WellKnown",
+            b"\x12\x0B\x10\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x12\x02\x08\x00",
+            r#"{"span":"-0.000000001s"}"#,
+        ),
+        (
+            "WellKnown",
+            b"\x0A\x0B\x10\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x0A\x02\x10\x00",
+            r#"{"time":"1970-01-01T00:00:00Z"}"#,
+        ),
+        (
+            "WellKnown",
+            b"\x3A\x03\x0A\x01d\x3A\x12\x0A\x10/codec.v1.Choice",
+            r#"{"any":{"@type":"/codec.v1.Choice"}}"#,
+        ),
         // A value whose last member counts.
         ("WellKnown", b"\x2A\x04\x20\x01\x08\x00", r#"{"value":null}"#),
         ("WellKnown", b"\x2A\x00", r#"{"value":null}"#),

@@ -167,6 +167,10 @@ impl<'a> Writer<'a, '_> {
         let mark = self.scratch.mark();
         match print(self, wire) {
             Err(Stop::Disorder) => {}
+            // A part that has no JSON form may be overridden by a later one. Once is enough for
+            // this: at the outermost message, since everything inside is put in order with it.
+            Err(Stop::Error(error))
+                if depth == self.options.limits.depth && error.is_of_value() => {}
             done => return done,
         }
         self.out.truncate(start);
