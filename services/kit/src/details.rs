@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use prost::Message;
-use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage};
+use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor};
 use prost_types::{ListValue, Struct, Value, value::Kind};
 use proto::validate::{self, Validate};
 use serde_json::{Map, Number, Value as Json};
@@ -14,15 +14,13 @@ static POOL: LazyLock<Option<DescriptorPool>> =
 /// Reads `details` as the message `name`, strictly: an unknown or wrong field is an error that names it below
 /// `details`, and the contract's own validation applies.
 pub fn decode<M: Message + Default + Validate>(name: &str, details: &Struct) -> Result<M, Error> {
-    let refused = |problem: &str| Error::invalid("details", problem);
     let descriptor = POOL
         .as_ref()
         .and_then(|pool| pool.get_message_by_name(name))
         .ok_or_else(|| Error::internal(format!("no message is called {name}")))?;
-    let json = Json::Object(object(details));
-    let options = DeserializeOptions::new().deny_unknown_fields(true);
-    let dynamic = DynamicMessage::deserialize_with_options(descriptor, json, &options)
-        .map_err(|error| refused(&error.to_string()))?;
+    let fields = object(details);
+    let dynamic = read(&descriptor, fields.clone())
+        .map_err(|error| blamed(&descriptor, fields, &error.to_string()))?;
     let message = M::decode(dynamic.encode_to_vec().as_slice()).map_err(Error::internal)?;
     match validate::violations(&message).into_iter().next() {
         None => Ok(message),
@@ -30,6 +28,30 @@ pub fn decode<M: Message + Default + Validate>(name: &str, details: &Struct) -> 
             Err(Error::invalid(format!("details.{}", violation.field), violation.description))
         }
     }
+}
+
+fn read(
+    descriptor: &MessageDescriptor,
+    fields: Map<String, Json>,
+) -> Result<DynamicMessage, serde_json::Error> {
+    let options = DeserializeOptions::new().deny_unknown_fields(true);
+    DynamicMessage::deserialize_with_options(descriptor.clone(), Json::Object(fields), &options)
+}
+
+/// The error for `fields` that are not read: each is tried alone, to name the one that is wrong.
+fn blamed(descriptor: &MessageDescriptor, fields: Map<String, Json>, problem: &str) -> Error {
+    for (name, value) in fields {
+        let field = format!("details.{name}");
+        let known = descriptor.get_field_by_name(&name).is_some()
+            || descriptor.get_field_by_json_name(&name).is_some();
+        if !known {
+            return Error::invalid(field, "is not a field of these details");
+        }
+        if let Err(error) = read(descriptor, Map::from_iter([(name, value)])) {
+            return Error::invalid(field, format!("is wrong: {error}"));
+        }
+    }
+    Error::invalid("details", problem)
 }
 
 fn object(details: &Struct) -> Map<String, Json> {

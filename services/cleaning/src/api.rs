@@ -1,0 +1,79 @@
+//! `CleaningService`: what the parties of an order see and do.
+
+use crate::{
+    convert,
+    domain::Error,
+    repository::{Cleanings, Reach},
+};
+use proto::quickserve::cleaning::v1::{self as pb, cleaning_service_server::CleaningService};
+use tonic::{Request, Response, Status, async_trait};
+use uuid::Uuid;
+
+/// Serves `CleaningService`.
+pub struct Api {
+    cleanings: Cleanings,
+}
+
+impl Api {
+    /// Serves `cleanings`.
+    pub const fn new(cleanings: Cleanings) -> Self {
+        Self { cleanings }
+    }
+}
+
+#[async_trait]
+impl CleaningService for Api {
+    async fn get_cleaning(
+        &self,
+        request: Request<pb::GetCleaningRequest>,
+    ) -> Result<Response<pb::GetCleaningResponse>, Status> {
+        let reach = Reach::party(&kit::caller(&request))?;
+        let id = order_id(&request.get_ref().order_id)?;
+        let cleaning = convert::cleaning(&self.cleanings.find(id, reach).await?)?;
+        Ok(Response::new(pb::GetCleaningResponse { cleaning: Some(cleaning) }))
+    }
+
+    async fn get_checklist(
+        &self,
+        request: Request<pb::GetChecklistRequest>,
+    ) -> Result<Response<pb::GetChecklistResponse>, Status> {
+        let reach = Reach::party(&kit::caller(&request))?;
+        let id = order_id(&request.get_ref().order_id)?;
+        let checklist = convert::checklist(&self.cleanings.find(id, reach).await?);
+        Ok(Response::new(pb::GetChecklistResponse { checklist: Some(checklist) }))
+    }
+
+    async fn update_checklist(
+        &self,
+        request: Request<pb::UpdateChecklistRequest>,
+    ) -> Result<Response<pb::UpdateChecklistResponse>, Status> {
+        let reach = Reach::provider(&kit::caller(&request))?;
+        let pb::UpdateChecklistRequest { order_id: id, items, version } = request.into_inner();
+        let ticks = items.into_iter().map(convert::parse_tick).collect();
+        let changed = self.cleanings.change(order_id(&id)?, reach, move |cleaning, tx| {
+            if version != 0 && version != cleaning.version {
+                return Err(kit::Error::VersionMismatch.into());
+            }
+            cleaning.tick(ticks, convert::stored_phase(cleaning.state), tx.now())
+        });
+        let checklist = convert::checklist(&changed.await?);
+        Ok(Response::new(pb::UpdateChecklistResponse { checklist: Some(checklist) }))
+    }
+
+    async fn report_access_failed(
+        &self,
+        request: Request<pb::ReportAccessFailedRequest>,
+    ) -> Result<Response<pb::ReportAccessFailedResponse>, Status> {
+        let provider = kit::caller(&request).subject()?.user_id;
+        let pb::ReportAccessFailedRequest { order_id: id, contact_attempts } = request.into_inner();
+        let attempts = convert::parse_attempts(contact_attempts)?;
+        let cleaning = self.cleanings.fail_access(order_id(&id)?, provider, attempts).await?;
+        let cleaning = Some(convert::cleaning(&cleaning)?);
+        Ok(Response::new(pb::ReportAccessFailedResponse { cleaning }))
+    }
+}
+
+/// Reads the id of an order.
+pub fn order_id(text: &str) -> Result<Uuid, Error> {
+    text.parse().map_err(|_| Error::invalid("order_id", "must be a UUID"))
+}

@@ -1,0 +1,47 @@
+//! What can go wrong, in the words of the contract.
+
+use kit::{Fault, Kind};
+use sea_orm::DbErr;
+
+/// A failure of cleaning.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The order is absent, or the caller is no party to it.
+    #[error("order does not exist")]
+    OrderNotFound,
+    /// The order's state does not allow it.
+    #[error("the state of the order does not allow this: {0}")]
+    OrderState(&'static str),
+    /// What every service can meet.
+    #[error(transparent)]
+    Kit(#[from] kit::Error),
+}
+
+impl Error {
+    /// A wrong field.
+    pub fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Kit(kit::Error::invalid(field, problem))
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        Self::Kit(error.into())
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::OrderNotFound => Kind::NotFound("ORDER_NOT_FOUND"),
+            Self::OrderState(_) => Kind::Precondition("ORDER_STATE"),
+            Self::Kit(error) => error.kind(),
+        }
+    }
+}
+
+impl From<Error> for tonic::Status {
+    fn from(error: Error) -> Self {
+        kit::error::status(&error)
+    }
+}

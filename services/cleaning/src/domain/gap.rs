@@ -1,0 +1,63 @@
+//! The gap since the visit before: what a frequency is priced by, whatever the customer meant to keep.
+
+use super::{Error, details::LastVisit};
+use chrono::NaiveDate;
+
+/// The days from the visit before to one on `visit_on`; none when there was none. What the customer says counts, but
+/// never for less than what was recorded; where the customer says nothing, the record speaks.
+pub fn days(
+    said: LastVisit,
+    recorded: Option<NaiveDate>,
+    visit_on: NaiveDate,
+) -> Result<Option<i64>, Error> {
+    let since = |date: NaiveDate| (visit_on - date).num_days();
+    let LastVisit { on, days_ago } = said;
+    if on.is_some_and(|date| date > visit_on) {
+        return Err(Error::invalid("details.last_visit_on", "must not be after the visit"));
+    }
+    if let (Some(date), Some(days)) = (on, days_ago)
+        && since(date) != days
+    {
+        let problem = "does not fit last_visit_on";
+        return Err(Error::invalid("details.days_since_last_visit", problem));
+    }
+    Ok(on.map(since).or(days_ago).max(recorded.map(since)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_longer_gap_counts() {
+        let visit = date("2027-05-24");
+        for (on, days_ago, recorded, expected) in [
+            (None, None, None, None),
+            (Some("2027-05-17"), None, None, Some(7)),
+            (None, Some(7), None, Some(7)),
+            (Some("2027-05-17"), Some(7), None, Some(7)),
+            (None, Some(7), Some("2027-03-01"), Some(84)),
+            (None, Some(84), Some("2027-05-17"), Some(84)),
+            (None, None, Some("2027-05-10"), Some(14)),
+            (Some("2027-05-24"), None, None, Some(0)),
+        ] {
+            let said = LastVisit { on: on.map(date), days_ago };
+            assert_eq!(days(said, recorded.map(date), visit).unwrap(), expected, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn contradictions_name_their_field() {
+        let visit = date("2027-05-24");
+        let late = LastVisit { on: Some(date("2027-05-25")), days_ago: None };
+        let error = days(late, None, visit).unwrap_err().to_string();
+        assert!(error.starts_with("details.last_visit_on"), "{error}");
+        let odd = LastVisit { on: Some(date("2027-05-17")), days_ago: Some(8) };
+        let error = days(odd, None, visit).unwrap_err().to_string();
+        assert!(error.starts_with("details.days_since_last_visit"), "{error}");
+    }
+}

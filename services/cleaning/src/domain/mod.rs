@@ -1,0 +1,13 @@
+//! The rules: what a cleaning costs and takes, what is to be done in it, and how it goes.
+
+pub mod checklist;
+pub mod cleaning;
+pub mod details;
+pub mod error;
+pub mod gap;
+pub mod price;
+pub mod table;
+
+pub use crate::entity::Model as Cleaning;
+pub use details::Details;
+pub use error::Error;

@@ -1,0 +1,158 @@
+//! Prices: (base + rooms or area) × the factor of the gap since the visit before, extras, first clean and supplies.
+
+use super::{
+    Details, Error,
+    details::{Frequency, Size},
+    table::{Effort, PriceTable, Rates, Tables},
+};
+use kit::Money;
+
+/// One line of a price.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Stable code.
+    pub code: String,
+    /// How many units.
+    pub quantity: i64,
+    /// What is counted.
+    pub unit: &'static str,
+    /// Total; negative for a discount.
+    pub total: Money,
+}
+
+/// What a cleaning takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Takes {
+    /// Skills.
+    pub skills: Vec<String>,
+    /// Documents.
+    pub documents: Vec<String>,
+    /// Minutes of work, in quarters of an hour.
+    pub minutes: i64,
+    /// Minutes kept free on each side.
+    pub buffer_minutes: i64,
+}
+
+/// A price and what it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Lines that add up to the price.
+    pub lines: Vec<Line>,
+    /// What the work takes.
+    pub takes: Takes,
+}
+
+impl Tables {
+    /// Prices `details` in `country`, the visit before `gap` days ago.
+    pub fn quote(
+        &self,
+        country: &str,
+        details: &Details,
+        gap: Option<i64>,
+    ) -> Result<Quote, Error> {
+        let table = self
+            .prices
+            .get(country)
+            .ok_or_else(|| Error::invalid("address.country", "is not served yet"))?;
+        let (Some(rates), Some(effort)) =
+            (table.rates.get(&details.kind), self.effort.get(&details.kind))
+        else {
+            return Err(kit::Error::internal("the tables lack a type of cleaning").into());
+        };
+        let first = self.is_first(details, gap);
+        let lines = lines(table, rates, details, gap, first)?;
+        Ok(Quote { lines, takes: self.takes(effort, details, first)? })
+    }
+
+    /// Whether a regular visit counts as the first: there was none before, or long ago.
+    fn is_first(&self, details: &Details, gap: Option<i64>) -> bool {
+        details.frequency != Frequency::Once
+            && gap.is_none_or(|days| days > self.first_clean_after_days)
+    }
+
+    fn takes(&self, effort: &Effort, details: &Details, first: bool) -> Result<Takes, Error> {
+        let size = match details.size {
+            Size::Area(m2) => effort.ten_m2_minutes * ((m2 + 9) / 10),
+            Size::Rooms { rooms, bathrooms } => {
+                effort.room_minutes * rooms + effort.bathroom_minutes * bathrooms
+            }
+        };
+        let extras = details.extras.iter().map(|extra| {
+            self.extra_minutes.get(&extra.code).copied().unwrap_or_default() * extra.quantity
+        });
+        let first = if first { self.first_clean_minutes } else { 0 };
+        let minutes = effort.base_minutes + size + extras.sum::<i64>() + first;
+        if minutes > self.visit_minutes_most {
+            return Err(Error::invalid(details.size.field(), "is more than one visit can clean"));
+        }
+        Ok(Takes {
+            skills: effort.skills.clone(),
+            documents: self.documents.clone(),
+            minutes: (minutes + 14) / 15 * 15,
+            buffer_minutes: self.buffer_minutes,
+        })
+    }
+}
+
+fn lines(
+    table: &PriceTable,
+    rates: &Rates,
+    details: &Details,
+    gap: Option<i64>,
+    first: bool,
+) -> Result<Vec<Line>, Error> {
+    let line = |code: &str, quantity: i64, unit, each: i64| Line {
+        code: format!("cleaning.{code}"),
+        quantity,
+        unit,
+        total: Money::new(table.currency, quantity * each),
+    };
+    let mut lines = vec![line("base", 1, "visit", rates.base)];
+    match details.size {
+        Size::Area(m2) => lines.push(line("area", m2, "m2", rates.m2)),
+        Size::Rooms { rooms, bathrooms } => {
+            lines.push(line("rooms", rooms, "room", rates.room));
+            if bathrooms > 0 {
+                lines.push(line("bathrooms", bathrooms, "bathroom", rates.bathroom));
+            }
+        }
+    }
+    let regular: i64 = lines.iter().map(|line| line.total.minor_units).sum();
+    let discount = share(regular, percent(table, details.frequency, gap)) - regular;
+    if discount != 0 {
+        lines.push(line("frequency", 1, "visit", discount));
+    }
+    for (index, extra) in details.extras.iter().enumerate() {
+        let each = table.extras.get(&extra.code).ok_or_else(|| {
+            Error::invalid(format!("details.extras[{index}].code"), "is not an extra on offer")
+        })?;
+        lines.push(line(&format!("extra.{}", extra.code), extra.quantity, "piece", *each));
+    }
+    if first && rates.first_clean > 0 {
+        lines.push(line("first_clean", 1, "visit", rates.first_clean));
+    }
+    if details.bring_supplies {
+        lines.push(line("supplies", 1, "visit", table.supplies));
+    }
+    Ok(lines)
+}
+
+/// The share of the price that a visit costs, in percent. The gap decides, not the intention: a broken series pays the
+/// share of the frequency that it has kept, all of it when it has kept none; nobody pays less than the frequency asked
+/// for.
+fn percent(table: &PriceTable, frequency: Frequency, gap: Option<i64>) -> i64 {
+    let Some(gap) = gap.filter(|_| frequency != Frequency::Once) else { return 100 };
+    let kept = table
+        .frequencies
+        .iter()
+        .filter(|(tier, rule)| **tier >= frequency && gap <= rule.gap_days_most);
+    kept.map(|(_, rule)| rule.percent).min().unwrap_or(100)
+}
+
+/// `percent` of an amount, half a unit rounded up.
+const fn share(amount: i64, percent: i64) -> i64 {
+    (amount * percent + 50).div_euclid(100)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! The service in a world of its own, met as order and as people meet it.
+
+use chrono::{DateTime, Duration, Utc};
+use kit::{
+    Role, Subject, Window,
+    call::Channel,
+    error::reason,
+    testing::{Backend, World, acting_as, somebody},
+};
+use prost_types::{ListValue, Struct, Value, value::Kind};
+use proto::quickserve::{
+    cleaning::v1::cleaning_service_client::CleaningServiceClient,
+    common::v1::{Address, TimeWindow},
+    fulfilment::v1::{self as pb, OrderState, vertical_service_client::VerticalServiceClient},
+};
+use serde_json::Value as Json;
+use std::future::Future;
+use tonic::Status;
+use uuid::Uuid;
+
+/// The service in a world of its own.
+pub struct Shop {
+    /// The world.
+    pub world: World,
+    /// An operator.
+    pub operator: Subject,
+}
+
+/// An order as its service drives it.
+pub struct Order {
+    /// The order.
+    pub id: String,
+    /// Its customer.
+    pub customer: Subject,
+    /// Its provider.
+    pub provider: Subject,
+    /// What it was priced on.
+    pub details: Json,
+    /// When it happens.
+    pub window: TimeWindow,
+    state: OrderState,
+}
+
+/// Runs a story on each database.
+pub async fn on_each_backend<F, Fut>(story: F)
+where
+    F: Fn(Shop) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    for backend in Backend::ALL {
+        eprintln!("on {backend:?}");
+        story(Shop::open(backend).await).await;
+    }
+}
+
+impl Shop {
+    async fn open(backend: Backend) -> Self {
+        let world = World::new(backend).await;
+        let host = world.host.of("cleaning");
+        host.migrate().await.unwrap();
+        let routes = cleaning::start(&host).await.unwrap();
+        host.install(routes);
+        Self { world, operator: somebody(&[Role::Operator]) }
+    }
+
+    /// As order calls.
+    pub fn vertical(&self) -> VerticalServiceClient<Channel> {
+        VerticalServiceClient::new(self.world.host.of("order").channel("cleaning"))
+    }
+
+    /// As people call.
+    pub fn people(&self) -> CleaningServiceClient<Channel> {
+        CleaningServiceClient::new(self.world.outside("cleaning"))
+    }
+
+    /// What a move of an order is answered with.
+    pub async fn try_move(&self, order: &Order, to: OrderState) -> Vec<String> {
+        let request = order.moving(to);
+        self.vertical().on_transition(request).await.unwrap().into_inner().denials
+    }
+
+    /// Moves an order.
+    pub async fn go(&self, order: &mut Order, to: OrderState) {
+        assert_eq!(self.try_move(order, to).await, Vec::<String>::new(), "{to:?}");
+        order.state = to;
+    }
+
+    /// Moves an order through several states.
+    pub async fn go_through(&self, order: &mut Order, states: &[OrderState]) {
+        for state in states {
+            self.go(order, *state).await;
+        }
+    }
+}
+
+impl Order {
+    /// A cleaning of two rooms and a bathroom from 10 o'clock on Monday, 24 May 2027, in Paris.
+    pub fn new() -> Self {
+        Self {
+            id: Uuid::new_v4().to_string(),
+            customer: somebody(&[Role::Customer]),
+            provider: somebody(&[Role::Provider]),
+            details: flat(),
+            window: window("2027-05-24T08:00:00Z"),
+            state: OrderState::Unspecified,
+        }
+    }
+
+    /// What its service says when it moves.
+    pub fn moving(&self, to: OrderState) -> pb::OnTransitionRequest {
+        let assigned =
+            !matches!(to, OrderState::PendingPayment | OrderState::Searching | OrderState::Expired);
+        pb::OnTransitionRequest {
+            order_id: self.id.clone(),
+            from: self.state.into(),
+            to: to.into(),
+            customer_id: self.customer.user_id.to_string(),
+            provider_user_id: match assigned {
+                true => self.provider.user_id.to_string(),
+                false => String::new(),
+            },
+            details: Some(details(&self.details)),
+            window: Some(self.window.clone()),
+        }
+    }
+}
+
+/// Makes a call on somebody's behalf.
+pub trait ActingAs: Future + Sized {
+    /// The call, made by `subject`.
+    fn by(self, subject: Subject) -> impl Future<Output = Self::Output> {
+        acting_as(subject, self)
+    }
+}
+
+impl<F: Future> ActingAs for F {}
+
+pub fn flat() -> Json {
+    serde_json::json!({"rooms": 2, "bathrooms": 1})
+}
+
+pub fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// Two hours on the clock of Paris.
+pub fn window(start: &str) -> TimeWindow {
+    let start = at(start);
+    Window { start, end: start + Duration::hours(2), zone: chrono_tz::Europe::Paris }.into()
+}
+
+pub fn address(country: &str) -> Address {
+    Address {
+        lines: vec!["1 rue de Rivoli".to_owned()],
+        postcode: "75001".to_owned(),
+        city: "Paris".to_owned(),
+        country: country.to_owned(),
+        lat: 48.86,
+        lng: 2.34,
+        access_notes: String::new(),
+    }
+}
+
+pub fn quote(inputs: &Json, customer: Subject) -> pb::QuoteRequest {
+    pb::QuoteRequest {
+        details: Some(details(inputs)),
+        window: Some(window("2027-05-24T08:00:00Z")),
+        address: Some(address("FR")),
+        customer_id: customer.user_id.to_string(),
+    }
+}
+
+/// JSON as the edge hands it over.
+pub fn details(json: &Json) -> Struct {
+    match value(json).kind {
+        Some(Kind::StructValue(details)) => details,
+        _ => panic!("details are an object"),
+    }
+}
+
+fn value(json: &Json) -> Value {
+    let kind = match json {
+        Json::Null => Kind::NullValue(0),
+        Json::Bool(value) => Kind::BoolValue(*value),
+        Json::Number(value) => Kind::NumberValue(value.as_f64().unwrap()),
+        Json::String(value) => Kind::StringValue(value.clone()),
+        Json::Array(values) => {
+            Kind::ListValue(ListValue { values: values.iter().map(value).collect() })
+        }
+        Json::Object(fields) => Kind::StructValue(Struct {
+            fields: fields.iter().map(|(key, json)| (key.clone(), value(json))).collect(),
+        }),
+    };
+    Value { kind: Some(kind) }
+}
+
+/// The reason of a refusal.
+pub fn refusal<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
+    reason(&answer.unwrap_err())
+}
+
+/// The field that a refusal names.
+pub fn field<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
+    use tonic_types::StatusExt;
+    let status = answer.unwrap_err();
+    let request = status.get_details_bad_request().unwrap_or_else(|| panic!("{status:?}"));
+    request.field_violations[0].field.clone()
+}
