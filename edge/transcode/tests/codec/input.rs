@@ -238,6 +238,14 @@ fn limits_hold() {
     canonical("WellKnown", &any(50));
     assert_eq!(refusal("WellKnown", &any(100)).kind(), ErrorKind::Limit);
 
+    // Types that come last are looked for, but not over and over.
+    let late = |depth: usize| {
+        let (open, close) = (r#"{"value":"#, r#","@type":"x/google.protobuf.Any"}"#);
+        format!(r#"{{"any":{}{}{}}}"#, open.repeat(depth), "{}", close.repeat(depth))
+    };
+    canonical("WellKnown", &late(10));
+    assert_eq!(refusal("WellKnown", &late(90)).kind(), ErrorKind::Limit);
+
     let limits = Limits { elements: 4, input_bytes: 40, output_bytes: 12, ..Limits::default() };
     let options = JsonOptions { limits, ..JsonOptions::default() };
     let kind = |message, json| read_with(message, json, &options).map_err(|e| e.kind());

@@ -19,6 +19,10 @@ pub use paths::json_paths;
 
 type Result<T> = std::result::Result<T, FieldError>;
 
+/// How often the text may be read ahead as a whole. `Any`s inside one another whose types come last
+/// would otherwise cost their depth in passes.
+const READ_AHEAD: usize = 8;
+
 /// Appends the wire form of a message to `out`.
 ///
 /// The fields come from a JSON object (`json`; absent means that there is no body) and from
@@ -86,6 +90,7 @@ fn transcode<'a>(
         depth: options.limits.depth,
         elements: options.limits.elements,
         out_max: start.saturating_add(options.limits.output_bytes),
+        ahead: json.len().saturating_mul(READ_AHEAD),
         out,
     };
     let result = read(&mut reader).and_then(|()| reader.scan.end());
@@ -109,6 +114,8 @@ struct Reader<'a, 'o> {
     /// How many more members and elements may follow.
     elements: usize,
     out_max: usize,
+    /// How many more bytes may be read ahead, for the types of `Any`s.
+    ahead: usize,
     out: &'o mut BytesMut,
 }
 

@@ -214,7 +214,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// The value of `@type` in the object ahead, or `None` if the object is empty.
-    fn type_url(&self) -> Result<Option<RawStr<'a>>> {
+    fn type_url(&mut self) -> Result<Option<RawStr<'a>>> {
         let mut ahead = self.scan;
         ahead.take(b'{');
         if ahead.take(b'}') {
@@ -228,7 +228,12 @@ impl<'a> Reader<'a, '_> {
                 }
                 return expected("expected a string").map_err(|e: FieldError| e.in_field("@type"));
             }
+            let before = ahead.left();
             ahead.skip(self.depth)?;
+            let budget = self.ahead.checked_sub(before - ahead.left());
+            self.ahead = budget.ok_or_else(|| {
+                FieldError::new(ErrorKind::Limit, "too many nested Anys do not begin with @type")
+            })?;
             if !ahead.more(b'}')? {
                 return expected("an Any needs a member @type");
             }

@@ -1,8 +1,8 @@
 //! The wire to JSON text, in one pass while the wire is in canonical order.
 //!
 //! Fields in ascending order, singular ones once, lists and maps in one run: then every record can
-//! be printed as it comes. At the first violation the message's text is taken back, its fields are
-//! put in order ([`order`]), and it is printed again.
+//! be printed as it comes. At the first violation the text is taken back, the fields of the whole
+//! message are put in order ([`order`]), and it is printed again: three passes at most.
 
 mod map;
 mod order;
@@ -34,7 +34,9 @@ pub fn wire_to_json(
     out: &mut Vec<u8>,
 ) -> Result<(), WireError> {
     transcode(schema, wire, options, out, |writer| {
-        writer.message(message, wire, Selected::of(selection))
+        writer.ordered(schema.message(message), wire, |writer, wire| {
+            writer.message(message, wire, Selected::of(selection))
+        })
     })
 }
 
@@ -67,7 +69,12 @@ pub fn any_to_json(
     options: &JsonOptions,
     out: &mut Vec<u8>,
 ) -> Result<(), WireError> {
-    transcode(schema, value, options, out, |writer| writer.any(type_url, value))
+    let name = type_url.rsplit('/').next().unwrap_or_default();
+    transcode(schema, value, options, out, |writer| match schema.find_message(name) {
+        Some(index) => writer
+            .ordered(schema.message(index), value, |writer, value| writer.any(type_url, value)),
+        None => writer.any(type_url, value),
+    })
 }
 
 fn transcode(
@@ -88,6 +95,7 @@ fn transcode(
         depth: options.limits.depth,
         elements: options.limits.elements,
         out_max: start.saturating_add(options.limits.output_bytes),
+        in_order: false,
         out,
     };
     let result = write(&mut writer);
@@ -137,6 +145,8 @@ struct Writer<'a, 'o> {
     /// How many more members and elements may follow.
     elements: usize,
     out_max: usize,
+    /// Whether the fields of all messages have been put in order.
+    in_order: bool,
     out: &'o mut Vec<u8>,
 }
 
@@ -150,13 +160,14 @@ impl<'a> Writer<'a, '_> {
         selected: Selected<'_>,
     ) -> Result<(), Stop> {
         let message = self.schema.message(index);
-        self.ordered(message, wire, |writer, wire| match message.well_known {
-            WellKnown::None => writer.object(message, wire, selected, None),
-            other => writer.well_known(other, message, wire),
-        })
+        match message.well_known {
+            WellKnown::None => self.object(message, wire, selected, None),
+            other => self.well_known(other, message, wire),
+        }
     }
 
-    /// Prints a message, and once more in order if that turns out to be needed.
+    /// Prints the outermost message, and once more if it, or anything inside, is not in order. A
+    /// value without a JSON form is a reason too: a later part may override it.
     fn ordered(
         &mut self,
         message: &Message,
@@ -167,15 +178,13 @@ impl<'a> Writer<'a, '_> {
         let mark = self.scratch.mark();
         match print(self, wire) {
             Err(Stop::Disorder) => {}
-            // A part that has no JSON form may be overridden by a later one. Once is enough for
-            // this: at the outermost message, since everything inside is put in order with it.
-            Err(Stop::Error(error))
-                if depth == self.options.limits.depth && error.is_of_value() => {}
+            Err(Stop::Error(error)) if error.is_of_value() => {}
             done => return done,
         }
         self.out.truncate(start);
         (self.depth, self.elements) = (depth, elements);
         self.scratch.reset(mark);
+        self.in_order = true;
         let ordered = order::order(self.schema, message, wire, self.options.limits.depth)?;
         print(self, &ordered)
     }
@@ -228,8 +237,9 @@ impl<'a> Writer<'a, '_> {
                 return Err(Stop::Disorder);
             }
             if let Some(oneof) = field.oneof {
-                let bit = 1_u128.checked_shl(u32::from(oneof)).ok_or(Stop::Disorder)?;
-                if oneofs & bit != 0 {
+                // Beyond these, only the slow path knows.
+                let bit = 1_u128.checked_shl(u32::from(oneof)).unwrap_or(u128::MAX);
+                if oneofs & bit != 0 && !self.in_order {
                     return Err(Stop::Disorder);
                 }
                 oneofs |= bit;

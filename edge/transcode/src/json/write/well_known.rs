@@ -166,18 +166,16 @@ impl<'a> Writer<'a, '_> {
             return Ok(());
         };
         let message = self.schema.message(index);
-        self.ordered(message, value, |writer, wire| {
-            if message.well_known == WellKnown::None {
-                return writer.object(message, wire, Selected::ALL, Some(url));
-            }
-            writer.enter()?;
-            writer.type_url(url);
-            writer.out.extend_from_slice(b"\"value\":");
-            writer.well_known(message.well_known, message, wire)?;
-            writer.out.push(b'}');
-            writer.depth += 1;
-            Ok(())
-        })
+        if message.well_known == WellKnown::None {
+            return self.object(message, value, Selected::ALL, Some(url));
+        }
+        self.enter()?;
+        self.type_url(url);
+        self.out.extend_from_slice(b"\"value\":");
+        self.well_known(message.well_known, message, value)?;
+        self.out.push(b'}');
+        self.depth += 1;
+        Ok(())
     }
 
     /// `{"@type":"url",`
