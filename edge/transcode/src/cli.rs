@@ -154,7 +154,7 @@ pub async fn run(args: Args) -> Result<(), crate::BoxError> {
         None => Source::Reflection(channel.clone()),
     };
     let options = args.options();
-    let descriptors = source.read().await?;
+    let descriptors = if args.check { source.read().await? } else { source.first().await? };
     let transcoder = Transcoder::compile(&descriptors, options)?;
     if args.check {
         writeln!(std::io::stdout(), "{} routes", transcoder.routes())?;

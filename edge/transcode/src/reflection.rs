@@ -1,11 +1,14 @@
-//! Contracts by gRPC server reflection, version 1.
+//! Contracts by gRPC server reflection: version 1, or the older v1alpha with the same messages.
 
 use std::collections::{BTreeMap, HashSet};
 
 use futures::{StreamExt as _, stream};
+use http::uri::PathAndQuery;
 use prost::Message as _;
+use tonic::Code;
+use tonic::client::Grpc;
 use tonic::transport::Channel;
-use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_prost::ProstCodec;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
@@ -35,11 +38,11 @@ struct Header {
 /// # Errors
 /// When the server cannot be reached, has no reflection, or does not know a file it names.
 pub async fn descriptors(channel: Channel) -> Result<Vec<u8>, BoxError> {
-    let mut client = ServerReflectionClient::new(channel).max_decoding_message_size(64 << 20);
+    let mut client = Client::new(channel);
     let mut files = BTreeMap::new();
-    for service in services(&mut client).await? {
+    for service in client.services().await? {
         if !service.starts_with("grpc.reflection.") {
-            fetch(&mut client, MessageRequest::FileContainingSymbol(service), &mut files).await?;
+            client.fetch(MessageRequest::FileContainingSymbol(service), &mut files).await?;
         }
     }
     let mut asked = HashSet::new();
@@ -48,7 +51,7 @@ pub async fn descriptors(channel: Channel) -> Result<Vec<u8>, BoxError> {
         let missing = files.values().flat_map(|f: &File| &f.imports).find(|i| !known(i)).cloned();
         let Some(name) = missing else { break };
         asked.insert(name.clone());
-        fetch(&mut client, MessageRequest::FileByFilename(name), &mut files).await?;
+        client.fetch(MessageRequest::FileByFilename(name), &mut files).await?;
         if files.len() > MAX_FILES {
             return Err("the upstream's reflection names too many files".into());
         }
@@ -60,41 +63,71 @@ pub async fn descriptors(channel: Channel) -> Result<Vec<u8>, BoxError> {
     Ok(set)
 }
 
-type Client = ServerReflectionClient<Channel>;
+/// The method, of the newest version first.
+const METHODS: [&str; 2] = [
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+const MAX_ANSWER: usize = 64 << 20;
 
-async fn services(client: &mut Client) -> Result<Vec<String>, BoxError> {
-    match ask(client, MessageRequest::ListServices(String::new())).await? {
-        MessageResponse::ListServicesResponse(list) => {
-            Ok(list.service.into_iter().map(|s| s.name).collect())
-        }
-        _ => Err("the upstream's reflection does not list its services".into()),
-    }
+struct Client {
+    grpc: Grpc<Channel>,
+    method: &'static str,
 }
 
-async fn fetch(
-    client: &mut Client,
-    request: MessageRequest,
-    files: &mut BTreeMap<String, File>,
-) -> Result<(), BoxError> {
-    match ask(client, request.clone()).await? {
-        MessageResponse::FileDescriptorResponse(answer) => {
-            for bytes in answer.file_descriptor_proto {
-                let header = Header::decode(bytes.as_slice())?;
-                files.insert(header.name, File { bytes, imports: header.imports });
+impl Client {
+    fn new(channel: Channel) -> Self {
+        let [method, _] = METHODS;
+        Self { grpc: Grpc::new(channel).max_decoding_message_size(MAX_ANSWER), method }
+    }
+
+    /// The names of the services, from the first version which the server has.
+    async fn services(&mut self) -> Result<Vec<String>, BoxError> {
+        let list = || MessageRequest::ListServices(String::new());
+        let mut answer = self.ask(list()).await;
+        if answer.as_ref().is_err_and(|status| status.code() == Code::Unimplemented) {
+            let [_, older] = METHODS;
+            self.method = older;
+            answer = self.ask(list()).await;
+        }
+        match answer? {
+            MessageResponse::ListServicesResponse(list) => {
+                Ok(list.service.into_iter().map(|s| s.name).collect())
             }
-            Ok(())
+            _ => Err("the upstream's reflection does not list its services".into()),
         }
-        MessageResponse::ErrorResponse(error) => {
-            Err(format!("the upstream's reflection: {request:?}: {}", error.error_message).into())
-        }
-        _ => Err("the upstream's reflection answers another question".into()),
     }
-}
 
-async fn ask(client: &mut Client, request: MessageRequest) -> Result<MessageResponse, BoxError> {
-    let request = ServerReflectionRequest { host: String::new(), message_request: Some(request) };
-    let mut answers = client.server_reflection_info(stream::iter([request])).await?.into_inner();
-    let answer: Option<Result<ServerReflectionResponse, _>> = answers.next().await;
-    let answer = answer.ok_or("the upstream's reflection did not answer")??;
-    answer.message_response.ok_or_else(|| "the upstream's reflection answered nothing".into())
+    async fn fetch(
+        &mut self,
+        request: MessageRequest,
+        files: &mut BTreeMap<String, File>,
+    ) -> Result<(), BoxError> {
+        match self.ask(request.clone()).await? {
+            MessageResponse::FileDescriptorResponse(answer) => {
+                for bytes in answer.file_descriptor_proto {
+                    let header = Header::decode(bytes.as_slice())?;
+                    files.insert(header.name, File { bytes, imports: header.imports });
+                }
+                Ok(())
+            }
+            MessageResponse::ErrorResponse(error) => {
+                let problem = error.error_message;
+                Err(format!("the upstream's reflection: {request:?}: {problem}").into())
+            }
+            _ => Err("the upstream's reflection answers another question".into()),
+        }
+    }
+
+    async fn ask(&mut self, request: MessageRequest) -> Result<MessageResponse, tonic::Status> {
+        let request =
+            ServerReflectionRequest { host: String::new(), message_request: Some(request) };
+        self.grpc.ready().await.map_err(|e| tonic::Status::from_error(e.into()))?;
+        let codec = ProstCodec::<ServerReflectionRequest, ServerReflectionResponse>::default();
+        let path = PathAndQuery::from_static(self.method);
+        let request = tonic::Request::new(stream::iter([request]));
+        let mut answers = self.grpc.streaming(request, path, codec).await?.into_inner();
+        let answer = answers.next().await.transpose()?.and_then(|a| a.message_response);
+        answer.ok_or_else(|| tonic::Status::internal("the upstream's reflection did not answer"))
+    }
 }

@@ -1,8 +1,9 @@
 //! HTTP rules checked against the messages they bind: what a request needs, looked up beforehand.
 
 use std::fmt;
+use std::str::FromStr as _;
 
-use http::{Method as HttpMethod, StatusCode};
+use http::{Method as HttpMethod, StatusCode, Uri};
 
 use crate::options::Options;
 use crate::router::Kind as RouteKind;
@@ -19,6 +20,8 @@ const FIELD_MASK: &str = "google.protobuf.FieldMask";
 #[derive(Debug)]
 pub(crate) struct Binding {
     pub method: Method,
+    /// The gRPC path.
+    pub uri: Uri,
     pub template: Template,
     /// The field numbers of the template's variables, in the same order.
     pub variables: Vec<Vec<u32>>,
@@ -145,6 +148,7 @@ pub(crate) fn compile(
     let version = options.etag_field.as_deref();
     let binding = Binding {
         method: method.clone(),
+        uri: Uri::from_str(method.path()).map_err(|e| e.to_string())?,
         variables,
         patch,
         update_mask,

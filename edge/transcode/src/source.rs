@@ -10,6 +10,9 @@ use crate::reflection;
 use crate::serve::Live;
 use crate::transcoder::Transcoder;
 
+/// How often an upstream is asked at the start, once a second.
+const PATIENCE: usize = 30;
+
 /// A place to read a descriptor set from.
 #[derive(Clone, Debug)]
 pub enum Source {
@@ -32,6 +35,23 @@ impl Source {
             },
             Self::Reflection(channel) => reflection::descriptors(channel.clone()).await,
         }
+    }
+
+    /// Reads the descriptor set, and waits for an upstream which is not up yet.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), for an upstream after half a minute.
+    pub async fn first(&self) -> Result<Vec<u8>, BoxError> {
+        for _ in 0..PATIENCE {
+            match self.read().await {
+                Err(error) if matches!(self, Self::Reflection(_)) => {
+                    tracing::warn!(%error, "the upstream's contracts cannot be read yet");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                read => return read,
+            }
+        }
+        self.read().await
     }
 
     /// How often to look for a change.

@@ -112,12 +112,13 @@ async fn serve(
     dial: Dial,
     context: &ErrorContext,
 ) -> Result<Response<Body>, Failure> {
-    let call = prepare::prepare(&route, &mut request)?;
-    if route.binding.method.client_streaming() {
+    let call = prepare::prepare(route, &mut request)?;
+    let binding = &call.route.binding;
+    if binding.method.client_streaming() {
         if websocket::is_upgrade(&request) {
             return websocket::accept(call, request, dial, context);
         }
-        if route.binding.request == RequestBody::None {
+        if binding.request == RequestBody::None {
             return Err(websocket::upgrade_required());
         }
     }

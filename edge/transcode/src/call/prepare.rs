@@ -1,7 +1,7 @@
 //! Everything about a call that is known before its content is read.
 
 use http::header::{CONTENT_TYPE, IF_MATCH, TE};
-use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Version};
 use tokio::time::Instant;
 
 use super::{Content, UpstreamExtensions, UpstreamMetadata};
@@ -51,7 +51,7 @@ impl Call {
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = self.route.method().path().parse().unwrap_or(Uri::from_static("/"));
+        *request.uri_mut() = self.route.binding.uri.clone();
         *request.headers_mut() = std::mem::take(&mut self.headers);
         *request.extensions_mut() = std::mem::take(&mut self.extensions);
         if let Some(deadline) = self.deadline {
@@ -62,16 +62,16 @@ impl Call {
     }
 }
 
-pub(crate) fn prepare(route: &Route, request: &mut Request<Content>) -> Result<Call, Failure> {
+pub(crate) fn prepare(route: Route, request: &mut Request<Content>) -> Result<Call, Failure> {
     let (binding, inner) = (&route.binding, &route.inner);
     let deadline = time_limit(binding, inner, request.headers())?;
     let mut bindings = Bindings::new();
-    bind_path(route, &mut bindings)?;
+    bind_path(&route, &mut bindings)?;
     let query = match request.uri().query() {
         None => Query::default(),
         Some(text) => query::bind(text, binding, &inner.schema, &inner.options, &mut bindings)?,
     };
-    let conditional = condition(route, request, &mut bindings)?;
+    let conditional = condition(&route, request, &mut bindings)?;
     let mut headers = HeaderMap::new();
     inner.forwarding.request(request.headers(), &mut headers)?;
     if let Some(UpstreamMetadata(more)) = request.extensions_mut().remove() {
@@ -80,10 +80,11 @@ pub(crate) fn prepare(route: &Route, request: &mut Request<Content>) -> Result<C
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(TE, HeaderValue::from_static("trailers"));
     let extensions = request.extensions_mut().remove::<UpstreamExtensions>();
+    let selection = query.fields.map(|text| selection(inner, binding, &text)).transpose()?;
     Ok(Call {
-        route: route.clone(),
+        route,
         bindings,
-        selection: query.fields.map(|text| selection(inner, binding, &text)).transpose()?,
+        selection,
         has_mask: query.has_mask,
         conditional,
         deadline,

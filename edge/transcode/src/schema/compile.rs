@@ -4,25 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use prost::Message as _;
 
-use super::descriptor::{
-    EnumType, FieldType, File, FileSet, HttpRuleType, MessageType, MethodType, ServiceType,
-};
+use super::descriptor::{EnumType, FieldType, File, FileSet, MessageType};
 use super::features::{self, Features};
 use super::names::Names;
 use super::source::Source;
 use super::table::{Cardinality, Enum, EnumIndex, EnumValue, Field, Kind, Message, MessageIndex};
-use super::table::{NO_FIELD, Tag, WellKnown};
-use super::{
-    GOOGLE_API_HTTP, HttpRule, Idempotency, Location, Method, Options, Schema, SchemaError, Service,
-};
+use super::table::{Tag, WellKnown};
+use super::{Options, Schema, SchemaError, Service};
 use crate::wire;
 
 /// Fields, values or names that one type may have, so that indices fit 16 bits.
-const MAX_MEMBERS: usize = 30_000;
-/// Field numbers below this are looked up in a dense table, however few fields there are.
-const DENSE_MIN: usize = 64;
-/// `MethodOptions.idempotency_level`.
-const IDEMPOTENCY_LEVEL: u32 = 34;
+pub(super) const MAX_MEMBERS: usize = 30_000;
 /// `MessageOptions.map_entry`.
 const MAP_ENTRY: u32 = 7;
 /// `FieldOptions.packed`.
@@ -57,36 +49,36 @@ struct Declared<'a> {
 }
 
 #[derive(Default)]
-struct Compiler<'a> {
+pub(super) struct Compiler<'a> {
     declared: Vec<Declared<'a>>,
     messages: Vec<Message>,
     message_names: HashMap<Box<str>, MessageIndex>,
     enums: Vec<Enum>,
     enum_names: HashMap<Box<str>, EnumIndex>,
-    services: Vec<Service>,
+    pub services: Vec<Service>,
 }
 
 /// Where a declaration stands while files are walked.
-struct Scope<'a> {
+pub(super) struct Scope<'a> {
     prefix: String,
     features: Features,
-    source: std::rc::Rc<Source<'a>>,
+    pub source: std::rc::Rc<Source<'a>>,
     path: Vec<i32>,
 }
 
 impl<'a> Scope<'a> {
-    fn of_file(file: &'a File) -> Self {
+    pub fn of_file(file: &'a File) -> Self {
         let features =
             Features::of_syntax(&file.syntax, file.edition).with(&file.options, features::IN_FILE);
         let source = std::rc::Rc::new(Source::new(&file.name, file.source.as_ref()));
         Self { prefix: file.package.clone(), features, source, path: Vec::new() }
     }
 
-    fn name(&self, name: &str) -> String {
+    pub fn name(&self, name: &str) -> String {
         if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
     }
 
-    fn path(&self, kind: i32, at: usize) -> Vec<i32> {
+    pub fn path(&self, kind: i32, at: usize) -> Vec<i32> {
         let mut path = self.path.clone();
         path.extend([kind, i32::try_from(at).unwrap_or(i32::MAX)]);
         path
@@ -293,7 +285,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn message(&self, user: &str, name: &str) -> Result<MessageIndex, SchemaError> {
+    pub fn message(&self, user: &str, name: &str) -> Result<MessageIndex, SchemaError> {
         let index = self.message_names.get(name.trim_start_matches('.'));
         index.copied().ok_or_else(|| missing(user, name))
     }
@@ -321,64 +313,6 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    fn services(&mut self, file: &'a File) -> Result<(), SchemaError> {
-        let scope = Scope::of_file(file);
-        for (at, descriptor) in file.services.iter().enumerate() {
-            let full_name = scope.name(&descriptor.name);
-            let path = scope.path(6, at);
-            let location = scope.source.at(&path);
-            let methods = self.methods(&full_name, descriptor, &scope.source, &path)?;
-            let options = Options::new(descriptor.options.clone());
-            let full_name = full_name.into();
-            self.services.push(Service { full_name, methods, options, location });
-        }
-        Ok(())
-    }
-
-    fn methods(
-        &self,
-        service: &str,
-        descriptor: &ServiceType,
-        source: &Source<'_>,
-        path: &[i32],
-    ) -> Result<Vec<Method>, SchemaError> {
-        let methods = descriptor.methods.iter().enumerate();
-        let methods = methods.map(|(at, descriptor)| {
-            let mut path = path.to_vec();
-            path.extend([2, at as i32]);
-            self.method(service, descriptor, source.at(&path))
-        });
-        methods.collect()
-    }
-
-    fn method(
-        &self,
-        service: &str,
-        descriptor: &MethodType,
-        location: Location,
-    ) -> Result<Method, SchemaError> {
-        let user = format!("{service}.{}", descriptor.name);
-        let options = Options::new(descriptor.options.clone());
-        let rule = options.message(GOOGLE_API_HTTP).map(HttpRuleType::decode).transpose();
-        let rule = rule.map_err(|_| invalid(user.clone(), "has a malformed google.api.http"))?;
-        Ok(Method {
-            name: descriptor.name.as_str().into(),
-            path: format!("/{service}/{}", descriptor.name).into(),
-            input: self.message(&user, &descriptor.input)?,
-            output: self.message(&user, &descriptor.output)?,
-            client_streaming: descriptor.client_streaming,
-            server_streaming: descriptor.server_streaming,
-            idempotency: match options.varint(IDEMPOTENCY_LEVEL) {
-                Some(1) => Idempotency::NoSideEffects,
-                Some(2) => Idempotency::Idempotent,
-                _ => Idempotency::Unknown,
-            },
-            http_rule: rule.map(HttpRule::from),
-            options,
-            location,
-        })
-    }
-
     fn finish(mut self) -> Result<Schema, SchemaError> {
         for message in &mut self.messages {
             message.index()?;
@@ -396,63 +330,6 @@ impl<'a> Compiler<'a> {
             no_message: Message::empty(""),
             no_enum: Enum::empty(),
         })
-    }
-}
-
-impl Message {
-    fn empty(full_name: &str) -> Self {
-        Self {
-            full_name: full_name.into(),
-            fields: Vec::new(),
-            names: Names::default(),
-            dense: Box::default(),
-            oneofs: Vec::new(),
-            well_known: WellKnown::None,
-            map_entry: false,
-            options: Options::default(),
-            location: Location::default(),
-        }
-    }
-
-    /// Sorts the fields and builds the tables by name and by number.
-    fn index(&mut self) -> Result<(), SchemaError> {
-        if self.fields.len() > MAX_MEMBERS || self.oneofs.len() > MAX_MEMBERS {
-            return Err(invalid(self.full_name.to_string(), "has too many fields"));
-        }
-        self.fields.sort_by_key(|f| f.number);
-        if self.fields.windows(2).any(|pair| matches!(pair, [a, b] if a.number == b.number)) {
-            return Err(invalid(self.full_name.to_string(), "uses a field number twice"));
-        }
-        // ProtoJSON names win over `.proto` names of other fields.
-        let json = self.fields.iter().enumerate().map(|(at, f)| (f.json_name(), at as u16));
-        let proto = self.fields.iter().enumerate().map(|(at, f)| (f.name(), at as u16));
-        self.names = Names::build(json.chain(proto.filter(|&(_, at)| {
-            self.fields.get(usize::from(at)).is_some_and(|f| f.name != f.json_name)
-        })));
-        let last = self.fields.last().map_or(0, |f| f.number as usize);
-        let size = if last < DENSE_MIN.max(self.fields.len() * 4) { last + 1 } else { DENSE_MIN };
-        let mut dense = vec![NO_FIELD; size];
-        for (at, field) in self.fields.iter().enumerate() {
-            if let Some(slot) = dense.get_mut(field.number as usize) {
-                *slot = at as u16;
-            }
-        }
-        self.dense = dense.into();
-        Ok(())
-    }
-}
-
-impl Enum {
-    fn empty() -> Self {
-        Self {
-            full_name: Box::default(),
-            values: Vec::new(),
-            names: Names::default(),
-            numbers: Box::default(),
-            closed: false,
-            null_value: false,
-            options: Options::default(),
-        }
     }
 }
 
@@ -488,6 +365,6 @@ fn missing(user: &str, name: &str) -> SchemaError {
     }
 }
 
-fn invalid(name: String, problem: &'static str) -> SchemaError {
+pub(super) fn invalid(name: String, problem: &'static str) -> SchemaError {
     SchemaError::Invalid { name, problem }
 }

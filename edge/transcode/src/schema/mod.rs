@@ -1,8 +1,10 @@
 //! A `FileDescriptorSet` compiled into flat tables: messages, fields, enums, services, methods.
 
 mod compile;
+mod compile_services;
 mod descriptor;
 mod features;
+mod index;
 mod names;
 mod options;
 mod service;

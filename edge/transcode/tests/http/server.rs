@@ -207,17 +207,22 @@ async fn a_changed_file_is_read_again() {
 }
 
 #[tokio::test]
-async fn contracts_are_found_by_reflection() {
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(&DESCRIPTORS)
-        .build_v1()
-        .unwrap();
+async fn contracts_are_found_by_reflection_of_either_version() {
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(&DESCRIPTORS)
+    };
+    let server = tonic::transport::Server::builder;
+    reflect(server().add_service(reflection().build_v1().unwrap())).await;
+    reflect(server().add_service(reflection().build_v1alpha().unwrap())).await;
+}
+
+async fn reflect(server: tonic::transport::server::Router) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let incoming = futures::stream::unfold(listener, |listener| async {
         Some((listener.accept().await.map(|(stream, _)| stream), listener))
     });
-    let server = tonic::transport::Server::builder().add_service(reflection);
     tokio::spawn(server.serve_with_incoming(incoming));
     let found = Source::Reflection(channel(address)).read().await.unwrap();
     let transcoder = Transcoder::compile(&found, Options::default()).unwrap();

@@ -1,8 +1,9 @@
 //! Maps: a run of entries as an object.
 
+use super::fields::fits;
 use super::select::Selected;
 use super::value::take;
-use super::{Stop, Writer, fits};
+use super::{Stop, Writer};
 use crate::error::WireError;
 use crate::schema::{Field, Kind, Message};
 use crate::wire::{self, Malformed};

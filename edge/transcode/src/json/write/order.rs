@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 
+use super::Stop;
+use super::fields::known;
 use super::map::Entry;
 use super::value::take;
-use super::{Stop, known};
 use crate::error::WireError;
 use crate::schema::{Cardinality, Field, Kind, Message, MessageIndex, Schema, WellKnown};
 use crate::wire::{self, Record, Records};

@@ -1,5 +1,6 @@
 //! The well-known types whose JSON form is not an object of their fields.
 
+use super::fields::known;
 use super::select::Selected;
 use super::{Stop, Writer, unprintable};
 use crate::error::WireError;
@@ -105,7 +106,7 @@ impl<'a> Writer<'a, '_> {
         let (mut found, mut rest) = (None::<(&Field, &[u8])>, wire);
         while !rest.is_empty() {
             let tag = wire::tag(&mut rest)?;
-            if let Some((_, field)) = super::known(message, tag) {
+            if let Some((_, field)) = known(message, tag) {
                 if found.is_some() {
                     return Err(Stop::Disorder);
                 }
