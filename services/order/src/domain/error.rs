@@ -1,6 +1,6 @@
 //! What the domain refuses, and the stable reason of each.
 
-use super::state::{Action, Actor, Standing};
+use super::{Action, Actor, Standing};
 use kit::error::{Fault, Kind};
 use std::{collections::HashMap, time::Duration};
 use uuid::Uuid;

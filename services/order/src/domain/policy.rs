@@ -1,6 +1,6 @@
 //! What cancelling costs: a versioned matrix, kept with the quote. The first row that matches decides.
 
-use super::state::{Actor, State};
+use super::{Actor, State};
 use chrono::Duration;
 use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};

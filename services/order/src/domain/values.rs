@@ -178,7 +178,7 @@ pub struct Payment {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancellation {
     /// By whom.
-    pub actor: super::state::Actor,
+    pub actor: super::Actor,
     /// Why.
     pub reason: String,
     /// Whose fault.

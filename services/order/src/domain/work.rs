@@ -71,10 +71,11 @@ impl Draft {
         Ok(())
     }
 
-    /// The vertical says that nobody let the provider in: as good as an attempt to reach the customer.
+    /// The vertical says that nobody let the provider in: it has the attempts to reach the customer on file.
     pub fn access_failed(&mut self) -> Result<(), Error> {
         self.act_as(Action::AccessFailed, Actor::System, "ACCESS_FAILED")?;
-        self.order.progress.contact_attempts += 1;
+        let attempts = self.order.progress.contact_attempts.max(self.timing.contact_attempts);
+        self.order.progress.contact_attempts = attempts;
         Ok(())
     }
 

@@ -1,0 +1,189 @@
+//! Who does what to an order.
+
+use sea_orm::{DeriveActiveEnum, EnumIter};
+use serde::{Deserialize, Serialize};
+
+/// A side of an order.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum Actor {
+    /// Whoever booked.
+    Customer,
+    /// Whoever renders the service.
+    Provider,
+    /// Whoever runs the marketplace.
+    Operator,
+    /// The payment service.
+    Payment,
+    /// A timer, or a fact of another service.
+    System,
+}
+
+impl Actor {
+    /// The side's name in contracts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Provider => "provider",
+            Self::Operator => "operator",
+            Self::Payment => "payment",
+            Self::System => "system",
+        }
+    }
+}
+
+/// What can be done to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Go on with a payment that wants the customer.
+    ConfirmPayment,
+    /// The payment is authorised or its method on file; search unless a provider is named.
+    Authorize {
+        /// Whether nobody is named.
+        search: bool,
+    },
+    /// The time of the state is over.
+    Expire,
+    /// The named provider takes it.
+    Accept,
+    /// The named provider turns it down; search when the customer opted in.
+    Decline {
+        /// Whether others are asked.
+        search: bool,
+    },
+    /// Offers go out to a wave of providers.
+    SendOffers,
+    /// A provider takes an offer.
+    TakeOffer,
+    /// Nobody is left to ask.
+    Exhaust,
+    /// The provider sets out.
+    Depart,
+    /// The provider reaches the door.
+    Arrive,
+    /// The provider tries to reach the customer.
+    ContactAttempt,
+    /// The vertical says that nobody let the provider in.
+    AccessFailed,
+    /// The work begins.
+    Start,
+    /// The customer is not there.
+    NoShow,
+    /// More work is proposed.
+    ProposeChange,
+    /// The customer agrees to more work.
+    ApproveChange,
+    /// The customer refuses more work, or the provider takes the proposal back.
+    RejectChange,
+    /// The work is done.
+    Deliver,
+    /// The work is accepted.
+    AcceptDelivery,
+    /// The work goes back for rework.
+    RequestChanges,
+    /// Everything is over.
+    Close,
+    /// The assignment is given up; search again, or end when that was tried too often.
+    Reassign {
+        /// Whether others are asked.
+        again: bool,
+    },
+    /// Ask what cancelling costs.
+    PreviewCancel,
+    /// Cancel.
+    Cancel,
+    /// Move to another window.
+    Reschedule,
+    /// Break the work off.
+    Abort,
+    /// Open a dispute.
+    Dispute,
+    /// Resolve the dispute.
+    ResolveDispute,
+    /// Review the other side.
+    Review,
+    /// Write to the other side.
+    PostMessage,
+    /// Add evidence.
+    AddProof,
+}
+
+impl Action {
+    /// Every action, in each of its forms.
+    pub const ALL: [Self; 34] = [
+        Self::ConfirmPayment,
+        Self::Authorize { search: false },
+        Self::Authorize { search: true },
+        Self::Expire,
+        Self::Accept,
+        Self::Decline { search: false },
+        Self::Decline { search: true },
+        Self::SendOffers,
+        Self::TakeOffer,
+        Self::Exhaust,
+        Self::Depart,
+        Self::Arrive,
+        Self::ContactAttempt,
+        Self::AccessFailed,
+        Self::Start,
+        Self::NoShow,
+        Self::ProposeChange,
+        Self::ApproveChange,
+        Self::RejectChange,
+        Self::Deliver,
+        Self::AcceptDelivery,
+        Self::RequestChanges,
+        Self::Close,
+        Self::Reassign { again: true },
+        Self::Reassign { again: false },
+        Self::PreviewCancel,
+        Self::Cancel,
+        Self::Reschedule,
+        Self::Abort,
+        Self::Dispute,
+        Self::ResolveDispute,
+        Self::Review,
+        Self::PostMessage,
+        Self::AddProof,
+    ];
+
+    /// The action's name in contracts: the verb of its path where it has one.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ConfirmPayment => "confirmPayment",
+            Self::Authorize { .. } => "authorize",
+            Self::Expire => "expire",
+            Self::Accept => "accept",
+            Self::Decline { .. } => "decline",
+            Self::SendOffers => "sendOffers",
+            Self::TakeOffer => "acceptOffer",
+            Self::Exhaust => "exhaust",
+            Self::Depart => "depart",
+            Self::Arrive => "arrive",
+            Self::ContactAttempt => "contactAttempt",
+            Self::AccessFailed => "accessFailed",
+            Self::Start => "start",
+            Self::NoShow => "noShow",
+            Self::ProposeChange => "proposeChange",
+            Self::ApproveChange => "approveChange",
+            Self::RejectChange => "rejectChange",
+            Self::Deliver => "deliver",
+            Self::AcceptDelivery => "acceptDelivery",
+            Self::RequestChanges => "requestChanges",
+            Self::Close => "close",
+            Self::Reassign { .. } => "reassign",
+            Self::PreviewCancel => "previewCancel",
+            Self::Cancel => "cancel",
+            Self::Reschedule => "reschedule",
+            Self::Abort => "abort",
+            Self::Dispute => "dispute",
+            Self::ResolveDispute => "resolveDispute",
+            Self::Review => "review",
+            Self::PostMessage => "postMessage",
+            Self::AddProof => "addProof",
+        }
+    }
+}

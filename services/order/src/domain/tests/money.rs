@@ -1,0 +1,151 @@
+//! What cancelling costs, what is captured, what goes back.
+
+use super::*;
+
+/// The default matrix by side, fault, state and hours before the start: the fee of 100.00.
+#[test]
+fn the_cancellation_matrix() {
+    let cases = [
+        ("before a provider has it", Actor::Customer, Fault::Customer, State::Requested, 1, 0),
+        ("while searching", Actor::Customer, Fault::Customer, State::Searching, 1, 0),
+        ("unpaid", Actor::Customer, Fault::Customer, State::PendingPayment, 1, 0),
+        ("a day and more ahead", Actor::Customer, Fault::Customer, State::Assigned, 24, 0),
+        ("less than a day", Actor::Customer, Fault::Customer, State::Assigned, 23, 5_000),
+        ("on the way", Actor::Customer, Fault::Customer, State::EnRoute, 1, 5_000),
+        ("at the door", Actor::Customer, Fault::Customer, State::Arrived, 0, 5_000),
+        ("late, after the start", Actor::Customer, Fault::Customer, State::Arrived, -1, 5_000),
+        ("the provider's fault", Actor::Operator, Fault::Provider, State::EnRoute, 1, 0),
+        ("nobody's fault", Actor::Operator, Fault::None, State::Assigned, 1, 0),
+        (
+            "the customer's, by an operator",
+            Actor::Operator,
+            Fault::Customer,
+            State::Assigned,
+            1,
+            5_000,
+        ),
+        ("both sides'", Actor::Operator, Fault::Shared, State::Assigned, 1, 2_500),
+        ("both sides', in time", Actor::Operator, Fault::Shared, State::Assigned, 48, 0),
+        ("nobody there", Actor::Provider, Fault::Customer, State::NoShow, 0, 10_000),
+        ("no row, no fee", Actor::Customer, Fault::Customer, State::InProgress, 1, 0),
+    ];
+    for (what, actor, fault, state, hours, fee) in cases {
+        let it = order(state);
+        let at = it.window_start - Duration::hours(hours);
+        let charge = it.charge(state, actor, fault, at);
+        assert_eq!((charge.fee, charge.provider_gross), (fee, fee), "{what}");
+    }
+}
+
+#[test]
+fn the_first_row_that_matches_decides_and_bounds_hold() {
+    let rule = Rule { percent: 50, flat: 100, provider_share: 80, ..Rule::default() };
+    let policy = |rules| Policy { version: "test".to_owned(), rules };
+    let it = order(State::Assigned);
+    let case = Case {
+        vertical: "cleaning",
+        actor: Actor::Customer,
+        fault: Fault::Customer,
+        state: State::Assigned,
+        until_start: Duration::hours(1),
+        since_assignment: Some(Duration::minutes(1)),
+    };
+    let fee = |rules| policy(rules).charge(&case, it.total);
+    assert_eq!(
+        (fee(vec![rule.clone()]).fee, fee(vec![rule.clone()]).provider_gross),
+        (5_100, 4_080)
+    );
+    assert_eq!(fee(vec![Rule { most: Some(900), ..rule.clone() }]).fee, 900);
+    assert_eq!(fee(vec![Rule { least: 7_000, ..rule.clone() }]).fee, 7_000);
+    assert_eq!(
+        fee(vec![Rule { least: 70_000, ..rule.clone() }]).fee,
+        10_000,
+        "never above the price"
+    );
+    let grace = Rule { within_minutes_of_assignment: Some(2), ..Rule::default() };
+    assert_eq!(fee(vec![grace.clone(), rule.clone()]).fee, 0, "the first row decides");
+    let other = Rule { vertical: Some("transport".to_owned()), ..grace };
+    assert_eq!(fee(vec![other.clone(), rule.clone()]).fee, 5_100);
+    let kept = policy(vec![other, rule]).of_vertical("cleaning");
+    assert_eq!(kept.rules.len(), 1, "a quote keeps what concerns its vertical");
+    assert_eq!(fee(Vec::new()), Charge::default());
+}
+
+#[test]
+fn a_fee_is_captured_and_anything_else_given_back() {
+    let mut it = draft(order(State::Assigned), Actor::Customer, Duration::hours(30));
+    let charge = it.order.charge(State::Assigned, Actor::Customer, Fault::Customer, it.now);
+    it.cancel(charge, Fault::Customer, "changed plans").unwrap();
+    let capture = it.owed.iter().find_map(|effect| match effect {
+        Effect::Capture { amount, fee, .. } => Some((*amount, *fee)),
+        _ => None,
+    });
+    assert_eq!(capture, Some((5_000, true)));
+    assert!(it.owed.contains(&Effect::Release { provider_id: None }));
+    assert_eq!(it.order.due(), 5_000);
+
+    let mut unpaid = order(State::Assigned);
+    unpaid.payment.state = PaymentState::MethodSaved;
+    let mut it = draft(unpaid, Actor::Customer, Duration::hours(30));
+    it.cancel(charge, Fault::Customer, "").unwrap();
+    assert!(matches!(it.owed[0], Effect::Void { .. }), "nothing is authorised to take a fee from");
+    assert_eq!(it.order.due(), 0);
+}
+
+#[test]
+fn a_provider_earns_their_lines_and_their_part_of_less() {
+    let it = order(State::Delivered);
+    assert_eq!(it.provider_gross(10_000), 9_000);
+    assert_eq!(it.provider_gross(5_000), 4_500);
+    assert_eq!(it.provider_gross(0), 0);
+    let mut it = draft(it, Actor::Customer, Duration::zero());
+    it.order.progress.reduction = 2_000;
+    it.accept_delivery("").unwrap();
+    assert!(matches!(
+        it.owed[0],
+        Effect::Capture { amount: 8_000, provider_gross: 7_200, fee: false, .. }
+    ));
+}
+
+#[test]
+fn breaking_off_charges_pro_rata_and_opens_a_dispute() {
+    let mut it = order(State::InProgress);
+    it.progress.started_at = Some(now());
+    let mut it = draft(it, Actor::Operator, Duration::hours(1));
+    it.abort("SAFETY").unwrap();
+    assert!(matches!(it.owed[0], Effect::Capture { amount: 3_333, .. }), "{:?}", it.owed);
+    assert!(it.owed.contains(&Effect::Freeze { frozen: true }));
+    assert!(it.order.disputed && it.order.state == State::Aborted);
+    let facts: Vec<_> = it.facts.iter().map(|fact| fact.kind).collect();
+    assert_eq!(facts, ["order.aborted", "order.disputed"]);
+}
+
+#[test]
+fn disputes_are_resolved_before_and_after_the_capture() {
+    let resolved = |state, resolution| {
+        let mut it = order(state);
+        it.disputed = true;
+        let mut it = draft(it, Actor::Operator, Duration::zero());
+        it.resolve_dispute(resolution).map(|()| it)
+    };
+    let refunded = |it: &Draft| {
+        it.owed.iter().find_map(|effect| match effect {
+            Effect::Refund { amount, .. } => Some(*amount),
+            _ => None,
+        })
+    };
+    let thawed = Effect::Freeze { frozen: false };
+    let it = resolved(State::Completed, Resolution::Split(4_000)).unwrap();
+    assert_eq!(refunded(&it), Some(4_000));
+    assert!(it.owed.contains(&thawed));
+    let it = resolved(State::Completed, Resolution::Customer).unwrap();
+    assert_eq!(refunded(&it), Some(10_000));
+    assert!(it.order.progress.paid_out, "nothing is left to pay out");
+    let it = resolved(State::Completed, Resolution::Provider).unwrap();
+    assert_eq!((refunded(&it), it.owed.contains(&thawed)), (None, true));
+    let it = resolved(State::Delivered, Resolution::Split(4_000)).unwrap();
+    assert_eq!((refunded(&it), it.order.progress.reduction), (None, 4_000));
+    for split in [0, -1, 10_000, 10_001] {
+        assert!(resolved(State::Completed, Resolution::Split(split)).is_err(), "{split}");
+    }
+}

@@ -1,0 +1,206 @@
+//! Codes, tokens, guards of time and place, deadlines.
+
+use super::*;
+
+fn secret() -> Secret {
+    Secret::new(vec![7; 32])
+}
+
+#[test]
+fn a_start_code_opens_one_assignment_only() {
+    let mut it = order(State::Arrived);
+    it.progress.assignments = 1;
+    let code = secret().start_code(&it);
+    assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()));
+    assert!(secret().opens(&it, &code) && secret().opens(&it, &format!(" {code} ")));
+    assert!(!secret().opens(&it, "") && !secret().opens(&it, &code[..5]));
+    assert!(!Secret::new(vec![8; 32]).opens(&it, &code));
+    it.progress.assignments = 2;
+    assert!(!secret().opens(&it, &code), "another assignment has another code");
+}
+
+#[test]
+fn a_start_code_may_be_wrong_five_times() {
+    let mut it = draft(order(State::Arrived), Actor::Provider, Duration::days(2));
+    for left in (0..5).rev() {
+        let wrong = it.start(false).unwrap();
+        assert!(matches!(wrong, Some(Error::StartCodeWrong { left: it }) if it == left));
+    }
+    assert!(matches!(it.start(true), Err(Error::StartCodeLocked)));
+    assert_eq!(it.order.state, State::Arrived);
+}
+
+#[test]
+fn work_begins_with_the_money_only() {
+    for state in [PaymentState::Declined, PaymentState::MethodSaved, PaymentState::Pending] {
+        let mut it = order(State::Arrived);
+        it.payment.state = state;
+        let mut it = draft(it, Actor::Provider, Duration::days(2));
+        assert!(matches!(it.start(true), Err(Error::PaymentNotAuthorized)), "{state:?}");
+    }
+}
+
+#[test]
+fn a_cancel_token_is_good_for_one_version_of_one_order_for_ten_minutes() {
+    let it = order(State::Assigned);
+    let token = CancelToken {
+        order_id: it.id,
+        version: it.version,
+        actor: Actor::Customer,
+        fault: Fault::Customer,
+        fee: 5_000,
+        provider_gross: 5_000,
+        expires_at: now() + Duration::minutes(10),
+    };
+    let text = secret().write(&token);
+    let read = secret().read(&text).unwrap();
+    assert_eq!(read, token);
+    assert_eq!(read.redeem(&it, Actor::Customer, now()).unwrap().fee, 5_000);
+    let later = now() + Duration::minutes(10);
+    let redeem = |order: &Order, actor, at| token.clone().redeem(order, actor, at);
+    assert!(matches!(redeem(&it, Actor::Customer, later), Err(Error::CancelTokenExpired)));
+    assert!(matches!(redeem(&it, Actor::Operator, now()), Err(Error::Kit(_))));
+    let moved = Order { version: it.version + 1, ..it.clone() };
+    assert!(matches!(redeem(&moved, Actor::Customer, now()), Err(Error::CancelTokenExpired)));
+    assert!(redeem(&order(State::Assigned), Actor::Customer, now()).is_err(), "another order");
+    for (index, _) in text.char_indices().step_by(7) {
+        let mut forged = text.clone();
+        let other = if forged.as_bytes()[index] == b'A' { "B" } else { "A" };
+        forged.replace_range(index..=index, other);
+        assert!(secret().read(&forged).is_err(), "{index}");
+    }
+    for bad in ["", "AAAA", "%%%"] {
+        assert!(secret().read(bad).is_err());
+    }
+}
+
+#[test]
+fn a_provider_sets_out_inside_the_window() {
+    let hours = |hours| Duration::days(2) + Duration::hours(hours);
+    for (at, allowed) in
+        [(hours(-4), false), (hours(-3), true), (hours(3), true), (hours(4), false)]
+    {
+        let mut it = draft(order(State::Assigned), Actor::Provider, at);
+        assert_eq!(it.depart().is_ok(), allowed, "{at}");
+    }
+}
+
+#[test]
+fn an_arrival_is_flagged_unless_it_is_near() {
+    let cases = [
+        (Some((48.8566, 2.3522)), false),
+        (Some((48.8578, 2.3522)), false),
+        (Some((48.8581, 2.3522)), true),
+        (Some((48.8566, 2.3541)), false),
+        (Some((48.8566, 2.3546)), true),
+        (None, true),
+    ];
+    for (position, flagged) in cases {
+        let mut it = draft(order(State::EnRoute), Actor::Provider, Duration::days(2));
+        it.arrive(position).unwrap();
+        assert_eq!(it.order.progress.arrival_flagged, flagged, "{position:?}");
+    }
+}
+
+#[test]
+fn nobody_is_absent_before_two_attempts_and_the_waiting_time() {
+    let mut it = order(State::Arrived);
+    it.progress.arrived_at = Some(now());
+    let mut early = draft(it.clone(), Actor::Provider, Duration::minutes(20));
+    assert!(matches!(early.no_show(), Err(Error::ContactAttemptsMissing)));
+    it.progress.contact_attempts = 2;
+    let mut early = draft(it.clone(), Actor::Provider, Duration::minutes(14));
+    assert!(matches!(early.no_show(), Err(Error::NoShowTooEarly)));
+    let mut late = draft(it, Actor::Provider, Duration::minutes(15));
+    late.no_show().unwrap();
+    assert!(matches!(late.owed[0], Effect::Capture { amount: 10_000, fee: true, .. }));
+}
+
+#[test]
+fn an_assignment_is_given_up_three_times() {
+    for (reassigned, to) in [(0, State::Searching), (2, State::Searching), (3, State::NoProvider)] {
+        let mut it = order(State::Assigned);
+        it.progress.reassigned = reassigned;
+        let provider = it.provider_id.unwrap();
+        let mut it = draft(it, Actor::Provider, Duration::zero());
+        it.reassign("ILL").unwrap();
+        assert_eq!(it.order.state, to);
+        assert!(it.owed.contains(&Effect::Release { provider_id: Some(provider) }));
+        assert_eq!(it.order.progress.excluded, [provider]);
+        assert_eq!((it.facts[0].kind, it.facts[0].fault), ("order.reassigned", "provider"));
+        assert_eq!(it.order.total, 10_000, "the price stays");
+    }
+}
+
+#[test]
+fn every_state_that_can_end_by_itself_says_when() {
+    let timing = Timing::default();
+    let mut it = order(State::Requested);
+    it.progress.requested_at = Some(now());
+    assert_eq!(it.deadline(&timing), Some(it.window_end), "the end comes before six days");
+    it.window_start += Duration::days(30);
+    it.window_end += Duration::days(30);
+    assert_eq!(it.deadline(&timing), Some(now() + Duration::days(6)));
+    let mut long = order(State::Requested);
+    long.window_end = long.window_start + Duration::days(3);
+    assert_eq!(long.deadline(&timing), Some(long.window_start + Duration::days(1)));
+    assert_eq!(order(State::PendingPayment).deadline(&timing), Some(now() + Duration::minutes(15)));
+    let mut it = order(State::Delivered);
+    it.progress.delivered_at = Some(now());
+    assert_eq!(it.deadline(&timing), Some(now() + Duration::hours(48)));
+    it.disputed = true;
+    assert_eq!(it.deadline(&timing), None, "a dispute freezes the acceptance by itself");
+    for state in State::ALL.into_iter().filter(|state| state.is_final()) {
+        assert_eq!(order(state).deadline(&timing), None, "{state:?}");
+    }
+}
+
+#[test]
+fn a_late_success_is_given_back_unless_money_is_kept() {
+    let authorized = Authorization {
+        payment_id: None,
+        outcome: Outcome::Authorized,
+        decline_reason: String::new(),
+        confirmation_url: String::new(),
+    };
+    for (state, void) in [
+        (State::Expired, true),
+        (State::NoProvider, true),
+        (State::Declined, true),
+        (State::Completed, false),
+        (State::InProgress, false),
+    ] {
+        let mut it = draft(order(state), Actor::System, Duration::zero());
+        it.settle(&authorized).unwrap();
+        assert_eq!(!it.owed.is_empty(), void, "{state:?}");
+    }
+}
+
+#[test]
+fn nothing_personal_is_printed() {
+    let mut it = order(State::Assigned);
+    it.notes = Private("my notes".to_owned());
+    it.details = Details(b"my details".to_vec());
+    let printed = format!("{it:?}");
+    for secret in ["my notes", "my details", "Rivoli", "B1234"] {
+        assert!(!printed.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn a_price_is_in_one_currency_and_not_negative() {
+    let eur = kit::money::Currency::EUR;
+    let usd = kit::money::Currency::parse("currency", "USD").unwrap();
+    let line = |total| Line {
+        code: "x".to_owned(),
+        quantity: 1.0,
+        unit: "visit".to_owned(),
+        total,
+        payer: Party::Customer,
+        earner: Party::Provider,
+    };
+    assert_eq!(price(&[(line(10), eur), (line(-3), eur)]).unwrap(), (7, eur));
+    assert!(price(&[(line(10), eur), (line(3), usd)]).is_err());
+    assert!(price(&[(line(1), eur), (line(-3), eur)]).is_err());
+    assert!(price(&[(line(i64::MAX), eur), (line(1), eur)]).is_err());
+}
