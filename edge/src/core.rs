@@ -4,8 +4,9 @@ use crate::{
     client,
     config::Config,
     gate::Gate,
+    health::Health,
     native::{self, Native},
-    pages::{self, Health, Page},
+    pages::{self, Page},
     table::{Entry, Table},
 };
 use futures::{FutureExt as _, future::BoxFuture};
@@ -95,7 +96,8 @@ impl Core {
 
     async fn answer(self: Arc<Self>, mut request: Request<Incoming>, meta: Meta) -> Response<Body> {
         let path = request.uri().path();
-        if let Some(page) = Page::of(path) {
+        let page = Page::of(path);
+        if let Some(page) = page.filter(|page| page.is_probe()) {
             return labelled(pages::answer(&self, page, &request), page.path());
         }
         let client = client::client(meta.peer, request.headers(), &self.config.trusted_proxies);
@@ -114,7 +116,9 @@ impl Core {
         if let Ok(client) = HeaderValue::try_from(client.to_string()) {
             request.headers_mut().insert(CLIENT, client);
         }
-        let mut response = if native::is_grpc(request.headers()) {
+        let mut response = if let Some(page) = page {
+            labelled(pages::answer(&self, page, &request), page.path())
+        } else if native::is_grpc(request.headers()) {
             Native { core: self, meta }.answer(request, &mut standing).await
         } else {
             self.rest(request, meta, &mut standing).await
@@ -123,17 +127,14 @@ impl Core {
         response
     }
 
-    /// The route of a request, or the answer when it has none.
+    /// The route of a request and its RPC.
     pub fn route(
         &self,
         request: &Request<Incoming>,
-    ) -> Result<(transcode::Route, &Entry), Response<Body>> {
-        let route = self.transcoder.route(request.method(), request.uri().path());
-        let found = route.and_then(|route| {
-            let entry = self.table.get(route.method().path());
-            entry.map(|entry| (route, entry)).ok_or(RouteError::NotFound)
-        });
-        found.map_err(|error| self.transcoder.respond_unrouted(&ErrorContext::of(request), &error))
+    ) -> Result<(transcode::Route, &Entry), RouteError> {
+        let route = self.transcoder.route(request.method(), request.uri().path())?;
+        let entry = self.table.get(route.method().path()).ok_or(RouteError::NotFound)?;
+        Ok((route, entry))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use aide::{redoc::Redoc, swagger::Swagger};
 use bytes::Bytes;
-use std::sync::LazyLock;
 
 const TITLE: &str = "QuickServe API";
 const DOCUMENT: &str = "/openapi.json";
@@ -14,12 +13,9 @@ pub const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline';
 
 /// A page for trying calls out.
 pub fn swagger() -> Bytes {
-    static PAGE: LazyLock<Bytes> = LazyLock::new(|| {
-        let page = Swagger::new(DOCUMENT).with_title(TITLE).html();
-        // Its default is to have a server elsewhere validate the document.
-        page.replace(LAYOUT, &format!("{LAYOUT}\n        {OPTIONS}")).into()
-    });
-    PAGE.clone()
+    let page = Swagger::new(DOCUMENT).with_title(TITLE).html();
+    // Its default is to have a server elsewhere validate the document.
+    page.replace(LAYOUT, &format!("{LAYOUT}\n        {OPTIONS}")).into()
 }
 
 const LAYOUT: &str = r#""layout": "BaseLayout","#;
@@ -28,9 +24,7 @@ const OPTIONS: &str =
 
 /// A page for reading.
 pub fn redoc() -> Bytes {
-    static PAGE: LazyLock<Bytes> =
-        LazyLock::new(|| Redoc::new(DOCUMENT).with_title(TITLE).html().into());
-    PAGE.clone()
+    Redoc::new(DOCUMENT).with_title(TITLE).html().into()
 }
 
 #[cfg(test)]

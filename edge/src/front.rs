@@ -3,7 +3,7 @@
 use crate::{
     core::{Core, Handler, Label, Meta},
     metrics::method_name,
-    pages::NO_SNIFF,
+    pages::{NO_SNIFF, Page},
     record::{Record, Recorded},
 };
 use http::{
@@ -87,6 +87,8 @@ impl Front {
         };
         record.status = response.status().as_u16();
         record.route = response.extensions().get::<Label>().map_or("-", |label| label.0);
+        // Probes come every few seconds and say nothing.
+        record.log &= !Page::of(record.route).is_some_and(Page::is_probe);
         let headers = response.headers_mut();
         headers.insert(NO_SNIFF.0, NO_SNIFF.1);
         if let Ok(id) = HeaderValue::from_str(&id) {

@@ -66,7 +66,7 @@ impl Gate {
         };
         if let (Some(subject), Some(accounts)) = (&subject, &self.accounts) {
             let taken = accounts.take(subject.user_id);
-            standings.account = Some(taken.map_or_else(|it| it.standing, |it| it));
+            standings.account = Some(taken.unwrap_or_else(|it| it.standing));
             taken.map_err(throttled)?;
         }
         kit::server::authorize(entry.rpc, &Caller { service: None, subject }, headers)?;

@@ -11,6 +11,7 @@ mod core;
 mod docs;
 mod front;
 mod gate;
+mod health;
 mod listener;
 mod metrics;
 mod native;

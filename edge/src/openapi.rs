@@ -1,36 +1,106 @@
-//! The OpenAPI 3.1 document, made from the contracts when it is first asked for.
+//! The OpenAPI 3.1 document, made from the contracts: descriptors, comments, validation rules and policies. Nothing
+//! is written here for a new RPC.
 
-use crate::table::is_reachable;
+mod contracts;
+mod errors;
+mod operation;
+mod parameters;
+mod rules;
+mod schema;
+mod yaml;
+
+use crate::table::{is_reachable, package};
 use bytes::Bytes;
+use contracts::Contracts;
+use operation::Operations;
+use schema::Schemas;
 use serde_json::{Map, Value, json};
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
 
 /// The document as JSON.
 pub fn json() -> Bytes {
-    static JSON: LazyLock<Bytes> = LazyLock::new(|| document().to_string().into());
-    JSON.clone()
+    document().to_string().into()
 }
 
-/// The document as YAML, of which JSON is a part.
+/// The document as YAML.
 pub fn yaml() -> Bytes {
-    json()
+    yaml::write(&document()).into()
 }
 
 /// The document.
 pub fn document() -> Value {
+    let contracts = Contracts::read();
+    let schemas = Schemas::new(&contracts);
     let mut paths = Map::new();
+    let operations = Operations::new(&contracts, &schemas);
     for rpc in proto::rpcs().iter().filter(|rpc| is_reachable(rpc)) {
-        for route in rpc.routes {
-            let item = paths.entry(route.template).or_insert_with(|| json!({}));
+        for (index, route) in rpc.routes.iter().enumerate() {
+            let Some(operation) = operations.of(rpc, route, index) else { continue };
+            let item = paths.entry(parameters::path(route.template)).or_insert_with(|| json!({}));
             if let Some(item) = item.as_object_mut() {
-                let operation = json!({ "operationId": rpc.method, "responses": {} });
                 item.insert(route.verb.to_ascii_lowercase(), operation);
             }
         }
     }
+    let mut components = schemas.components();
+    components.insert("Problem".to_owned(), errors::schema());
     json!({
         "openapi": "3.1.0",
-        "info": { "title": "QuickServe", "version": env!("CARGO_PKG_VERSION") },
+        "info": {
+            "title": "QuickServe",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": DESCRIPTION,
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "tags": tags(&contracts),
         "paths": paths,
+        "components": {
+            "schemas": components,
+            "responses": errors::responses(),
+            "securitySchemes": security_schemes(),
+        },
     })
+}
+
+const DESCRIPTION: &str = "\
+A marketplace of services on demand: customers book, providers come, everybody is paid.
+
+* Bodies are JSON with `snake_case` names. Unknown fields and query parameters are refused, with the field named.
+* 64-bit integers are texts, as ProtoJSON has them; times are RFC 3339.
+* A failure is `application/problem+json` (RFC 9457) with a stable `reason`.
+* `$fields=id,name` in a query returns only these fields of the answer.
+* What has a `version` has an `ETag`; `If-Match` makes a change depend on it, `If-None-Match` saves a reading.
+* `Idempotency-Key` makes a creation take effect once, however often it is sent.
+* Every operation is also an RPC of gRPC and gRPC-Web on the same port.";
+
+fn security_schemes() -> Value {
+    json!({
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "An access token, as signing in returns it. It is valid for ten minutes.",
+        },
+        "password": {
+            "type": "oauth2",
+            "description": "Signs in with e-mail address and password.",
+            "flows": { "password": { "tokenUrl": "/token", "scopes": {} } },
+        },
+    })
+}
+
+/// The domains, each with what its services say of themselves.
+fn tags(contracts: &Contracts) -> Value {
+    let mut tags: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let public = proto::rpcs().iter().filter(|rpc| is_reachable(rpc) && !rpc.routes.is_empty());
+    for rpc in public {
+        let comment = contracts.service_comment(rpc.service);
+        let texts = tags.entry(package(rpc)).or_default();
+        if !texts.contains(&comment) {
+            texts.push(comment);
+        }
+    }
+    let tag = |(name, texts): (&str, Vec<String>)| json!({ "name": name, "description": texts.join("\n\n") });
+    tags.into_iter().map(tag).collect()
 }

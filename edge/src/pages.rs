@@ -2,15 +2,15 @@
 
 use crate::{core::Core, docs, metrics, openapi};
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use flate2::{Compression, write::GzEncoder};
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+    header::{
+        ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
+        CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY,
+    },
 };
-use std::sync::{
-    Arc, LazyLock,
-    atomic::{AtomicBool, AtomicI64, Ordering},
-};
+use std::{io::Write as _, sync::LazyLock};
 use transcode::{Body, ErrorContext, Failure};
 
 const JSON: &str = "application/json";
@@ -56,6 +56,16 @@ impl Page {
         })
     }
 
+    /// Whether machines ask for it all the time.
+    pub const fn is_probe(self) -> bool {
+        matches!(self, Self::Healthz | Self::Readyz | Self::Metrics)
+    }
+
+    /// Whether it is the documentation: long, and the same all the time.
+    const fn is_documentation(self) -> bool {
+        matches!(self, Self::OpenapiJson | Self::OpenapiYaml | Self::Docs | Self::Redoc)
+    }
+
     /// Its path.
     pub const fn path(self) -> &'static str {
         match self {
@@ -85,51 +95,93 @@ pub fn answer<B>(core: &Core, page: Page, request: &Request<B>) -> Response<Body
             return core.fail(&ErrorContext::of(request), &Failure::not_allowed(ALLOWED));
         }
     }
-    let (status, media, content) = content(core, page, request);
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
     let headers = response.headers_mut();
+    let (status, media, content) = if page.is_documentation() {
+        let (media, document) = documentation(page);
+        headers.insert(CACHE_CONTROL, KEEP);
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        if accepts_gzip(request) {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            (StatusCode::OK, media, document.zipped.clone())
+        } else {
+            (StatusCode::OK, media, document.plain.clone())
+        }
+    } else {
+        content(core, page, request)
+    };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     if media == HTML {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(docs::POLICY));
     }
-    match page {
-        Page::Docs | Page::Redoc | Page::OpenapiJson | Page::OpenapiYaml => {
-            headers.insert(CACHE_CONTROL, KEEP);
-        }
-        Page::Index => {
-            headers.insert(http::header::VARY, HeaderValue::from_static("accept"));
-        }
-        Page::Healthz | Page::Readyz | Page::Metrics => {
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
+    if page.is_probe() {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if page == Page::Index {
+        headers.insert(VARY, HeaderValue::from_static("accept"));
     }
     if request.method() == Method::HEAD {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(content.len()));
     } else {
         *response.body_mut() = Body::full(content);
     }
+    *response.status_mut() = status;
     response
 }
 
 fn content<B>(core: &Core, page: Page, request: &Request<B>) -> (StatusCode, &'static str, Bytes) {
-    let text = |text: String| Bytes::from(text);
     let ok = StatusCode::OK;
     match page {
         Page::Index if wants_html(request) => (ok, HTML, Bytes::from_static(INDEX.as_bytes())),
-        Page::Index => (ok, JSON, index_json()),
         Page::Healthz => (ok, JSON, Bytes::from_static(b"{\"status\":\"live\"}")),
         Page::Readyz => {
             let (ready, report) = core.health().report();
             let status = if ready { ok } else { StatusCode::SERVICE_UNAVAILABLE };
-            (status, JSON, text(report.to_string()))
+            (status, JSON, report.to_string().into())
         }
-        Page::Metrics => (ok, kit::metrics::CONTENT_TYPE, text(metrics::encode())),
-        Page::OpenapiJson => (ok, JSON, openapi::json()),
-        Page::OpenapiYaml => (ok, "application/yaml", openapi::yaml()),
-        Page::Docs => (ok, HTML, docs::swagger()),
-        Page::Redoc => (ok, HTML, docs::redoc()),
+        Page::Metrics => (ok, kit::metrics::CONTENT_TYPE, metrics::encode().into()),
+        Page::Index | Page::OpenapiJson | Page::OpenapiYaml | Page::Docs | Page::Redoc => {
+            (ok, JSON, index_json())
+        }
     }
+}
+
+/// A text that is long and the same all the time, compressed once.
+struct Document {
+    plain: Bytes,
+    zipped: Bytes,
+}
+
+impl Document {
+    fn new(plain: Bytes) -> Self {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        // Writing to memory cannot fail.
+        let _ = encoder.write_all(&plain);
+        Self { plain, zipped: encoder.finish().unwrap_or_default().into() }
+    }
+}
+
+fn documentation(page: Page) -> (&'static str, &'static Document) {
+    static AS_JSON: LazyLock<Document> = LazyLock::new(|| Document::new(openapi::json()));
+    static AS_YAML: LazyLock<Document> = LazyLock::new(|| Document::new(openapi::yaml()));
+    static TO_TRY: LazyLock<Document> = LazyLock::new(|| Document::new(docs::swagger()));
+    static TO_READ: LazyLock<Document> = LazyLock::new(|| Document::new(docs::redoc()));
+    match page {
+        Page::OpenapiYaml => ("application/yaml", &AS_YAML),
+        Page::Docs => (HTML, &TO_TRY),
+        Page::Redoc => (HTML, &TO_READ),
+        _ => (JSON, &AS_JSON),
+    }
+}
+
+fn accepts_gzip<B>(request: &Request<B>) -> bool {
+    let accepted = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| {
+        accepted.split(',').any(|coding| {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+            name.trim().eq_ignore_ascii_case("gzip") && !["q=0", "q=0.0"].contains(&weight.trim())
+        })
+    })
 }
 
 fn wants_html<B>(request: &Request<B>) -> bool {
@@ -151,49 +203,6 @@ fn index_json() -> Bytes {
         index.to_string().into()
     });
     JSON.clone()
-}
-
-/// Whether the edge can serve; cheap to clone.
-#[derive(Clone)]
-pub struct Health(Arc<State>);
-
-struct State {
-    clock: kit::Clock,
-    stopping: AtomicBool,
-    /// When the revocations were read last, in seconds since 1970; 0 for never.
-    revocations: AtomicI64,
-}
-
-impl Health {
-    /// Not ready yet.
-    pub fn new(clock: kit::Clock) -> Self {
-        let (stopping, revocations) = (AtomicBool::new(false), AtomicI64::new(0));
-        Self(Arc::new(State { clock, stopping, revocations }))
-    }
-
-    /// Says that no more requests should come.
-    pub fn stopping(&self) {
-        self.0.stopping.store(true, Ordering::Relaxed);
-    }
-
-    /// Says that the void access tokens are known as of `at`.
-    pub fn revocations_read(&self, at: DateTime<Utc>) {
-        self.0.revocations.store(at.timestamp(), Ordering::Relaxed);
-    }
-
-    /// Ready means: not stopping, and the void access tokens have been read once. That they are old does not make it
-    /// unready: every edge would be so at once, and services check their callers themselves.
-    fn report(&self) -> (bool, serde_json::Value) {
-        let read = self.0.revocations.load(Ordering::Relaxed);
-        let stopping = self.0.stopping.load(Ordering::Relaxed);
-        let age = (read > 0).then(|| (self.0.clock.now().timestamp() - read).max(0));
-        let status = match (stopping, age) {
-            (true, _) => "stopping",
-            (false, None) => "starting",
-            (false, Some(_)) => "ready",
-        };
-        (status == "ready", serde_json::json!({ "status": status, "revocations_age_s": age }))
-    }
 }
 
 /// The header that forbids browsers to guess a type.

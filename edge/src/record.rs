@@ -21,7 +21,8 @@ pub struct Record {
     method: &'static str,
     begun: Instant,
     id: Arc<str>,
-    log: bool,
+    /// Whether a line is written.
+    pub log: bool,
     /// What to call the request: a template, never a path, which names people's things.
     pub route: &'static str,
     /// The answer's status.

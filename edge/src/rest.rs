@@ -32,7 +32,9 @@ impl Core {
     ) -> Response<Body> {
         let (route, entry) = match self.route(&request) {
             Ok(found) => found,
-            Err(response) => return response,
+            Err(error) => {
+                return self.transcoder.respond_unrouted(&ErrorContext::of(&request), &error);
+            }
         };
         let subject = match self.gate.admit(entry, request.headers(), standings).await {
             Ok(subject) => subject,

@@ -1,6 +1,6 @@
 //! Keeps the set of access tokens that became void, by asking the user service every few seconds.
 
-use crate::pages::Health;
+use crate::health::Health;
 use chrono::{DateTime, Utc};
 use kit::{
     Host,

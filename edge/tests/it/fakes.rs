@@ -1,14 +1,33 @@
-//! Services that answer at once and remember what they saw.
+//! Services that answer at once and remember what they saw. They know the few RPCs that the tests call.
 
-use futures::{StreamExt as _, stream::BoxStream};
+use futures::{StreamExt as _, future::BoxFuture, stream::BoxStream};
 use kit::{Caller, Host, Routes, caller};
-use proto::quickserve::{
-    notification::v1::{self as notification, notification_service_server as inbox},
-    user::v1::{self as user, account_service_server as accounts, user_service_server as users},
+use prost::Message;
+use proto::{
+    codec::Codec,
+    quickserve::{
+        notification::v1::{self as notification, notification_service_server as inbox},
+        user::v1::{
+            self as user, account_service_server as accounts, user_service_server as users,
+        },
+    },
+    validate::Validate,
 };
-use std::sync::{Arc, Mutex};
+use std::{
+    convert::Infallible,
+    marker::PhantomData,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
 use tokio::sync::Notify;
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::{
+    Request, Response, Status,
+    body::Body,
+    metadata::MetadataMap,
+    server::{Grpc, NamedService},
+};
+use tonic_types::{ErrorDetails, StatusExt as _};
+use tower::{Service, service_fn};
 
 /// Account whose reads never end.
 pub const SLOW: &str = "00000000-0000-4000-8000-000000000001";
@@ -32,10 +51,10 @@ struct State {
 impl Fakes {
     /// Puts the services into the process of `host`.
     pub fn install(&self, host: &Host) {
-        let users = users::UserServiceServer::new(self.clone());
-        let accounts = accounts::AccountServiceServer::new(self.clone());
+        let users = Fake::<Users>(self.clone(), PhantomData);
+        let accounts = Fake::<Accounts>(self.clone(), PhantomData);
         host.of("user").install(Routes::default().add(users).add(accounts));
-        let inbox = inbox::NotificationServiceServer::new(self.clone());
+        let inbox = Fake::<Inbox>(self.clone(), PhantomData);
         host.of("notification").install(Routes::default().add(inbox));
     }
 
@@ -65,6 +84,116 @@ impl Fakes {
     }
 }
 
+/// The name of a service that a fake stands for.
+trait Name: 'static {
+    const NAME: &'static str;
+}
+
+struct Users;
+struct Accounts;
+struct Inbox;
+
+impl Name for Users {
+    const NAME: &'static str = users::SERVICE_NAME;
+}
+impl Name for Accounts {
+    const NAME: &'static str = accounts::SERVICE_NAME;
+}
+impl Name for Inbox {
+    const NAME: &'static str = inbox::SERVICE_NAME;
+}
+
+struct Fake<N>(Fakes, PhantomData<fn() -> N>);
+
+impl<N> Clone for Fake<N> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<N: Name> NamedService for Fake<N> {
+    const NAME: &'static str = N::NAME;
+}
+
+impl<N> Service<http::Request<Body>> for Fake<N> {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let fakes = self.0.clone();
+        Box::pin(async move { Ok(fakes.answer(request).await) })
+    }
+}
+
+/// Serves a unary RPC by a function of the request's message.
+async fn unary<I, O, F>(
+    request: http::Request<Body>,
+    fakes: Fakes,
+    answer: fn(Fakes, Caller, I) -> F,
+) -> http::Response<Body>
+where
+    I: Message + Default + Validate + Send + 'static,
+    O: Message + Send + 'static,
+    F: Future<Output = Result<O, Status>> + Send + 'static,
+{
+    let service = service_fn(move |request: Request<I>| {
+        fakes.see(&request);
+        let answer = answer(fakes.clone(), caller(&request), request.into_inner());
+        async move { answer.await.map(Response::new) }
+    });
+    Grpc::new(Codec::<O, I>::default()).unary(service, request).await
+}
+
+impl Fakes {
+    async fn answer(self, request: http::Request<Body>) -> http::Response<Body> {
+        let path = request.uri().path().to_owned();
+        match path.rsplit('/').next().unwrap() {
+            "CreateUser" => unary(request, self, create_user).await,
+            "GetUser" => unary(request, self, get_user).await,
+            "GetMe" => unary(request, self, get_me).await,
+            "SuspendUser" => unary(request, self, suspend_user).await,
+            "ListRevocations" => {
+                let revocations = self.0.revocations.lock().unwrap().clone();
+                let answer = user::ListRevocationsResponse { revocations };
+                let service = service_fn(move |_: Request<user::ListRevocationsRequest>| {
+                    std::future::ready(Ok(Response::new(answer.clone())))
+                });
+                Grpc::new(Codec::default()).unary(service, request).await
+            }
+            "WatchInbox" => {
+                let service = service_fn(move |request| std::future::ready(self.inbox(&request)));
+                Grpc::new(Codec::default()).server_streaming(service, request).await
+            }
+            _ => Status::unimplemented("no test asks for this").into_http(),
+        }
+    }
+
+    /// Two messages, and the end when a test closes the inbox.
+    fn inbox(
+        &self,
+        request: &Request<notification::WatchInboxRequest>,
+    ) -> Result<Response<Messages>, Status> {
+        self.see(request);
+        let message = |subject: &str| {
+            let message =
+                notification::Message { subject: subject.to_owned(), ..Default::default() };
+            Ok(notification::WatchInboxResponse { message: Some(message) })
+        };
+        let first = futures::stream::iter([message("one"), message("two")]);
+        let state = Arc::clone(&self.0);
+        let end = futures::stream::once(async move { state.close.notified().await });
+        let end = end.filter_map(|()| std::future::ready(None));
+        Ok(Response::new(first.chain(end).boxed()))
+    }
+}
+
+type Messages = BoxStream<'static, Result<notification::WatchInboxResponse, Status>>;
+
 fn account(id: &str, name: &str) -> Option<user::User> {
     Some(user::User {
         id: id.to_owned(),
@@ -76,225 +205,50 @@ fn account(id: &str, name: &str) -> Option<user::User> {
     })
 }
 
-fn unused<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented("no test asks for this"))
+async fn create_user(
+    _: Fakes,
+    _: Caller,
+    request: user::CreateUserRequest,
+) -> Result<user::CreateUserResponse, Status> {
+    Ok(user::CreateUserResponse { user: account(ABSENT, &request.name) })
 }
 
-#[tonic::async_trait]
-impl users::UserService for Fakes {
-    async fn create_user(
-        &self,
-        request: Request<user::CreateUserRequest>,
-    ) -> Result<Response<user::CreateUserResponse>, Status> {
-        self.see(&request);
-        let user = account(ABSENT, &request.into_inner().name);
-        Ok(Response::new(user::CreateUserResponse { user }))
-    }
-
-    async fn get_user(
-        &self,
-        request: Request<user::GetUserRequest>,
-    ) -> Result<Response<user::GetUserResponse>, Status> {
-        self.see(&request);
-        let id = request.into_inner().user_id;
-        match id.as_str() {
-            SLOW => std::future::pending().await,
-            BROKEN => panic!("as told"),
-            ABSENT => {
-                let details = tonic_types::ErrorDetails::with_error_info(
-                    "USER_NOT_FOUND",
-                    "quickserve",
-                    [("allowed_actions".to_owned(), "create,search".to_owned())],
-                );
-                use tonic_types::StatusExt as _;
-                let code = tonic::Code::NotFound;
-                Err(Status::with_error_details(code, "the account does not exist", details))
-            }
-            _ => Ok(Response::new(user::GetUserResponse { user: account(&id, "Ada") })),
+async fn get_user(
+    _: Fakes,
+    _: Caller,
+    request: user::GetUserRequest,
+) -> Result<user::GetUserResponse, Status> {
+    let id = request.user_id;
+    match id.as_str() {
+        SLOW => std::future::pending().await,
+        BROKEN => panic!("as told"),
+        ABSENT => {
+            let details = ErrorDetails::with_error_info(
+                "USER_NOT_FOUND",
+                "quickserve",
+                [("allowed_actions".to_owned(), "create,search".to_owned())],
+            );
+            let code = tonic::Code::NotFound;
+            Err(Status::with_error_details(code, "the account does not exist", details))
         }
-    }
-
-    async fn get_me(
-        &self,
-        request: Request<user::GetMeRequest>,
-    ) -> Result<Response<user::GetMeResponse>, Status> {
-        self.see(&request);
-        let id = caller(&request).subject()?.user_id.to_string();
-        // Long enough to be worth compressing.
-        Ok(Response::new(user::GetMeResponse { user: account(&id, &"Ada ".repeat(1000)) }))
-    }
-
-    async fn update_me(
-        &self,
-        request: Request<user::UpdateMeRequest>,
-    ) -> Result<Response<user::UpdateMeResponse>, Status> {
-        self.see(&request);
-        let changes = request.into_inner().changes.unwrap_or_default();
-        Ok(Response::new(user::UpdateMeResponse { user: account(ABSENT, &changes.name) }))
-    }
-
-    async fn erase_me(
-        &self,
-        _: Request<user::EraseMeRequest>,
-    ) -> Result<Response<user::EraseMeResponse>, Status> {
-        unused()
-    }
-
-    async fn suspend_user(
-        &self,
-        request: Request<user::SuspendUserRequest>,
-    ) -> Result<Response<user::SuspendUserResponse>, Status> {
-        self.see(&request);
-        let user = account(&request.into_inner().user_id, "Ada");
-        Ok(Response::new(user::SuspendUserResponse { user }))
-    }
-
-    async fn reinstate_user(
-        &self,
-        _: Request<user::ReinstateUserRequest>,
-    ) -> Result<Response<user::ReinstateUserResponse>, Status> {
-        unused()
-    }
-
-    async fn create_address(
-        &self,
-        _: Request<user::CreateAddressRequest>,
-    ) -> Result<Response<user::CreateAddressResponse>, Status> {
-        unused()
-    }
-
-    async fn list_addresses(
-        &self,
-        _: Request<user::ListAddressesRequest>,
-    ) -> Result<Response<user::ListAddressesResponse>, Status> {
-        unused()
-    }
-
-    async fn get_address(
-        &self,
-        _: Request<user::GetAddressRequest>,
-    ) -> Result<Response<user::GetAddressResponse>, Status> {
-        unused()
-    }
-
-    async fn update_address(
-        &self,
-        _: Request<user::UpdateAddressRequest>,
-    ) -> Result<Response<user::UpdateAddressResponse>, Status> {
-        unused()
-    }
-
-    async fn delete_address(
-        &self,
-        _: Request<user::DeleteAddressRequest>,
-    ) -> Result<Response<user::DeleteAddressResponse>, Status> {
-        unused()
-    }
-
-    async fn record_consent(
-        &self,
-        _: Request<user::RecordConsentRequest>,
-    ) -> Result<Response<user::RecordConsentResponse>, Status> {
-        unused()
-    }
-
-    async fn list_consents(
-        &self,
-        _: Request<user::ListConsentsRequest>,
-    ) -> Result<Response<user::ListConsentsResponse>, Status> {
-        unused()
+        _ => Ok(user::GetUserResponse { user: account(&id, "Ada") }),
     }
 }
 
-#[tonic::async_trait]
-impl accounts::AccountService for Fakes {
-    async fn get_contact(
-        &self,
-        _: Request<user::GetContactRequest>,
-    ) -> Result<Response<user::GetContactResponse>, Status> {
-        unused()
-    }
-
-    async fn issue_contact_code(
-        &self,
-        _: Request<user::IssueContactCodeRequest>,
-    ) -> Result<Response<user::IssueContactCodeResponse>, Status> {
-        unused()
-    }
-
-    async fn list_revocations(
-        &self,
-        _: Request<user::ListRevocationsRequest>,
-    ) -> Result<Response<user::ListRevocationsResponse>, Status> {
-        let revocations = self.0.revocations.lock().unwrap().clone();
-        Ok(Response::new(user::ListRevocationsResponse { revocations }))
-    }
+/// The caller's account, with a name that is long enough to be worth compressing.
+async fn get_me(
+    _: Fakes,
+    caller: Caller,
+    _: user::GetMeRequest,
+) -> Result<user::GetMeResponse, Status> {
+    let id = caller.subject()?.user_id.to_string();
+    Ok(user::GetMeResponse { user: account(&id, &"Ada ".repeat(1000)) })
 }
 
-#[tonic::async_trait]
-impl inbox::NotificationService for Fakes {
-    type WatchInboxStream = BoxStream<'static, Result<notification::WatchInboxResponse, Status>>;
-
-    async fn list_messages(
-        &self,
-        request: Request<notification::ListMessagesRequest>,
-    ) -> Result<Response<notification::ListMessagesResponse>, Status> {
-        self.see(&request);
-        Ok(Response::new(notification::ListMessagesResponse::default()))
-    }
-
-    /// Two messages, and the end when a test closes the inbox.
-    async fn watch_inbox(
-        &self,
-        request: Request<notification::WatchInboxRequest>,
-    ) -> Result<Response<Self::WatchInboxStream>, Status> {
-        self.see(&request);
-        let message = |subject: &str| {
-            let message =
-                notification::Message { subject: subject.to_owned(), ..Default::default() };
-            Ok(notification::WatchInboxResponse { message: Some(message), ..Default::default() })
-        };
-        let first = futures::stream::iter([message("one"), message("two")]);
-        let state = Arc::clone(&self.0);
-        let end = futures::stream::once(async move { state.close.notified().await });
-        let end = end.filter_map(|()| std::future::ready(None));
-        Ok(Response::new(first.chain(end).boxed()))
-    }
-
-    async fn mark_read(
-        &self,
-        _: Request<notification::MarkReadRequest>,
-    ) -> Result<Response<notification::MarkReadResponse>, Status> {
-        unused()
-    }
-
-    async fn get_preferences(
-        &self,
-        _: Request<notification::GetPreferencesRequest>,
-    ) -> Result<Response<notification::GetPreferencesResponse>, Status> {
-        unused()
-    }
-
-    async fn update_preferences(
-        &self,
-        request: Request<notification::UpdatePreferencesRequest>,
-    ) -> Result<Response<notification::UpdatePreferencesResponse>, Status> {
-        self.see(&request);
-        let preferences = request.into_inner().preferences;
-        Ok(Response::new(notification::UpdatePreferencesResponse { preferences }))
-    }
-
-    async fn get_quiet_hours(
-        &self,
-        _: Request<notification::GetQuietHoursRequest>,
-    ) -> Result<Response<notification::GetQuietHoursResponse>, Status> {
-        unused()
-    }
-
-    async fn update_quiet_hours(
-        &self,
-        _: Request<notification::UpdateQuietHoursRequest>,
-    ) -> Result<Response<notification::UpdateQuietHoursResponse>, Status> {
-        unused()
-    }
+async fn suspend_user(
+    _: Fakes,
+    _: Caller,
+    request: user::SuspendUserRequest,
+) -> Result<user::SuspendUserResponse, Status> {
+    Ok(user::SuspendUserResponse { user: account(&request.user_id, "Ada") })
 }

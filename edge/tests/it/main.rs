@@ -1,7 +1,13 @@
 //! The edge as its clients meet it: a real server before services that are fakes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 mod fakes;
 mod fixture;
 
 mod auth;
+mod grpc;
+mod limits;
+mod log;
+mod pages;
 mod rest;

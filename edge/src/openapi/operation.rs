@@ -1,0 +1,181 @@
+//! One route of one RPC as an operation.
+
+use super::{
+    contracts::{Contracts, media_type, summary},
+    errors, parameters,
+    schema::{Schemas, Way},
+};
+use crate::table::{is_reachable, package};
+use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor};
+use proto::{
+    Rpc,
+    rpc::{Caller, Route, Scope},
+};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+const HTTP_BODY: &str = "google.api.HttpBody";
+
+/// Makes operations.
+pub struct Operations<'a> {
+    contracts: &'a Contracts,
+    schemas: &'a Schemas<'a>,
+    /// How many RPCs have this name.
+    names: HashMap<&'static str, usize>,
+}
+
+impl<'a> Operations<'a> {
+    /// Operations of these contracts.
+    pub fn new(contracts: &'a Contracts, schemas: &'a Schemas<'a>) -> Self {
+        let mut names = HashMap::new();
+        for rpc in proto::rpcs().iter().filter(|rpc| is_reachable(rpc)) {
+            *names.entry(rpc.method).or_insert(0) += 1;
+        }
+        Self { contracts, schemas, names }
+    }
+
+    /// The operation of an RPC's route, the `index`th.
+    pub fn of(&self, rpc: &Rpc, route: &Route, index: usize) -> Option<Value> {
+        let method = self.contracts.method(rpc.service, rpc.method)?;
+        let comment = self.contracts.method_comment(&method);
+        let mut operation = json!({
+            "operationId": self.id(rpc, index),
+            "summary": summary(&comment),
+            "description": description(rpc, &comment),
+            "tags": [package(rpc)],
+            "parameters": parameters::all(self.schemas, &method.input(), rpc, route),
+            "responses": self.responses(rpc, route, &method),
+            "security": security(rpc),
+            "x-roles": roles(rpc),
+            "x-grpc": rpc.path.trim_start_matches('/'),
+        });
+        let fields = operation.as_object_mut()?;
+        if let Some(body) = self.request_body(route, &method.input()) {
+            fields.insert("requestBody".to_owned(), body);
+        }
+        let options = method.method_descriptor_proto().options.as_ref();
+        if options.is_some_and(|options| options.deprecated()) {
+            fields.insert("deprecated".to_owned(), json!(true));
+        }
+        Some(operation)
+    }
+
+    fn id(&self, rpc: &Rpc, index: usize) -> String {
+        let service = rpc.service.rsplit('.').next().unwrap_or_default();
+        let unique = self.names.get(rpc.method).is_none_or(|count| *count == 1);
+        let name = if unique { rpc.method.to_owned() } else { format!("{service}_{}", rpc.method) };
+        if index == 0 { name } else { format!("{name}_{}", index + 1) }
+    }
+
+    fn request_body(&self, route: &Route, input: &MessageDescriptor) -> Option<Value> {
+        if route.body.is_empty() {
+            return None;
+        }
+        if route.body == "*" {
+            let bound = parameters::variables(route.template);
+            let is_free = |name: &str| !bound.contains(&name);
+            let fields: Vec<_> = input.fields().filter(|it| is_free(it.name())).collect();
+            // The whole message where the path takes nothing of it.
+            let schema = if bound.is_empty() {
+                self.schemas.message(input, Way::In)
+            } else {
+                let comment = self.contracts.message_comment(input);
+                self.schemas.object(&fields, Way::In, &comment)
+            };
+            let required = schema.get("required").is_some() || bound.is_empty();
+            let required = required && !fields.is_empty();
+            return Some(json!({
+                "required": required, "content": { "application/json": { "schema": schema } },
+            }));
+        }
+        let field = input.get_field_by_name(route.body)?;
+        let schema = self.schemas.field(&field, Way::In);
+        let comment = self.contracts.field_comment(&field);
+        if matches!(field.kind(), Kind::Message(it) if it.full_name() == HTTP_BODY) {
+            let media = media_type(&comment).unwrap_or("*/*");
+            let schema = if media == "application/x-www-form-urlencoded" {
+                json!({ "type": "object", "additionalProperties": { "type": "string" } })
+            } else {
+                json!({})
+            };
+            return Some(json!({
+                "required": true, "description": comment, "content": { media: { "schema": schema } },
+            }));
+        }
+        Some(json!({ "required": true, "content": { "application/json": { "schema": schema } } }))
+    }
+
+    fn responses(&self, rpc: &Rpc, route: &Route, method: &MethodDescriptor) -> Value {
+        let output = method.output();
+        let field = output.get_field_by_name(route.response_body);
+        let (schema, comment, raw) = match &field {
+            Some(field) => {
+                let raw = matches!(field.kind(), Kind::Message(it) if it.full_name() == HTTP_BODY);
+                let comment = self.contracts.field_comment(field);
+                (self.schemas.field(field, Way::Out), comment, raw)
+            }
+            None => {
+                let comment = self.contracts.message_comment(&output);
+                let raw = output.full_name() == HTTP_BODY;
+                (self.schemas.message(&output, Way::Out), comment, raw)
+            }
+        };
+        let content = if raw {
+            json!({ media_type(&comment).unwrap_or("*/*"): { "schema": {} } })
+        } else if rpc.server_streaming {
+            json!({
+                "application/json": { "schema": { "type": "array", "items": schema } },
+                "application/x-ndjson": { "schema": schema },
+                "text/event-stream": { "schema": schema },
+            })
+        } else {
+            json!({ "application/json": { "schema": schema } })
+        };
+        let mut responses = errors::of(rpc, route);
+        let description = if comment.is_empty() { "The answer." } else { &comment };
+        let success = json!({ "description": description, "content": content });
+        responses.insert(rpc.success_status.to_string(), success);
+        Value::Object(responses)
+    }
+}
+
+fn description(rpc: &Rpc, comment: &str) -> String {
+    let who = who(rpc);
+    let reach = match rpc.scope {
+        Scope::Unspecified => "",
+        Scope::Self_ => " What is another's answers like what is absent.",
+        Scope::Party => " Whoever is no party to it gets the same answer as for what is absent.",
+    };
+    format!("{comment}\n\n**Who may call:** {who}.{reach}")
+}
+
+fn who(rpc: &Rpc) -> String {
+    if rpc.callers.contains(Caller::Public) {
+        return "anyone".to_owned();
+    }
+    if rpc.callers.contains(Caller::User) {
+        return "any signed-in account".to_owned();
+    }
+    let names: Vec<_> = roles(rpc).into_iter().map(|role| format!("`{role}`")).collect();
+    format!("accounts with the role {}", names.join(" or "))
+}
+
+/// The roles that may call; empty when none is needed.
+fn roles(rpc: &Rpc) -> Vec<&'static str> {
+    if rpc.callers.contains(Caller::Public) || rpc.callers.contains(Caller::User) {
+        return Vec::new();
+    }
+    let all = [
+        (Caller::Customer, "customer"),
+        (Caller::Provider, "provider"),
+        (Caller::Operator, "operator"),
+    ];
+    all.into_iter().filter(|(caller, _)| rpc.callers.contains(*caller)).map(|(_, it)| it).collect()
+}
+
+fn security(rpc: &Rpc) -> Value {
+    if rpc.callers.contains(Caller::Public) {
+        return json!([{}, { "bearer": [] }]);
+    }
+    json!([{ "bearer": [] }, { "password": [] }])
+}

@@ -1,0 +1,154 @@
+//! What of a request is in its path, its query and its headers.
+
+use super::{
+    rules::Rules,
+    schema::{Schemas, Way},
+};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use proto::{
+    Rpc,
+    rpc::{IdempotencyKey, Route},
+};
+use serde_json::{Value, json};
+
+/// How deep the fields of a query are listed.
+const DEPTH: usize = 3;
+
+/// A template as OpenAPI writes it: `{name=orders/*}` is `{name}`.
+pub fn path(template: &str) -> String {
+    let mut path = String::with_capacity(template.len());
+    for (index, part) in template.split('{').enumerate() {
+        let Some((variable, rest)) = part.split_once('}').filter(|_| index > 0) else {
+            path.push_str(part);
+            continue;
+        };
+        let name = variable.split_once('=').map_or(variable, |(name, _)| name);
+        path.push('{');
+        path.push_str(name);
+        path.push('}');
+        path.push_str(rest);
+    }
+    path
+}
+
+/// The variables of a template.
+pub fn variables(template: &str) -> Vec<&str> {
+    let parts = template.split('{').skip(1).filter_map(|part| part.split_once('}'));
+    parts.map(|(variable, _)| variable.split_once('=').map_or(variable, |(name, _)| name)).collect()
+}
+
+/// The fields of a request that are neither in the path nor in the body.
+pub fn in_query(input: &MessageDescriptor, route: &Route) -> Vec<FieldDescriptor> {
+    let variables = variables(route.template);
+    let is_free = |field: &FieldDescriptor| {
+        route.body != "*" && route.body != field.name() && !variables.contains(&field.name())
+    };
+    input.fields().filter(is_free).collect()
+}
+
+/// All parameters of a route.
+pub fn all(schemas: &Schemas, input: &MessageDescriptor, rpc: &Rpc, route: &Route) -> Vec<Value> {
+    let mut parameters = Vec::new();
+    for name in variables(route.template) {
+        let field = resolve(input, name);
+        let schema =
+            field.map_or_else(|| json!({ "type": "string" }), |it| schemas.field(&it, Way::In));
+        parameters.push(parameter(name, "path", true, schema));
+    }
+    for field in in_query(input, route) {
+        query(schemas, &field, "", DEPTH, &mut parameters);
+    }
+    parameters.extend(headers(input, rpc, route));
+    parameters
+}
+
+fn resolve(message: &MessageDescriptor, path: &str) -> Option<FieldDescriptor> {
+    match path.split_once('.') {
+        None => message.get_field_by_name(path),
+        Some((first, rest)) => match message.get_field_by_name(first)?.kind() {
+            Kind::Message(inner) => resolve(&inner, rest),
+            _ => None,
+        },
+    }
+}
+
+/// A field as parameters: itself, or the fields of the message that it is.
+fn query(
+    schemas: &Schemas,
+    field: &FieldDescriptor,
+    prefix: &str,
+    depth: usize,
+    parameters: &mut Vec<Value>,
+) {
+    let name = format!("{prefix}{}", field.name());
+    match field.kind() {
+        Kind::Message(message) if is_plain(&message) && !field.is_list() && depth > 0 => {
+            for inner in message.fields() {
+                query(schemas, &inner, &format!("{name}."), depth - 1, parameters);
+            }
+        }
+        // The protocol has no place in a query for these.
+        Kind::Message(message) if is_plain(&message) => {}
+        _ => {
+            let required = prefix.is_empty() && Rules::of(field).demands(field);
+            parameters.push(parameter(&name, "query", required, schemas.field(field, Way::In)));
+        }
+    }
+}
+
+/// Whether a message is one of fields, not of the well-known types that are written as one value.
+fn is_plain(message: &MessageDescriptor) -> bool {
+    !message.full_name().starts_with("google.")
+}
+
+fn headers(input: &MessageDescriptor, rpc: &Rpc, route: &Route) -> Vec<Value> {
+    let mut headers = Vec::new();
+    if rpc.idempotency_key != IdempotencyKey::Unspecified {
+        let required = rpc.idempotency_key == IdempotencyKey::Required;
+        let schema = json!({
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 255,
+            "pattern": "^[ -~]+$",
+            "description": "Names the call. The same name and body take effect once and get the first answer again.",
+        });
+        headers.push(parameter("Idempotency-Key", "header", required, schema));
+    }
+    if route.verb != "GET" && input.get_field_by_name("version").is_some() {
+        let schema = json!({
+            "type": "string",
+            "pattern": r#"^"[0-9]{1,18}"$"#,
+            "description": "The ETag that the client saw. With another version there, the answer is 412.",
+        });
+        headers.push(parameter("If-Match", "header", false, schema));
+    }
+    headers
+}
+
+/// A parameter; the description moves from its schema to itself.
+fn parameter(name: &str, place: &str, required: bool, mut schema: Value) -> Value {
+    let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+    let mut parameter =
+        json!({ "name": name, "in": place, "required": required, "schema": schema });
+    if let (Some(parameter), Some(description)) = (parameter.as_object_mut(), description) {
+        parameter.insert("description".to_owned(), description);
+    }
+    parameter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_written_as_openapi_has_them() {
+        for (template, want, names) in [
+            ("/v1/users", "/v1/users", &[][..]),
+            ("/v1/users/{user_id}:suspend", "/v1/users/{user_id}:suspend", &["user_id"]),
+            ("/v1/{name=a/*/b/**}/c/{d}", "/v1/{name}/c/{d}", &["name", "d"]),
+        ] {
+            assert_eq!(path(template), want);
+            assert_eq!(variables(template), names);
+        }
+    }
+}
