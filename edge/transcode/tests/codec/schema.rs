@@ -4,9 +4,11 @@
 use prost::Message as _;
 use prost_types::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
-    MethodDescriptorProto, ServiceDescriptorProto,
+    MethodDescriptorProto, OneofDescriptorProto, ServiceDescriptorProto,
 };
-use transcode::{Cardinality, Kind, PathError, Schema, SchemaError, WellKnown};
+use transcode::{
+    Bindings, Cardinality, ErrorKind, JsonOptions, Kind, PathError, Schema, SchemaError, WellKnown,
+};
 
 use super::{payloads, with};
 
@@ -126,6 +128,43 @@ fn faulty_descriptors_are_refused_with_the_name() {
     assert!(
         Schema::from_descriptor_set(&set(vec![file(vec![], vec![]), file(vec![], vec![])])).is_ok()
     );
+}
+
+#[test]
+fn a_message_may_have_very_many_oneofs() {
+    let field = |number: i32| FieldDescriptorProto {
+        name: Some(format!("f{number}")),
+        number: Some(number),
+        r#type: Some(5),
+        oneof_index: Some((number - 1) / 2),
+        ..Default::default()
+    };
+    let oneof = |number| OneofDescriptorProto { name: Some(format!("o{number}")), options: None };
+    let file = FileDescriptorProto {
+        name: Some("a.proto".into()),
+        syntax: Some("proto3".into()),
+        message_type: vec![DescriptorProto {
+            name: Some("M".into()),
+            field: (1..=600).map(field).collect(),
+            oneof_decl: (0..300).map(oneof).collect(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let schema = Schema::from_descriptor_set(&set(vec![file])).unwrap();
+    let (message, options) = (schema.find_message("M").unwrap(), JsonOptions::default());
+    let round = |json: &str| {
+        let mut wire = bytes::BytesMut::new();
+        let bindings = Bindings::new();
+        let text = Some(json.as_bytes());
+        transcode::json_to_wire(&schema, message, text, &bindings, &options, &mut wire)?;
+        let mut out = Vec::new();
+        transcode::wire_to_json(&schema, message, &wire, &options, None, &mut out).unwrap();
+        Ok::<_, transcode::FieldError>(String::from_utf8(out).unwrap())
+    };
+    let one_each = r#"{"f1":1,"f3":2,"f257":3,"f400":4,"f599":5}"#;
+    assert_eq!(round(one_each).unwrap(), one_each);
+    assert_eq!(round(r#"{"f600":1,"f599":2}"#).unwrap_err().kind(), ErrorKind::Conflict);
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! Services and methods, once all messages are known.
+
+use prost::Message as _;
+
+use super::compile::{Compiler, Scope, invalid};
+use super::descriptor::{File, HttpRuleType, MethodType, ServiceType};
+use super::source::Source;
+use super::{
+    GOOGLE_API_HTTP, HttpRule, Idempotency, Location, Method, Options, SchemaError, Service,
+};
+
+/// `MethodOptions.idempotency_level`.
+const IDEMPOTENCY_LEVEL: u32 = 34;
+
+impl<'a> Compiler<'a> {
+    pub(super) fn services(&mut self, file: &'a File) -> Result<(), SchemaError> {
+        let scope = Scope::of_file(file);
+        for (at, descriptor) in file.services.iter().enumerate() {
+            let full_name = scope.name(&descriptor.name);
+            let path = scope.path(6, at);
+            let location = scope.source.at(&path);
+            let methods = self.methods(&full_name, descriptor, &scope.source, &path)?;
+            let options = Options::new(descriptor.options.clone());
+            let full_name = full_name.into();
+            self.services.push(Service { full_name, methods, options, location });
+        }
+        Ok(())
+    }
+
+    fn methods(
+        &self,
+        service: &str,
+        descriptor: &ServiceType,
+        source: &Source<'_>,
+        path: &[i32],
+    ) -> Result<Vec<Method>, SchemaError> {
+        let methods = descriptor.methods.iter().enumerate();
+        let methods = methods.map(|(at, descriptor)| {
+            let mut path = path.to_vec();
+            path.extend([2, at as i32]);
+            self.method(service, descriptor, source.at(&path))
+        });
+        methods.collect()
+    }
+
+    fn method(
+        &self,
+        service: &str,
+        descriptor: &MethodType,
+        location: Location,
+    ) -> Result<Method, SchemaError> {
+        let user = format!("{service}.{}", descriptor.name);
+        let options = Options::new(descriptor.options.clone());
+        let rule = options.message(GOOGLE_API_HTTP).map(HttpRuleType::decode).transpose();
+        let rule = rule.map_err(|_| invalid(user.clone(), "has a malformed google.api.http"))?;
+        Ok(Method {
+            name: descriptor.name.as_str().into(),
+            path: format!("/{service}/{}", descriptor.name).into(),
+            input: self.message(&user, &descriptor.input)?,
+            output: self.message(&user, &descriptor.output)?,
+            client_streaming: descriptor.client_streaming,
+            server_streaming: descriptor.server_streaming,
+            idempotency: match options.varint(IDEMPOTENCY_LEVEL) {
+                Some(1) => Idempotency::NoSideEffects,
+                Some(2) => Idempotency::Idempotent,
+                _ => Idempotency::Unknown,
+            },
+            http_rule: rule.map(HttpRule::from),
+            options,
+            location,
+        })
+    }
+}
