@@ -106,16 +106,16 @@ impl Cleanings {
         Ok(visit.map(|(date, _)| date))
     }
 
-    /// Follows an order that moves out of `from`. What speaks against it, or nothing.
+    /// Follows an order that moves out of the phase `leaves`, none for a new one. What speaks against it, or nothing.
     pub async fn follow(
         &self,
         moved: Move,
-        from: Option<Phase>,
+        leaves: Option<Phase>,
     ) -> Result<Vec<&'static str>, Error> {
         self.db
             .write(move |tx| async move {
                 // A new order is most often just that.
-                if from.is_none() && begin(&tx, moved.clone()).await? {
+                if leaves.is_none() && begin(&tx, moved.clone()).await? {
                     return Ok(Vec::new());
                 }
                 let found = locked(&tx, moved.order_id).await?;
@@ -124,7 +124,7 @@ impl Cleanings {
                     return Ok(Vec::new());
                 };
                 let before = cleaning.clone();
-                let denials = cleaning.follow(moved, from.unwrap_or(Phase::Booked));
+                let denials = cleaning.follow(moved, leaves.unwrap_or(Phase::Booked));
                 if denials.is_empty() && cleaning != before {
                     store(&tx, cleaning).await?;
                 }

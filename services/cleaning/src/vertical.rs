@@ -82,8 +82,8 @@ impl VerticalService for Vertical {
         request: Request<pb::OnTransitionRequest>,
     ) -> Result<Response<pb::OnTransitionResponse>, Status> {
         let request = request.into_inner();
-        let from = convert::phase(request.from());
-        let denials = self.cleanings.follow(moved(request)?, from).await?;
+        let leaves = convert::phase(request.from());
+        let denials = self.cleanings.follow(moved(request)?, leaves).await?;
         let denials = denials.into_iter().map(str::to_owned).collect();
         Ok(Response::new(pb::OnTransitionResponse { denials }))
     }
@@ -104,7 +104,7 @@ fn moved(request: pb::OnTransitionRequest) -> Result<Move, Error> {
         convert::phase(request.to()).ok_or_else(|| Error::invalid("to", "must be given"))?;
     let pb::OnTransitionRequest {
         order_id: id,
-        from: _,
+        from,
         to,
         customer_id,
         provider_user_id,
@@ -114,6 +114,7 @@ fn moved(request: pb::OnTransitionRequest) -> Result<Move, Error> {
     let details = details.map(|details| convert::parse_details(Some(&details))).transpose()?;
     Ok(Move {
         order_id: order_id(&id)?,
+        from,
         state: to,
         phase,
         customer_id: optional_account("customer_id", &customer_id)?,

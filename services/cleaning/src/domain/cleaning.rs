@@ -60,6 +60,8 @@ pub mod missing {
 pub struct Move {
     /// The order.
     pub order_id: Uuid,
+    /// Number of the state it leaves; 0 for a new order.
+    pub from: i32,
     /// Number of the state it enters.
     pub state: i32,
     /// The phase it enters.
@@ -83,7 +85,16 @@ impl Cleaning {
     /// The cleaning of an order that is met for the first time.
     pub fn begin(moved: Move, now: DateTime<Utc>) -> Result<Self, Error> {
         let missing = |field: &'static str| Error::invalid(field, "must be given");
-        let Move { order_id, state, phase, customer_id, provider_user_id, details, window } = moved;
+        let Move {
+            order_id,
+            from: _,
+            state,
+            phase,
+            customer_id,
+            provider_user_id,
+            details,
+            window,
+        } = moved;
         let (details, read) = details.ok_or_else(|| missing("details"))?;
         let window = window.ok_or_else(|| missing("window"))?;
         Ok(Self {
@@ -109,12 +120,24 @@ impl Cleaning {
     }
 
     /// Follows an order. The codes of what speaks against the move; nothing means it is allowed. Saying it again
-    /// changes nothing.
-    pub fn follow(&mut self, moved: Move, from: Phase) -> Vec<&'static str> {
-        let Move { order_id: _, state, phase, customer_id, provider_user_id, details, window } =
-            moved;
-        if phase == Phase::Done && from != Phase::Done && !self.checklist.is_complete() {
+    /// changes nothing, nor does a move that is told after a later one.
+    pub fn follow(&mut self, moved: Move, leaves: Phase) -> Vec<&'static str> {
+        let Move {
+            order_id: _,
+            from,
+            state,
+            phase,
+            customer_id,
+            provider_user_id,
+            details,
+            window,
+        } = moved;
+        if phase == Phase::Done && leaves != Phase::Done && !self.checklist.is_complete() {
             return vec![missing::CHECKLIST];
+        }
+        // The numbers of states follow the life of an order: only a move out of the state on record leads back.
+        if from != self.state && state < self.state {
+            return Vec::new();
         }
         if phase == Phase::Rework && self.state != state {
             self.recleans += 1;

@@ -157,6 +157,13 @@ async fn saying_a_transition_again_changes_nothing() {
         assert_eq!(moved.details.unwrap().extras[0].code, "fridge");
         let codes = checklist(&shop, &order).await.items;
         assert_eq!(codes.last().unwrap().code, "extra.fridge");
+        // What is told late changes nothing.
+        shop.go_through(&mut order, &[OrderState::Arrived, OrderState::InProgress]).await;
+        let before = cleaning(&shop, &order).await;
+        let mut late = order.moving(OrderState::EnRoute);
+        late.set_from(OrderState::Assigned);
+        shop.vertical().on_transition(late).await.unwrap();
+        assert_eq!(cleaning(&shop, &order).await, before);
         // A reassignment takes the cleaning away from the provider.
         let mut away = order.moving(OrderState::Searching);
         away.details = None;
