@@ -5,11 +5,17 @@ use crate::{
     repository::Repository,
 };
 use chrono::Duration;
+use std::time::Duration as StdDuration;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_util::sync::CancellationToken;
 
 /// Requests for mail that may wait.
 const WAITING_MOST: usize = 1_000;
+/// Requests for mail that are worked off at a time.
+const BATCH: usize = 100;
+/// How long requests for mail wait, in milliseconds, at random: the answers are gone when the work begins, so that
+/// nothing of it shows in their timing.
+const PAUSE_MS: std::ops::Range<u64> = 50..300;
 /// How often what is past its time is forgotten.
 const SWEEP_EVERY: Duration = Duration::hours(1);
 
@@ -42,17 +48,24 @@ pub async fn request_mail(
     mut requests: Receiver<MailRequest>,
     stop: CancellationToken,
 ) {
+    let mut batch = Vec::with_capacity(BATCH);
     loop {
-        let request = tokio::select! {
-            request = requests.recv() => request,
+        tokio::select! {
+            _ = requests.recv_many(&mut batch, BATCH) => {}
             () = stop.cancelled() => {
                 requests.close();
-                requests.recv().await
+                requests.recv_many(&mut batch, BATCH).await;
             }
-        };
-        let Some(MailRequest { email, purpose }) = request else { return };
-        if let Err(error) = repository.request_code(&email, purpose).await {
-            tracing::error!(%error, ?purpose, "a request for mail was lost");
+        }
+        if batch.is_empty() {
+            return;
+        }
+        let pause = tokio::time::sleep(StdDuration::from_millis(rand::random_range(PAUSE_MS)));
+        let _ = stop.run_until_cancelled(pause).await;
+        for MailRequest { email, purpose } in batch.drain(..) {
+            if let Err(error) = repository.request_code(&email, purpose).await {
+                tracing::error!(%error, ?purpose, "a request for mail was lost");
+            }
         }
     }
 }

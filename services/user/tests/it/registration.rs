@@ -100,7 +100,13 @@ async fn a_key_registers_once() {
         let first = answers[0].as_ref().unwrap().get_ref().clone();
         assert!(answers.iter().all(|answer| *answer.as_ref().unwrap().get_ref() == first));
         let person = service.login("ana@example.org", PASSWORD).await.unwrap();
-        assert_eq!(person.id, first.user.unwrap().id);
+        assert_eq!(person.id, first.user.clone().unwrap().id);
+
+        // The key is not bound to the password: what it is bound to is stored under a fast hash.
+        let other = pb::CreateUserRequest { password: "another password".into(), ..good() };
+        let replayed = service.users.clone().create_user(keyed(other)).await.unwrap();
+        assert_eq!(*replayed.get_ref(), first);
+        assert!(service.login("ana@example.org", "another password").await.is_err());
 
         let other = pb::CreateUserRequest { name: "Bob".into(), ..good() };
         let refused = service.users.clone().create_user(keyed(other)).await;

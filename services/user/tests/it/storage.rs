@@ -3,7 +3,11 @@
 use crate::world::{PASSWORD, Service, on_each_backend};
 use argon2::{Algorithm, Argon2, Params, Version, password_hash::PasswordHasher};
 use kit::Db;
-use proto::quickserve::user::v1::ContactPurpose;
+use kit::testing::acting_as;
+use proto::quickserve::{
+    common::v1::Address,
+    user::v1::{self as pb, ContactPurpose},
+};
 use sea_orm::{ConnectionTrait, Statement, Value};
 
 async fn database(service: &Service) -> Db {
@@ -65,6 +69,38 @@ async fn no_token_or_code_is_stored_as_it_is() {
             );
             assert!(!plain.contains(text.as_str()));
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_leaves_no_personal_row() {
+    on_each_backend(async |service| {
+        let person = service.join("ana@example.org", "client").await;
+        let address = Address {
+            lines: vec!["1 rue de la Paix".into()],
+            postcode: "75002".into(),
+            city: "Paris".into(),
+            country: "FR".into(),
+            ..Address::default()
+        };
+        let kept = pb::CreateAddressRequest { label: "home".into(), address: Some(address) };
+        let mut users = service.users.clone();
+        acting_as(person.subject, users.create_address(kept)).await.unwrap();
+        let db = database(&service).await;
+        for (table, column) in
+            [("credentials", "password_hash"), ("addresses", "label"), ("contact_codes", "purpose")]
+        {
+            assert_eq!(texts(&db, table, column).await.len(), 1, "{table} before");
+        }
+        acting_as(person.subject, users.erase_me(pb::EraseMeRequest {})).await.unwrap();
+        for (table, column) in
+            [("credentials", "password_hash"), ("addresses", "label"), ("contact_codes", "purpose")]
+        {
+            assert!(texts(&db, table, column).await.is_empty(), "{table} after");
+        }
+        let row = "name || phone || suspension_reason || COALESCE(email, '')";
+        assert_eq!(texts(&db, "users", row).await, ["—"]);
     })
     .await;
 }
