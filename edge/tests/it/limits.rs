@@ -166,3 +166,86 @@ async fn a_configuration_that_contradicts_itself_is_refused() {
         assert!(started.is_err(), "{config:?}");
     }
 }
+
+/// An HTTP/2 frame.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// Sends frames until the edge closes the connection; says whether it did.
+async fn floods(edge: &Edge, frames: impl Iterator<Item = Vec<u8>>) -> bool {
+    let socket = TcpStream::connect(edge.address).await.unwrap();
+    let (mut from, mut to) = socket.into_split();
+    let reader = tokio::spawn(async move {
+        let mut sink = Vec::new();
+        let _ = timeout(LIMIT, from.read_to_end(&mut sink)).await;
+        // The type of a frame is its fourth byte; 7 is GOAWAY.
+        let mut rest = &sink[..];
+        while let [a, b, c, kind, ..] = rest {
+            if *kind == 7 {
+                return true;
+            }
+            let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+            rest = rest.get(9 + length..).unwrap_or_default();
+        }
+        false
+    });
+    to.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    to.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+    for frame in frames {
+        if to.write_all(&frame).await.is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown().await;
+    reader.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn floods_over_http2_are_sent_away_and_others_served() {
+    let edge = Edge::start().await;
+    // GET /v1/nothing by http, of the static table and a literal.
+    let mut head = vec![0x82, 0x86, 0x04, 11];
+    head.extend(b"/v1/nothing");
+    head.extend([0x41, 1, b'x']);
+    // Streams that are opened and reset at once (CVE-2023-44487).
+    let open = head.clone();
+    let resets = (0..20_000_u32).map(move |index| {
+        let stream = index * 2 + 1;
+        let mut pair = frame(1, 0x5, stream, &open);
+        pair.extend(frame(3, 0, stream, &8_u32.to_be_bytes()));
+        pair
+    });
+    assert!(floods(&edge, resets).await, "rapid resets");
+    // Heads that never end.
+    let begun = frame(1, 0, 1, &head);
+    let more = (0..20_000).map(|_| frame(9, 0, 1, &[0x40, 1, b'a', 1, b'b']));
+    assert!(floods(&edge, std::iter::once(begun).chain(more)).await, "continuations");
+    assert_eq!(edge.get("/healthz").await.status, StatusCode::OK);
+    assert_eq!(edge.get_as(customer(), "/v1/me").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn deep_and_huge_documents_are_refused() {
+    let edge = Edge::start().await;
+    let bearer = edge.bearer(customer());
+    for details in [
+        format!("{}{}", r#"{"a":"#.repeat(5000), "}".repeat(5000)),
+        format!("{}{}", r#"{"a":["#.repeat(200), "]}".repeat(200)),
+        r#"{"a":1e999}"#.to_owned(),
+    ] {
+        let body = format!(r#"{{"vertical":"cleaning","details":{details}}}"#);
+        let request = edge.request("POST", "/v1/quotes").header("authorization", &bearer);
+        let request = request.header("content-type", "application/json");
+        let answer = edge.send(request.body(body).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{:?}", answer.body);
+    }
+    let names = (0..300).map(|index| format!("a{index}=1")).collect::<Vec<_>>().join("&");
+    let answer = edge.get_as(customer(), &format!("/v1/inbox?{names}")).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(!edge.fakes.was_called());
+}

@@ -11,3 +11,4 @@ mod limits;
 mod log;
 mod pages;
 mod rest;
+mod tls;
