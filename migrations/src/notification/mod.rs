@@ -1,5 +1,7 @@
 //! The tables of notification.
 
+mod m0001_messages;
+
 use sea_orm_migration::prelude::*;
 
 /// Migrates the tables of notification.
@@ -8,6 +10,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(crate::common::Migration)]
+        vec![Box::new(crate::common::Migration), Box::new(m0001_messages::Migration)]
     }
 }

@@ -1,0 +1,387 @@
+//! Who is told what, when a fact comes: one row a notice.
+
+use super::message::Particulars;
+use sea_orm::{DeriveActiveEnum, EnumIter};
+use uuid::Uuid;
+
+/// Whom a notice addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Addressee {
+    /// The customer of the order.
+    #[sea_orm(string_value = "customer")]
+    Customer,
+    /// The provider.
+    #[sea_orm(string_value = "provider")]
+    Provider,
+    /// The account that the fact is about.
+    #[sea_orm(string_value = "account")]
+    Account,
+    /// Whoever runs the marketplace.
+    #[sea_orm(string_value = "operator")]
+    Operator,
+}
+
+impl Addressee {
+    /// Its name in the names of templates.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Provider => "provider",
+            Self::Account => "account",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// A way to somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Channel {
+    /// The inbox within QuickServe.
+    #[sea_orm(string_value = "inbox")]
+    Inbox,
+    /// E-mail.
+    #[sea_orm(string_value = "email")]
+    Email,
+}
+
+/// What may keep a message from its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Importance {
+    /// Quiet hours, and the wish for no e-mail.
+    #[sea_orm(string_value = "routine")]
+    Routine,
+    /// Quiet hours: it is about money, or about who comes.
+    #[sea_orm(string_value = "essential")]
+    Essential,
+    /// Nothing: it is about safety or sign-in, or somebody waits for an answer within minutes.
+    #[sea_orm(string_value = "critical")]
+    Critical,
+}
+
+/// What matters of an order's state here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The payment is awaited.
+    Unpaid,
+    /// The named provider was asked.
+    Requested,
+    /// Several providers are asked.
+    Searching,
+    /// Any other.
+    Other,
+}
+
+/// In which cases a notice is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// In each.
+    Always,
+    /// When the order comes to that stage.
+    To(Stage),
+    /// When it comes to any other.
+    NotTo(Stage),
+    /// When the order comes from that stage.
+    From(Stage),
+    /// When it comes from any other.
+    NotFrom(Stage),
+    /// When the fact addresses this side, or none in particular.
+    Addressed,
+}
+
+/// One row of the catalogue.
+#[derive(Clone, Copy, Debug)]
+pub struct Notice {
+    /// The fact.
+    pub kind: &'static str,
+    /// Which of several texts for the same fact and addressee; empty for the usual one.
+    pub variant: &'static str,
+    /// Whom it addresses.
+    pub addressee: Addressee,
+    /// In which cases.
+    pub when: When,
+    /// By which ways.
+    pub channels: &'static [Channel],
+    /// What may keep it from its reader.
+    pub importance: Importance,
+    /// Whether it loses its sense once the order moves on.
+    pub fades: bool,
+}
+
+impl Notice {
+    /// Name of its template, for example `order.assigned.customer`.
+    pub fn template(&self) -> String {
+        let (kind, addressee) = (self.kind, self.addressee.name());
+        match self.variant {
+            "" => format!("{kind}.{addressee}"),
+            variant => format!("{kind}.{variant}.{addressee}"),
+        }
+    }
+
+    const fn when(self, when: When) -> Self {
+        Self { when, ..self }
+    }
+
+    const fn variant(self, variant: &'static str) -> Self {
+        Self { variant, ..self }
+    }
+
+    const fn essential(self) -> Self {
+        Self { importance: Importance::Essential, ..self }
+    }
+
+    const fn critical(self) -> Self {
+        Self { importance: Importance::Critical, ..self }
+    }
+
+    const fn fades(self) -> Self {
+        Self { fades: true, ..self }
+    }
+}
+
+const fn notice(kind: &'static str, addressee: Addressee, channels: &'static [Channel]) -> Notice {
+    let (variant, when) = ("", When::Always);
+    Notice {
+        kind,
+        variant,
+        addressee,
+        when,
+        channels,
+        importance: Importance::Routine,
+        fades: false,
+    }
+}
+
+const fn both(kind: &'static str, addressee: Addressee) -> Notice {
+    notice(kind, addressee, &[Channel::Inbox, Channel::Email])
+}
+
+const fn inbox(kind: &'static str, addressee: Addressee) -> Notice {
+    notice(kind, addressee, &[Channel::Inbox])
+}
+
+const fn mail(kind: &'static str, addressee: Addressee) -> Notice {
+    notice(kind, addressee, &[Channel::Email])
+}
+
+use Addressee::{Account, Customer, Operator, Provider};
+use Stage::{Requested, Searching, Unpaid};
+use When::{Addressed, From, NotFrom, NotTo, To};
+
+/// Every notice.
+pub const NOTICES: &[Notice] = &[
+    both("order.created", Customer).when(To(Requested)).fades(),
+    both("order.created", Customer).variant("unpaid").when(To(Unpaid)).critical().fades(),
+    both("order.created", Customer).variant("searching").when(To(Searching)).fades(),
+    both("order.created", Provider).when(To(Requested)).fades(),
+    both("order.requested", Customer).when(To(Requested)).fades(),
+    both("order.requested", Customer).variant("searching").when(To(Searching)).fades(),
+    both("order.requested", Provider).when(To(Requested)).fades(),
+    both("order.payment_failed", Customer).critical().fades(),
+    both("order.offered", Provider).fades(),
+    both("order.assigned", Customer).fades(),
+    both("order.assigned", Provider).fades(),
+    both("order.declined", Customer).when(NotTo(Searching)).essential(),
+    both("order.declined", Customer).variant("searching").when(To(Searching)).fades(),
+    both("order.reassigned", Customer).when(To(Searching)).essential().fades(),
+    both("order.reassigned", Provider).essential(),
+    both("order.rescheduled", Customer).fades(),
+    both("order.rescheduled", Provider).when(NotFrom(Unpaid)).essential().fades(),
+    inbox("order.en_route", Customer),
+    inbox("order.arrived", Customer),
+    inbox("order.started", Customer),
+    both("order.change_proposed", Customer).critical().fades(),
+    inbox("order.change_decided", Customer).when(Addressed),
+    inbox("order.change_decided", Provider).when(Addressed),
+    both("order.delivered", Customer).fades(),
+    both("order.changes_requested", Provider).fades(),
+    inbox("order.completed", Customer),
+    both("order.completed", Provider),
+    both("order.cancelled", Customer).essential(),
+    both("order.cancelled", Provider).when(NotFrom(Unpaid)).essential(),
+    both("order.expired", Customer).when(NotFrom(Unpaid)).essential(),
+    both("order.expired", Customer).variant("unpaid").when(From(Unpaid)),
+    both("order.expired", Provider).when(From(Requested)),
+    both("order.no_provider", Customer).essential(),
+    both("order.no_show", Customer).essential(),
+    both("order.no_show", Provider).essential(),
+    both("order.aborted", Customer).critical(),
+    both("order.aborted", Provider).critical(),
+    both("order.disputed", Customer).when(Addressed).essential(),
+    both("order.disputed", Provider).when(Addressed).essential(),
+    mail("order.disputed", Operator).essential(),
+    both("order.dispute_resolved", Customer).essential(),
+    both("order.dispute_resolved", Provider).essential(),
+    inbox("order.reviewed", Customer).when(Addressed),
+    inbox("order.reviewed", Provider).when(Addressed),
+    both("order.message_posted", Customer).when(Addressed),
+    both("order.message_posted", Provider).when(Addressed),
+    both("payment.captured", Customer).essential(),
+    both("payment.refunded", Customer).essential(),
+    both("payment.late_refunded", Customer).essential(),
+    mail("payment.disputed", Operator).essential(),
+    inbox("payout.scheduled", Provider),
+    both("payout.paid", Provider).essential(),
+    both("payout.failed", Provider).essential(),
+    mail("payout.failed", Operator).essential(),
+    both("payout.frozen", Provider).essential(),
+    both("provider.applied", Provider),
+    mail("provider.applied", Operator),
+    both("provider.verified", Provider),
+    both("provider.document_expiring", Provider),
+    both("provider.blocked", Provider).essential(),
+    inbox("user.registered", Account),
+    mail("user.registration_repeated", Account).critical(),
+    mail("user.contact_verification_requested", Account).critical(),
+    inbox("user.contact_verified", Account),
+    mail("user.password_reset_requested", Account).critical(),
+    both("user.password_changed", Account).critical(),
+    both("user.session_reused", Account).critical(),
+    both("user.suspended", Account).critical(),
+    both("user.reinstated", Account).essential(),
+];
+
+/// Facts of an order after which earlier messages about it may have lost their sense.
+pub fn moves_on(kind: &str) -> bool {
+    kind.starts_with("order.")
+        && !matches!(
+            kind,
+            "order.created"
+                | "order.payment_failed"
+                | "order.offered"
+                | "order.disputed"
+                | "order.dispute_resolved"
+                | "order.reviewed"
+                | "order.message_posted"
+        )
+}
+
+/// A fact, as far as somebody is told of it.
+#[derive(Clone, Debug, Default)]
+pub struct Fact {
+    /// What happened.
+    pub kind: String,
+    /// The customer's account.
+    pub customer: Option<Uuid>,
+    /// The provider's account.
+    pub provider: Option<Uuid>,
+    /// The account that it is about.
+    pub account: Option<Uuid>,
+    /// The side that it addresses, if one in particular.
+    pub addressed: Option<Addressee>,
+    /// Where the order stood before.
+    pub from: Option<Stage>,
+    /// Where it stands.
+    pub to: Option<Stage>,
+    /// The order.
+    pub order_id: Option<Uuid>,
+    /// What templates are filled in with.
+    pub particulars: Particulars,
+}
+
+impl Fact {
+    /// The notices that are to be given, each with its reader. Operators share a mailbox, whose account is nil.
+    pub fn notices(&self, operators: bool) -> impl Iterator<Item = (&'static Notice, Uuid)> {
+        NOTICES.iter().filter(|notice| notice.kind == self.kind && self.fits(notice)).filter_map(
+            move |notice| {
+                let reader = match notice.addressee {
+                    Customer => self.customer,
+                    Provider => self.provider,
+                    Account => self.account,
+                    Operator => operators.then_some(Uuid::nil()),
+                };
+                Some((notice, reader?))
+            },
+        )
+    }
+
+    fn fits(&self, notice: &Notice) -> bool {
+        match notice.when {
+            When::Always => true,
+            To(stage) => self.to == Some(stage),
+            NotTo(stage) => self.to != Some(stage),
+            From(stage) => self.from == Some(stage),
+            NotFrom(stage) => self.from != Some(stage),
+            Addressed => self.addressed.is_none_or(|side| side == notice.addressee),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Facts that nobody is told of. The order says itself when its payment succeeds or fails, and its end is no news; an
+    /// erased account has no reader any more.
+    const SILENT: &[&str] =
+        &["order.closed", "payment.authorized", "payment.failed", "user.erased"];
+
+    /// The facts that the contracts of the services name.
+    fn published() -> BTreeSet<String> {
+        let contracts = [
+            include_str!("../../../../proto/quickserve/order/v1/events.proto"),
+            include_str!("../../../../proto/quickserve/payment/v1/events.proto"),
+            include_str!("../../../../proto/quickserve/provider/v1/events.proto"),
+            include_str!("../../../../proto/quickserve/user/v1/events.proto"),
+        ];
+        let quoted = contracts.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
+        let is_kind = |text: &&str| {
+            let (service, fact) = text.split_once('.').unwrap_or_default();
+            ["order", "payment", "payout", "provider", "user"].contains(&service) && fact != "*"
+        };
+        quoted.filter(is_kind).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_fact_is_told_or_known_to_be_silent() {
+        let known: BTreeSet<String> = NOTICES
+            .iter()
+            .map(|notice| notice.kind)
+            .chain(SILENT.iter().copied())
+            .map(str::to_owned)
+            .collect();
+        let published = published();
+        assert!(published.len() > 45, "{published:?}");
+        assert_eq!(known, published);
+        assert!(!NOTICES.iter().any(|notice| SILENT.contains(&notice.kind)));
+    }
+
+    #[test]
+    fn nobody_is_told_the_same_thing_twice() {
+        use Stage::Other;
+        let stages = [None, Some(Unpaid), Some(Requested), Some(Searching), Some(Other)];
+        let account = Some(Uuid::from_u128(7));
+        for kind in published() {
+            for (from, to) in stages.iter().flat_map(|from| stages.map(|to| (*from, to))) {
+                for addressed in [None, Some(Customer), Some(Provider)] {
+                    let fact = Fact {
+                        kind: kind.clone(),
+                        customer: account,
+                        provider: account,
+                        account,
+                        addressed,
+                        from,
+                        to,
+                        ..Fact::default()
+                    };
+                    let told: Vec<_> =
+                        fact.notices(true).map(|(notice, _)| notice.addressee.name()).collect();
+                    let once: BTreeSet<_> = told.iter().collect();
+                    assert_eq!(once.len(), told.len(), "{fact:?} {told:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_unknown_is_not_told() {
+        let fact = Fact { kind: "order.cancelled".to_owned(), ..Fact::default() };
+        assert_eq!(fact.notices(true).count(), 0);
+        let disputed = Fact { kind: "order.disputed".to_owned(), ..Fact::default() };
+        assert_eq!(disputed.notices(true).count(), 1);
+        assert_eq!(disputed.notices(false).count(), 0);
+    }
+}

@@ -1,0 +1,70 @@
+//! The rules of messages, without clock, chance or input and output: times and ids come in as arguments.
+
+pub mod catalogue;
+pub mod message;
+pub mod quiet;
+pub mod settings;
+pub mod template;
+pub mod text;
+
+use kit::error::{Fault, Kind};
+use message::{Event, State};
+use std::collections::HashMap;
+
+pub use crate::entity::{message::Model as Message, settings::Model as Settings};
+
+/// Id of a message.
+pub type MessageId = kit::Id<Message>;
+
+/// Why a request about messages is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such message in the caller's inbox.
+    #[error("the message does not exist")]
+    MessageNotFound,
+    /// The caller watches the inbox as often as is allowed.
+    #[error("the inbox is watched too often: end a stream first")]
+    TooManyStreams,
+    /// The message's state does not allow it; a fault of ours.
+    #[error("a {0:?} message does not {1:?}")]
+    Refused(State, Event),
+    /// What every service can meet.
+    #[error(transparent)]
+    Kit(#[from] kit::Error),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::MessageNotFound => Kind::NotFound("MESSAGE_NOT_FOUND"),
+            Self::TooManyStreams => Kind::Exhausted {
+                reason: "TOO_MANY_STREAMS",
+                retry_after: std::time::Duration::from_secs(30),
+            },
+            Self::Refused(..) => Kind::Internal,
+            Self::Kit(error) => error.kind(),
+        }
+    }
+
+    fn metadata(&self) -> HashMap<String, String> {
+        match self {
+            Self::Kit(error) => error.metadata(),
+            Self::MessageNotFound | Self::TooManyStreams | Self::Refused(..) => HashMap::new(),
+        }
+    }
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Kit(error.into())
+    }
+}
+
+impl From<Error> for kit::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Kit(error) => error,
+            other => Self::internal(other),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! How an account wants to be told.
+
+use super::{
+    Error, Settings,
+    quiet::{Hours, minutes},
+};
+use uuid::Uuid;
+
+/// Preferences, as somebody asks for them.
+pub struct Preferences {
+    /// Whether routine e-mail is wanted.
+    pub email: bool,
+    /// Language, or empty to follow the account.
+    pub locale: String,
+    /// The version that the caller saw; 0 for any.
+    pub version: i64,
+}
+
+/// Quiet hours, as somebody asks for them.
+pub struct QuietHours {
+    /// The hours, or none.
+    pub hours: Option<Hours>,
+    /// Their zone, or empty to follow the account.
+    pub time_zone: String,
+    /// The version that the caller saw; 0 for any.
+    pub version: i64,
+}
+
+impl QuietHours {
+    /// Reads quiet hours; those that are off may leave their times out.
+    pub fn parse(
+        enabled: bool,
+        from: &str,
+        to: &str,
+        time_zone: String,
+        version: i64,
+    ) -> Result<Self, Error> {
+        let invalid = |field: &str, problem: &str| {
+            kit::Error::invalid(format!("quiet_hours.{field}"), problem)
+        };
+        if !time_zone.is_empty() {
+            kit::time::zone("quiet_hours.time_zone", &time_zone)?;
+        }
+        let mut hours = None;
+        if enabled {
+            let time = |field, text| {
+                minutes(text).ok_or_else(|| invalid(field, "must be a time such as 22:00"))
+            };
+            let given = Hours { from: time("from", from)?, to: time("to", to)? };
+            if given.from == given.to {
+                return Err(invalid("to", "must differ from the beginning").into());
+            }
+            hours = Some(given);
+        }
+        Ok(Self { hours, time_zone, version })
+    }
+}
+
+impl Settings {
+    /// What holds for an account that has said nothing.
+    pub const fn of(user_id: Uuid) -> Self {
+        Self {
+            user_id,
+            email: true,
+            locale: String::new(),
+            preferences_version: 1,
+            quiet: false,
+            quiet_from: 0,
+            quiet_to: 0,
+            time_zone: String::new(),
+            quiet_version: 1,
+        }
+    }
+
+    /// The quiet hours, if there are any.
+    pub const fn quiet_hours(&self) -> Option<Hours> {
+        if self.quiet { Some(Hours { from: self.quiet_from, to: self.quiet_to }) } else { None }
+    }
+
+    /// Replaces the quiet hours. The times of those that are off are forgotten.
+    pub fn set_quiet_hours(&mut self, hours: Option<Hours>) {
+        self.quiet = hours.is_some();
+        let Hours { from, to } = hours.unwrap_or(Hours { from: 0, to: 0 });
+        (self.quiet_from, self.quiet_to) = (from, to);
+    }
+
+    /// Takes over preferences as a new version.
+    pub fn replace_preferences(&mut self, new: Preferences) -> Result<(), Error> {
+        let Preferences { email, locale, version } = new;
+        check(version, self.preferences_version)?;
+        (self.email, self.locale) = (email, locale);
+        self.preferences_version += 1;
+        Ok(())
+    }
+
+    /// Takes over quiet hours as a new version.
+    pub fn replace_quiet_hours(&mut self, new: QuietHours) -> Result<(), Error> {
+        let QuietHours { hours, time_zone, version } = new;
+        check(version, self.quiet_version)?;
+        self.set_quiet_hours(hours);
+        self.time_zone = time_zone;
+        self.quiet_version += 1;
+        Ok(())
+    }
+}
+
+fn check(seen: i64, current: i64) -> Result<(), Error> {
+    if seen == 0 || seen == current { Ok(()) } else { Err(kit::Error::VersionMismatch.into()) }
+}

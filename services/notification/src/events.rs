@@ -1,0 +1,250 @@
+//! Facts that notification acts on: each becomes messages. It publishes none.
+
+use crate::{
+    contacts::Contacts,
+    domain::{
+        Error, Message, MessageId,
+        catalogue::{Addressee, Channel, Fact, NOTICES, Stage, moves_on},
+        message::{Particulars, State},
+    },
+    repository::{Overtaken, Repository},
+};
+use async_trait::async_trait;
+use kit::{Event, Id, Money, Window, bus::Consumer};
+use proto::quickserve::{
+    fulfilment::v1::OrderState,
+    order::v1::OrderEvent,
+    payment::v1::{PaymentEvent, PayoutEvent},
+    provider::v1::ProviderEvent,
+    user::v1::UserEvent,
+};
+use std::sync::Arc;
+use tokio::sync::{Notify, broadcast};
+use uuid::Uuid;
+
+/// An account was erased.
+const USER_ERASED: &str = "user.erased";
+/// Wake-ups that a slow watcher may be behind before it must look by itself.
+const WAKE_UPS: usize = 1_024;
+
+/// Wakes those of this process who wait for messages, after a commit.
+#[derive(Clone)]
+pub struct Signals {
+    /// Accounts with something new in the inbox.
+    pub inbox: broadcast::Sender<Arc<[Uuid]>>,
+    /// Mail waits.
+    pub mail: Arc<Notify>,
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        Self { inbox: broadcast::Sender::new(WAKE_UPS), mail: Arc::default() }
+    }
+}
+
+/// Turns facts into messages.
+pub struct Teller {
+    /// The tables.
+    pub repository: Repository,
+    /// What is known of accounts.
+    pub contacts: Contacts,
+    /// Whom to wake.
+    pub signals: Signals,
+    /// Whether operators have a mailbox.
+    pub operators: bool,
+}
+
+impl Teller {
+    async fn tell(&self, event: &Event) -> Result<(), Error> {
+        let fact = fact(event)?;
+        let messages = self.messages(event, &fact);
+        let overtakes = moves_on(&event.kind).then_some(fact.order_id).flatten();
+        if messages.is_empty() && overtakes.is_none() {
+            return Ok(());
+        }
+        let readers: Arc<[Uuid]> = messages
+            .iter()
+            .filter(|message| message.channel == Channel::Inbox)
+            .map(|message| message.user_id)
+            .collect();
+        let mail = messages.iter().any(|message| message.channel == Channel::Email);
+        let overtaken = overtakes.map(|order_id| Overtaken { order_id, before_seq: event.seq });
+        if self.repository.tell(event, messages, overtaken).await? {
+            // Nobody may be watching.
+            let _ = self.signals.inbox.send(readers);
+            if mail {
+                self.signals.mail.notify_one();
+            }
+        }
+        Ok(())
+    }
+
+    fn messages(&self, event: &Event, fact: &Fact) -> Vec<Message> {
+        let clock = self.repository.clock();
+        let now = clock.now();
+        let mut messages = Vec::new();
+        for (notice, user_id) in fact.notices(self.operators) {
+            for channel in notice.channels {
+                let id: MessageId = Id::new(clock);
+                let state = State::first(*channel);
+                messages.push(Message {
+                    id,
+                    event_id: event.id,
+                    addressee: notice.addressee,
+                    channel: *channel,
+                    user_id,
+                    template: notice.template(),
+                    importance: notice.importance,
+                    particulars: fact.particulars.clone(),
+                    order_id: fact.order_id,
+                    order_seq: event.seq,
+                    fades: notice.fades,
+                    stale: false,
+                    state,
+                    attempts: 0,
+                    failure: String::new(),
+                    due_at: (*channel == Channel::Email).then_some(now),
+                    claimed_by: None,
+                    created_at: now,
+                    read_at: None,
+                });
+            }
+        }
+        messages
+    }
+
+    async fn forget(&self, event: &Event) -> Result<(), Error> {
+        let UserEvent { user_id } = event.decode()?;
+        if let Some(user_id) = id(&user_id)? {
+            self.contacts.forget(user_id).await;
+            self.repository.erase(event, user_id).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Consumer for Teller {
+    fn wants(&self, kind: &str) -> bool {
+        kind == USER_ERASED || NOTICES.iter().any(|notice| notice.kind == kind)
+    }
+
+    async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
+        let done = match event.kind.as_str() {
+            USER_ERASED => self.forget(event).await,
+            _ => self.tell(event).await,
+        };
+        Ok(done?)
+    }
+}
+
+/// Reads a fact, by the service that its kind names.
+fn fact(event: &Event) -> Result<Fact, Error> {
+    let kind = event.kind.clone();
+    match event.kind.split('.').next().unwrap_or_default() {
+        "order" => of_order(kind, event.decode()?),
+        "payment" => of_payment(kind, event.decode()?),
+        "payout" => of_payout(kind, event.decode()?),
+        "provider" => of_provider(kind, event.decode()?),
+        "user" => {
+            let UserEvent { user_id } = event.decode()?;
+            Ok(Fact { kind, account: id(&user_id)?, ..Fact::default() })
+        }
+        other => Err(kit::Error::internal(format!("nothing is known of {other}")).into()),
+    }
+}
+
+fn of_order(kind: String, order: OrderEvent) -> Result<Fact, Error> {
+    let (from, to) = (stage(order.from()), stage(order.to()));
+    let window = Window::parse("window", order.window.as_ref()).ok();
+    Ok(Fact {
+        kind,
+        customer: id(&order.customer_id)?,
+        provider: id(&order.provider_user_id)?,
+        account: None,
+        addressed: match order.addressee.as_str() {
+            "customer" => Some(Addressee::Customer),
+            "provider" => Some(Addressee::Provider),
+            _ => None,
+        },
+        from: Some(from),
+        to: Some(to),
+        order_id: id(&order.order_id)?,
+        particulars: Particulars {
+            starts_at: window.map(|window| window.start),
+            zone: window.map(|window| window.zone),
+            amount: Money::parse("total", order.total.as_ref()).ok(),
+            service: (!order.vertical.is_empty()).then_some(order.vertical),
+            stars: (order.stars > 0).then_some(order.stars),
+            subject: None,
+        },
+    })
+}
+
+fn of_payment(kind: String, payment: PaymentEvent) -> Result<Fact, Error> {
+    let PaymentEvent { payment_id: _, order_id, customer_id, amount, reason: _ } = payment;
+    let amount = Money::parse("amount", amount.as_ref()).ok();
+    Ok(Fact {
+        kind,
+        customer: id(&customer_id)?,
+        order_id: id(&order_id)?,
+        particulars: Particulars { amount, ..Particulars::default() },
+        ..Fact::default()
+    })
+}
+
+fn of_payout(kind: String, payout: PayoutEvent) -> Result<Fact, Error> {
+    let PayoutEvent { payout_id: _, order_id, provider_user_id, amount } = payout;
+    let amount = Money::parse("amount", amount.as_ref()).ok();
+    Ok(Fact {
+        kind,
+        provider: id(&provider_user_id)?,
+        order_id: id(&order_id)?,
+        particulars: Particulars { amount, ..Particulars::default() },
+        ..Fact::default()
+    })
+}
+
+fn of_provider(kind: String, provider: ProviderEvent) -> Result<Fact, Error> {
+    let ProviderEvent { provider_id: _, user_id, reason } = provider;
+    let subject = (!reason.is_empty()).then_some(reason);
+    Ok(Fact {
+        kind,
+        provider: id(&user_id)?,
+        particulars: Particulars { subject, ..Particulars::default() },
+        ..Fact::default()
+    })
+}
+
+const fn stage(state: OrderState) -> Stage {
+    match state {
+        OrderState::PendingPayment => Stage::Unpaid,
+        OrderState::Requested => Stage::Requested,
+        OrderState::Searching => Stage::Searching,
+        OrderState::Unspecified
+        | OrderState::Assigned
+        | OrderState::EnRoute
+        | OrderState::Arrived
+        | OrderState::InProgress
+        | OrderState::AwaitingApproval
+        | OrderState::Delivered
+        | OrderState::ChangesRequested
+        | OrderState::Completed
+        | OrderState::Closed
+        | OrderState::Expired
+        | OrderState::Declined
+        | OrderState::NoProvider
+        | OrderState::NoShow
+        | OrderState::Cancelled
+        | OrderState::Aborted => Stage::Other,
+    }
+}
+
+/// The id in a fact; an empty text means that there is none, as does the nil id of what was erased.
+fn id(text: &str) -> Result<Option<Uuid>, Error> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let id: Uuid = text.parse().map_err(kit::Error::internal)?;
+    Ok(Some(id).filter(|id| !id.is_nil()))
+}

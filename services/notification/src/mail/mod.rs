@@ -1,0 +1,130 @@
+//! Mail: how a message becomes a letter, and the ways a letter can go.
+
+mod file;
+mod smtp;
+
+use crate::{
+    Config,
+    contacts::IssuedCode,
+    domain::{
+        Message, Settings,
+        message::Contact,
+        template::{Code, Templates},
+        text::Locale,
+    },
+};
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use lettre::{
+    Address,
+    message::{
+        Body, Mailbox,
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
+    },
+};
+use std::{path::Path, sync::Arc, time::SystemTime};
+
+/// Says from which template a letter was written.
+const TEMPLATE: HeaderName = HeaderName::new_from_ascii_str("X-QuickServe-Template");
+/// Keeps absence notes from answering (RFC 3834).
+const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
+
+/// Why a letter did not go out, with a stable code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It may go out another time.
+    ForNow(&'static str),
+    /// It never will.
+    ForGood(&'static str),
+}
+
+/// The way that letters go.
+pub enum Transport {
+    /// Into files.
+    Files(file::Files),
+    /// To a mail server.
+    Smtp(smtp::Smtp),
+}
+
+impl Transport {
+    /// The way that the configuration names.
+    pub async fn open(config: &Config, data_dir: &Path) -> anyhow::Result<Self> {
+        if config.smtp_host.is_empty() {
+            let files = file::Files::open(data_dir.join("mail")).await;
+            return Ok(Self::Files(files.context("the folder of mail cannot be made")?));
+        }
+        Ok(Self::Smtp(smtp::Smtp::new(config)?))
+    }
+
+    /// Sends a letter.
+    pub async fn send(&self, letter: Letter) -> Result<(), Refusal> {
+        match self {
+            Self::Files(files) => files.write(letter).await,
+            Self::Smtp(smtp) => smtp.send(letter.mail).await,
+        }
+    }
+}
+
+/// A letter, ready to go.
+pub struct Letter {
+    mail: lettre::Message,
+    /// Names its file: sending it again replaces it.
+    file_name: String,
+}
+
+/// Writes letters.
+pub struct Writer {
+    from: Mailbox,
+    templates: Arc<Templates>,
+}
+
+impl Writer {
+    /// A writer with the sender that the configuration names.
+    pub fn new(config: &Config, templates: Arc<Templates>) -> anyhow::Result<Self> {
+        let from = config.from.parse().context("notification.from is no mailbox")?;
+        Ok(Self { from, templates })
+    }
+
+    /// The letter of a message.
+    pub fn write(
+        &self,
+        message: &Message,
+        settings: &Settings,
+        contact: &Contact,
+        code: Option<&IssuedCode>,
+        now: DateTime<Utc>,
+    ) -> Result<Letter, Refusal> {
+        let locale = Locale::first_of([&settings.locale, &contact.locale]);
+        let code = code.map(|IssuedCode { code, expires_at }| Code {
+            code,
+            expires: (*expires_at, contact.zone),
+        });
+        let said = self.templates.render(locale, &message.template, &message.particulars, code);
+        let name = plain(&contact.name);
+        let order = message.order_id.map(|order| order.to_string());
+        let text = self.templates.letter(locale, &name, &said.body, order);
+
+        let address: Address =
+            contact.email.parse().map_err(|_| Refusal::ForGood("ADDRESS_INVALID"))?;
+        let unwritable = |_| Refusal::ForGood("UNWRITABLE");
+        let body = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable);
+        let mail = lettre::Message::builder()
+            .message_id(Some(format!("<{}@{}>", message.id, self.from.email.domain())))
+            .date(SystemTime::from(now))
+            .from(self.from.clone())
+            .to(Mailbox::new(Some(name).filter(|name| !name.is_empty()), address))
+            .subject(plain(&said.subject))
+            .raw_header(HeaderValue::new(TEMPLATE, message.template.clone()))
+            .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
+            .header(ContentType::TEXT_PLAIN)
+            .body(body.map_err(|_| Refusal::ForGood("UNWRITABLE"))?)
+            .map_err(unwritable)?;
+        let made = message.created_at.format("%Y%m%dT%H%M%S%6fZ");
+        Ok(Letter { mail, file_name: format!("{made}-{}.eml", message.id) })
+    }
+}
+
+/// The text without what could end a line of a header.
+fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}

@@ -1,0 +1,126 @@
+//! Every query. Ownership is in the query: a message of somebody else is not found.
+
+pub mod inbox;
+pub mod outgoing;
+mod settings;
+
+use crate::{
+    domain::{
+        Error, Message,
+        message::{Event as Step, State},
+    },
+    entity::{message, settings as settings_table},
+};
+use kit::{Clock, Db, Event, Tx};
+use sea_orm::{
+    IntoActiveModel,
+    entity::prelude::*,
+    sea_query::{CaseStatement, OnConflict},
+};
+
+/// The tables of the service.
+#[derive(Clone)]
+pub struct Repository {
+    db: Db,
+}
+
+/// The messages about an order that lose their sense with a fact of it.
+#[derive(Clone, Copy)]
+pub struct Overtaken {
+    /// The order.
+    pub order_id: Uuid,
+    /// Number of the fact; earlier ones are overtaken.
+    pub before_seq: i64,
+}
+
+impl Repository {
+    /// The tables in `db`.
+    pub const fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    /// The service's clock.
+    pub const fn clock(&self) -> &Clock {
+        self.db.clock()
+    }
+
+    /// Keeps the messages that a fact gives rise to, once; drops those that it overtakes. False when the fact was
+    /// acted on before.
+    pub async fn tell(
+        &self,
+        event: &Event,
+        messages: Vec<Message>,
+        overtaken: Option<Overtaken>,
+    ) -> Result<bool, Error> {
+        let event = event.clone();
+        self.db
+            .write(move |tx| async move {
+                if !kit::inbox::first_time(&tx, CONSUMER, &event).await? {
+                    return Ok(false);
+                }
+                if let Some(overtaken) = overtaken {
+                    overtake(&tx, overtaken).await?;
+                }
+                insert(&tx, messages).await?;
+                Ok(true)
+            })
+            .await
+    }
+
+    /// Forgets all about an account.
+    pub async fn erase(&self, event: &Event, user_id: Uuid) -> Result<(), Error> {
+        let event = event.clone();
+        self.db
+            .write(move |tx| async move {
+                if kit::inbox::first_time(&tx, CONSUMER, &event).await? {
+                    message::Entity::delete_many()
+                        .filter(message::Column::UserId.eq(user_id))
+                        .exec(&*tx)
+                        .await?;
+                    settings_table::Entity::delete_by_id(user_id).exec(&*tx).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// The name under which facts are remembered.
+const CONSUMER: &str = "notification";
+
+async fn insert(tx: &Tx, messages: Vec<Message>) -> Result<(), Error> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    use message::Column::{Addressee, Channel, EventId};
+    let once = OnConflict::columns([EventId, Addressee, Channel]).do_nothing().to_owned();
+    message::Entity::insert_many(messages.into_iter().map(IntoActiveModel::into_active_model))
+        .on_conflict(once)
+        .exec_without_returning(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// Cancels what still waits. What is just being handed over is marked, so that it is not sent a second time.
+async fn overtake(tx: &Tx, Overtaken { order_id, before_seq }: Overtaken) -> Result<(), Error> {
+    use message::Column::{DueAt, Fades, Failure, OrderId, OrderSeq, Stale, State as Stands};
+    let in_flight = || Stands.eq(State::Sent);
+    let stands = CaseStatement::new()
+        .case(in_flight(), Expr::value(State::Sent))
+        .finally(Expr::value(State::Queued.transition(Step::Cancel)?));
+    let due_at = CaseStatement::new()
+        .case(in_flight(), Expr::col(DueAt))
+        .finally(Expr::value(Option::<DateTimeUtc>::None));
+    message::Entity::update_many()
+        .col_expr(Stale, Expr::value(true))
+        .col_expr(Failure, Expr::value("SUPERSEDED"))
+        .col_expr(DueAt, due_at.into())
+        .col_expr(Stands, stands.into())
+        .filter(OrderId.eq(order_id))
+        .filter(DueAt.is_not_null())
+        .filter(OrderSeq.lt(before_seq))
+        .filter(Fades.eq(true))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
