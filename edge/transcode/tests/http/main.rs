@@ -1,6 +1,7 @@
 //! The HTTP side as its clients see it, before a fake upstream.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests use this")]
 
+mod anything;
 mod bodies;
 mod errors;
 mod headers;
