@@ -44,12 +44,8 @@ async fn outbox(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .unique()
         .to_owned();
     manager.create_index(index).await?;
-    let due = Index::create()
-        .name("outbox_due")
-        .table("outbox")
-        .col("state")
-        .col("next_at")
-        .to_owned();
+    let due =
+        Index::create().name("outbox_due").table("outbox").col("state").col("next_at").to_owned();
     manager.create_index(due).await
 }
 

@@ -16,7 +16,6 @@ use quickserve::{
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
 };
 
 /// A running system.
@@ -27,7 +26,7 @@ pub struct Mesh {
     pub client: Client,
     /// The process.
     pub process: Process,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl Mesh {
@@ -58,12 +57,7 @@ impl Mesh {
         };
         let process = Process::start(plan).await.unwrap();
         let client = Client::new(&format!("http://{}", process.edge().unwrap()));
-        Self { clock, client, process, folder }
-    }
-
-    /// The folder of files.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+        Self { clock, client, process, _folder: folder }
     }
 
     /// Somebody who runs the marketplace.

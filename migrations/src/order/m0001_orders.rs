@@ -75,10 +75,9 @@ async fn orders(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(timestamp_with_time_zone("updated_at"))
         .to_owned();
     manager.create_table(table).await?;
-    for (name, column) in [
-        ("orders_customer", "customer_id"),
-        ("orders_provider_user", "provider_user_id"),
-    ] {
+    for (name, column) in
+        [("orders_customer", "customer_id"), ("orders_provider_user", "provider_user_id")]
+    {
         let index = Index::create().name(name).table("orders").col(column).col("id").to_owned();
         manager.create_index(index).await?;
     }

@@ -9,14 +9,14 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let tables =
-            [timeline(), messages(), proofs(), change_orders(), reviews(), disputes()];
+        let tables = [timeline(), messages(), proofs(), change_orders(), reviews(), disputes()];
         for table in tables {
             manager.create_table(table).await?;
         }
         for table in ["timeline", "messages", "proofs", "change_orders", "disputes"] {
             let name = format!("{table}_order");
-            let index = Index::create().name(&name).table(table).col("order_id").col("id").to_owned();
+            let index =
+                Index::create().name(&name).table(table).col("order_id").col("id").to_owned();
             manager.create_index(index).await?;
         }
         // One review a side: the second one finds the first.
