@@ -42,8 +42,12 @@ pub fn document() -> Value {
             }
         }
     }
-    let mut components = schemas.components();
-    components.insert("Problem".to_owned(), errors::schema());
+    let mut all = schemas.components();
+    all.insert("Problem".to_owned(), errors::schema());
+    let responses = errors::responses();
+    let mut components = Map::new();
+    keep(&responses, &mut all, &mut components);
+    keep(&Value::Object(paths.clone()), &mut all, &mut components);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -57,10 +61,27 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": components,
-            "responses": errors::responses(),
+            "responses": responses,
             "securitySchemes": security_schemes(),
         },
     })
+}
+
+/// Moves the schemas that `value` refers to, and those that they refer to, from `all` to `kept`.
+fn keep(value: &Value, all: &mut Map<String, Value>, kept: &mut Map<String, Value>) {
+    match value {
+        Value::Object(fields) => {
+            let target = fields.get("$ref").and_then(Value::as_str);
+            let name = target.and_then(|it| it.strip_prefix("#/components/schemas/"));
+            if let Some((name, schema)) = name.and_then(|name| all.remove_entry(name)) {
+                keep(&schema, all, kept);
+                kept.insert(name, schema);
+            }
+            fields.values().for_each(|field| keep(field, all, kept));
+        }
+        Value::Array(items) => items.iter().for_each(|item| keep(item, all, kept)),
+        _ => {}
+    }
 }
 
 const DESCRIPTION: &str = "\

@@ -67,13 +67,18 @@ impl Contracts {
     }
 }
 
-/// The text without the space that follows `//`, its lines joined where they were only wrapped.
+/// The text without the space that follows `//`, its lines joined where they were only wrapped: those of tables and
+/// lists stay.
 fn tidy(text: &str) -> String {
-    let paragraphs = text
-        .trim()
-        .split("\n\n")
-        .map(|paragraph| paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" "));
-    paragraphs.collect::<Vec<_>>().join("\n\n")
+    let mut tidy = String::with_capacity(text.len());
+    for line in text.trim().lines().map(str::trim) {
+        let own = line.is_empty() || ["|", "* ", "- "].iter().any(|mark| line.starts_with(mark));
+        if !tidy.is_empty() {
+            tidy.push(if own || tidy.ends_with('\n') { '\n' } else { ' ' });
+        }
+        tidy.push_str(line);
+    }
+    tidy
 }
 
 /// The value of an extension that is a message, when it is set.
@@ -82,10 +87,17 @@ pub fn extension(options: &DynamicMessage, name: &str) -> Option<DynamicMessage>
     value.as_message().cloned()
 }
 
-/// The first sentence of a comment, without its full stop.
+/// The first statement of a comment, without its full stop.
 pub fn summary(comment: &str) -> &str {
-    let first = comment.split_once(". ").map_or(comment, |(first, _)| first);
-    first.split_once(":\n").map_or(first, |(first, _)| first).trim_end_matches('.')
+    let end = [". ", ": ", "; ", "\n"].iter().filter_map(|mark| comment.find(mark)).min();
+    end.and_then(|end| comment.get(..end)).unwrap_or(comment).trim_end_matches('.')
+}
+
+/// The stable codes that a comment lists after the word `Reasons`.
+pub fn reasons(comment: &str) -> Vec<&str> {
+    let listed = comment.split_once("Reasons: ").map_or("", |(_, listed)| listed);
+    let listed = listed.split_once(". ").map_or(listed, |(listed, _)| listed);
+    listed.split('`').skip(1).step_by(2).collect()
 }
 
 /// What a comment gives as an example: the code that follows the words `for example`.
@@ -116,6 +128,10 @@ mod tests {
         assert_eq!(media_type(form), Some("application/x-www-form-urlencoded"));
         assert_eq!(media_type("A path `a b/c`, and/or more"), None);
         assert_eq!(tidy(" One\n two.\n\n Three. "), "One two.\n\nThree.");
+        assert_eq!(tidy(" One:\n\n | a |\n |---|\n"), "One:\n\n| a |\n|---|");
+        assert_eq!(summary("Returns it: whole to some. More."), "Returns it");
+        assert_eq!(reasons("Does it. Reasons: `A_B`, `C`."), ["A_B", "C"]);
+        assert!(reasons("Does `it`.").is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One route of one RPC as an operation.
 
 use super::{
-    contracts::{Contracts, media_type, summary},
+    contracts::{Contracts, media_type, reasons, summary},
     errors, parameters,
     schema::{Schemas, Way},
 };
@@ -47,6 +47,7 @@ impl<'a> Operations<'a> {
             "responses": self.responses(rpc, route, &method),
             "security": security(rpc),
             "x-roles": roles(rpc),
+            "x-reasons": reasons(&comment),
             "x-grpc": rpc.path.trim_start_matches('/'),
         });
         let fields = operation.as_object_mut()?;
