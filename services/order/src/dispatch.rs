@@ -46,7 +46,7 @@ impl App {
             if offer.state == OfferState::Accepted && call.key.is_some() {
                 return self.write_taken(call, offer, answer).await;
             }
-            return Err(why_not(&offer));
+            return Err(why_not(&self.orders.offer(id, account).await?));
         }
         let order = self.orders.get(offer.order_id, &Who::System).await?;
         if let Err(error) = self.secure(&order, &offer).await {

@@ -1,0 +1,126 @@
+//! What the scripted services do and remember: they behave like the real ones, and fail when told to.
+
+use chrono::{DateTime, Utc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Mutex,
+};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+use uuid::Uuid;
+
+/// How a call fails.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// It is refused and nothing happens.
+    Refuse(Status),
+    /// It happens, and the answer is lost.
+    Lose,
+    /// Nothing happens and nothing is answered.
+    Hang,
+    /// It happens and nothing is answered.
+    HangAfter,
+}
+
+/// Money of one order.
+#[derive(Clone, Debug, Default)]
+pub struct Money {
+    pub authorized: i64,
+    pub captured: i64,
+    pub refunded: i64,
+    pub closed: bool,
+    pub frozen: bool,
+    pub saved: bool,
+    pub voids: u32,
+    pub captures: u32,
+    /// What became of each attempt.
+    pub attempts: BTreeMap<String, i32>,
+    pub raised: BTreeSet<String>,
+    pub refunds: BTreeSet<String>,
+}
+
+/// The memory of the scripted services.
+#[derive(Default)]
+pub struct Memory {
+    pub faults: HashMap<&'static str, VecDeque<Fault>>,
+    pub calls: Vec<&'static str>,
+    /// Time by order and provider: its start, and whether it is confirmed.
+    pub slots: BTreeMap<(String, String), (DateTime<Utc>, bool)>,
+    pub released: BTreeSet<(String, String)>,
+    /// Accounts of providers.
+    pub accounts: HashMap<String, Uuid>,
+    pub candidates: Vec<Uuid>,
+    pub money: HashMap<String, Money>,
+    /// What the next attempts come to; authorised when nothing is said.
+    pub outcomes: VecDeque<i32>,
+    pub denials: HashMap<i32, Vec<String>>,
+    pub missing: Vec<String>,
+    pub price: i64,
+    /// Transitions the vertical heard of, by order.
+    pub told: HashMap<String, Vec<i32>>,
+}
+
+/// A script that the servers share.
+#[derive(Default)]
+pub struct Script(Mutex<Memory>);
+
+impl Script {
+    /// Looks into the memory, or changes it.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
+        work(&mut self.0.lock().unwrap())
+    }
+
+    /// Has the next call of `rpc` fail.
+    pub fn fail(&self, rpc: &'static str, fault: Fault) {
+        self.with(|memory| memory.faults.entry(rpc).or_default().push_back(fault));
+    }
+
+    /// Plays a call.
+    pub async fn play<T>(
+        &self,
+        rpc: &'static str,
+        work: impl FnOnce(&mut Memory) -> Result<T, Status> + Send,
+    ) -> Result<T, Status> {
+        let fault = self.with(|memory| {
+            memory.calls.push(rpc);
+            memory.faults.get_mut(rpc).and_then(VecDeque::pop_front)
+        });
+        match fault {
+            None => self.with(work),
+            Some(Fault::Refuse(status)) => Err(status),
+            Some(Fault::Lose) => {
+                self.with(work)?;
+                Err(Status::unavailable("the connection broke"))
+            }
+            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::HangAfter) => {
+                self.with(work)?;
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// How often `rpc` was called.
+    pub fn calls(&self, rpc: &str) -> usize {
+        self.with(|memory| memory.calls.iter().filter(|call| **call == rpc).count())
+    }
+
+    /// The money of an order.
+    pub fn money(&self, order: &str) -> Money {
+        self.with(|memory| memory.money.get(order).cloned().unwrap_or_default())
+    }
+
+    /// Who has time for an order, and whether it is confirmed.
+    pub fn slots(&self, order: &str) -> Vec<(String, bool)> {
+        self.with(|memory| {
+            let of = memory.slots.iter().filter(|((id, _), _)| id == order);
+            of.map(|((_, provider), (_, confirmed))| (provider.clone(), *confirmed)).collect()
+        })
+    }
+}
+
+/// A failure with a reason, as services answer it.
+pub fn refusal(code: Code, reason: &str) -> Status {
+    let details = ErrorDetails::with_error_info(reason, "quickserve", HashMap::new());
+    Status::with_error_details(code, reason.to_lowercase(), details)
+}

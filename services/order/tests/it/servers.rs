@@ -1,0 +1,346 @@
+//! The servers that stand in for provider, payment and cleaning.
+
+use crate::script::{Memory, Money, Script, refusal};
+use kit::time::moment;
+use proto::quickserve::{
+    common::v1::Money as PbMoney,
+    fulfilment::v1::{self as vertical, vertical_service_server::VerticalService},
+    payment::v1::{self as payment, Outcome, charge_service_server::ChargeService},
+    provider::v1::{self as provider, reservation_service_server::ReservationService},
+};
+use std::sync::Arc;
+use tonic::{Code, Request, Response, Status};
+
+/// Stands in for provider.
+pub struct Provider(pub Arc<Script>);
+/// Stands in for payment.
+pub struct Payment(pub Arc<Script>);
+/// Stands in for cleaning.
+pub struct Cleaning(pub Arc<Script>);
+
+fn account(memory: &mut Memory, provider: &str) -> String {
+    memory.accounts.entry(provider.to_owned()).or_insert_with(uuid::Uuid::new_v4).to_string()
+}
+
+#[tonic::async_trait]
+impl ReservationService for Provider {
+    async fn hold_reservation(
+        &self,
+        request: Request<provider::HoldReservationRequest>,
+    ) -> Result<Response<provider::HoldReservationResponse>, Status> {
+        let request = request.into_inner();
+        let start = moment("start", request.window.unwrap().start.as_ref()).unwrap();
+        let (order, profile) = (request.order_id, request.provider_id);
+        let held = self.0.play("hold", |memory| {
+            let key = (order.clone(), profile.clone());
+            if memory.released.contains(&key) {
+                return Err(refusal(Code::FailedPrecondition, "RESERVATION_RELEASED"));
+            }
+            let taken = |((other, it), (at, _)): (&(String, String), &(_, bool))| {
+                *it == profile && *other != order && *at == start
+            };
+            if memory.slots.iter().any(taken) {
+                return Err(refusal(Code::AlreadyExists, "SLOT_TAKEN"));
+            }
+            memory.slots.entry(key).or_insert((start, false));
+            Ok(provider::HoldReservationResponse {
+                reservation_id: uuid::Uuid::new_v4().to_string(),
+                provider_user_id: account(memory, &profile),
+                provider_name: "Ana".to_owned(),
+            })
+        });
+        Ok(Response::new(held.await?))
+    }
+
+    async fn confirm_reservation(
+        &self,
+        request: Request<provider::ConfirmReservationRequest>,
+    ) -> Result<Response<provider::ConfirmReservationResponse>, Status> {
+        let provider::ConfirmReservationRequest { order_id, provider_id } = request.into_inner();
+        let confirmed =
+            self.0.play("confirm", |memory| match memory.slots.get_mut(&(order_id, provider_id)) {
+                None => Err(refusal(Code::NotFound, "RESERVATION_NOT_FOUND")),
+                Some((_, confirmed)) => {
+                    *confirmed = true;
+                    Ok(provider::ConfirmReservationResponse::default())
+                }
+            });
+        Ok(Response::new(confirmed.await?))
+    }
+
+    async fn release_reservation(
+        &self,
+        request: Request<provider::ReleaseReservationRequest>,
+    ) -> Result<Response<provider::ReleaseReservationResponse>, Status> {
+        let provider::ReleaseReservationRequest { order_id, provider_id } = request.into_inner();
+        let released = self.0.play("release", |memory| {
+            let all: Vec<_> = memory.slots.keys().cloned().collect();
+            let concerned = |(order, profile): &&(String, String)| {
+                *order == order_id && (provider_id.is_empty() || *profile == provider_id)
+            };
+            for key in all.iter().filter(concerned) {
+                memory.slots.remove(key);
+                memory.released.insert(key.clone());
+            }
+            if !provider_id.is_empty() {
+                memory.released.insert((order_id.clone(), provider_id.clone()));
+            }
+            Ok(provider::ReleaseReservationResponse {})
+        });
+        Ok(Response::new(released.await?))
+    }
+
+    async fn move_reservation(
+        &self,
+        request: Request<provider::MoveReservationRequest>,
+    ) -> Result<Response<provider::MoveReservationResponse>, Status> {
+        let request = request.into_inner();
+        let start = moment("start", request.window.unwrap().start.as_ref()).unwrap();
+        let key = (request.order_id, request.provider_id);
+        let moved = self.0.play("move", |memory| {
+            let taken = |((other, it), (at, _)): (&(String, String), &(_, bool))| {
+                *it == key.1 && *other != key.0 && *at == start
+            };
+            if memory.slots.iter().any(taken) {
+                return Err(refusal(Code::AlreadyExists, "SLOT_TAKEN"));
+            }
+            match memory.slots.get_mut(&key) {
+                None => Err(refusal(Code::NotFound, "RESERVATION_NOT_FOUND")),
+                Some((at, _)) => {
+                    *at = start;
+                    Ok(provider::MoveReservationResponse::default())
+                }
+            }
+        });
+        Ok(Response::new(moved.await?))
+    }
+
+    async fn find_candidates(
+        &self,
+        request: Request<provider::FindCandidatesRequest>,
+    ) -> Result<Response<provider::FindCandidatesResponse>, Status> {
+        let request = request.into_inner();
+        let found = self.0.play("candidates", |memory| {
+            let excluded = &request.excluded_provider_ids;
+            let free: Vec<String> = memory
+                .candidates
+                .iter()
+                .map(ToString::to_string)
+                .filter(|id| !excluded.contains(id))
+                .take(usize::try_from(request.limit).unwrap())
+                .collect();
+            let candidates = free
+                .into_iter()
+                .map(|id| provider::Candidate {
+                    provider_user_id: account(memory, &id),
+                    provider_id: id,
+                    provider_name: "Bo".to_owned(),
+                    travel_time: None,
+                })
+                .collect();
+            Ok(provider::FindCandidatesResponse { candidates })
+        });
+        Ok(Response::new(found.await?))
+    }
+}
+
+fn money(units: i64) -> Option<PbMoney> {
+    Some(PbMoney { currency: "EUR".to_owned(), minor_units: units })
+}
+
+fn units(money: Option<PbMoney>) -> i64 {
+    money.unwrap().minor_units
+}
+
+#[tonic::async_trait]
+impl ChargeService for Payment {
+    async fn authorize_payment(
+        &self,
+        request: Request<payment::AuthorizePaymentRequest>,
+    ) -> Result<Response<payment::AuthorizePaymentResponse>, Status> {
+        let request = request.into_inner();
+        let amount = units(request.amount);
+        let authorized = self.0.play("authorize", |memory| {
+            let next = memory.outcomes.front().copied();
+            let money = memory.money.entry(request.order_id.clone()).or_default();
+            if money.closed {
+                return Err(refusal(Code::FailedPrecondition, "PAYMENT_CLOSED"));
+            }
+            let known = money.attempts.get(&request.attempt_key).copied();
+            let confirmed = !request.confirmation.is_empty();
+            let outcome = match known {
+                Some(outcome) if !confirmed => outcome,
+                Some(_) => Outcome::Authorized.into(),
+                None if next.is_some() => memory.outcomes.pop_front().unwrap(),
+                None if request.save_method_only => Outcome::MethodSaved.into(),
+                None => Outcome::Authorized.into(),
+            };
+            money.attempts.insert(request.attempt_key.clone(), outcome);
+            money.saved |= outcome == Outcome::MethodSaved as i32;
+            if outcome == Outcome::Authorized as i32 {
+                money.authorized = amount;
+            }
+            let declined = outcome == Outcome::Declined as i32;
+            let asks = outcome == Outcome::ConfirmationRequired as i32;
+            Ok(payment::AuthorizePaymentResponse {
+                payment_id: request.order_id.clone(),
+                outcome,
+                decline_reason: if declined { "CARD_DECLINED" } else { "" }.to_owned(),
+                confirmation_url: if asks { "https://psp.test/3ds" } else { "" }.to_owned(),
+            })
+        });
+        Ok(Response::new(authorized.await?))
+    }
+
+    async fn raise_authorization(
+        &self,
+        request: Request<payment::RaiseAuthorizationRequest>,
+    ) -> Result<Response<payment::RaiseAuthorizationResponse>, Status> {
+        let request = request.into_inner();
+        let amount = units(request.amount);
+        let raised = self.0.play("raise", |memory| {
+            let it = memory.money.entry(request.order_id.clone()).or_default();
+            if it.raised.insert(request.step_key.clone()) {
+                it.authorized += amount;
+            }
+            Ok(payment::RaiseAuthorizationResponse { authorized: money(it.authorized) })
+        });
+        Ok(Response::new(raised.await?))
+    }
+
+    async fn capture_payment(
+        &self,
+        request: Request<payment::CapturePaymentRequest>,
+    ) -> Result<Response<payment::CapturePaymentResponse>, Status> {
+        let request = request.into_inner();
+        let amount = units(request.amount);
+        let captured = self.0.play("capture", |memory| {
+            let it = memory.money.entry(request.order_id.clone()).or_default();
+            if amount > it.authorized {
+                return Err(refusal(Code::FailedPrecondition, "CAPTURE_EXCEEDS_AUTHORIZATION"));
+            }
+            it.captures += u32::from(it.captured == 0);
+            it.captured = amount;
+            let payout_id = request.order_id.clone();
+            Ok(payment::CapturePaymentResponse { captured: money(amount), payout_id })
+        });
+        Ok(Response::new(captured.await?))
+    }
+
+    async fn void_payment(
+        &self,
+        request: Request<payment::VoidPaymentRequest>,
+    ) -> Result<Response<payment::VoidPaymentResponse>, Status> {
+        let request = request.into_inner();
+        let voided = self.0.play("void", |memory| {
+            let it = memory.money.entry(request.order_id).or_default();
+            *it = Money {
+                closed: true,
+                voids: it.voids + 1,
+                attempts: it.attempts.clone(),
+                ..Money::default()
+            };
+            Ok(payment::VoidPaymentResponse {})
+        });
+        Ok(Response::new(voided.await?))
+    }
+
+    async fn refund_payment(
+        &self,
+        request: Request<payment::RefundPaymentRequest>,
+    ) -> Result<Response<payment::RefundPaymentResponse>, Status> {
+        let request = request.into_inner();
+        let amount = units(request.amount);
+        let refunded = self.0.play("refund", |memory| {
+            let it = memory.money.entry(request.order_id).or_default();
+            if it.refunds.insert(request.step_key) {
+                it.refunded += amount;
+            }
+            Ok(payment::RefundPaymentResponse { refunded: money(it.refunded) })
+        });
+        Ok(Response::new(refunded.await?))
+    }
+
+    async fn set_payout_frozen(
+        &self,
+        request: Request<payment::SetPayoutFrozenRequest>,
+    ) -> Result<Response<payment::SetPayoutFrozenResponse>, Status> {
+        let payment::SetPayoutFrozenRequest { order_id, frozen } = request.into_inner();
+        let set = self.0.play("freeze", |memory| {
+            memory.money.entry(order_id).or_default().frozen = frozen;
+            Ok(payment::SetPayoutFrozenResponse {})
+        });
+        Ok(Response::new(set.await?))
+    }
+}
+
+#[tonic::async_trait]
+impl VerticalService for Cleaning {
+    async fn describe_vertical(
+        &self,
+        _: Request<vertical::DescribeVerticalRequest>,
+    ) -> Result<Response<vertical::DescribeVerticalResponse>, Status> {
+        // Any message of the contracts will do: this one has texts, numbers, a list and limits.
+        let details_message = "quickserve.common.v1.Address".to_owned();
+        Ok(Response::new(vertical::DescribeVerticalResponse {
+            vertical: "cleaning".to_owned(),
+            details_message,
+        }))
+    }
+
+    async fn quote(
+        &self,
+        _: Request<vertical::QuoteRequest>,
+    ) -> Result<Response<vertical::QuoteResponse>, Status> {
+        let quoted = self.0.play("quote", |memory| {
+            let line = |code: &str, total, earner: vertical::Party| vertical::PriceLine {
+                code: code.to_owned(),
+                quantity: 1.0,
+                unit: "visit".to_owned(),
+                total: money(total),
+                payer: vertical::Party::Customer.into(),
+                earner: earner.into(),
+            };
+            let fee = memory.price / 10;
+            Ok(vertical::QuoteResponse {
+                lines: vec![
+                    line("cleaning.base", memory.price - fee, vertical::Party::Provider),
+                    line("platform.fee", fee, vertical::Party::Platform),
+                ],
+                requirements: Some(vertical::Requirements {
+                    skills: vec!["cleaning.standard".to_owned()],
+                    crew_size: 1,
+                    ..vertical::Requirements::default()
+                }),
+            })
+        });
+        Ok(Response::new(quoted.await?))
+    }
+
+    async fn on_transition(
+        &self,
+        request: Request<vertical::OnTransitionRequest>,
+    ) -> Result<Response<vertical::OnTransitionResponse>, Status> {
+        let request = request.into_inner();
+        let answered = self.0.play("transition", |memory| {
+            let denials = memory.denials.get(&request.to).cloned().unwrap_or_default();
+            if denials.is_empty() {
+                memory.told.entry(request.order_id).or_default().push(request.to);
+            }
+            Ok(vertical::OnTransitionResponse { denials })
+        });
+        Ok(Response::new(answered.await?))
+    }
+
+    async fn completion_gate(
+        &self,
+        request: Request<vertical::CompletionGateRequest>,
+    ) -> Result<Response<vertical::CompletionGateResponse>, Status> {
+        let kinds = request.into_inner().proof_kinds;
+        let answered = self.0.play("gate", |memory| {
+            let missing = memory.missing.iter().filter(|it| !kinds.contains(it)).cloned().collect();
+            Ok(vertical::CompletionGateResponse { missing })
+        });
+        Ok(Response::new(answered.await?))
+    }
+}

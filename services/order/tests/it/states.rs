@@ -1,0 +1,177 @@
+//! Every state with every action that can be called, by every side: what reads allow is all that is not refused.
+
+use crate::{
+    acts::{PUBLIC, With},
+    town::{Town, booking, metadata, on_each_backend, reason},
+};
+use chrono::Duration;
+use kit::{Subject, testing::eventually};
+use proto::quickserve::{
+    fulfilment::v1::OrderState,
+    order::v1 as pb,
+    payment::v1::{Outcome, PayoutEvent},
+};
+use tonic::Code;
+
+const STATES: [OrderState; 18] = [
+    OrderState::PendingPayment,
+    OrderState::Requested,
+    OrderState::Searching,
+    OrderState::Assigned,
+    OrderState::EnRoute,
+    OrderState::Arrived,
+    OrderState::InProgress,
+    OrderState::AwaitingApproval,
+    OrderState::Delivered,
+    OrderState::ChangesRequested,
+    OrderState::Completed,
+    OrderState::Closed,
+    OrderState::Expired,
+    OrderState::Declined,
+    OrderState::NoProvider,
+    OrderState::NoShow,
+    OrderState::Cancelled,
+    OrderState::Aborted,
+];
+
+impl Town {
+    /// Brings an order into that state by calls and the passing of time alone.
+    pub async fn reach(&self, state: OrderState) -> pb::Order {
+        let id = match state {
+            OrderState::PendingPayment | OrderState::Expired => {
+                self.script.with(|it| it.outcomes.push_back(Outcome::Declined.into()));
+                let id = self.ordered().await.id;
+                if state == OrderState::Expired {
+                    self.clock.advance(Duration::minutes(16));
+                }
+                id
+            }
+            OrderState::Searching | OrderState::NoProvider => {
+                if state == OrderState::Searching {
+                    self.candidate();
+                } else {
+                    self.script.with(|it| it.candidates.clear());
+                }
+                let quote = self.quote(None, Duration::days(2)).await;
+                self.book(booking(&quote)).await.unwrap().id
+            }
+            OrderState::Requested
+            | OrderState::Assigned
+            | OrderState::Declined
+            | OrderState::Cancelled => self.reach_by_answer(state).await,
+            OrderState::EnRoute => {
+                let id = self.ordered_ahead(Duration::hours(2)).await.id;
+                self.act(self.provider, "accept", &id).await;
+                self.act(self.provider, "depart", &id).await.id
+            }
+            OrderState::Arrived => self.at_the_door().await.id,
+            OrderState::NoShow => {
+                let id = self.at_the_door().await.id;
+                self.act(self.provider, "contactAttempt", &id).await;
+                self.act(self.provider, "contactAttempt", &id).await;
+                self.clock.advance(Duration::minutes(15));
+                self.act(self.provider, "noShow", &id).await.id
+            }
+            _ => self.reach_by_work(state).await,
+        };
+        self.until(&id, state).await
+    }
+
+    async fn reach_by_answer(&self, state: OrderState) -> String {
+        let id = self.ordered().await.id;
+        match state {
+            OrderState::Assigned => self.act(self.provider, "accept", &id).await.id,
+            OrderState::Declined => self.act(self.provider, "decline", &id).await.id,
+            OrderState::Cancelled => {
+                let (cancel_token, _) = self.token(self.customer, &id).await;
+                let with = With { cancel_token, ..With::default() };
+                self.act_with(self.customer, "cancel", &id, &with).await.id
+            }
+            _ => id,
+        }
+    }
+
+    async fn reach_by_work(&self, state: OrderState) -> String {
+        let id = self.at_work().await.id;
+        let steps: &[(Subject, &str)] = match state {
+            OrderState::AwaitingApproval => &[(self.provider, "proposeChange")],
+            OrderState::Aborted => &[(self.operator, "abort")],
+            OrderState::Delivered => &[(self.provider, "deliver")],
+            OrderState::ChangesRequested => {
+                &[(self.provider, "deliver"), (self.customer, "requestChanges")]
+            }
+            OrderState::Completed | OrderState::Closed => {
+                &[(self.provider, "deliver"), (self.customer, "acceptDelivery")]
+            }
+            _ => &[],
+        };
+        for (who, action) in steps {
+            self.act(*who, action, &id).await;
+        }
+        if state == OrderState::Closed {
+            self.pay_out(&id).await;
+            self.clock.advance(Duration::days(7));
+        }
+        id
+    }
+
+    /// Has payment say that the provider has their money.
+    pub async fn pay_out(&self, id: &str) {
+        let event = PayoutEvent { order_id: id.to_owned(), ..PayoutEvent::default() };
+        let before = self.get(id).await.version;
+        self.publish("payout.paid", event).await;
+        eventually("the payout is noted", || async {
+            (self.get(id).await.version > before).then_some(())
+        })
+        .await;
+    }
+}
+
+async fn everything_refused_is_refused(town: &Town, order: &pb::Order, with: &With) {
+    let before = town.full(town.operator, &order.id).await;
+    for who in [town.customer, town.provider, town.operator] {
+        let Ok(seen) = town.get_as(who, &order.id).await else { continue };
+        for action in PUBLIC.iter().filter(|it| **it != "acceptOffer") {
+            if seen.allowed_actions.iter().any(|it| it == action) {
+                continue;
+            }
+            let refused = town.attempt(who, action, &order.id, with).await;
+            let what = format!("{action} in {:?} by {:?}", seen.state(), who.roles);
+            let error = refused.err().unwrap_or_else(|| panic!("{what} was allowed"));
+            match error.code() {
+                Code::PermissionDenied => {}
+                Code::NotFound => {
+                    assert!(["approveChange", "rejectChange"].contains(action), "{what}: {error}");
+                    assert_eq!(reason(&error), "CHANGE_ORDER_NOT_FOUND", "{what}");
+                }
+                Code::FailedPrecondition if reason(&error) == "PAYMENT_SETTLED" => {
+                    assert_eq!(*action, "confirmPayment", "{what}");
+                }
+                code => {
+                    assert_eq!(code, Code::FailedPrecondition, "{what}: {error}");
+                    assert_eq!(reason(&error), "ORDER_STATE", "{what}");
+                    let allowed = metadata(&error, "allowed_actions");
+                    assert_eq!(allowed, seen.allowed_actions.join(","), "{what}");
+                }
+            }
+        }
+    }
+    let after = town.full(town.operator, &order.id).await;
+    assert_eq!(after.state, before.state);
+    assert_eq!(after.timeline, before.timeline, "what is refused leaves no trace");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_state_refuses_what_it_does_not_allow() {
+    on_each_backend(|town| async move {
+        // A token and a code of an order that is not refused: the state is what refuses.
+        let other = town.ordered().await;
+        let (cancel_token, _) = town.token(town.customer, &other.id).await;
+        let with = With { cancel_token, start_code: "000000".to_owned(), ..With::default() };
+        for state in STATES {
+            let order = town.reach(state).await;
+            everything_refused_is_refused(&town, &order, &with).await;
+        }
+    })
+    .await;
+}
