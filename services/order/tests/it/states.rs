@@ -53,7 +53,11 @@ impl Town {
                     self.script.with(|it| it.candidates.clear());
                 }
                 let quote = self.quote(None, Duration::days(2)).await;
-                self.book(booking(&quote)).await.unwrap().id
+                let id = self.book(booking(&quote)).await.unwrap().id;
+                if state == OrderState::Searching {
+                    self.until_fact(&id, "order.offered").await;
+                }
+                id
             }
             OrderState::Requested
             | OrderState::Assigned
