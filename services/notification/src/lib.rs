@@ -43,7 +43,7 @@ pub struct Config {
     pub operator_locale: Locale,
     /// Milliseconds that mail waits for more mail, to be sent together.
     pub linger_ms: u32,
-    /// Days for which messages are kept.
+    /// Days for which messages, and letters in the folder of mail, are kept.
     pub keep_days: u32,
 }
 
@@ -83,7 +83,7 @@ impl Default for Config {
 pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
     let config: Config = host.config()?;
     let templates = Arc::new(domain::template::Templates::load()?);
-    let transport = mail::Transport::open(&config, host.data_dir()).await?;
+    let transport = Arc::new(mail::Transport::open(&config, host.data_dir()).await?);
     let writer = mail::Writer::new(&config, templates.clone())?;
     let repository = repository::Repository::new(host.database().await?);
     let contacts = contacts::Contacts::new(host, &config);
@@ -100,11 +100,12 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
         repository: repository.clone(),
         contacts: contacts.clone(),
         writer,
-        transport,
+        transport: transport.clone(),
         linger: std::time::Duration::from_millis(config.linger_ms.into()),
     });
     host.spawn(postman.run(signals.clone(), host.stop_token()));
-    host.spawn(worker::sweep(repository.clone(), config.keep_days, host.stop_token()));
+    let (kept, stop) = (config.keep_days, host.stop_token());
+    host.spawn(worker::sweep(repository.clone(), transport, kept, stop));
 
     let reader = api::Reader { repository, contacts, templates };
     let watches = watch::Watches::new(reader.clone(), signals, host.stop_token());

@@ -12,7 +12,7 @@ use crate::{
     repository::{Repository, outgoing::Setback},
 };
 use futures::{StreamExt, stream};
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ pub struct Parts {
     /// Writes letters.
     pub writer: Writer,
     /// The way they go.
-    pub transport: Transport,
+    pub transport: Arc<Transport>,
     /// How long mail waits for more mail, to be taken out together.
     pub linger: Duration,
 }
@@ -214,18 +214,27 @@ impl Postman {
     }
 }
 
-/// Forgets messages that were kept long enough, now and then.
-pub async fn sweep(repository: Repository, keep_days: u32, stop: CancellationToken) {
+/// Forgets messages and letters that were kept long enough, now and then.
+pub async fn sweep(
+    repository: Repository,
+    transport: Arc<Transport>,
+    keep_days: u32,
+    stop: CancellationToken,
+) {
     let kept = chrono::Duration::days(keep_days.max(1).into());
     loop {
         tokio::select! {
             () = repository.clock().sleep(SWEEP_EVERY) => {}
             () = stop.cancelled() => return,
         }
-        match repository.sweep(repository.clock().now() - kept).await {
+        let before = repository.clock().now() - kept;
+        match repository.sweep(before).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "old messages are forgotten"),
             Err(error) => tracing::warn!(%error, "old messages stay for now"),
+        }
+        if let Err(error) = transport.sweep(before).await {
+            tracing::warn!(%error, "old letters stay for now");
         }
     }
 }

@@ -59,7 +59,7 @@ impl Slot {
             &[Self::Amount]
         } else if template.starts_with("provider.document_expiring.") {
             &[Self::Subject]
-        } else if super::template::carries_code(template) {
+        } else if carries_code(template) {
             &[Self::Code, Self::Expires]
         } else {
             &[]

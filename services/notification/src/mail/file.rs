@@ -32,6 +32,29 @@ impl Files {
     }
 }
 
+impl Files {
+    /// Deletes the letters whose names come before `name`: they begin with the time at which they were made.
+    pub async fn delete_before(&self, name: String) -> io::Result<()> {
+        let folder = self.folder.clone();
+        let work = move || delete_before(&folder, &name);
+        tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    }
+}
+
+fn delete_before(folder: &Path, name: &str) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let found = entry.file_name().to_string_lossy().into_owned();
+        // What a crash left half written is hidden by a dot.
+        let letter = found.strip_prefix('.').unwrap_or(&found);
+        let ours = letter.ends_with(".eml") || letter.ends_with(".eml.part");
+        if ours && letter < name {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn make(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
