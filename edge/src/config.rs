@@ -58,7 +58,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             client_per_minute: 12_000,
             account_per_minute: 6_000,
-            max_connections: 4096,
+            max_connections: 10_000,
             max_streams: 100,
             max_header_bytes: 16 * 1024,
             max_request_bytes: 4 << 20,

@@ -1,9 +1,13 @@
 //! Identity and policy: who passes, and what a service learns of them.
 
 use crate::fixture::{Answer, Edge, REGISTRATION, customer};
+use edge::Config;
 use http::StatusCode;
 use kit::{Role, testing::somebody};
-use proto::quickserve::user::v1::Revocation;
+use proto::{
+    quickserve::user::v1::Revocation,
+    rpc::{Caller as Listed, Route},
+};
 
 async fn get_with(edge: &Edge, authorization: &str, path: &str) -> Answer {
     let request = edge.request("GET", path).header("authorization", authorization);
@@ -111,4 +115,48 @@ async fn a_revoked_token_fails_before_its_time() {
     })
     .await;
     assert_eq!(get_with(&edge, &of_other, "/v1/me").await.status, StatusCode::OK);
+}
+
+/// Every route of every RPC, by a stranger and by an account of each role: the contract alone decides who passes.
+#[tokio::test]
+async fn the_contracts_policy_holds_on_every_route() {
+    let config = Config { client_per_minute: 0, read_deadline_ms: 300, ..Config::default() };
+    let edge = Edge::with(config).await;
+    let roles = [
+        (Listed::Customer, Role::Customer),
+        (Listed::Provider, Role::Provider),
+        (Listed::Operator, Role::Operator),
+    ];
+    let accounts = roles.map(|(listed, role)| (listed, edge.bearer(somebody(&[role]))));
+    let mut routes = 0;
+    for rpc in proto::rpcs().iter().filter(|rpc| !rpc.server_streaming) {
+        for route in rpc.routes {
+            routes += 1;
+            let stranger = status_of(&edge, route, None).await;
+            let open = rpc.callers.contains(Listed::Public);
+            assert_eq!(stranger != StatusCode::UNAUTHORIZED, open, "{route:?} {stranger}");
+            for (listed, bearer) in &accounts {
+                let status = status_of(&edge, route, Some(bearer)).await;
+                let may =
+                    open || rpc.callers.contains(Listed::User) || rpc.callers.contains(*listed);
+                assert_ne!(status, StatusCode::UNAUTHORIZED, "{route:?} {listed:?}");
+                assert_ne!(status, StatusCode::NOT_FOUND, "{route:?} {listed:?}");
+                assert_eq!(status != StatusCode::FORBIDDEN, may, "{route:?} {listed:?} {status}");
+            }
+        }
+    }
+    assert!(routes > 100, "{routes}");
+}
+
+async fn status_of(edge: &Edge, route: &Route, bearer: Option<&str>) -> StatusCode {
+    let mut path = route.template.to_owned();
+    while let (Some(start), Some(end)) = (path.find('{'), path.find('}')) {
+        path.replace_range(start..=end, "0b9d5a80-0000-4000-8000-00000000000a");
+    }
+    let mut request = edge.request(route.verb, &path).header("content-type", "application/json");
+    if let Some(bearer) = bearer {
+        request = request.header("authorization", bearer);
+    }
+    let body = if route.body.is_empty() { "" } else { "{}" };
+    edge.send(request.body(body.to_owned()).unwrap()).await.status
 }
