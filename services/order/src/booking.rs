@@ -10,7 +10,7 @@ use crate::{
     peers::is_refusal,
     repository::{Begun, Call, NewOrder},
 };
-use kit::idempotency::Key;
+use kit::{crash, idempotency::Key};
 use prost::Message;
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
@@ -95,6 +95,7 @@ impl App {
             self.orders.abandon_key(key).await?;
             return Err(Error::BookingInterrupted);
         }
+        crash::point("booking.refused");
         // Of a first call that was refused its first step, nothing is left elsewhere.
         if fresh && at_hold && self.orders.undo_booking(&order, key.clone()).await? {
             return Err(error);
@@ -109,8 +110,10 @@ impl App {
         order: &Order,
     ) -> Result<(Option<Named>, Authorization), Failed> {
         let mut named = None;
+        crash::point("booking.begun");
         if let Some(provider) = order.provider_id {
-            let held = self.peers.hold(order, provider, order.hold_expires_at).await;
+            let until = order.hold_until(&order.window(), self.timing());
+            let held = self.peers.hold(order, provider, until).await;
             let held = held.map_err(|error| Failed { at_hold: true, error })?;
             if held.provider_user_id == order.customer_id {
                 let error = kit::Error::invalid("provider_id", "is the customer's own profile");
@@ -118,7 +121,9 @@ impl App {
             }
             named = Some(held);
         }
+        crash::point("booking.held");
         let authorized = self.authorize(order, String::new()).await;
+        crash::point("booking.authorized");
         let authorization = authorized.map_err(|error| Failed { at_hold: false, error })?;
         Ok((named, authorization))
     }
@@ -160,7 +165,10 @@ impl App {
                 move |order| write(order),
             );
             match finished.await {
-                Ok((_, answer)) => return Ok(answer),
+                Ok((_, answer)) => {
+                    crash::point("booking.finished");
+                    return Ok(answer);
+                }
                 Err(Error::Changed) => {}
                 Err(error) => return Err(error),
             }

@@ -211,7 +211,10 @@ impl App {
 
     async fn move_reservation(&self, order: &Order, moving: &Moving) -> Result<(), Error> {
         let Some(provider) = order.provider_id else { return Ok(()) };
-        match self.peers.move_to(order, provider, window_of(moving)).await {
+        let window = window_of(moving);
+        let asked = order.state == State::Requested;
+        let until = asked.then(|| order.hold_until(&window, self.timing()));
+        match self.peers.move_to(order, provider, window, until).await {
             Err(error) if is_refusal(&error) => {
                 let moving = moving.clone();
                 let end = move |draft: &mut Draft| draft.end_move(&moving, false);

@@ -6,7 +6,7 @@ use crate::{
     domain::{Effect, Error, Order, OrderId, PaymentState, Row, Who},
     entity::effect,
 };
-use kit::Error as KitError;
+use kit::{Error as KitError, crash};
 use proto::quickserve::payment::v1::{
     RefundPaymentRequest, SetPayoutFrozenRequest, VoidPaymentRequest,
 };
@@ -36,12 +36,14 @@ impl App {
             Effect::Void { reason } => {
                 let request = VoidPaymentRequest { order_id, reason: reason.clone() };
                 self.peers.charges().void_payment(request).await?;
+                crash::point("effect.voided");
                 self.paid(order.id, row.seq, PaymentState::Released, false).await
             }
             Effect::Capture { fee, .. } => {
                 let request = convert::capture(order, &row.effect);
                 let request = request.ok_or_else(|| KitError::internal("no capture"))?;
                 let answer = self.peers.charges().capture_payment(request).await?.into_inner();
+                crash::point("effect.captured");
                 let earns_nothing = !fee && answer.payout_id.is_empty();
                 self.paid(order.id, row.seq, PaymentState::Captured, earns_nothing).await
             }
@@ -62,6 +64,7 @@ impl App {
             }
             Effect::Release { provider_id } => {
                 self.peers.release(order, *provider_id).await?;
+                crash::point("effect.released");
                 self.orders.done(row).await
             }
             Effect::Tell { from, to, provider_user_id } => {

@@ -169,18 +169,19 @@ impl Peers {
         Ok(())
     }
 
-    /// Moves the time to another window.
+    /// Moves the time to another window; what is only held stays held `until` then.
     pub async fn move_to(
         &self,
         order: &Order,
         provider: ProviderId,
         window: Window,
+        until: Option<DateTime<Utc>>,
     ) -> Result<(), Error> {
         let request = MoveReservationRequest {
             order_id: order.id.to_string(),
             provider_id: provider.to_string(),
             window: Some(window.into()),
-            hold_expires_at: None,
+            hold_expires_at: until.map(timestamp),
         };
         self.reservations.clone().move_reservation(request).await?;
         Ok(())

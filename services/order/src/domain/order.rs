@@ -141,6 +141,14 @@ impl Order {
         }
     }
 
+    /// How long a provider's time is held for an order that asks for `window`: until the request would expire. The
+    /// order frees it earlier itself, after the money; a hold that lapsed first could go to another while the customer
+    /// still pays.
+    pub fn hold_until(&self, window: &Window, timing: &Timing) -> DateTime<Utc> {
+        let latest = (window.start + Duration::days(1)).min(window.end);
+        latest.min(self.hold_expires_at + seconds(timing.request_s)).max(self.hold_expires_at)
+    }
+
     /// When the time for reviews is over.
     pub fn reviews_end(&self, timing: &Timing) -> Option<DateTime<Utc>> {
         self.progress.completed_at.map(|at| at + seconds(timing.review_s))

@@ -5,7 +5,7 @@ use crate::{
     town::{Town, acting_as, booking, keyed, metadata, on_each_backend, reason},
 };
 use chrono::Duration;
-use kit::{Role, testing::somebody};
+use kit::{Role, testing::somebody, time::timestamp};
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
 use tonic::{Code, Status};
 use uuid::Uuid;
@@ -85,6 +85,9 @@ async fn a_booking_holds_authorises_and_asks_the_provider() {
         assert_eq!(order.provider_user_id, town.provider.user_id.to_string());
         assert_eq!(town.script.money(&order.id).authorized, 10_000);
         assert_eq!(town.script.slots(&order.id), [(town.profile.to_string(), false)]);
+        let key = (order.id.clone(), town.profile.to_string());
+        let until = town.script.with(|memory| memory.held_until[&key]);
+        assert_eq!(order.ends_at, Some(timestamp(until)), "held as long as the provider is asked");
         let created = town.until_fact(&order.id, "order.created").await;
         assert_eq!(created.to(), OrderState::Requested);
         assert_eq!(town.witness.kinds(&order.id), ["order.created"]);

@@ -50,8 +50,10 @@ async fn an_order_lives_from_the_booking_to_the_end() {
             "close",
         ];
         assert_eq!(actions, expected);
-        let told = town.script.with(|memory| memory.told[&id].clone());
-        assert!(told.contains(&OrderState::Completed.into()), "the vertical was told: {told:?}");
+        town.until_script("the vertical was told", |script| {
+            script.with(|memory| memory.told[&id].contains(&OrderState::Completed.into()))
+        })
+        .await;
     })
     .await;
 }

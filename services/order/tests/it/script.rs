@@ -46,6 +46,8 @@ pub struct Memory {
     pub calls: Vec<&'static str>,
     /// Time by order and provider: its start, and whether it is confirmed.
     pub slots: BTreeMap<(String, String), (DateTime<Utc>, bool)>,
+    /// When the time lapses that is only held.
+    pub held_until: BTreeMap<(String, String), DateTime<Utc>>,
     pub released: BTreeSet<(String, String)>,
     /// Accounts of providers.
     pub accounts: HashMap<String, Uuid>,

@@ -144,9 +144,12 @@ async fn an_assignment_that_is_given_up_goes_to_another() {
             (OrderState::Assigned, other.user_id.to_string())
         );
         assert_ne!(order.start_code, code, "each assignment has a code of its own");
-        assert_eq!(town.script.slots(&order.id).len(), 1, "the first provider is free");
-        let told = town.script.with(|memory| memory.told[&order.id].clone());
-        assert!(told.contains(&OrderState::Searching.into()), "the vertical knows");
+        town.until_script("the first provider is free, and the vertical knows", |script| {
+            let searching = i32::from(OrderState::Searching);
+            let told = script.with(|memory| memory.told[&order.id].contains(&searching));
+            told && script.slots(&order.id).len() == 1
+        })
+        .await;
     })
     .await;
 }

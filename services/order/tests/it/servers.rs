@@ -31,6 +31,7 @@ impl ReservationService for Provider {
         let request = request.into_inner();
         let start = moment("start", request.window.unwrap().start.as_ref()).unwrap();
         let (order, profile) = (request.order_id, request.provider_id);
+        let until = moment("until", request.hold_expires_at.as_ref()).unwrap();
         let held = self.0.play("hold", |memory| {
             let key = (order.clone(), profile.clone());
             if memory.released.contains(&key) {
@@ -42,7 +43,8 @@ impl ReservationService for Provider {
             if memory.slots.iter().any(taken) {
                 return Err(refusal(Code::AlreadyExists, "SLOT_TAKEN"));
             }
-            memory.slots.entry(key).or_insert((start, false));
+            memory.slots.entry(key.clone()).or_insert((start, false));
+            memory.held_until.insert(key, until);
             Ok(provider::HoldReservationResponse {
                 reservation_id: uuid::Uuid::new_v4().to_string(),
                 provider_user_id: account(memory, &profile),
