@@ -118,6 +118,8 @@ fn malformed_messages_are_refused() {
         b"\x0A\x01\xFF",
         b"\x22\x02\x0A\x05",
         b"\xA5\x06\0",
+        // A message in two parts, neither of which is one.
+        b"\x22\x01\x10\x22\x01\x10",
     ] {
         assert!(matches!(refused("Tree", wire), WireError::Malformed(_)), "{wire:02x?}");
     }

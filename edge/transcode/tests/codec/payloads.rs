@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use base64::Engine as _;
+use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
 /// A message in its ProtoJSON form.
 pub struct Payload {
@@ -16,10 +17,24 @@ pub struct Payload {
     pub json: String,
 }
 
+/// The test schema, part of the program so that it runs from anywhere.
+struct Source;
+
+impl FileResolver for Source {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        match name {
+            "codec.proto" => File::from_source(name, include_str!("../proto/codec.proto")),
+            _ => Err(protox::Error::file_not_found(name)),
+        }
+    }
+}
+
 /// The test schema as a serialised descriptor set.
 pub fn descriptors() -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proto");
-    let mut compiler = protox::Compiler::new([folder]).expect("the folder is there");
+    let mut files = ChainFileResolver::new();
+    files.add(Source);
+    files.add(GoogleFileResolver::new());
+    let mut compiler = protox::Compiler::with_file_resolver(files);
     compiler.include_imports(true).include_source_info(true);
     compiler.open_file("codec.proto").expect("the schema compiles");
     compiler.encode_file_descriptor_set()

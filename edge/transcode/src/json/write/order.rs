@@ -151,6 +151,8 @@ impl Order<'_> {
                 _ => wire::delimited(&mut value)?,
             };
             if parts.len() > 1 {
+                // Two halves of a field are no field, although they would join to one.
+                Records::new(content).try_for_each(|record| record.map(drop))?;
                 joined.extend_from_slice(content);
             }
         }
