@@ -56,16 +56,9 @@ impl Edge {
 
     /// An edge with this configuration, ready.
     pub async fn with(config: Config) -> Self {
-        let world = World::new(Backend::Sqlite).await;
-        let fakes = Fakes::default();
-        fakes.install(&world.host);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let host = world.host.of("edge");
         let is_plain = config.tls_cert.is_none();
-        let serving = tokio::spawn(async move { edge::start(&host, listener, config).await });
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let edge = Self { world, fakes, address, serving, client };
+        let edge = Self::alone(config).await;
+        edge.fakes.install(&edge.world.host);
         // This client speaks no TLS.
         if is_plain {
             eventually("readiness", async || {
@@ -74,6 +67,18 @@ impl Edge {
             .await;
         }
         edge
+    }
+
+    /// An edge whose services have not started.
+    pub async fn alone(config: Config) -> Self {
+        let world = World::new(Backend::Sqlite).await;
+        let fakes = Fakes::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let host = world.host.of("edge");
+        let serving = tokio::spawn(async move { edge::start(&host, listener, config).await });
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { world, fakes, address, serving, client }
     }
 
     /// The URL of a path.

@@ -1,7 +1,9 @@
 //! What the edge serves of its own.
 
 use crate::fixture::{Edge, REGISTRATION, customer};
+use edge::Config;
 use http::StatusCode;
+use kit::testing::eventually;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -137,4 +139,28 @@ async fn the_documentation_is_sent_compressed() {
     tokio::io::AsyncWriteExt::write_all(&mut decoder, &zipped.body).await.unwrap();
     tokio::io::AsyncWriteExt::shutdown(&mut decoder).await.unwrap();
     assert_eq!(decoder.into_inner(), plain.body);
+}
+
+#[tokio::test]
+async fn readiness_waits_for_services_and_ends_before_the_edge() {
+    let edge = Edge::alone(Config { notice_ms: 30_000, ..Config::default() }).await;
+    let answer = edge.get("/readyz").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.json()["status"], "starting");
+    assert_eq!(edge.get("/healthz").await.status, StatusCode::OK);
+    let answer = edge.get_as(customer(), "/v1/me").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    edge.fakes.install(&edge.world.host);
+    eventually("readiness", async || {
+        (edge.get("/readyz").await.status == StatusCode::OK).then_some(())
+    })
+    .await;
+    edge.world.host.stop_token().cancel();
+    eventually("the notice", async || {
+        (edge.get("/readyz").await.json()["status"] == "stopping").then_some(())
+    })
+    .await;
+    // Load balancers have not noticed yet: requests still come and are served.
+    assert_eq!(edge.get_as(customer(), "/v1/me").await.status, StatusCode::OK);
+    edge.serving.abort();
 }
