@@ -92,3 +92,137 @@ fn repeated(intent: &Intent, same: &Attempt, ask: &Ask) -> Result<Decision, Erro
         | attempt::State::Released => Decision::Answer(same.id),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Decision as D, *};
+    use attempt::State as A;
+    use intent::State as I;
+    use kit::Id;
+    use uuid::Uuid;
+
+    const CARD: MethodId = Id::from_uuid(Uuid::from_u128(7));
+    const OTHER: MethodId = Id::from_uuid(Uuid::from_u128(8));
+    const FIRST: AttemptId = Id::from_uuid(Uuid::from_u128(1));
+
+    fn intent(state: I) -> Intent {
+        let now = kit::testing::start();
+        Intent {
+            id: Id::from_uuid(Uuid::from_u128(2)),
+            order_id: Id::from_uuid(Uuid::from_u128(3)),
+            customer_id: Some(Id::from_uuid(Uuid::from_u128(4))),
+            currency: "EUR".into(),
+            amount: 100,
+            authorized: 0,
+            captured: 0,
+            refunded: 0,
+            state,
+            method_id: None,
+            frozen: false,
+            closed_reason: String::new(),
+            version: 1,
+            event_seq: 0,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    fn first(state: A) -> Attempt {
+        let intent = intent(I::Open);
+        Attempt {
+            id: FIRST,
+            intent_id: intent.id,
+            kind: attempt::Kind::Authorize,
+            key: "first".into(),
+            confirm_key: String::new(),
+            charge_id: None,
+            method_id: Some(CARD),
+            amount: 100,
+            state,
+            reason: String::new(),
+            note: String::new(),
+            confirmation_url: String::new(),
+            fee: 0,
+            tries: 0,
+            deadline_at: intent.created_at,
+            created_at: intent.created_at,
+            updated_at: intent.created_at,
+        }
+    }
+
+    fn ask(key: &str, method: Option<MethodId>, confirmation: &str) -> Ask {
+        Ask {
+            customer: Id::from_uuid(Uuid::from_u128(4)),
+            amount: 100,
+            currency: "EUR".into(),
+            method,
+            key: key.into(),
+            confirmation: confirmation.into(),
+        }
+    }
+
+    fn check(state: I, attempt: Option<A>, ask: &Ask, expected: Result<D, &str>) {
+        let attempts: Vec<_> = attempt.map(first).into_iter().collect();
+        let decision = decide(&intent(state), &attempts, ask);
+        let decision = decision.map_err(|error| kit::error::reason(&error.into()));
+        assert_eq!(decision, expected.map_err(str::to_owned), "{state:?} {attempt:?} {}", ask.key);
+    }
+
+    #[test]
+    fn the_same_key_never_begins_again() {
+        let again = ask("first", None, "");
+        for (attempt, expected) in [
+            (A::Unknown, D::Query(FIRST)),
+            (A::Pending, D::Query(FIRST)),
+            (A::ConfirmationRequired, D::Answer(FIRST)),
+            (A::Failed, D::Answer(FIRST)),
+            (A::Abandoned, D::Answer(FIRST)),
+            (A::Returned, D::Answer(FIRST)),
+        ] {
+            check(I::Open, Some(attempt), &again, Ok(expected));
+            check(I::Closed, Some(attempt), &again, Err("PAYMENT_CLOSED"));
+        }
+        check(I::Authorized, Some(A::Succeeded), &again, Ok(D::Answer(FIRST)));
+        check(I::Captured, Some(A::Succeeded), &again, Ok(D::Answer(FIRST)));
+        let confirms = ask("first", None, "code");
+        check(I::Open, Some(A::ConfirmationRequired), &confirms, Ok(D::Confirm(FIRST)));
+        let mut more = ask("first", None, "");
+        more.amount = 101;
+        check(I::Open, Some(A::Unknown), &more, Err("IDEMPOTENCY_KEY_REUSED"));
+    }
+
+    #[test]
+    fn another_key_begins_only_when_nothing_is_open() {
+        let other = ask("second", Some(OTHER), "");
+        let begin = || D::Begin { instead_of: None };
+        check(I::Open, None, &other, Ok(begin()));
+        check(I::MethodSaved, None, &other, Ok(begin()));
+        for over in [A::Failed, A::Abandoned, A::Returning, A::Returned] {
+            check(I::Open, Some(over), &other, Ok(begin()));
+        }
+        for open in [A::Unknown, A::Pending] {
+            check(I::Open, Some(open), &other, Ok(D::Query(FIRST)));
+        }
+        let waits = Some(A::ConfirmationRequired);
+        check(I::Open, waits, &other, Ok(D::Begin { instead_of: Some(FIRST) }));
+        check(I::Open, waits, &ask("second", Some(CARD), ""), Ok(D::Answer(FIRST)));
+        check(I::Open, waits, &ask("second", None, ""), Ok(D::Answer(FIRST)));
+        check(I::Open, waits, &ask("second", None, "code"), Ok(D::Confirm(FIRST)));
+        check(I::Authorized, Some(A::Succeeded), &other, Ok(D::Authorized));
+        check(I::Captured, Some(A::Succeeded), &other, Err("PAYMENT_STATE"));
+        check(I::Closed, None, &other, Err("PAYMENT_CLOSED"));
+    }
+
+    #[test]
+    fn what_contradicts_the_payment_is_refused() {
+        let mut more = ask("second", None, "");
+        more.amount = 101;
+        check(I::Authorized, Some(A::Succeeded), &more, Err("PAYMENT_STATE"));
+        let mut dollars = ask("second", None, "");
+        dollars.currency = "USD".into();
+        check(I::Open, None, &dollars, Err("INVALID_ARGUMENT"));
+        let mut stranger = ask("first", None, "");
+        stranger.customer = Id::from_uuid(Uuid::from_u128(99));
+        check(I::Open, Some(A::Succeeded), &stranger, Err("PAYMENT_STATE"));
+    }
+}

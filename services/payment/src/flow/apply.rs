@@ -162,6 +162,7 @@ async fn captured(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(),
         // The refund sets the amount aside in the row, so that it has to be there.
         *intent = intents::save(tx, intent.clone()).await?;
         refund::open(tx, intent, "void", capture.amount, "CLOSED").await?;
+        timers::schedule(tx, SETTLE, intent.id.uuid(), tx.now()).await?;
     } else if let (Some(provider), Some(user)) = (capture.provider_id, capture.provider_user_id)
         && capture.payable > 0
     {

@@ -10,7 +10,7 @@ use crate::{
     psp::{Answer, Cancelled, Card, Charge, Step, Unanswered},
     repository::methods,
 };
-use kit::context::Context;
+use kit::{context::Context, crash};
 use std::future::Future;
 
 impl Payments {
@@ -32,7 +32,10 @@ impl Payments {
 
     /// As [`Payments::ask`], when the card's token is at hand.
     pub(super) async fn ask_with(&self, intent: &Intent, attempt: &Attempt, token: &str) -> Answer {
-        match self.patiently(self.send(intent, attempt, token)).await {
+        crash::point("payment.asking");
+        let answer = self.patiently(self.send(intent, attempt, token)).await;
+        crash::point("payment.answered");
+        match answer {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::warn!(%error, attempt.id = %attempt.id, "no answer to a request for payment");

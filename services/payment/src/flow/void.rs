@@ -1,6 +1,6 @@
 //! Giving everything back, and keeping the payment closed for whatever still arrives.
 
-use super::{NO_CURRENCY, Payments, SETTLE, new_intent, refund};
+use super::{NO_CURRENCY, Payments, SETTLE, authorize::locked, new_intent, refund};
 use crate::{
     domain::{
         Error,
@@ -26,14 +26,9 @@ impl Payments {
 }
 
 async fn close(tx: &Tx, order: OrderId, reason: String) -> Result<IntentId, Error> {
-    let mut tombstone = new_intent(tx, order, None, NO_CURRENCY);
-    tombstone.state = tombstone.state.transition(intent::Event::Close)?;
-    tombstone.closed_reason.clone_from(&reason);
-    let Some(mut intent) = intents::lock_order(tx, order).await? else {
-        if intents::insert(tx, &tombstone).await? {
-            return Ok(tombstone.id);
-        }
-        return Err(Error::Raced);
+    let mut intent = match intents::lock_order(tx, order).await? {
+        Some(intent) => intent,
+        None => closed_from_the_start(tx, order, &reason).await?,
     };
     if intent.state == intent::State::Closed {
         return Ok(intent.id);
@@ -52,6 +47,17 @@ async fn close(tx: &Tx, order: OrderId, reason: String) -> Result<IntentId, Erro
     }
     timers::schedule(tx, SETTLE, intent.id.uuid(), tx.now()).await?;
     Ok(intents::save(tx, intent).await?.id)
+}
+
+/// Closes an order that never paid, so that it never will; somebody who was first is found after all.
+async fn closed_from_the_start(tx: &Tx, order: OrderId, reason: &str) -> Result<Intent, Error> {
+    let mut tombstone = new_intent(tx, order, None, NO_CURRENCY);
+    tombstone.state = tombstone.state.transition(intent::Event::Close)?;
+    reason.clone_into(&mut tombstone.closed_reason);
+    match intents::insert(tx, &tombstone).await? {
+        true => Ok(tombstone),
+        false => locked(tx, order).await,
+    }
 }
 
 /// Gives up every charge: those with an outcome are freed, the others as soon as they have one.

@@ -42,15 +42,9 @@ pub async fn save(tx: &Tx, mut intent: Intent) -> Result<Intent, Error> {
 }
 
 /// Marks a payment and its first attempt authorised in as few statements as can be, provided that nobody touched them.
+/// The payment comes first, as everywhere: whoever holds its row may touch what hangs on it.
 pub async fn authorize_first(tx: &Tx, intent: &Intent, attempt: AttemptId) -> Result<(), Error> {
     let now = tx.now();
-    let answered = attempt::Entity::update_many()
-        .col_expr(attempt::Column::State, Expr::value(crate::domain::attempt::State::Succeeded))
-        .col_expr(attempt::Column::UpdatedAt, Expr::value(now))
-        .filter(attempt::Column::Id.eq(attempt))
-        .filter(attempt::Column::State.eq(crate::domain::attempt::State::Unknown))
-        .exec(&**tx)
-        .await?;
     let authorized = intent::Entity::update_many()
         .col_expr(intent::Column::State, Expr::value(State::Authorized))
         .col_expr(intent::Column::Authorized, Expr::col(intent::Column::Amount))
@@ -59,6 +53,13 @@ pub async fn authorize_first(tx: &Tx, intent: &Intent, attempt: AttemptId) -> Re
         .col_expr(intent::Column::UpdatedAt, Expr::value(now))
         .filter(intent::Column::Id.eq(intent.id))
         .filter(intent::Column::Version.eq(intent.version))
+        .exec(&**tx)
+        .await?;
+    let answered = attempt::Entity::update_many()
+        .col_expr(attempt::Column::State, Expr::value(crate::domain::attempt::State::Succeeded))
+        .col_expr(attempt::Column::UpdatedAt, Expr::value(now))
+        .filter(attempt::Column::Id.eq(attempt))
+        .filter(attempt::Column::State.eq(crate::domain::attempt::State::Unknown))
         .exec(&**tx)
         .await?;
     if answered.rows_affected == 1 && authorized.rows_affected == 1 {

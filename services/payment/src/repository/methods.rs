@@ -4,11 +4,18 @@ use crate::{
     domain::Error,
     entity::{Method, MethodId, UserId, method},
 };
-use kit::Tx;
-use sea_orm::{IntoActiveModel, QueryOrder, entity::prelude::*, sea_query::ExprTrait};
+use kit::{Tx, db::violates};
+use sea_orm::{
+    IntoActiveModel, QueryOrder,
+    entity::prelude::*,
+    sea_query::{ExprTrait, OnConflict},
+};
 
 /// Most payment methods of a customer.
 pub const MOST: usize = 20;
+
+/// The index that allows a customer one default.
+const ONE_DEFAULT: &str = "payment_methods_one_default";
 
 /// The method an order is charged to: the one named, or the customer's default.
 pub async fn chargeable(
@@ -52,8 +59,23 @@ pub async fn insert(tx: &Tx, mut new: Method) -> Result<Method, Error> {
     new.is_default |= others.is_empty();
     if new.is_default {
         clear_default(tx, new.customer_id).await?;
+        if insert_unless_taken(tx, &new).await? {
+            return Ok(new);
+        }
+        // Another call saved its default at the same time.
+        new.is_default = false;
     }
-    Ok(new.into_active_model().insert(&**tx).await?)
+    insert_unless_taken(tx, &new).await?;
+    Ok(new)
+}
+
+/// False when the customer has a default already and this is to be one.
+async fn insert_unless_taken(tx: &Tx, new: &Method) -> Result<bool, Error> {
+    let inserted = method::Entity::insert(new.clone().into_active_model())
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(&**tx)
+        .await?;
+    Ok(inserted > 0)
 }
 
 /// Makes a method the default.
@@ -103,7 +125,11 @@ fn of(customer: UserId) -> Select<method::Entity> {
 async fn save(tx: &Tx, mut method: Method) -> Result<Method, Error> {
     method.version += 1;
     method.updated_at = tx.now();
-    Ok(method.into_active_model().reset_all().update(&**tx).await?)
+    let saved = method.into_active_model().reset_all().update(&**tx).await;
+    saved.map_err(|error| match violates(&error, ONE_DEFAULT, "payment_methods.customer_id") {
+        true => Error::Raced,
+        false => error.into(),
+    })
 }
 
 async fn clear_default(tx: &Tx, customer: UserId) -> Result<(), Error> {

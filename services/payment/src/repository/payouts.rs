@@ -81,11 +81,11 @@ pub async fn list(
     Ok(query.order_by_desc(payout::Column::Id).limit(page.rows_to_read()).all(db).await?)
 }
 
-/// Sum of a provider's payouts that are still to be paid.
+/// Sum of a provider's payouts that are still to be paid, less what those on their way keep back.
 pub async fn unpaid(tx: &Tx, provider: ProviderId, currency: &str) -> Result<i64, Error> {
     let sum: Option<i64> = payout::Entity::find()
         .select_only()
-        .expr(Expr::cust("CAST(SUM(amount) AS BIGINT)"))
+        .expr(Expr::cust("CAST(SUM(amount - recovered) AS BIGINT)"))
         .filter(payout::Column::ProviderId.eq(provider))
         .filter(payout::Column::Currency.eq(currency))
         .filter(payout::Column::State.is_in([

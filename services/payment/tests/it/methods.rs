@@ -1,6 +1,7 @@
 //! Saved payment methods, and who sees which payment.
 
 use crate::shop::{Shop, on_each_backend, reason};
+use futures::future::join_all;
 use kit::{
     Role, Subject, outbox,
     testing::{acting_as, eventually, somebody},
@@ -81,6 +82,20 @@ async fn methods_are_saved_once_a_key_and_bounded() {
         }
         let more = save(&shop, me, "tok_ok", false, None).await;
         assert_eq!(reason(more), "PAYMENT_METHOD_LIMIT");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn methods_saved_at_the_same_time_leave_one_default() {
+    on_each_backend(|shop| async move {
+        let (shop, me) = (&shop, shop.customer);
+        let saves = (0..10).map(|n| save(shop, me, "tok_ok", n % 2 == 0, None));
+        for saved in join_all(saves).await {
+            saved.unwrap();
+        }
+        let methods = list(shop, me).await;
+        assert_eq!((methods.len(), methods.iter().filter(|it| it.default).count()), (10, 1));
     })
     .await;
 }
