@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Somebody does something with an order, and it is allowed.
-async fn act(person: &Person, order: &str, action: &str, body: Value) -> Value {
+pub async fn act(person: &Person, order: &str, action: &str, body: Value) -> Value {
     let answer = person.client.post(&format!("/v1/orders/{order}:{action}"), body).await.unwrap();
     assert!(answer.status.is_success(), "{action}: {} {}", answer.status, answer.body);
     answer.body
@@ -23,12 +23,12 @@ fn state(order: &Value) -> &str {
 }
 
 /// Tomorrow at noon.
-fn noon(mesh: &Mesh) -> DateTime<Utc> {
+pub fn noon(mesh: &Mesh) -> DateTime<Utc> {
     mesh.clock.now() + Duration::hours(27)
 }
 
 /// What was left to do on the checklist is done.
-async fn clean(provider: &Person, order: &str) {
+pub async fn clean(provider: &Person, order: &str) {
     let path = format!("/v1/orders/{order}/checklist");
     let checklist = provider.client.get(&path).await.unwrap().ok().unwrap();
     let items: Vec<Value> = checklist["items"]
@@ -47,7 +47,7 @@ async fn clean(provider: &Person, order: &str) {
 }
 
 /// From the provider's yes to the work under way, at the time of the appointment.
-async fn until_work_begins(
+pub async fn until_work_begins(
     mesh: &Mesh,
     customer: &Person,
     provider: &Provider,

@@ -70,13 +70,14 @@ impl DbConfig {
 pub struct Tx {
     transaction: Arc<DatabaseTransaction>,
     clock: Clock,
+    now: DateTime<Utc>,
     left: Arc<Mutex<Left>>,
 }
 
 impl Tx {
-    /// The time to write into rows.
-    pub fn now(&self) -> DateTime<Utc> {
-        self.clock.now()
+    /// The time to write into rows: when the transaction began, the same for all of them.
+    pub const fn now(&self) -> DateTime<Utc> {
+        self.now
     }
 
     /// The service's clock, for new ids.
@@ -186,7 +187,9 @@ impl Db {
         let transaction =
             Arc::new(self.connection.begin_with_options(options).await.map_err(Error::from)?);
         let left = Arc::<Mutex<Left>>::default();
-        let tx = Tx { transaction: transaction.clone(), clock: self.clock, left: left.clone() };
+        let now = self.clock.now();
+        let tx =
+            Tx { transaction: transaction.clone(), clock: self.clock, now, left: left.clone() };
         let result = work(tx).await;
         let Some(transaction) = Arc::into_inner(transaction) else {
             return Err(Error::internal("a transaction outlived its work").into());

@@ -10,6 +10,7 @@ pub mod caller;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod crash;
 pub mod db;
 pub mod details;
 pub mod error;

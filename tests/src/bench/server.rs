@@ -46,7 +46,8 @@ impl Server {
             command.args(["--database-url", url]);
         }
         // The load comes from one address and few accounts: limits on them are not what is measured.
-        command.env("QS_EDGE__RATE_LIMITS", "false").env("QS_LOG", "warn");
+        command.env("QS_EDGE__CLIENT_PER_MINUTE", "0").env("QS_EDGE__ACCOUNT_PER_MINUTE", "0");
+        command.env("QS_EDGE__ACCESS_LOG", "false").env("QS_LOG", "warn");
         let begun = Instant::now();
         let mut process = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let stdout = process.stdout.take().context("no output")?;

@@ -1,1 +1,0 @@
-//! The real program: started as a process, spoken to over sockets, killed.
