@@ -67,7 +67,10 @@ impl Drop for Process {
 
 /// Sees every fact, and that the facts of an order count up without a gap.
 #[derive(Default)]
-pub struct Witness(Mutex<HashMap<Uuid, Vec<(i64, String, pb::OrderEvent)>>>);
+pub struct Witness(Mutex<HashMap<Uuid, Vec<Seen>>>);
+
+/// A fact: its number, its kind and its data.
+type Seen = (i64, String, pb::OrderEvent);
 
 #[async_trait]
 impl Consumer for Witness {
