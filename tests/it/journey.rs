@@ -53,7 +53,10 @@ pub async fn until_work_begins(
     provider: &Provider,
     order: &str,
 ) -> (Person, Person) {
-    assert_eq!(state(&act(&provider.person, order, "accept", json!({})).await), "ORDER_STATE_ASSIGNED");
+    assert_eq!(
+        state(&act(&provider.person, order, "accept", json!({})).await),
+        "ORDER_STATE_ASSIGNED"
+    );
     mesh.clock.advance(noon(mesh) - mesh.clock.now() - Duration::minutes(30));
     let (customer, cleaner) = (mesh.again(customer).await, mesh.again(&provider.person).await);
     act(&cleaner, order, "depart", json!({})).await;
@@ -140,9 +143,9 @@ async fn twenty_who_want_one_slot(backend: Backend) {
             quotes.push((customer.clone(), text(&quote, "id").unwrap()));
         }
     }
-    let bookings = quotes.iter().map(|(customer, quote)| {
-        customer.client.post("/v1/orders", json!({ "quote_id": quote }))
-    });
+    let bookings = quotes
+        .iter()
+        .map(|(customer, quote)| customer.client.post("/v1/orders", json!({ "quote_id": quote })));
     let answers = futures::future::join_all(bookings).await;
     let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
     let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
@@ -163,9 +166,8 @@ async fn one_key_one_order(backend: Backend) {
     let quote = customer.client.post("/v1/quotes", request).await.unwrap().ok().unwrap();
     let body = json!({ "quote_id": quote["id"] });
     let key = [("idempotency-key", "once-and-only-once")];
-    let post = |body: Value| {
-        customer.client.send(http::Method::POST, "/v1/orders", Some(body), &key)
-    };
+    let post =
+        |body: Value| customer.client.send(http::Method::POST, "/v1/orders", Some(body), &key);
     let answers = futures::future::join_all((0..20).map(|_| post(body.clone()))).await;
     let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
     for answer in &answers {

@@ -51,7 +51,10 @@ fn a_floor_uses_only_what_is_below_it() {
     for domain in DOMAINS.iter().filter(|domain| root().join("services").join(domain).exists()) {
         let uses = dependencies(&format!("services/{domain}"));
         for other in DOMAINS.iter().filter(|other| *other != domain) {
-            assert!(!names(&uses, other), "{domain} uses {other}: services speak through contracts");
+            assert!(
+                !names(&uses, other),
+                "{domain} uses {other}: services speak through contracts"
+            );
         }
         assert!(!names(&uses, "edge") && !names(&uses, "quickserve"), "{domain} looks up");
     }

@@ -77,7 +77,13 @@ pub enum Command {
         #[command(subcommand)]
         command: Keys,
         /// Where the keys are.
-        #[arg(long, global = true, env = "QS_DATA_DIR", default_value = "data", value_name = "DIR")]
+        #[arg(
+            long,
+            global = true,
+            env = "QS_DATA_DIR",
+            default_value = "data",
+            value_name = "DIR"
+        )]
         data_dir: PathBuf,
     },
     /// Makes an account that runs the marketplace. The password is read from QS_OPERATOR_PASSWORD.

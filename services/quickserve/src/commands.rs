@@ -26,6 +26,7 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
         return Ok(transcode::cli::main(args));
     }
     let config = Config::load(cli.config.as_deref())?;
+    check_sections(&config)?;
     let mut observed: telemetry::TelemetryConfig = config.section("telemetry")?;
     if let Some(log) = cli.log {
         observed.log = log;
@@ -39,6 +40,13 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     guard.shutdown();
     done
+}
+
+/// A mistyped section stops the start, as a mistyped key does.
+fn check_sections(config: &Config) -> anyhow::Result<()> {
+    let services = Service::ALL.iter().map(|service| service.name());
+    let known: Vec<&str> = services.chain(["edge", "telemetry"]).collect();
+    Ok(config.check_sections(&known)?)
 }
 
 async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
@@ -122,7 +130,11 @@ async fn serve(plan: Plan) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let data_dir = plan.data_dir.clone();
-    let process = Process::start(plan).await?;
+    let process = tokio::select! {
+        started = Process::start(plan) => started?,
+        _ = interrupt.recv() => return Ok(ExitCode::from(130)),
+        _ = terminate.recv() => return Ok(ExitCode::from(143)),
+    };
     welcome(&process, &data_dir)?;
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -142,7 +154,10 @@ fn welcome(process: &Process, data_dir: &Path) -> anyhow::Result<()> {
     if let Some(address) = process.edge() {
         writeln!(out, "QuickServe is ready at http://{address}")?;
         writeln!(out, "  documentation  http://{address}/docs")?;
-        writeln!(out, "  health         http://{address}/readyz   metrics http://{address}/metrics")?;
+        writeln!(
+            out,
+            "  health         http://{address}/readyz   metrics http://{address}/metrics"
+        )?;
     }
     for (service, address) in process.grpc() {
         writeln!(out, "  gRPC           {address}  {service}")?;

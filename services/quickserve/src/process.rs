@@ -1,7 +1,7 @@
 //! A process: which services it runs, where it listens, how it stops.
 
 use crate::service::Service;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use kit::{
     Clock, Host,
     bus::LocalBus,
@@ -172,6 +172,12 @@ pub fn host(plan: &Plan) -> anyhow::Result<Host> {
 }
 
 fn settings(plan: &Plan) -> anyhow::Result<Settings> {
+    // Said here, because others would repeat the URL and a password in it.
+    if let Some(url) = &plan.database_url
+        && !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
+    {
+        bail!("the database URL does not start with postgres://");
+    }
     std::fs::create_dir_all(&plan.data_dir)
         .with_context(|| format!("the folder {} cannot be made", plan.data_dir.display()))?;
     let keys = |name: &str| keyring(&plan.data_dir.join("keys").join(name), &plan.clock);

@@ -11,7 +11,16 @@ pub fn print(results: &Results) {
     );
     println!(
         "{:<11} {:<11} {:<7} {:>9} {:>9} {:>9} {:>9} {:>8} {:>7} {:>9}",
-        "side", "scenario", "loop", "req/s", "p50 µs", "p90 µs", "p99 µs", "failed", "cpu µs", "ratio"
+        "side",
+        "scenario",
+        "loop",
+        "req/s",
+        "p50 µs",
+        "p90 µs",
+        "p99 µs",
+        "failed",
+        "cpu µs",
+        "ratio"
     );
     for row in &results.rows {
         let peer = results.rows.iter().find(|other| {

@@ -1,0 +1,303 @@
+//! The process dies, at every step of a booking and at any moment: what was begun is ended or undone, and nobody is
+//! charged without service.
+
+use super::{
+    people::People,
+    program::{Home, Program},
+};
+use crate::journey::{act, clean};
+use kit::testing::{Backend, eventually};
+use quickserve::demo::{self, CENTRE, text};
+use sea_orm::TryGetable;
+use serde_json::{Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A booking that stopped is taken up after a second; a provider may set out days ahead.
+const SOON: [(&str, &str); 2] =
+    [("QS_ORDER__TIMING__BOOKING_LEASE_S", "1"), ("QS_ORDER__TIMING__DEPARTURE_S", "864000")];
+
+/// Orders for which somebody is to work.
+const ALIVE: &str = "SELECT id FROM orders WHERE NOT booking AND state NOT IN ('PENDING_PAYMENT', 'EXPIRED', \
+                     'DECLINED', 'NO_PROVIDER', 'CANCELLED', 'ABORTED')";
+/// Orders for which a provider's time is taken.
+const HELD: &str = "SELECT order_id AS id FROM reservations WHERE state IN ('HOLD', 'CONFIRMED')";
+/// Orders for which the payment provider reserves or has taken money, once for each charge.
+const CHARGED: &str = "SELECT intents.order_id AS id FROM sandbox_charges \
+                       JOIN attempts ON attempts.id = sandbox_charges.reference \
+                       JOIN intents ON intents.id = attempts.intent_id \
+                       WHERE sandbox_charges.state IN ('AUTHORIZED', 'CAPTURED')";
+
+impl Home {
+    async fn column<T: TryGetable + Ord>(&self, service: &str, sql: &str) -> Vec<T> {
+        let rows = self.rows(service, sql).await;
+        let mut ids: Vec<T> = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+        ids.sort();
+        ids
+    }
+
+    /// What a process had taken up when it died is free again, as it is by itself half a minute later.
+    async fn leases_end(&self) {
+        for service in ["order", "payment", "provider"] {
+            self.rows(service, "UPDATE timers SET lease_until = NULL RETURNING kind").await;
+        }
+    }
+
+    async fn restart(&self, people: &People) -> (Program, People) {
+        self.leases_end().await;
+        let program = self.start_with(&SOON).await;
+        let people = people.at(&program);
+        (program, people)
+    }
+
+    /// Every order has time and money, and nothing else has.
+    async fn is_consistent(&self, people: &People) -> Vec<Uuid> {
+        let alive = eventually("orders, time and money agree", || async {
+            let alive: Vec<Uuid> = self.column("order", ALIVE).await;
+            let held: Vec<Uuid> = self.column("provider", HELD).await;
+            let charged: Vec<Uuid> = self.column("payment", CHARGED).await;
+            let unfinished = self
+                .rows("order", "SELECT id FROM orders WHERE booking AND state = 'PENDING_PAYMENT'");
+            let owed = self.rows("order", "SELECT order_id FROM effects").await.len();
+            let settled = unfinished.await.is_empty() && owed == 0;
+            (settled && alive == held && alive == charged).then_some(alive)
+        })
+        .await;
+        let balance = people.operator.client.get("/v1/ledger/trialBalance").await.unwrap();
+        let balance = balance.ok().unwrap();
+        assert_eq!(balance["balanced"], true, "{balance}");
+        alive
+    }
+}
+
+async fn first(backend: Backend) -> (Home, People) {
+    let home = Home::new(backend).await;
+    let program = home.start().await;
+    let people = People::settle(&home, &program).await;
+    program.stop().await;
+    (home, people)
+}
+
+impl People {
+    /// The order of a quote, once it is there.
+    async fn order_of(&self, quote: &str) -> Value {
+        eventually("the order is there", || async {
+            self.orders().await.into_iter().find(|order| order["quote_id"] == quote)
+        })
+        .await
+    }
+
+    /// Books, until there is a last word about it.
+    async fn book_again(&self, quote: &str) -> (u16, String) {
+        eventually("the booking has an answer", || async {
+            let answer = self.book(quote).await.unwrap();
+            let last = answer.status == 201 || answer.reason() == "QUOTE_USED";
+            last.then(|| (answer.status.as_u16(), answer.reason().to_owned()))
+        })
+        .await
+    }
+
+    /// Books at a program that dies at `point`.
+    async fn book_and_die(&self, program: Program, quote: &str, point: &str) {
+        let answer = self.book(quote).await;
+        assert!(answer.is_err(), "{point} was survived: {}", answer.unwrap().body);
+        let (status, log) = program.ended().await;
+        assert!(!status.success() && !log.contains("panicked"), "{point}: {status} {log}");
+    }
+}
+
+fn armed(point: &str) -> Vec<(&str, &str)> {
+    SOON.into_iter().chain([("QS_CRASH_AT", point)]).collect()
+}
+
+/// Dies at each point, and is gone on with: by the customer who asks again, or by itself.
+async fn each_step_is_gone_on_with(backend: Backend, points: &[&str]) {
+    let (home, people) = first(backend).await;
+    for (number, point) in points.iter().enumerate() {
+        let program = home.start_with(&armed(point)).await;
+        let armed = people.at(&program);
+        let quote = armed.quote(24 + 4 * i64::try_from(number).unwrap()).await;
+        armed.book_and_die(program, &quote, point).await;
+
+        let (_program, people) = home.restart(&people).await;
+        if number % 2 == 0 {
+            people.book_again(&quote).await;
+        }
+        let order = people.order_of(&quote).await;
+        assert_eq!(order["state"], "ORDER_STATE_REQUESTED", "{point}");
+        assert_eq!(home.is_consistent(&people).await.len(), number + 1, "{point}");
+        assert_eq!(people.book_again(&quote).await, (409, "QUOTE_USED".to_owned()));
+    }
+}
+
+/// Dies at each point of taking a refused booking back: nothing is left of it, and the price can be booked again.
+async fn each_step_back_is_gone_on_with(backend: Backend) {
+    let (home, people) = first(backend).await;
+    let points = ["booking.refused", "effect.voided", "effect.released"];
+    for (number, point) in points.into_iter().enumerate() {
+        let program = home.start_with(&armed(point)).await;
+        let armed = people.at(&program);
+        let quote = armed.quote(24 + 4 * i64::try_from(number).unwrap()).await;
+        let cards = armed.customer.client.get("/v1/paymentMethods").await.unwrap().ok().unwrap();
+        for card in cards["payment_methods"].as_array().unwrap() {
+            let path = format!("/v1/paymentMethods/{}", card["id"].as_str().unwrap());
+            let gone = armed.customer.client.send(http::Method::DELETE, &path, None, &[]).await;
+            gone.unwrap().ok().unwrap();
+        }
+        // The refusal may be told before what it owes is paid.
+        let answer = armed.book(&quote).await;
+        if let Ok(answer) = answer {
+            assert_eq!(answer.reason(), "PAYMENT_METHOD_NOT_FOUND", "{point}: {}", answer.body);
+        }
+        let (status, _) = program.ended().await;
+        assert!(!status.success(), "{point}: {status}");
+
+        let (_program, people) = home.restart(&people).await;
+        assert_eq!(home.is_consistent(&people).await.len(), number, "{point}");
+        assert_eq!(people.orders().await.len(), number, "{point}");
+        demo::add_card(&people.customer, "tok_ok").await.unwrap();
+        assert_eq!(people.book_again(&quote).await, (201, String::new()), "{point}");
+        assert_eq!(home.is_consistent(&people).await.len(), number + 1, "{point}");
+    }
+}
+
+/// Dies at each point of taking the money for work that is done: it is taken once, and paid out once.
+async fn money_is_taken_once(backend: Backend) {
+    let (home, people) = first(backend).await;
+    let points = ["payment.asking:2", "payment.answered:2", "effect.captured"];
+    for (number, point) in points.into_iter().enumerate() {
+        let program = home.start_with(&armed(point)).await;
+        let armed = people.at(&program);
+        let quote = armed.quote(24 + 4 * i64::try_from(number).unwrap()).await;
+        let order = armed.book(&quote).await.unwrap().ok().unwrap();
+        let id = text(&order, "id").unwrap();
+        work(&armed, &id).await;
+        // The process may die before it answers.
+        let path = format!("/v1/orders/{id}:acceptDelivery");
+        let _ = armed.customer.client.post(&path, json!({})).await;
+        let (status, _) = program.ended().await;
+        assert!(!status.success(), "{point}: {status}");
+
+        let (_program, people) = home.restart(&people).await;
+        let customer = &people.customer.client;
+        eventually("the money is taken", || async {
+            let order = customer.get(&format!("/v1/orders/{id}")).await.unwrap().ok().unwrap();
+            let done = order["state"] == "ORDER_STATE_COMPLETED";
+            (done && order["payment"]["state"] == "PAYMENT_STATE_CAPTURED").then_some(())
+        })
+        .await;
+        assert_eq!(home.is_consistent(&people).await.len(), number + 1, "{point}");
+        let taken = "SELECT captured FROM sandbox_charges WHERE captured = amount AND refunded = 0";
+        assert_eq!(home.rows("payment", taken).await.len(), number + 1, "{point}");
+        let provider = &people.provider.person.client;
+        let payouts = provider.get("/v1/payouts").await.unwrap().ok().unwrap();
+        assert_eq!(payouts["payouts"].as_array().unwrap().len(), number + 1, "{point}");
+    }
+}
+
+/// From the provider's yes to the delivery.
+async fn work(people: &People, order: &str) {
+    let provider = &people.provider.person;
+    act(provider, order, "accept", json!({})).await;
+    act(provider, order, "depart", json!({})).await;
+    let door = json!({ "position": { "lat": CENTRE.0, "lng": CENTRE.1 } });
+    act(provider, order, "arrive", door).await;
+    let path = format!("/v1/orders/{order}");
+    let seen = people.customer.client.get(&path).await.unwrap().ok().unwrap();
+    act(provider, order, "start", json!({ "start_code": seen["start_code"] })).await;
+    clean(provider, order).await;
+    act(provider, order, "deliver", json!({})).await;
+}
+
+/// Killed at any moment of a booking, a dozen times.
+async fn killed_at_any_moment(backend: Backend) {
+    const KILLS: u64 = 12;
+    let home = Home::new(backend).await;
+    let mut program = home.start_with(&SOON).await;
+    let settled = People::settle(&home, &program).await;
+    let mut quotes = Vec::new();
+    for number in 0..KILLS {
+        let people = settled.at(&program);
+        let quote = people.quote(24 + 4 * i64::try_from(number).unwrap()).await;
+        quotes.push(quote.clone());
+        let booking = tokio::spawn(async move { people.book(&quote).await });
+        // Not to wait for something: the moments are to be different ones.
+        tokio::time::sleep(Duration::from_millis(number * 7)).await;
+        program.kill();
+        let _ = booking.await.unwrap();
+        program = home.start_with(&SOON).await;
+    }
+    program.kill();
+    let (_program, people) = home.restart(&settled).await;
+    let survived = home.is_consistent(&people).await.len();
+    // Whatever did not get through can be booked now; whatever did cannot be booked twice.
+    let mut new = 0;
+    for quote in &quotes {
+        let (status, _) = people.book_again(quote).await;
+        new += usize::from(status == 201);
+        assert_eq!(people.order_of(quote).await["state"], "ORDER_STATE_REQUESTED");
+    }
+    assert_eq!(survived + new, quotes.len());
+    assert_eq!(home.is_consistent(&people).await.len(), quotes.len());
+}
+
+const BOOKING: [&str; 3] = ["booking.begun", "booking.held", "booking.finished"];
+const PAYMENT: [&str; 3] = ["payment.asking", "payment.answered", "booking.authorized"];
+
+mod on_sqlite {
+    use kit::testing::Backend::Sqlite;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_step_of_a_booking_is_gone_on_with() {
+        super::each_step_is_gone_on_with(Sqlite, &super::BOOKING).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_step_of_a_payment_is_gone_on_with() {
+        super::each_step_is_gone_on_with(Sqlite, &super::PAYMENT).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_step_back_is_gone_on_with() {
+        super::each_step_back_is_gone_on_with(Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn money_is_taken_once() {
+        super::money_is_taken_once(Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn killed_at_any_moment() {
+        super::killed_at_any_moment(Sqlite).await;
+    }
+}
+
+mod on_postgres {
+    use kit::testing::Backend::Postgres;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_step_of_a_booking_is_gone_on_with() {
+        super::each_step_is_gone_on_with(Postgres, &super::BOOKING).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_step_of_a_payment_is_gone_on_with() {
+        super::each_step_is_gone_on_with(Postgres, &super::PAYMENT).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_step_back_is_gone_on_with() {
+        super::each_step_back_is_gone_on_with(Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn money_is_taken_once() {
+        super::money_is_taken_once(Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn killed_at_any_moment() {
+        super::killed_at_any_moment(Postgres).await;
+    }
+}

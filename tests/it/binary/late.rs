@@ -1,0 +1,195 @@
+//! Money that arrives when it is too late, and money that is given back twice at once.
+
+use crate::{
+    journey::{act, clean, noon, until_work_begins},
+    mesh::Mesh,
+};
+use chrono::{DateTime, Duration, Utc};
+use http::Method;
+use kit::testing::{Backend, eventually};
+use quickserve::demo::{self, Person, text};
+use serde_json::{Value, json};
+
+/// The payment of an order, as an operator sees it.
+async fn payment(operator: &Person, order: &str) -> Value {
+    let listed = operator.client.get(&format!("/v1/payments?order_id={order}")).await.unwrap();
+    let listed = listed.ok().unwrap();
+    let id = text(&listed["payments"][0], "id").unwrap();
+    operator.client.get(&format!("/v1/payments/{id}")).await.unwrap().ok().unwrap()
+}
+
+async fn balanced(operator: &Person) {
+    let balance = operator.client.get("/v1/ledger/trialBalance").await.unwrap().ok().unwrap();
+    assert_eq!(balance["balanced"], true, "{balance}");
+}
+
+/// Where the charges stand that the payment provider holds.
+async fn charges(mesh: &Mesh) -> Vec<String> {
+    let config = mesh.process.host().of("payment").database_config();
+    let rows = super::program::rows(&config, "SELECT state FROM sandbox_charges").await;
+    rows.iter().map(|row| row.try_get("", "state").unwrap()).collect()
+}
+
+async fn book(mesh: &Mesh, person: &Person, provider: &str, start: DateTime<Utc>) -> Value {
+    let request = demo::quote_request(provider, start);
+    let quote = person.client.post("/v1/quotes", request).await.unwrap().ok().unwrap();
+    let order = json!({ "quote_id": quote["id"] });
+    let order = person.client.post("/v1/orders", order).await.unwrap().ok().unwrap();
+    assert!(mesh.clock.now() < start);
+    order
+}
+
+async fn a_success_after_the_hold_is_given_back(backend: Backend) {
+    let mesh = Mesh::start(backend).await;
+    let operator = mesh.operator().await;
+    let provider = mesh.cleaner(&operator, "bob").await;
+    let slow = demo::register(&mesh.client, "customer", "slow", "slow@test.example").await.unwrap();
+    demo::add_card(&slow, "tok_very_late").await.unwrap();
+    let quick = mesh.customer("quick").await;
+    let start = noon(&mesh);
+
+    let order = book(&mesh, &slow, &provider.provider_id, start).await;
+    assert_eq!(order["state"], "ORDER_STATE_PENDING_PAYMENT");
+    assert_eq!(order["payment"]["state"], "PAYMENT_STATE_PENDING");
+    let id = text(&order, "id").unwrap();
+    assert_eq!(charges(&mesh).await, ["PENDING"]);
+    // While it is held, nobody else gets the slot.
+    let request = demo::quote_request(&provider.provider_id, start);
+    let quote = quick.client.post("/v1/quotes", request).await.unwrap().ok().unwrap();
+    let taken = quick.client.post("/v1/orders", json!({ "quote_id": quote["id"] })).await.unwrap();
+    assert_eq!((taken.status.as_u16(), taken.reason()), (409, "SLOT_TAKEN"));
+
+    mesh.clock.advance(Duration::minutes(15));
+    let (slow, operator) = (mesh.again(&slow).await, mesh.again(&operator).await);
+    let see = async |what: &str, state: &str| {
+        eventually(what, || async {
+            let order = slow.client.get(&format!("/v1/orders/{id}")).await.unwrap().ok().unwrap();
+            (order["state"] == state).then_some(())
+        })
+        .await;
+    };
+    see("the hold runs out", "ORDER_STATE_EXPIRED").await;
+    eventually("the payment is closed", || async {
+        (payment(&operator, &id).await["state"] == "PAYMENT_STATE_CLOSED").then_some(())
+    })
+    .await;
+    let quick = mesh.again(&quick).await;
+    let other = eventually("the slot is free again", || async {
+        let request = demo::quote_request(&provider.provider_id, start);
+        let quote = quick.client.post("/v1/quotes", request).await.unwrap().ok().unwrap();
+        let body = json!({ "quote_id": quote["id"] });
+        let answer = quick.client.post("/v1/orders", body).await.unwrap();
+        (answer.status == 201).then_some(answer.body)
+    })
+    .await;
+    assert_eq!(other["state"], "ORDER_STATE_REQUESTED");
+
+    // Only now does the money of the first one come.
+    mesh.clock.advance(Duration::minutes(6));
+    eventually("the late success is given back", || async {
+        mesh.clock.advance(Duration::seconds(1));
+        let mut charges = charges(&mesh).await;
+        charges.sort();
+        (charges == ["AUTHORIZED", "VOIDED"]).then_some(())
+    })
+    .await;
+    let operator = mesh.again(&operator).await;
+    let late = payment(&operator, &id).await;
+    assert_eq!(late["state"], "PAYMENT_STATE_CLOSED", "{late}");
+    assert_eq!(minor_units(&late["captured"]), 0, "{late}");
+    let kept = payment(&operator, other["id"].as_str().unwrap()).await;
+    assert_eq!(kept["state"], "PAYMENT_STATE_AUTHORIZED", "{kept}");
+    balanced(&operator).await;
+    see("it stays as it was", "ORDER_STATE_EXPIRED").await;
+}
+
+fn minor_units(money: &Value) -> i64 {
+    money["minor_units"].as_str().unwrap_or("0").parse().unwrap()
+}
+
+async fn refunds_at_once_never_exceed_the_capture(backend: Backend) {
+    let mesh = Mesh::start(backend).await;
+    let operator = mesh.operator().await;
+    let (customer, provider) = (mesh.customer("alice").await, mesh.cleaner(&operator, "bob").await);
+    let order = demo::book(&customer, &provider, noon(&mesh)).await.unwrap();
+    let id = text(&order, "id").unwrap();
+    let (customer, cleaner) = until_work_begins(&mesh, &customer, &provider, &id).await;
+    clean(&cleaner, &id).await;
+    act(&cleaner, &id, "deliver", json!({})).await;
+    act(&customer, &id, "acceptDelivery", json!({})).await;
+    let operator = mesh.again(&operator).await;
+    let paid = eventually("the money is captured", || async {
+        let payment = payment(&operator, &id).await;
+        (payment["state"] == "PAYMENT_STATE_CAPTURED").then_some(payment)
+    })
+    .await;
+    let captured = minor_units(&paid["captured"]);
+    assert!(captured > 0, "{paid}");
+
+    // Two thirds, many times at once: it fits once.
+    let path = format!("/v1/payments/{}/refunds", paid["id"].as_str().unwrap());
+    let part = captured * 2 / 3;
+    let part = json!({ "currency": paid["captured"]["currency"], "minor_units": part.to_string() });
+    let body = json!({ "amount": part, "reason": "broken vase" });
+    let refund = async |key: String, body: Value| {
+        let key = [("idempotency-key", key.as_str())];
+        operator.client.send(Method::POST, &path, Some(body), &key).await.unwrap()
+    };
+    let answers = (0..6).map(|number| refund(format!("part-{number}"), body.clone()));
+    let answers = futures::future::join_all(answers).await;
+    let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!(count(201), 1, "{:?}", answers.iter().map(|it| &it.body).collect::<Vec<_>>());
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        assert_eq!(answer.reason(), "REFUND_EXCEEDS_CAPTURE", "{}", answer.body);
+    }
+    // All the rest, twice at once: there is only one rest.
+    let rest = json!({ "reason": "sorry" });
+    let (one, two) =
+        tokio::join!(refund("rest-1".into(), rest.clone()), refund("rest-2".into(), rest.clone()));
+    assert_eq!(
+        [&one, &two].iter().filter(|it| it.status == 201).count(),
+        1,
+        "{} {}",
+        one.body,
+        two.body
+    );
+    // A repetition finds what it did.
+    let first = if one.status == 201 { ("rest-1", one) } else { ("rest-2", two) };
+    let again = refund(first.0.into(), rest).await;
+    assert_eq!((again.status, &again.body["id"]), (first.1.status, &first.1.body["id"]));
+
+    let after = payment(&operator, &id).await;
+    assert_eq!(minor_units(&after["refunded"]), captured, "{after}");
+    let refunds: i64 =
+        after["refunds"].as_array().unwrap().iter().map(|it| minor_units(&it["amount"])).sum();
+    assert_eq!(refunds, captured, "{after}");
+    balanced(&operator).await;
+}
+
+mod on_sqlite {
+    use kit::testing::Backend::Sqlite;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_success_after_the_hold_is_given_back() {
+        super::a_success_after_the_hold_is_given_back(Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn refunds_at_once_never_exceed_the_capture() {
+        super::refunds_at_once_never_exceed_the_capture(Sqlite).await;
+    }
+}
+
+mod on_postgres {
+    use kit::testing::Backend::Postgres;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_success_after_the_hold_is_given_back() {
+        super::a_success_after_the_hold_is_given_back(Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn refunds_at_once_never_exceed_the_capture() {
+        super::refunds_at_once_never_exceed_the_capture(Postgres).await;
+    }
+}
