@@ -2,8 +2,9 @@
 
 use crate::{repeated, request, server::Server};
 use anyhow::Context;
-use chrono::{Duration, Utc};
+use chrono::Duration;
 use http::Method;
+use kit::Clock;
 use quickserve::{
     client::Client,
     demo::{self, Person, Provider},
@@ -83,7 +84,8 @@ impl World {
 
     /// A price for another slot each time; the answers are kept to be booked.
     fn post_quotes(&self) -> Scenario {
-        let (token, first) = (self.token.clone(), Utc::now() + Duration::hours(3));
+        let first = Clock::system().now() + Duration::hours(3);
+        let token = self.token.clone();
         let providers: Vec<String> =
             self.providers.iter().map(|provider| provider.provider_id.clone()).collect();
         let requests: Requests = Arc::new(move |number| {
