@@ -1,0 +1,41 @@
+//! Where a test has the process die: between the steps of what must survive it. Nothing of it is in a release build.
+
+/// Ends the process at once, as a kill does, when the variable `QS_CRASH_AT` names this point. `payment.asking:2` means
+/// the second time that the point is passed.
+#[inline]
+pub fn point(name: &str) {
+    #[cfg(debug_assertions)]
+    aim::pass(name);
+    #[cfg(not(debug_assertions))]
+    let _ = name;
+}
+
+#[cfg(debug_assertions)]
+mod aim {
+    use std::sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    struct Aim {
+        point: String,
+        /// Passes that are still to be survived, and the one that is not.
+        left: AtomicU32,
+    }
+
+    static AIM: LazyLock<Option<Aim>> =
+        LazyLock::new(|| parse(&std::env::var("QS_CRASH_AT").ok()?));
+
+    fn parse(text: &str) -> Option<Aim> {
+        let (point, pass) = text.split_once(':').unwrap_or((text, "1"));
+        Some(Aim { point: point.to_owned(), left: AtomicU32::new(pass.parse().ok()?) })
+    }
+
+    pub fn pass(name: &str) {
+        if let Some(aim) = AIM.as_ref().filter(|aim| aim.point == name)
+            && aim.left.fetch_sub(1, Ordering::Relaxed) == 1
+        {
+            std::process::abort();
+        }
+    }
+}
