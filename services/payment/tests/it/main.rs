@@ -4,6 +4,7 @@
 
 mod authorize;
 mod capture;
+mod hangup;
 mod ledger;
 mod methods;
 mod payouts;
