@@ -32,20 +32,33 @@ pub use config::Config;
 use crate::{core::Core, front::Front};
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
-/// Serves the outside on `listener` until the host stops, then drains for a bounded time.
-///
-/// # Errors
-/// When the configuration cannot be used: an origin or a certificate that is malformed.
-pub async fn start(host: &kit::Host, listener: TcpListener, config: Config) -> anyhow::Result<()> {
-    config.check()?;
-    let tls = tls::acceptor(&config)?;
-    let stop = host.stop_token();
-    let core = Arc::new(Core::new(host, config)?);
-    host.spawn(revocations::follow(host.clone(), core.health().clone()));
-    let front = Arc::new(Front::new(core)?);
-    listener::serve(listener, front, tls, stop).await;
-    Ok(())
+/// An edge whose configuration is found good.
+pub struct Edge {
+    front: Arc<Front>,
+    tls: Option<TlsAcceptor>,
+    stop: CancellationToken,
+}
+
+impl Edge {
+    /// An edge of `host`, before it listens.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used: an origin or a certificate that is malformed.
+    pub fn new(host: &kit::Host, config: Config) -> anyhow::Result<Self> {
+        config.check()?;
+        let tls = tls::acceptor(&config)?;
+        let core = Arc::new(Core::new(host, config)?);
+        host.spawn(revocations::follow(host.clone(), core.health().clone()));
+        Ok(Self { front: Arc::new(Front::new(core)?), tls, stop: host.stop_token() })
+    }
+
+    /// Serves the outside on `listener` until the host stops, then drains for a bounded time.
+    pub async fn serve(self, listener: TcpListener) {
+        listener::serve(listener, self.front, self.tls, self.stop).await;
+    }
 }
 
 /// The OpenAPI 3.1 document of every RPC that the outside can reach.

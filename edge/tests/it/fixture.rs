@@ -25,7 +25,7 @@ pub struct Edge {
     pub world: World,
     pub fakes: Fakes,
     pub address: SocketAddr,
-    pub serving: JoinHandle<anyhow::Result<()>>,
+    pub serving: JoinHandle<()>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -76,7 +76,8 @@ impl Edge {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let host = world.host.of("edge");
-        let serving = tokio::spawn(async move { edge::start(&host, listener, config).await });
+        let edge = edge::Edge::new(&host, config).unwrap();
+        let serving = tokio::spawn(edge.serve(listener));
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { world, fakes, address, serving, client }
     }

@@ -262,5 +262,5 @@ async fn an_open_stream_breaks_off_when_the_edge_stops() {
     let end = response.body_mut().frame().await;
     assert!(end.is_some_and(|frame| frame.is_err()), "it must not look like an end");
     let ended = tokio::time::timeout(Duration::from_secs(20), edge.serving).await;
-    ended.expect("the drain is bounded").unwrap().unwrap();
+    ended.expect("the drain is bounded").unwrap();
 }

@@ -161,9 +161,8 @@ async fn a_configuration_that_contradicts_itself_is_refused() {
         Config { read_deadline_ms: 0, ..Config::default() },
     ] {
         let world = kit::testing::World::new(kit::testing::Backend::Sqlite).await;
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let started = edge::start(&world.host.of("edge"), listener, config.clone()).await;
-        assert!(started.is_err(), "{config:?}");
+        let edge = edge::Edge::new(&world.host.of("edge"), config.clone());
+        assert!(edge.is_err(), "{config:?}");
     }
 }
 

@@ -74,7 +74,7 @@ impl Config {
             // The provider's errors surface only when a value is asked for: ask for all of them now.
             merged.extract::<Dict>().map_err(|error| ConfigError::File {
                 path: path.display().to_string(),
-                problem: error.kind.to_string(),
+                problem: without_source(&error.kind.to_string()),
             })?;
         }
         let variables = environment.filter_map(|(name, value)| {
@@ -174,6 +174,12 @@ fn read(path: &Path) -> Result<String, ConfigError> {
         path: path.display().to_string(),
         problem: error.to_string(),
     })
+}
+
+/// The words of a TOML error without the lines it quotes: a secret may be in them.
+fn without_source(text: &str) -> String {
+    let words = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('|'));
+    words.collect::<Vec<_>>().join(": ")
 }
 
 /// What is wrong, in words that carry no value: a password in the wrong place must not reach a log.

@@ -29,5 +29,5 @@ fn in_one_line(error: &anyhow::Error) -> String {
             line = format!("{line}: {cause}");
         }
     }
-    line.replace('\n', " ")
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -2,6 +2,7 @@
 
 use crate::service::Service;
 use anyhow::{Context, bail};
+use edge::Edge;
 use kit::{
     Clock, Host,
     bus::LocalBus,
@@ -57,7 +58,7 @@ pub struct Plan {
 pub struct Process {
     host: Host,
     stop: CancellationToken,
-    edge: Option<(SocketAddr, JoinHandle<anyhow::Result<()>>)>,
+    edge: Option<(SocketAddr, JoinHandle<()>)>,
     grpc: BTreeMap<&'static str, SocketAddr>,
     servers: Vec<JoinHandle<()>>,
 }
@@ -113,11 +114,9 @@ impl Process {
 
     async fn start_edge(&mut self, address: SocketAddr) -> anyhow::Result<()> {
         let host = self.host.of(EDGE);
-        let config = host.config()?;
+        let edge = Edge::new(&host, host.config()?)?;
         let listener = listen(address).await?;
-        let address = listener.local_addr()?;
-        let serving = tokio::spawn(async move { edge::start(&host, listener, config).await });
-        self.edge = Some((address, serving));
+        self.edge = Some((listener.local_addr()?, tokio::spawn(edge.serve(listener))));
         Ok(())
     }
 

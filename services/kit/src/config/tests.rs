@@ -128,3 +128,11 @@ fn secrets_are_masked_everywhere_and_numbers_must_be_quoted() {
         assert!(error.contains("`order.secret`") && !error.contains(unquoted), "{error}");
     }
 }
+
+#[test]
+fn a_file_that_is_not_toml_is_refused_without_quoting_it() {
+    let file = file("[order]\ncurrency = \"EUR\"\nsecret = \"hunter2\n");
+    let error = Config::merge(Some(file.path()), environment(&[])).err().unwrap().to_string();
+    assert!(error.contains("line 3") && !error.contains("hunter2"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
