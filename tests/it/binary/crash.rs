@@ -10,7 +10,7 @@ use kit::testing::{Backend, eventually};
 use quickserve::demo::{self, CENTRE, text};
 use sea_orm::TryGetable;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::Instant;
 use uuid::Uuid;
 
 /// A booking that stopped is taken up after a second; a provider may set out days ahead.
@@ -209,20 +209,23 @@ async fn work(people: &People, order: &str) {
     act(provider, order, "deliver", json!({})).await;
 }
 
-/// Killed at any moment of a booking, a dozen times.
+/// Killed at any moment of a booking, a dozen times: the moments are spread over the time that one takes.
 async fn killed_at_any_moment(backend: Backend) {
-    const KILLS: u64 = 12;
+    const KILLS: u32 = 12;
     let home = Home::new(backend).await;
     let mut program = home.start_with(&SOON).await;
     let settled = People::settle(&home, &program).await;
-    let mut quotes = Vec::new();
+    let mut quotes = vec![settled.quote(24).await];
+    let begun = Instant::now();
+    assert_eq!(settled.book(&quotes[0]).await.unwrap().status, 201);
+    let step = begun.elapsed() / (KILLS - 2);
     for number in 0..KILLS {
         let people = settled.at(&program);
-        let quote = people.quote(24 + 4 * i64::try_from(number).unwrap()).await;
+        let quote = people.quote(28 + 4 * i64::from(number)).await;
         quotes.push(quote.clone());
         let booking = tokio::spawn(async move { people.book(&quote).await });
-        // Not to wait for something: the moments are to be different ones.
-        tokio::time::sleep(Duration::from_millis(number * 7)).await;
+        // This waits for nothing: it is the moment of the kill.
+        tokio::time::sleep(step * number).await;
         program.kill();
         let _ = booking.await.unwrap();
         program = home.start_with(&SOON).await;
@@ -237,6 +240,7 @@ async fn killed_at_any_moment(backend: Backend) {
         new += usize::from(status == 201);
         assert_eq!(people.order_of(quote).await["state"], "ORDER_STATE_REQUESTED");
     }
+    println!("{survived} of {} bookings got through, {new} were made anew", quotes.len());
     assert_eq!(survived + new, quotes.len());
     assert_eq!(home.is_consistent(&people).await.len(), quotes.len());
 }
