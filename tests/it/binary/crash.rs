@@ -240,7 +240,6 @@ async fn killed_at_any_moment(backend: Backend) {
         new += usize::from(status == 201);
         assert_eq!(people.order_of(quote).await["state"], "ORDER_STATE_REQUESTED");
     }
-    println!("{survived} of {} bookings got through, {new} were made anew", quotes.len());
     assert_eq!(survived + new, quotes.len());
     assert_eq!(home.is_consistent(&people).await.len(), quotes.len());
 }
