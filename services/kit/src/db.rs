@@ -10,7 +10,12 @@ use std::{
     future::Future,
     ops::Deref,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{self, Poll},
     time::Duration,
 };
 use tokio::sync::Notify;
@@ -21,6 +26,8 @@ pub struct Db {
     connection: DatabaseConnection,
     clock: Clock,
     wakes: Arc<Wakes>,
+    /// Whether some connection of the pool may have an open transaction that nobody holds.
+    suspect: Arc<AtomicBool>,
 }
 
 /// Wakes the workers of this process when a commit left something for them.
@@ -107,8 +114,9 @@ impl Deref for Tx {
 impl Db {
     /// Opens the pool. Nothing is migrated here.
     pub async fn connect(config: &DbConfig, clock: Clock) -> Result<Self, DbErr> {
-        let connection = Database::connect(options(config)).await?;
-        Ok(Self { connection, clock, wakes: Arc::default() })
+        let suspect = Arc::<AtomicBool>::default();
+        let connection = Database::connect(options(config, suspect.clone())).await?;
+        Ok(Self { connection, clock, wakes: Arc::default(), suspect })
     }
 
     /// The connection for reads outside a transaction.
@@ -184,8 +192,11 @@ impl Db {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let transaction =
-            Arc::new(self.connection.begin_with_options(options).await.map_err(Error::from)?);
+        let begun = Begin {
+            mark: Mark { suspect: self.suspect.clone(), armed: true },
+            begin: self.connection.begin_with_options(options),
+        };
+        let transaction = Arc::new(begun.await.map_err(Error::from)?);
         let left = Arc::<Mutex<Left>>::default();
         let now = self.clock.now();
         let tx =
@@ -210,6 +221,39 @@ impl Db {
     }
 }
 
+/// A transaction that begins.
+///
+/// A BEGIN that is dropped half way hands its connection back to the pool with the transaction open, and whatever is
+/// written on it later is lost. Nobody drops it, because it has a task of its own; should it happen all the same, the
+/// pool is told before the connection returns to it (the mark is dropped first), and rolls back from then on.
+struct Begin<F> {
+    mark: Mark,
+    begin: F,
+}
+
+struct Mark {
+    suspect: Arc<AtomicBool>,
+    armed: bool,
+}
+
+impl<F: Future + Unpin> Future for Begin<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<F::Output> {
+        let begun = Pin::new(&mut self.begin).poll(context);
+        self.mark.armed = begun.is_pending();
+        begun
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        if self.armed {
+            self.suspect.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
 impl Wakes {
     fn wake(&self, left: &Left) {
         if left.facts {
@@ -224,7 +268,7 @@ impl Wakes {
     }
 }
 
-fn options(config: &DbConfig) -> ConnectOptions {
+fn options(config: &DbConfig, suspect: Arc<AtomicBool>) -> ConnectOptions {
     let mut options = ConnectOptions::new(&config.url);
     options
         .max_connections(config.connections)
@@ -251,11 +295,14 @@ fn options(config: &DbConfig) -> ConnectOptions {
                     ("idle_in_transaction_session_timeout", "15s"),
                 ])
             })
-            .map_sqlx_postgres_pool_opts(|pool| {
-                // A call dropped inside BEGIN hands its connection back with the transaction open.
-                pool.after_release(|connection, _| {
+            .map_sqlx_postgres_pool_opts(move |pool| {
+                let suspect = suspect.clone();
+                pool.after_release(move |connection, _| {
+                    let suspect = suspect.load(Ordering::SeqCst);
                     Box::pin(async move {
-                        sqlx::Executor::execute(connection, "ROLLBACK").await?;
+                        if suspect {
+                            sqlx::Executor::execute(connection, "ROLLBACK").await?;
+                        }
                         Ok(true)
                     })
                 })
@@ -269,4 +316,44 @@ fn options(config: &DbConfig) -> ConnectOptions {
 pub fn violates(error: &DbErr, constraint: &str, columns: &str) -> bool {
     let text = error.to_string();
     text.contains(constraint) || (!columns.is_empty() && text.contains(columns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Backend, World};
+    use sea_orm::ConnectionTrait;
+
+    /// Drops transactions somewhere in their BEGIN, outside of a task of their own, and then writes with acknowledgement.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_begin_dropped_half_way_loses_no_later_write() {
+        let world = World::new(Backend::Postgres).await;
+        let host = world.host.of("cleaning");
+        host.migrate().await.unwrap();
+        let config = host.database_config();
+        let db = Db::connect(&config, world.clock.clone()).await.unwrap();
+        for polls in 0..300 {
+            let mut run = Box::pin(db.clone().run(|_| async { Ok::<_, Error>(()) }));
+            for _ in 0..polls % 6 {
+                if futures::poll!(&mut run).is_ready() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_micros(100 * (polls % 7))).await;
+            }
+        }
+        assert!(db.suspect.load(Ordering::SeqCst), "no BEGIN was dropped");
+        let insert = |number: i32| {
+            format!("INSERT INTO inbox VALUES ('t{number}', '{}', now())", uuid::Uuid::new_v4())
+        };
+        for number in 0..40 {
+            db.read().execute_unprepared(&insert(number)).await.unwrap();
+        }
+        let other = Db::connect(&config, world.clock.clone()).await.unwrap();
+        let seen = other.read().query_one_raw(sea_orm::Statement::from_string(
+            sea_orm::DbBackend::Postgres,
+            "SELECT count(*) AS n FROM inbox",
+        ));
+        let seen: i64 = seen.await.unwrap().unwrap().try_get("", "n").unwrap();
+        assert_eq!(seen, 40);
+    }
 }
