@@ -39,7 +39,7 @@ struct Options {
     #[arg(long, default_value_t = 8)]
     seconds: u64,
     /// Cleaners to book; each has some fifty slots within six days.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 150)]
     providers: u32,
     /// Also load in an open loop, at this share of the closed loop's rate.
     #[arg(long, default_value_t = 0.5)]

@@ -82,26 +82,30 @@ impl World {
         Ok(Scenario { name: "GET user", requests, answers: Arc::new(|_, _| {}), repeatable: true })
     }
 
-    /// A price for another slot each time; the answers are kept to be booked.
+    /// A price for another slot each time, and round again; those of the first round are kept to be booked.
     fn post_quotes(&self) -> Scenario {
         let first = Clock::system().now() + Duration::hours(3);
         let token = self.token.clone();
         let providers: Vec<String> =
             self.providers.iter().map(|provider| provider.provider_id.clone()).collect();
+        let round = SLOTS * providers.len() as u64;
         let requests: Requests = Arc::new(move |number| {
-            let provider = providers.get(usize::try_from(number / SLOTS).ok()?)?;
+            let provider = providers.get(usize::try_from(number % round / SLOTS).ok()?)?;
             let slot = i64::try_from(number % SLOTS).ok()?;
             let body = demo::quote_request(provider, first + Duration::hours(SLOT_HOURS * slot));
             request(Method::POST, "/v1/quotes", Some(&token), Some(body.to_string()))
         });
         let kept = self.quotes.clone();
-        let answers: Answers = Arc::new(move |_, body| {
+        let answers: Answers = Arc::new(move |number, body| {
+            if number >= round {
+                return;
+            }
             let answer: Option<serde_json::Value> = serde_json::from_slice(body).ok();
             if let Some(id) = answer.as_ref().and_then(|answer| answer["id"].as_str()) {
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(id.to_owned());
             }
         });
-        Scenario { name: "POST quote", requests, answers, repeatable: false }
+        Scenario { name: "POST quote", requests, answers, repeatable: true }
     }
 
     /// Books each price once.
