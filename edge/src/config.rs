@@ -20,11 +20,13 @@ pub struct Config {
     pub account_per_minute: u32,
     /// Connections at a time; further clients wait in the listener's queue.
     pub max_connections: usize,
+    /// Connections of one address at a time, trusted proxies excepted; more are closed at once. 0 for no limit.
+    pub max_client_connections: usize,
     /// Requests at a time on one HTTP/2 connection.
     pub max_streams: u32,
     /// Bytes of a request's headers.
     pub max_header_bytes: u32,
-    /// Bytes of a request's content, after decompression.
+    /// Bytes of a request's content, before and after it is decompressed (gzip or zstd).
     pub max_request_bytes: usize,
     /// Time for the TLS handshake and the first bytes, and time for a request's headers. An HTTP/1.1 connection may be
     /// idle as long.
@@ -41,7 +43,7 @@ pub struct Config {
     pub notice_ms: u64,
     /// How long requests may take to end once the edge stops accepting.
     pub drain_ms: u64,
-    /// Bytes from which on answers are compressed for clients that accept it.
+    /// Bytes from which on answers are compressed, by zstd or gzip, for clients that accept it.
     pub compress_above: u64,
     /// Whether each request is logged, under the target `access`.
     pub access_log: bool,
@@ -59,6 +61,7 @@ impl Default for Config {
             client_per_minute: 12_000,
             account_per_minute: 6_000,
             max_connections: 10_000,
+            max_client_connections: 1_000,
             max_streams: 100,
             max_header_bytes: 16 * 1024,
             max_request_bytes: 4 << 20,

@@ -1,7 +1,7 @@
 //! Decides what serves a request: a page of the edge's own, gRPC, or a route of the contracts.
 
 use crate::{
-    client,
+    client, coding,
     config::Config,
     gate::Gate,
     health::Health,
@@ -20,6 +20,7 @@ use std::{
     sync::Arc,
     task::{self, Poll},
 };
+use tokio::sync::Semaphore;
 use tower::Service;
 use transcode::{Body, ErrorContext, ErrorFormat, Failure, Options, RouteError, TrailingSlash};
 
@@ -52,6 +53,8 @@ pub struct Core {
     pub transcoder: transcode::Transcoder,
     /// Who may pass.
     pub gate: Gate,
+    /// Places for contents that are being decompressed.
+    pub decoding: Arc<Semaphore>,
     health: Health,
     clock: kit::Clock,
 }
@@ -63,6 +66,7 @@ impl Core {
             table: Table::new(host, &config),
             transcoder: transcode::Transcoder::compile(proto::DESCRIPTORS, options(&config))?,
             gate: Gate::new(host, &config),
+            decoding: Arc::new(Semaphore::new(coding::AT_ONCE)),
             health: Health::new(host.clock().clone()),
             clock: host.clock().clone(),
             config,

@@ -5,6 +5,7 @@
 //! [`upstream`].
 
 mod client;
+mod coding;
 mod config;
 mod connection;
 mod core;
@@ -17,6 +18,7 @@ mod metrics;
 mod native;
 mod openapi;
 mod pages;
+mod places;
 mod rate;
 mod record;
 mod rest;

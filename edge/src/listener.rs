@@ -1,8 +1,8 @@
 //! Accepts connections, no more than are allowed, and drains them when the edge stops.
 
-use crate::{connection::Peers, front::Front, metrics};
+use crate::{connection::Peers, front::Front, metrics, places::Places};
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -22,11 +22,11 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let notice = Duration::from_millis(front.core().config.notice_ms);
-    let connections = front.core().config.max_connections;
+    let places = Places::new(&front.core().config);
     let peers = Arc::new(Peers::new(front, tls));
     let tracker = TaskTracker::new();
     tokio::select! {
-        never = accept(&listener, &peers, &tracker, connections) => match never {},
+        never = accept(&listener, &peers, &tracker, &places) => match never {},
         () = async {
             stop.cancelled().await;
             peers.front().core().health().stopping();
@@ -41,14 +41,16 @@ async fn accept(
     listener: &TcpListener,
     peers: &Arc<Peers>,
     tracker: &TaskTracker,
-    connections: usize,
+    places: &Places,
 ) -> Infallible {
-    let places = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
     loop {
-        // Fails only on a closed semaphore, and nobody closes this one.
-        let place = Arc::clone(&places).acquire_owned().await;
+        let free = places.free().await;
         match listener.accept().await {
             Ok((socket, peer)) => {
+                let Some(place) = places.take(free, peer.ip()) else {
+                    metrics::refused();
+                    continue;
+                };
                 let peers = Arc::clone(peers);
                 let open = metrics::Connection::open();
                 tracker.spawn(async move {

@@ -29,6 +29,7 @@ struct Metrics {
     requests: Family<OfAnswer, Counter>,
     duration: Family<OfRoute, Histogram, fn() -> Histogram>,
     connections: Gauge,
+    refused: Counter,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
@@ -42,7 +43,9 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
     let help = "Time from a request's arrival to the end of its answer";
     registry.register_with_unit("http_duration", help, Unit::Seconds, duration.clone());
     registry.register("http_connections", "Open connections", connections.clone());
-    Metrics { registry, requests, duration, connections }
+    let (refused, help) = (Counter::default(), "Connections beyond what one client may have");
+    registry.register("http_connections_refused", help, refused.clone());
+    Metrics { registry, requests, duration, connections, refused }
 });
 
 /// Counts an ended request. Routes are templates: a client cannot make new ones.
@@ -66,6 +69,11 @@ impl Drop for Connection {
     fn drop(&mut self) {
         METRICS.connections.dec();
     }
+}
+
+/// Counts a connection that was closed at once.
+pub fn refused() {
+    METRICS.refused.inc();
 }
 
 /// The name of a method, one of a fixed set.

@@ -1,23 +1,16 @@
 //! Requests with JSON, or whatever else the contract's route takes.
 
 use crate::{
+    coding::{self, Coding},
     core::{Core, Label, Meta, context, labelled},
     gate::Standings,
     upstream::Upstream,
 };
-use async_compression::tokio::bufread::GzipDecoder;
-use bytes::Bytes;
-use futures::TryStreamExt;
-use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, LOCATION},
-};
-use http_body::Frame;
-use http_body_util::{BodyExt as _, BodyStream, Collected, StreamBody};
+use http::{HeaderValue, Request, Response, StatusCode, header::LOCATION};
+use http_body_util::{BodyExt as _, Collected};
 use hyper::body::Incoming;
-use std::io;
-use tokio_util::io::{ReaderStream, StreamReader};
-use transcode::{Body, ErrorContext, RequestContent};
+use std::sync::Arc;
+use transcode::{Body, ErrorContext};
 
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 const SERVER_TIMEOUT: &str = "x-server-timeout";
@@ -53,10 +46,14 @@ impl Core {
         let place = entry.creates.then(|| request.uri().path().trim_end_matches('/').to_owned());
         let context = context(subject, entry.rpc, &meta);
         let upstream = Upstream { channel: entry.channel.clone(), context };
-        let mut response = if is_gzip(request.headers()) {
-            self.transcoder.call(route, unzipped(request), upstream).await
-        } else {
-            self.transcoder.call(route, request, upstream).await
+        let mut response = match Coding::of(&request) {
+            Ok(None) => self.transcoder.call(route, request, upstream).await,
+            Ok(Some(coding)) => {
+                let limit = self.config.max_request_bytes;
+                let request = coding::decoded(request, coding, limit, Arc::clone(&self.decoding));
+                self.transcoder.call(route, request, upstream).await
+            }
+            Err(failure) => self.fail(&ErrorContext::of(&request), &failure),
         };
         if let Some(path) = place.filter(|_| response.status() == StatusCode::CREATED) {
             response = placed(response, &path).await;
@@ -82,24 +79,4 @@ async fn placed(response: Response<Body>, path: &str) -> Response<Body> {
         head.headers.insert(LOCATION, place);
     }
     Response::from_parts(head, Body::full(content))
-}
-
-fn is_gzip(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_ENCODING).is_some_and(|coding| {
-        coding.as_bytes().eq_ignore_ascii_case(b"gzip")
-            || coding.as_bytes().eq_ignore_ascii_case(b"x-gzip")
-    })
-}
-
-/// The request with its content decompressed as it is read: the limit on the content counts what comes out.
-fn unzipped(request: Request<Incoming>) -> Request<impl RequestContent> {
-    let (mut head, body) = request.into_parts();
-    head.headers.remove(CONTENT_ENCODING);
-    head.headers.remove(CONTENT_LENGTH);
-    let chunks = TryStreamExt::map_err(BodyStream::new(body), io::Error::other);
-    let chunks = chunks.try_filter_map(|frame| async { Ok(frame.into_data().ok()) });
-    let mut decoder = GzipDecoder::new(StreamReader::new(Box::pin(chunks)));
-    decoder.multiple_members(true);
-    let frames = ReaderStream::new(decoder).map_ok(Frame::<Bytes>::data);
-    Request::from_parts(head, StreamBody::new(frames).boxed_unsync())
 }

@@ -6,6 +6,7 @@ mod fakes;
 mod fixture;
 
 mod auth;
+mod coding;
 mod grpc;
 mod limits;
 mod log;

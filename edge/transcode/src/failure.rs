@@ -1,5 +1,6 @@
 //! One error value for every failure, whatever shape it is later printed in.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
@@ -178,6 +179,14 @@ impl Failure {
         T::decode(detail.value.as_slice()).ok()
     }
 }
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
 
 impl From<&tonic::Status> for Failure {
     fn from(status: &tonic::Status) -> Self {

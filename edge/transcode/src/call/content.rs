@@ -84,8 +84,11 @@ pub(crate) fn within(headers: &HeaderMap, limit: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The client stopped in the middle of its content.
+/// The client stopped in the middle of its content, or a layer before us refuses what it sent.
 pub(crate) fn broken_off(error: &(dyn std::error::Error + 'static)) -> Failure {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.clone();
+    }
     tracing::debug!(%error, "the request broke off");
     Failure::new(tonic::Code::Cancelled, "the request broke off")
 }

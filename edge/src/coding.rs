@@ -1,0 +1,122 @@
+//! Compressed content of requests. It is read whole before it is decompressed, and few are decompressed at once: what a
+//! client makes us hold is what it sent, however much that would become.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use futures::{TryStreamExt as _, stream};
+use http::{
+    Request,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH},
+};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Incoming;
+use std::{
+    io::{self, Read},
+    sync::Arc,
+};
+use tokio::sync::Semaphore;
+use transcode::{Failure, RequestContent};
+
+/// Contents decompressed at a time; each may grow to the limit on content.
+pub const AT_ONCE: usize = 2;
+/// Bytes decompressed in one go; others get their turn in between.
+const CHUNK: u64 = 64 * 1024;
+/// The largest window of zstd that has to be understood is 8 MiB (RFC 9659).
+const WINDOW_LOG_MOST: u32 = 23;
+
+/// A way in which content may be compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// RFC 1952.
+    Gzip,
+    /// RFC 8878.
+    Zstd,
+}
+
+impl Coding {
+    /// The coding of a request's content; none for plain content.
+    ///
+    /// # Errors
+    /// 415 for any other coding, with those that are understood.
+    pub fn of<B: Body>(request: &Request<B>) -> Result<Option<Self>, Failure> {
+        let Some(coding) = request.headers().get(CONTENT_ENCODING) else { return Ok(None) };
+        let is = |name: &str| coding.as_bytes().eq_ignore_ascii_case(name.as_bytes());
+        if is("identity") || request.body().is_end_stream() {
+            Ok(None)
+        } else if is("gzip") || is("x-gzip") {
+            Ok(Some(Self::Gzip))
+        } else if is("zstd") {
+            Ok(Some(Self::Zstd))
+        } else {
+            let failure = Failure::unsupported("the content coding is not supported");
+            Err(failure.with_header(ACCEPT_ENCODING, "gzip, zstd"))
+        }
+    }
+
+    fn decoder(self, content: Bytes) -> io::Result<Box<dyn Read + Send>> {
+        let content = content.reader();
+        Ok(match self {
+            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(content)),
+            Self::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(content)?;
+                decoder.window_log_max(WINDOW_LOG_MOST)?;
+                Box::new(decoder)
+            }
+        })
+    }
+}
+
+/// The request with its content decompressed. At most `limit` bytes go in, and at most as many come out.
+pub fn decoded(
+    request: Request<Incoming>,
+    coding: Coding,
+    limit: usize,
+    places: Arc<Semaphore>,
+) -> Request<impl RequestContent> {
+    let (mut head, content) = request.into_parts();
+    head.headers.remove(CONTENT_ENCODING);
+    head.headers.remove(CONTENT_LENGTH);
+    let plain = async move {
+        let content = arrived(content, limit).await?;
+        // Fails only on a closed semaphore, and nobody closes this one.
+        let _place = places.acquire_owned().await.map_err(|_| Failure::deadline())?;
+        expand(coding.decoder(content).map_err(|_| malformed())?, limit).await
+    };
+    let frames = stream::once(plain).map_ok(Frame::data);
+    Request::from_parts(head, StreamBody::new(frames).boxed_unsync())
+}
+
+/// The content as the client sent it.
+async fn arrived(mut content: Incoming, limit: usize) -> Result<Bytes, Failure> {
+    let mut all = BytesMut::new();
+    while let Some(frame) = content.frame().await {
+        let frame = frame.map_err(|error| {
+            tracing::debug!(%error, "the request broke off");
+            Failure::new(tonic::Code::Cancelled, "the request broke off")
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if all.len() + data.len() > limit {
+            return Err(Failure::too_large(limit));
+        }
+        all.extend_from_slice(&data);
+    }
+    Ok(all.freeze())
+}
+
+async fn expand(mut decoder: Box<dyn Read + Send>, limit: usize) -> Result<Bytes, Failure> {
+    let mut plain = Vec::new();
+    loop {
+        let more = (&mut decoder).take(CHUNK).read_to_end(&mut plain);
+        if more.map_err(|_| malformed())? == 0 {
+            return Ok(plain.into());
+        }
+        if plain.len() > limit {
+            return Err(Failure::too_large(limit));
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn malformed() -> Failure {
+    Failure::invalid(CONTENT_ENCODING.as_str(), "the content is not of this coding")
+}
