@@ -4,8 +4,8 @@ use bytes::Bytes;
 use hdrhistogram::Histogram;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde::Serialize;
 use std::{
     net::SocketAddr,
@@ -23,9 +23,21 @@ pub type Requests = Arc<dyn Fn(u64) -> Option<Request<Full<Bytes>>> + Send + Syn
 /// Called with the number and the body of each success.
 pub type Answers = Arc<dyn Fn(u64, &[u8]) + Send + Sync>;
 
+/// What the connections speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http,
+    /// gRPC: HTTP/2, with the call's own status in the trailers.
+    Grpc,
+}
+
 /// How to load a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
+    /// What the connections speak.
+    pub protocol: Protocol,
     /// Connections, each with one request at a time.
     pub connections: usize,
     /// Requests a second in an open loop; a closed loop without: each connection sends as soon as it was answered.
@@ -107,7 +119,7 @@ pub async fn run(
 async fn connection(run: Arc<Run>) -> anyhow::Result<Tally> {
     let mut tally = Tally { times: Histogram::new(3)?, failures: Default::default() };
     let end = run.begun + run.load.warm_up + run.load.duration;
-    let mut sender = connect(run.address).await?;
+    let mut sender = Sender::connect(&run).await?;
     loop {
         let number = run.next.fetch_add(1, Ordering::Relaxed);
         let due = match run.load.rate {
@@ -119,7 +131,7 @@ async fn connection(run: Arc<Run>) -> anyhow::Result<Tally> {
         }
         let Some(request) = (run.requests)(number) else { return Ok(tally) };
         tokio::time::sleep_until(due).await;
-        let status = match send(&mut sender, request).await {
+        let status = match sender.send(request).await {
             Ok((status, body)) => {
                 if status.is_success() {
                     (run.answers)(number, &body);
@@ -127,7 +139,7 @@ async fn connection(run: Arc<Run>) -> anyhow::Result<Tally> {
                 status.as_u16()
             }
             Err(_) => {
-                sender = connect(run.address).await?;
+                sender = Sender::connect(&run).await?;
                 0
             }
         };
@@ -143,20 +155,52 @@ async fn connection(run: Arc<Run>) -> anyhow::Result<Tally> {
     }
 }
 
-async fn connect(address: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    Ok(sender)
+/// One connection.
+enum Sender {
+    Http(http1::SendRequest<Full<Bytes>>),
+    Grpc(http2::SendRequest<Full<Bytes>>),
 }
 
-async fn send(
-    sender: &mut SendRequest<Full<Bytes>>,
-    request: Request<Full<Bytes>>,
-) -> anyhow::Result<(StatusCode, Bytes)> {
-    sender.ready().await?;
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    Ok((status, response.into_body().collect().await?.to_bytes()))
+impl Sender {
+    async fn connect(run: &Run) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(run.address).await?;
+        stream.set_nodelay(true)?;
+        let stream = TokioIo::new(stream);
+        Ok(match run.load.protocol {
+            Protocol::Http => {
+                let (sender, connection) = http1::handshake(stream).await?;
+                tokio::spawn(connection);
+                Self::Http(sender)
+            }
+            Protocol::Grpc => {
+                let mut builder = http2::Builder::new(TokioExecutor::new());
+                builder.initial_stream_window_size(1 << 20);
+                let (sender, connection) = builder.handshake(stream).await?;
+                tokio::spawn(connection);
+                Self::Grpc(sender)
+            }
+        })
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
+        let response = match self {
+            Self::Http(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await?
+            }
+            Self::Grpc(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await?
+            }
+        };
+        let mut status = response.status();
+        let content = response.into_body().collect().await?;
+        if matches!(self, Self::Grpc(_)) {
+            let said = content.trailers().and_then(|trailers| trailers.get("grpc-status"));
+            if said.is_none_or(|said| said != "0") {
+                status = StatusCode::BAD_GATEWAY;
+            }
+        }
+        Ok((status, content.to_bytes()))
+    }
 }

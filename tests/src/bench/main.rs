@@ -15,7 +15,7 @@ use http_body_util::Full;
 use serde::Serialize;
 use server::Server;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
-use tests::load::{self, Load, Report, Requests};
+use tests::load::{self, Load, Protocol, Report, Requests};
 
 /// Loads QuickServe and prints what it does.
 #[derive(Parser)]
@@ -131,6 +131,7 @@ async fn measure(
 
 fn closed(options: &Options) -> Load {
     Load {
+        protocol: Protocol::Http,
         connections: options.connections,
         rate: None,
         warm_up: Duration::from_secs(2),

@@ -8,6 +8,7 @@ use std::{
     process::Stdio,
     time::{Duration, Instant},
 };
+use tests::process;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -63,20 +64,12 @@ impl Server {
 
     /// Processor time that the process has spent.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
-        // The fields after the name in brackets; user and system time are the 14th and 15th of all (proc(5)).
-        let fields: Vec<&str> =
-            stat.rsplit_once(')').context("proc")?.1.split_whitespace().collect();
-        let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
-        Ok(Duration::from_millis(ticks * 10))
+        process::cpu(self.pid()?)
     }
 
     /// Memory that the process has in use.
     pub fn resident_mib(&self) -> anyhow::Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
-        let kib: f64 = line.split_whitespace().nth(1).context("VmRSS")?.parse()?;
-        Ok(kib / 1024.0)
+        process::resident_mib(self.pid()?)
     }
 
     fn pid(&self) -> anyhow::Result<u32> {
