@@ -15,7 +15,8 @@ pub const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline';
 pub fn swagger() -> Bytes {
     let page = Swagger::new(DOCUMENT).with_title(TITLE).html();
     // Its default is to have a server elsewhere validate the document.
-    page.replace(LAYOUT, &format!("{LAYOUT}\n        {OPTIONS}")).into()
+    let page = page.replace(LAYOUT, &format!("{LAYOUT}\n        {OPTIONS}"));
+    with_icon(&page).into()
 }
 
 const LAYOUT: &str = r#""layout": "BaseLayout","#;
@@ -24,8 +25,20 @@ const OPTIONS: &str =
 
 /// A page for reading.
 pub fn redoc() -> Bytes {
-    Redoc::new(DOCUMENT).with_title(TITLE).html().into()
+    let page = Redoc::new(DOCUMENT).with_title(TITLE).html();
+    // Its menu shows a picture from elsewhere, and has no option that does without.
+    with_icon(&page.replace(LOGO, NO_PICTURE)).into()
 }
+
+/// The page with an icon of its own, so that browsers do not look for one.
+fn with_icon(page: &str) -> String {
+    page.replacen("<title>", &format!("<link rel=\"icon\" href=\"{ICON}\">\n    <title>"), 1)
+}
+
+const LOGO: &str = "https://cdn.redoc.ly/redoc/logo-mini.svg";
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'%3E\
+                    %3Ccircle cx='.5' cy='.5' r='.4' fill='teal'/%3E%3C/svg%3E";
+const NO_PICTURE: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E";
 
 #[cfg(test)]
 mod tests {
@@ -33,8 +46,10 @@ mod tests {
     fn the_pages_ask_nobody_else() {
         let page = String::from_utf8(super::swagger().to_vec()).unwrap();
         assert!(page.contains(super::OPTIONS));
-        assert!(!page.contains("<script src") && !page.contains("<link"));
+        assert!(!page.contains("<script src") && !page.contains("rel=\"stylesheet\""));
+        assert!(page.contains(super::ICON));
         let page = String::from_utf8(super::redoc().to_vec()).unwrap();
         assert!(page.contains("/openapi.json") && !page.contains("<script src"));
+        assert!(page.contains(super::NO_PICTURE) && !page.contains("//cdn."));
     }
 }

@@ -88,7 +88,9 @@ const DESCRIPTION: &str = "\
 A marketplace of services on demand: customers book, providers come, everybody is paid.
 
 * Bodies are JSON with `snake_case` names. Unknown fields and query parameters are refused, with the field named.
-* 64-bit integers are texts, as ProtoJSON has them; times are RFC 3339.
+* A field that is `null` is like one that is absent.
+* 64-bit integers are texts, as ProtoJSON has them; times are RFC 3339. Where a name of an enum is expected, its number
+  is taken too.
 * A failure is `application/problem+json` (RFC 9457) with a stable `reason`.
 * `$fields=id,name` in a query returns only these fields of the answer.
 * What has a `version` has an `ETag`; `If-Match` makes a change depend on it, `If-None-Match` saves a reading.
@@ -124,4 +126,28 @@ fn tags(contracts: &Contracts) -> Value {
     }
     let tag = |(name, texts): (&str, Vec<String>)| json!({ "name": name, "description": texts.join("\n\n") });
     tags.into_iter().map(tag).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::document;
+
+    #[test]
+    fn the_document_demands_no_more_than_the_system_does() {
+        let document = document();
+        let at = |pointer: &str| document.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
+        let register = "/components/schemas/CreateUserRequest/properties";
+        assert_eq!(at(&format!("{register}/phone/pattern")), r"^$|^\+[1-9][0-9]{6,14}$");
+        assert_eq!(*at(&format!("{register}/locale/enum")), serde_json::json!(["fr", "en", ""]));
+        let order = "/components/schemas/CreateOrderRequest/properties/provider_id";
+        assert_eq!(at(&format!("{order}/anyOf/0/format")), "uuid");
+        // No content is the empty message, which some operations take.
+        let required = |path: &str| at(&format!("/paths/{path}/requestBody/required")) == true;
+        assert!(!required("~1v1~1me~1preferences/put"));
+        assert!(!required("~1v1~1auth~1logout/post"));
+        assert!(required("~1v1~1auth~1login/post"));
+        // A number in a text has no sign where it cannot be below zero.
+        let price = "/components/schemas/ChangeLineInput/properties/minor_units/pattern";
+        assert_eq!(at(price), "^[1-9][0-9]{0,18}$");
+    }
 }

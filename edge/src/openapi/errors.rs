@@ -72,7 +72,9 @@ pub fn schema() -> Value {
 pub fn responses() -> Value {
     let response = |(status, name, meaning): (&str, &str, &str)| {
         let mut headers = json!({
-            "x-request-id": { "schema": { "type": "string" }, "description": "Names the request." },
+            "x-request-id": {
+                "required": true, "schema": { "type": "string" }, "description": "Names the request.",
+            },
         });
         let more = match status {
             "401" => Some(("WWW-Authenticate", "string")),

@@ -3,6 +3,7 @@
 use super::{
     contracts::{Contracts, media_type, reasons, summary},
     errors, parameters,
+    rules::Rules,
     schema::{Schemas, Way},
 };
 use crate::table::{is_reachable, package};
@@ -83,8 +84,7 @@ impl<'a> Operations<'a> {
                 let comment = self.contracts.message_comment(input);
                 self.schemas.object(&fields, Way::In, &comment)
             };
-            let required = schema.get("required").is_some() || bound.is_empty();
-            let required = required && !fields.is_empty();
+            let required = fields.iter().any(|it| Rules::of(it).demands(it));
             return Some(json!({
                 "required": required, "content": { "application/json": { "schema": schema } },
             }));
@@ -103,7 +103,13 @@ impl<'a> Operations<'a> {
                 "required": true, "description": comment, "content": { media: { "schema": schema } },
             }));
         }
-        Some(json!({ "required": true, "content": { "application/json": { "schema": schema } } }))
+        // No content is the empty message.
+        let required = match field.kind() {
+            Kind::Message(message) => message.fields().any(|it| Rules::of(&it).demands(&it)),
+            _ => true,
+        };
+        let content = json!({ "application/json": { "schema": schema } });
+        Some(json!({ "required": required, "content": content }))
     }
 
     fn responses(&self, rpc: &Rpc, route: &Route, method: &MethodDescriptor) -> Value {

@@ -117,7 +117,8 @@ fn headers(input: &MessageDescriptor, rpc: &Rpc, route: &Route) -> Vec<Value> {
     if route.verb != "GET" && input.get_field_by_name("version").is_some() {
         let schema = json!({
             "type": "string",
-            "pattern": r#"^"[0-9]{1,18}"$"#,
+            "pattern": r#"^"(0|[1-9][0-9]{0,17})"$"#,
+            "examples": ["\"1\""],
             "description": "The ETag that the client saw. With another version there, the answer is 412.",
         });
         headers.push(parameter("If-Match", "header", false, schema));

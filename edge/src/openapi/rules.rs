@@ -47,6 +47,9 @@ impl Rules {
         for (field, value) in typed.fields() {
             keyword(schema, field.name(), value);
         }
+        if self.ignores_zero {
+            accept_empty(schema);
+        }
     }
 
     /// Whether a request must have the field: because the rules say so, or because they refuse its zero, which is what
@@ -109,8 +112,14 @@ fn keyword(schema: &mut Map<String, Value>, rule: &str, value: &Field) {
         "email" if on => ("format", json!("email")),
         "uri" if on => ("format", json!("uri")),
         "hostname" if on => ("format", json!("hostname")),
-        "gt" => ("exclusiveMinimum", plain(value)),
-        "gte" => ("minimum", plain(value)),
+        "gt" => {
+            no_sign(schema, value, "^[1-9][0-9]{0,18}$");
+            ("exclusiveMinimum", plain(value))
+        }
+        "gte" => {
+            no_sign(schema, value, "^(0|[1-9][0-9]{0,18})$");
+            ("minimum", plain(value))
+        }
         "lt" => ("exclusiveMaximum", plain(value)),
         "lte" => ("maximum", plain(value)),
         "min_items" => ("minItems", plain(value)),
@@ -125,6 +134,30 @@ fn keyword(schema: &mut Map<String, Value>, rule: &str, value: &Field) {
         _ => return,
     };
     schema.insert(name.to_owned(), value);
+}
+
+/// Says of a 64-bit integer, which may be a text, that it is not below zero. Keywords for numbers do not look at texts.
+fn no_sign(schema: &mut Map<String, Value>, least: &Field, pattern: &str) {
+    if least.as_i64() == Some(0) && schema.contains_key("pattern") {
+        schema.insert("pattern".to_owned(), json!(pattern));
+    }
+}
+
+/// Lets a text be empty whatever else it must be, because its rules do not look at an empty one.
+fn accept_empty(schema: &mut Map<String, Value>) {
+    if schema.get("type").and_then(Value::as_str) != Some("string") {
+        return;
+    }
+    schema.remove("minLength");
+    if let Some(Value::String(pattern)) = schema.get_mut("pattern") {
+        *pattern = format!("^$|{pattern}");
+    }
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.push(json!(""));
+    }
+    if let Some(format) = schema.remove("format") {
+        schema.insert("anyOf".to_owned(), json!([{ "format": format }, { "maxLength": 0 }]));
+    }
 }
 
 fn plain(value: &Field) -> Value {

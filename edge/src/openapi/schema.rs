@@ -163,8 +163,10 @@ impl<'a> Schemas<'a> {
             Kind::Uint32 | Kind::Fixed32 => json!({
                 "type": "integer", "format": "int64", "minimum": 0, "maximum": u32::MAX,
             }),
-            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => long("int64", way, "^-?[0-9]{1,18}$"),
-            Kind::Uint64 | Kind::Fixed64 => long("uint64", way, "^[0-9]{1,19}$"),
+            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
+                long("int64", way, "^(0|-?[1-9][0-9]{0,18})$")
+            }
+            Kind::Uint64 | Kind::Fixed64 => long("uint64", way, "^(0|[1-9][0-9]{0,19})$"),
         };
         object(schema)
     }
@@ -206,9 +208,13 @@ fn well_known(message: &MessageDescriptor) -> Option<Value> {
     Some(match message.full_name() {
         "google.protobuf.Timestamp" => json!({ "type": "string", "format": "date-time" }),
         "google.protobuf.Duration" => {
-            json!({ "type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,9})?s$" })
+            let seconds = "([0-9]{1,11}|[12][0-9]{11})";
+            json!({ "type": "string", "pattern": format!(r"^-?{seconds}(\.[0-9]{{1,9}})?s$") })
         }
-        "google.protobuf.FieldMask" => json!({ "type": "string" }),
+        "google.protobuf.FieldMask" => {
+            let path = r"[A-Za-z0-9]+(\.[A-Za-z0-9]+)*";
+            json!({ "type": "string", "pattern": format!(r"^(\*|{path}(,{path})*)?$") })
+        }
         "google.protobuf.Struct" => json!({ "type": "object" }),
         "google.protobuf.Value" => json!({}),
         "google.protobuf.ListValue" => json!({ "type": "array" }),
