@@ -92,7 +92,7 @@ async fn arrived(mut content: Incoming, limit: usize) -> Result<Bytes, Failure> 
     while let Some(frame) = content.frame().await {
         let frame = frame.map_err(|error| {
             tracing::debug!(%error, "the request broke off");
-            Failure::new(tonic::Code::Cancelled, "the request broke off")
+            Failure::cut_off()
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if all.len() + data.len() > limit {

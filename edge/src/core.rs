@@ -169,7 +169,7 @@ impl Service<Request<Incoming>> for Handler {
             let answer = AssertUnwindSafe(Arc::clone(&core).answer(request, meta)).catch_unwind();
             let mut response = answer.await.unwrap_or_else(|_| {
                 tracing::error!("a request handler panicked");
-                core.refuse(&context, &kit::error::internal())
+                core.fail(&context, &Failure::from(&kit::error::internal()).with_reason("INTERNAL"))
             });
             let headers = response.headers_mut();
             if !headers.contains_key(CACHE_CONTROL) {

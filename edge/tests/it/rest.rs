@@ -133,3 +133,22 @@ async fn a_head_is_a_get_without_its_content() {
     let get = edge.get_as(customer(), &path).await;
     assert_eq!(answer.header("content-length"), get.body.len().to_string());
 }
+
+#[tokio::test]
+async fn refusals_of_the_edge_have_stable_reasons() {
+    let edge = Edge::with(Config { max_request_bytes: 1000, ..Config::default() }).await;
+    let long = format!(r#"{{"name":"{}"}}"#, "a".repeat(2000));
+    for (method, path, body, status, reason) in [
+        ("GET", "/v1/nothing", "", 404, "ROUTE_NOT_FOUND"),
+        ("DELETE", "/v1/users", "", 405, "METHOD_NOT_ALLOWED"),
+        ("POST", "/healthz", "", 405, "METHOD_NOT_ALLOWED"),
+        ("POST", "/v1/users", "{", 400, "INVALID_ARGUMENT"),
+        ("POST", "/v1/users", &long, 413, "CONTENT_TOO_LARGE"),
+        ("GET", "/v1/me", "", 401, "UNAUTHENTICATED"),
+    ] {
+        let request = edge.request(method, path).header("content-type", "application/json");
+        let answer = edge.send(request.body(body.to_owned()).unwrap()).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert_eq!(answer.json()["reason"], reason, "{method} {path}");
+    }
+}

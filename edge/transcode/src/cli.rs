@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use http::Uri;
+use http::uri::Scheme;
 use tokio::net::TcpListener;
 
+use crate::direct::Direct;
 use crate::options::{ErrorFormat, Options, TrailingSlash};
 use crate::serve::{self, Live};
 use crate::source::{self, Source};
@@ -164,7 +166,12 @@ pub async fn run(args: Args) -> Result<(), crate::BoxError> {
     let live = Live::new(transcoder);
     let watch = tokio::spawn(source::watch(source, descriptors, live.clone()));
     tracing::info!(address = %listener.local_addr()?, routes = live.load().routes(), "listening");
-    serve::serve(listener, live, channel, serve::asked_to_end()).await?;
+    let end = serve::asked_to_end();
+    if args.upstream.scheme() == Some(&Scheme::HTTP) {
+        serve::serve(listener, live, Direct::new(&args.upstream)?, end).await?;
+    } else {
+        serve::serve(listener, live, channel, end).await?;
+    }
     watch.abort();
     Ok(())
 }

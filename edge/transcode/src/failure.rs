@@ -15,6 +15,8 @@ use base64::Engine as _;
 
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
+/// The `domain` of reasons that are given here.
+const DOMAIN: &str = "transcode";
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 /// A failed call or a refused request: a `google.rpc.Status` and how HTTP says it. One word wide,
@@ -70,7 +72,17 @@ impl Failure {
         Self(Box::new(FailureParts { status, code, message, details, headers }))
     }
 
-    /// A value of the request which is refused, with the field (or header, or parameter) named.
+    /// The same failure with a stable code for machines, such as `ROUTE_NOT_FOUND`: its `ErrorInfo`.
+    #[must_use]
+    pub fn with_reason(mut self, reason: &str) -> Self {
+        let (reason, domain) = (reason.to_owned(), DOMAIN.to_owned());
+        let info = pb::ErrorInfo { reason, domain, ..pb::ErrorInfo::default() };
+        self.details.push(Detail::of(ERROR_INFO, &info));
+        self
+    }
+
+    /// A value of the request which is refused, with the field (or header, or parameter) named:
+    /// `INVALID_ARGUMENT`.
     pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
         let (field, description) = (field.into(), description.into());
         let message = match field.as_str() {
@@ -82,34 +94,51 @@ impl Failure {
         let detail = pb::BadRequest { field_violations: vec![violation] };
         let mut failure = Self::new(Code::InvalidArgument, message);
         failure.details.push(Detail::of(BAD_REQUEST, &detail));
-        failure
+        failure.with_reason("INVALID_ARGUMENT")
     }
 
-    /// The upstream broke the protocol or the contract: 502.
+    /// The upstream broke the protocol or the contract: 502, `UPSTREAM_MALFORMED`.
     pub fn bad_gateway(message: impl Into<String>) -> Self {
-        Self::new(Code::Internal, message).with_status(StatusCode::BAD_GATEWAY)
+        let failure = Self::new(Code::Internal, message).with_status(StatusCode::BAD_GATEWAY);
+        failure.with_reason("UPSTREAM_MALFORMED")
     }
 
-    /// The deadline passed: 504.
+    /// The deadline passed: 504, `DEADLINE_EXCEEDED`.
     pub fn deadline() -> Self {
         Self::new(Code::DeadlineExceeded, "the deadline passed before the call ended")
+            .with_reason("DEADLINE_EXCEEDED")
     }
 
-    /// The request is longer than allowed: 413.
+    /// The client stopped in the middle of its content: `REQUEST_CUT_OFF`.
+    pub fn cut_off() -> Self {
+        Self::new(Code::Cancelled, "the request broke off").with_reason("REQUEST_CUT_OFF")
+    }
+
+    /// Nothing is at the path: 404, `ROUTE_NOT_FOUND`.
+    pub fn no_route() -> Self {
+        Self::new(Code::NotFound, "no such path").with_reason("ROUTE_NOT_FOUND")
+    }
+
+    /// The request is longer than allowed: 413, `CONTENT_TOO_LARGE`.
     pub fn too_large(limit: usize) -> Self {
         let message = format!("the request is longer than {limit} bytes");
-        Self::new(Code::ResourceExhausted, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+        let failure = Self::new(Code::ResourceExhausted, message);
+        failure.with_status(StatusCode::PAYLOAD_TOO_LARGE).with_reason("CONTENT_TOO_LARGE")
     }
 
-    /// Content of a type or coding that cannot be read: 415.
+    /// Content of a type or coding that cannot be read: 415, `UNSUPPORTED_MEDIA_TYPE`.
     pub fn unsupported(message: impl Into<String>) -> Self {
-        Self::new(Code::InvalidArgument, message).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        let failure = Self::new(Code::InvalidArgument, message);
+        failure
+            .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            .with_reason("UNSUPPORTED_MEDIA_TYPE")
     }
 
-    /// Another method is needed: 405 with `Allow`.
+    /// Another method is needed: 405 with `Allow`, `METHOD_NOT_ALLOWED`.
     pub fn not_allowed(allow: &str) -> Self {
         let failure = Self::new(Code::Unimplemented, "the method is not allowed here");
-        failure.with_status(StatusCode::METHOD_NOT_ALLOWED).with_header(ALLOW, allow)
+        let failure = failure.with_status(StatusCode::METHOD_NOT_ALLOWED);
+        failure.with_header(ALLOW, allow).with_reason("METHOD_NOT_ALLOWED")
     }
 
     /// The same failure with another HTTP status.

@@ -52,6 +52,7 @@ mod call;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod deadline;
+mod direct;
 mod error;
 mod error_body;
 mod etag;
@@ -80,6 +81,7 @@ mod wire;
 pub use bindings::Bindings;
 pub use body::{Body, BoxError};
 pub use call::{RequestContent, Upstream, UpstreamExtensions, UpstreamMetadata};
+pub use direct::Direct;
 pub use error::{ErrorKind, FieldError, WireError};
 pub use error_body::{ErrorContext, Problem, RequestId, Violation};
 pub use failure::{Detail, Failure, FailureParts};

@@ -161,9 +161,7 @@ impl Transcoder {
     /// A response for a request without a route; OPTIONS is answered with 204 and `Allow`.
     pub fn respond_unrouted(&self, context: &ErrorContext, error: &RouteError) -> Response<Body> {
         match error {
-            RouteError::NotFound => {
-                self.fail(context, &Failure::new(tonic::Code::NotFound, "no such path"))
-            }
+            RouteError::NotFound => self.fail(context, &Failure::no_route()),
             RouteError::MethodNotAllowed { allow } => {
                 self.fail(context, &Failure::not_allowed(allow))
             }

@@ -107,7 +107,8 @@ pub(crate) async fn answer(
             data
         }
         ResponseBody::Whole | ResponseBody::Field(_) => {
-            let mut out = Vec::with_capacity(only.len() * 2 + 64);
+            // Mostly enough: growing would copy what is there.
+            let mut out = Vec::with_capacity(only.len() * 3 + 64);
             printer.print(&only, &mut out)?;
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             out.into()

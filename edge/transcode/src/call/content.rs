@@ -15,6 +15,8 @@ use crate::limits::JsonOptions;
 use crate::rule::{Binding, RequestBody, Target};
 use crate::wire;
 
+/// Bytes that are reserved for content on the client's word.
+const CHUNK: usize = 64 * 1024;
 /// The header of a gRPC frame: a flag and the length.
 const HEADER: usize = 5;
 
@@ -53,26 +55,29 @@ pub(crate) async fn read(
     limit: usize,
 ) -> Result<Bytes, Failure> {
     within(headers, limit)?;
-    let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = content.frame().await {
         let frame = frame.map_err(|e| broken_off(&*e))?;
         let Ok(data) = frame.into_data() else { continue };
         if binding.request == RequestBody::None && !data.is_empty() {
             return Err(Failure::invalid("", "the method takes no content"));
         }
-        if first.len() + rest.len() + data.len() > limit {
+        if first.len() + all.len() + data.len() > limit {
             return Err(Failure::too_large(limit));
         }
-        if first.is_empty() {
+        if first.is_empty() && all.is_empty() {
             first = data;
-        } else {
-            rest.extend_from_slice(&data);
+            continue;
         }
+        if all.is_empty() {
+            // What is declared but not sent takes no memory: it is reserved by no more than what came already.
+            let declared = usize::try_from(content.size_hint().lower()).unwrap_or(0);
+            all.reserve(first.len() + data.len() + declared.min(first.len() + CHUNK));
+            all.extend_from_slice(&std::mem::take(&mut first));
+        }
+        all.extend_from_slice(&data);
     }
-    if rest.is_empty() {
-        return Ok(first);
-    }
-    Ok([&first[..], &rest[..]].concat().into())
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 /// Refuses a content whose declared length is over the limit, before any of it is read.
@@ -90,7 +95,7 @@ pub(crate) fn broken_off(error: &(dyn std::error::Error + 'static)) -> Failure {
         return failure.clone();
     }
     tracing::debug!(%error, "the request broke off");
-    Failure::new(tonic::Code::Cancelled, "the request broke off")
+    Failure::cut_off()
 }
 
 /// The frame of a unary request.

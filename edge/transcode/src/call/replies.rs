@@ -13,6 +13,8 @@ use crate::body::BoxError;
 use crate::failure::{Failure, code_of_http};
 
 const HEADER: usize = 5;
+const MALFORMED: &str = "UPSTREAM_MALFORMED";
+const UNAVAILABLE: &str = "UPSTREAM_UNAVAILABLE";
 
 /// Why a request stream ended early. It outranks what the upstream says to being reset.
 #[derive(Clone, Default)]
@@ -61,11 +63,12 @@ impl Replies {
         if head.status != StatusCode::OK {
             let status = head.status.as_u16();
             let message = format!("the upstream answered with HTTP status {status}");
-            return Err(Failure::new(code_of_http(head.status), message));
+            return Err(Failure::new(code_of_http(head.status), message).with_reason(MALFORMED));
         }
         let media = head.headers.get(CONTENT_TYPE).map(|v| v.as_bytes()).unwrap_or_default();
         if !media.starts_with(b"application/grpc") {
-            return Err(Failure::new(Code::Unknown, "the upstream did not answer with gRPC"));
+            let failure = Failure::new(Code::Unknown, "the upstream did not answer with gRPC");
+            return Err(failure.with_reason(MALFORMED));
         }
         let (buffer, trailers) = (BytesMut::new(), HeaderMap::new());
         Ok(Self { body, buffer, headers: head.headers, trailers, ended: false, fault, limit })
@@ -136,7 +139,7 @@ impl Replies {
         if length > self.limit {
             let message = format!("the upstream's message is longer than {} bytes", self.limit);
             let failure = Failure::new(Code::ResourceExhausted, message);
-            return Err(failure.with_status(StatusCode::BAD_GATEWAY));
+            return Err(failure.with_status(StatusCode::BAD_GATEWAY).with_reason(MALFORMED));
         }
         Ok(Some(length))
     }
@@ -152,7 +155,8 @@ impl Replies {
         let stated =
             self.trailers.contains_key("grpc-status") || self.headers.contains_key("grpc-status");
         if !stated {
-            return Err(Failure::new(Code::Unknown, "the upstream ended without a status"));
+            let failure = Failure::new(Code::Unknown, "the upstream ended without a status");
+            return Err(failure.with_reason(MALFORMED));
         }
         if !self.buffer.is_empty() {
             return Err(Failure::bad_gateway("the upstream's last message is cut off"));
@@ -170,12 +174,18 @@ fn unreachable(error: BoxError) -> Failure {
     };
     tracing::warn!(error = %chain(&*error), "the upstream cannot be reached");
     match tonic::Status::from_error(error).code() {
-        Code::Cancelled => Failure::new(Code::Cancelled, "the call was cancelled"),
+        Code::Cancelled => {
+            Failure::new(Code::Cancelled, "the call was cancelled").with_reason(UNAVAILABLE)
+        }
         Code::DeadlineExceeded => Failure::deadline(),
         Code::ResourceExhausted => {
-            Failure::new(Code::ResourceExhausted, "the upstream is overloaded")
+            let failure = Failure::new(Code::ResourceExhausted, "the upstream is overloaded");
+            failure.with_reason("UPSTREAM_OVERLOADED")
         }
-        _ => Failure::new(Code::Unavailable, "the upstream cannot be reached"),
+        _ => {
+            let failure = Failure::new(Code::Unavailable, "the upstream cannot be reached");
+            failure.with_reason(UNAVAILABLE)
+        }
     }
 }
 
@@ -185,7 +195,7 @@ fn broken(status: &tonic::Status) -> Failure {
         Code::Ok | Code::Unknown => Code::Unavailable,
         code => code,
     };
-    Failure::new(code, "the upstream broke off")
+    Failure::new(code, "the upstream broke off").with_reason(UNAVAILABLE)
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

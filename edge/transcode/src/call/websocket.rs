@@ -58,6 +58,7 @@ pub(crate) fn upgrade_required() -> Failure {
     failure
         .with_status(StatusCode::UPGRADE_REQUIRED)
         .with_header(UPGRADE, "websocket")
+        .with_reason("UPGRADE_REQUIRED")
         .with_header(CONNECTION, "upgrade")
 }
 

@@ -166,7 +166,8 @@ async fn a_client_may_ask_for_a_problem() {
     let accept = [("accept", "application/problem+json")];
     let answer = edge.send("GET /nowhere", &accept, "").await;
     assert_eq!(answer.header("content-type"), "application/problem+json");
-    let want = json!({"type": "about:blank", "title": "Not Found", "status": 404, "detail": "no such path", "code": "NOT_FOUND"});
+    let info = json!({"@type": "type.googleapis.com/google.rpc.ErrorInfo", "domain": "transcode", "reason": "ROUTE_NOT_FOUND"});
+    let want = json!({"type": "about:blank", "title": "Not Found", "status": 404, "detail": "no such path", "code": "NOT_FOUND", "reason": "ROUTE_NOT_FOUND", "details": [info]});
     assert_eq!(answer.json(), want);
 }
 
@@ -181,4 +182,41 @@ async fn the_edges_own_refusals_have_the_same_shape() {
     let answer = edge.send("BREW /v1/files/x", &[], "").await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (405, Some("UNIMPLEMENTED")));
     assert_eq!(answer.json()["title"], "Method Not Allowed");
+}
+
+#[tokio::test]
+async fn every_refusal_of_its_own_has_a_stable_reason() {
+    let typed = ("content-type", "application/json");
+    for errors in [ErrorFormat::Google, ErrorFormat::Problem] {
+        let edge = Edge::new(Options { errors, max_request_bytes: 50, ..Options::default() });
+        let long = format!(r#"{{"id":"{}"}}"#, "a".repeat(100));
+        for (line, headers, content, reason) in [
+            ("GET /v1/nothing", vec![], "", "ROUTE_NOT_FOUND"),
+            ("DELETE /v1/books", vec![], "", "METHOD_NOT_ALLOWED"),
+            ("GET /v1/books/1?x=1", vec![], "", "INVALID_ARGUMENT"),
+            ("GET /v1/books/%FF", vec![], "", "INVALID_ARGUMENT"),
+            ("POST /v1/books", vec![typed], "{", "INVALID_ARGUMENT"),
+            ("POST /v1/books", vec![typed], &long, "CONTENT_TOO_LARGE"),
+            ("POST /v1/books", vec![("content-type", "text/csv")], "x", "UNSUPPORTED_MEDIA_TYPE"),
+        ] {
+            let answer = edge.send(line, &headers, content).await;
+            let body = answer.json();
+            if errors == ErrorFormat::Problem {
+                assert_eq!(body["reason"], reason, "{line}: {body}");
+                continue;
+            }
+            let details = body["error"]["details"].as_array().cloned().unwrap_or_default();
+            let info: Vec<_> = details.iter().filter(|d| d["reason"].is_string()).collect();
+            assert_eq!(info.len(), 1, "{line}: {body}");
+            assert_eq!(info[0]["@type"], "type.googleapis.com/google.rpc.ErrorInfo");
+            assert_eq!(
+                (&info[0]["reason"], &info[0]["domain"]),
+                (&json!(reason), &json!("transcode"))
+            );
+        }
+        assert_eq!(edge.calls(), 0);
+        edge.plan(Plan { messages: vec![], ..Plan::default() });
+        let body = edge.get("/v1/books/1").await.text;
+        assert!(body.contains("UPSTREAM_MALFORMED"), "{body}");
+    }
 }

@@ -3,6 +3,7 @@
 
 mod anything;
 mod bodies;
+mod direct;
 mod errors;
 mod headers;
 mod query;

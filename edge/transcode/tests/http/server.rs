@@ -95,7 +95,13 @@ fn channel(address: SocketAddr) -> tonic::transport::Channel {
 async fn both_http_versions_are_served_over_a_real_channel() {
     let edge = Edge::new(Options::default());
     edge.plan(Plan::messages("library.v1.Book", &[serde_json::json!({"id": "1"})]));
-    let channel = channel(grpc(edge.upstream.clone()).await);
+    let address = grpc(edge.upstream.clone()).await;
+    both_versions(&edge, channel(address)).await;
+    let direct = transcode::Direct::new(&format!("http://{address}").parse().unwrap()).unwrap();
+    both_versions(&edge, direct).await;
+}
+
+async fn both_versions(edge: &Edge, channel: impl transcode::Upstream + Sync) {
     let server = Running::before(edge.transcoder.clone(), channel).await;
     let answer = server.get("/v1/books/1").await;
     assert_eq!((answer.status().as_u16(), answer.body().as_ref()), (200, &br#"{"id":"1"}"#[..]));
