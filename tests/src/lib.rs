@@ -2,3 +2,5 @@
 
 pub mod load;
 pub mod process;
+pub mod sender;
+pub mod server;

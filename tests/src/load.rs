@@ -1,11 +1,11 @@
 //! A load generator: many connections, a closed or an open loop, a warm-up, percentiles.
 
+pub use crate::sender::Protocol;
+use crate::sender::Sender;
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http_body_util::Full;
 use serde::Serialize;
 use std::{
     net::SocketAddr,
@@ -15,23 +15,13 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{net::TcpStream, time::Instant};
+use tokio::time::Instant;
 
 /// The n-th request of a run, or none when there are no more to send.
 pub type Requests = Arc<dyn Fn(u64) -> Option<Request<Full<Bytes>>> + Send + Sync>;
 
 /// Called with the number and the body of each success.
 pub type Answers = Arc<dyn Fn(u64, &[u8]) + Send + Sync>;
-
-/// What the connections speak.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Protocol {
-    /// HTTP/1.1.
-    #[default]
-    Http,
-    /// gRPC: HTTP/2, with the call's own status in the trailers.
-    Grpc,
-}
 
 /// How to load a server.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +109,7 @@ pub async fn run(
 async fn connection(run: Arc<Run>) -> anyhow::Result<Tally> {
     let mut tally = Tally { times: Histogram::new(3)?, failures: Default::default() };
     let end = run.begun + run.load.warm_up + run.load.duration;
-    let mut sender = Sender::connect(&run).await?;
+    let mut sender = Sender::connect(run.address, run.load.protocol).await?;
     loop {
         let number = run.next.fetch_add(1, Ordering::Relaxed);
         let due = match run.load.rate {
@@ -139,7 +129,7 @@ async fn connection(run: Arc<Run>) -> anyhow::Result<Tally> {
                 status.as_u16()
             }
             Err(_) => {
-                sender = Sender::connect(&run).await?;
+                sender = Sender::connect(run.address, run.load.protocol).await?;
                 0
             }
         };
@@ -152,55 +142,5 @@ async fn connection(run: Arc<Run>) -> anyhow::Result<Tally> {
         } else {
             *tally.failures.entry(status).or_default() += 1;
         }
-    }
-}
-
-/// One connection.
-enum Sender {
-    Http(http1::SendRequest<Full<Bytes>>),
-    Grpc(http2::SendRequest<Full<Bytes>>),
-}
-
-impl Sender {
-    async fn connect(run: &Run) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(run.address).await?;
-        stream.set_nodelay(true)?;
-        let stream = TokioIo::new(stream);
-        Ok(match run.load.protocol {
-            Protocol::Http => {
-                let (sender, connection) = http1::handshake(stream).await?;
-                tokio::spawn(connection);
-                Self::Http(sender)
-            }
-            Protocol::Grpc => {
-                let mut builder = http2::Builder::new(TokioExecutor::new());
-                builder.initial_stream_window_size(1 << 20);
-                let (sender, connection) = builder.handshake(stream).await?;
-                tokio::spawn(connection);
-                Self::Grpc(sender)
-            }
-        })
-    }
-
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
-        let response = match self {
-            Self::Http(sender) => {
-                sender.ready().await?;
-                sender.send_request(request).await?
-            }
-            Self::Grpc(sender) => {
-                sender.ready().await?;
-                sender.send_request(request).await?
-            }
-        };
-        let mut status = response.status();
-        let content = response.into_body().collect().await?;
-        if matches!(self, Self::Grpc(_)) {
-            let said = content.trailers().and_then(|trailers| trailers.get("grpc-status"));
-            if said.is_none_or(|said| said != "0") {
-                status = StatusCode::BAD_GATEWAY;
-            }
-        }
-        Ok((status, content.to_bytes()))
     }
 }

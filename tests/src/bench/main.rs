@@ -3,7 +3,6 @@
 //! `tests/bench` builds everything, pins both sides to the same processor and calls this.
 
 mod peer;
-mod server;
 mod table;
 mod world;
 
@@ -13,9 +12,11 @@ use clap::Parser;
 use http::{Method, Request, header};
 use http_body_util::Full;
 use serde::Serialize;
-use server::Server;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
-use tests::load::{self, Load, Protocol, Report, Requests};
+use tests::{
+    load::{self, Load, Protocol, Report, Requests},
+    server::Server,
+};
 
 /// Loads QuickServe and prints what it does.
 #[derive(Parser)]
@@ -74,7 +75,9 @@ struct Results {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let server = Server::start(&options).await.context("starting the server")?;
+    let database_url = options.database_url.as_deref();
+    let server = Server::start(&options.server, options.pin, database_url).await;
+    let server = server.context("starting the server")?;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let idle_mib = server.resident_mib()?;
     eprintln!("making {} cleaners to book …", options.providers);

@@ -1,6 +1,6 @@
 //! Whom to load with: a customer, many cleaners, and prices asked before they are booked.
 
-use crate::{repeated, request, server::Server};
+use crate::{repeated, request};
 use anyhow::Context;
 use chrono::Duration;
 use http::Method;
@@ -14,7 +14,10 @@ use std::{
     process::Command,
     sync::{Arc, Mutex, PoisonError},
 };
-use tests::load::{Answers, Requests};
+use tests::{
+    load::{Answers, Requests},
+    server::Server,
+};
 
 /// Hours between two starts at one cleaner: two of work and the time kept free around it.
 const SLOT_HOURS: i64 = 4;

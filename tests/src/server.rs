@@ -1,14 +1,13 @@
 //! The server under load: a process of its own, pinned, with its own data.
 
-use crate::Options;
+use crate::process;
 use anyhow::{Context, bail};
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
-use tests::process;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -30,20 +29,27 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the program and waits until it is ready.
-    pub async fn start(options: &Options) -> anyhow::Result<Self> {
+    /// Starts `program`, on `processor` if one is named, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it ends before.
+    pub async fn start(
+        program: &Path,
+        processor: Option<usize>,
+        database_url: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let data_dir = tempfile::tempdir()?;
-        let mut command = match options.pin {
+        let mut command = match processor {
             Some(processor) => {
                 let mut command = Command::new("taskset");
-                command.arg("-c").arg(processor.to_string()).arg(&options.server);
+                command.arg("-c").arg(processor.to_string()).arg(program);
                 command
             }
-            None => Command::new(&options.server),
+            None => Command::new(program),
         };
         command.arg("up").args(["--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0"]);
         command.arg("--data-dir").arg(data_dir.path());
-        if let Some(url) = &options.database_url {
+        if let Some(url) = database_url {
             command.args(["--database-url", url]);
         }
         // The load comes from one address and few accounts: limits on them are not what is measured.
@@ -57,17 +63,23 @@ impl Server {
         let start_up = begun.elapsed();
         let address = line.rsplit_once("http://").context(line.clone())?.1.trim().parse()?;
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let database_url = options.database_url.clone();
-        let program = options.server.clone();
+        let database_url = database_url.map(str::to_owned);
+        let program = program.to_owned();
         Ok(Self { address, start_up, data_dir, program, database_url, process })
     }
 
     /// Processor time that the process has spent.
+    ///
+    /// # Errors
+    /// When it has ended.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
         process::cpu(self.pid()?)
     }
 
-    /// Memory that the process has in use.
+    /// Memory that the process has in use, in MiB.
+    ///
+    /// # Errors
+    /// When it has ended.
     pub fn resident_mib(&self) -> anyhow::Result<f64> {
         process::resident_mib(self.pid()?)
     }
@@ -77,6 +89,9 @@ impl Server {
     }
 
     /// Ends the process.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         self.process.kill().await.context("ending the server")
     }
