@@ -18,6 +18,7 @@ export async function start(variables = {}) {
     ...variables,
   };
   const child = spawn(process.env.QS_TEST_PROGRAM, ["up"], { env, stdio: ["ignore", "pipe", "inherit"] });
+  process.once("exit", () => child.kill());
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const stop = async () => {
     child.kill();
