@@ -131,7 +131,15 @@ pub fn main(args: Args) -> ExitCode {
     // A program that has set up its own log keeps it.
     let _ =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
-    let done = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    #[cfg(unix)]
+    serve::raise_file_limit();
+    // On one processor there is nobody to share work with.
+    let alone = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+    let mut builder = match alone {
+        true => tokio::runtime::Builder::new_current_thread(),
+        false => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let done = match builder.enable_all().build() {
         Ok(runtime) => runtime.block_on(run(args)),
         Err(error) => Err(error.into()),
     };

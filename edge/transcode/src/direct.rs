@@ -133,6 +133,26 @@ impl Shared {
     }
 }
 
+/// A connection that lets all others go first whenever there is something to do: what the calls of one moment send then
+/// goes out in one write.
+struct Patient {
+    connection: h2::client::Connection<TcpStream>,
+    waited: bool,
+}
+
+impl Future for Patient {
+    type Output = Result<(), h2::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.waited = !self.waited;
+        if self.waited {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.connection).poll(context)
+    }
+}
+
 /// Drives a connection until it ends, or the upstream no longer answers pings.
 async fn drive(mut connection: h2::client::Connection<TcpStream>) {
     let mut pings = connection.ping_pong();
@@ -148,7 +168,7 @@ async fn drive(mut connection: h2::client::Connection<TcpStream>) {
         }
     };
     tokio::select! {
-        ended = connection => if let Err(error) = ended {
+        ended = Patient { connection, waited: false } => if let Err(error) = ended {
             tracing::debug!(%error, "the connection to the upstream ended");
         },
         () = silent => tracing::warn!("the upstream does not answer pings"),

@@ -142,6 +142,16 @@ fn connection<S: Upstream + Sync>(
     }
 }
 
+/// Lets this process open as many files, which connections are, as it may; returns how many that is. Where the number
+/// cannot be changed it stays.
+#[cfg(unix)]
+pub fn raise_file_limit() -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: maximum, maximum };
+    if current == maximum || setrlimit(Resource::Nofile, most).is_err() { current } else { maximum }
+}
+
 /// Ready when the process gets SIGINT or SIGTERM.
 pub async fn asked_to_end() {
     let interrupt = async {

@@ -84,7 +84,11 @@ struct Running {
 
 impl Running {
     fn start(descriptors: &Path) -> Self {
-        let mut child = program(descriptors).stderr(Stdio::piped()).spawn().unwrap();
+        Self::of(program(descriptors))
+    }
+
+    fn of(mut program: Command) -> Self {
+        let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = log.find_map(|line| {
             let line = line.unwrap();
@@ -129,4 +133,22 @@ async fn changed_contracts_are_served_without_a_restart() {
         tokio::task::yield_now().await;
     }
     assert_eq!((running.status("/old").await, running.status("/new").await), (404, 503));
+}
+
+#[tokio::test]
+async fn as_many_files_as_allowed_may_be_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("descriptors.pb");
+    describe(&path, "get: \"/a\"");
+    // The program starts below what it may have.
+    let program = program(&path);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -Sn 64 && exec \"$0\" \"$@\""]).arg(program.get_program());
+    shell.args(program.get_args()).env_remove("RUST_LOG").env("NO_COLOR", "1");
+    let running = Running::of(shell);
+    let limits = format!("/proc/{}/limits", running.child.id());
+    let limits = std::fs::read_to_string(limits).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let [soft, hard] = [3, 4].map(|column| files.split_whitespace().nth(column).unwrap());
+    assert_eq!(soft, hard);
 }

@@ -35,6 +35,7 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
         observed.format = telemetry::Format::Json;
     }
     let guard = telemetry::init(&observed)?;
+    transcode::serve::raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(run(cli.command, config));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
@@ -45,7 +46,7 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
 /// A mistyped section stops the start, as a mistyped key does.
 fn check_sections(config: &Config) -> anyhow::Result<()> {
     let services = Service::ALL.iter().map(|service| service.name());
-    let known: Vec<&str> = services.chain(["edge", "telemetry"]).collect();
+    let known: Vec<&str> = services.chain(["database", "edge", "telemetry"]).collect();
     Ok(config.check_sections(&known)?)
 }
 
