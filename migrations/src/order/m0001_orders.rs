@@ -16,7 +16,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Prices. `order_id` is set by the booking that uses the quote up, so that there is never a second one.
+/// Prices.
 async fn quotes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("quotes")

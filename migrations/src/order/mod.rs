@@ -2,6 +2,7 @@
 
 mod m0001_orders;
 mod m0002_records;
+mod m0003_bookings;
 
 use sea_orm_migration::prelude::*;
 
@@ -15,6 +16,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::common::Migration),
             Box::new(m0001_orders::Migration),
             Box::new(m0002_records::Migration),
+            Box::new(m0003_bookings::Migration),
         ]
     }
 }

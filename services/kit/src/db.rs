@@ -6,6 +6,7 @@ use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
+use serde::Deserialize;
 use std::{
     future::Future,
     ops::Deref,
@@ -48,6 +49,20 @@ struct Left {
     first_due: Option<DateTime<Utc>>,
 }
 
+/// The section `database` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DbSettings {
+    /// Most connections of each service to PostgreSQL, at least 1.
+    pub connections: u32,
+}
+
+impl Default for DbSettings {
+    fn default() -> Self {
+        Self { connections: 8 }
+    }
+}
+
 /// Where a service keeps its tables, and how many connections it may hold.
 #[derive(Clone, Debug)]
 pub struct DbConfig {
@@ -68,7 +83,8 @@ impl DbConfig {
 
     /// The schema of `service` in the PostgreSQL database at `url`.
     pub fn postgres(url: &str, service: &str) -> Self {
-        Self { url: url.to_owned(), schema: service.to_owned(), connections: 8 }
+        let DbSettings { connections } = DbSettings::default();
+        Self { url: url.to_owned(), schema: service.to_owned(), connections }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     call::{Channel, Peer, Stack},
     clock::Clock,
     config::{Config, ConfigError},
-    db::{Db, DbConfig},
+    db::{Db, DbConfig, DbSettings},
     error::Error,
     idempotency,
     identity::Identity,
@@ -137,7 +137,13 @@ impl Host {
 
     /// Opens the service's database and starts the workers that empty its outbox and forget old keys.
     pub async fn database(&self) -> Result<Db, DbErr> {
-        let db = Db::connect(&self.database_config(), self.clock().clone()).await?;
+        let settings = self.shared.settings.config.section::<DbSettings>("database");
+        let settings = settings.map_err(|error| DbErr::Custom(error.to_string()))?;
+        let mut config = self.database_config();
+        if let Storage::Postgres(_) = self.shared.settings.storage {
+            config.connections = settings.connections.max(1);
+        }
+        let db = Db::connect(&config, self.clock().clone()).await?;
         let relay = Relay::new(self.service, db.clone(), self.shared.settings.bus.clone());
         self.spawn(relay.clone().run(self.stop_token()));
         self.spawn(relay.observe(self.stop_token()));

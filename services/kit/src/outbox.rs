@@ -13,7 +13,7 @@ use crate::{
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    Condition, QueryOrder, QuerySelect,
+    Condition, QueryOrder, QuerySelect, QueryTrait,
     entity::prelude::*,
     sea_query::{Alias, ExprTrait, LockBehavior, LockType, Query},
 };
@@ -145,30 +145,27 @@ impl Relay {
         }
     }
 
+    /// Claims in one statement. Asks first whether there is anything, so that an idle relay writes nothing.
     async fn claim(&self) -> Result<Vec<Model>, Error> {
-        if due(self.db.clock().now()).one(self.db.read()).await?.is_none() {
+        let now = self.db.clock().now();
+        if due(now).one(self.db.read()).await?.is_none() {
             return Ok(Vec::new());
         }
-        let claimant = self.claimant;
-        self.db
-            .write(move |tx| async move {
-                let now = tx.now();
-                let rows = due(now)
-                    .order_by_asc(Column::OccurredAt)
-                    .order_by_asc(Column::Seq)
-                    .limit(BATCH)
-                    .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-                    .all(&*tx)
-                    .await?;
-                Entity::update_many()
-                    .col_expr(Column::ClaimedBy, Expr::value(claimant))
-                    .col_expr(Column::LeaseUntil, Expr::value(now + LEASE))
-                    .filter(Column::Id.is_in(rows.iter().map(|row| row.id)))
-                    .exec(&*tx)
-                    .await?;
-                Ok::<_, Error>(rows)
-            })
-            .await
+        let next = due(now)
+            .select_only()
+            .column(Column::Id)
+            .order_by_asc(Column::OccurredAt)
+            .order_by_asc(Column::Seq)
+            .limit(BATCH)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+        let mut rows = Entity::update_many()
+            .col_expr(Column::ClaimedBy, Expr::value(self.claimant))
+            .col_expr(Column::LeaseUntil, Expr::value(now + LEASE))
+            .filter(Column::Id.in_subquery(next.into_query()))
+            .exec_with_returning(self.db.read())
+            .await?;
+        rows.sort_by_key(|row| (row.occurred_at, row.seq));
+        Ok(rows)
     }
 
     async fn mark_done(&self, ids: Vec<Uuid>) -> Result<(), Error> {

@@ -55,22 +55,25 @@ pub async fn schedule(
     aggregate: Uuid,
     due_at: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let row = ActiveModel {
-        kind: Set(kind.to_owned()),
-        aggregate: Set(aggregate),
-        due_at: Set(due_at),
-        claimed_by: Set(None),
-        lease_until: Set(None),
-        attempts: Set(0),
-    };
     let moved = [Column::DueAt, Column::ClaimedBy, Column::LeaseUntil, Column::Attempts];
-    Entity::insert(row)
+    Entity::insert(row(kind, aggregate, due_at))
         .on_conflict(
             OnConflict::columns([Column::Kind, Column::Aggregate]).update_columns(moved).to_owned(),
         )
         .exec_without_returning(&**tx)
         .await?;
     tx.sets_timer(due_at);
+    Ok(())
+}
+
+/// Sets the timer `kind` of an aggregate to fire now, unless it is set already.
+pub async fn ensure(tx: &Tx, kind: &str, aggregate: Uuid) -> Result<(), Error> {
+    let now = tx.now();
+    Entity::insert(row(kind, aggregate, now))
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(&**tx)
+        .await?;
+    tx.sets_timer(now);
     Ok(())
 }
 
@@ -216,6 +219,17 @@ impl Alarm {
             .exec(self.db.read())
             .await?;
         Ok(())
+    }
+}
+
+fn row(kind: &str, aggregate: Uuid, due_at: DateTime<Utc>) -> ActiveModel {
+    ActiveModel {
+        kind: Set(kind.to_owned()),
+        aggregate: Set(aggregate),
+        due_at: Set(due_at),
+        claimed_by: Set(None),
+        lease_until: Set(None),
+        attempts: Set(0),
     }
 }
 

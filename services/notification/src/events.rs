@@ -69,7 +69,7 @@ impl Teller {
             .collect();
         let mail = messages.iter().any(|message| message.channel == Channel::Email);
         let overtaken = overtakes.map(|order_id| Overtaken { order_id, before_seq: event.seq });
-        if self.repository.tell(event, messages, overtaken).await? {
+        if self.repository.tell(messages, overtaken).await? {
             // Nobody may be watching.
             let _ = self.signals.inbox.send(readers);
             if mail {

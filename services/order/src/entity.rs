@@ -2,7 +2,7 @@
 
 /// The row of a price.
 pub mod quote {
-    use crate::domain::{AccountId, Details, OrderId, ProviderId, QuoteId, Terms};
+    use crate::domain::{AccountId, Details, ProviderId, QuoteId, Terms};
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -22,7 +22,6 @@ pub mod quote {
         pub currency: String,
         pub inputs_hash: Vec<u8>,
         pub expires_at: DateTimeUtc,
-        pub order_id: Option<OrderId>,
         pub version: i64,
         pub created_at: DateTimeUtc,
         pub updated_at: DateTimeUtc,
@@ -53,6 +52,7 @@ pub mod order {
         pub state: State,
         pub disputed: bool,
         pub booking: bool,
+        pub given_up: bool,
         pub provider_id: Option<ProviderId>,
         pub provider_user_id: Option<AccountId>,
         pub provider_name: String,

@@ -63,5 +63,6 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
     });
     host.subscribe(app.clone());
     host.timers(&db, app.clone());
+    host.spawn(worker::sweep(app.clone(), host.stop_token()));
     Ok(api::Api::routes(app))
 }

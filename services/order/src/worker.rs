@@ -6,11 +6,30 @@ use crate::{
     repository::{AUTHORIZE, DEADLINE, EFFECTS, MOVE, OFFER},
 };
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use kit::{
     Id,
     timers::{self, OnTimer, Timer},
 };
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// How often the sweep looks for bookings that no process has finished.
+const SWEEP_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Takes up bookings whose process stopped, until `stop`.
+pub async fn sweep(app: Arc<App>, stop: CancellationToken) {
+    loop {
+        let before = app.now() - Duration::seconds(app.timing().booking_lease_s);
+        if let Err(error) = app.orders.take_up_bookings(before).await {
+            tracing::warn!(%error, "the sweep of bookings failed");
+        }
+        tokio::select! {
+            () = app.orders.db.clock().poll(SWEEP_EVERY) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
 
 #[async_trait]
 impl OnTimer for App {

@@ -44,25 +44,18 @@ impl Repository {
         self.db.clock()
     }
 
-    /// Keeps the messages that a fact gives rise to, once; drops those that it overtakes. False when the fact was
-    /// acted on before.
+    /// Keeps the messages that a fact gives rise to, once: each has the fact in its key. Drops those that the fact
+    /// overtakes. False when nothing is new.
     pub async fn tell(
         &self,
-        event: &Event,
         messages: Vec<Message>,
         overtaken: Option<Overtaken>,
     ) -> Result<bool, Error> {
-        let event = event.clone();
+        let Some(overtaken) = overtaken else { return insert(self.db.read(), messages).await };
         self.db
             .write(move |tx| async move {
-                if !kit::inbox::first_time(&tx, CONSUMER, &event).await? {
-                    return Ok(false);
-                }
-                if let Some(overtaken) = overtaken {
-                    overtake(&tx, overtaken).await?;
-                }
-                insert(&tx, messages).await?;
-                Ok(true)
+                overtake(&tx, overtaken).await?;
+                insert(&*tx, messages).await
             })
             .await
     }
@@ -88,17 +81,16 @@ impl Repository {
 /// The name under which facts are remembered.
 const CONSUMER: &str = "notification";
 
-async fn insert(tx: &Tx, messages: Vec<Message>) -> Result<(), Error> {
+async fn insert(db: &impl ConnectionTrait, messages: Vec<Message>) -> Result<bool, Error> {
     if messages.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     use message::Column::{Addressee, Channel, EventId};
     let once = OnConflict::columns([EventId, Addressee, Channel]).do_nothing().to_owned();
-    message::Entity::insert_many(messages.into_iter().map(IntoActiveModel::into_active_model))
-        .on_conflict(once)
-        .exec_without_returning(&**tx)
-        .await?;
-    Ok(())
+    let rows = messages.into_iter().map(IntoActiveModel::into_active_model);
+    let inserted =
+        message::Entity::insert_many(rows).on_conflict(once).exec_without_returning(db).await?;
+    Ok(inserted > 0)
 }
 
 /// Cancels what still waits. What is just being handed over is marked, so that it is not sent a second time.

@@ -49,7 +49,7 @@ impl QuoteService for Api {
     ) -> Result<Response<pb::CreateQuoteResponse>, Status> {
         let Caller { account, key, .. } = Caller::of(&request)?;
         let quote = self.priced(account, request.into_inner()).await?;
-        let answer = |quote| pb::CreateQuoteResponse { quote: Some(view::quote(quote)) };
+        let answer = |quote| pb::CreateQuoteResponse { quote: Some(view::quote(quote, None)) };
         let answer = self.app.orders.create_quote(key, quote, answer).await?;
         Ok(Response::new(answer))
     }
@@ -63,7 +63,8 @@ impl QuoteService for Api {
         let id = Id::parse("quote_id", &quote_id)?;
         let owner = if caller.operator { None } else { Some(caller.account) };
         let quote = self.app.orders.quote(id, owner).await?;
-        Ok(Response::new(pb::GetQuoteResponse { quote: Some(view::quote(quote)) }))
+        let order = self.app.orders.order_of_quote(id).await?;
+        Ok(Response::new(pb::GetQuoteResponse { quote: Some(view::quote(quote, order)) }))
     }
 }
 
@@ -113,7 +114,6 @@ impl Api {
             currency: currency.code().to_owned(),
             inputs_hash,
             expires_at: (now + Duration::seconds(self.app.timing().quote_s)).min(window.start),
-            order_id: None,
             version: 1,
             created_at: now,
             updated_at: now,

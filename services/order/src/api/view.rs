@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     convert,
-    domain::{Actor, Order, Quote, State},
+    domain::{Actor, Order, OrderId, Quote, State},
     entity::{change_order, dispute, message, offer, proof, review, timeline},
     repository::Records,
 };
@@ -116,8 +116,8 @@ fn address(order: &Order, side: Actor) -> Address {
     }
 }
 
-/// A quote.
-pub fn quote(quote: Quote) -> pb::Quote {
+/// A quote, and the order that was made of it.
+pub fn quote(quote: Quote, order: Option<OrderId>) -> pb::Quote {
     let currency = kit::money::Currency::parse("currency", &quote.currency)
         .unwrap_or(kit::money::Currency::EUR);
     let hash = quote.inputs_hash.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -134,8 +134,9 @@ pub fn quote(quote: Quote) -> pb::Quote {
         expires_at: Some(timestamp(quote.expires_at)),
         inputs_hash: hash,
         cancellation_policy: Some(convert::policy(&quote.terms.policy)),
-        order_id: quote.order_id.map(|id| id.to_string()).unwrap_or_default(),
-        version: quote.version,
+        order_id: order.map(|id| id.to_string()).unwrap_or_default(),
+        // Being booked is the one change of a quote.
+        version: quote.version + i64::from(order.is_some()),
         created_at: Some(timestamp(quote.created_at)),
         updated_at: Some(timestamp(quote.updated_at)),
     }

@@ -72,12 +72,13 @@ impl Draft {
         Ok(())
     }
 
-    /// The booking cannot get through: nobody will ever see the order, and whatever was done is undone.
+    /// The booking cannot get through: nobody will ever see the order, whatever was done is undone, and the quote can
+    /// be booked again.
     pub fn give_up_booking(&mut self, reason: &str) -> Result<(), Error> {
         self.act_as(Action::Expire, Actor::System, reason)?;
+        self.order.given_up = true;
         self.owe(Effect::Void { reason: reason.to_owned() });
         self.owe(Effect::Release { provider_id: None });
-        self.rows.push(Row::FreeQuote);
         Ok(())
     }
 
@@ -91,11 +92,11 @@ impl Draft {
             }
             return Ok(());
         }
-        let payment = &mut self.order.payment;
-        let before = payment.state;
-        if before == PaymentState::Authorized && *outcome != Outcome::Authorized {
+        let known = self.order.payment.clone();
+        if known.state == PaymentState::Authorized && *outcome != Outcome::Authorized {
             return Ok(());
         }
+        let payment = &mut self.order.payment;
         payment.payment_id = payment_id.or(payment.payment_id);
         payment.decline_reason.clone_from(decline_reason);
         payment.confirmation_url.clone_from(confirmation_url);
@@ -106,8 +107,8 @@ impl Draft {
             Outcome::Declined => PaymentState::Declined,
             Outcome::Pending => PaymentState::Pending,
         };
-        self.touched = true;
-        let changed = before != self.order.payment.state;
+        let changed = known.state != payment.state;
+        self.touched |= known != *payment;
         match outcome {
             Outcome::Authorized | Outcome::MethodSaved => self.go_on_after_payment(),
             Outcome::Declined | Outcome::ConfirmationRequired => {

@@ -81,8 +81,6 @@ pub enum Row {
     Message(message::Model),
     /// A proof is added.
     Proof(proof::Model),
-    /// The quote can be booked again.
-    FreeQuote,
     /// The order's customer erased their account: what they wrote goes.
     ForgetWords(AccountId),
     /// An effect is done.
@@ -187,6 +185,15 @@ impl Draft {
         });
         let last = self.facts.len() - 1;
         &mut self.facts[last]
+    }
+
+    /// Whether nothing was decided that is to be written.
+    pub fn is_empty(&self) -> bool {
+        !self.touched
+            && self.entries.is_empty()
+            && self.facts.is_empty()
+            && self.owed.is_empty()
+            && self.rows.is_empty()
     }
 
     /// Notes something that is owed to another service.

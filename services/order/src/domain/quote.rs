@@ -1,7 +1,6 @@
 //! Quotes: what a price is made of, and what binds it to its inputs.
 
 use super::{Details, Error, Line, Place, ProviderId, Quote};
-use chrono::{DateTime, Utc};
 use kit::{Window, money::Currency};
 use sha2::{Digest, Sha256};
 
@@ -53,15 +52,6 @@ impl Quote {
             start: self.window_start,
             end: self.window_end,
             zone: self.time_zone.parse().unwrap_or(chrono_tz_utc()),
-        }
-    }
-
-    /// Why a quote that its owner cannot book cannot be booked.
-    pub fn unavailable(&self, now: DateTime<Utc>) -> Error {
-        match self.order_id {
-            Some(order) => Error::QuoteUsed(order.uuid()),
-            None if self.expires_at <= now => Error::QuoteExpired,
-            None => Error::Changed,
         }
     }
 }

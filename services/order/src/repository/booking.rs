@@ -9,8 +9,15 @@ use crate::{
     entity::{order, quote},
 };
 use chrono::{DateTime, Utc};
-use kit::{Id, Tx, idempotency, timers};
-use sea_orm::{IntoActiveModel, entity::prelude::*, sea_query::ExprTrait};
+use kit::{Clock, Id, Tx, idempotency, timers};
+use sea_orm::{
+    IntoActiveModel, QueryOrder, QuerySelect,
+    entity::prelude::*,
+    sea_query::{ExprTrait, OnConflict},
+};
+
+/// Bookings taken up at a time.
+const SWEEP_MOST: u64 = 100;
 
 /// What a customer wants to book.
 #[derive(Clone)]
@@ -45,24 +52,45 @@ pub enum Begun {
 }
 
 impl Orders {
-    /// Writes down what is about to be booked: the quote is used up, the order is there but not visible, and a timer
-    /// takes the booking up if this process does not finish it.
+    /// Writes down what is about to be booked: the order is there but not visible, and no other can be made of its
+    /// quote. The sweep takes the booking up if this process does not finish it.
     pub async fn begin_booking(&self, new: NewOrder) -> Result<Begun, Error> {
         let timing = self.timing.clone();
+        let clock = self.db.clock().clone();
+        let Some(key) = new.key.clone() else {
+            return begin(self.db.read(), &clock, new, &timing).await;
+        };
         self.db
             .write(move |tx| async move {
-                if let Some(key) = &new.key
-                    && let idempotency::Begun::Replay(bytes) = idempotency::begin(&tx, key).await?
-                {
-                    return Ok(Begun::Replay(bytes));
-                }
-                let id = Id::new(tx.clock());
-                match claim_quote(&tx, &new, id).await? {
-                    Ok(quote) => insert(&tx, new, quote, id, &timing).await,
-                    Err(earlier) => Ok(earlier),
+                match idempotency::begin(&tx, &key).await? {
+                    idempotency::Begun::Replay(bytes) => Ok(Begun::Replay(bytes)),
+                    idempotency::Begun::New => begin(&*tx, &clock, new, &timing).await,
                 }
             })
             .await
+    }
+
+    /// Sets the timer for bookings that were begun before `before` and that no process has finished; returns how many.
+    pub async fn take_up_bookings(&self, before: DateTime<Utc>) -> Result<usize, Error> {
+        let stopped: Vec<OrderId> = order::Entity::find()
+            .select_only()
+            .column(order::Column::Id)
+            .filter(order::Column::Booking.eq(true))
+            .filter(order::Column::GivenUp.eq(false))
+            .filter(order::Column::CreatedAt.lte(before))
+            .order_by_asc(order::Column::CreatedAt)
+            .limit(SWEEP_MOST)
+            .into_tuple()
+            .all(self.db.read())
+            .await?;
+        let count = stopped.len();
+        for id in stopped {
+            let set = self.db.write(move |tx| async move {
+                timers::ensure(&tx, DEADLINE, id.uuid()).await.map_err(Error::from)
+            });
+            set.await?;
+        }
+        Ok(count)
     }
 
     /// Writes what the booking came to, and the call's answer.
@@ -109,14 +137,6 @@ impl Orders {
                     .filter(order::Column::Version.eq(version))
                     .exec(&*tx)
                     .await?;
-                if deleted.rows_affected > 0 {
-                    quote::Entity::update_many()
-                        .col_expr(quote::Column::OrderId, Expr::value(Option::<Uuid>::None))
-                        .filter(quote::Column::OrderId.eq(id))
-                        .exec(&*tx)
-                        .await?;
-                    timers::cancel(&tx, DEADLINE, id.uuid()).await?;
-                }
                 give_back(&tx, key).await?;
                 Ok(deleted.rows_affected > 0)
             })
@@ -154,62 +174,62 @@ async fn give_back(tx: &Tx, key: Option<idempotency::Key>) -> Result<(), Error> 
     Ok(())
 }
 
-/// Uses the quote up, in one statement that also reads it. Otherwise says what became of it: an earlier booking of
-/// it that did not get through, or that the same call made, is gone on with.
-async fn claim_quote(tx: &Tx, new: &NewOrder, id: OrderId) -> Result<Result<Quote, Begun>, Error> {
-    let now = tx.now();
-    let claimed = quote::Entity::update_many()
-        .col_expr(quote::Column::OrderId, Expr::value(id))
-        .filter(quote::Column::Id.eq(new.quote_id))
-        .filter(quote::Column::CustomerId.eq(new.customer_id))
-        .filter(quote::Column::OrderId.is_null())
-        .filter(quote::Column::ExpiresAt.gt(now))
-        .exec_with_returning(&**tx)
-        .await?;
-    if let Some(quote) = claimed.into_iter().next() {
-        return Ok(Ok(quote));
-    }
-    let found = quote::Entity::find_by_id(new.quote_id)
-        .filter(quote::Column::CustomerId.eq(new.customer_id))
-        .one(&**tx)
-        .await?
-        .ok_or(Error::NotFound(Thing::Quote))?;
-    let Some(order_id) = found.order_id else { return Err(found.unavailable(now)) };
-    // Whoever joins a booking counts its version up, so that whoever began it cannot take it back as if alone.
-    let joined = order::Entity::update_many()
-        .col_expr(order::Column::Version, ExprTrait::add(Expr::col(order::Column::Version), 1))
-        .filter(order::Column::Id.eq(order_id))
-        .filter(order::Column::Booking.eq(true))
-        .filter(order::Column::State.eq(State::PendingPayment))
-        .exec_with_returning(&**tx)
-        .await?;
-    if let Some(earlier) = joined.into_iter().next() {
-        return Ok(Err(Begun::Interrupted(Box::new(earlier))));
-    }
-    let earlier = order::Entity::find_by_id(order_id).one(&**tx).await?;
-    let earlier = earlier.ok_or(Error::Changed)?;
-    let request_id = request_id(new.key.as_ref());
-    if request_id.is_some() && earlier.request_id == request_id {
-        return Ok(Err(Begun::Done(Box::new(earlier))));
-    }
-    Err(found.unavailable(now))
-}
-
-async fn insert(
-    tx: &Tx,
+/// Makes the order of a quote, of which there is one. Otherwise says what became of the earlier one: a booking that did
+/// not get through, or that the same call made, is gone on with.
+async fn begin(
+    db: &impl ConnectionTrait,
+    clock: &Clock,
     new: NewOrder,
-    quote: Quote,
-    id: OrderId,
     timing: &Timing,
 ) -> Result<Begun, Error> {
-    let order = order_of(new, quote, id, tx.now(), timing)?;
-    order::Entity::insert(order.clone().into_active_model().reset_all())
-        .exec_without_returning(&**tx)
-        .await?;
-    if let Some(due) = order.deadline(timing) {
-        timers::schedule(tx, DEADLINE, id.uuid(), due).await?;
+    let quote = quote::Entity::find_by_id(new.quote_id)
+        .filter(quote::Column::CustomerId.eq(new.customer_id))
+        .one(db)
+        .await?
+        .ok_or(Error::NotFound(Thing::Quote))?;
+    let (now, quote_id, request_id) = (clock.now(), quote.id, request_id(new.key.as_ref()));
+    let expired = quote.expires_at <= now || quote.window_start <= now;
+    if !expired {
+        let order = order_of(new, quote, Id::new(clock), now, timing)?;
+        let inserted = order::Entity::insert(order.clone().into_active_model().reset_all())
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_without_returning(db)
+            .await?;
+        if inserted > 0 {
+            return Ok(Begun::Fresh(Box::new(order)));
+        }
     }
-    Ok(Begun::Fresh(Box::new(order)))
+    match earlier(db, quote_id, request_id).await? {
+        Some(begun) => Ok(begun),
+        None if expired => Err(Error::QuoteExpired),
+        None => Err(Error::Changed),
+    }
+}
+
+/// The booking of a quote that there is already. Whoever joins it counts its version up, so that whoever began it
+/// cannot take it back as if alone.
+async fn earlier(
+    db: &impl ConnectionTrait,
+    quote_id: QuoteId,
+    request_id: Option<Uuid>,
+) -> Result<Option<Begun>, Error> {
+    let of_quote = order::Column::QuoteId.eq(quote_id).and(order::Column::GivenUp.eq(false));
+    let joined = order::Entity::update_many()
+        .col_expr(order::Column::Version, ExprTrait::add(Expr::col(order::Column::Version), 1))
+        .filter(of_quote.clone())
+        .filter(order::Column::Booking.eq(true))
+        .exec_with_returning(db)
+        .await?;
+    if let Some(order) = joined.into_iter().next() {
+        return Ok(Some(Begun::Interrupted(Box::new(order))));
+    }
+    match order::Entity::find().filter(of_quote).one(db).await? {
+        None => Ok(None),
+        Some(order) if request_id.is_some() && order.request_id == request_id => {
+            Ok(Some(Begun::Done(Box::new(order))))
+        }
+        Some(order) => Err(Error::QuoteUsed(order.id.uuid())),
+    }
 }
 
 fn order_of(
@@ -219,9 +239,6 @@ fn order_of(
     now: DateTime<Utc>,
     timing: &Timing,
 ) -> Result<Order, Error> {
-    if quote.window_start <= now {
-        return Err(Error::QuoteExpired);
-    }
     if new.provider_id.is_some() && quote.provider_id.is_some_and(|it| Some(it) != new.provider_id)
     {
         return Err(kit::Error::invalid("provider_id", "is not the one of the quote").into());
@@ -235,6 +252,7 @@ fn order_of(
         state: State::PendingPayment,
         disputed: false,
         booking: true,
+        given_up: false,
         provider_id: quote.provider_id.or(new.provider_id),
         provider_user_id: None,
         provider_name: String::new(),

@@ -6,9 +6,7 @@ use crate::{
     domain::{
         ChangeState, DisputeState, Draft, Effect, Error, OfferState, Order, Private, Row, Who,
     },
-    entity::{
-        change_order, dispute, effect, message, offer, order, proof, quote, review, timeline,
-    },
+    entity::{change_order, dispute, effect, message, offer, order, proof, review, timeline},
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{Clock, Id, Tx, outbox, timers};
@@ -93,6 +91,7 @@ fn changed(before: &Order, order: &Order) -> order::ActiveModel {
     row.state.set_if_not_equals(order.state);
     row.disputed.set_if_not_equals(order.disputed);
     row.booking.set_if_not_equals(order.booking);
+    row.given_up.set_if_not_equals(order.given_up);
     row.provider_id.set_if_not_equals(order.provider_id);
     row.provider_user_id.set_if_not_equals(order.provider_user_id);
     row.provider_name.set_if_not_equals(order.provider_name);
@@ -161,7 +160,6 @@ async fn write(tx: &Tx, order: &Order, row: Row, now: DateTime<Utc>) -> Result<(
         Row::MoveDispute(state, refund) => move_dispute(tx, order, state, refund, now).await,
         Row::PublishReviews => publish_reviews(tx, order, now).await,
         Row::EndOffers(state, taken) => end_offers(tx, order, state, taken).await,
-        Row::FreeQuote => free_quote(tx, order).await,
         Row::ForgetWords(account) => forget_words(tx, order, account).await,
         Row::EffectDone(seq) => {
             effect::Entity::delete_by_id((order.id, seq)).exec(&**tx).await?;
@@ -277,15 +275,6 @@ async fn end_offers(
         timers::cancel(tx, super::OFFER, taken.uuid()).await?;
     }
     open().col_expr(offer::Column::State, Expr::value(state)).exec(&**tx).await?;
-    Ok(())
-}
-
-async fn free_quote(tx: &Tx, order: &Order) -> Result<(), Error> {
-    quote::Entity::update_many()
-        .col_expr(quote::Column::OrderId, Expr::value(Option::<Uuid>::None))
-        .filter(quote::Column::OrderId.eq(order.id))
-        .exec(&**tx)
-        .await?;
     Ok(())
 }
 

@@ -134,7 +134,8 @@ impl Orders {
         }
     }
 
-    /// Changes an order because of a fact, once for each fact. An order that is not there is left alone.
+    /// Changes an order because of a fact, once for each fact. An order that is not there is left alone, and a fact that
+    /// changes nothing, as the orders' own payments do, costs one read.
     pub async fn change_by_fact<F>(
         &self,
         event: &Event,
@@ -144,6 +145,15 @@ impl Orders {
     where
         F: Fn(&mut Draft) -> Result<(), Error> + Send + Sync + 'static,
     {
+        let order = match self.get(id, &Who::System).await {
+            Err(Error::NotFound(_)) => return Ok(()),
+            found => found?,
+        };
+        let clock = self.db.clock().clone();
+        let mut draft = Draft::new(order, Who::System, clock, self.timing.clone())?;
+        if decide(&mut draft).is_ok() && draft.is_empty() {
+            return Ok(());
+        }
         let decide = Arc::new(decide);
         let attempt = || {
             let (timing, event, decide) = (self.timing.clone(), event.clone(), decide.clone());

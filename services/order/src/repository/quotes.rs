@@ -2,11 +2,11 @@
 
 use super::Orders;
 use crate::{
-    domain::{AccountId, Error, Quote, QuoteId, Thing},
-    entity::quote,
+    domain::{AccountId, Error, OrderId, Quote, QuoteId, Thing},
+    entity::{order, quote},
 };
 use kit::idempotency;
-use sea_orm::{IntoActiveModel, entity::prelude::*};
+use sea_orm::{IntoActiveModel, QuerySelect, entity::prelude::*};
 
 impl Orders {
     /// Keeps a quote, once for each key.
@@ -41,5 +41,15 @@ impl Orders {
             select = select.filter(quote::Column::CustomerId.eq(customer));
         }
         select.one(self.db.read()).await?.ok_or(Error::NotFound(Thing::Quote))
+    }
+
+    /// The order that a quote became.
+    pub async fn order_of_quote(&self, id: QuoteId) -> Result<Option<OrderId>, Error> {
+        let found = order::Entity::find()
+            .select_only()
+            .column(order::Column::Id)
+            .filter(order::Column::QuoteId.eq(id))
+            .filter(order::Column::Booking.eq(false));
+        Ok(found.into_tuple().one(self.db.read()).await?)
     }
 }

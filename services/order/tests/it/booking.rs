@@ -94,6 +94,10 @@ async fn a_booking_holds_authorises_and_asks_the_provider() {
         let full = town.full(town.customer, &order.id).await;
         let actions: Vec<_> = full.timeline.iter().map(|it| it.action.as_str()).collect();
         assert_eq!(actions, ["book", "authorize"]);
+        let quote = pb::GetQuoteRequest { quote_id: order.quote_id.clone() };
+        let quote = acting_as(town.customer, town.quotes().get_quote(quote)).await.unwrap();
+        let quote = quote.into_inner().quote.unwrap();
+        assert_eq!((quote.order_id, quote.version), (order.id, 2));
     })
     .await;
 }

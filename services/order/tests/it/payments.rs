@@ -82,13 +82,16 @@ async fn a_card_that_wants_a_confirmation_gets_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_that_is_not_known_is_told_later() {
     on_each_backend(|town| async move {
+        let known = town.ordered_ahead(Duration::days(4)).await;
         town.next_attempt(Outcome::Pending);
         let first = town.ordered_ahead(Duration::days(2)).await;
         town.next_attempt(Outcome::Pending);
         let second = town.ordered_ahead(Duration::days(3)).await;
         assert_eq!(payment(&first), pb::PaymentState::Pending);
+        town.publish("payment.authorized", Town::payment_event(&known.id, "")).await;
         town.publish("payment.authorized", Town::payment_event(&first.id, "")).await;
         town.until(&first.id, OrderState::Requested).await;
+        assert_eq!(town.get(&known.id).await, known, "what is known changes nothing");
         town.publish("payment.failed", Town::payment_event(&second.id, "CARD_DECLINED")).await;
         eventually("the decline is noted", || async {
             (payment(&town.get(&second.id).await) == pb::PaymentState::Declined).then_some(())

@@ -43,7 +43,7 @@ async fn the_first_to_accept_gets_the_order() {
         let candidates: Vec<_> = (0..3).map(|_| town.candidate()).collect();
         let order = town.open_order().await;
         assert_eq!(order.state(), OrderState::Searching);
-        let mut calls = Vec::new();
+        let mut offers = Vec::new();
         for (_, who) in &candidates {
             let offer = town.offer(*who).await;
             assert_eq!(
@@ -51,8 +51,12 @@ async fn the_first_to_accept_gets_the_order() {
                 ("Paris", order.id.as_str())
             );
             assert_eq!(offer.provider_gross.as_ref().unwrap().minor_units, 9_000);
-            let (mut jobs, who) = (town.jobs(), *who);
-            let request = pb::AcceptOfferRequest { offer_id: offer.id };
+            offers.push((*who, offer.id));
+        }
+        let mut calls = Vec::new();
+        for (who, offer_id) in offers {
+            let mut jobs = town.jobs();
+            let request = pb::AcceptOfferRequest { offer_id };
             let call = async move { (who, jobs.accept_offer(request).await) };
             calls.push(tokio::spawn(acting_as(who, call)));
         }
