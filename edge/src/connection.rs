@@ -13,7 +13,7 @@ use hyper::{
     service::Service,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -96,6 +96,7 @@ impl Peers {
     {
         let opening = async { Wire::open(opening.await?, self.stall_timeout).await };
         let opening = tokio::time::timeout(self.head_timeout, opening);
+        let opening = Box::pin(opening);
         // A peer that has not even said hello has nothing to drain.
         let Some(opened) = self.stop.run_until_cancelled(opening).await else { return Ok(()) };
         let Some((version, wire)) = opened?? else { return Ok(()) };
@@ -104,7 +105,7 @@ impl Peers {
         match version {
             Version::One => {
                 let connection = self.one.serve_connection(io, requests).with_upgrades();
-                let mut connection = pin!(connection);
+                let mut connection = Box::pin(connection);
                 tokio::select! {
                     ended = connection.as_mut() => return Ok(ended?),
                     () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
@@ -112,7 +113,7 @@ impl Peers {
                 Ok(connection.await?)
             }
             Version::Two => {
-                let mut connection = pin!(self.two.serve_connection(io, requests));
+                let mut connection = Box::pin(self.two.serve_connection(io, requests));
                 tokio::select! {
                     ended = connection.as_mut() => return Ok(ended?),
                     () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),

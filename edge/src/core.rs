@@ -123,7 +123,7 @@ impl Core {
         let mut response = if let Some(page) = page {
             labelled(pages::answer(&self, page, &request), page.path())
         } else if native::is_grpc(request.headers()) {
-            Native { core: self, meta }.answer(request, &mut standing).await
+            Box::pin(Native { core: self, meta }.answer(request, &mut standing)).await
         } else {
             self.rest(request, meta, &mut standing).await
         };

@@ -10,6 +10,7 @@ mod config;
 mod connection;
 mod core;
 mod docs;
+mod flood;
 mod front;
 mod gate;
 mod health;

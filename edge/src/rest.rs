@@ -51,7 +51,7 @@ impl Core {
             Ok(Some(coding)) => {
                 let limit = self.config.max_request_bytes;
                 let request = coding::decoded(request, coding, limit, Arc::clone(&self.decoding));
-                self.transcoder.call(route, request, upstream).await
+                Box::pin(self.transcoder.call(route, request, upstream)).await
             }
             Err(failure) => self.fail(&ErrorContext::of(&request), &failure),
         };

@@ -1,5 +1,7 @@
-//! What hyper reads from and writes to: a socket whose first bytes were looked at, and whose peer must keep reading.
+//! What hyper reads from and writes to: a socket whose first bytes were looked at, and whose peer must keep reading and
+//! must not flood us.
 
+use crate::flood::Meter;
 use std::{
     io,
     pin::Pin,
@@ -30,6 +32,8 @@ pub struct Wire<T> {
     /// Which of the bytes seen are still to be read.
     unread: std::ops::Range<usize>,
     stall: Duration,
+    /// Counts the frames of HTTP/2.
+    meter: Option<Meter>,
     /// Running while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -53,11 +57,18 @@ impl<T: AsyncRead + Unpin> Wire<T> {
                 break Version::One;
             }
         };
-        Ok(Some((version, Self { socket, seen, unread: 0..count, stall, stalled: None })))
+        let meter = (version == Version::Two).then(|| Meter::new(PREFACE.len()));
+        Ok(Some((version, Self { socket, seen, unread: 0..count, stall, meter, stalled: None })))
     }
 }
 
 impl<T> Wire<T> {
+    fn wrote(&mut self, done: &Poll<io::Result<usize>>) {
+        if let (Some(meter), Poll::Ready(Ok(bytes))) = (&mut self.meter, done) {
+            meter.wrote(*bytes);
+        }
+    }
+
     /// Passes on what a write did, and gives up on a peer that has taken nothing for too long.
     fn watch<R>(
         &mut self,
@@ -82,14 +93,18 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        let before = buffer.filled().len();
         if this.unread.is_empty() {
-            return Pin::new(&mut this.socket).poll_read(context, buffer);
+            ready!(Pin::new(&mut this.socket).poll_read(context, buffer))?;
+        } else {
+            let bytes = this.seen.get(this.unread.clone()).unwrap_or_default();
+            let count = bytes.len().min(buffer.remaining());
+            buffer.put_slice(bytes.get(..count).unwrap_or_default());
+            this.unread.start += count;
         }
-        let bytes = this.seen.get(this.unread.clone()).unwrap_or_default();
-        let count = bytes.len().min(buffer.remaining());
-        buffer.put_slice(bytes.get(..count).unwrap_or_default());
-        this.unread.start += count;
-        Poll::Ready(Ok(()))
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        let counted = this.meter.as_mut().map_or(Ok(()), |meter| meter.read(read));
+        Poll::Ready(counted.map_err(io::Error::other))
     }
 }
 
@@ -100,6 +115,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.socket).poll_write(context, bytes);
+        self.wrote(&done);
         self.watch(context, done)
     }
 
@@ -119,6 +135,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
+        self.wrote(&done);
         self.watch(context, done)
     }
 

@@ -43,8 +43,8 @@ fn head(method: u8, path: &str) -> Vec<u8> {
 const GET: u8 = 0x82;
 const POST: u8 = 0x83;
 
-/// Sends frames until the edge closes the connection or there are no more; says whether it sent GOAWAY. Meanwhile a
-/// neighbour is served again and again.
+/// Sends frames until the edge closes the connection, which it must; says whether it sent GOAWAY. Meanwhile a neighbour
+/// is served again and again.
 async fn flood(edge: &Edge, memory: &mut Memory, frames: impl Iterator<Item = Vec<u8>>) -> bool {
     neighbour(edge).await;
     memory.watch();
@@ -62,8 +62,9 @@ async fn flood(edge: &Edge, memory: &mut Memory, frames: impl Iterator<Item = Ve
         neighbour(edge).await;
         memory.look();
     }
-    let _ = to.shutdown().await;
+    // It is the edge that ends the connection.
     let sent_away = reader.await.unwrap().expect("the connection ends");
+    drop(to);
     let grown = memory.grown();
     assert!(grown <= MOST_MIB, "{grown} MiB");
     sent_away
@@ -92,7 +93,8 @@ async fn is_sent_away(name: &str, frames: impl Iterator<Item = Vec<u8>>) {
     neighbour(&edge).await;
 }
 
-async fn is_borne(frames: impl Iterator<Item = Vec<u8>>) {
+/// As above, without a word: there is nothing to say to who does not listen.
+async fn is_cut_off(frames: impl Iterator<Item = Vec<u8>>) {
     let mut memory = Memory::alone().await;
     let edge = Edge::start().await;
     flood(&edge, &mut memory, frames).await;
@@ -140,10 +142,12 @@ async fn contents_of_nothing() {
     is_sent_away("empty DATA", std::iter::once(begun).chain(empty)).await;
 }
 
-/// Each must be answered, so the answers wait until the client takes them, and so does it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pings_and_settings() {
-    is_borne((0..60_000_u64).map(|index| frame(PING, 0, 0, &index.to_be_bytes()))).await;
+async fn frames_that_are_no_requests() {
+    is_cut_off((0..60_000_u64).map(|index| frame(PING, 0, 0, &index.to_be_bytes()))).await;
     let setting = [0, 4, 0, 1, 0, 0];
-    is_borne((0..60_000).map(move |_| frame(SETTINGS, 0, 0, &setting))).await;
+    is_cut_off((0..60_000).map(move |_| frame(SETTINGS, 0, 0, &setting))).await;
+    is_cut_off((0..60_000).map(|_| frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]))).await;
+    let unknown = 0xEE;
+    is_cut_off((0..60_000).map(move |_| frame(unknown, 0, 0, b"?"))).await;
 }

@@ -38,8 +38,9 @@ use tracing_subscriber::{
 
 /// The target of the spans that are exported; libraries make thousands of others.
 const SPANS: &str = "quickserve::rpc";
-/// What libraries say too often, unless the configured filter asks for it.
-const QUIET: &str = "sqlx::postgres::notice=warn,sea_orm_migration=warn,h2=warn,hyper=warn,\
+/// What libraries say too often, unless the configured filter asks for it. `h2` warns of each attack on it: a flood of
+/// frames must not become one of lines.
+const QUIET: &str = "sqlx::postgres::notice=warn,sea_orm_migration=warn,h2=error,hyper=warn,\
                      hyper_util=warn,tower=warn,opentelemetry=warn,opentelemetry_sdk=warn,tonic=warn";
 /// How long the last spans may take to reach the collector.
 const FLUSH_LIMIT: Duration = Duration::from_secs(3);

@@ -23,21 +23,26 @@ const IDLE: Duration = Duration::from_secs(35);
 /// Long after any of them should have been sent away.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Answers that one reader asks for without taking any.
-const ASKED: usize = 20;
+const ASKED: usize = 5;
 
 /// Makes the attack.
 pub async fn attack(name: &str, address: SocketAddr) -> anyhow::Result<Outcome> {
     let start: &[u8] = match name {
         "slow heads" => b"GET /v1/me HTTP/1.1\r\nhost: x\r\nx-slow: ",
-        "half a preface" => b"PRI * HTTP/2.0\r\n",
+        "half a preface" => b"PRI * HTTP/2.0",
         "slow contents" => {
             b"POST /v1/users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
               content-length: 100000\r\nconnection: close\r\n\r\n{"
         }
         _ => return readers(address).await,
     };
-    let more = if name == "half a preface" { b'\r' } else { b' ' };
-    let clients = (0..CLIENTS.0).map(|number| tokio::spawn(client(address, number, start, more)));
+    // What comes of the preface, so slowly that it never ends.
+    let (more, drip) = match name {
+        "half a preface" => (b'\r', DRIP * 9),
+        _ => (b' ', DRIP),
+    };
+    let clients =
+        (0..CLIENTS.0).map(|number| tokio::spawn(client(address, number, start, (more, drip))));
     let clients: Vec<_> = clients.collect();
     let mut outcome = Outcome::default();
     for client in clients {
@@ -79,14 +84,14 @@ async fn client(
     address: SocketAddr,
     number: usize,
     start: &'static [u8],
-    more: u8,
+    (more, each): (u8, Duration),
 ) -> anyhow::Result<End> {
     let (mut from, mut to) = connect(address, number).await?.into_split();
     let begun = Instant::now();
     to.write_all(start).await?;
     let drip = async {
         loop {
-            tokio::time::sleep(DRIP).await;
+            tokio::time::sleep(each).await;
             if to.write_all(&[more]).await.is_err() {
                 break;
             }
