@@ -16,6 +16,8 @@ use tokio::{
 const CLIENTS: (usize, u8) = (5000, 10);
 /// Readers of long answers; each may hold what the kernel buffers for it.
 const READERS: usize = 1000;
+/// Between two clients that come: the attack is to hold connections, not to open them.
+const APART: Duration = Duration::from_millis(1);
 /// Between two bytes of a client.
 const DRIP: Duration = Duration::from_secs(1);
 /// How long a reader takes nothing.
@@ -86,6 +88,7 @@ async fn client(
     start: &'static [u8],
     (more, each): (u8, Duration),
 ) -> anyhow::Result<End> {
+    tokio::time::sleep(APART * u32::try_from(number)?).await;
     let (mut from, mut to) = connect(address, number).await?.into_split();
     let begun = Instant::now();
     to.write_all(start).await?;

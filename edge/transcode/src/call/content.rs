@@ -15,8 +15,6 @@ use crate::limits::JsonOptions;
 use crate::rule::{Binding, RequestBody, Target};
 use crate::wire;
 
-/// Bytes that are reserved for content on the client's word.
-const CHUNK: usize = 64 * 1024;
 /// The header of a gRPC frame: a flag and the length.
 const HEADER: usize = 5;
 
@@ -70,9 +68,10 @@ pub(crate) async fn read(
             continue;
         }
         if all.is_empty() {
-            // What is declared but not sent takes no memory: it is reserved by no more than what came already.
+            // Room for what is declared, but no more than for what came: a word costs the client nothing.
             let declared = usize::try_from(content.size_hint().lower()).unwrap_or(0);
-            all.reserve(first.len() + data.len() + declared.min(first.len() + CHUNK));
+            let came = first.len() + data.len();
+            all.reserve(came + declared.min(came));
             all.extend_from_slice(&std::mem::take(&mut first));
         }
         all.extend_from_slice(&data);
