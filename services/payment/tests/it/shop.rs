@@ -253,6 +253,15 @@ impl Shop {
         eventually(kind, || async { self.facts(kind, order_id).into_iter().next() }).await
     }
 
+    /// As [`Shop::fact`] for what the payment provider may have to be asked for again: time passes meanwhile.
+    pub async fn fact_in_time(&self, kind: &str, order_id: &str) -> (i64, String) {
+        eventually(kind, || async {
+            self.pass(Duration::seconds(1));
+            self.facts(kind, order_id).into_iter().next()
+        })
+        .await
+    }
+
     /// Posts an event to the webhook, signed with the service's secret.
     pub async fn post(&self, body: &str) -> Result<(), Status> {
         let signature = self.sign(self.world.clock.now().timestamp(), body);

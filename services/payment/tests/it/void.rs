@@ -20,12 +20,36 @@ async fn a_success_after_the_end_goes_back_by_itself() {
             assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_CLOSED");
             assert_eq!(shop.facts("payment.late_refunded", &request.order_id), []);
             shop.pass(Duration::seconds(wait));
-            assert_eq!(shop.fact("payment.late_refunded", &request.order_id).await.0, 12_000);
+            let refunded = shop.fact_in_time("payment.late_refunded", &request.order_id).await;
+            assert_eq!(refunded.0, 12_000);
             assert_eq!(shop.facts("payment.authorized", &request.order_id), []);
             let payment = shop.payment(&request.order_id).await;
             assert_eq!(payment.state(), pb::PaymentState::Closed);
             assert_eq!(payment.authorized, euros(0));
             assert_eq!(charge_state(&shop, &request.order_id).await, "VOIDED");
+        }
+    })
+    .await;
+}
+
+/// The late answer and the question that gives it back meet in any order; whichever is first, nothing is kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_success_that_meets_its_cancellation_goes_back() {
+    on_each_backend(|shop| async move {
+        let mut orders = Vec::new();
+        for _ in 0..RACE {
+            let request = shop.order("tok_late").await;
+            shop.authorize(&request).await.unwrap();
+            orders.push(request.order_id);
+        }
+        shop.pass(Duration::seconds(60));
+        join_all(orders.iter().map(|order| shop.void(order))).await;
+        for order in &orders {
+            eventually("a voided charge", || async {
+                shop.pass(Duration::seconds(1));
+                (charge_state(&shop, order).await == "VOIDED").then_some(())
+            })
+            .await;
         }
     })
     .await;

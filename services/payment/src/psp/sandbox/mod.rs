@@ -164,25 +164,7 @@ impl Psp for Sandbox {
         if self.store.insert(&unknown).await? {
             return Ok(Cancelled::Empty);
         }
-        for (from, to) in [
-            (charge::LOST, charge::CANCELLED),
-            (charge::CONFIRM, charge::CANCELLED),
-            (charge::AUTHORIZED, charge::VOIDED),
-        ] {
-            self.store.decide(charge.uuid(), from, to, "CANCELLED").await?;
-        }
-        let found = self.charge(charge).await?;
-        if found.state == charge::PENDING && found.settles_at.is_none() {
-            self.store
-                .decide(found.reference, charge::PENDING, charge::CANCELLED, "CANCELLED")
-                .await?;
-            return Ok(Cancelled::Empty);
-        }
-        Ok(match found.state.as_str() {
-            charge::VOIDED => Cancelled::Held,
-            charge::PENDING | charge::CAPTURED => Cancelled::NotYet,
-            _ => Cancelled::Empty,
-        })
+        self.store.cancel(charge.uuid()).await
     }
 
     async fn pay_out(&self, transfer: Transfer<'_>) -> Result<Answer, Unanswered> {

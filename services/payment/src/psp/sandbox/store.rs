@@ -1,7 +1,7 @@
 //! The queries of the sandbox. They never run in a transaction of payment.
 
 use super::{
-    super::{Step, Unanswered},
+    super::{Cancelled, Step, Unanswered},
     entity::{charge, event, operation},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -59,6 +59,29 @@ impl Store {
     ) -> Result<bool, DbErr> {
         let moved = move_charge(reference, from, to, reason).exec(self.db.read()).await?;
         Ok(moved.rows_affected > 0)
+    }
+
+    /// Cancels a charge. What it reserves is decided under its lock: a late answer comes before or after.
+    pub async fn cancel(&self, reference: Uuid) -> Result<Cancelled, Unanswered> {
+        let cancelled = self.db.write(move |tx| async move {
+            let charge = charge::Entity::find_by_id(reference).lock_exclusive().one(&*tx).await?;
+            let Some(charge) = charge else { return Ok(None) };
+            let (state, outcome) = match charge.state.as_str() {
+                charge::AUTHORIZED => (charge::VOIDED, Cancelled::Held),
+                charge::VOIDED => return Ok(Some(Cancelled::Held)),
+                charge::CAPTURED => return Ok(Some(Cancelled::NotYet)),
+                charge::PENDING if charge.settles_at.is_some() => {
+                    return Ok(Some(Cancelled::NotYet));
+                }
+                charge::LOST | charge::CONFIRM | charge::PENDING => {
+                    (charge::CANCELLED, Cancelled::Empty)
+                }
+                _ => return Ok(Some(Cancelled::Empty)),
+            };
+            move_charge(reference, &charge.state, state, "CANCELLED").exec(&*tx).await?;
+            Ok::<_, kit::Error>(Some(outcome))
+        });
+        cancelled.await?.ok_or_else(|| Unanswered("the charge is not known".to_owned()))
     }
 
     /// Whether this is the first call of a step that fails once.
