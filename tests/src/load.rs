@@ -120,7 +120,9 @@ async fn connection(run: Arc<Run>) -> anyhow::Result<Tally> {
             return Ok(tally);
         }
         let Some(request) = (run.requests)(number) else { return Ok(tally) };
-        tokio::time::sleep_until(due).await;
+        if run.load.rate.is_some() {
+            tokio::time::sleep_until(due).await;
+        }
         let status = match sender.send(request).await {
             Ok((status, body)) => {
                 if status.is_success() {

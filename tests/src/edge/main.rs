@@ -40,9 +40,6 @@ struct Options {
     /// The processor that is measured.
     #[arg(long, default_value_t = 0)]
     processor: usize,
-    /// The processor of the service behind; this program belongs there too.
-    #[arg(long, default_value_t = 1)]
-    other_processor: usize,
     /// Connections, each with one request at a time.
     #[arg(long, default_value_t = 32)]
     connections: usize,
@@ -113,15 +110,16 @@ async fn compare(options: &Options) -> anyhow::Result<()> {
     std::fs::write(&descriptors, contract::descriptors()?)?;
     let itself = std::env::current_exe()?.display().to_string();
     let words = |kind: &str| [&itself, kind, "{}"].map(str::to_owned).to_vec();
-    let upstream = Side::start(&words("grpc"), options.other_processor).await?;
-    let candidates = candidates(options, &descriptors, upstream.address, words);
+    // The service behind the edges is part of this program, so that the load's processor switches no processes.
+    let upstream = TcpListener::bind("127.0.0.1:0").await?;
+    let candidates = candidates(options, &descriptors, upstream.local_addr()?, words);
+    tokio::spawn(serve::grpc(upstream));
     let mut rows = Vec::new();
     let wanted = |case: &Case| options.payload.as_ref().is_none_or(|it| it == case.name);
     for case in contract::cases()?.iter().filter(|case| wanted(case)) {
         eprintln!("{}: {} bytes of JSON, {} of gRPC", case.name, case.json.len(), case.frame.len());
         rows.extend(measure(options, &candidates, case).await?);
     }
-    upstream.stop().await?;
     table::print(&rows);
     if let Some(path) = &options.json {
         std::fs::write(path, serde_json::to_vec_pretty(&rows)?)?;

@@ -1,5 +1,4 @@
-//! What the edge is measured with: the gRPC service behind it, and a bare handler to compare with. Each is a process of
-//! its own.
+//! What the edge is measured with: the gRPC service behind it, and a bare handler to compare with.
 
 use axum::{Json, Router, routing::post};
 use bytes::Bytes;
