@@ -1,8 +1,9 @@
 //! Base64 into and out of growing buffers, without a buffer in between.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig, Simd};
 use bytes::BytesMut;
 
 use crate::wire;
@@ -11,13 +12,10 @@ const STRICT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const LENIENT: GeneralPurposeConfig = STRICT.with_decode_allow_trailing_bits(true);
 
-static STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, STRICT);
-static URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, STRICT);
-static LENIENT_STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
-static LENIENT_URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
-
-/// Text from here on is decoded with vector instructions.
-const LONG: usize = 64;
+static STANDARD: LazyLock<Simd> = LazyLock::new(|| Simd::standard(STRICT));
+static URL_SAFE: LazyLock<Simd> = LazyLock::new(|| Simd::url_safe(STRICT));
+static LENIENT_STANDARD: LazyLock<Simd> = LazyLock::new(|| Simd::standard(LENIENT));
+static LENIENT_URL_SAFE: LazyLock<Simd> = LazyLock::new(|| Simd::url_safe(LENIENT));
 
 /// What to make of the bits behind the last whole byte when they are not zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +36,6 @@ pub(crate) fn decode(text: &[u8], bits: TrailingBits, out: &mut BytesMut) -> Opt
     let start = out.len();
     out.resize(start + base64::decoded_len_estimate(text.len()), 0);
     let to = out.get_mut(start..)?;
-    if let Some(len) = decode_canonical(text, to) {
-        out.truncate(start + len);
-        return Some(());
-    }
     let written = standard.decode_slice(text, to).or_else(|_| url_safe.decode_slice(text, to));
     let decoded = written.is_ok().then_some(());
     out.truncate(start + written.unwrap_or(0));
@@ -62,23 +56,13 @@ pub(crate) fn put_delimited(text: &[u8], bits: TrailingBits, out: &mut BytesMut)
     (out.len() - start == len).then_some(())
 }
 
-/// The fast way for long text in the standard alphabet with nothing odd about it. Whatever it
-/// refuses is looked at again.
-fn decode_canonical(text: &[u8], to: &mut [u8]) -> Option<usize> {
-    if text.len() < LONG {
-        return None;
-    }
-    let body = match text {
-        [body @ .., b'=', b'='] | [body @ .., b'='] if text.len().is_multiple_of(4) => body,
-        _ => text,
-    };
-    let decoded = base64_simd::STANDARD_NO_PAD.decode(body, base64_simd::Out::from_slice(to));
-    decoded.ok().map(|bytes| bytes.len())
-}
-
 /// Appends `bytes` in the standard alphabet, padded.
 pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
-    base64_simd::STANDARD.encode_append(bytes, out);
+    let start = out.len();
+    out.resize(start + base64::encoded_len(bytes.len(), true).unwrap_or_default(), 0);
+    let to = out.get_mut(start..).unwrap_or_default();
+    let written = STANDARD.encode_slice(bytes, to).unwrap_or_default();
+    out.truncate(start + written);
 }
 
 #[cfg(test)]

@@ -77,9 +77,7 @@ fn transcode<'a>(
     if json.len() > options.limits.input_bytes {
         return Err(FieldError::new(ErrorKind::Limit, "the text is too long"));
     }
-    let text = std::str::from_utf8(json).map_err(|e| {
-        FieldError::new(ErrorKind::Syntax, "the text is not UTF-8").at(e.valid_up_to())
-    })?;
+    let text = simdutf8::basic::from_utf8(json).map_err(|_| not_utf8(json))?;
     let start = out.len();
     let mut reader = Reader {
         schema,
@@ -100,6 +98,12 @@ fn transcode<'a>(
         out.truncate(start);
     }
     result.map_err(|e| if json.is_empty() { e } else { e.at(at) })
+}
+
+#[cold]
+fn not_utf8(json: &[u8]) -> FieldError {
+    let valid = std::str::from_utf8(json).map_or_else(|e| e.valid_up_to(), str::len);
+    FieldError::new(ErrorKind::Syntax, "the text is not UTF-8").at(valid)
 }
 
 /// The state of one pass.

@@ -4,7 +4,7 @@ use super::{Reader, Result};
 use crate::base64::{self, TrailingBits};
 use crate::bindings::Bound;
 use crate::error::{ErrorKind, FieldError};
-use crate::json::scan::{RawStr, Shape, unescape};
+use crate::json::scan::{RawStr, Shape, control_character, unescape};
 use crate::number;
 use crate::schema::{Cardinality, EnumIndex, Field, Kind, MessageIndex, Tag, WellKnown};
 use crate::wire;
@@ -51,7 +51,7 @@ impl<'a> Reader<'a, '_> {
                 }
             }
             Kind::Bytes => {
-                let raw = self.string("expected a string of base64")?;
+                let raw = self.base64_string()?;
                 if zero || !raw.bytes.is_empty() {
                     self.out.extend_from_slice(tag.as_bytes());
                     self.put_base64(raw)?;
@@ -260,6 +260,14 @@ impl<'a> Reader<'a, '_> {
         if self.scan.shape() == Shape::String { self.scan.string() } else { expected(what) }
     }
 
+    /// A string of base64, whose decoder refuses what JSON does not allow in a string either.
+    fn base64_string(&mut self) -> Result<RawStr<'a>> {
+        match self.scan.shape() {
+            Shape::String => self.scan.unjudged_string(),
+            _ => expected("expected a string of base64"),
+        }
+    }
+
     /// Appends the length and the text of a string.
     #[inline]
     pub(super) fn put_string(&mut self, raw: RawStr<'_>) -> Result<()> {
@@ -284,7 +292,11 @@ impl<'a> Reader<'a, '_> {
         } else {
             base64::put_delimited(raw.bytes, TrailingBits::Drop, self.out)
         };
-        decoded.ok_or_else(|| FieldError::new(ErrorKind::Type, "expected base64"))
+        match decoded {
+            Some(()) => Ok(()),
+            None if raw.bytes.iter().any(|&byte| byte < 0x20) => Err(control_character()),
+            None => expected("expected base64"),
+        }
     }
 
     /// The text of a string with escapes, in the scratch.
