@@ -4,6 +4,7 @@
 
 use crate::error::Error;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 /// Rows of a page when the request does not say.
@@ -32,9 +33,13 @@ impl Page {
         Ok(Self { size, before })
     }
 
-    /// How many rows to ask the database for: one more than the page, to know whether there is a next one.
-    pub const fn rows_to_read(&self) -> u64 {
-        self.size + 1
+    /// The rows of a list that are on the page, and one more, to know whether there is a next one: see [`Self::cut`].
+    pub fn of<E: EntityTrait>(&self, list: Select<E>, id: E::Column) -> Select<E> {
+        let list = match self.before {
+            Some(before) => list.filter(id.lt(before)),
+            None => list,
+        };
+        list.order_by_desc(id).limit(self.size + 1)
     }
 
     /// Cuts `rows` to the page and returns the token of the next one, empty at the end.

@@ -27,14 +27,11 @@ impl Repository {
         page: Page,
         unread_only: bool,
     ) -> Result<Vec<Message>, Error> {
-        let mut query = inbox_of(user_id).order_by_desc(Column::Id).limit(page.rows_to_read());
-        if let Some(before) = page.before {
-            query = query.filter(Column::Id.lt(before));
-        }
+        let mut all = inbox_of(user_id);
         if unread_only {
-            query = query.filter(Column::ReadAt.is_null());
+            all = all.filter(Column::ReadAt.is_null());
         }
-        Ok(query.all(self.db.read()).await?)
+        Ok(page.of(all, Column::Id).all(self.db.read()).await?)
     }
 
     /// Unread messages with an id above `after`, the oldest first, at most `limit`.

@@ -15,7 +15,7 @@ use crate::{
     entity::order::{Column, Entity},
 };
 use kit::{Db, Event, Tx, idempotency, inbox, page::Page};
-use sea_orm::{Condition, IdenStatic, QueryOrder, QuerySelect, Select, entity::prelude::*};
+use sea_orm::{Condition, IdenStatic, Select, entity::prelude::*};
 use std::sync::Arc;
 
 /// The timer of a state that ends by itself.
@@ -184,11 +184,7 @@ impl Orders {
         E::Column: IdenStatic,
         E::Model: Send + Sync,
     {
-        let mut select = select.order_by_desc(id).limit(page.rows_to_read());
-        if let Some(before) = page.before {
-            select = select.filter(id.lt(before));
-        }
-        Ok(select.all(self.db.read()).await?)
+        Ok(page.of(select, id).all(self.db.read()).await?)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
 };
 use chrono::Duration;
 use kit::{page::Page, timers};
-use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::entity::prelude::*;
 
 /// How long the acceptance of an offer may take before its timer takes it up.
 const LEASE: Duration = Duration::seconds(60);
@@ -19,16 +19,11 @@ impl Orders {
         account: AccountId,
         page: &Page,
     ) -> Result<Vec<(offer::Model, Order)>, Error> {
-        let mut select = offer::Entity::find()
+        let open = offer::Entity::find()
             .filter(offer::Column::ProviderUserId.eq(account))
             .filter(offer::Column::State.eq(OfferState::Open))
-            .filter(offer::Column::ValidTill.gt(self.db.clock().now()))
-            .order_by_desc(offer::Column::Id)
-            .limit(page.rows_to_read());
-        if let Some(before) = page.before {
-            select = select.filter(offer::Column::Id.lt(before));
-        }
-        let offers = select.all(self.db.read()).await?;
+            .filter(offer::Column::ValidTill.gt(self.db.clock().now()));
+        let offers = page.of(open, offer::Column::Id).all(self.db.read()).await?;
         let ids = offers.iter().map(|offer| offer.order_id);
         let orders =
             order::Entity::find().filter(order::Column::Id.is_in(ids)).all(self.db.read()).await?;

@@ -105,10 +105,7 @@ pub async fn list(
     if let Some(order) = order {
         query = query.filter(intent::Column::OrderId.eq(order));
     }
-    if let Some(before) = page.before {
-        query = query.filter(intent::Column::Id.lt(before));
-    }
-    let rows = query.order_by_desc(intent::Column::Id).limit(page.rows_to_read()).all(db).await?;
+    let rows = page.of(query, intent::Column::Id).all(db).await?;
     let ids = rows.iter().map(|row| row.id);
     let attempts = attempt::Entity::find()
         .filter(attempt::Column::IntentId.is_in(ids))

@@ -74,11 +74,7 @@ pub async fn list(
     scope: Scope,
     page: Page,
 ) -> Result<Vec<Payout>, Error> {
-    let mut query = within(scope);
-    if let Some(before) = page.before {
-        query = query.filter(payout::Column::Id.lt(before));
-    }
-    Ok(query.order_by_desc(payout::Column::Id).limit(page.rows_to_read()).all(db).await?)
+    Ok(page.of(within(scope), payout::Column::Id).all(db).await?)
 }
 
 /// Sum of a provider's payouts that are still to be paid, less what those on their way keep back.

@@ -8,9 +8,7 @@ use crate::{
 };
 use kit::{Id, idempotency::Key, page::Page};
 use proto::quickserve::provider::v1 as pb;
-use sea_orm::{
-    ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 
 impl Providers {
     /// Adds a member.
@@ -45,12 +43,8 @@ impl Providers {
         page: Page,
     ) -> Result<(Vec<Member>, String), Error> {
         self.find(id, reach).await?;
-        let mut query = Entity::find().filter(Column::ProviderId.eq(id));
-        if let Some(before) = page.before {
-            query = query.filter(Column::Id.lt(before));
-        }
-        let query = query.order_by_desc(Column::Id).limit(page.rows_to_read());
-        let mut rows = query.all(self.db.read()).await?;
+        let all = Entity::find().filter(Column::ProviderId.eq(id));
+        let mut rows = page.of(all, Column::Id).all(self.db.read()).await?;
         let token = page.cut(&mut rows, |row| row.id.uuid());
         Ok((rows, token))
     }

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use kit::{Caller, Id, Tx, idempotency::Key, page::Page, timers};
 use proto::quickserve::provider::v1 as pb;
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
     sea_query::Query,
 };
 use uuid::Uuid;
@@ -96,15 +96,10 @@ impl Providers {
         let conditions = [
             city_key.map(|key| Column::CityKey.eq(key)),
             state.map(|state| Column::State.eq(state)),
-            page.before.map(|id| Column::Id.lt(id)),
         ];
         let condition = conditions.into_iter().flatten().fold(condition, Condition::add);
-        let mut rows = Entity::find()
-            .filter(condition)
-            .order_by_desc(Column::Id)
-            .limit(page.rows_to_read())
-            .all(self.db.read())
-            .await?;
+        let all = Entity::find().filter(condition);
+        let mut rows = page.of(all, Column::Id).all(self.db.read()).await?;
         let token = page.cut(&mut rows, |row| row.id.uuid());
         let ids: Vec<ProviderId> = rows.iter().map(|row| row.id).collect();
         let offerings = group(offerings_of(self.db.read(), &ids).await?, |it| it.provider_id);

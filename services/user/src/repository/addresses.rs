@@ -9,7 +9,7 @@ use crate::{
     entity::address,
 };
 use kit::{Tx, page::Page};
-use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{IntoActiveModel, QuerySelect, entity::prelude::*};
 
 /// Keeps one more address of an account.
 pub async fn insert(tx: &Tx, new: Address) -> Result<Address, Error> {
@@ -39,11 +39,7 @@ impl Repository {
 
     /// Addresses of the account, the newest first.
     pub async fn addresses(&self, user_id: UserId, page: Page) -> Result<Vec<Address>, Error> {
-        let mut query = of(user_id).order_by_desc(address::Column::Id).limit(page.rows_to_read());
-        if let Some(before) = page.before {
-            query = query.filter(address::Column::Id.lt(before));
-        }
-        Ok(query.all(self.db.read()).await?)
+        Ok(page.of(of(user_id), address::Column::Id).all(self.db.read()).await?)
     }
 
     /// Changes an address of the account.

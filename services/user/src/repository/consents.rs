@@ -6,7 +6,7 @@ use crate::{
     entity::consent,
 };
 use kit::{Tx, page::Page};
-use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{IntoActiveModel, entity::prelude::*};
 
 /// Adds an answer.
 pub async fn insert(tx: &Tx, new: Consent) -> Result<Consent, Error> {
@@ -18,13 +18,7 @@ pub async fn insert(tx: &Tx, new: Consent) -> Result<Consent, Error> {
 impl Repository {
     /// Answers of the account, the newest first.
     pub async fn consents(&self, user_id: UserId, page: Page) -> Result<Vec<Consent>, Error> {
-        let mut query = consent::Entity::find()
-            .filter(consent::Column::UserId.eq(user_id))
-            .order_by_desc(consent::Column::Id)
-            .limit(page.rows_to_read());
-        if let Some(before) = page.before {
-            query = query.filter(consent::Column::Id.lt(before));
-        }
-        Ok(query.all(self.db.read()).await?)
+        let all = consent::Entity::find().filter(consent::Column::UserId.eq(user_id));
+        Ok(page.of(all, consent::Column::Id).all(self.db.read()).await?)
     }
 }
