@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/quickserve
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
-cargo build --release --workspace
-taskset -c 1 "$CARGO_TARGET_DIR/release/attack-bench" --server "$CARGO_TARGET_DIR/release/quickserve" --pin 0 \
+cargo build --profile dist --workspace --bins
+taskset -c 1 "$CARGO_TARGET_DIR/dist/attack-bench" --server "$CARGO_TARGET_DIR/dist/quickserve" --pin 0 \
   --json "$cache/bench-attack.json" "$@"
 echo "all figures: $cache/bench-attack.json"

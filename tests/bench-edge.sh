@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 against=()
 [ -z "${1:-}" ] || against=(--envoy "$1")
 shift || true
-cargo build --release --workspace
-taskset -c 1 "$CARGO_TARGET_DIR/release/edge-bench" --server "$CARGO_TARGET_DIR/release/quickserve" \
+cargo build --profile dist --workspace --bins
+taskset -c 1 "$CARGO_TARGET_DIR/dist/edge-bench" --server "$CARGO_TARGET_DIR/dist/quickserve" \
   "${against[@]}" --json "$cache/bench-edge.json" "$@"
 echo "all figures: $cache/bench-edge.json"

@@ -12,7 +12,7 @@ programs=$(pg_config --bindir 2>/dev/null || true)
 [ -x "$programs/initdb" ] || programs=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
 as_postgres() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
 
-cargo build --release --workspace
+cargo build --profile dist --workspace --bins
 folder=$(mktemp -d)
 [ "$(id -u)" != 0 ] || chown postgres "$folder"
 started=()
@@ -29,7 +29,7 @@ as_postgres taskset -c 1 "$programs/pg_ctl" -D "$folder/data" -l "$folder/log" -
 sql() { psql -q -h 127.0.0.1 -p "$port" -U postgres -c "$1"; }
 sql "CREATE DATABASE quickserve"
 sql "CREATE DATABASE peer"
-bench=(taskset -c 1 "$CARGO_TARGET_DIR/release/bench" --server "$CARGO_TARGET_DIR/release/quickserve" --pin 0)
+bench=(taskset -c 1 "$CARGO_TARGET_DIR/dist/bench" --server "$CARGO_TARGET_DIR/dist/quickserve" --pin 0)
 "${bench[@]}" --json "$cache/bench-sqlite.json"
 against=()
 if [ -n "$peer" ]; then
