@@ -1,7 +1,7 @@
 //! Compressed content of requests. It is read whole before it is decompressed, and few are decompressed at once: what a
 //! client makes us hold is what it sent, however much that would become.
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 use futures::{TryStreamExt as _, stream};
 use http::{
     Request,
@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 use tokio::sync::Semaphore;
-use transcode::{Failure, RequestContent};
+use transcode::{Failure, Held, RequestContent, Whole};
 
 /// Contents decompressed at a time; each may grow to the limit on content.
 pub const AT_ONCE: usize = 2;
@@ -66,41 +66,38 @@ impl Coding {
     }
 }
 
-/// The request with its content decompressed. At most `limit` bytes go in, and at most as many come out.
+/// The request with its content decompressed. At most as many bytes come out as `held` takes in.
 pub fn decoded(
     request: Request<Incoming>,
     coding: Coding,
-    limit: usize,
+    held: Held,
     places: Arc<Semaphore>,
 ) -> Request<impl RequestContent> {
     let (mut head, content) = request.into_parts();
     head.headers.remove(CONTENT_ENCODING);
     head.headers.remove(CONTENT_LENGTH);
     let plain = async move {
-        let content = arrived(content, limit).await?;
+        let limit = held.limit();
+        let content = arrived(content, held).await?;
         // Fails only on a closed semaphore, and nobody closes this one.
         let _place = places.acquire_owned().await.map_err(|_| Failure::deadline())?;
-        expand(coding.decoder(content).map_err(|_| malformed())?, limit).await
+        expand(coding.decoder(content.bytes.clone()).map_err(|_| malformed())?, limit).await
     };
     let frames = stream::once(plain).map_ok(Frame::data);
     Request::from_parts(head, StreamBody::new(frames).boxed_unsync())
 }
 
 /// The content as the client sent it.
-async fn arrived(mut content: Incoming, limit: usize) -> Result<Bytes, Failure> {
-    let mut all = BytesMut::new();
+async fn arrived(mut content: Incoming, mut held: Held) -> Result<Whole, Failure> {
     while let Some(frame) = content.frame().await {
         let frame = frame.map_err(|error| {
             tracing::debug!(%error, "the request broke off");
             Failure::cut_off()
         })?;
         let Ok(data) = frame.into_data() else { continue };
-        if all.len() + data.len() > limit {
-            return Err(Failure::too_large(limit));
-        }
-        all.extend_from_slice(&data);
+        held.add(data)?;
     }
-    Ok(all.freeze())
+    Ok(held.whole())
 }
 
 async fn expand(mut decoder: Box<dyn Read + Send>, limit: usize) -> Result<Bytes, Failure> {

@@ -28,6 +28,9 @@ pub struct Config {
     pub max_header_bytes: u32,
     /// Bytes of a request's content, before and after it is decompressed (gzip or zstd).
     pub max_request_bytes: usize,
+    /// Bytes of all contents that are not complete yet, beside 16 KiB of each; never less than the longest content.
+    /// What does not fit is refused with 503.
+    pub max_held_bytes: usize,
     /// Time for the TLS handshake and the first bytes, and time for a request's headers. An HTTP/1.1 connection may be
     /// idle as long.
     pub head_timeout_ms: u64,
@@ -65,6 +68,7 @@ impl Default for Config {
             max_streams: 100,
             max_header_bytes: 16 * 1024,
             max_request_bytes: 4 << 20,
+            max_held_bytes: 32 << 20,
             head_timeout_ms: 10_000,
             stall_timeout_ms: 30_000,
             read_deadline_ms: 2_000,

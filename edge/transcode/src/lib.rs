@@ -58,6 +58,7 @@ mod error_body;
 mod etag;
 mod extract;
 mod failure;
+mod held;
 mod json;
 mod limits;
 mod mask;
@@ -85,6 +86,7 @@ pub use direct::Direct;
 pub use error::{ErrorKind, FieldError, WireError};
 pub use error_body::{ErrorContext, Problem, RequestId, Violation};
 pub use failure::{Detail, Failure, FailureParts};
+pub use held::{Held, Room, Whole};
 pub use json::{
     Selection, any_to_json, json_field_to_wire, json_paths, json_to_wire, wire_field_to_json,
     wire_to_json,

@@ -54,6 +54,9 @@ pub struct Options {
     pub forward_response_metadata: Vec<String>,
     /// The longest request body in bytes, and the longest message of a WebSocket.
     pub max_request_bytes: usize,
+    /// The most bytes of all request bodies that are not complete yet, beside 16 KiB of each; never less than the
+    /// longest body. What does not fit is refused with 503.
+    pub max_held_bytes: usize,
     /// The longest message in bytes that the upstream may answer with.
     pub max_response_bytes: usize,
     /// The most query parameters a request may have.
@@ -92,6 +95,7 @@ impl Default for Options {
             forward_request_headers: Vec::new(),
             forward_response_metadata: Vec::new(),
             max_request_bytes: 4 << 20,
+            max_held_bytes: 64 << 20,
             max_response_bytes: 16 << 20,
             max_query_parameters: 10_000,
             max_depth: 100,

@@ -9,6 +9,7 @@ use http::{Method as HttpMethod, Request, Response, StatusCode};
 use crate::body::Body;
 use crate::error_body::{ErrorContext, ErrorWriter};
 use crate::failure::Failure;
+use crate::held::Room;
 use crate::limits::{JsonOptions, Limits};
 use crate::metadata::Forwarding;
 use crate::options::{Options, TrailingSlash};
@@ -36,6 +37,7 @@ pub(crate) struct Inner {
     pub options: Options,
     pub json: JsonOptions,
     pub forwarding: Forwarding,
+    pub room: Room,
     router: Router<Arc<Binding>>,
     routes: usize,
 }
@@ -90,7 +92,8 @@ impl Transcoder {
             unknown_any_as_base64: false,
             limits: Limits { depth: options.max_depth, ..Limits::default() },
         };
-        let inner = Inner { schema, options, json, forwarding, router, routes };
+        let room = Room::new(options.max_held_bytes.max(options.max_request_bytes));
+        let inner = Inner { schema, options, json, forwarding, room, router, routes };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -102,6 +105,11 @@ impl Transcoder {
     /// The options it was compiled with.
     pub fn options(&self) -> &Options {
         &self.inner.options
+    }
+
+    /// Room for contents that arrive.
+    pub fn room(&self) -> &Room {
+        &self.inner.room
     }
 
     /// The number of routes.

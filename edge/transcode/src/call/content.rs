@@ -10,6 +10,7 @@ use super::Content;
 use super::prepare::{Call, refused};
 use crate::accept;
 use crate::failure::Failure;
+use crate::held::{Held, Whole};
 use crate::json::{json_field_to_wire, json_paths, json_to_wire};
 use crate::limits::JsonOptions;
 use crate::rule::{Binding, RequestBody, Target};
@@ -50,33 +51,18 @@ pub(crate) async fn read(
     binding: &Binding,
     headers: &HeaderMap,
     mut content: Content,
-    limit: usize,
-) -> Result<Bytes, Failure> {
-    within(headers, limit)?;
-    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    mut held: Held,
+) -> Result<Whole, Failure> {
+    within(headers, held.limit())?;
     while let Some(frame) = content.frame().await {
         let frame = frame.map_err(|e| broken_off(&*e))?;
         let Ok(data) = frame.into_data() else { continue };
         if binding.request == RequestBody::None && !data.is_empty() {
             return Err(Failure::invalid("", "the method takes no content"));
         }
-        if first.len() + all.len() + data.len() > limit {
-            return Err(Failure::too_large(limit));
-        }
-        if first.is_empty() && all.is_empty() {
-            first = data;
-            continue;
-        }
-        if all.is_empty() {
-            // Room for what is declared, but no more than for what came: a word costs the client nothing.
-            let declared = usize::try_from(content.size_hint().lower()).unwrap_or(0);
-            let came = first.len() + data.len();
-            all.reserve(came + declared.min(came));
-            all.extend_from_slice(&std::mem::take(&mut first));
-        }
-        all.extend_from_slice(&data);
+        held.add(data)?;
     }
-    Ok(if all.is_empty() { first } else { all.freeze() })
+    Ok(held.whole())
 }
 
 /// Refuses a content whose declared length is over the limit, before any of it is read.

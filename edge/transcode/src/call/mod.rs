@@ -14,7 +14,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::TryFutureExt as _;
 use futures::future::BoxFuture;
-use http::request::Parts;
 use http::{Extensions, HeaderMap, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
@@ -90,41 +89,48 @@ impl Transcoder {
     /// Serves a routed request. Every failure comes back as a response.
     ///
     /// Dropping the future, or the body of the response, cancels the upstream call.
-    pub async fn call<S, B>(&self, route: Route, request: Request<B>, upstream: S) -> Response<Body>
+    pub fn call<S, B>(
+        &self,
+        route: Route,
+        request: Request<B>,
+        upstream: S,
+    ) -> impl Future<Output = Response<Body>> + Send + use<S, B>
     where
         S: Upstream,
         B: RequestContent,
     {
+        // Here and in boxes: what a future moves into another one takes its place in both as long as they live.
         let context = ErrorContext::of(&request);
         let inner = Arc::clone(&route.inner);
         let dial: Dial = Box::new(|request| Box::pin(upstream.oneshot(request).err_into()));
-        let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
-        match serve(route, request, dial, &context).await {
-            Ok(response) => response,
-            Err(failure) => inner.errors().response(&context, &failure),
+        let request = Box::new(request.map(|body| body.map_err(Into::into).boxed_unsync()));
+        async move {
+            match serve(route, request, dial, &context).await {
+                Ok(response) => response,
+                Err(failure) => inner.errors().response(&context, &failure),
+            }
         }
     }
 }
 
 async fn serve(
     route: Route,
-    mut request: Request<Content>,
+    mut request: Box<Request<Content>>,
     dial: Dial,
     context: &ErrorContext,
 ) -> Result<Response<Body>, Failure> {
-    let call = prepare::prepare(route, &mut request)?;
+    let call = Box::new(prepare::prepare(route, &mut request)?);
     let binding = &call.route.binding;
     if binding.method.client_streaming() {
         if websocket::is_upgrade(&request) {
-            return websocket::accept(call, request, dial, context);
+            return websocket::accept(*call, *request, dial, context);
         }
         if binding.request == RequestBody::None {
             return Err(websocket::upgrade_required());
         }
     }
     let time_limit = call.deadline;
-    let (head, content) = request.into_parts();
-    let asked = ask(call, head, content, dial, context);
+    let asked = ask(call, request, dial, context);
     match time_limit {
         None => asked.await,
         Some(deadline) => match tokio::time::timeout_at(deadline, asked).await {
@@ -135,24 +141,28 @@ async fn serve(
 }
 
 async fn ask(
-    mut call: Call,
-    head: Parts,
-    content: Content,
+    mut call: Box<Call>,
+    request: Box<Request<Content>>,
     dial: Dial,
     context: &ErrorContext,
 ) -> Result<Response<Body>, Failure> {
+    let (head, content) = request.into_parts();
     let fault = Fault::default();
     let (binding, inner) = (&call.route.binding, &call.route.inner);
     content::check(binding, &head.headers, &content)?;
     let body = if binding.method.client_streaming() {
         upload::body(&mut call, &head.headers, content, &fault).await?
     } else {
-        let limit = inner.options.max_request_bytes;
-        let content = content::read(binding, &head.headers, content, limit).await?;
-        let frame = content::message(&mut call, &head.headers, &content)?;
+        let held = inner.room.hold(inner.options.max_request_bytes);
+        let content = content::read(binding, &head.headers, content, held).await?;
+        let frame = content::message(&mut call, &head.headers, &content.bytes)?;
         tonic::body::Body::new(Full::new(frame))
     };
-    let limit = call.route.inner.options.max_response_bytes;
-    let replies = Replies::open(dial, call.outgoing(body), fault, limit).await?;
-    answer::answer(call, &head, replies, context).await
+    let asking = async move {
+        let limit = call.route.inner.options.max_response_bytes;
+        let replies = Replies::open(dial, call.outgoing(body), fault, limit).await?;
+        answer::answer(*call, &head, replies, context).await
+    };
+    // By itself: a request whose content is still on its way needs no memory for the answer.
+    Box::pin(asking).await
 }

@@ -1,5 +1,6 @@
 //! Content: JSON, its media types and limits, update masks, raw bytes.
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 use transcode::Options;
 
@@ -78,11 +79,34 @@ async fn long_content_is_refused_whether_or_not_its_length_is_told() {
         .chunks(5)
         .map(|c| Ok::<_, std::io::Error>(http_body::Frame::data(bytes::Bytes::copy_from_slice(c))));
     let pieces: Vec<_> = pieces.collect();
-    let body = http_body_util::StreamBody::new(futures::stream::iter(pieces));
+    let body = http_body_util::StreamBody::new(stream::iter(pieces));
     let untold = edge.request("PUT /v1/books/1", &[JSON], body).await;
     assert_eq!(untold.status, 413);
     assert_eq!(edge.calls(), 0);
     assert_eq!(edge.send("PUT /v1/books/1", &[JSON], r#"{"title":"12"}"#).await.status, 200);
+}
+
+#[tokio::test]
+async fn contents_on_their_way_share_their_room() {
+    let most = 40_000;
+    let options = Options { max_request_bytes: most, max_held_bytes: 0, ..Options::default() };
+    let edge = Edge::new(options);
+    let long = format!(r#"{{"title":"{}"}}"#, "a".repeat(most - 100));
+    let (start, end) = long.split_at(long.len() - 1);
+    let (more, rest) = tokio::sync::oneshot::channel();
+    let start = std::future::ready(Ok(bytes::Bytes::copy_from_slice(start.as_bytes())));
+    let pieces = stream::once(start).chain(stream::once(rest)).map_ok(http_body::Frame::data);
+    let body = http_body_util::StreamBody::new(Box::pin(pieces));
+    let mut slow = std::pin::pin!(edge.request("PUT /v1/books/1", &[JSON], body));
+    assert!(futures::poll!(slow.as_mut()).is_pending());
+    let refused = edge.send("PUT /v1/books/1", &[JSON], &long).await;
+    assert_eq!((refused.status, refused.code().as_str()), (503, "UNAVAILABLE"));
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(edge.calls(), 0);
+    assert_eq!(edge.send("PUT /v1/books/1", &[JSON], r#"{"title":"12"}"#).await.status, 200);
+    more.send(bytes::Bytes::copy_from_slice(end.as_bytes())).unwrap();
+    assert_eq!(slow.await.status, 200);
+    assert_eq!(edge.send("PUT /v1/books/1", &[JSON], &long).await.status, 200);
 }
 
 #[tokio::test]
