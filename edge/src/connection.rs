@@ -3,12 +3,12 @@
 use crate::{
     config::Config,
     front::{Answer, Front},
-    wire::{Version, Wire},
+    wire::{self, Wire},
 };
-use futures::future::BoxFuture;
-use http::{Request, Response};
+use futures::{FutureExt as _, future::BoxFuture};
+use http::{HeaderValue, Request, Response, Version};
 use hyper::{
-    body::Incoming,
+    body::{Body as _, Incoming},
     server::conn::{http1, http2},
     service::Service,
 };
@@ -78,7 +78,8 @@ impl Peers {
         let served = cut.run_until_cancelled(async {
             match &self.tls {
                 None => self.speak(async { Ok(socket) }, peer).await,
-                Some(tls) => self.speak(tls.accept(socket), peer).await,
+                // What the handshake takes is given back when it is done.
+                Some(tls) => self.speak(Box::pin(tls.accept(socket)), peer).await,
             }
         });
         if let Some(Err(error)) = served.await {
@@ -103,7 +104,7 @@ impl Peers {
         let requests = Requests { front: Arc::clone(&self.front), peer };
         let io = TokioIo::new(wire);
         match version {
-            Version::One => {
+            wire::Version::One => {
                 let connection = self.one.serve_connection(io, requests).with_upgrades();
                 let mut connection = Box::pin(connection);
                 tokio::select! {
@@ -112,7 +113,7 @@ impl Peers {
                 }
                 Ok(connection.await?)
             }
-            Version::Two => {
+            wire::Version::Two => {
                 let mut connection = Box::pin(self.two.serve_connection(io, requests));
                 tokio::select! {
                     ended = connection.as_mut() => return Ok(ended?),
@@ -135,8 +136,47 @@ impl Service<Request<Incoming>> for Requests {
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<Answer>, Infallible>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let (front, peer) = (Arc::clone(&self.front), self.peer);
-        Box::pin(async move { Ok(front.answer(request, peer).await) })
+        if request.version() < Version::HTTP_2 && !request.body().is_end_stream() {
+            detach(&mut request);
+        }
+        Box::pin(front.answer(request, peer).map(Ok))
+    }
+}
+
+/// Copies what the head refers to, so that the buffer which it was read into is free for the content. A content may take
+/// its time.
+fn detach<B>(request: &mut Request<B>) {
+    for value in request.headers_mut().values_mut() {
+        if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
+            *value = copy;
+        }
+    }
+    if let Ok(copy) = request.uri().to_string().parse() {
+        *request.uri_mut() = copy;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use http::Uri;
+
+    #[test]
+    fn a_head_that_is_detached_does_not_keep_what_it_was_read_into() {
+        let buffer = Bytes::from(b"/v1/users?a=b x y".to_vec());
+        let mut request = Request::new(());
+        *request.uri_mut() = Uri::from_maybe_shared(buffer.slice(..13)).unwrap();
+        for place in [14..15, 16..17] {
+            let value = HeaderValue::from_maybe_shared(buffer.slice(place)).unwrap();
+            request.headers_mut().append("x", value);
+        }
+        assert!(!buffer.is_unique());
+        detach(&mut request);
+        assert!(buffer.is_unique());
+        assert_eq!(request.uri(), "/v1/users?a=b");
+        assert!(request.headers().get_all("x").iter().eq(["x", "y"]));
     }
 }

@@ -9,7 +9,10 @@ use crate::{
     pages::{self, Page},
     table::{Entry, Table},
 };
-use futures::{FutureExt as _, future::BoxFuture};
+use futures::{
+    FutureExt as _,
+    future::{self, BoxFuture},
+};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CACHE_CONTROL};
 use hyper::body::Incoming;
 use kit::{Host, context::Context};
@@ -157,17 +160,17 @@ impl Service<Request<Incoming>> for Handler {
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         let core = Arc::clone(&self.0);
-        Box::pin(async move {
-            let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
-            let Some(meta) = request.extensions_mut().remove::<Meta>() else {
-                // The front puts it there; a request that came another way is nobody's.
-                let mut response = Response::new(Body::empty());
-                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                return Ok(response);
-            };
-            let context = ErrorContext::of(&request);
-            let answer = AssertUnwindSafe(Arc::clone(&core).answer(request, meta)).catch_unwind();
-            let mut response = answer.await.unwrap_or_else(|_| {
+        let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
+        let Some(meta) = request.extensions_mut().remove::<Meta>() else {
+            // The front puts it there; a request that came another way is nobody's.
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            return Box::pin(future::ready(Ok(response)));
+        };
+        let context = ErrorContext::of(&request);
+        let answer = AssertUnwindSafe(Arc::clone(&core).answer(request, meta)).catch_unwind();
+        Box::pin(answer.map(move |answer| {
+            let mut response = answer.unwrap_or_else(|_| {
                 tracing::error!("a request handler panicked");
                 core.fail(&context, &Failure::from(&kit::error::internal()).with_reason("INTERNAL"))
             });
@@ -178,7 +181,7 @@ impl Service<Request<Incoming>> for Handler {
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static(cached));
             }
             Ok(response)
-        })
+        }))
     }
 }
 
@@ -206,6 +209,7 @@ fn options(config: &Config) -> Options {
         forward_request_headers: FORWARDED.map(str::to_owned).into(),
         forward_response_metadata: vec!["cache-control".to_owned()],
         max_request_bytes: config.max_request_bytes,
+        max_held_bytes: config.max_held_bytes,
         max_query_parameters: 200,
         max_timeout: Some(std::time::Duration::from_millis(config.max_deadline_ms)),
         errors: ErrorFormat::Problem,

@@ -101,6 +101,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
             let count = bytes.len().min(buffer.remaining());
             buffer.put_slice(bytes.get(..count).unwrap_or_default());
             this.unread.start += count;
+            // What follows too: a reader that gets a few bytes at first makes its buffer larger for the rest.
+            if buffer.remaining() > 0
+                && let Poll::Ready(done) = Pin::new(&mut this.socket).poll_read(context, buffer)
+            {
+                done?;
+            }
         }
         let read = buffer.filled().get(before..).unwrap_or_default();
         let counted = this.meter.as_mut().map_or(Ok(()), |meter| meter.read(read));
@@ -172,6 +178,18 @@ mod tests {
         }
         assert_eq!(of(b"").await, None);
         assert_eq!(of(b"PRI * HT").await, None);
+    }
+
+    #[tokio::test]
+    async fn what_follows_the_first_bytes_is_read_with_them() {
+        let (mut client, server) = tokio::io::duplex(256);
+        let sent = [b'G'; 100];
+        client.write_all(&sent).await.unwrap();
+        let opened = Wire::open(server, Duration::from_secs(1)).await.unwrap();
+        let (_, mut wire) = opened.unwrap();
+        assert_eq!(wire.read(&mut [0; 200]).await.unwrap(), sent.len());
+        client.write_all(&sent).await.unwrap();
+        assert_eq!(wire.read(&mut [0; 200]).await.unwrap(), sent.len());
     }
 
     #[tokio::test]
