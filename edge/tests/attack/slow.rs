@@ -13,7 +13,7 @@ const CLIENTS: usize = 500;
 /// Long after any of them should have been sent away.
 const LIMIT: Duration = Duration::from_secs(30);
 /// What each connection may take, in KiB, with the client's end, which is in this process too.
-const EACH_KIB: usize = 128;
+const EACH_KIB: usize = 40;
 
 /// Opens connections that send `start` at once and then `more` byte by byte, and waits until all are sent away. Their
 /// answers, and the longest that one of them lasted.
