@@ -33,6 +33,9 @@ pub const FORWARDED: [&str; 4] =
 /// The header in which services see the client's address. What the client puts there is replaced.
 pub const CLIENT: &str = "x-quickserve-client";
 
+/// The longest message that services take, which is what `tonic` lets in unless told otherwise.
+const MAX_MESSAGE_BYTES: usize = 4 << 20;
+
 /// What every request has from its connection and from [`crate::front`].
 #[derive(Clone)]
 pub struct Meta {
@@ -210,6 +213,7 @@ fn options(config: &Config) -> Options {
         forward_response_metadata: vec!["cache-control".to_owned()],
         max_request_bytes: config.max_request_bytes,
         max_held_bytes: config.max_held_bytes,
+        max_message_bytes: MAX_MESSAGE_BYTES,
         max_query_parameters: 200,
         max_timeout: Some(std::time::Duration::from_millis(config.max_deadline_ms)),
         errors: ErrorFormat::Problem,

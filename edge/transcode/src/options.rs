@@ -57,6 +57,8 @@ pub struct Options {
     /// The most bytes of all request bodies that are not complete yet, beside 16 KiB of each; never less than the
     /// longest body. What does not fit is refused with 503.
     pub max_held_bytes: usize,
+    /// The longest message in bytes that JSON may become on its way to the upstream.
+    pub max_message_bytes: usize,
     /// The longest message in bytes that the upstream may answer with.
     pub max_response_bytes: usize,
     /// The most query parameters a request may have.
@@ -96,6 +98,7 @@ impl Default for Options {
             forward_response_metadata: Vec::new(),
             max_request_bytes: 4 << 20,
             max_held_bytes: 64 << 20,
+            max_message_bytes: 16 << 20,
             max_response_bytes: 16 << 20,
             max_query_parameters: 10_000,
             max_depth: 100,

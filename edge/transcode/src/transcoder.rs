@@ -1,10 +1,12 @@
 //! The transcoder: contracts compiled to routes, requests matched against them.
 
 use std::fmt;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use http::header::ALLOW;
 use http::{Method as HttpMethod, Request, Response, StatusCode};
+use tokio::sync::Semaphore;
 
 use crate::body::Body;
 use crate::error_body::{ErrorContext, ErrorWriter};
@@ -38,6 +40,8 @@ pub(crate) struct Inner {
     pub json: JsonOptions,
     pub forwarding: Forwarding,
     pub room: Room,
+    /// For long contents, which are converted on no more than half of the processors at a time.
+    pub turns: Arc<Semaphore>,
     router: Router<Arc<Binding>>,
     routes: usize,
 }
@@ -93,7 +97,9 @@ impl Transcoder {
             limits: Limits { depth: options.max_depth, ..Limits::default() },
         };
         let room = Room::new(options.max_held_bytes.max(options.max_request_bytes));
-        let inner = Inner { schema, options, json, forwarding, room, router, routes };
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let turns = Arc::new(Semaphore::new((processors / 2).max(1)));
+        let inner = Inner { schema, options, json, forwarding, room, turns, router, routes };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -1,10 +1,13 @@
 //! The content of a request: read within its limit, and made into one gRPC frame.
 
+use std::sync::Arc;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Content;
 use super::prepare::{Call, refused};
@@ -16,6 +19,8 @@ use crate::limits::JsonOptions;
 use crate::rule::{Binding, RequestBody, Target};
 use crate::wire;
 
+/// Contents from so many bytes on are converted only a few at a time.
+const LONG: usize = 64 << 10;
 /// The header of a gRPC frame: a flag and the length.
 const HEADER: usize = 5;
 
@@ -65,6 +70,18 @@ pub(crate) async fn read(
     Ok(held.whole())
 }
 
+/// Waits for the turn of a content that takes long to convert, during which its thread serves nobody else.
+pub(crate) async fn turn(turns: &Arc<Semaphore>, length: usize) -> Option<OwnedSemaphorePermit> {
+    if length < LONG {
+        return None;
+    }
+    // Fails only on a closed semaphore, and nobody closes this one.
+    let turn = Arc::clone(turns).acquire_owned().await.ok();
+    // Whoever waits for this thread goes first.
+    tokio::task::yield_now().await;
+    turn
+}
+
 /// Refuses a content whose declared length is over the limit, before any of it is read.
 pub(crate) fn within(headers: &HeaderMap, limit: usize) -> Result<(), Failure> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
@@ -104,10 +121,11 @@ pub(crate) fn message(
 
 /// A JSON document with the call's bindings, as a frame.
 pub(crate) fn json(call: &mut Call, document: Option<&Bytes>) -> Result<Bytes, Failure> {
-    let binding = std::sync::Arc::clone(&call.route.binding);
-    let inner = std::sync::Arc::clone(&call.route.inner);
+    let binding = Arc::clone(&call.route.binding);
+    let inner = Arc::clone(&call.route.inner);
     let mut options = inner.json;
     options.ignore_unknown_fields &= !binding.patch;
+    options.limits.output_bytes = inner.options.max_message_bytes;
     if let (RequestBody::Field(target), Some(document)) = (&binding.request, document) {
         derive_mask(call, target, document, &options)?;
     }

@@ -155,6 +155,7 @@ async fn ask(
     } else {
         let held = inner.room.hold(inner.options.max_request_bytes);
         let content = content::read(binding, &head.headers, content, held).await?;
+        let _turn = content::turn(&inner.turns, content.bytes.len()).await;
         let frame = content::message(&mut call, &head.headers, &content.bytes)?;
         tonic::body::Body::new(Full::new(frame))
     };

@@ -255,6 +255,15 @@ fn limits_hold() {
     assert!(kind("Lists", r#"{"ints":[1,2,3]}"#).is_ok());
     assert_eq!(kind("Lists", r#"{"ints":[1,2,3,4]}"#), Err(ErrorKind::Limit));
     assert_eq!(kind("Scalars", r#"{"aString":"0123456789abc"}"#), Err(ErrorKind::Limit));
+    // Not read to its end, which is malformed, and not written either.
+    let limits = Limits { output_bytes: 1000, ..Limits::default() };
+    let bounded = JsonOptions { limits, ..JsonOptions::default() };
+    let members: String = (0..200).map(|n| format!(r#""{n}":1,"#)).collect();
+    for many in [format!("[{}x", "1,".repeat(200)), format!("{{{members}x")] {
+        let long = format!(r#"{{"value":{many}"#);
+        let refused = read_with("WellKnown", &long, &bounded).map_err(|e| e.kind());
+        assert_eq!(refused, Err(ErrorKind::Limit), "{long}");
+    }
     assert_eq!(kind("Scalars", &" ".repeat(41)), Err(ErrorKind::Limit));
 }
 

@@ -1,5 +1,7 @@
 //! Content: JSON, its media types and limits, update masks, raw bytes.
 
+use std::pin::pin;
+
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 use transcode::Options;
@@ -97,7 +99,7 @@ async fn contents_on_their_way_share_their_room() {
     let start = std::future::ready(Ok(bytes::Bytes::copy_from_slice(start.as_bytes())));
     let pieces = stream::once(start).chain(stream::once(rest)).map_ok(http_body::Frame::data);
     let body = http_body_util::StreamBody::new(Box::pin(pieces));
-    let mut slow = std::pin::pin!(edge.request("PUT /v1/books/1", &[JSON], body));
+    let mut slow = pin!(edge.request("PUT /v1/books/1", &[JSON], body));
     assert!(futures::poll!(slow.as_mut()).is_pending());
     let refused = edge.send("PUT /v1/books/1", &[JSON], &long).await;
     assert_eq!((refused.status, refused.code().as_str()), (503, "UNAVAILABLE"));
@@ -107,6 +109,31 @@ async fn contents_on_their_way_share_their_room() {
     more.send(bytes::Bytes::copy_from_slice(end.as_bytes())).unwrap();
     assert_eq!(slow.await.status, 200);
     assert_eq!(edge.send("PUT /v1/books/1", &[JSON], &long).await.status, 200);
+}
+
+#[tokio::test]
+async fn short_contents_do_not_wait_for_long_ones() {
+    let edge = Edge::new(Options::default());
+    let title = |title: &str| format!(r#"{{"title":"{title}"}}"#);
+    let (long, short) = (title(&"a".repeat(100_000)), title("short"));
+    let send = |content| edge.send("PUT /v1/books/1", &[JSON], content);
+    let (mut first, mut second) = (pin!(send(&long)), pin!(send(&long)));
+    // All of it has come, but others go first.
+    assert!(futures::poll!(first.as_mut()).is_pending());
+    assert!(futures::poll!(second.as_mut()).is_pending());
+    assert_eq!(edge.calls(), 0);
+    assert_eq!(send(&short).await.status, 200);
+    assert_eq!(edge.calls(), 1);
+    assert_eq!((first.await.status, second.await.status), (200, 200));
+}
+
+#[tokio::test]
+async fn content_that_becomes_too_long_is_refused() {
+    let edge = Edge::new(Options { max_message_bytes: 50, ..Options::default() });
+    let title = |length: usize| format!(r#"{{"title":"{}"}}"#, "a".repeat(length));
+    assert_eq!(edge.send("PUT /v1/books/1", &[JSON], &title(20)).await.status, 200);
+    assert_eq!(edge.send("PUT /v1/books/1", &[JSON], &title(60)).await.status, 400);
+    assert_eq!(edge.calls(), 1);
 }
 
 #[tokio::test]

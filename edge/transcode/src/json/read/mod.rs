@@ -180,6 +180,11 @@ impl<'a> Reader<'a, '_> {
             self.rest_of_bound(frame)?;
         }
         self.scratch.close_seen(frame.seen);
+        self.fits()
+    }
+
+    #[inline]
+    fn fits(&self) -> Result<()> {
         if self.out.len() > self.out_max {
             return Err(FieldError::new(ErrorKind::Limit, "the message is too large"));
         }
@@ -303,8 +308,11 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
+    /// Counts a member or an element, before which the message may not be too large already: short ones become many
+    /// times as long.
     #[inline]
     fn count(&mut self) -> Result<()> {
+        self.fits()?;
         match self.elements.checked_sub(1) {
             Some(elements) => {
                 self.elements = elements;
