@@ -14,8 +14,7 @@ use chrono::{DateTime, Utc};
 use kit::{Caller, Id, Tx, idempotency::Key, page::Page, timers};
 use proto::quickserve::provider::v1 as pb;
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
-    sea_query::Query,
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, sea_query::Query,
 };
 use uuid::Uuid;
 
