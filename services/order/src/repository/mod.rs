@@ -15,7 +15,7 @@ use crate::{
     entity::order::{Column, Entity},
 };
 use kit::{Db, Event, Tx, idempotency, inbox, page::Page};
-use sea_orm::{Condition, IdenStatic, Select, entity::prelude::*};
+use sea_orm::{Condition, entity::prelude::*};
 use std::sync::Arc;
 
 /// The timer of a state that ends by itself.
@@ -81,7 +81,7 @@ impl Orders {
         if !states.is_empty() {
             select = select.filter(Column::State.is_in(states.iter().copied()));
         }
-        self.page(select, Column::Id, page).await
+        Ok(page.of(select, Column::Id).all(self.db.read()).await?)
     }
 
     /// Changes an order: loads it, lets `decide` decide, and writes what that says in one transaction. A lost race is
@@ -171,20 +171,6 @@ impl Orders {
             Err(Error::Changed) => attempt().await,
             result => result,
         }
-    }
-
-    async fn page<E>(
-        &self,
-        select: Select<E>,
-        id: E::Column,
-        page: &Page,
-    ) -> Result<Vec<E::Model>, Error>
-    where
-        E: EntityTrait,
-        E::Column: IdenStatic,
-        E::Model: Send + Sync,
-    {
-        Ok(page.of(select, id).all(self.db.read()).await?)
     }
 }
 

@@ -59,13 +59,13 @@ impl Orders {
     /// A page of messages.
     pub async fn messages(&self, id: OrderId, page: &Page) -> Result<Vec<message::Model>, Error> {
         let select = message::Entity::find().filter(message::Column::OrderId.eq(id));
-        self.page(select, message::Column::Id, page).await
+        Ok(page.of(select, message::Column::Id).all(self.db.read()).await?)
     }
 
     /// A page of proofs.
     pub async fn proofs(&self, id: OrderId, page: &Page) -> Result<Vec<proof::Model>, Error> {
         let select = proof::Entity::find().filter(proof::Column::OrderId.eq(id));
-        self.page(select, proof::Column::Id, page).await
+        Ok(page.of(select, proof::Column::Id).all(self.db.read()).await?)
     }
 
     /// The kinds of proof on file.
@@ -89,7 +89,7 @@ impl Orders {
         page: &Page,
     ) -> Result<Vec<change_order::Model>, Error> {
         let select = change_order::Entity::find().filter(change_order::Column::OrderId.eq(id));
-        self.page(select, change_order::Column::Id, page).await
+        Ok(page.of(select, change_order::Column::Id).all(self.db.read()).await?)
     }
 
     /// A change order of the order.
@@ -108,7 +108,7 @@ impl Orders {
     /// A page of the timeline.
     pub async fn timeline(&self, id: OrderId, page: &Page) -> Result<Vec<timeline::Model>, Error> {
         let select = timeline::Entity::find().filter(timeline::Column::OrderId.eq(id));
-        self.page(select, timeline::Column::Id, page).await
+        Ok(page.of(select, timeline::Column::Id).all(self.db.read()).await?)
     }
 
     /// A page of what customers say of a provider.
@@ -121,7 +121,7 @@ impl Orders {
             .filter(review::Column::ProviderId.eq(provider))
             .filter(review::Column::Side.eq(crate::domain::Actor::Customer))
             .filter(review::Column::PublishedAt.is_not_null());
-        self.page(select, review::Column::Id, page).await
+        Ok(page.of(select, review::Column::Id).all(self.db.read()).await?)
     }
 
     /// The orders that an account booked, for its erasure.
