@@ -30,7 +30,6 @@ sql() { psql -q -h 127.0.0.1 -p "$port" -U postgres -c "$1"; }
 sql "CREATE DATABASE quickserve"
 sql "CREATE DATABASE peer"
 bench=(taskset -c 1 "$CARGO_TARGET_DIR/dist/bench" --server "$CARGO_TARGET_DIR/dist/quickserve" --pin 0)
-"${bench[@]}" --json "$cache/bench-sqlite.json"
 against=()
 if [ -n "$peer" ]; then
   PIN=0 DATABASE_URL="postgresql+asyncpg://postgres@/peer?host=$folder&port=$port" $peer >/dev/null 2>&1 &
@@ -40,4 +39,5 @@ if [ -n "$peer" ]; then
 fi
 "${bench[@]}" --database-url "postgres://postgres@localhost:$port/quickserve?host=$folder" "${against[@]}" \
   --json "$cache/bench-postgres.json"
+"${bench[@]}" --json "$cache/bench-sqlite.json"
 echo "all figures: $cache/bench-sqlite.json and $cache/bench-postgres.json"

@@ -84,8 +84,13 @@ pub async fn begin(tx: &Tx, key: &Key) -> Result<Begun, Error> {
 
 /// Keeps the answer of a call, in the transaction of its effect.
 pub async fn finish<M: prost::Message>(tx: &Tx, key: &Key, answer: &M) -> Result<(), Error> {
+    keep(tx, key, answer.encode_to_vec()).await
+}
+
+/// As [`finish`], when the answer is encoded already.
+pub async fn keep(tx: &Tx, key: &Key, answer: Vec<u8>) -> Result<(), Error> {
     Entity::update_many()
-        .col_expr(Column::Response, Expr::value(answer.encode_to_vec()))
+        .col_expr(Column::Response, Expr::value(answer))
         .filter(Column::Scope.eq(&key.scope))
         .filter(Column::Key.eq(&key.key))
         .exec(&**tx)

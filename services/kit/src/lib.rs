@@ -3,6 +3,7 @@
 //!
 //! Start reading at [`host`]; the walk of a request begins in [`server`].
 
+pub mod batch;
 pub mod bus;
 pub mod cache;
 pub mod call;
@@ -36,6 +37,7 @@ pub mod time;
 pub mod timers;
 pub mod token;
 
+pub use batch::Batch;
 pub use caller::{Caller, Role, Subject, caller};
 pub use clock::Clock;
 pub use db::{Db, Tx};

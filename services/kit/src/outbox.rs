@@ -33,6 +33,32 @@ const ATTEMPTS_MOST: i32 = 12;
 /// Longest wait between two deliveries.
 const BACKOFF_MOST: Duration = Duration::minutes(10);
 
+/// A fact to write down, by whom and in which trace.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    kind: String,
+    aggregate: Uuid,
+    seq: i64,
+    actor: String,
+    traceparent: String,
+    data: Vec<u8>,
+}
+
+impl Fact {
+    /// A fact about an aggregate that the request being served makes true. `seq` counts the facts of the aggregate
+    /// from 1.
+    pub fn new<M: prost::Message>(kind: &str, aggregate: Uuid, seq: i64, data: &M) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            aggregate,
+            seq,
+            actor: Context::current().actor.to_string(),
+            traceparent: telemetry::current_traceparent().unwrap_or_default(),
+            data: data.encode_to_vec(),
+        }
+    }
+}
+
 /// Writes down a fact in the transaction of the change it tells of. `seq` counts the facts of the aggregate from 1.
 pub async fn record<M: prost::Message>(
     tx: &Tx,
@@ -41,24 +67,32 @@ pub async fn record<M: prost::Message>(
     seq: i64,
     data: &M,
 ) -> Result<(), Error> {
+    record_all(tx, [Fact::new(kind, aggregate, seq, data)]).await
+}
+
+/// Writes down facts in the transaction of the changes they tell of.
+pub async fn record_all(tx: &Tx, facts: impl IntoIterator<Item = Fact>) -> Result<(), Error> {
     let now = tx.now();
-    let row = ActiveModel {
+    let row = |fact: Fact| ActiveModel {
         id: Set(Id::<Event>::new(tx.clock()).uuid()),
-        kind: Set(kind.to_owned()),
-        aggregate: Set(aggregate),
-        seq: Set(seq),
+        kind: Set(fact.kind),
+        aggregate: Set(fact.aggregate),
+        seq: Set(fact.seq),
         occurred_at: Set(now),
-        actor: Set(Context::current().actor.to_string()),
-        traceparent: Set(telemetry::current_traceparent().unwrap_or_default()),
-        data: Set(data.encode_to_vec()),
+        actor: Set(fact.actor),
+        traceparent: Set(fact.traceparent),
+        data: Set(fact.data),
         claimed_by: Set(None),
         lease_until: Set(None),
         attempts: Set(0),
         next_at: Set(now),
         state: Set(PENDING),
     };
-    Entity::insert(row).exec_without_returning(&**tx).await?;
-    tx.records_fact();
+    let rows: Vec<_> = facts.into_iter().map(row).collect();
+    if !rows.is_empty() {
+        Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+        tx.records_fact();
+    }
     Ok(())
 }
 

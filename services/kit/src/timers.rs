@@ -55,14 +55,27 @@ pub async fn schedule(
     aggregate: Uuid,
     due_at: DateTime<Utc>,
 ) -> Result<(), Error> {
+    schedule_all(tx, [(kind, aggregate, due_at)]).await
+}
+
+/// Sets timers, or moves them: for each its kind, its aggregate and when it falls due. None may be named twice.
+pub async fn schedule_all(
+    tx: &Tx,
+    timers: impl IntoIterator<Item = (&str, Uuid, DateTime<Utc>)>,
+) -> Result<(), Error> {
+    let mut timers: Vec<_> = timers.into_iter().collect();
+    let Some(first_due) = timers.iter().map(|&(.., due_at)| due_at).min() else { return Ok(()) };
+    // In one order everywhere, so that two transactions never wait for each other.
+    timers.sort_unstable();
+    let rows = timers.into_iter().map(|(kind, aggregate, due_at)| row(kind, aggregate, due_at));
     let moved = [Column::DueAt, Column::ClaimedBy, Column::LeaseUntil, Column::Attempts];
-    Entity::insert(row(kind, aggregate, due_at))
+    Entity::insert_many(rows)
         .on_conflict(
             OnConflict::columns([Column::Kind, Column::Aggregate]).update_columns(moved).to_owned(),
         )
         .exec_without_returning(&**tx)
         .await?;
-    tx.sets_timer(due_at);
+    tx.sets_timer(first_due);
     Ok(())
 }
 

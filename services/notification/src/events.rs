@@ -182,7 +182,8 @@ fn of_order(kind: String, order: OrderEvent) -> Result<Fact, Error> {
 }
 
 fn of_payment(kind: String, payment: PaymentEvent) -> Result<Fact, Error> {
-    let PaymentEvent { payment_id: _, order_id, customer_id, amount, reason: _ } = payment;
+    let PaymentEvent { payment_id: _, order_id, customer_id, amount, reason: _, answered: _ } =
+        payment;
     let amount = Money::parse("amount", amount.as_ref()).ok();
     Ok(Fact {
         kind,

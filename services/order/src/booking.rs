@@ -165,7 +165,7 @@ impl App {
                 move |order| write(order),
             );
             match finished.await {
-                Ok((_, answer)) => {
+                Ok(answer) => {
                     crash::point("booking.finished");
                     return Ok(answer);
                 }

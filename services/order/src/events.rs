@@ -46,7 +46,10 @@ impl Consumer for App {
 impl App {
     /// An attempt that was not known succeeded or failed. A booking that is still under way finds that out by itself.
     async fn on_payment(&self, event: &Event, outcome: Outcome) -> Result<(), Error> {
-        let PaymentEvent { payment_id, order_id, reason, .. } = event.decode()?;
+        let PaymentEvent { payment_id, order_id, reason, answered, .. } = event.decode()?;
+        if answered {
+            return Ok(());
+        }
         let id: OrderId = parsed(&order_id)?;
         let authorization = Authorization {
             payment_id: payment_id.parse().ok(),

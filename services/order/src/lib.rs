@@ -56,7 +56,7 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
     let config: Config = host.config()?;
     let db = host.database().await?;
     let app = Arc::new(App {
-        orders: Orders { db: db.clone(), timing: Arc::new(config.timing) },
+        orders: Orders::new(db.clone(), config.timing),
         peers: Peers::new(host, &config.verticals),
         secret: secret::load(&config.secret, host.data_dir())?,
         policy: config.cancellation,

@@ -43,11 +43,10 @@ pub async fn payment(
     Ok(outbox::record(tx, kind, intent.id.uuid(), intent.event_seq, &event).await?)
 }
 
-/// Publishes that the first attempt of a payment was authorised, where the statement that says so counts the fact.
-pub async fn authorized_first(tx: &Tx, intent: &Intent) -> Result<(), Error> {
-    let event = fact(intent, intent.amount, "");
-    let seq = intent.event_seq + 1;
-    Ok(outbox::record(tx, AUTHORIZED, intent.id.uuid(), seq, &event).await?)
+/// The fact that the first attempt of a payment was authorised, where the statement that says so counts the fact.
+pub fn authorized_first(intent: &Intent) -> outbox::Fact {
+    let event = pb::PaymentEvent { answered: true, ..fact(intent, intent.amount, "") };
+    outbox::Fact::new(AUTHORIZED, intent.id.uuid(), intent.event_seq + 1, &event)
 }
 
 fn fact(intent: &Intent, amount: i64, reason: &str) -> pb::PaymentEvent {
@@ -57,6 +56,7 @@ fn fact(intent: &Intent, amount: i64, reason: &str) -> pb::PaymentEvent {
         customer_id: intent.customer_id.map(|id| id.to_string()).unwrap_or_default(),
         amount: Some(Money { currency: intent.currency.clone(), minor_units: amount }),
         reason: reason.to_owned(),
+        answered: false,
     }
 }
 

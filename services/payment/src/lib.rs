@@ -32,7 +32,7 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
     let config = Arc::new(config);
     let db = host.database().await?;
     let sandbox = Arc::new(Sandbox::new(db.clone(), config.confirmation_url.clone()));
-    let payments = Payments { db: db.clone(), psp: sandbox.clone(), config: config.clone() };
+    let payments = Payments::new(db.clone(), sandbox.clone(), config.clone());
 
     if let Some(secret) = config.psp_webhook_secrets.first() {
         let webhook = Arc::new(worker::Webhook(payments.clone()));

@@ -22,7 +22,7 @@ pub use action::{Action, Actor};
 pub use after::Resolution;
 pub use before::{Authorization, Named, Outcome};
 pub use code::{CancelToken, Secret};
-pub use draft::{Draft, Fact, Row, Who};
+pub use draft::{Draft, Entry, Fact, Row, Who};
 pub use error::{Error, Refused, Thing};
 pub use policy::{Case, Charge, Fault, Policy, Rule};
 pub use quote::{inputs_hash, price};

@@ -62,18 +62,28 @@ pub struct Rule {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within_minutes_of_assignment: Option<i64>,
     /// Percent of the price.
+    #[serde(skip_serializing_if = "is_default")]
     pub percent: i64,
     /// On top of the percentage.
+    #[serde(skip_serializing_if = "is_default")]
     pub flat: i64,
     /// Smallest fee.
+    #[serde(skip_serializing_if = "is_default")]
     pub least: i64,
     /// Largest fee.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most: Option<i64>,
     /// Percent of the fee that the provider earns.
+    #[serde(skip_serializing_if = "is_default")]
     pub provider_share: i64,
     /// Whether an operator may waive the fee.
+    #[serde(skip_serializing_if = "is_default")]
     pub waivable: bool,
+}
+
+/// Leaves out of the stored terms of every order what says nothing.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The matrix.

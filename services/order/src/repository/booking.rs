@@ -1,6 +1,9 @@
 //! The booking's own transactions: few statements, since every order goes through them.
 
-use super::{DEADLINE, Orders, commit};
+use super::{
+    DEADLINE, Orders,
+    commit::{Change, commit_all},
+};
 use crate::{
     domain::{
         AccountId, Draft, Error, Order, OrderId, Payment, Private, Progress, ProviderId, Quote,
@@ -51,20 +54,24 @@ pub enum Begun {
     Done(Box<Order>),
 }
 
+/// A booking to finish, and the answer to keep for its key.
+#[derive(Clone)]
+pub(super) struct Finish {
+    change: Change,
+    kept: Option<(idempotency::Key, Vec<u8>)>,
+}
+
 impl Orders {
     /// Writes down what is about to be booked: the order is there but not visible, and no other can be made of its
     /// quote. The sweep takes the booking up if this process does not finish it.
     pub async fn begin_booking(&self, new: NewOrder) -> Result<Begun, Error> {
+        let Some(key) = new.key.clone() else { return self.beginning.run(new).await? };
         let timing = self.timing.clone();
-        let clock = self.db.clock().clone();
-        let Some(key) = new.key.clone() else {
-            return begin(self.db.read(), &clock, new, &timing).await;
-        };
         self.db
             .write(move |tx| async move {
                 match idempotency::begin(&tx, &key).await? {
                     idempotency::Begun::Replay(bytes) => Ok(Begun::Replay(bytes)),
-                    idempotency::Begun::New => begin(&*tx, &clock, new, &timing).await,
+                    idempotency::Begun::New => begin(&*tx, tx.clock(), new, &timing).await,
                 }
             })
             .await
@@ -101,25 +108,22 @@ impl Orders {
         key: Option<idempotency::Key>,
         decide: F,
         answer: A,
-    ) -> Result<(Order, M), Error>
+    ) -> Result<M, Error>
     where
-        M: prost::Message + 'static,
-        F: FnOnce(&mut Draft) -> Result<(), Error> + Send + 'static,
-        A: FnOnce(&Order) -> M + Send + 'static,
+        M: prost::Message,
+        F: FnOnce(&mut Draft) -> Result<(), Error>,
+        A: FnOnce(&Order) -> M,
     {
-        let timing = self.timing.clone();
-        self.db
-            .write(move |tx| async move {
-                let mut draft = Draft::new(order.clone(), who, tx.clock().clone(), timing)?;
-                decide(&mut draft)?;
-                let order = commit::commit(&tx, &order, draft).await?;
-                let answer = answer(&order);
-                if let Some(key) = &key {
-                    idempotency::finish(&tx, key, &answer).await?;
-                }
-                Ok((order, answer))
-            })
-            .await
+        let (clock, timing) = (self.db.clock().clone(), self.timing.clone());
+        let mut draft = Draft::new(order.clone(), who, clock, timing)?;
+        decide(&mut draft)?;
+        let change = Change::of(order, draft);
+        let answer = answer(change.after());
+        let kept = key.map(|key| (key, answer.encode_to_vec()));
+        match self.finishing.run(Finish { change, kept }).await? {
+            true => Ok(answer),
+            false => Err(Error::Changed),
+        }
     }
 
     /// Takes back a booking of which nothing was done elsewhere. False when another call joined it meanwhile.
@@ -174,46 +178,81 @@ async fn give_back(tx: &Tx, key: Option<idempotency::Key>) -> Result<(), Error> 
     Ok(())
 }
 
-/// Makes the order of a quote, of which there is one. Otherwise says what became of the earlier one: a booking that did
-/// not get through, or that the same call made, is gone on with.
+/// Finishes bookings; says for each whether it was as it was seen.
+pub(super) async fn finish_all(tx: &Tx, bookings: Vec<Finish>) -> Result<Vec<bool>, Error> {
+    let (changes, kept): (Vec<_>, Vec<_>) =
+        bookings.into_iter().map(|booking| (booking.change, booking.kept)).unzip();
+    let written = commit_all(tx, changes).await?;
+    for (kept, written) in kept.into_iter().zip(&written) {
+        if let (Some((key, answer)), true) = (kept, written) {
+            idempotency::keep(tx, &key, answer).await?;
+        }
+    }
+    Ok(written)
+}
+
 async fn begin(
     db: &impl ConnectionTrait,
     clock: &Clock,
     new: NewOrder,
     timing: &Timing,
 ) -> Result<Begun, Error> {
-    let quote = quote::Entity::find_by_id(new.quote_id)
-        .filter(quote::Column::CustomerId.eq(new.customer_id))
-        .one(db)
-        .await?
-        .ok_or(Error::NotFound(Thing::Quote))?;
-    let (now, quote_id, request_id) = (clock.now(), quote.id, request_id(new.key.as_ref()));
-    let expired = quote.expires_at <= now || quote.window_start <= now;
-    if !expired {
-        let order = order_of(new, quote, Id::new(clock), now, timing)?;
-        let inserted = order::Entity::insert(order.clone().into_active_model().reset_all())
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
-            .exec_without_returning(db)
-            .await?;
-        if inserted > 0 {
-            return Ok(Begun::Fresh(Box::new(order)));
-        }
-    }
-    match earlier(db, quote_id, request_id).await? {
-        Some(begun) => Ok(begun),
-        None if expired => Err(Error::QuoteExpired),
-        None => Err(Error::Changed),
-    }
+    let begun = begin_all(db, clock, vec![new], timing).await?;
+    begun.into_iter().next().unwrap_or(Err(Error::Changed))
 }
 
-/// The booking of a quote that there is already. Whoever joins it counts its version up, so that whoever began it
-/// cannot take it back as if alone.
-async fn earlier(
+/// Makes the orders of quotes, of which there is one each. Otherwise says what became of the earlier one: a booking
+/// that did not get through, or that the same call made, is gone on with.
+pub(super) async fn begin_all(
     db: &impl ConnectionTrait,
-    quote_id: QuoteId,
-    request_id: Option<Uuid>,
-) -> Result<Option<Begun>, Error> {
-    let of_quote = order::Column::QuoteId.eq(quote_id).and(order::Column::GivenUp.eq(false));
+    clock: &Clock,
+    new: Vec<NewOrder>,
+    timing: &Timing,
+) -> Result<Vec<Result<Begun, Error>>, Error> {
+    let now = clock.now();
+    let quotes = quote::Entity::find()
+        .filter(quote::Column::Id.is_in(new.iter().map(|new| new.quote_id)))
+        .all(db)
+        .await?;
+    let order = |new: &NewOrder| {
+        let own = |quote: &&Quote| quote.id == new.quote_id && quote.customer_id == new.customer_id;
+        let quote = quotes.iter().find(own).ok_or(Error::NotFound(Thing::Quote))?;
+        if quote.expires_at <= now || quote.window_start <= now {
+            return Ok(None);
+        }
+        order_of(new.clone(), quote.clone(), Id::new(clock), now, timing).map(Some)
+    };
+    let orders: Vec<Result<Option<Order>, Error>> = new.iter().map(order).collect();
+    let inserted = insert_all(db, orders.iter().flatten().flatten()).await?;
+    let mut begun = Vec::with_capacity(new.len());
+    for (new, order) in new.iter().zip(orders) {
+        begun.push(match order {
+            Err(error) => Err(error),
+            Ok(Some(order)) if inserted.contains(&order.id) => Ok(Begun::Fresh(Box::new(order))),
+            Ok(Some(_)) => earlier(db, new, Error::Changed).await,
+            Ok(None) => earlier(db, new, Error::QuoteExpired).await,
+        });
+    }
+    Ok(begun)
+}
+
+/// Inserts orders; returns those whose quotes had none.
+async fn insert_all(
+    db: &impl ConnectionTrait,
+    orders: impl Iterator<Item = &Order>,
+) -> Result<Vec<OrderId>, Error> {
+    let rows = orders.map(|order| order.clone().into_active_model().reset_all());
+    let inserted = order::Entity::insert_many(rows)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_with_returning_keys(db)
+        .await?;
+    Ok(inserted)
+}
+
+/// The booking of a quote that there is already, or `none`. Whoever joins it counts its version up, so that whoever
+/// began it cannot take it back as if alone.
+async fn earlier(db: &impl ConnectionTrait, new: &NewOrder, none: Error) -> Result<Begun, Error> {
+    let of_quote = order::Column::QuoteId.eq(new.quote_id).and(order::Column::GivenUp.eq(false));
     let joined = order::Entity::update_many()
         .col_expr(order::Column::Version, ExprTrait::add(Expr::col(order::Column::Version), 1))
         .filter(of_quote.clone())
@@ -221,14 +260,14 @@ async fn earlier(
         .exec_with_returning(db)
         .await?;
     if let Some(order) = joined.into_iter().next() {
-        return Ok(Some(Begun::Interrupted(Box::new(order))));
+        return Ok(Begun::Interrupted(Box::new(order)));
     }
-    match order::Entity::find().filter(of_quote).one(db).await? {
-        None => Ok(None),
-        Some(order) if request_id.is_some() && order.request_id == request_id => {
-            Ok(Some(Begun::Done(Box::new(order))))
-        }
-        Some(order) => Err(Error::QuoteUsed(order.id.uuid())),
+    let order = order::Entity::find().filter(of_quote).one(db).await?.ok_or(none)?;
+    let request_id = request_id(new.key.as_ref());
+    if request_id.is_some() && order.request_id == request_id {
+        Ok(Begun::Done(Box::new(order)))
+    } else {
+        Err(Error::QuoteUsed(order.id.uuid()))
     }
 }
 

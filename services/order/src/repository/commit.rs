@@ -4,7 +4,8 @@ use super::{AUTHORIZE, DEADLINE, EFFECTS, MOVE};
 use crate::{
     convert,
     domain::{
-        ChangeState, DisputeState, Draft, Effect, Error, OfferState, Order, Private, Row, Who,
+        ChangeState, DisputeState, Draft, Entry, Error, Fact, OfferState, Order, Private, Row,
+        Timing, Who,
     },
     entity::{change_order, dispute, effect, message, offer, order, proof, review, timeline},
 };
@@ -15,55 +16,146 @@ use sea_orm::{ActiveValue::Set, IntoActiveModel, entity::prelude::*};
 /// How long a move may take before its timer takes it up.
 const MOVE_LEASE: Duration = Duration::seconds(30);
 
-/// Writes the draft over `before`, or says that somebody else was faster.
-pub(super) async fn commit(tx: &Tx, before: &Order, draft: Draft) -> Result<Order, Error> {
-    let Draft { mut order, who, now, timing, touched, entries, facts, owed, rows, .. } = draft;
-    if touched {
-        order.version += 1;
-        order.updated_at = now;
-    }
-    let first_seq = order.event_seq + 1;
-    order.event_seq += i64::try_from(facts.len()).unwrap_or_default();
-    if touched || !facts.is_empty() {
-        update(tx, before, &order).await?;
-    }
-    let actor_id = match &who {
-        Who::System => None,
-        Who::User { id, .. } => Some(id.uuid()),
-    };
-    let entries: Vec<_> = (0_u128..)
-        .zip(entries)
-        .map(|(index, entry)| timeline::ActiveModel {
-            id: Set(ordered_id(tx.clock(), order.version, index)),
+/// What a draft comes to: the rows to write.
+#[derive(Clone)]
+pub(super) struct Change {
+    before: Order,
+    after: Order,
+    now: DateTime<Utc>,
+    entries: Vec<timeline::ActiveModel>,
+    facts: Vec<outbox::Fact>,
+    rows: Vec<Row>,
+    effects: Vec<effect::ActiveModel>,
+    timers: Vec<(&'static str, Option<DateTime<Utc>>)>,
+}
+
+impl Change {
+    /// What `draft` makes of `before`.
+    pub(super) fn of(before: Order, draft: Draft) -> Self {
+        let Draft {
+            mut order, who, now, timing, clock, touched, entries, facts, owed, rows, ..
+        } = draft;
+        if touched {
+            order.version += 1;
+            order.updated_at = now;
+        }
+        let first_seq = order.event_seq + 1;
+        order.event_seq += i64::try_from(facts.len()).unwrap_or_default();
+        let entries = timeline_rows(&order, &who, now, &clock, entries);
+        let fact = |(seq, fact): (i64, &Fact)| {
+            let data = convert::event(&order, fact, now);
+            outbox::Fact::new(fact.kind, order.id.uuid(), seq, &data)
+        };
+        let facts = (first_seq..).zip(&facts).map(fact).collect();
+        let effects = (0_i64..).zip(owed).map(|(index, effect)| effect::ActiveModel {
             order_id: Set(order.id),
-            action: Set(entry.action.to_owned()),
-            from_state: Set(entry.from),
-            to_state: Set(entry.to),
-            actor: Set(entry.actor),
-            actor_id: Set(actor_id),
-            note: Set(entry.note),
-            at: Set(now),
-        })
-        .collect();
+            seq: Set(order.version * 100 + index),
+            effect: Set(effect),
+            created_at: Set(now),
+        });
+        let effects: Vec<_> = effects.collect();
+        let mut timers = retimed(&before, &order, &timing, who == Who::System);
+        if !effects.is_empty() {
+            timers.push((EFFECTS, Some(now)));
+        }
+        Self { before, after: order, now, entries, facts, rows, effects, timers }
+    }
+
+    /// The order as it will be.
+    pub(super) const fn after(&self) -> &Order {
+        &self.after
+    }
+
+    fn changes_order(&self) -> bool {
+        self.after.version != self.before.version || self.after.event_seq != self.before.event_seq
+    }
+}
+
+/// Writes a change, or says that somebody else was faster.
+pub(super) async fn commit(tx: &Tx, change: Change) -> Result<Order, Error> {
+    let order = change.after.clone();
+    let written = commit_all(tx, vec![change]).await?;
+    if written == [true] { Ok(order) } else { Err(Error::Changed) }
+}
+
+/// Writes changes of several orders in as few statements as can be; says for each whether it was written, or somebody
+/// else was faster.
+pub(super) async fn commit_all(tx: &Tx, changes: Vec<Change>) -> Result<Vec<bool>, Error> {
+    let mut written = Vec::with_capacity(changes.len());
+    let (mut entries, mut facts, mut effects, mut set) = (vec![], vec![], vec![], vec![]);
+    for change in changes {
+        let current = !change.changes_order() || update(tx, &change.before, &change.after).await?;
+        written.push(current);
+        if !current {
+            continue;
+        }
+        entries.extend(change.entries);
+        facts.extend(change.facts);
+        for row in change.rows {
+            write(tx, &change.after, row, change.now).await?;
+        }
+        effects.extend(change.effects);
+        for (kind, due) in change.timers {
+            match due {
+                Some(due) => set.push((kind, change.after.id.uuid(), due)),
+                None => timers::cancel(tx, kind, change.after.id.uuid()).await?,
+            }
+        }
+    }
     if !entries.is_empty() {
         timeline::Entity::insert_many(entries).exec_without_returning(&**tx).await?;
     }
-    for (seq, fact) in (first_seq..).zip(&facts) {
-        let data = convert::event(&order, fact, now);
-        outbox::record(tx, fact.kind, order.id.uuid(), seq, &data).await?;
+    outbox::record_all(tx, facts).await?;
+    if !effects.is_empty() {
+        effect::Entity::insert_many(effects).exec_without_returning(&**tx).await?;
     }
-    for row in rows {
-        write(tx, &order, row, now).await?;
-    }
-    owe(tx, &order, owed, now).await?;
-    let system = who == Who::System;
-    let deadlines = (before.deadline(&timing), order.deadline(&timing));
-    retime(tx, DEADLINE, &order, deadlines, system).await?;
-    let authorizations = (before.authorize_at(&timing), order.authorize_at(&timing));
-    retime(tx, AUTHORIZE, &order, authorizations, system).await?;
+    timers::schedule_all(tx, set).await?;
+    Ok(written)
+}
+
+fn timeline_rows(
+    order: &Order,
+    who: &Who,
+    now: DateTime<Utc>,
+    clock: &Clock,
+    entries: Vec<Entry>,
+) -> Vec<timeline::ActiveModel> {
+    let actor_id = match who {
+        Who::System => None,
+        Who::User { id, .. } => Some(id.uuid()),
+    };
+    let row = |(index, entry): (u128, Entry)| timeline::ActiveModel {
+        id: Set(ordered_id(clock, order.version, index)),
+        order_id: Set(order.id),
+        action: Set(entry.action.to_owned()),
+        from_state: Set(entry.from),
+        to_state: Set(entry.to),
+        actor: Set(entry.actor),
+        actor_id: Set(actor_id),
+        note: Set(entry.note),
+        at: Set(now),
+    };
+    (0..).zip(entries).map(row).collect()
+}
+
+/// The timers whose times change, with their new ones. Whatever a timer itself changes is set anew in any case: the
+/// timer that fires is taken away after it.
+fn retimed(
+    before: &Order,
+    after: &Order,
+    timing: &Timing,
+    by_system: bool,
+) -> Vec<(&'static str, Option<DateTime<Utc>>)> {
     let moving = |order: &Order| order.progress.moving.as_ref().map(|it| it.since + MOVE_LEASE);
-    retime(tx, MOVE, &order, (moving(before), moving(&order)), false).await?;
-    Ok(order)
+    let times = [
+        (DEADLINE, before.deadline(timing), after.deadline(timing), by_system),
+        (AUTHORIZE, before.authorize_at(timing), after.authorize_at(timing), by_system),
+        (MOVE, moving(before), moving(after), false),
+    ];
+    let changed = times
+        .into_iter()
+        .filter(|(_, before, after, anew)| before != after || (*anew && after.is_some()));
+    changed.map(|(kind, _, due, _)| (kind, due)).collect()
 }
 
 /// A UUIDv7 whose order within a millisecond is that of the order's versions and of the entries of one change.
@@ -73,7 +165,8 @@ fn ordered_id(clock: &Clock, version: i64, index: u128) -> Uuid {
     Uuid::from_u128((id & !(0xFFF << 64) & !(0xF << 56)) | place | ((index & 0xF) << 56))
 }
 
-async fn update(tx: &Tx, before: &Order, order: &Order) -> Result<(), Error> {
+/// Writes the order's own row; false when it is not as it was seen any more.
+async fn update(tx: &Tx, before: &Order, order: &Order) -> Result<bool, Error> {
     let updated = order::Entity::update_many()
         .set(changed(before, order))
         .filter(order::Column::Id.eq(order.id))
@@ -81,7 +174,7 @@ async fn update(tx: &Tx, before: &Order, order: &Order) -> Result<(), Error> {
         .filter(order::Column::EventSeq.eq(before.event_seq))
         .exec(&**tx)
         .await?;
-    if updated.rows_affected == 0 { Err(Error::Changed) } else { Ok(()) }
+    Ok(updated.rows_affected > 0)
 }
 
 /// The columns that differ.
@@ -108,40 +201,6 @@ fn changed(before: &Order, order: &Order) -> order::ActiveModel {
     row.event_seq.set_if_not_equals(order.event_seq);
     row.updated_at.set_if_not_equals(order.updated_at);
     row
-}
-
-async fn owe(tx: &Tx, order: &Order, owed: Vec<Effect>, now: DateTime<Utc>) -> Result<(), Error> {
-    if owed.is_empty() {
-        return Ok(());
-    }
-    let rows = (0_i64..).zip(owed).map(|(index, effect)| effect::ActiveModel {
-        order_id: Set(order.id),
-        seq: Set(order.version * 100 + index),
-        effect: Set(effect),
-        created_at: Set(now),
-    });
-    effect::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
-    timers::schedule(tx, EFFECTS, order.id.uuid(), now).await?;
-    Ok(())
-}
-
-/// Sets a timer anew when its time changed. Whatever a timer itself changes is set anew in any case: the timer that
-/// fires is taken away after it.
-async fn retime(
-    tx: &Tx,
-    kind: &str,
-    order: &Order,
-    (before, after): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
-    always: bool,
-) -> Result<(), Error> {
-    match after {
-        Some(due) if always || before != after => {
-            timers::schedule(tx, kind, order.id.uuid(), due).await?;
-        }
-        None if before.is_some() => timers::cancel(tx, kind, order.id.uuid()).await?,
-        Some(_) | None => {}
-    }
-    Ok(())
 }
 
 async fn write(tx: &Tx, order: &Order, row: Row, now: DateTime<Utc>) -> Result<(), Error> {

@@ -10,11 +10,14 @@ mod records;
 pub use booking::{Begun, NewOrder};
 pub use records::Records;
 
+use booking::{Finish, begin_all, finish_all};
+use commit::Change;
+
 use crate::{
     domain::{AccountId, Draft, Error, Order, OrderId, State, Thing, Timing, Who},
     entity::order::{Column, Entity},
 };
-use kit::{Db, Event, Tx, idempotency, inbox, page::Page};
+use kit::{Batch, Db, Event, Tx, idempotency, inbox, page::Page};
 use sea_orm::{Condition, entity::prelude::*};
 use std::sync::Arc;
 
@@ -36,6 +39,8 @@ pub struct Orders {
     pub db: Db,
     /// How long things take.
     pub timing: Arc<Timing>,
+    beginning: Batch<NewOrder, Result<Begun, Error>, Error>,
+    finishing: Batch<Finish, bool, Error>,
 }
 
 /// Which order a call changes, as whom, and once for which key.
@@ -65,6 +70,22 @@ pub enum Side {
 }
 
 impl Orders {
+    /// The orders in `db`.
+    pub fn new(db: Db, timing: Timing) -> Self {
+        let timing = Arc::new(timing);
+        let means = (db.clone(), timing.clone());
+        Self {
+            beginning: Batch::new(means, |(db, timing): (Db, Arc<Timing>), new| async move {
+                begin_all(db.read(), db.clock(), new, &timing).await
+            }),
+            finishing: Batch::new(db.clone(), |db, bookings| async move {
+                db.write(move |tx| async move { finish_all(&tx, bookings).await }).await
+            }),
+            db,
+            timing,
+        }
+    }
+
     /// The order, if `who` may see it.
     pub async fn get(&self, id: OrderId, who: &Who) -> Result<Order, Error> {
         find(self.db.read(), id, who).await
@@ -135,7 +156,7 @@ impl Orders {
     }
 
     /// Changes an order because of a fact, once for each fact. An order that is not there is left alone, and a fact that
-    /// changes nothing, as the orders' own payments do, costs one read.
+    /// changes nothing costs one read.
     pub async fn change_by_fact<F>(
         &self,
         event: &Event,
@@ -187,7 +208,7 @@ where
     let order = find(&**tx, id, &who).await?;
     let mut draft = Draft::new(order.clone(), who, tx.clock().clone(), timing)?;
     let value = decide(&mut draft)?;
-    let order = commit::commit(tx, &order, draft).await?;
+    let order = commit::commit(tx, Change::of(order, draft)).await?;
     Ok((order, value))
 }
 

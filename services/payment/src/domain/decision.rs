@@ -4,6 +4,7 @@ use super::{Error, attempt, intent};
 use crate::entity::{Attempt, AttemptId, Intent, MethodId, UserId};
 
 /// A request to authorise.
+#[derive(Clone, Debug)]
 pub struct Ask {
     /// Who pays.
     pub customer: UserId,

@@ -1,6 +1,10 @@
 //! Authorising the price of an order, and raising it.
 
-use super::{Payments, SETTLE, new_intent};
+use super::{
+    Payments, SETTLE,
+    first::{FirstAttempt, Opening, Success},
+    new_intent,
+};
 use crate::{
     domain::{
         Error,
@@ -50,7 +54,7 @@ enum Opened {
     /// Nothing: this is the answer.
     Answer(Outcome),
     /// Send an attempt that is written down.
-    Send { intent: Intent, attempt: Attempt, token: String, first: bool },
+    Send { intent: Intent, attempt: Attempt, token: String },
     /// Ask what became of an attempt.
     Query { intent: Intent, attempt: Attempt },
     /// Hand over the customer's confirmation.
@@ -60,19 +64,21 @@ enum Opened {
 impl Payments {
     /// Authorises the price of an order, or says what became of an earlier attempt.
     pub async fn authorize(&self, order: OrderId, ask: Ask) -> Result<Outcome, Error> {
-        let method = methods::chargeable(self.db.read(), ask.customer, ask.method).await?;
-        let patience = self.config.pending_deadline();
-        let opened = self
-            .db
-            .write(move |tx| async move { open(&tx, order, ask, method, patience).await })
-            .await?;
-        match opened {
-            Opened::Answer(outcome) => Ok(outcome),
-            Opened::Send { intent, attempt, token, first } => {
+        let first = Opening { order, ask: ask.clone() };
+        let opened = match self.first.openings.run(first).await? {
+            Some(FirstAttempt { intent, attempt, token }) => {
                 let answer = self.ask_with(&intent, &attempt, &token).await;
-                if first && answer == Answer::plain(Signal::Succeeded) {
+                if answer == Answer::plain(Signal::Succeeded) {
                     return self.authorized_first(intent, attempt).await;
                 }
+                return self.concluded(intent.id, attempt.id, answer).await;
+            }
+            None => self.open(order, ask).await?,
+        };
+        match opened {
+            Opened::Answer(outcome) => Ok(outcome),
+            Opened::Send { intent, attempt, token } => {
+                let answer = self.ask_with(&intent, &attempt, &token).await;
                 self.concluded(intent.id, attempt.id, answer).await
             }
             Opened::Query { intent, attempt } => {
@@ -84,6 +90,11 @@ impl Payments {
                 self.concluded(intent.id, attempt.id, answer).await
             }
         }
+    }
+
+    async fn open(&self, order: OrderId, ask: Ask) -> Result<Opened, Error> {
+        let patience = self.config.pending_deadline();
+        self.db.write(move |tx| async move { open(&tx, order, ask, patience).await }).await
     }
 
     /// Puts a method on file for an order, to be charged closer to its start.
@@ -168,14 +179,10 @@ impl Payments {
         }
     }
 
-    /// The way that nearly every payment takes, in as few statements as can be.
     async fn authorized_first(&self, intent: Intent, attempt: Attempt) -> Result<Outcome, Error> {
         let (payment, charge) = (intent.id, attempt.id);
-        let done = self.db.write(move |tx| async move {
-            intents::authorize_first(&tx, &intent, attempt.id).await?;
-            events::authorized_first(&tx, &intent).await
-        });
-        match done.await {
+        let success = Success { fact: events::authorized_first(&intent), intent, attempt: charge };
+        match self.first.successes.run(success).await {
             Ok(()) => Ok(Outcome { payment, verdict: Verdict::Authorized }),
             Err(Error::Raced) => {
                 self.concluded(payment, charge, Answer::plain(Signal::Succeeded)).await
@@ -198,24 +205,20 @@ impl Payments {
     }
 }
 
-/// Writes down what a request means.
+/// Writes down what a request means that is not the first, or for which there is no card.
 async fn open(
     tx: &Tx,
     order: OrderId,
     ask: Ask,
-    method: Option<Method>,
     patience: chrono::Duration,
 ) -> Result<Opened, Error> {
-    let mut new = new_intent(tx, order, Some(ask.customer), &ask.currency);
-    new.amount = ask.amount;
-    new.method_id = method.as_ref().map(|method| method.id);
+    let new =
+        Intent { amount: ask.amount, ..new_intent(tx, order, Some(ask.customer), &ask.currency) };
     if intents::insert(tx, &new).await? {
-        if ask.amount == 0 {
-            return authorize_nothing(tx, new).await;
+        match ask.amount {
+            0 => return authorize_nothing(tx, new).await,
+            _ => return Err(Error::MethodNotFound),
         }
-        let method = method.ok_or(Error::MethodNotFound)?;
-        let attempt = begin(tx, &new, &ask, method.id, patience).await?;
-        return Ok(Opened::Send { intent: new, attempt, token: method.token, first: true });
     }
     let intent = locked(tx, order).await?;
     let known = attempts::of_intent(&**tx, intent.id).await?;
@@ -244,7 +247,7 @@ async fn open(
             }
             let method = method_for(tx, &intent, &ask).await?;
             let attempt = begin(tx, &intent, &ask, method.id, patience).await?;
-            Ok(Opened::Send { intent, attempt, token: method.token, first: false })
+            Ok(Opened::Send { intent, attempt, token: method.token })
         }
     }
 }
@@ -275,14 +278,25 @@ async fn begin(
     method: MethodId,
     patience: chrono::Duration,
 ) -> Result<Attempt, Error> {
+    let attempt = attempt_of(tx, intent, ask, method, patience);
+    attempts::insert(tx, &attempt).await?;
+    Ok(attempt)
+}
+
+/// An attempt to authorise what is asked for.
+pub(super) fn attempt_of(
+    tx: &Tx,
+    intent: &Intent,
+    ask: &Ask,
+    method: MethodId,
+    patience: chrono::Duration,
+) -> Attempt {
     let id = AttemptId::derived(intent.order_id.uuid(), &format!("authorize:{}", ask.key));
-    let attempt = Attempt {
+    Attempt {
         method_id: Some(method),
         deadline_at: tx.now() + patience,
         ..new_attempt(tx, id, intent.id, ask.key.clone(), ask.amount)
-    };
-    attempts::insert(tx, &attempt).await?;
-    Ok(attempt)
+    }
 }
 
 /// Gives up an attempt that waits for a confirmation which will not come.

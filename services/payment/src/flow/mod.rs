@@ -5,6 +5,7 @@ mod apply;
 mod ask;
 mod authorize;
 mod capture;
+mod first;
 mod freeze;
 mod payout;
 mod psp_event;
@@ -21,8 +22,10 @@ use crate::{
     domain::intent,
     entity::{Intent, IntentId, OrderId, UserId},
     psp::Psp,
+    repository::intents,
 };
 use chrono::{DateTime, Utc};
+use first::First;
 use kit::{Db, Tx};
 use std::sync::Arc;
 
@@ -40,6 +43,15 @@ pub struct Payments {
     pub psp: Arc<dyn Psp>,
     /// The settings.
     pub config: Arc<Config>,
+    first: First,
+}
+
+impl Payments {
+    /// The payments in `db`, made through `psp`.
+    pub fn new(db: Db, psp: Arc<dyn Psp>, config: Arc<Config>) -> Self {
+        let first = First::new(&db, config.pending_deadline());
+        Self { db, psp, config, first }
+    }
 }
 
 /// The currency of a payment that was closed before anyone named one: ISO 4217 for no currency.
@@ -61,7 +73,7 @@ fn new_intent(tx: &Tx, order: OrderId, customer: Option<UserId>, currency: &str)
         method_id: None,
         frozen: false,
         closed_reason: String::new(),
-        version: 1,
+        version: intents::FIRST_VERSION,
         event_seq: 0,
         created_at: now,
         updated_at: now,

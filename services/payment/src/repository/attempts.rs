@@ -22,6 +22,13 @@ pub async fn insert(tx: &Tx, attempt: &Attempt) -> Result<bool, Error> {
     Ok(inserted > 0)
 }
 
+/// Writes down the first attempts of new payments before they are made.
+pub async fn insert_all(tx: &Tx, attempts: impl Iterator<Item = &Attempt>) -> Result<(), Error> {
+    let rows = attempts.map(|attempt| attempt.clone().into_active_model());
+    attempt::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+    Ok(())
+}
+
 /// Writes an attempt back.
 pub async fn save(tx: &Tx, mut attempt: Attempt) -> Result<Attempt, Error> {
     attempt.updated_at = tx.now();

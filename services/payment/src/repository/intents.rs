@@ -13,6 +13,9 @@ use sea_orm::{
     sea_query::{ExprTrait, OnConflict},
 };
 
+/// The version of a payment that nobody has touched since it began.
+pub const FIRST_VERSION: i64 = 1;
+
 /// Begins a payment; false when the order has one already.
 pub async fn insert(tx: &Tx, intent: &Intent) -> Result<bool, Error> {
     let inserted = intent::Entity::insert(intent.clone().into_active_model())
@@ -20,6 +23,19 @@ pub async fn insert(tx: &Tx, intent: &Intent) -> Result<bool, Error> {
         .exec_without_returning(&**tx)
         .await?;
     Ok(inserted > 0)
+}
+
+/// Begins payments; returns those whose orders had none.
+pub async fn insert_all(
+    tx: &Tx,
+    intents: impl Iterator<Item = &Intent>,
+) -> Result<Vec<IntentId>, Error> {
+    let rows = intents.map(|intent| intent.clone().into_active_model());
+    let inserted = intent::Entity::insert_many(rows)
+        .on_conflict(OnConflict::column(intent::Column::OrderId).do_nothing().to_owned())
+        .exec_with_returning_keys(&**tx)
+        .await?;
+    Ok(inserted)
 }
 
 /// The payment of an order, locked until the transaction ends.
@@ -41,31 +57,36 @@ pub async fn save(tx: &Tx, mut intent: Intent) -> Result<Intent, Error> {
     Ok(intent.into_active_model().reset_all().update(&**tx).await?)
 }
 
-/// Marks a payment and its first attempt authorised in as few statements as can be, provided that nobody touched them.
-/// The payment comes first, as everywhere: whoever holds its row may touch what hangs on it.
-pub async fn authorize_first(tx: &Tx, intent: &Intent, attempt: AttemptId) -> Result<(), Error> {
+/// Marks new payments and their first attempts authorised, provided that nobody touched any of them. The payments come
+/// first, as everywhere: whoever holds its row may touch what hangs on it.
+pub async fn authorize_first(
+    tx: &Tx,
+    intents: &[IntentId],
+    attempts: &[AttemptId],
+) -> Result<(), Error> {
     let now = tx.now();
+    let next = |counter: intent::Column| Expr::col(counter).add(1);
     let authorized = intent::Entity::update_many()
         .col_expr(intent::Column::State, Expr::value(State::Authorized))
         .col_expr(intent::Column::Authorized, Expr::col(intent::Column::Amount))
-        .col_expr(intent::Column::Version, Expr::value(intent.version + 1))
-        .col_expr(intent::Column::EventSeq, Expr::value(intent.event_seq + 1))
+        .col_expr(intent::Column::Version, next(intent::Column::Version))
+        .col_expr(intent::Column::EventSeq, next(intent::Column::EventSeq))
         .col_expr(intent::Column::UpdatedAt, Expr::value(now))
-        .filter(intent::Column::Id.eq(intent.id))
-        .filter(intent::Column::Version.eq(intent.version))
+        .filter(intent::Column::Id.is_in(intents.iter().copied()))
+        .filter(intent::Column::Version.eq(FIRST_VERSION))
         .exec(&**tx)
         .await?;
     let answered = attempt::Entity::update_many()
         .col_expr(attempt::Column::State, Expr::value(crate::domain::attempt::State::Succeeded))
         .col_expr(attempt::Column::UpdatedAt, Expr::value(now))
-        .filter(attempt::Column::Id.eq(attempt))
+        .filter(attempt::Column::Id.is_in(attempts.iter().copied()))
         .filter(attempt::Column::State.eq(crate::domain::attempt::State::Unknown))
         .exec(&**tx)
         .await?;
-    if answered.rows_affected == 1 && authorized.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::Raced)
+    let all = [intents.len(), attempts.len()].map(u64::try_from);
+    match [Ok(authorized.rows_affected), Ok(answered.rows_affected)] == all {
+        true => Ok(()),
+        false => Err(Error::Raced),
     }
 }
 

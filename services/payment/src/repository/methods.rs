@@ -30,6 +30,25 @@ pub async fn chargeable(
     Ok(query.one(db).await?)
 }
 
+/// As [`chargeable`], for several customers in one statement.
+pub async fn chargeable_each(
+    db: &impl ConnectionTrait,
+    asked: &[(UserId, Option<MethodId>)],
+) -> Result<Vec<Option<Method>>, Error> {
+    let known = method::Entity::find()
+        .filter(method::Column::CustomerId.is_in(asked.iter().map(|(customer, _)| *customer)))
+        .filter(method::Column::DeletedAt.is_null())
+        .all(db)
+        .await?;
+    let chosen = |(customer, id): &(UserId, Option<MethodId>)| {
+        let fits = |method: &&Method| {
+            method.customer_id == *customer && id.map_or(method.is_default, |id| method.id == id)
+        };
+        known.iter().find(fits).cloned()
+    };
+    Ok(asked.iter().map(chosen).collect())
+}
+
 /// The method of an attempt that was made already, also when the customer has deleted it since.
 pub async fn used(db: &impl ConnectionTrait, id: MethodId) -> Result<Option<Method>, Error> {
     Ok(method::Entity::find_by_id(id).one(db).await?)

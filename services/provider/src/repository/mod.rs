@@ -16,10 +16,10 @@ pub use profiles::{Filter, Seen};
 pub use search::Candidate;
 
 use crate::{
-    domain::{Error, Offering, Provider, ProviderId, profile::Action},
+    domain::{Error, Offering, Provider, ProviderId, Reservation, profile::Action},
     entity,
 };
-use kit::{Db, Tx, cache::Cache, caller::Caller, idempotency::Key};
+use kit::{Batch, Db, Tx, cache::Cache, caller::Caller, idempotency::Key};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
     QueryOrder, QuerySelect, Select,
@@ -32,6 +32,7 @@ use uuid::Uuid;
 pub struct Providers {
     db: Db,
     cache: Arc<dyn Cache>,
+    taking: Batch<(Reservation, i64), bool, Error>,
 }
 
 /// Which profiles a caller reaches.
@@ -65,7 +66,10 @@ impl Reach {
 impl Providers {
     /// The profiles in `db`; what decides about bookings is kept in `cache`.
     pub fn new(db: Db, cache: Arc<dyn Cache>) -> Self {
-        Self { db, cache }
+        let taking = Batch::new(db.clone(), |db, holds: Vec<_>| async move {
+            rows::insert_all(db.read(), &holds).await
+        });
+        Self { db, cache, taking }
     }
 
     /// The service's clock.

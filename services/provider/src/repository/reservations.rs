@@ -66,7 +66,7 @@ impl Providers {
             let now = self.clock().now();
             let row = Reservation::hold(order_id, provider_id, job, expires_at, now);
             let held = Held { id: row.id, user_id: standing.user_id, name: standing.name };
-            if insert(self.db.read(), &row, standing.revision).await? {
+            if self.take(row.clone(), standing.revision).await? {
                 return Ok(held);
             }
             match self.hold_again(row, standing.revision).await? {
@@ -75,6 +75,13 @@ impl Providers {
             }
         }
         Err(kit::Error::VersionMismatch.into())
+    }
+
+    async fn take(&self, row: Reservation, revision: i64) -> Result<bool, Error> {
+        match self.taking.run((row, revision)).await {
+            Err(Error::SlotTaken) => Ok(false),
+            taken => taken,
+        }
     }
 
     /// The standing by which the provider may take the job. A refusal is never judged by what was kept; one that comes
@@ -134,7 +141,7 @@ impl Providers {
                     return Ok(Second::Stale);
                 }
                 lapse(&tx, &row).await?;
-                match insert(&*tx, &row, revision).await? {
+                match insert(&*tx, row, revision).await? {
                     true => Ok(Second::Held),
                     false => Err(Error::SlotTaken),
                 }

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        Error, ProviderId, Reservation, Span,
+        Error, ProviderId, Reservation, ReservationId, Span,
         reservation::{self, State},
     },
     entity::{
@@ -14,8 +14,8 @@ use chrono::{DateTime, Utc};
 use kit::Tx;
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait,
-    ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, Set, UpdateMany,
-    sea_query::{Expr, InsertStatement, OnConflict, Query},
+    ExprTrait, IdenStatic, IntoActiveModel, QueryFilter, QueryResult, QuerySelect, Set, UpdateMany,
+    sea_query::{Expr, InsertStatement, OnConflict, Query, SelectStatement, UnionType},
 };
 use uuid::Uuid;
 
@@ -49,27 +49,70 @@ pub fn set_state(state: State, lapsed: bool, now: DateTime<Utc>) -> UpdateMany<E
 /// False when that is not so, when there is such a row, or when the time is not free.
 pub async fn insert<C: ConnectionTrait>(
     connection: &C,
-    row: &Reservation,
+    row: Reservation,
     revision: i64,
 ) -> Result<bool, Error> {
-    let statement = insertion(row, revision).map_err(kit::Error::internal)?;
-    match connection.execute(&statement).await {
-        Ok(done) => Ok(done.rows_affected() == 1),
-        Err(error) if is_overlap(&error) => Ok(false),
-        Err(error) => Err(error.into()),
+    match insert_all(connection, &[(row, revision)]).await {
+        Err(Error::SlotTaken) => Ok(false),
+        inserted => Ok(inserted? == [true]),
     }
 }
 
+/// As [`insert`], for several rows with their revisions. [`Error::SlotTaken`] where the database refuses all of them
+/// because the time of one is not free.
+pub async fn insert_all<C: ConnectionTrait>(
+    connection: &C,
+    rows: &[(Reservation, i64)],
+) -> Result<Vec<bool>, Error> {
+    let Some(statement) = insertion(rows).map_err(kit::Error::internal)? else {
+        return Ok(Vec::new());
+    };
+    let inserted = match connection.query_all(&statement).await {
+        Ok(inserted) => inserted,
+        Err(error) if is_overlap(&error) => return Err(Error::SlotTaken),
+        Err(error) => return Err(error.into()),
+    };
+    let id = |row: &QueryResult| row.try_get::<ReservationId>("", Column::Id.as_str());
+    let ids = inserted.iter().map(id).collect::<Result<Vec<_>, _>>()?;
+    Ok(rows.iter().map(|(row, _)| ids.contains(&row.id)).collect())
+}
+
+/// One INSERT from a SELECT for each row; none without rows.
 fn insertion(
-    row: &Reservation,
-    revision: i64,
-) -> Result<InsertStatement, sea_orm::sea_query::error::Error> {
+    rows: &[(Reservation, i64)],
+) -> Result<Option<InsertStatement>, sea_orm::sea_query::error::Error> {
+    let columns = [
+        Column::Id,
+        Column::ProviderId,
+        Column::OrderId,
+        Column::State,
+        Column::Lapsed,
+        Column::StartsAt,
+        Column::EndsAt,
+        Column::HoldExpiresAt,
+        Column::Job,
+        Column::CreatedAt,
+        Column::UpdatedAt,
+    ];
+    let mut selects = rows.iter().map(|(row, revision)| values(row, *revision));
+    let Some(mut all) = selects.next() else { return Ok(None) };
+    for select in selects {
+        all.union(UnionType::All, select);
+    }
+    let mut insert = Query::insert();
+    insert.into_table(Entity).columns(columns).select_from(all)?;
+    insert.on_conflict(OnConflict::new().do_nothing().to_owned());
+    insert.returning_col(Column::Id);
+    Ok(Some(insert))
+}
+
+fn values(row: &Reservation, revision: i64) -> SelectStatement {
     let released = Query::select()
         .expr(Expr::val(1))
         .from(Entity)
         .and_where(Column::Id.eq(reservation::id_of(row.order_id, NOBODY)))
         .to_owned();
-    let values = Query::select()
+    Query::select()
         .exprs([
             Expr::val(row.id),
             Expr::val(row.provider_id),
@@ -87,24 +130,7 @@ fn insertion(
         .and_where(provider::Column::Id.eq(row.provider_id))
         .and_where(provider::Column::Standing.eq(revision))
         .and_where(Expr::exists(released).not())
-        .to_owned();
-    let columns = [
-        Column::Id,
-        Column::ProviderId,
-        Column::OrderId,
-        Column::State,
-        Column::Lapsed,
-        Column::StartsAt,
-        Column::EndsAt,
-        Column::HoldExpiresAt,
-        Column::Job,
-        Column::CreatedAt,
-        Column::UpdatedAt,
-    ];
-    let mut insert = Query::insert();
-    insert.into_table(Entity).columns(columns).select_from(values)?;
-    insert.on_conflict(OnConflict::new().do_nothing().to_owned());
-    Ok(insert)
+        .to_owned()
 }
 
 /// Writes a reservation that exists, over holds that ran out.

@@ -36,7 +36,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// A sandbox that keeps its state in `db`. Customers confirm at `confirmation_url`, to which the charge is added.
     pub fn new(db: Db, confirmation_url: String) -> Self {
-        Self { store: Store { db }, confirmation_url, late: Notify::new() }
+        Self { store: Store::new(db), confirmation_url, late: Notify::new() }
     }
 
     /// What the sandbox says of a charge as it stands.
@@ -83,7 +83,7 @@ impl Psp for Sandbox {
     async fn authorize(&self, charge: Charge<'_>) -> Result<Answer, Unanswered> {
         let behaviour = Behaviour::of(charge.token);
         let new = behaviour.new_charge(charge, self.store.db.clock().now());
-        let first = self.store.insert(&new).await?;
+        let first = self.store.insert(new.clone()).await?;
         if first && behaviour.times_out() {
             return Err(Unanswered("timed out".to_owned()));
         }
@@ -161,7 +161,7 @@ impl Psp for Sandbox {
         let now = self.store.db.clock().now();
         let unknown = Charge { reference: charge, token: "", amount: 0, currency: "" };
         let unknown = Behaviour::Cancelled.new_charge(unknown, now);
-        if self.store.insert(&unknown).await? {
+        if self.store.insert(unknown).await? {
             return Ok(Cancelled::Empty);
         }
         self.store.cancel(charge.uuid()).await

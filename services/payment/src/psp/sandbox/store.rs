@@ -5,7 +5,7 @@ use super::{
     entity::{charge, event, operation},
 };
 use chrono::{DateTime, Duration, Utc};
-use kit::Db;
+use kit::{Batch, Db};
 use sea_orm::{
     ActiveValue::Set, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*,
     sea_query::OnConflict,
@@ -29,9 +29,15 @@ impl From<kit::Error> for Unanswered {
 /// The sandbox's tables.
 pub struct Store {
     pub db: Db,
+    new_charges: Batch<charge::Model, bool, kit::Error>,
 }
 
 impl Store {
+    pub fn new(db: Db) -> Self {
+        let new_charges = Batch::new(db.clone(), insert_all);
+        Self { db, new_charges }
+    }
+
     pub async fn charge(&self, reference: Uuid) -> Result<Option<charge::Model>, DbErr> {
         charge::Entity::find_by_id(reference).one(self.db.read()).await
     }
@@ -41,12 +47,8 @@ impl Store {
     }
 
     /// Remembers a charge; false when its reference is known already.
-    pub async fn insert(&self, charge: &charge::Model) -> Result<bool, DbErr> {
-        let inserted = charge::Entity::insert(charge.clone().into_active_model())
-            .on_conflict(OnConflict::column(charge::Column::Reference).do_nothing().to_owned())
-            .exec_without_returning(self.db.read())
-            .await?;
-        Ok(inserted > 0)
+    pub async fn insert(&self, charge: charge::Model) -> Result<bool, kit::Error> {
+        self.new_charges.run(charge).await
     }
 
     /// Moves a charge from one state to another; false when it is not in the first.
@@ -205,6 +207,15 @@ impl Store {
         let charge = charge.and_then(|charge| charge.settles_at);
         Ok(charge.into_iter().chain(event.map(|event| event.next_at)).min())
     }
+}
+
+async fn insert_all(db: Db, charges: Vec<charge::Model>) -> Result<Vec<bool>, kit::Error> {
+    let rows = charges.iter().cloned().map(IntoActiveModel::into_active_model);
+    let inserted = charge::Entity::insert_many(rows)
+        .on_conflict(OnConflict::column(charge::Column::Reference).do_nothing().to_owned())
+        .exec_with_returning_keys(db.read())
+        .await?;
+    Ok(charges.iter().map(|charge| inserted.contains(&charge.reference)).collect())
 }
 
 async fn settle(tx: &kit::Tx, charge: charge::Model) -> Result<(), kit::Error> {
