@@ -1,8 +1,9 @@
-//! A plain HTTP/2 connection to the upstream, opened when it is first used and again when it broke. The calls of an edge
-//! are many and small: each goes onto the connection from the task that makes it.
+//! Plain HTTP/2 connections to the upstream, opened when they are first used and again when they broke. The calls of an
+//! edge are many and small: each goes onto a connection from the task that makes it.
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -22,6 +23,9 @@ use tokio::time::timeout;
 
 use crate::body::BoxError;
 
+/// Connections that calls take in turn. What the calls of one moment send goes out together, and so do their answers:
+/// over one connection each side would wait for the other in between.
+const LINES: usize = 2;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long a silent connection is trusted, and how long the upstream may take to answer a ping.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
@@ -29,12 +33,20 @@ const WINDOW: u32 = 1 << 20;
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("transcode/", env!("CARGO_PKG_VERSION")));
 
-/// An `http://` upstream. Clones share its connection.
+/// An `http://` upstream. Clones share its connections.
 #[derive(Clone)]
 pub struct Direct(Arc<Shared>);
 
 struct Shared {
     authority: Authority,
+    lines: [Line; LINES],
+    /// Counts calls: they take the lines in turn.
+    calls: AtomicUsize,
+}
+
+/// One connection.
+#[derive(Default)]
+struct Line {
     open: Mutex<Option<SendRequest<Bytes>>>,
     /// Held by the one who connects.
     connecting: tokio::sync::Mutex<()>,
@@ -50,14 +62,15 @@ impl Direct {
         if upstream.scheme() != Some(&Scheme::HTTP) {
             return Err("the upstream's URL is not http://".into());
         }
-        let (open, connecting) = (Mutex::new(None), tokio::sync::Mutex::new(()));
-        Ok(Self(Arc::new(Shared { authority, open, connecting })))
+        let (lines, calls) = Default::default();
+        Ok(Self(Arc::new(Shared { authority, lines, calls })))
     }
 
     async fn call(self, request: Request<tonic::body::Body>) -> Result<Answer, BoxError> {
-        let sender = match self.0.ready().await {
+        let line = self.0.line();
+        let sender = match line.ready().await {
             Some(sender) => sender,
-            None => self.0.connect().await?,
+            None => line.connect(&self.0.authority).await?,
         };
         let (mut head, mut body) = request.into_parts();
         let path = head.uri.path_and_query().cloned();
@@ -104,21 +117,27 @@ impl tower::Service<Request<tonic::body::Body>> for Direct {
 }
 
 impl Shared {
+    fn line(&self) -> &Line {
+        &self.lines[self.calls.fetch_add(1, Ordering::Relaxed) % LINES]
+    }
+}
+
+impl Line {
     /// The open connection, if it still takes calls.
     async fn ready(&self) -> Option<SendRequest<Bytes>> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
         open?.ready().await.ok()
     }
 
-    async fn connect(&self) -> Result<SendRequest<Bytes>, BoxError> {
+    async fn connect(&self, authority: &Authority) -> Result<SendRequest<Bytes>, BoxError> {
         let _one = self.connecting.lock().await;
         // Another call may have connected meanwhile.
         if let Some(sender) = self.ready().await {
             return Ok(sender);
         }
         let opening = async {
-            let host = self.authority.host().trim_start_matches('[').trim_end_matches(']');
-            let port = self.authority.port_u16().unwrap_or(80);
+            let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+            let port = authority.port_u16().unwrap_or(80);
             let socket = TcpStream::connect((host, port)).await?;
             socket.set_nodelay(true)?;
             let mut builder = h2::client::Builder::new();

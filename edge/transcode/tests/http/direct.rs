@@ -79,13 +79,13 @@ async fn a_connection_that_broke_is_opened_again() {
 }
 
 #[tokio::test]
-async fn calls_that_begin_together_share_one_connection() {
+async fn calls_that_begin_together_share_two_connections() {
     let edge = Edge::new(Options::default());
     edge.plan(Plan::messages("library.v1.Book", &[json!({"id": "1"})]));
     let listener = TcpListener::bind(ANYWHERE).await.unwrap();
     let upstream = direct(listener.local_addr().unwrap());
     let fake = edge.upstream.clone();
-    let serve = async {
+    let serve = async || {
         let (stream, _) = listener.accept().await.unwrap();
         let service =
             hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| {
@@ -93,7 +93,6 @@ async fn calls_that_begin_together_share_one_connection() {
                 async { Ok::<_, std::convert::Infallible>(fake.answer(request).await) }
             });
         let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-        // A second connection would never be accepted.
         builder.serve_connection(TokioIo::new(stream), service).await
     };
     let calls = (0..50).map(|_| send(&edge, &upstream, "GET /v1/books/1", String::new()));
@@ -101,7 +100,8 @@ async fn calls_that_begin_together_share_one_connection() {
         answers = futures::future::join_all(calls) => {
             assert!(answers.iter().all(|answer| answer.status == 200));
         }
-        ended = serve => panic!("{ended:?}"),
+        // A third connection would never be accepted.
+        ended = futures::future::join(serve(), serve()) => panic!("{ended:?}"),
     }
 }
 
@@ -148,18 +148,21 @@ async fn a_call_that_is_given_up_is_cancelled_at_the_upstream() {
     let listener = TcpListener::bind(ANYWHERE).await.unwrap();
     let upstream = direct(listener.local_addr().unwrap());
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let service = hyper::service::service_fn(move |_: http::Request<hyper::body::Incoming>| {
+        tell.send("called").unwrap();
+        let dropped = Dropped(tell.clone());
+        async move {
+            let _dropped = dropped;
+            std::future::pending::<Result<http::Response<Full<Bytes>>, std::io::Error>>().await
+        }
+    });
     let server = tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let service = hyper::service::service_fn(move |_: http::Request<hyper::body::Incoming>| {
-            tell.send("called").unwrap();
-            let dropped = Dropped(tell.clone());
-            async move {
-                let _dropped = dropped;
-                std::future::pending::<Result<http::Response<Full<Bytes>>, std::io::Error>>().await
-            }
-        });
-        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-        builder.serve_connection(TokioIo::new(stream), service).await
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            connections.spawn(builder.serve_connection(TokioIo::new(stream), service.clone()));
+        }
     });
     for (line, content) in [("GET /v1/books/1", ""), ("POST /v1/collect/GENRE_POETRY", "[{},{}]")] {
         tokio::select! {
