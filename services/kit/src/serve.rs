@@ -13,9 +13,9 @@ pub use front::ServeError;
 use connection::Peers;
 use front::Front;
 use http::{Request, Response};
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -31,6 +31,26 @@ const STREAM_GRACE: Duration = Duration::from_secs(2);
 const CUT_LIMIT: Duration = Duration::from_secs(1);
 /// How long accepting pauses after it failed: out of descriptors, trying again at once only burns the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Peers that may wait to be accepted. Who finds the queue full asks again only after a second; the kernel may allow
+/// fewer.
+const QUEUE: u32 = 4096;
+
+/// Listens at `address`.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Not on Windows, where it would let two programs listen at one address.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
+}
 
 /// What one listener and its peers may use.
 #[derive(Clone, Copy, Debug)]

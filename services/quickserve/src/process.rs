@@ -100,7 +100,7 @@ impl Process {
         if address.port() != 0 {
             address.set_port(address.port() + u16::try_from(index)?);
         }
-        let listener = listen(address).await?;
+        let listener = listen(address)?;
         self.grpc.insert(service.name(), listener.local_addr()?);
         let options = serve_options(service);
         let (stop, name) = (self.stop.clone(), service.name());
@@ -115,7 +115,7 @@ impl Process {
     async fn start_edge(&mut self, address: SocketAddr) -> anyhow::Result<()> {
         let host = self.host.of(EDGE);
         let edge = Edge::new(&host, host.config()?)?;
-        let listener = listen(address).await?;
+        let listener = listen(address)?;
         self.edge = Some((listener.local_addr()?, tokio::spawn(edge.serve(listener))));
         Ok(())
     }
@@ -159,9 +159,8 @@ fn serve_options(service: Service) -> serve::Options {
     serve::Options { services, drain: DRAIN_LIMIT, ..serve::Options::default() }
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    kit::serve::listen(address)
         .with_context(|| format!("{address} cannot be listened on; is something else there?"))
 }
 

@@ -34,7 +34,7 @@ struct Options {
     #[arg(long)]
     peer: Option<String>,
     /// Connections of the closed loop.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 64)]
     connections: usize,
     /// Seconds that count, for each scenario.
     #[arg(long, default_value_t = 8)]

@@ -1,13 +1,18 @@
-//! Mail as files, for a system without a mail server: one `.eml` a letter, there as a whole or not at all.
+//! Mail as files, for a system without a mail server: a mailbox a day, which programs for mail can read (RFC 4155, with
+//! `>` before lines that would look like the start of a letter).
 
 use super::{Letter, Refusal};
+use chrono::{DateTime, NaiveDate, Utc};
 use std::{
     fs, io,
     io::Write,
     path::{Path, PathBuf},
 };
 
-/// A folder of letters. They hold addresses and codes: only the owner may read them.
+/// How the name of a mailbox ends, after its day.
+const MAILBOX: &str = ".mbox";
+
+/// A folder of mailboxes. They hold addresses and codes: only the owner may read them.
 pub struct Files {
     folder: PathBuf,
 }
@@ -20,35 +25,31 @@ impl Files {
         Ok(Self { folder })
     }
 
-    /// Writes a letter under its name.
-    pub async fn write(&self, Letter { mail, file_name }: Letter) -> Result<(), Refusal> {
-        let folder = self.folder.clone();
-        let work = move || write(&folder, &file_name, &mail.formatted());
+    /// Appends a letter to the mailbox of its day. Sending it again appends it again, under the same Message-ID.
+    pub async fn write(&self, Letter { mail, sent_at }: Letter) -> Result<(), Refusal> {
+        let path = self.folder.join(format!("{}{MAILBOX}", sent_at.date_naive()));
+        let work = move || append(&path, &entry(&mail.formatted(), sent_at));
         let written = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
         written.flatten().map_err(|error| {
             tracing::warn!(%error, "a mail cannot be written");
             Refusal::ForNow("FILE_NOT_WRITTEN")
         })
     }
-}
 
-impl Files {
-    /// Deletes the letters whose names come before `name`: they begin with the time at which they were made.
-    pub async fn delete_before(&self, name: String) -> io::Result<()> {
+    /// Deletes the mailboxes of the days before `day`.
+    pub async fn delete_before(&self, day: NaiveDate) -> io::Result<()> {
         let folder = self.folder.clone();
-        let work = move || delete_before(&folder, &name);
+        let work = move || delete_before(&folder, day);
         tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
     }
 }
 
-fn delete_before(folder: &Path, name: &str) -> io::Result<()> {
+fn delete_before(folder: &Path, day: NaiveDate) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let found = entry.file_name().to_string_lossy().into_owned();
-        // What a crash left half written is hidden by a dot.
-        let letter = found.strip_prefix('.').unwrap_or(&found);
-        let ours = letter.ends_with(".eml") || letter.ends_with(".eml.part");
-        if ours && letter < name {
+        let name = entry.file_name();
+        let named = name.to_str().and_then(|name| name.strip_suffix(MAILBOX));
+        if named.and_then(|day| day.parse().ok()).is_some_and(|of: NaiveDate| of < day) {
             fs::remove_file(entry.path())?;
         }
     }
@@ -63,12 +64,41 @@ fn make(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-fn write(folder: &Path, name: &str, letter: &[u8]) -> io::Result<()> {
-    let part = folder.join(format!(".{name}.part"));
+/// In one write, so that letters of several writers do not mix.
+fn append(path: &Path, entry: &[u8]) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(&part)?.write_all(letter)?;
-    fs::rename(part, folder.join(name))
+    options.open(path)?.write_all(entry)
+}
+
+/// A letter as a mailbox has it: a line that starts it, its lines, an empty line.
+fn entry(letter: &[u8], sent_at: DateTime<Utc>) -> Vec<u8> {
+    let mut entry = format!("From quickserve {}\n", sent_at.format("%a %b %e %T %Y")).into_bytes();
+    let letter = letter.strip_suffix(b"\r\n").unwrap_or(letter);
+    for line in letter.split(|byte| *byte == b'\n') {
+        let quoted = line.iter().position(|byte| *byte != b'>').unwrap_or(line.len());
+        if line[quoted..].starts_with(b"From ") {
+            entry.push(b'>');
+        }
+        entry.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        entry.push(b'\n');
+    }
+    entry.push(b'\n');
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_looks_like_the_start_of_a_letter_is_marked() {
+        let sent_at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let entry = entry(b"Subject: x\r\n\r\nFrom me\r\n>From you\r\nto From\r\n", sent_at);
+        let expected = "From quickserve Fri Jan 15 08:00:00 2027\n\
+                        Subject: x\n\n>From me\n>>From you\nto From\n\n";
+        assert_eq!(String::from_utf8(entry).unwrap(), expected);
+    }
 }

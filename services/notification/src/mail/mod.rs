@@ -29,9 +29,6 @@ const TEMPLATE: HeaderName = HeaderName::new_from_ascii_str("X-QuickServe-Templa
 /// Keeps absence notes from answering (RFC 3834).
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 
-/// When a letter's message was made, as names of files begin: they sort by it.
-const MADE: &str = "%Y%m%dT%H%M%S%6fZ";
-
 /// Why a letter did not go out, with a stable code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -67,10 +64,10 @@ impl Transport {
         }
     }
 
-    /// Forgets letters of messages made before `before`. A server forgets by itself.
+    /// Forgets letters sent on days before that of `before`. A server forgets by itself.
     pub async fn sweep(&self, before: DateTime<Utc>) -> std::io::Result<()> {
         match self {
-            Self::Files(files) => files.delete_before(before.format(MADE).to_string()).await,
+            Self::Files(files) => files.delete_before(before.date_naive()).await,
             Self::Smtp(_) => Ok(()),
         }
     }
@@ -79,8 +76,7 @@ impl Transport {
 /// A letter, ready to go.
 pub struct Letter {
     mail: lettre::Message,
-    /// Names its file: sending it again replaces it.
-    file_name: String,
+    sent_at: DateTime<Utc>,
 }
 
 /// Writes letters.
@@ -130,8 +126,7 @@ impl Writer {
             .header(ContentType::TEXT_PLAIN)
             .body(body.map_err(|_| Refusal::ForGood("UNWRITABLE"))?)
             .map_err(unwritable)?;
-        let made = message.created_at.format(MADE);
-        Ok(Letter { mail, file_name: format!("{made}-{}.eml", message.id) })
+        Ok(Letter { mail, sent_at: now })
     }
 }
 

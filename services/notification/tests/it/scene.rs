@@ -274,16 +274,20 @@ impl Scene {
         let mut paths: Vec<PathBuf> = std::fs::read_dir(self.mail_folder())
             .unwrap()
             .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|end| end == "eml"))
+            .filter(|path| path.extension().is_some_and(|end| end == "mbox"))
             .collect();
         paths.sort();
-        let letters = paths.into_iter().map(|path| {
-            let raw = std::fs::read_to_string(&path).unwrap();
-            let (_, body) = raw.split_once("\r\n\r\n").unwrap();
-            let body = unquoted(body);
-            Letter { path, raw, body }
+        let letters = paths.into_iter().flat_map(|path| {
+            let mailbox = format!("\n{}", std::fs::read_to_string(&path).unwrap());
+            let letters: Vec<_> = mailbox.split("\nFrom ").skip(1).map(str::to_owned).collect();
+            letters.into_iter().map(move |letter| {
+                let (_, raw) = letter.split_once('\n').unwrap();
+                let (_, body) = raw.split_once("\n\n").unwrap();
+                let body = unquoted(&body.replace('\n', "\r\n"));
+                Letter { path: path.clone(), raw: raw.to_owned(), body }
+            })
         });
-        let header = format!("X-QuickServe-Template: {template}\r\n");
+        let header = format!("X-QuickServe-Template: {template}\n");
         letters.filter(|letter| letter.raw.contains(&header)).collect()
     }
 

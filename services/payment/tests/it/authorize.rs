@@ -53,6 +53,47 @@ async fn each_card_does_what_its_token_says() {
     .await;
 }
 
+/// Orders that are paid at the same moment share transactions: each still gets its own answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn payments_made_together_do_not_mix() {
+    on_each_backend(|shop| async move {
+        let tokens = ["tok_ok", "tok_declined", "tok_late", "tok_timeout_charged", "tok_confirm"];
+        let mut requests = Vec::new();
+        for token in tokens.into_iter().cycle().take(15) {
+            requests.push((token, shop.order(token).await));
+        }
+        let cardless = pb::AuthorizePaymentRequest {
+            order_id: uuid::Uuid::new_v4().to_string(),
+            customer_id: uuid::Uuid::new_v4().to_string(),
+            payment_method_id: String::new(),
+            ..requests[0].1.clone()
+        };
+        requests.push(("no card", cardless));
+        let answers = join_all(requests.iter().map(|(_, request)| shop.authorize(request))).await;
+        for ((token, request), answer) in requests.iter().zip(answers) {
+            let outcome = match *token {
+                "tok_declined" => Outcome::Declined,
+                "tok_late" => Outcome::Pending,
+                "tok_confirm" => Outcome::ConfirmationRequired,
+                "no card" => {
+                    assert_eq!(reason(answer), "PAYMENT_METHOD_NOT_FOUND");
+                    continue;
+                }
+                _ => Outcome::Authorized,
+            };
+            assert_eq!(answer.unwrap().0, outcome, "{token}");
+            let payment = shop.payment(&request.order_id).await;
+            let authorized = if outcome == Outcome::Authorized { 12_000 } else { 0 };
+            assert_eq!(payment.authorized, euros(authorized), "{token}");
+            if outcome == Outcome::Authorized {
+                shop.fact("payment.authorized", &request.order_id).await;
+                assert_eq!(shop.facts("payment.authorized", &request.order_id).len(), 1);
+            }
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirmed_charge_is_authorized_and_a_wrong_code_declines_it() {
     on_each_backend(|shop| async move {
