@@ -27,6 +27,12 @@ struct Waiting<J, A, E> {
     answer: oneshot::Sender<Result<A, E>>,
 }
 
+impl<J, A, E> Waiting<J, A, E> {
+    fn is_awaited(&self) -> bool {
+        !self.answer.is_closed()
+    }
+}
+
 impl<J, A, E> Batch<J, A, E>
 where
     J: Clone + Send + 'static,
@@ -53,7 +59,8 @@ where
         Self { queue }
     }
 
-    /// Does a job, together with others that wait. A caller who leaves does not stop it.
+    /// Does a job, together with others that wait. A caller who leaves does not stop it once it has begun; a job that
+    /// nobody waits for any more is not begun.
     pub async fn run(&self, job: J) -> Result<A, E> {
         let (answer, answered) = oneshot::channel();
         let gone = || E::from(Error::internal("a batch has stopped"));
@@ -66,10 +73,11 @@ async fn serve<J, A, E, F, Fut>(
     queue: Arc<Mutex<mpsc::UnboundedReceiver<Waiting<J, A, E>>>>,
     work: Arc<F>,
 ) where
-    J: Clone,
-    E: From<Error>,
-    F: Fn(Vec<J>) -> Fut,
-    Fut: Future<Output = Result<Vec<A>, E>>,
+    J: Clone + Send + 'static,
+    A: Send + 'static,
+    E: From<Error> + Send + 'static,
+    F: Fn(Vec<J>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Vec<A>, E>> + Send,
 {
     loop {
         let mut waiting = Vec::with_capacity(ROUND_MOST);
@@ -79,7 +87,12 @@ async fn serve<J, A, E, F, Fut>(
             return;
         }
         drop(queue);
-        round(waiting, &*work).await;
+        waiting.retain(Waiting::is_awaited);
+        let work = work.clone();
+        // In a task of its own, so that a panic ends the round and not all of them.
+        if let Err(error) = tokio::spawn(async move { round(waiting, &*work).await }).await {
+            tracing::error!(%error, "a round of jobs broke off");
+        }
     }
 }
 
@@ -108,7 +121,7 @@ where
             return;
         }
     }
-    for Waiting { job, answer } in waiting {
+    for Waiting { job, answer } in waiting.into_iter().filter(Waiting::is_awaited) {
         let unanswered = || E::from(Error::internal("a job got no answer"));
         let done = work(vec![job]).await;
         reply(answer, done.and_then(|answers| answers.into_iter().next().ok_or_else(unanswered)));
@@ -130,7 +143,7 @@ mod tests {
     type Rounds = Arc<Mutex<Vec<Vec<i64>>>>;
     type Means = (Rounds, Arc<Semaphore>);
 
-    /// A batch that doubles numbers and refuses 13, a note of each round, and a gate that lets rounds through.
+    /// A batch that doubles numbers, refuses 13 and panics at 0, a note of each round, and a gate that lets rounds through.
     fn doubling() -> (Batch<i64, i64, Error>, Rounds, Arc<Semaphore>) {
         let rounds = Rounds::default();
         let gate = Arc::new(Semaphore::new(0));
@@ -138,6 +151,7 @@ mod tests {
         let batch = Batch::new(means, |(noted, opened): Means, jobs: Vec<i64>| async move {
             opened.acquire().await.unwrap().forget();
             noted.lock().unwrap().push(jobs.clone());
+            assert!(!jobs.contains(&0), "a panic on purpose");
             match jobs.contains(&13) {
                 true => Err(Error::invalid("number", "is 13")),
                 false => Ok(jobs.iter().map(|job| job * 2).collect()),
@@ -155,6 +169,8 @@ mod tests {
         for job in jobs.iter().copied() {
             let batch = batch.clone();
             sent.push(tokio::spawn(async move { batch.run(job).await }));
+            // Once for the caller, once for whoever takes the job.
+            tokio::task::yield_now().await;
             tokio::task::yield_now().await;
         }
         sent
@@ -193,17 +209,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_who_leaves_does_not_stop_the_job() {
+    async fn what_has_begun_is_done_and_what_nobody_waits_for_is_not_begun() {
         let (batch, rounds, gate) = doubling();
-        let sent = send(&batch, &[1]).await;
-        for left in &sent {
-            left.abort();
+        let left = send(&batch, &[1, 2, 3]).await;
+        for caller in left {
+            caller.abort();
+            assert!(caller.await.unwrap_err().is_cancelled());
         }
-        let sent = send(&batch, &[2]).await;
+        let sent = send(&batch, &[4]).await;
         gate.add_permits(9);
         for answer in sent {
-            assert_eq!(answer.await.unwrap().unwrap(), 4);
+            assert_eq!(answer.await.unwrap().unwrap(), 8);
         }
-        assert_eq!(sorted(&rounds), [[1], [2]]);
+        assert_eq!(sorted(&rounds), [[1], [2], [4]]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_round_only() {
+        let (batch, _, gate) = doubling();
+        gate.add_permits(9);
+        for _ in 0..2 * ROUNDS_AT_ONCE {
+            assert!(batch.run(0).await.is_err());
+        }
+        assert_eq!(batch.run(1).await.unwrap(), 2);
     }
 }
