@@ -18,11 +18,7 @@ pub const FIRST_VERSION: i64 = 1;
 
 /// Begins a payment; false when the order has one already.
 pub async fn insert(tx: &Tx, intent: &Intent) -> Result<bool, Error> {
-    let inserted = intent::Entity::insert(intent.clone().into_active_model())
-        .on_conflict(OnConflict::column(intent::Column::OrderId).do_nothing().to_owned())
-        .exec_without_returning(&**tx)
-        .await?;
-    Ok(inserted > 0)
+    Ok(!insert_all(tx, std::iter::once(intent)).await?.is_empty())
 }
 
 /// Begins payments; returns those whose orders had none.

@@ -17,6 +17,7 @@ use sea_orm::{
     ExprTrait, IdenStatic, IntoActiveModel, QueryFilter, QueryResult, QuerySelect, Set, UpdateMany,
     sea_query::{Expr, InsertStatement, OnConflict, Query, SelectStatement, UnionType},
 };
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// The database's guard against overlaps, as its errors name it.
@@ -73,8 +74,9 @@ pub async fn insert_all<C: ConnectionTrait>(
         Err(error) => return Err(error.into()),
     };
     let id = |row: &QueryResult| row.try_get::<ReservationId>("", Column::Id.as_str());
-    let ids = inserted.iter().map(id).collect::<Result<Vec<_>, _>>()?;
-    Ok(rows.iter().map(|(row, _)| ids.contains(&row.id)).collect())
+    let mut ids = inserted.iter().map(id).collect::<Result<HashSet<_>, _>>()?;
+    // Of two equal ids one was inserted, the first.
+    Ok(rows.iter().map(|(row, _)| ids.remove(&row.id)).collect())
 }
 
 /// One INSERT from a SELECT for each row; none without rows.

@@ -10,6 +10,7 @@ use sea_orm::{
     ActiveValue::Set, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*,
     sea_query::OnConflict,
 };
+use std::collections::HashSet;
 
 /// Charges or events taken up at a time.
 const BATCH: u64 = 50;
@@ -211,11 +212,13 @@ impl Store {
 
 async fn insert_all(db: Db, charges: Vec<charge::Model>) -> Result<Vec<bool>, kit::Error> {
     let rows = charges.iter().cloned().map(IntoActiveModel::into_active_model);
-    let inserted = charge::Entity::insert_many(rows)
+    let inserted: Vec<Uuid> = charge::Entity::insert_many(rows)
         .on_conflict(OnConflict::column(charge::Column::Reference).do_nothing().to_owned())
         .exec_with_returning_keys(db.read())
         .await?;
-    Ok(charges.iter().map(|charge| inserted.contains(&charge.reference)).collect())
+    let mut inserted: HashSet<Uuid> = inserted.into_iter().collect();
+    // Of two equal references one was inserted, the first.
+    Ok(charges.iter().map(|charge| inserted.remove(&charge.reference)).collect())
 }
 
 async fn settle(tx: &kit::Tx, charge: charge::Model) -> Result<(), kit::Error> {
