@@ -3,6 +3,7 @@
 mod m0001_orders;
 mod m0002_records;
 mod m0003_bookings;
+mod m0004_joined;
 
 use sea_orm_migration::prelude::*;
 
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_orders::Migration),
             Box::new(m0002_records::Migration),
             Box::new(m0003_bookings::Migration),
+            Box::new(m0004_joined::Migration),
         ]
     }
 }

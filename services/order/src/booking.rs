@@ -18,9 +18,6 @@ use uuid::Uuid;
 /// Waits for a call with the same key that is still running, before that is all there is to answer.
 const PATIENCE_MS: [u64; 6] = [20, 40, 80, 160, 320, 640];
 
-/// How often a booking is written again when others join it.
-const JOINS_MOST: u32 = 3;
-
 /// Which step of a booking failed.
 struct Failed {
     at_hold: bool,
@@ -144,7 +141,7 @@ impl App {
 
     async fn finish<M>(
         &self,
-        mut order: Order,
+        order: Order,
         who: Who,
         key: Option<Key>,
         named: Option<Named>,
@@ -154,32 +151,26 @@ impl App {
     where
         M: Message + 'static,
     {
-        for _ in 0..JOINS_MOST {
-            let (named, authorization) = (named.clone(), authorization.clone());
-            let write = answer.clone();
-            let finished = self.orders.finish_booking(
-                order.clone(),
-                who.clone(),
-                key.clone(),
-                move |draft| draft.book(named, &authorization),
-                move |order| write(order),
-            );
-            match finished.await {
-                Ok(answer) => {
-                    crash::point("booking.finished");
-                    return Ok(answer);
-                }
-                Err(Error::Changed) => {}
-                Err(error) => return Err(error),
+        let (id, write) = (order.id, answer.clone());
+        let finished = self.orders.finish_booking(
+            order,
+            who,
+            key.clone(),
+            move |draft| draft.book(named, &authorization),
+            move |order| write(order),
+        );
+        match finished.await {
+            Ok(answer) => {
+                crash::point("booking.finished");
+                return Ok(answer);
             }
-            // Another call of the same booking, or its timer, was faster.
-            order = self.orders.get(order.id, &Who::System).await?;
-            if !order.booking {
-                return self.orders.keep_answer(key, answer(&order)).await;
-            }
-            if order.state != State::PendingPayment {
-                break;
-            }
+            Err(Error::Changed) => {}
+            Err(error) => return Err(error),
+        }
+        // Another call of the same booking, or its timer, was faster.
+        let order = self.orders.get(id, &Who::System).await?;
+        if !order.booking {
+            return self.orders.keep_answer(key, answer(&order)).await;
         }
         self.orders.abandon_key(key).await?;
         Err(Error::BookingInterrupted)

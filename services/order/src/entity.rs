@@ -52,6 +52,7 @@ pub mod order {
         pub state: State,
         pub disputed: bool,
         pub booking: bool,
+        pub joined: bool,
         pub given_up: bool,
         pub provider_id: Option<ProviderId>,
         pub provider_user_id: Option<AccountId>,

@@ -137,7 +137,7 @@ impl Orders {
             .write(move |tx| async move {
                 let deleted = order::Entity::delete_many()
                     .filter(order::Column::Id.eq(id))
-                    .filter(order::Column::Booking.eq(true))
+                    .filter(order::Column::Joined.eq(false))
                     .filter(order::Column::Version.eq(version))
                     .exec(&*tx)
                     .await?;
@@ -249,12 +249,12 @@ async fn insert_all(
     Ok(inserted)
 }
 
-/// The booking of a quote that there is already, or `none`. Whoever joins it counts its version up, so that whoever
-/// began it cannot take it back as if alone.
+/// The booking of a quote that there is already, or `none`. Whoever joins it marks it, so that whoever began it cannot
+/// take it back as if alone.
 async fn earlier(db: &impl ConnectionTrait, new: &NewOrder, none: Error) -> Result<Begun, Error> {
     let of_quote = order::Column::QuoteId.eq(new.quote_id).and(order::Column::GivenUp.eq(false));
     let joined = order::Entity::update_many()
-        .col_expr(order::Column::Version, ExprTrait::add(Expr::col(order::Column::Version), 1))
+        .col_expr(order::Column::Joined, Expr::value(true))
         .filter(of_quote.clone())
         .filter(order::Column::Booking.eq(true))
         .exec_with_returning(db)
@@ -291,6 +291,7 @@ fn order_of(
         state: State::PendingPayment,
         disputed: false,
         booking: true,
+        joined: false,
         given_up: false,
         provider_id: quote.provider_id.or(new.provider_id),
         provider_user_id: None,

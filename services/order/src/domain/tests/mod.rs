@@ -34,6 +34,7 @@ fn order(state: State) -> Order {
         state,
         disputed: false,
         booking: false,
+        joined: false,
         given_up: false,
         provider_id: Some(Id::new(&clock)),
         provider_user_id: Some(Id::new(&clock)),
