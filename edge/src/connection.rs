@@ -28,6 +28,11 @@ const LOCAL_RESETS: usize = 1024;
 /// Bytes in flight towards us on one stream, and on one connection.
 const WINDOWS: (u32, u32) = (512 * 1024, 2 * 1024 * 1024);
 
+/// Bytes that the kernel takes of us beyond what it can send: enough to keep a fast reader busy, and a slow one neither
+/// makes us copy its whole answer while others wait, nor makes the kernel keep it.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 128 * 1024;
+
 /// What all connections of a listener have in common.
 pub struct Peers {
     front: Arc<Front>,
@@ -72,8 +77,7 @@ impl Peers {
 
     /// Serves the peer behind `socket` to the end.
     pub async fn serve(self: Arc<Self>, socket: TcpStream, peer: IpAddr) {
-        // Without it, small answers wait for the peer's delayed acknowledgement. It fails only for a peer that is gone.
-        let _ = socket.set_nodelay(true);
+        prepare(&socket);
         let cut = self.cut.clone();
         let served = cut.run_until_cancelled(async {
             match &self.tls {
@@ -123,6 +127,14 @@ impl Peers {
             }
         }
     }
+}
+
+/// Sets what every connection has in common; it fails only for a peer that is gone.
+fn prepare(socket: &TcpStream) {
+    // Without it, small answers wait for the peer's delayed acknowledgement.
+    let _ = socket.set_nodelay(true);
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    let _ = socket2::SockRef::from(socket).set_tcp_notsent_lowat(UNSENT);
 }
 
 /// The requests of one connection.

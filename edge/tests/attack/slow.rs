@@ -1,7 +1,8 @@
-//! Clients that take their time: heads and contents that never end.
+//! Clients that take their time: heads and contents that never end, answers that nobody takes.
 
 use crate::{Memory, fixture::Edge, neighbour};
 use edge::Config;
+use kit::testing::eventually;
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -14,6 +15,10 @@ const CLIENTS: usize = 500;
 const LIMIT: Duration = Duration::from_secs(30);
 /// What each connection may take, in KiB, with the client's end, which is in this process too.
 const EACH_KIB: usize = 40;
+
+const READERS: usize = 50;
+/// Answers that a reader asks for at once.
+const ASKED: usize = 10;
 
 /// Opens connections that send `start` at once and then `more` byte by byte, and waits until all are sent away. Their
 /// answers, and the longest that one of them lasted.
@@ -99,4 +104,37 @@ async fn slow_contents_are_sent_away_and_others_served() {
         assert!(late > CLIENTS / 2, "{late}");
     }
     assert!(memory.grown() <= CLIENTS * EACH_KIB / 1024, "{} MiB", memory.grown());
+}
+
+async fn open_connections(edge: &Edge) -> usize {
+    let metrics = edge.get("/metrics").await.body;
+    let metrics = String::from_utf8(metrics.to_vec()).unwrap();
+    let count = metrics.lines().find_map(|line| line.strip_prefix("http_connections "));
+    count.unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_that_take_nothing_are_sent_away_with_little_copied_for_them() {
+    let mut memory = Memory::alone().await;
+    let edge = Edge::with(Config { stall_timeout_ms: 500, ..Config::default() }).await;
+    let asked = ASKED * edge.get("/openapi.json").await.body.len();
+    let others = open_connections(&edge).await;
+    memory.watch();
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        let mut reader = TcpStream::connect(edge.address).await.unwrap();
+        let request = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n";
+        reader.write_all(&request.repeat(ASKED)).await.unwrap();
+        readers.push(reader);
+    }
+    neighbour(&edge).await;
+    let gone = || async { (open_connections(&edge).await <= others).then_some(()) };
+    eventually("the readers are sent away", gone).await;
+    assert!(memory.grown() <= READERS * EACH_KIB / 1024, "{} MiB", memory.grown());
+    for mut reader in readers {
+        // What the kernel took of the edge, up to the end or a reset.
+        let mut kept = Vec::new();
+        let _ = timeout(LIMIT, reader.read_to_end(&mut kept)).await.unwrap();
+        assert!(kept.len() < asked / 4, "{} of {asked}", kept.len());
+    }
 }

@@ -27,11 +27,12 @@ use tests::{
 };
 use tokio::process::Command;
 
-/// What a neighbour does before and during the attack.
+/// What a neighbour does before and during the attack. Timers tick every millisecond: at a rate whose requests do not fall
+/// onto ticks, no run is slower than another by where it fell between them.
 const NEIGHBOUR: Load = Load {
     protocol: Protocol::Http,
     connections: 8,
-    rate: Some(200.0),
+    rate: Some(190.0),
     warm_up: Duration::from_secs(1),
     duration: Duration::from_secs(9),
 };
