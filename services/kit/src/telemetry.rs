@@ -45,6 +45,8 @@ const QUIET: &str = "sqlx::postgres::notice=warn,sea_orm_migration=warn,h2=error
 /// How long the last spans may take to reach the collector.
 const FLUSH_LIMIT: Duration = Duration::from_secs(3);
 
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// Whether spans are exported by this process.
 static TRACING: AtomicBool = AtomicBool::new(false);
 
@@ -167,17 +169,28 @@ pub fn init(config: &TelemetryConfig) -> Result<Guard, TelemetryError> {
         Some(endpoint) => Some(exporter(config, &endpoint)?),
         None => None,
     };
-    let spans = exporting.as_ref().map(|(provider, _)| {
-        tracing_opentelemetry::layer()
-            .with_tracer(provider.tracer("quickserve"))
-            .with_location(false)
-            .with_threads(false)
-            .with_filter(filter_fn(is_exported))
-    });
     let logs = logs(config, io::stderr, io::stderr().is_terminal())?;
-    Registry::default().with(spans).with(logs).try_init()?;
+    subscriber(exporting.as_ref().map(|(provider, _)| provider), logs).try_init()?;
     TRACING.store(exporting.is_some(), Ordering::Relaxed);
     Ok(Guard { exporting })
+}
+
+/// Logs, and spans if there is a provider. A layer that is not wanted is left out: an `Option` of one would have every
+/// span of every library made.
+fn subscriber(
+    provider: Option<&SdkTracerProvider>,
+    logs: BoxedLayer,
+) -> impl Subscriber + Send + Sync + for<'a> LookupSpan<'a> {
+    let spans = provider.map(|provider| {
+        let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("quickserve"));
+        spans
+            .with_location(false)
+            .with_threads(false)
+            .with_filter(filter_fn(is_exported).with_max_level_hint(LevelFilter::DEBUG))
+            .boxed()
+    });
+    let layers: Vec<BoxedLayer> = spans.into_iter().chain([logs]).collect();
+    Registry::default().with(layers)
 }
 
 fn is_exported(metadata: &Metadata<'_>) -> bool {
@@ -219,19 +232,16 @@ fn exporter(
 }
 
 /// The layer that writes events, and no spans, to `writer`.
-fn logs<S, W>(
-    config: &TelemetryConfig,
-    writer: W,
-    colours: bool,
-) -> Result<Box<dyn Layer<S> + Send + Sync>, ParseError>
+fn logs<W>(config: &TelemetryConfig, writer: W, colours: bool) -> Result<BoxedLayer, ParseError>
 where
-    S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
+    // It says its level, as the other does, so that what is beyond it is left out at its source.
+    let of_events = filter_fn(|metadata: &Metadata<'_>| metadata.is_event());
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .parse(format!("{QUIET},{}", config.log))?
-        .and(filter_fn(|metadata: &Metadata<'_>| metadata.is_event()));
+        .and(of_events.with_max_level_hint(LevelFilter::TRACE));
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
     Ok(match config.format {
         Format::Human => layer.with_filter(filter).boxed(),

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Instant,
 };
+use tracing::Level;
 use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 
 /// Held by tests that switch traces on or off for the process.
@@ -73,7 +74,7 @@ fn json_is_one_object_a_line_and_the_filter_is_the_configured_one() {
 #[test]
 fn a_malformed_configuration_is_refused() {
     let filter = TelemetryConfig { log: "info,=".to_owned(), ..TelemetryConfig::default() };
-    assert!(logs::<Registry, _>(&filter, io::sink, false).is_err());
+    assert!(logs(&filter, io::sink, false).is_err());
     let ratio = TelemetryConfig { sample_ratio: 1.5, ..TelemetryConfig::default() };
     assert!(matches!(exporter(&ratio, "http://127.0.0.1:1"), Err(TelemetryError::Ratio)));
 }
@@ -82,8 +83,8 @@ fn a_malformed_configuration_is_refused() {
 fn a_trace_goes_on_from_the_incoming_headers_to_the_outgoing_ones() {
     let _switch = SWITCH.lock().unwrap();
     let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).build();
-    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-    let subscriber = Registry::default().with(layer.with_filter(filter_fn(is_exported)));
+    let logs = logs(&TelemetryConfig::default(), io::sink, false).unwrap();
+    let subscriber = subscriber(Some(&provider), logs);
     let mut incoming = HeaderMap::new();
     incoming.insert("traceparent", HeaderValue::from_static(TRACEPARENT));
     incoming.insert("tracestate", HeaderValue::from_static("vendor=1"));
@@ -172,8 +173,8 @@ fn the_spans_of_requests_reach_the_collector_and_no_others_do() {
     let endpoint = runtime.block_on(collector(received.clone()));
     let config = TelemetryConfig { sample_ratio: 1.0, ..TelemetryConfig::default() };
     let (provider, thread) = exporter(&config, &endpoint).unwrap();
-    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-    let subscriber = Registry::default().with(layer.with_filter(filter_fn(is_exported)));
+    let logs = logs(&TelemetryConfig::default(), io::sink, false).unwrap();
+    let subscriber = subscriber(Some(&provider), logs);
     tracing::subscriber::with_default(subscriber, || {
         TRACING.store(true, Ordering::Relaxed);
         let path = "/quickserve.user.v1.UserService/GetUser";
@@ -186,4 +187,31 @@ fn the_spans_of_requests_reach_the_collector_and_no_others_do() {
     assert!(received.contains("/opentelemetry.proto.collector.trace.v1.TraceService/Export"));
     assert!(received.contains("quickserve.user.v1.UserService/GetUser"), "{received}");
     assert!(!received.contains("of a library"), "{received}");
+}
+
+/// Whether a library's span, one of ours, and a log line of each level are made.
+fn made(subscriber: impl Subscriber + Send + Sync) -> (bool, bool, [bool; 3]) {
+    tracing::subscriber::with_default(subscriber, || {
+        (
+            !tracing::info_span!(target: "h2::codec", "of a library").is_disabled(),
+            !tracing::debug_span!(target: SPANS, "of a request").is_disabled(),
+            [tracing::event_enabled!(Level::INFO), tracing::event_enabled!(Level::DEBUG), {
+                tracing::event_enabled!(target: "h2", Level::WARN)
+            }],
+        )
+    })
+}
+
+#[test]
+fn what_nobody_asked_for_is_not_even_made() {
+    let config = TelemetryConfig::default();
+    let logs = || logs(&config, io::sink, false).unwrap();
+    let silent = subscriber(None, logs());
+    assert_eq!(silent.max_level_hint(), Some(LevelFilter::INFO));
+    assert_eq!(made(silent), (false, false, [true, false, false]));
+
+    let provider = SdkTracerProvider::builder().build();
+    let exporting = subscriber(Some(&provider), logs());
+    assert_eq!(exporting.max_level_hint(), Some(LevelFilter::DEBUG));
+    assert_eq!(made(exporting), (false, true, [true, false, false]));
 }
