@@ -137,6 +137,7 @@ impl Orders {
             .write(move |tx| async move {
                 let deleted = order::Entity::delete_many()
                     .filter(order::Column::Id.eq(id))
+                    .filter(order::Column::Booking.eq(true))
                     .filter(order::Column::Joined.eq(false))
                     .filter(order::Column::Version.eq(version))
                     .exec(&*tx)
