@@ -64,25 +64,35 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts what `plan` says. It is ready when this returns.
+    /// Starts what `plan` says. It is ready when this returns; when that fails, what had started is stopped.
     pub async fn start(plan: Plan) -> anyhow::Result<Self> {
         let host = host(&plan)?;
         let stop = host.stop_token();
         let mut process =
             Self { host, stop, edge: None, grpc: BTreeMap::new(), servers: Vec::new() };
+        match process.start_all(&plan).await {
+            Ok(()) => Ok(process),
+            Err(error) => {
+                process.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_all(&mut self, plan: &Plan) -> anyhow::Result<()> {
         for (name, url) in &plan.peers {
             let remote = RemoteChannel::connect(url)
                 .with_context(|| format!("{url} is no address of {name}"))?;
-            process.host.locate(name, Peer::Remote(remote));
+            self.host.locate(name, Peer::Remote(remote));
         }
         for (index, service) in plan.services.iter().enumerate() {
-            let started = process.start_service(*service, &plan, index).await;
+            let started = self.start_service(*service, plan, index).await;
             started.with_context(|| format!("the {} service did not start", service.name()))?;
         }
         if let Some(address) = plan.edge {
-            process.start_edge(address).await.context("the edge did not start")?;
+            self.start_edge(address).await.context("the edge did not start")?;
         }
-        Ok(process)
+        Ok(())
     }
 
     async fn start_service(
