@@ -16,6 +16,10 @@ use tokio::{
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// How long a peer whose connection is closed may take to see it. What it sends meanwhile is read: unread, it would have
+/// the kernel reset the connection, and the peer lose an answer that came before its content had ended.
+const LINGER: Duration = Duration::from_millis(500);
+
 /// The version of HTTP that a peer speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
@@ -36,6 +40,8 @@ pub struct Wire<T> {
     meter: Option<Meter>,
     /// Running while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Running since we have said our last.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T: AsyncRead + Unpin> Wire<T> {
@@ -58,7 +64,24 @@ impl<T: AsyncRead + Unpin> Wire<T> {
             }
         };
         let meter = (version == Version::Two).then(|| Meter::new(PREFACE.len()));
-        Ok(Some((version, Self { socket, seen, unread: 0..count, stall, meter, stalled: None })))
+        let unread = 0..count;
+        let wire = Self { socket, seen, unread, stall, meter, stalled: None, lingering: None };
+        Ok(Some((version, wire)))
+    }
+
+    /// Reads on for nobody, until the peer closes too or its time is over.
+    fn linger(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let sleep = || Box::pin(tokio::time::sleep(LINGER));
+        let over = self.lingering.get_or_insert_with(sleep).as_mut().poll(context);
+        let mut chunk = [0_u8; 8 * 1024];
+        while over.is_pending() {
+            let mut buffer = ReadBuf::new(&mut chunk);
+            let read = ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -114,7 +137,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -131,8 +154,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let done = Pin::new(&mut self.socket).poll_shutdown(context);
-        self.watch(context, done)
+        if self.lingering.is_none() {
+            let done = Pin::new(&mut self.socket).poll_shutdown(context);
+            ready!(self.watch(context, done))?;
+        }
+        // HTTP/2 says by itself that a content is not wanted.
+        if self.meter.is_some() { Poll::Ready(Ok(())) } else { self.linger(context) }
     }
 
     fn poll_write_vectored(
@@ -190,6 +217,32 @@ mod tests {
         assert_eq!(wire.read(&mut [0; 200]).await.unwrap(), sent.len());
         client.write_all(&sent).await.unwrap();
         assert_eq!(wire.read(&mut [0; 200]).await.unwrap(), sent.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_still_sends_gets_the_answer_and_has_a_moment_to_stop() {
+        for endless in [false, true] {
+            let (client, server) = tokio::io::duplex(64);
+            let (mut from, mut to) = tokio::io::split(client);
+            let sending = tokio::spawn(async move {
+                to.write_all(&[b'G'; 1000]).await?;
+                for _ in 0..if endless { usize::MAX } else { 0 } {
+                    to.write_all(b"G").await?;
+                    tokio::time::sleep(LINGER / 10).await;
+                }
+                to.shutdown().await
+            });
+            let opened = Wire::open(server, Duration::from_secs(60)).await.unwrap();
+            let (_, mut wire) = opened.unwrap();
+            wire.write_all(b"too long").await.unwrap();
+            let begun = Instant::now();
+            wire.shutdown().await.unwrap();
+            assert_eq!(begun.elapsed() >= LINGER, endless);
+            drop(wire);
+            let mut answer = Vec::new();
+            from.read_to_end(&mut answer).await.unwrap();
+            assert_eq!((answer, sending.await.unwrap().is_err()), (b"too long".to_vec(), endless));
+        }
     }
 
     #[tokio::test]
