@@ -15,7 +15,7 @@ use futures::{
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CACHE_CONTROL};
 use hyper::body::Incoming;
-use kit::{Host, context::Context};
+use kit::{Host, rpc::context::Context};
 use std::{
     convert::Infallible,
     net::IpAddr,
@@ -97,7 +97,7 @@ impl Core {
     /// A refusal of [`Gate`] as the answer to a request.
     pub fn refuse(&self, context: &ErrorContext, status: &tonic::Status) -> Response<Body> {
         let mut failure = Failure::from(status);
-        if kit::error::reason(status) == "TOKEN_INVALID" {
+        if kit::rpc::error::reason(status) == "TOKEN_INVALID" {
             let challenge = r#"Bearer error="invalid_token""#;
             failure = failure.with_header(http::header::WWW_AUTHENTICATE, challenge);
         }
@@ -175,7 +175,10 @@ impl Service<Request<Incoming>> for Handler {
         Box::pin(answer.map(move |answer| {
             let mut response = answer.unwrap_or_else(|_| {
                 tracing::error!("a request handler panicked");
-                core.fail(&context, &Failure::from(&kit::error::internal()).with_reason("INTERNAL"))
+                core.fail(
+                    &context,
+                    &Failure::from(&kit::rpc::error::internal()).with_reason("INTERNAL"),
+                )
             });
             let headers = response.headers_mut();
             if !headers.contains_key(CACHE_CONTROL) {

@@ -20,7 +20,7 @@ use tower_http::{
 };
 use transcode::{Body, RequestId};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static(kit::server::REQUEST_ID);
+const REQUEST_ID: HeaderName = HeaderName::from_static(kit::rpc::headers::REQUEST_ID);
 /// What pages of other origins may read of an answer.
 const EXPOSED: [HeaderName; 12] = [
     REQUEST_ID,

@@ -6,7 +6,7 @@ use crate::{
     table::Entry,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
-use kit::{Caller, Host, Subject, error, identity::Identity};
+use kit::{Caller, Host, Subject, identity::identify::Identity, rpc::error};
 use std::{fmt::Write as _, net::IpAddr, sync::Arc, time::Duration};
 use tonic::Status;
 use uuid::Uuid;
@@ -69,7 +69,7 @@ impl Gate {
             standings.account = Some(taken.unwrap_or_else(|it| it.standing));
             taken.map_err(throttled)?;
         }
-        kit::server::authorize(entry.rpc, &Caller { service: None, subject }, headers)?;
+        kit::rpc::guard::authorize(entry.rpc, &Caller { service: None, subject }, headers)?;
         Ok(subject)
     }
 }

@@ -1,4 +1,4 @@
-//! Requests by route and status, beside what [`kit::metrics`] counts of calls.
+//! Requests by route and status, beside what [`kit::program::metrics`] counts of calls.
 
 use http::Method;
 use prometheus_client::{
@@ -92,7 +92,7 @@ pub fn method_name(method: &Method) -> &'static str {
 
 /// Everything this process counted, as text for `/metrics`.
 pub fn encode() -> String {
-    let mut text = kit::metrics::encode();
+    let mut text = kit::program::metrics::encode();
     // The two registries make one text, which has one end.
     text.truncate(text.trim_end_matches("# EOF\n").len());
     // Writing to a string cannot fail.

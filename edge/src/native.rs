@@ -11,7 +11,7 @@ use http::{
     header::{ACCEPT_ENCODING, CONTENT_TYPE, TE},
 };
 use hyper::body::Incoming;
-use kit::server::parse_timeout;
+use kit::rpc::headers::parse_timeout;
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex, PoisonError},

@@ -139,7 +139,7 @@ fn content<B>(core: &Core, page: Page, request: &Request<B>) -> (StatusCode, &'s
             let status = if ready { ok } else { StatusCode::SERVICE_UNAVAILABLE };
             (status, JSON, report.to_string().into())
         }
-        Page::Metrics => (ok, kit::metrics::CONTENT_TYPE, metrics::encode().into()),
+        Page::Metrics => (ok, kit::program::metrics::CONTENT_TYPE, metrics::encode().into()),
         Page::Index | Page::OpenapiJson | Page::OpenapiYaml | Page::Docs | Page::Redoc => {
             (ok, JSON, index_json())
         }

@@ -4,8 +4,8 @@ use crate::health::Health;
 use chrono::{DateTime, Utc};
 use kit::{
     Host,
-    revocation::Revoked,
-    token::{ACCESS_LIFE, LEEWAY},
+    identity::revocation::Revoked,
+    identity::token::{ACCESS_LIFE, LEEWAY},
 };
 use proto::quickserve::user::v1::{
     ListRevocationsRequest, Revocation, account_service_client::AccountServiceClient,
@@ -50,7 +50,7 @@ pub async fn follow(host: Host, health: Health) {
 }
 
 async fn ask(
-    accounts: &mut AccountServiceClient<kit::call::Channel>,
+    accounts: &mut AccountServiceClient<kit::rpc::client::Channel>,
     since: DateTime<Utc>,
 ) -> Result<Vec<(Revoked, DateTime<Utc>)>, Status> {
     let request = ListRevocationsRequest { since: Some(timestamp(since)) };

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use http::HeaderValue;
-use kit::{Host, call::Channel};
+use kit::{Host, rpc::client::Channel};
 use proto::{
     Rpc,
     rpc::{Caller, Callers, IdempotencyLevel},

@@ -3,8 +3,8 @@
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use kit::{
-    call::{CallError, Channel},
-    context::Context,
+    rpc::client::{CallError, Channel},
+    rpc::context::Context,
 };
 use std::task::{self, Poll};
 use tonic::body::Body;

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use kit::{
     Role, Subject,
-    context::Context,
+    rpc::context::Context,
     testing::{Backend, eventually},
 };
 use proto::rpc::{Caller, Rpc, Scope};

@@ -3,8 +3,8 @@
 
 use kit::{
     Clock,
-    config::Config,
-    host::Storage,
+    program::config::Config,
+    program::host::Storage,
     testing::{Backend, start},
 };
 use quickserve::{

@@ -12,8 +12,8 @@ use hyper_util::{
 };
 use kit::{
     Role, Subject,
+    identity::token::{ISSUER, NewAccess, issue_access},
     testing::{Backend, World, eventually, somebody},
-    token::{ISSUER, NewAccess, issue_access},
 };
 use serde_json::Value;
 use std::net::SocketAddr;

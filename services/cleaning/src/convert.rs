@@ -10,7 +10,7 @@ use crate::domain::{
 use chrono::Duration;
 use kit::{
     Window,
-    time::{duration, moment, timestamp},
+    values::time::{duration, moment, timestamp},
 };
 use prost::Message;
 use prost_types::Struct;
@@ -25,7 +25,7 @@ pub const DETAILS: &str = "quickserve.cleaning.v1.CleaningDetails";
 /// Reads the details of an order, field by field and as a whole.
 pub fn parse_details(details: Option<&Struct>) -> Result<(pb::CleaningDetails, Details), Error> {
     let details = details.ok_or_else(|| Error::invalid("details", "must be given"))?;
-    let message: pb::CleaningDetails = kit::details::decode(DETAILS, details)?;
+    let message: pb::CleaningDetails = kit::rpc::details::decode(DETAILS, details)?;
     let read = read_details(&message)?;
     Ok((message, read))
 }

@@ -10,7 +10,7 @@ use crate::{
     entity::{Column, Entity},
 };
 use chrono::NaiveDate;
-use kit::{Caller, Db, Tx, outbox};
+use kit::{Caller, Db, Tx, messaging::outbox};
 use proto::quickserve::cleaning::v1 as pb;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,

@@ -1,50 +1,33 @@
 //! The runtime that every service stands on. A service receives a [`Host`], hands over its [`Routes`], and finds here
 //! what it needs: a database, a bus, timers, clients of other services.
 //!
-//! Start reading at [`host`]; the walk of a request begins in [`server`].
+//! | folder | what |
+//! |---|---|
+//! | [`program`] | what a process gives its services: configuration, clock, telemetry; start with [`program::host`] |
+//! | [`rpc`] | calls in and out: the guard round every service, clients of others, errors |
+//! | [`identity`] | who calls: keys, tokens, revocation |
+//! | [`storage`] | the database, idempotency keys, pages, the cache |
+//! | [`messaging`] | facts between services, and timers |
+//! | [`values`] | ids, money, time |
 
-pub mod batch;
-pub mod bus;
-pub mod cache;
-pub mod call;
-pub mod caller;
-pub mod clock;
-pub mod config;
-pub mod context;
-pub mod crash;
-pub mod db;
-pub mod details;
-pub mod error;
-pub mod event;
-pub mod host;
-pub mod id;
-pub mod idempotency;
 pub mod identity;
-pub mod inbox;
-pub mod keyring;
-pub mod metrics;
-pub mod money;
-pub mod outbox;
-pub mod page;
-pub mod remote;
-pub mod revocation;
-pub mod serve;
-pub mod server;
-pub mod telemetry;
+pub mod messaging;
+pub mod program;
+pub mod rpc;
+pub mod storage;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod time;
-pub mod timers;
-pub mod token;
+pub mod values;
 
-pub use batch::Batch;
-pub use caller::{Caller, Role, Subject, caller};
-pub use clock::Clock;
-pub use db::{Db, Tx};
-pub use error::{Error, Fault, Kind};
-pub use event::Event;
-pub use host::Host;
-pub use id::Id;
-pub use money::Money;
-pub use server::Routes;
-pub use time::Window;
+pub use messaging::event::Event;
+pub use program::{clock::Clock, host::Host};
+pub use rpc::{
+    caller::{Caller, Role, Subject, caller},
+    error::{Error, Fault, Kind},
+    guard::Routes,
+};
+pub use storage::{
+    batch::Batch,
+    db::{Db, Tx},
+};
+pub use values::{id::Id, money::Money, time::Window};

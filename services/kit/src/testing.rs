@@ -1,17 +1,17 @@
 //! A host for tests: a manual clock, a database of the test's own, the real guard and the real bus.
 
 use crate::{
-    bus::LocalBus,
-    cache::LocalCache,
-    call::Channel,
-    caller::{EDGE, Role, Roles, Subject},
-    clock::Clock,
-    config::Config,
-    context::Context,
-    host::{Host, Settings, Storage},
-    identity::Identity,
-    keyring::{Keyring, SharedKeyring},
-    token::{ISSUER, Verifier},
+    identity::identify::Identity,
+    identity::keyring::{Keyring, SharedKeyring},
+    identity::token::{ISSUER, Verifier},
+    messaging::bus::LocalBus,
+    program::clock::Clock,
+    program::config::Config,
+    program::host::{Host, Settings, Storage},
+    rpc::caller::{EDGE, Role, Roles, Subject},
+    rpc::client::Channel,
+    rpc::context::Context,
+    storage::cache::LocalCache,
 };
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database};

@@ -5,12 +5,12 @@
 use async_trait::async_trait;
 use kit::{
     Db, Error, Event, Id, Tx,
-    bus::{Bus, Consumer, LocalBus},
-    idempotency::{self, Begun, Key},
-    inbox,
-    outbox::{self, Relay},
+    messaging::bus::{Bus, Consumer, LocalBus},
+    messaging::inbox,
+    messaging::outbox::{self, Relay},
+    messaging::timers::{self, Alarm, OnTimer, Timer},
+    storage::idempotency::{self, Begun, Key},
     testing::{Backend, World, eventually},
-    timers::{self, Alarm, OnTimer, Timer},
 };
 use proto::quickserve::user::v1::UserEvent;
 use std::sync::{

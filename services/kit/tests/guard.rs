@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
 use kit::{
     Role, Routes, Subject,
-    call::Channel,
-    caller::caller,
-    context::Context,
-    error,
+    rpc::caller::caller,
+    rpc::client::Channel,
+    rpc::context::Context,
+    rpc::error,
     testing::{Backend, World, acting_as, somebody},
 };
 use proto::quickserve::notification::v1::{

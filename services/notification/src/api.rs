@@ -12,7 +12,7 @@ use crate::{
     repository::Repository,
     watch::{Stream, Watches},
 };
-use kit::{Id, page::Page};
+use kit::{Id, storage::page::Page};
 use proto::quickserve::notification::v1::{
     self as pb, notification_service_server::NotificationService,
 };

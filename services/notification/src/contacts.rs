@@ -6,7 +6,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use kit::{Host, cache::Cache, call::Channel};
+use kit::{Host, rpc::client::Channel, storage::cache::Cache};
 use prost::Message as _;
 use proto::quickserve::user::v1::{
     ContactPurpose, GetContactRequest, GetContactResponse, IssueContactCodeRequest,
@@ -95,7 +95,8 @@ impl Contacts {
         match self.accounts.clone().issue_contact_code(request).await {
             Ok(answer) => {
                 let answer = answer.into_inner();
-                let expires_at = kit::time::moment("expires_at", answer.expires_at.as_ref())?;
+                let expires_at =
+                    kit::values::time::moment("expires_at", answer.expires_at.as_ref())?;
                 Ok(Some(IssuedCode { code: answer.code, expires_at }))
             }
             Err(status) if matches!(status.code(), Grpc::NotFound | Grpc::FailedPrecondition) => {

@@ -3,7 +3,7 @@
 use crate::domain::{
     Error, Message, Settings, catalogue::Importance, quiet::clock_time, template::Rendered,
 };
-use kit::time::timestamp;
+use kit::values::time::timestamp;
 use proto::quickserve::notification::v1 as pb;
 
 /// A message in words.
@@ -40,6 +40,6 @@ pub fn quiet_hours(settings: Settings) -> pb::QuietHours {
 
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
-        kit::error::status(&error)
+        kit::rpc::error::status(&error)
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     repository::{Overtaken, Repository},
 };
 use async_trait::async_trait;
-use kit::{Event, Id, Money, Window, bus::Consumer};
+use kit::{Event, Id, Money, Window, messaging::bus::Consumer};
 use proto::quickserve::{
     fulfilment::v1::OrderState,
     order::v1::OrderEvent,

@@ -16,7 +16,7 @@ mod watch;
 mod worker;
 
 use domain::text::Locale;
-use kit::config::Secret;
+use kit::program::config::Secret;
 use proto::quickserve::notification::v1::notification_service_server::NotificationServiceServer;
 use serde::Deserialize;
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use crate::{
     peers::is_refusal,
     repository::{Begun, Call, NewOrder},
 };
-use kit::{crash, idempotency::Key};
+use kit::{program::crash, storage::idempotency::Key};
 use prost::Message;
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;

@@ -6,8 +6,8 @@ use crate::domain::{
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{
-    money::{Currency, Money},
-    time::{duration, timestamp},
+    values::money::{Currency, Money},
+    values::time::{duration, timestamp},
 };
 use prost::Message;
 use prost_types::Struct;

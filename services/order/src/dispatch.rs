@@ -8,7 +8,7 @@ use crate::{
     repository::Call,
 };
 use chrono::Duration;
-use kit::{Window, idempotency::Key};
+use kit::{Window, storage::idempotency::Key};
 use prost::Message;
 
 impl App {

@@ -6,7 +6,7 @@ use crate::{
     domain::{Effect, Error, Order, OrderId, PaymentState, Row, Who},
     entity::effect,
 };
-use kit::{Error as KitError, crash};
+use kit::{Error as KitError, program::crash};
 use proto::quickserve::payment::v1::{
     RefundPaymentRequest, SetPayoutFrozenRequest, VoidPaymentRequest,
 };

@@ -5,7 +5,7 @@ use crate::{
     domain::{AccountId, Action, Actor, Authorization, Error, OrderId, Outcome, PaymentState, Who},
 };
 use async_trait::async_trait;
-use kit::{Event, bus::Consumer};
+use kit::{Event, messaging::bus::Consumer};
 use proto::quickserve::{
     cleaning::v1::CleaningEvent,
     payment::v1::{PaymentEvent, PayoutEvent},

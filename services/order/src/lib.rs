@@ -19,7 +19,7 @@ mod worker;
 
 use app::App;
 use domain::{Policy, Timing};
-use kit::{Host, Routes, config::Secret};
+use kit::{Host, Routes, program::config::Secret};
 use peers::Peers;
 use repository::Orders;
 use serde::Deserialize;

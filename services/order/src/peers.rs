@@ -7,7 +7,7 @@ use crate::{
     },
 };
 use chrono::{DateTime, Utc};
-use kit::{Host, Window, call::Channel, time::timestamp};
+use kit::{Host, Window, rpc::client::Channel, values::time::timestamp};
 use prost_types::Struct;
 use proto::quickserve::{
     common::v1::Address,

@@ -10,7 +10,7 @@ const FILE: &str = "order.secret";
 const LENGTH: usize = 32;
 
 /// The configured key, or the one in the data folder, which is made when there is none.
-pub fn load(configured: &kit::config::Secret, folder: &Path) -> anyhow::Result<Secret> {
+pub fn load(configured: &kit::program::config::Secret, folder: &Path) -> anyhow::Result<Secret> {
     if !configured.is_empty() {
         let key = configured.reveal().as_bytes();
         anyhow::ensure!(key.len() >= LENGTH, "order.secret must have at least {LENGTH} characters");

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use kit::{
     Id,
-    timers::{self, OnTimer, Timer},
+    messaging::timers::{self, OnTimer, Timer},
 };
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;

@@ -1,7 +1,7 @@
 //! The settings of payment, section `payment`.
 
 use crate::domain::commission::Rules;
-use kit::config::Secret;
+use kit::program::config::Secret;
 use serde::Deserialize;
 use std::{
     fs::OpenOptions,

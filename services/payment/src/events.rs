@@ -6,7 +6,7 @@ use crate::{
     repository::methods,
 };
 use async_trait::async_trait;
-use kit::{Db, Event, Tx, bus::Consumer, inbox, outbox};
+use kit::{Db, Event, Tx, messaging::bus::Consumer, messaging::inbox, messaging::outbox};
 use proto::quickserve::{common::v1::Money, payment::v1 as pb, user::v1::UserEvent};
 
 /// Money is authorised.

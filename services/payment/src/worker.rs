@@ -8,7 +8,7 @@ use crate::{
 use async_trait::async_trait;
 use kit::{
     Error, Id,
-    timers::{OnTimer, Timer},
+    messaging::timers::{OnTimer, Timer},
 };
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;

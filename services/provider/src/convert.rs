@@ -12,7 +12,7 @@ use crate::domain::{
 use chrono::{NaiveDate, NaiveDateTime, Weekday};
 use kit::{
     Money, Window,
-    time::{span, timestamp},
+    values::time::{span, timestamp},
 };
 use proto::quickserve::{common::v1::Address, fulfilment::v1::Requirements, provider::v1 as pb};
 

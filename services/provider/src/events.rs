@@ -8,7 +8,7 @@ use crate::{
     repository::Providers,
 };
 use async_trait::async_trait;
-use kit::{Event, Tx, bus::Consumer, outbox, time};
+use kit::{Event, Tx, messaging::bus::Consumer, messaging::outbox, values::time};
 use proto::quickserve::{
     fulfilment::v1::OrderState, order::v1::OrderEvent, provider::v1 as pb, user::v1::UserEvent,
 };

@@ -7,7 +7,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use chrono::Duration;
-use kit::timers::{OnTimer, Timer};
+use kit::messaging::timers::{OnTimer, Timer};
 use tokio_util::sync::CancellationToken;
 
 /// A verified document expires soon.

@@ -5,7 +5,7 @@ use crate::{
     seed::{self, City},
 };
 use anyhow::{Context, bail};
-use kit::{Clock, Host, config::Config, keyring::Keyring, telemetry};
+use kit::{Clock, Host, identity::keyring::Keyring, program::config::Config, program::telemetry};
 use quickserve::{
     client::Client,
     process::{Plan, Process},

@@ -5,17 +5,17 @@ use anyhow::{Context, bail};
 use edge::Edge;
 use kit::{
     Clock, Host,
-    bus::LocalBus,
-    cache::LocalCache,
-    call::Peer,
-    caller::EDGE,
-    config::Config,
-    host::{Settings, Storage},
-    identity::Identity,
-    keyring::{Keyring, SharedKeyring},
-    remote::RemoteChannel,
-    serve,
-    token::{ISSUER, Verifier},
+    identity::identify::Identity,
+    identity::keyring::{Keyring, SharedKeyring},
+    identity::token::{ISSUER, Verifier},
+    messaging::bus::LocalBus,
+    program::config::Config,
+    program::host::{Settings, Storage},
+    rpc::caller::EDGE,
+    rpc::client::Peer,
+    rpc::listener as serve,
+    rpc::remote::RemoteChannel,
+    storage::cache::LocalCache,
 };
 use std::{
     collections::BTreeMap,
@@ -170,7 +170,7 @@ fn serve_options(service: Service) -> serve::Options {
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    kit::serve::listen(address)
+    kit::rpc::listener::listen(address)
         .with_context(|| format!("{address} cannot be listened on; is something else there?"))
 }
 

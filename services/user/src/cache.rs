@@ -1,7 +1,7 @@
 //! Accounts kept for hot reads: a read that finds its account here never reaches the database.
 
 use crate::domain::UserId;
-use kit::cache::Cache;
+use kit::storage::cache::Cache;
 use prost::Message;
 use proto::quickserve::user::v1 as pb;
 use std::{

@@ -1,7 +1,7 @@
 //! Facts that user publishes. It acts on none.
 
 use crate::domain::{Error, User};
-use kit::{Tx, outbox};
+use kit::{Tx, messaging::outbox};
 use proto::quickserve::user::v1 as pb;
 
 /// Somebody registered.

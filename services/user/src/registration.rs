@@ -7,7 +7,7 @@ use crate::{
     repository::{NewAccount, Repository, accounts},
     throttle::{Client, Throttles},
 };
-use kit::{Clock, Db, Host, Id, Role, idempotency};
+use kit::{Clock, Db, Host, Id, Role, storage::idempotency};
 use proto::quickserve::user::v1 as pb;
 use std::sync::Arc;
 

@@ -15,8 +15,8 @@ use crate::{
 use chrono::{DateTime, Utc};
 use kit::{
     Id, Subject,
-    keyring::SharedKeyring,
-    token::{self, ISSUER, NewAccess},
+    identity::keyring::SharedKeyring,
+    identity::token::{self, ISSUER, NewAccess},
 };
 use std::sync::Arc;
 use uuid::Uuid;

@@ -2,8 +2,8 @@
 
 use kit::{
     Clock, Db,
-    db::DbConfig,
-    host::Storage,
+    program::host::Storage,
+    storage::db::DbConfig,
     testing::{Backend, eventually},
 };
 use quickserve::client::Client;

@@ -1,7 +1,7 @@
 //! Tables: what a cleaning costs in each country and what it takes. They are data; these are the defaults.
 
 use super::details::{CleaningType, Frequency};
-use kit::money::Currency;
+use kit::values::money::Currency;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Duration, Utc};
 use kit::{
     Role, Subject, Window,
-    call::Channel,
-    error::reason,
+    rpc::client::Channel,
+    rpc::error::reason,
     testing::{Backend, World, acting_as, somebody},
 };
 use prost_types::{ListValue, Struct, Value, value::Kind};

@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use chrono::Duration;
 use kit::{
     Event, Role,
-    bus::Consumer,
+    messaging::bus::Consumer,
     testing::{eventually, somebody},
-    time::timestamp,
+    values::time::timestamp,
 };
 use proto::quickserve::{
     cleaning::v1 as pb,

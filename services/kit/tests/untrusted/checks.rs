@@ -3,9 +3,9 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use kit::{
     Clock, Subject,
-    keyring::{Keyring, SharedKeyring},
-    page::Page,
-    token::{ISSUER, NewAccess, Verifier, issue_access},
+    identity::keyring::{Keyring, SharedKeyring},
+    identity::token::{ISSUER, NewAccess, Verifier, issue_access},
+    storage::page::Page,
 };
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub fn check_page(size: i32, token: &str) {
     match Page::parse(size, token) {
         Ok(Page { size, before }) => {
-            assert!((1..=kit::page::MAX_SIZE).contains(&size));
+            assert!((1..=kit::storage::page::MAX_SIZE).contains(&size));
             let given = before.map(|id| URL_SAFE_NO_PAD.encode(id)).unwrap_or_default();
             assert_eq!(given, token);
         }
@@ -43,7 +43,7 @@ impl Tokens {
         let subject = Subject {
             user_id: Uuid::from_u128(7),
             session_id: Uuid::from_u128(8),
-            roles: kit::caller::Roles::default(),
+            roles: kit::rpc::caller::Roles::default(),
         };
         let access =
             NewAccess { issuer: ISSUER, subject, token_version: 1, token_id: Uuid::from_u128(9) };

@@ -7,7 +7,7 @@ pub mod settings;
 pub mod template;
 pub mod text;
 
-use kit::error::{Fault, Kind};
+use kit::rpc::error::{Fault, Kind};
 use message::{Event, State};
 use std::collections::HashMap;
 

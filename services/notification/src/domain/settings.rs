@@ -39,7 +39,7 @@ impl QuietHours {
             kit::Error::invalid(format!("quiet_hours.{field}"), problem)
         };
         if !time_zone.is_empty() {
-            kit::time::zone("quiet_hours.time_zone", &time_zone)?;
+            kit::values::time::zone("quiet_hours.time_zone", &time_zone)?;
         }
         let mut hours = None;
         if enabled {

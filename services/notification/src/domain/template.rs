@@ -321,7 +321,7 @@ impl Language {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kit::{Money, money::Currency};
+    use kit::{Money, values::money::Currency};
 
     fn full() -> Particulars {
         Particulars {

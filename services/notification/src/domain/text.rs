@@ -144,7 +144,7 @@ fn grouped(number: u64, separator: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kit::money::Currency;
+    use kit::values::money::Currency;
 
     #[test]
     fn moments_are_written_as_at_the_place() {

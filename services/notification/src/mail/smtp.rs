@@ -81,7 +81,7 @@ fn is_local(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kit::config::Secret;
+    use kit::program::config::Secret;
 
     #[tokio::test]
     async fn a_password_never_travels_in_the_open() {

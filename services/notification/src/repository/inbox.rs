@@ -6,7 +6,7 @@ use crate::{
     entity::message::{Column, Entity},
 };
 use chrono::{DateTime, Utc};
-use kit::page::Page;
+use kit::storage::page::Page;
 use sea_orm::{ActiveValue::Set, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*};
 
 /// The lowest id that a message made at `at` can have: ids begin with the milliseconds of the Unix time (RFC 9562 §5.7).

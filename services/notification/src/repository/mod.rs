@@ -65,7 +65,7 @@ impl Repository {
         let event = event.clone();
         self.db
             .write(move |tx| async move {
-                if kit::inbox::first_time(&tx, CONSUMER, &event).await? {
+                if kit::messaging::inbox::first_time(&tx, CONSUMER, &event).await? {
                     message::Entity::delete_many()
                         .filter(message::Column::UserId.eq(user_id))
                         .exec(&*tx)

@@ -5,7 +5,7 @@ use crate::{
     scene::{Order, Scene},
 };
 use kit::{
-    error::reason,
+    rpc::error::reason,
     testing::{Backend, acting_as},
 };
 use proto::quickserve::{

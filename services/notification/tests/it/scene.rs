@@ -2,16 +2,16 @@
 
 use kit::{
     Clock, Db, Event, Host, Routes,
-    bus::{Bus, LocalBus},
-    cache::LocalCache,
-    call::Channel,
-    caller::{EDGE, Role, Subject},
-    config::Config,
-    host::Settings,
-    identity::Identity,
-    keyring::{Keyring, SharedKeyring},
+    identity::identify::Identity,
+    identity::keyring::{Keyring, SharedKeyring},
+    identity::token::{ISSUER, Verifier},
+    messaging::bus::{Bus, LocalBus},
+    program::config::Config,
+    program::host::Settings,
+    rpc::caller::{EDGE, Role, Subject},
+    rpc::client::Channel,
+    storage::cache::LocalCache,
     testing::{Backend, acting_as, eventually, somebody, start},
-    token::{ISSUER, Verifier},
 };
 use proto::quickserve::{
     common::v1::{Money, TimeWindow},
@@ -79,7 +79,7 @@ impl AccountService for Users {
         let mut codes = self.codes.lock().unwrap();
         let code = format!("7QK2M-9XATB-C4D8E-{:05}", codes.len());
         codes.push(code.clone());
-        let expires_at = Some(kit::time::timestamp(start() + chrono::Duration::days(1)));
+        let expires_at = Some(kit::values::time::timestamp(start() + chrono::Duration::days(1)));
         Ok(Response::new(IssueContactCodeResponse { code, expires_at }))
     }
 
@@ -194,8 +194,8 @@ impl Scene {
             from: from.into(),
             to: to.into(),
             window: Some(TimeWindow {
-                start: Some(kit::time::timestamp(start() + chrono::Duration::days(1))),
-                end: Some(kit::time::timestamp(start() + chrono::Duration::hours(26))),
+                start: Some(kit::values::time::timestamp(start() + chrono::Duration::days(1))),
+                end: Some(kit::values::time::timestamp(start() + chrono::Duration::hours(26))),
                 time_zone: "Europe/Paris".to_owned(),
             }),
             total: Some(money(12_050)),

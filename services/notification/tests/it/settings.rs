@@ -2,7 +2,7 @@
 
 use crate::{on_each_backend, scene::Scene};
 use kit::{
-    error::reason,
+    rpc::error::reason,
     testing::{Backend, acting_as},
 };
 use proto::quickserve::notification::v1 as pb;

@@ -6,7 +6,7 @@ use crate::{
 };
 use kit::{
     Subject,
-    error::reason,
+    rpc::error::reason,
     testing::{Backend, acting_as},
 };
 use proto::quickserve::{

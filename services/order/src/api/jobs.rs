@@ -2,7 +2,7 @@
 
 use super::{Api, Caller, view};
 use crate::domain::{Action, Actor, Draft, Error, Order, State};
-use kit::{Id, page::Page};
+use kit::{Id, storage::page::Page};
 use proto::quickserve::order::v1::{self as pb, job_service_server::JobService};
 use std::sync::Arc;
 use tonic::{Request, Response, Status};

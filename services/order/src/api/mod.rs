@@ -15,7 +15,7 @@ use crate::{
 };
 use kit::{
     Routes,
-    idempotency::{HEADER, Key},
+    storage::idempotency::{HEADER, Key},
 };
 use proto::quickserve::order::v1::{
     self as pb, job_service_server::JobServiceServer, order_service_server::OrderServiceServer,

@@ -7,7 +7,7 @@ use crate::{
     repository::{NewOrder, Side},
 };
 use chrono::Duration;
-use kit::{Id, Window, page::Page, time::timestamp};
+use kit::{Id, Window, storage::page::Page, values::time::timestamp};
 use proto::quickserve::order::v1::{self as pb, order_service_server::OrderService};
 use tonic::{Request, Response, Status};
 

@@ -2,7 +2,7 @@
 
 use super::{Api, Caller, view};
 use crate::domain::{Action, ChangeId, Draft, Error, Order};
-use kit::{Id, page::Page, time::moment};
+use kit::{Id, storage::page::Page, values::time::moment};
 use proto::quickserve::order::v1::{self as pb, record_service_server::RecordService};
 use tonic::{Request, Response, Status};
 

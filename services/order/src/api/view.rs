@@ -7,7 +7,7 @@ use crate::{
     entity::{change_order, dispute, message, offer, proof, review, timeline},
     repository::Records,
 };
-use kit::{Money, time::timestamp};
+use kit::{Money, values::time::timestamp};
 use proto::quickserve::{common::v1::Address, order::v1 as pb};
 
 /// The order as `side` sees it.
@@ -118,8 +118,8 @@ fn address(order: &Order, side: Actor) -> Address {
 
 /// A quote, and the order that was made of it.
 pub fn quote(quote: Quote, order: Option<OrderId>) -> pb::Quote {
-    let currency = kit::money::Currency::parse("currency", &quote.currency)
-        .unwrap_or(kit::money::Currency::EUR);
+    let currency = kit::values::money::Currency::parse("currency", &quote.currency)
+        .unwrap_or(kit::values::money::Currency::EUR);
     let hash = quote.inputs_hash.iter().map(|byte| format!("{byte:02x}")).collect();
     pb::Quote {
         id: quote.id.to_string(),

@@ -1,7 +1,7 @@
 //! What the domain refuses, and the stable reason of each.
 
 use super::{Action, Actor, Standing};
-use kit::error::{Fault, Kind};
+use kit::rpc::error::{Fault, Kind};
 use std::{collections::HashMap, time::Duration};
 use uuid::Uuid;
 
@@ -191,6 +191,6 @@ impl From<tonic::Status> for Error {
 
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
-        kit::error::status(&error)
+        kit::rpc::error::status(&error)
     }
 }

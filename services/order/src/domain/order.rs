@@ -5,7 +5,7 @@ use super::{
     State, Timing, Who, quote::chrono_tz_utc, timing::seconds,
 };
 use chrono::{DateTime, Duration, Utc};
-use kit::{Money, Window, money::Currency};
+use kit::{Money, Window, values::money::Currency};
 
 impl Order {
     /// Where it stands.

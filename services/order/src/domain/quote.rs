@@ -1,7 +1,7 @@
 //! Quotes: what a price is made of, and what binds it to its inputs.
 
 use super::{Details, Error, Line, Place, ProviderId, Quote};
-use kit::{Window, money::Currency};
+use kit::{Window, values::money::Currency};
 use sha2::{Digest, Sha256};
 
 /// The sum of a price's lines. A price is in one currency and not negative.

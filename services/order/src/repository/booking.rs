@@ -12,7 +12,7 @@ use crate::{
     entity::{order, quote},
 };
 use chrono::{DateTime, Utc};
-use kit::{Clock, Id, Tx, idempotency, timers};
+use kit::{Clock, Id, Tx, messaging::timers, storage::idempotency};
 use sea_orm::{
     IntoActiveModel, QueryOrder, QuerySelect,
     entity::prelude::*,

@@ -10,7 +10,7 @@ use crate::{
     entity::{change_order, dispute, effect, message, offer, order, proof, review, timeline},
 };
 use chrono::{DateTime, Duration, Utc};
-use kit::{Clock, Id, Tx, outbox, timers};
+use kit::{Clock, Id, Tx, messaging::outbox, messaging::timers};
 use sea_orm::{ActiveValue::Set, IntoActiveModel, entity::prelude::*};
 
 /// How long a move may take before its timer takes it up.
@@ -261,7 +261,7 @@ impl EntityWrites for review::Entity {
 fn reviewed_already(error: Error) -> Error {
     match error {
         Error::Kit(kit::Error::Database(ref database))
-            if kit::db::violates(database, "reviews_order_side", "reviews.side") =>
+            if kit::storage::db::violates(database, "reviews_order_side", "reviews.side") =>
         {
             Error::ReviewedAlready
         }

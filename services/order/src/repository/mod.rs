@@ -17,7 +17,7 @@ use crate::{
     domain::{AccountId, Draft, Error, Order, OrderId, State, Thing, Timing, Who},
     entity::order::{Column, Entity},
 };
-use kit::{Batch, Db, Event, Tx, idempotency, inbox, page::Page};
+use kit::{Batch, Db, Event, Tx, messaging::inbox, storage::idempotency, storage::page::Page};
 use sea_orm::{Condition, entity::prelude::*};
 use std::sync::Arc;
 

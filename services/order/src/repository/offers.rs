@@ -6,7 +6,7 @@ use crate::{
     entity::{offer, order},
 };
 use chrono::Duration;
-use kit::{page::Page, timers};
+use kit::{messaging::timers, storage::page::Page};
 use sea_orm::entity::prelude::*;
 
 /// How long the acceptance of an offer may take before its timer takes it up.

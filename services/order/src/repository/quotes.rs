@@ -5,7 +5,7 @@ use crate::{
     domain::{AccountId, Error, OrderId, Quote, QuoteId, Thing},
     entity::{order, quote},
 };
-use kit::idempotency;
+use kit::storage::idempotency;
 use sea_orm::{IntoActiveModel, QuerySelect, entity::prelude::*};
 
 impl Orders {

@@ -5,7 +5,7 @@ use crate::{
     domain::{AccountId, ChangeId, Error, Order, OrderId, ProviderId, Thing},
     entity::{change_order, dispute, message, order, proof, review, timeline},
 };
-use kit::page::Page;
+use kit::storage::page::Page;
 use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*};
 
 /// Most entries of each kind in the full view; the lists have them all.

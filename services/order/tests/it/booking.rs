@@ -5,7 +5,7 @@ use crate::{
     town::{Town, acting_as, booking, keyed, metadata, on_each_backend, reason},
 };
 use chrono::Duration;
-use kit::{Role, testing::somebody, time::timestamp};
+use kit::{Role, testing::somebody, values::time::timestamp};
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
 use tonic::{Code, Status};
 use uuid::Uuid;

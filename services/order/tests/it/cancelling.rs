@@ -6,7 +6,7 @@ use crate::{
     town::{Town, acting_as, on_each_backend, reason},
 };
 use chrono::Duration;
-use kit::{testing::eventually, time::timestamp};
+use kit::{testing::eventually, values::time::timestamp};
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
 use tonic::{Code, Status};
 

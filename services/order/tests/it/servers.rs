@@ -1,7 +1,7 @@
 //! The servers that stand in for provider, payment and cleaning.
 
 use crate::script::{Memory, Money, Script, refusal};
-use kit::time::moment;
+use kit::values::time::moment;
 use proto::quickserve::{
     common::v1::Money as PbMoney,
     fulfilment::v1::{self as vertical, vertical_service_server::VerticalService},

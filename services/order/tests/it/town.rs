@@ -8,15 +8,15 @@ use async_trait::async_trait;
 use chrono::Duration;
 use kit::{
     Clock, Event, Host, Role, Routes, Subject,
-    bus::{Consumer, LocalBus},
-    cache::LocalCache,
-    call::Channel,
-    caller::EDGE,
-    config::Config,
-    context::Context,
-    host::{Settings, Storage},
+    messaging::bus::{Consumer, LocalBus},
+    program::config::Config,
+    program::host::{Settings, Storage},
+    rpc::caller::EDGE,
+    rpc::client::Channel,
+    rpc::context::Context,
+    storage::cache::LocalCache,
     testing::{Backend, World, eventually, somebody},
-    time::timestamp,
+    values::time::timestamp,
 };
 use proto::quickserve::{
     common::v1::{Address, TimeWindow},
@@ -284,7 +284,7 @@ impl Town {
         let config = self.host().of("order").database_config();
         let db = kit::Db::connect(&config, self.clock.clone()).await.unwrap();
         db.write(move |tx| async move {
-            kit::outbox::record(&tx, kind, Uuid::new_v4(), 1, &data).await
+            kit::messaging::outbox::record(&tx, kind, Uuid::new_v4(), 1, &data).await
         })
         .await
         .unwrap();
@@ -361,7 +361,7 @@ pub fn keyed<T>(message: T, key: &str) -> Request<T> {
 }
 
 pub fn reason(status: &Status) -> String {
-    kit::error::reason(status)
+    kit::rpc::error::reason(status)
 }
 
 /// The fact that a metadata key of the error says.

@@ -9,7 +9,7 @@ use crate::{
     entity::{MethodId, OrderId, ProviderId, UserId},
     flow::{Outcome, Refunding, Settlement, Verdict},
 };
-use kit::time::moment;
+use kit::values::time::moment;
 use proto::quickserve::payment::v1::{self as pb, charge_service_server::ChargeService};
 use tonic::{Request, Response, Status};
 

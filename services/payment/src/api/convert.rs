@@ -8,7 +8,7 @@ use crate::{
     },
     entity::{Attempt, Intent, Method, Payout},
 };
-use kit::time::timestamp;
+use kit::values::time::timestamp;
 use proto::quickserve::{
     common::v1::Money,
     payment::v1::{self as pb, PaymentState, PayoutState, RefundState},

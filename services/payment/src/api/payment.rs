@@ -10,7 +10,7 @@ use crate::{
     flow::{Refunding, begin_refund},
     repository::{attempts, intents},
 };
-use kit::{Caller, caller, idempotency::Key, page::Page};
+use kit::{Caller, caller, storage::idempotency::Key, storage::page::Page};
 use proto::quickserve::payment::v1::{self as pb, payment_service_server::PaymentService};
 use tonic::{Request, Response, Status};
 

@@ -7,7 +7,7 @@ use crate::{
     psp::Card,
     repository::methods,
 };
-use kit::{caller, idempotency::Key};
+use kit::{caller, storage::idempotency::Key};
 use proto::quickserve::payment::v1::{
     self as pb, payment_method_service_server::PaymentMethodService,
 };

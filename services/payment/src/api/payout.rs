@@ -9,7 +9,7 @@ use crate::{
         payouts::{self, Scope},
     },
 };
-use kit::{Caller, caller, page::Page};
+use kit::{Caller, caller, storage::page::Page};
 use proto::quickserve::payment::v1::{self as pb, payout_service_server::PayoutService};
 use tonic::{Request, Response, Status};
 

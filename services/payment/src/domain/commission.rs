@@ -1,7 +1,7 @@
 //! Commission: how a capture is split between the provider, the platform and the tax office.
 
 use super::Error;
-use kit::money::split;
+use kit::values::money::split;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

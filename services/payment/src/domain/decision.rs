@@ -165,7 +165,7 @@ mod tests {
     fn check(state: I, attempt: Option<A>, ask: &Ask, expected: Result<D, &str>) {
         let attempts: Vec<_> = attempt.map(first).into_iter().collect();
         let decision = decide(&intent(state), &attempts, ask);
-        let decision = decision.map_err(|error| kit::error::reason(&error.into()));
+        let decision = decision.map_err(|error| kit::rpc::error::reason(&error.into()));
         assert_eq!(decision, expected.map_err(str::to_owned), "{state:?} {attempt:?} {}", ask.key);
     }
 

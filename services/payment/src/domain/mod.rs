@@ -80,7 +80,7 @@ impl From<sea_orm::DbErr> for Error {
 
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
-        kit::error::status(&error)
+        kit::rpc::error::status(&error)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::Error;
 use hmac::{Hmac, KeyInit, Mac};
-use kit::config::Secret;
+use kit::program::config::Secret;
 use sha2::Sha256;
 
 /// How far the sender's clock may be from ours, in seconds either way.

@@ -13,7 +13,7 @@ use crate::{
     psp::Answer,
     repository::{attempts, intents, ledger as books, payouts},
 };
-use kit::{Tx, timers};
+use kit::{Tx, messaging::timers};
 
 impl Payments {
     /// Writes down an answer and what follows from it.

@@ -10,7 +10,7 @@ use crate::{
     psp::{Answer, Cancelled, Card, Charge, Step, Unanswered},
     repository::methods,
 };
-use kit::{context::Context, crash};
+use kit::{program::crash, rpc::context::Context};
 use std::future::Future;
 
 impl Payments {

@@ -17,7 +17,7 @@ use crate::{
     psp::Answer,
     repository::{attempts, intents, methods},
 };
-use kit::{Tx, timers};
+use kit::{Tx, messaging::timers};
 
 /// What became of an authorisation.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use crate::{
     repository::{attempts, intents, payouts},
 };
 use chrono::{DateTime, Utc};
-use kit::{Tx, timers};
+use kit::{Tx, messaging::timers};
 
 /// A request to capture.
 #[derive(Clone, Debug)]

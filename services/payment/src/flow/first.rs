@@ -7,7 +7,7 @@ use crate::{
     entity::{Attempt, AttemptId, Intent, OrderId},
     repository::{attempts, intents, methods},
 };
-use kit::{Batch, Db, Tx, outbox};
+use kit::{Batch, Db, Tx, messaging::outbox};
 
 /// What first attempts share.
 #[derive(Clone)]

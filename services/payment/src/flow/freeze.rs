@@ -10,7 +10,7 @@ use crate::{
     events,
     repository::{intents, payouts},
 };
-use kit::{Tx, timers};
+use kit::{Tx, messaging::timers};
 
 impl Payments {
     /// Freezes or thaws the payouts of an order, those still to come included.

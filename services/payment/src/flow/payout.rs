@@ -13,7 +13,7 @@ use crate::{
     psp::{Answer, Transfer},
     repository::{ledger as books, payouts},
 };
-use kit::{Id, Tx, timers};
+use kit::{Id, Tx, messaging::timers};
 use uuid::Uuid;
 
 impl Payments {

@@ -11,7 +11,7 @@ use crate::{
     repository::{attempts, intents},
 };
 use chrono::Duration;
-use kit::timers;
+use kit::messaging::timers;
 
 /// How long an attempt may be without an answer before the sweep believes that whoever made it is gone.
 const FORGOTTEN_AFTER: Duration = Duration::seconds(30);

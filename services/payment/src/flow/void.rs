@@ -10,7 +10,7 @@ use crate::{
     entity::{Attempt, Intent, IntentId, OrderId},
     repository::{attempts, intents},
 };
-use kit::{Tx, timers};
+use kit::{Tx, messaging::timers};
 
 impl Payments {
     /// Gives back all that an order has authorised or captured. What the payment provider does not answer now, the timer

@@ -6,7 +6,7 @@ use crate::{
         Attempt, AttemptId, Capture, Intent, IntentId, OrderId, UserId, attempt, capture, intent,
     },
 };
-use kit::{Tx, page::Page};
+use kit::{Tx, storage::page::Page};
 use sea_orm::{
     IntoActiveModel, QueryOrder, QuerySelect,
     entity::prelude::*,

@@ -4,7 +4,7 @@ use crate::{
     domain::Error,
     entity::{Method, MethodId, UserId, method},
 };
-use kit::{Tx, db::violates};
+use kit::{Tx, storage::db::violates};
 use sea_orm::{
     IntoActiveModel, QueryOrder,
     entity::prelude::*,

@@ -4,7 +4,7 @@ use crate::{
     domain::{Error, payout::State},
     entity::{IntentId, Payout, PayoutId, ProviderId, UserId, payout},
 };
-use kit::{Tx, page::Page};
+use kit::{Tx, storage::page::Page};
 use sea_orm::{
     IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*, sea_query::OnConflict,
 };

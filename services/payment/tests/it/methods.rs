@@ -3,7 +3,8 @@
 use crate::shop::{Shop, on_each_backend, reason};
 use futures::future::join_all;
 use kit::{
-    Role, Subject, outbox,
+    Role, Subject,
+    messaging::outbox,
     testing::{acting_as, eventually, somebody},
 };
 use proto::quickserve::{payment::v1 as pb, user::v1::UserEvent};

@@ -5,9 +5,9 @@ use chrono::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use kit::{
     Event, Role, Subject,
-    bus::Consumer,
-    call::Channel,
-    db::{Db, DbConfig},
+    messaging::bus::Consumer,
+    rpc::client::Channel,
+    storage::db::{Db, DbConfig},
     testing::{Backend, World, acting_as, eventually, somebody},
 };
 use proto::{
@@ -163,7 +163,7 @@ impl Shop {
             vertical: "cleaning".into(),
             kind: pb::CaptureKind::Service.into(),
             provider_gross: None,
-            payout_due_at: Some(kit::time::timestamp(due)),
+            payout_due_at: Some(kit::values::time::timestamp(due)),
         }
     }
 
@@ -336,7 +336,7 @@ pub fn euros(minor_units: i64) -> Option<Money> {
 /// The reason of a refusal.
 #[track_caller]
 pub fn reason<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
-    kit::error::reason(&answer.unwrap_err())
+    kit::rpc::error::reason(&answer.unwrap_err())
 }
 
 pub const RACE: usize = 20;

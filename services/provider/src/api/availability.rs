@@ -11,7 +11,7 @@ use crate::{
     repository::NewTimeOff,
 };
 use chrono::{DateTime, Duration, Utc};
-use kit::{Window, idempotency::Key, page::Page, time};
+use kit::{Window, storage::idempotency::Key, storage::page::Page, values::time};
 use proto::quickserve::provider::v1::{
     self as pb, availability_service_server::AvailabilityService,
 };

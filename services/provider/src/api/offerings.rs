@@ -2,7 +2,7 @@
 
 use super::{Api, provider_id, reach};
 use crate::{convert, domain::OfferingId};
-use kit::{idempotency::Key, page::Page};
+use kit::{storage::idempotency::Key, storage::page::Page};
 use proto::quickserve::provider::v1::{self as pb, offering_service_server::OfferingService};
 use tonic::{Request, Response, Status, async_trait};
 

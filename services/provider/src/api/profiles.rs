@@ -9,7 +9,7 @@ use crate::{
     },
     repository::{Filter, Seen},
 };
-use kit::{idempotency::Key, page::Page, time::zone};
+use kit::{storage::idempotency::Key, storage::page::Page, values::time::zone};
 use proto::quickserve::provider::v1::{self as pb, provider_service_server::ProviderService};
 use tonic::{Request, Response, Status, async_trait};
 

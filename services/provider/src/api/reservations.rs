@@ -8,7 +8,7 @@ use crate::{
 };
 use kit::{
     Window,
-    time::{duration, moment},
+    values::time::{duration, moment},
 };
 use proto::quickserve::provider::v1::{self as pb, reservation_service_server::ReservationService};
 use tonic::{Request, Response, Status, async_trait};

@@ -11,7 +11,7 @@ use crate::{
     events::{self, Fact},
     repository::Reach,
 };
-use kit::{idempotency::Key, page::Page, time::moment};
+use kit::{storage::idempotency::Key, storage::page::Page, values::time::moment};
 use proto::quickserve::provider::v1::{self as pb, vetting_service_server::VettingService};
 use tonic::{Request, Response, Status, async_trait};
 

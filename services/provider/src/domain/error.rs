@@ -120,6 +120,6 @@ impl Fault for Error {
 
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
-        kit::error::status(&error)
+        kit::rpc::error::status(&error)
     }
 }

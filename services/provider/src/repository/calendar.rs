@@ -11,7 +11,7 @@ use crate::{
 };
 use chrono::{Days, NaiveDate, NaiveDateTime};
 use chrono_tz::Tz;
-use kit::{Id, idempotency::Key, page::Page};
+use kit::{Id, storage::idempotency::Key, storage::page::Page};
 use proto::quickserve::provider::v1 as pb;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 

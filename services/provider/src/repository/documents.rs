@@ -10,7 +10,7 @@ use crate::{
     entity::document::{Column, Entity},
     worker,
 };
-use kit::{Id, Tx, idempotency::Key, page::Page, timers};
+use kit::{Id, Tx, messaging::timers, storage::idempotency::Key, storage::page::Page};
 use proto::quickserve::provider::v1 as pb;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,

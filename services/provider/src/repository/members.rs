@@ -6,7 +6,7 @@ use crate::{
     domain::{ENTRIES_MOST, Error, Member, MemberId, ProviderId},
     entity::member::{Column, Entity},
 };
-use kit::{Id, idempotency::Key, page::Page};
+use kit::{Id, storage::idempotency::Key, storage::page::Page};
 use proto::quickserve::provider::v1 as pb;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 

@@ -19,7 +19,7 @@ use crate::{
     domain::{Error, Offering, Provider, ProviderId, Reservation, profile::Action},
     entity,
 };
-use kit::{Batch, Db, Tx, cache::Cache, caller::Caller, idempotency::Key};
+use kit::{Batch, Db, Tx, rpc::caller::Caller, storage::cache::Cache, storage::idempotency::Key};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
     QueryOrder, QuerySelect, Select,

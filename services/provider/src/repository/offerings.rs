@@ -6,7 +6,7 @@ use crate::{
     domain::{Error, Offering, OfferingId, ProviderId, offering::Terms},
     entity::offering::{Column, Entity},
 };
-use kit::{Id, idempotency::Key, page::Page};
+use kit::{Id, storage::idempotency::Key, storage::page::Page};
 use proto::quickserve::provider::v1 as pb;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
@@ -89,7 +89,7 @@ impl Providers {
 }
 
 fn is_second(error: &sea_orm::DbErr) -> bool {
-    kit::db::violates(
+    kit::storage::db::violates(
         error,
         "offerings_provider_id_vertical",
         "offerings.provider_id, offerings.vertical",

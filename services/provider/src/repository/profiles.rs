@@ -11,7 +11,7 @@ use crate::{
     events, worker,
 };
 use chrono::{DateTime, Utc};
-use kit::{Caller, Id, Tx, idempotency::Key, page::Page, timers};
+use kit::{Caller, Id, Tx, messaging::timers, storage::idempotency::Key, storage::page::Page};
 use proto::quickserve::provider::v1 as pb;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, sea_query::Query,
@@ -51,7 +51,11 @@ impl Providers {
                 match inserted {
                     Ok(_) => Ok(answer),
                     Err(error)
-                        if kit::db::violates(&error, "providers_user_id", "providers.user_id") =>
+                        if kit::storage::db::violates(
+                            &error,
+                            "providers_user_id",
+                            "providers.user_id",
+                        ) =>
                     {
                         Err(Error::ProviderExists)
                     }

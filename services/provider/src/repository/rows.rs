@@ -191,5 +191,6 @@ pub async fn revision_of(tx: &Tx, id: ProviderId) -> Result<i64, Error> {
 
 /// Whether the database refused an overlap. Two that wait for each other count: PostgreSQL breaks one of them off.
 fn is_overlap(error: &DbErr) -> bool {
-    kit::db::violates(error, GUARD, "") || kit::db::violates(error, "deadlock detected", "")
+    kit::storage::db::violates(error, GUARD, "")
+        || kit::storage::db::violates(error, "deadlock detected", "")
 }

@@ -11,7 +11,7 @@ use crate::{
     entity::{document as documents, member, provider, time_off},
     events,
 };
-use kit::{Event, Tx, inbox};
+use kit::{Event, Tx, messaging::inbox};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
     sea_query::Expr,

@@ -3,7 +3,7 @@
 use crate::fixture::{
     ActingAs, Provider, Shop, at, field, hold, hours, on_each_backend, refusal, window,
 };
-use kit::time::timestamp;
+use kit::values::time::timestamp;
 use proto::quickserve::{common::v1::TimeWindow, provider::v1 as pb};
 
 fn slots(provider: &Provider, from: &str, to: &str, hours: i64) -> pb::ListSlotsRequest {
@@ -20,7 +20,7 @@ async fn starts(shop: &Shop, request: pb::ListSlotsRequest) -> Vec<String> {
     let listed = shop.availability().list_slots(request).await.unwrap().into_inner().slots;
     let start = |slot: &pb::Slot| {
         let TimeWindow { start, .. } = slot.window.clone().unwrap();
-        kit::time::moment("start", start.as_ref()).unwrap().format("%d %H:%M").to_string()
+        kit::values::time::moment("start", start.as_ref()).unwrap().format("%d %H:%M").to_string()
     };
     listed.iter().map(start).collect()
 }

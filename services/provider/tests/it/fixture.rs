@@ -3,10 +3,10 @@
 use chrono::{DateTime, Duration, Utc};
 use kit::{
     Role, Subject, Window,
-    call::Channel,
-    error::reason,
+    rpc::client::Channel,
+    rpc::error::reason,
     testing::{Backend, World, acting_as, somebody},
-    time::timestamp,
+    values::time::timestamp,
 };
 use proto::quickserve::{
     common::v1::{Address, Money, TimeWindow},

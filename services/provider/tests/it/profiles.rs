@@ -1,7 +1,7 @@
 //! Applying, reading, listing and changing profiles, and who may.
 
 use crate::fixture::{ActingAs, application, field, on_each_backend, refusal};
-use kit::{Role, idempotency, testing::somebody};
+use kit::{Role, storage::idempotency, testing::somebody};
 use proto::quickserve::provider::v1 as pb;
 use tonic::{Code, Request};
 

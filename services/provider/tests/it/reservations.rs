@@ -2,7 +2,7 @@
 
 use crate::fixture::{ActingAs, Provider, Shop, at, hold, on_each_backend, refusal, window};
 use chrono::Duration;
-use kit::{Db, time::timestamp};
+use kit::{Db, values::time::timestamp};
 use proto::quickserve::provider::v1 as pb;
 use sea_orm::{
     ConnectionTrait, ExprTrait,

@@ -3,7 +3,10 @@
 use crate::fixture::{ActingAs, Provider, Shop, at, on_each_backend, paris, requirements, window};
 use async_trait::async_trait;
 use chrono::Duration;
-use kit::{Db, Event, bus::Consumer, outbox, testing::eventually, time::timestamp};
+use kit::{
+    Db, Event, messaging::bus::Consumer, messaging::outbox, testing::eventually,
+    values::time::timestamp,
+};
 use proto::quickserve::{
     fulfilment::v1::OrderState, order::v1::OrderEvent, provider::v1 as pb, user::v1::UserEvent,
 };

@@ -5,7 +5,7 @@ use crate::fixture::{
 };
 use async_trait::async_trait;
 use chrono::Duration;
-use kit::{Event, bus::Consumer, testing::eventually, time::timestamp};
+use kit::{Event, messaging::bus::Consumer, testing::eventually, values::time::timestamp};
 use proto::quickserve::provider::v1 as pb;
 use std::sync::{Arc, Mutex};
 

@@ -5,7 +5,7 @@ use crate::{
     domain::{Error, account::Status as AccountStatus, code::Code},
     repository::{Issuable, Repository},
 };
-use kit::{Id, time};
+use kit::{Id, values::time};
 use proto::quickserve::user::v1::{self as pb, account_service_server::AccountService};
 use tonic::{Request, Response, Status, async_trait};
 

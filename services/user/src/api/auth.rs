@@ -7,8 +7,8 @@ use crate::{
     signin::SignIn,
 };
 use kit::{
-    error::{Fault, Kind},
-    keyring::SharedKeyring,
+    identity::keyring::SharedKeyring,
+    rpc::error::{Fault, Kind},
 };
 use proto::{
     google::api::HttpBody,
@@ -146,7 +146,7 @@ impl AuthService for Api {
         let pb::IssueTokenRequest { form } = request.into_inner();
         let HttpBody { content_type, data, extensions: _ } = form.unwrap_or_default();
         let granted = self.signin.grant(&content_type, &data, &client).await;
-        let tokens = granted.map_err(|error| kit::error::status(&OAuth(error)))?;
+        let tokens = granted.map_err(|error| kit::rpc::error::status(&OAuth(error)))?;
         Ok(unkept(convert::oauth(tokens)))
     }
 

@@ -1,7 +1,7 @@
 //! Where a request came from.
 
 use crate::throttle::Client;
-use kit::caller::EDGE;
+use kit::rpc::caller::EDGE;
 use std::net::IpAddr;
 use tonic::Request;
 

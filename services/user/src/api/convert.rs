@@ -5,7 +5,7 @@ use crate::{
     entity::{address::Place, revocation},
     signin::Tokens,
 };
-use kit::{Caller, time::timestamp};
+use kit::{Caller, values::time::timestamp};
 use proto::quickserve::{common::v1 as common, user::v1 as pb};
 
 /// What of every token response is the same.

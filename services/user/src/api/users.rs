@@ -6,7 +6,7 @@ use crate::{
     registration::Registration,
     repository::{Repository, addresses, consents},
 };
-use kit::{Id, idempotency, page::Page};
+use kit::{Id, storage::idempotency, storage::page::Page};
 use proto::quickserve::user::v1::{self as pb, user_service_server::UserService};
 use tonic::{Request, Response, Status, async_trait};
 

@@ -1,7 +1,7 @@
 //! An account: its status, its roles, and what may be written into it.
 
 use super::{Error, User, mask};
-use kit::{Role, caller::Roles};
+use kit::{Role, rpc::caller::Roles};
 use sea_orm::{DeriveActiveEnum, EnumIter};
 
 /// Longest name, in characters.
@@ -155,7 +155,7 @@ pub fn time_zone(field: &'static str, text: &str) -> Result<String, Error> {
     if text.is_empty() {
         return Ok(TIME_ZONE.to_owned());
     }
-    Ok(kit::time::zone(field, text)?.name().to_owned())
+    Ok(kit::values::time::zone(field, text)?.name().to_owned())
 }
 
 /// What the owner of an account changes of it.

@@ -11,7 +11,7 @@ pub mod session;
 pub mod throttle;
 
 use account::Status;
-use kit::error::{Fault, Kind};
+use kit::rpc::error::{Fault, Kind};
 use std::{collections::HashMap, time::Duration};
 
 pub use crate::entity::{
@@ -145,6 +145,6 @@ impl From<sea_orm::DbErr> for Error {
 
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
-        kit::error::status(&error)
+        kit::rpc::error::status(&error)
     }
 }

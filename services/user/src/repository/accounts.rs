@@ -13,7 +13,7 @@ use crate::{
     events,
 };
 use chrono::{DateTime, Duration, Utc};
-use kit::{Role, Tx, caller::Roles};
+use kit::{Role, Tx, rpc::caller::Roles};
 use sea_orm::{
     ActiveValue::Set, IntoActiveModel, QuerySelect, entity::prelude::*, sea_query::OnConflict,
 };

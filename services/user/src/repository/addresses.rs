@@ -8,7 +8,7 @@ use crate::{
     },
     entity::address,
 };
-use kit::{Tx, page::Page};
+use kit::{Tx, storage::page::Page};
 use sea_orm::{IntoActiveModel, QuerySelect, entity::prelude::*};
 
 /// Keeps one more address of an account.

@@ -5,7 +5,7 @@ use crate::{
     domain::{Consent, Error, UserId},
     entity::consent,
 };
-use kit::{Tx, page::Page};
+use kit::{Tx, storage::page::Page};
 use sea_orm::{IntoActiveModel, entity::prelude::*};
 
 /// Adds an answer.

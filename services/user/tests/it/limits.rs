@@ -5,7 +5,7 @@ use crate::world::{
 };
 use chrono::Duration;
 use futures::future::join_all;
-use kit::error::reason;
+use kit::rpc::error::reason;
 use proto::quickserve::user::v1 as pb;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;

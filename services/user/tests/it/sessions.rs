@@ -3,7 +3,7 @@
 use crate::world::{PASSWORD, Person, Service, assert_names, assert_refused, on_each_backend};
 use chrono::Duration;
 use futures::future::join_all;
-use kit::{Role, error::reason, testing::acting_as, time::timestamp};
+use kit::{Role, rpc::error::reason, testing::acting_as, values::time::timestamp};
 use proto::{
     google::api::HttpBody,
     quickserve::user::v1::{self as pb, account_service_client::AccountServiceClient},

@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use kit::{
     Error, Event, Host, Role, Subject,
-    bus::Consumer,
-    call::Channel,
-    config::Config,
-    error::reason,
+    identity::token::{AccessClaims, ISSUER, Verifier},
+    messaging::bus::Consumer,
+    program::config::Config,
+    rpc::client::Channel,
+    rpc::error::reason,
     testing::{Backend, World, acting_as, eventually},
-    token::{AccessClaims, ISSUER, Verifier},
 };
 use proto::quickserve::user::v1::{
     self as pb, account_service_client::AccountServiceClient,

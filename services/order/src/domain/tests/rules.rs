@@ -189,8 +189,8 @@ fn nothing_personal_is_printed() {
 
 #[test]
 fn a_price_is_in_one_currency_and_not_negative() {
-    let eur = kit::money::Currency::EUR;
-    let usd = kit::money::Currency::parse("currency", "USD").unwrap();
+    let eur = kit::values::money::Currency::EUR;
+    let usd = kit::values::money::Currency::parse("currency", "USD").unwrap();
     let line = |total| Line {
         code: "x".to_owned(),
         quantity: 1.0,

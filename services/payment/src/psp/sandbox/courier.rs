@@ -3,7 +3,7 @@
 use super::Sandbox;
 use crate::domain::signature;
 use async_trait::async_trait;
-use kit::config::Secret;
+use kit::program::config::Secret;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 

@@ -1,0 +1,89 @@
+//! Who calls, as a request's headers prove it: a service by an internal token, an account by its access token.
+
+use crate::{
+    Clock,
+    identity::keyring::SharedKeyring,
+    identity::revocation::Revocations,
+    identity::token::{Mint, Verifier},
+    rpc::caller::{Caller, Subject},
+    rpc::error,
+};
+use http::{HeaderMap, header::AUTHORIZATION};
+use tonic::Status;
+
+/// The header in which one service proves itself to another.
+pub const INTERNAL_TOKEN: &str = "x-quickserve-identity";
+
+/// What a process needs to prove its services and to recognise callers.
+pub struct Identity {
+    issuer: String,
+    mesh: SharedKeyring,
+    clock: Clock,
+    internal: Verifier,
+    access: Verifier,
+    revocations: Revocations,
+}
+
+impl Identity {
+    /// Services prove themselves with the keys of `mesh`; the access tokens of accounts are checked by `access`.
+    pub fn new(issuer: &str, mesh: SharedKeyring, access: Verifier, clock: Clock) -> Self {
+        let internal = Verifier::from_keyring(issuer, mesh.clone(), clock.clone());
+        let revocations = Revocations::default();
+        Self { issuer: issuer.to_owned(), mesh, clock, internal, access, revocations }
+    }
+
+    /// Issues the tokens with which `service` calls others.
+    pub fn mint(&self, service: &str) -> Mint {
+        Mint::new(self.issuer.as_str(), service, self.mesh.clone(), self.clock.clone())
+    }
+
+    /// The access tokens that are void before their time.
+    pub const fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// Who sent a request with these headers to `service`. A claim that does not hold is UNAUTHENTICATED; no claim is
+    /// nobody.
+    pub async fn identify(&self, service: &str, headers: &HeaderMap) -> Result<Caller, Status> {
+        if let Some(token) = headers.get(INTERNAL_TOKEN) {
+            let token = token.to_str().map_err(|_| refused())?;
+            let claims = self.internal.verify_internal(token, service).await;
+            let claims = claims.map_err(|_| refused())?;
+            return Ok(Caller { service: Some(claims.service), subject: claims.subject });
+        }
+        let subject = self.subject(headers).await?;
+        Ok(Caller { service: None, subject })
+    }
+
+    /// The account whose access token is in these headers, if there is one.
+    pub async fn subject(&self, headers: &HeaderMap) -> Result<Option<Subject>, Status> {
+        let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
+        let token = value.to_str().ok().and_then(bearer).ok_or_else(refused)?;
+        let claims = self.access.verify_access(token).await.map_err(|_| refused())?;
+        if self.revocations.covers(&claims) {
+            return Err(refused());
+        }
+        Ok(Some(claims.subject))
+    }
+}
+
+/// The token of a `Bearer` credential (RFC 6750); the scheme's case does not matter.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// One answer for every bad token, so that it tells nothing.
+fn refused() -> Status {
+    error::status(&Refused)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the token is not valid")]
+struct Refused;
+
+impl error::Fault for Refused {
+    fn kind(&self) -> error::Kind {
+        error::Kind::Unauthenticated("TOKEN_INVALID")
+    }
+}

@@ -1,0 +1,8 @@
+//! What a process gives its services: configuration, time, logs and metrics, and the host that holds them.
+
+pub mod clock;
+pub mod config;
+pub mod crash;
+pub mod host;
+pub mod metrics;
+pub mod telemetry;

@@ -1,0 +1,11 @@
+//! Calls between services: the guard round each service, the listener in front of it, and clients of the others.
+
+pub mod caller;
+pub mod client;
+pub mod context;
+pub mod details;
+pub mod error;
+pub mod guard;
+pub mod headers;
+pub mod listener;
+pub mod remote;

@@ -1,0 +1,72 @@
+//! Inputs of a vertical: a free-form `Struct` on the public side, a typed message of the contract on the inside.
+
+use crate::rpc::error::Error;
+use prost::Message;
+use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor};
+use prost_types::{ListValue, Struct, Value, value::Kind};
+use proto::validate::{self, Validate};
+use serde_json::{Map, Number, Value as Json};
+use std::sync::LazyLock;
+
+static POOL: LazyLock<Option<DescriptorPool>> =
+    LazyLock::new(|| DescriptorPool::decode(proto::DESCRIPTORS).ok());
+
+/// Reads `details` as the message `name`, strictly: an unknown or wrong field is an error that names it below
+/// `details`, and the contract's own validation applies.
+pub fn decode<M: Message + Default + Validate>(name: &str, details: &Struct) -> Result<M, Error> {
+    let descriptor = POOL
+        .as_ref()
+        .and_then(|pool| pool.get_message_by_name(name))
+        .ok_or_else(|| Error::internal(format!("no message is called {name}")))?;
+    let fields = object(details);
+    let dynamic = read(&descriptor, fields.clone())
+        .map_err(|error| blamed(&descriptor, fields, &error.to_string()))?;
+    let message = M::decode(dynamic.encode_to_vec().as_slice()).map_err(Error::internal)?;
+    match validate::violations(&message).into_iter().next() {
+        None => Ok(message),
+        Some(violation) => {
+            Err(Error::invalid(format!("details.{}", violation.field), violation.description))
+        }
+    }
+}
+
+fn read(
+    descriptor: &MessageDescriptor,
+    fields: Map<String, Json>,
+) -> Result<DynamicMessage, serde_json::Error> {
+    let options = DeserializeOptions::new().deny_unknown_fields(true);
+    DynamicMessage::deserialize_with_options(descriptor.clone(), Json::Object(fields), &options)
+}
+
+/// The error for `fields` that are not read: each is tried alone, to name the one that is wrong.
+fn blamed(descriptor: &MessageDescriptor, fields: Map<String, Json>, problem: &str) -> Error {
+    for (name, value) in fields {
+        let field = format!("details.{name}");
+        let known = descriptor.get_field_by_name(&name).is_some()
+            || descriptor.get_field_by_json_name(&name).is_some();
+        if !known {
+            return Error::invalid(field, "is not a field of these details");
+        }
+        if let Err(error) = read(descriptor, Map::from_iter([(name, value)])) {
+            return Error::invalid(field, format!("is wrong: {error}"));
+        }
+    }
+    Error::invalid("details", problem)
+}
+
+fn object(details: &Struct) -> Map<String, Json> {
+    details.fields.iter().map(|(key, value)| (key.clone(), json(value))).collect()
+}
+
+fn json(value: &Value) -> Json {
+    match &value.kind {
+        None | Some(Kind::NullValue(_)) => Json::Null,
+        Some(Kind::BoolValue(value)) => Json::Bool(*value),
+        Some(Kind::NumberValue(value)) => Number::from_f64(*value).map_or(Json::Null, Json::Number),
+        Some(Kind::StringValue(value)) => Json::String(value.clone()),
+        Some(Kind::StructValue(value)) => Json::Object(object(value)),
+        Some(Kind::ListValue(ListValue { values })) => {
+            Json::Array(values.iter().map(json).collect())
+        }
+    }
+}

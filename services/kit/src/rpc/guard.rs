@@ -1,0 +1,224 @@
+//! The guard round every service: who calls, whether they may, how long they wait, and what becomes of a panic.
+
+use super::headers::{DEFAULT_TIMEOUT, REQUEST_ID, RequestId, TimeLeft, parse_timeout};
+use crate::{
+    identity::identify::Identity,
+    program::metrics,
+    program::telemetry,
+    rpc::caller::{Caller, Role},
+    rpc::client::Stack,
+    rpc::context::Context,
+    rpc::error,
+};
+use futures::FutureExt;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use proto::rpc::{self, IdempotencyKey, Rpc};
+use std::{
+    convert::Infallible,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{self, Poll},
+    time::Duration,
+};
+use tokio::{sync::Semaphore, time::Instant};
+use tonic::{Code, Status, body::Body, service::Routes as TonicRoutes};
+use tower::{Service, ServiceExt};
+use tracing::Instrument;
+
+/// The gRPC services that one service of ours serves.
+#[derive(Default)]
+pub struct Routes {
+    routes: TonicRoutes,
+}
+
+impl Routes {
+    /// Adds a generated server.
+    #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "a builder's step, not arithmetic")]
+    pub fn add<S>(mut self, server: S) -> Self
+    where
+        S: Service<Request<Body>, Error = Infallible>
+            + tonic::server::NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Response: axum::response::IntoResponse,
+        S::Future: Send + 'static,
+    {
+        self.routes = self.routes.add_service(server);
+        self
+    }
+}
+
+/// Most requests a service works on at a time; more are shed at once.
+const IN_FLIGHT_MOST: usize = 1024;
+
+/// Puts the guard round `routes`.
+pub fn guard(service: &str, routes: Routes, identity: Arc<Identity>) -> Stack {
+    let guard = Guard {
+        inner: routes.routes.prepare(),
+        shared: Arc::new(Shared {
+            service: service.into(),
+            identity,
+            places: Arc::new(Semaphore::new(IN_FLIGHT_MOST)),
+            metrics: metrics::service(service),
+        }),
+    };
+    Stack::new(guard)
+}
+
+#[derive(Clone)]
+struct Guard {
+    inner: TonicRoutes,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    service: Box<str>,
+    identity: Arc<Identity>,
+    places: Arc<Semaphore>,
+    metrics: metrics::ServiceMetrics,
+}
+
+impl Service<Request<Body>> for Guard {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let guard = self.clone();
+        Box::pin(async move {
+            let Some(rpc) = rpc::rpc(request.uri().path()) else {
+                return Ok(Status::unimplemented("no such RPC").into_http());
+            };
+            let shared = guard.shared.clone();
+            let measured = shared.metrics.start(rpc.path);
+            let span = telemetry::rpc_span(&shared.service, rpc.path, request.headers());
+            let served = guard.serve(rpc, request).instrument(span.clone()).await;
+            let answer = served.unwrap_or_else(Status::into_http);
+            // A success says so in its trailers, which are still to come.
+            let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |it| it.code());
+            telemetry::record_code(&span, code);
+            measured.end(code);
+            Ok(answer)
+        })
+    }
+}
+
+impl Guard {
+    async fn serve(
+        self,
+        rpc: &'static Rpc,
+        mut request: Request<Body>,
+    ) -> Result<Response<Body>, Status> {
+        let shared = self.shared.clone();
+        let _place = shared.places.try_acquire().map_err(|_| shared.shed())?;
+        let caller = match request.extensions().get::<Caller>().cloned() {
+            Some(caller) => caller,
+            None => shared.identity.identify(&shared.service, request.headers()).await?,
+        };
+        authorize(rpc, &caller, request.headers())?;
+        let left = time_left(&request);
+        let context = Context {
+            deadline: Some(Instant::now() + left),
+            subject: caller.subject,
+            request_id: request_id(&request),
+            rpc: rpc.path,
+            actor: caller.to_string().into(),
+        };
+        request.extensions_mut().insert(caller);
+        let work = context.scope(self.inner.oneshot(request));
+        let caught = AssertUnwindSafe(tokio::time::timeout(left, work)).catch_unwind().await;
+        match caught {
+            Ok(Ok(Ok(response))) => Ok(response),
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(_)) => Err(Status::deadline_exceeded("the request took too long")),
+            Err(_) => {
+                shared.metrics.panicked();
+                tracing::error!(rpc = rpc.path, "a handler panicked");
+                Err(error::internal())
+            }
+        }
+    }
+}
+
+/// Refuses whoever the contract does not list. Also the edge asks before it calls.
+pub fn authorize(rpc: &Rpc, caller: &Caller, headers: &HeaderMap) -> Result<(), Status> {
+    // The edge passes nobody on to what only services may call, so a call of its own is the only one it makes there.
+    let only_services = rpc.callers == rpc::Callers::of(&[rpc::Caller::Service]);
+    if caller.is_service() || (only_services && caller.service.is_some()) {
+        let service = caller.service.as_deref().unwrap_or_default();
+        let listed = rpc.callers.contains(rpc::Caller::Service) && rpc.services.contains(&service);
+        return if listed { Ok(()) } else { Err(error::status(&error::Error::Denied)) };
+    }
+    if !rpc.callers.iter().any(|listed| permits(listed, caller)) {
+        let refused = match caller.subject {
+            None => error::Error::Unauthenticated,
+            Some(_) => error::Error::Denied,
+        };
+        return Err(error::status(&refused));
+    }
+    idempotency_key(rpc, headers.get(crate::storage::idempotency::HEADER))
+}
+
+fn permits(listed: rpc::Caller, caller: &Caller) -> bool {
+    let has = |role| caller.subject.is_some_and(|subject| subject.roles.has(role));
+    match listed {
+        rpc::Caller::Public => true,
+        rpc::Caller::User => caller.subject.is_some(),
+        rpc::Caller::Customer => has(Role::Customer),
+        rpc::Caller::Provider => has(Role::Provider),
+        rpc::Caller::Operator => has(Role::Operator),
+        rpc::Caller::Service | rpc::Caller::Unspecified => false,
+    }
+}
+
+/// Checks the key's form, and that it is there where the contract asks for it.
+fn idempotency_key(rpc: &Rpc, key: Option<&HeaderValue>) -> Result<(), Status> {
+    let invalid = |problem: &str| Err(error::Error::invalid("Idempotency-Key", problem).into());
+    match key {
+        None if rpc.idempotency_key == IdempotencyKey::Required => invalid("must be given"),
+        Some(key) if key.is_empty() || key.len() > 255 || key.to_str().is_err() => {
+            invalid("must have 1 to 255 printable ASCII characters")
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Shared {
+    fn shed(&self) -> Status {
+        self.metrics.shed();
+        error::status(&Overloaded)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the service is overloaded")]
+struct Overloaded;
+
+impl error::Fault for Overloaded {
+    fn kind(&self) -> error::Kind {
+        error::Kind::Exhausted { reason: "OVERLOADED", retry_after: Duration::from_secs(1) }
+    }
+}
+
+fn time_left(request: &Request<Body>) -> Duration {
+    if let Some(TimeLeft(left)) = request.extensions().get() {
+        return *left;
+    }
+    request.headers().get("grpc-timeout").and_then(parse_timeout).unwrap_or(DEFAULT_TIMEOUT)
+}
+
+fn request_id(request: &Request<Body>) -> Option<Arc<str>> {
+    if let Some(RequestId(id)) = request.extensions().get() {
+        return Some(id.clone());
+    }
+    request.headers().get(REQUEST_ID)?.to_str().ok().map(Into::into)
+}

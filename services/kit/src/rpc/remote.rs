@@ -1,0 +1,199 @@
+//! A channel to a peer over HTTP/2: a limit on every wait, failures named by their cause, retries within a budget.
+//!
+//! tonic's own channel says CANCELLED for a timeout and for a connection that went away, UNKNOWN for a peer that
+//! refuses, and waits without a limit while it connects; so `failure` maps causes, and every call has a deadline here.
+
+mod body;
+mod failure;
+
+use super::headers;
+use body::Bounded;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use proto::rpc::{IdempotencyKey, IdempotencyLevel};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::time::Instant;
+use tonic::{
+    Status,
+    body::Body,
+    transport::{Channel, Endpoint},
+};
+use tower::{
+    Service, ServiceExt as _,
+    retry::budget::{Budget as _, TpsBudget},
+};
+
+/// Time to connect to a peer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time between pings that find out whether a silent peer is still there.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+/// Time for the answer to a ping.
+const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
+/// Bytes in flight towards us on one call, and on the connection.
+const STREAM_WINDOW: u32 = 512 * 1024;
+const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
+
+/// How often a call that may be repeated is tried again.
+const RETRIES: u32 = 2;
+/// The longest and the shortest pause before a retry, in milliseconds.
+const PAUSE_MS: std::ops::RangeInclusive<u64> = 25..=250;
+/// A retry is not begun when less than this is left for it.
+const LEAST_LEFT: Duration = Duration::from_millis(10);
+/// Retries per call over the budget's window, beyond [`BUDGET_PER_SECOND`].
+const BUDGET_SHARE: f32 = 0.1;
+const BUDGET_PER_SECOND: u32 = 1;
+const BUDGET_WINDOW: Duration = Duration::from_secs(10);
+
+/// A peer tells by this header when to try again, in milliseconds; by a negative number, never (gRFC A6).
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+/// The address of a peer is no address.
+#[derive(Debug, thiserror::Error)]
+#[error("the address of a peer must be like http://host:port: {0}")]
+pub struct AddressError(#[from] tonic::transport::Error);
+
+/// A channel to one peer. Clones share its connection and its retry budget.
+#[derive(Clone)]
+pub struct RemoteChannel {
+    channel: Channel,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// The peer's address, for log lines.
+    peer: String,
+    budget: TpsBudget,
+    repeatable: fn(&str, &HeaderMap) -> bool,
+}
+
+impl RemoteChannel {
+    /// A channel to `http://host:port`. It connects at the first call, and again when the connection is lost.
+    pub fn connect(address: &str) -> Result<Self, AddressError> {
+        Self::with_policy(address, repeatable)
+    }
+
+    fn with_policy(
+        address: &str,
+        repeatable: fn(&str, &HeaderMap) -> bool,
+    ) -> Result<Self, AddressError> {
+        let endpoint = Endpoint::from_shared(address.to_owned())?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE_ANSWER)
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW);
+        let shared = Shared {
+            peer: address.to_owned(),
+            budget: TpsBudget::new(BUDGET_WINDOW, BUDGET_PER_SECOND, BUDGET_SHARE),
+            repeatable,
+        };
+        Ok(Self { channel: endpoint.connect_lazy(), shared: Arc::new(shared) })
+    }
+
+    /// Sends a request and waits for the head of its answer, until the deadline in its `grpc-timeout` at most. A
+    /// transport failure is UNAVAILABLE, a deadline DEADLINE_EXCEEDED, whatever it happened in.
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        let asked = request.headers().get("grpc-timeout").and_then(headers::parse_timeout);
+        let now = Instant::now();
+        let deadline = asked.and_then(|timeout| now.checked_add(timeout));
+        let until = deadline.unwrap_or(now + headers::DEFAULT_TIMEOUT);
+        self.shared.budget.deposit();
+        let repeatable = (self.shared.repeatable)(request.uri().path(), request.headers());
+        let answer = async {
+            if repeatable { self.persist(request, until).await } else { self.once(request).await }
+        };
+        let response =
+            tokio::time::timeout_at(until, answer).await.map_err(|_| failure::too_late())??;
+        // A deadline that the caller set covers the whole answer (a stream without one has no end).
+        Ok(response.map(|body| Body::new(Bounded::new(body, deadline))))
+    }
+
+    async fn once(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        self.channel.clone().oneshot(request).await.map_err(|error| {
+            tracing::debug!(peer = self.shared.peer, error = ?error, "a call failed");
+            failure::status(&error)
+        })
+    }
+
+    /// Tries again while the peer is unavailable, the budget lasts and there is time.
+    async fn persist(
+        &self,
+        request: Request<Body>,
+        until: Instant,
+    ) -> Result<Response<Body>, Status> {
+        let (mut head, body) = request.into_parts();
+        let message = body.collect().await?.to_bytes();
+        let mut retries = RETRIES;
+        loop {
+            let body = Body::new(Full::new(message.clone()));
+            let answer = self.once(Request::from_parts(head.clone(), body)).await;
+            let Some(pause) = pause(&answer) else { return answer };
+            let resumes = Instant::now() + pause;
+            if retries == 0 || resumes + LEAST_LEFT > until || !self.shared.budget.withdraw() {
+                return answer;
+            }
+            retries -= 1;
+            tokio::time::sleep_until(resumes).await;
+            let left = until.saturating_duration_since(Instant::now()).as_millis();
+            if let Ok(left) = HeaderValue::try_from(format!("{left}m"))
+                && head.headers.contains_key("grpc-timeout")
+            {
+                head.headers.insert("grpc-timeout", left);
+            }
+        }
+    }
+}
+
+impl Service<Request<Body>> for RemoteChannel {
+    type Response = Response<Body>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Status>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let channel = self.clone();
+        Box::pin(async move { channel.send(request).await })
+    }
+}
+
+/// Whether a call has the same effect twice: a read, an idempotent RPC, or one that carries an idempotency key.
+fn repeatable(path: &str, headers: &HeaderMap) -> bool {
+    let keyed = headers.contains_key(crate::storage::idempotency::HEADER);
+    proto::rpc(path).is_some_and(|rpc| {
+        let safe = rpc.idempotency_level != IdempotencyLevel::Unknown;
+        let with_key = keyed && rpc.idempotency_key != IdempotencyKey::Unspecified;
+        !rpc.client_streaming && (safe || with_key)
+    })
+}
+
+/// How long to wait before the call is tried again; none when it shall not be.
+fn pause(answer: &Result<Response<Body>, Status>) -> Option<Duration> {
+    let unavailable = HeaderValue::from_static("14");
+    let pushback = match answer {
+        // A peer that refuses answers with the status in the head.
+        Ok(response) if response.headers().get(Status::GRPC_STATUS) == Some(&unavailable) => {
+            response.headers().get(PUSHBACK)
+        }
+        Err(status) if status.code() == tonic::Code::Unavailable => None,
+        Ok(_) | Err(_) => return None,
+    };
+    match pushback {
+        None => Some(Duration::from_millis(rand::random_range(PAUSE_MS))),
+        // What is no count of milliseconds, or a negative one, means not at all.
+        Some(told) => told.to_str().ok()?.parse().ok().map(Duration::from_millis),
+    }
+}
+
+#[cfg(test)]
+mod tests;

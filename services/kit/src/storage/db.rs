@@ -1,0 +1,375 @@
+//! A service's database: SQLite or PostgreSQL, chosen by its URL; one door to a transaction.
+
+use crate::{program::clock::Clock, rpc::error::Error, storage::idempotency};
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use serde::Deserialize;
+use std::{
+    future::Future,
+    ops::Deref,
+    path::Path,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{self, Poll},
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// A service's database.
+#[derive(Clone)]
+pub struct Db {
+    connection: DatabaseConnection,
+    clock: Clock,
+    wakes: Arc<Wakes>,
+    /// Whether some connection of the pool may have an open transaction that nobody holds.
+    suspect: Arc<AtomicBool>,
+}
+
+/// Wakes the workers of this process when a commit left something for them.
+#[derive(Default)]
+pub(crate) struct Wakes {
+    /// A fact waits in the outbox.
+    pub(crate) facts: Notify,
+    /// A timer falls due before the one the alarm sleeps for.
+    pub(crate) timers: Notify,
+    /// When the alarm means to wake by itself.
+    pub(crate) next_due: Mutex<Option<DateTime<Utc>>>,
+}
+
+/// What a transaction leaves for the workers.
+#[derive(Default)]
+struct Left {
+    facts: bool,
+    first_due: Option<DateTime<Utc>>,
+}
+
+/// The section `database` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DbSettings {
+    /// Most connections of each service to PostgreSQL, at least 1.
+    pub connections: u32,
+}
+
+impl Default for DbSettings {
+    fn default() -> Self {
+        Self { connections: 8 }
+    }
+}
+
+/// Where a service keeps its tables, and how many connections it may hold.
+#[derive(Clone, Debug)]
+pub struct DbConfig {
+    /// `sqlite:` or `postgres:` URL.
+    pub url: String,
+    /// PostgreSQL schema that holds the service's tables; SQLite has a file a service instead.
+    pub schema: String,
+    /// Most connections of the pool.
+    pub connections: u32,
+}
+
+impl DbConfig {
+    /// The file of `service` in `folder`.
+    pub fn sqlite(folder: &Path, service: &str) -> Self {
+        let url = format!("sqlite://{}/{service}.db?mode=rwc", folder.display());
+        Self { url, schema: service.to_owned(), connections: 4 }
+    }
+
+    /// The schema of `service` in the PostgreSQL database at `url`.
+    pub fn postgres(url: &str, service: &str) -> Self {
+        let DbSettings { connections } = DbSettings::default();
+        Self { url: url.to_owned(), schema: service.to_owned(), connections }
+    }
+}
+
+/// An open transaction. It is rolled back unless its work succeeds.
+#[derive(Clone)]
+pub struct Tx {
+    transaction: Arc<DatabaseTransaction>,
+    clock: Clock,
+    now: DateTime<Utc>,
+    left: Arc<Mutex<Left>>,
+}
+
+impl Tx {
+    /// The time to write into rows: when the transaction began, the same for all of them.
+    pub const fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// The service's clock, for new ids.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Notes that the transaction records a fact.
+    pub(crate) fn records_fact(&self) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).facts = true;
+    }
+
+    /// Notes that the transaction sets a timer.
+    pub(crate) fn sets_timer(&self, due_at: DateTime<Utc>) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.first_due = Some(left.first_due.map_or(due_at, |first| first.min(due_at)));
+    }
+}
+
+impl Deref for Tx {
+    type Target = DatabaseTransaction;
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+}
+
+impl Db {
+    /// Opens the pool. Nothing is migrated here.
+    pub async fn connect(config: &DbConfig, clock: Clock) -> Result<Self, DbErr> {
+        let suspect = Arc::<AtomicBool>::default();
+        let connection = Database::connect(options(config, suspect.clone())).await?;
+        Ok(Self { connection, clock, wakes: Arc::default(), suspect })
+    }
+
+    /// The connection for reads outside a transaction.
+    pub const fn read(&self) -> &DatabaseConnection {
+        &self.connection
+    }
+
+    /// The service's clock.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Runs `work` in one transaction and commits it when it succeeds.
+    ///
+    /// The transaction has a task of its own: a caller that hangs up neither leaves it open nor half done. On SQLite
+    /// it takes the write lock at once, so that reading first and writing then cannot fail for want of it.
+    pub async fn write<T, E, F, Fut>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let db = self.clone();
+        let context = crate::rpc::context::Context::current();
+        let span = tracing::Span::current();
+        let task = async move { context.scope(db.run(work)).await };
+        let joined = tokio::spawn(tracing::Instrument::instrument(task, span)).await;
+        joined.unwrap_or_else(|panic| Err(Error::internal(panic).into()))
+    }
+
+    /// As [`Db::write`], once for each idempotency key: the same key and body get the first answer again.
+    pub async fn write_once<T, E, F, Fut>(
+        &self,
+        key: Option<idempotency::Key>,
+        work: F,
+    ) -> Result<T, E>
+    where
+        T: prost::Message + Default + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let Some(key) = key else { return self.write(work).await };
+        self.write(|tx| async move {
+            if let idempotency::Begun::Replay(bytes) = idempotency::begin(&tx, &key).await? {
+                return T::decode(bytes.as_slice()).map_err(|error| Error::internal(error).into());
+            }
+            let answer = work(tx.clone()).await?;
+            idempotency::finish(&tx, &key, &answer).await?;
+            Ok(answer)
+        })
+        .await
+    }
+
+    pub(crate) fn wakes(&self) -> &Wakes {
+        &self.wakes
+    }
+
+    /// Closes the pool.
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.connection.close().await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one door to a transaction")]
+    async fn run<T, E, F, Fut>(self, work: F) -> Result<T, E>
+    where
+        E: From<Error>,
+        F: FnOnce(Tx) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let begun = Begin {
+            mark: Mark { suspect: self.suspect.clone(), armed: true },
+            begin: self.connection.begin_with_options(options),
+        };
+        let transaction = Arc::new(begun.await.map_err(Error::from)?);
+        let left = Arc::<Mutex<Left>>::default();
+        let now = self.clock.now();
+        let tx =
+            Tx { transaction: transaction.clone(), clock: self.clock, now, left: left.clone() };
+        let result = work(tx).await;
+        let Some(transaction) = Arc::into_inner(transaction) else {
+            return Err(Error::internal("a transaction outlived its work").into());
+        };
+        match result {
+            Ok(value) => {
+                transaction.commit().await.map_err(Error::from)?;
+                self.wakes.wake(&left.lock().unwrap_or_else(PoisonError::into_inner));
+                Ok(value)
+            }
+            Err(error) => {
+                if let Err(failed) = transaction.rollback().await {
+                    tracing::warn!(error = %failed, "rollback failed");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A transaction that begins.
+///
+/// A BEGIN that is dropped half way hands its connection back to the pool with the transaction open, and whatever is
+/// written on it later is lost. Nobody drops it, because it has a task of its own; should it happen all the same, the
+/// pool is told before the connection returns to it (the mark is dropped first), and rolls back from then on.
+struct Begin<F> {
+    mark: Mark,
+    begin: F,
+}
+
+struct Mark {
+    suspect: Arc<AtomicBool>,
+    armed: bool,
+}
+
+impl<F: Future + Unpin> Future for Begin<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<F::Output> {
+        let begun = Pin::new(&mut self.begin).poll(context);
+        self.mark.armed = begun.is_pending();
+        begun
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        if self.armed {
+            self.suspect.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Wakes {
+    fn wake(&self, left: &Left) {
+        if left.facts {
+            self.facts.notify_one();
+        }
+        if let Some(due) = left.first_due {
+            let next = *self.next_due.lock().unwrap_or_else(PoisonError::into_inner);
+            if next.is_none_or(|next| due < next) {
+                self.timers.notify_one();
+            }
+        }
+    }
+}
+
+fn options(config: &DbConfig, suspect: Arc<AtomicBool>) -> ConnectOptions {
+    let mut options = ConnectOptions::new(&config.url);
+    options
+        .max_connections(config.connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .sqlx_logging(false);
+    if config.url.starts_with("sqlite") {
+        options.map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
+                .synchronous(sqlx::sqlite::SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(5))
+                .foreign_keys(true)
+        });
+    } else {
+        let schema = config.schema.clone();
+        options
+            .set_schema_search_path(format!("{schema},public"))
+            .set_application_name(schema)
+            .map_sqlx_postgres_opts(|postgres| {
+                postgres.options([
+                    ("statement_timeout", "10s"),
+                    ("lock_timeout", "3s"),
+                    ("idle_in_transaction_session_timeout", "15s"),
+                ])
+            })
+            .map_sqlx_postgres_pool_opts(move |pool| {
+                let suspect = suspect.clone();
+                pool.after_release(move |connection, _| {
+                    let suspect = suspect.load(Ordering::SeqCst);
+                    Box::pin(async move {
+                        if suspect {
+                            sqlx::Executor::execute(connection, "ROLLBACK").await?;
+                        }
+                        Ok(true)
+                    })
+                })
+            });
+    }
+    options
+}
+
+/// Rules that a database enforces are answers of the domain: tells whether `error` is the one named `constraint`.
+/// SQLite names the columns of a unique index instead of the index, so that either form counts.
+pub fn violates(error: &DbErr, constraint: &str, columns: &str) -> bool {
+    let text = error.to_string();
+    text.contains(constraint) || (!columns.is_empty() && text.contains(columns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Backend, World};
+    use sea_orm::ConnectionTrait;
+
+    /// Drops transactions somewhere in their BEGIN, outside of a task of their own, and then writes with acknowledgement.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_begin_dropped_half_way_loses_no_later_write() {
+        let world = World::new(Backend::Postgres).await;
+        let host = world.host.of("cleaning");
+        host.migrate().await.unwrap();
+        let config = host.database_config();
+        let db = Db::connect(&config, world.clock.clone()).await.unwrap();
+        for polls in 0..300 {
+            let mut run = Box::pin(db.clone().run(|_| async { Ok::<_, Error>(()) }));
+            for _ in 0..polls % 6 {
+                if futures::poll!(&mut run).is_ready() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_micros(100 * (polls % 7))).await;
+            }
+        }
+        assert!(db.suspect.load(Ordering::SeqCst), "no BEGIN was dropped");
+        let insert = |number: i32| {
+            format!("INSERT INTO inbox VALUES ('t{number}', '{}', now())", uuid::Uuid::new_v4())
+        };
+        for number in 0..40 {
+            db.read().execute_unprepared(&insert(number)).await.unwrap();
+        }
+        let other = Db::connect(&config, world.clock.clone()).await.unwrap();
+        let seen = other.read().query_one_raw(sea_orm::Statement::from_string(
+            sea_orm::DbBackend::Postgres,
+            "SELECT count(*) AS n FROM inbox",
+        ));
+        let seen: i64 = seen.await.unwrap().unwrap().try_get("", "n").unwrap();
+        assert_eq!(seen, 40);
+    }
+}

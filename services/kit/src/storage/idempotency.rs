@@ -1,0 +1,149 @@
+//! Idempotency keys: a call with a key takes effect once, and the same call again gets the first answer.
+//!
+//! The key commits together with the effect. A key belongs to one account and one RPC and is bound to the request's
+//! content, so that no key ever answers with somebody else's reply.
+
+use crate::{rpc::caller, rpc::context::Context, rpc::error::Error, storage::db::Tx};
+use chrono::{DateTime, Duration, Utc};
+use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
+use sha2::{Digest, Sha256};
+use tonic::Request;
+
+/// The metadata key and HTTP header that carries the key.
+pub const HEADER: &str = "idempotency-key";
+
+/// How long an answer is kept.
+const KEPT: Duration = Duration::days(7);
+/// How long an unfinished call keeps its key before another may take it over.
+const LEASE: Duration = Duration::seconds(60);
+
+/// A key, whose it is, and the request it stands for.
+#[derive(Clone, Debug)]
+pub struct Key {
+    scope: String,
+    key: String,
+    fingerprint: Vec<u8>,
+}
+
+impl Key {
+    /// The key that came with `request`, if any.
+    pub fn of<M: prost::Message>(request: &Request<M>) -> Option<Self> {
+        let key = request.metadata().get(HEADER)?.to_str().ok()?.to_owned();
+        let account = caller::caller(request).subject.map(|subject| subject.user_id);
+        let scope = format!("{}:{}", account.unwrap_or_default(), Context::current().rpc);
+        let fingerprint = Sha256::digest(request.get_ref().encode_to_vec()).to_vec();
+        Some(Self { scope, key, fingerprint })
+    }
+
+    /// An id for what the call makes, the same each time the call is repeated.
+    pub fn derived_id<T>(&self) -> crate::values::id::Id<T> {
+        crate::values::id::Id::derived(Uuid::NAMESPACE_OID, &format!("{}:{}", self.scope, self.key))
+    }
+}
+
+/// What a key stands for when a call begins.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Nothing yet: do the work.
+    New,
+    /// An answer that was given before.
+    Replay(Vec<u8>),
+}
+
+/// Takes the key for this call, or finds what it answered before.
+pub async fn begin(tx: &Tx, key: &Key) -> Result<Begun, Error> {
+    let now = tx.now();
+    let inserted = Entity::insert(ActiveModel {
+        scope: Set(key.scope.clone()),
+        key: Set(key.key.clone()),
+        fingerprint: Set(key.fingerprint.clone()),
+        response: Set(None),
+        lease_until: Set(now + LEASE),
+        expires_at: Set(now + KEPT),
+    })
+    .on_conflict(OnConflict::columns([Column::Scope, Column::Key]).do_nothing().to_owned())
+    .exec_without_returning(&**tx)
+    .await?;
+    if inserted > 0 {
+        return Ok(Begun::New);
+    }
+    let found = Entity::find_by_id((key.scope.clone(), key.key.clone())).one(&**tx).await?;
+    let found = found.ok_or(Error::InProgress)?;
+    if found.fingerprint != key.fingerprint {
+        return Err(Error::KeyReused);
+    }
+    match found.response {
+        Some(response) => Ok(Begun::Replay(response)),
+        None if found.lease_until > now => Err(Error::InProgress),
+        None => {
+            extend(tx, key, now + LEASE).await?;
+            Ok(Begun::New)
+        }
+    }
+}
+
+/// Keeps the answer of a call, in the transaction of its effect.
+pub async fn finish<M: prost::Message>(tx: &Tx, key: &Key, answer: &M) -> Result<(), Error> {
+    keep(tx, key, answer.encode_to_vec()).await
+}
+
+/// As [`finish`], when the answer is encoded already.
+pub async fn keep(tx: &Tx, key: &Key, answer: Vec<u8>) -> Result<(), Error> {
+    Entity::update_many()
+        .col_expr(Column::Response, Expr::value(answer))
+        .filter(Column::Scope.eq(&key.scope))
+        .filter(Column::Key.eq(&key.key))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// Gives the key back after a call that took no effect, so that it may be tried again.
+pub async fn abandon(tx: &Tx, key: &Key) -> Result<(), Error> {
+    Entity::delete_many()
+        .filter(Column::Scope.eq(&key.scope))
+        .filter(Column::Key.eq(&key.key))
+        .filter(Column::Response.is_null())
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// Forgets answers past their time.
+pub async fn prune(tx: &Tx) -> Result<(), Error> {
+    Entity::delete_many().filter(Column::ExpiresAt.lt(tx.now())).exec(&**tx).await?;
+    Ok(())
+}
+
+async fn extend(tx: &Tx, key: &Key, until: DateTime<Utc>) -> Result<(), Error> {
+    Entity::update_many()
+        .col_expr(Column::LeaseUntil, Expr::value(until))
+        .filter(Column::Scope.eq(&key.scope))
+        .filter(Column::Key.eq(&key.key))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+mod entity {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "idempotency_keys")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub scope: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub key: String,
+        pub fingerprint: Vec<u8>,
+        pub response: Option<Vec<u8>>,
+        pub lease_until: DateTimeUtc,
+        pub expires_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+use entity::{ActiveModel, Column, Entity};

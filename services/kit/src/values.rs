@@ -1,0 +1,5 @@
+//! Values that every service speaks of: ids, money, time.
+
+pub mod id;
+pub mod money;
+pub mod time;

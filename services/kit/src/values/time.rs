@@ -1,0 +1,114 @@
+//! Times and windows of time between rows, rules and messages.
+
+use crate::rpc::error::Error;
+use chrono::{DateTime, Duration, SubsecRound, Utc};
+use chrono_tz::Tz;
+use prost_types::{Duration as PbDuration, Timestamp};
+use proto::quickserve::common::v1 as pb;
+use serde::{Deserialize, Serialize};
+
+/// The message for a moment.
+pub fn timestamp(at: DateTime<Utc>) -> Timestamp {
+    let nanos = i32::try_from(at.timestamp_subsec_nanos()).unwrap_or_default();
+    Timestamp { seconds: at.timestamp(), nanos }
+}
+
+/// Reads the moment in `field` of a request, in whole microseconds.
+pub fn moment(field: &str, timestamp: Option<&Timestamp>) -> Result<DateTime<Utc>, Error> {
+    let Timestamp { seconds, nanos } =
+        timestamp.ok_or_else(|| Error::invalid(field, "must be given"))?;
+    u32::try_from(*nanos)
+        .ok()
+        .and_then(|nanos| DateTime::from_timestamp(*seconds, nanos))
+        .map(|at| at.trunc_subsecs(6))
+        .ok_or_else(|| Error::invalid(field, "is out of range"))
+}
+
+/// The message for a span.
+pub fn duration(span: Duration) -> PbDuration {
+    PbDuration { seconds: span.num_seconds(), nanos: span.subsec_nanos() }
+}
+
+/// Reads a span; an absent one is zero.
+pub fn span(field: &str, duration: Option<&PbDuration>) -> Result<Duration, Error> {
+    let Some(PbDuration { seconds, nanos }) = duration else { return Ok(Duration::zero()) };
+    Duration::try_seconds(*seconds)
+        .and_then(|span| span.checked_add(&Duration::nanoseconds(i64::from(*nanos))))
+        .ok_or_else(|| Error::invalid(field, "is out of range"))
+}
+
+/// Reads the IANA time zone in `field` of a request.
+pub fn zone(field: &str, name: &str) -> Result<Tz, Error> {
+    name.parse()
+        .map_err(|_| Error::invalid(field, "must be an IANA time zone such as Europe/Paris"))
+}
+
+/// A span of time at a place whose wall clock matters. The end comes after the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// First instant.
+    pub start: DateTime<Utc>,
+    /// First instant after it.
+    pub end: DateTime<Utc>,
+    /// Zone of the place.
+    pub zone: Tz,
+}
+
+impl Window {
+    /// Reads the window in `field` of a request.
+    pub fn parse(field: &str, window: Option<&pb::TimeWindow>) -> Result<Self, Error> {
+        let pb::TimeWindow { start, end, time_zone } =
+            window.ok_or_else(|| Error::invalid(field, "must be given"))?;
+        let start = moment(&format!("{field}.start"), start.as_ref())?;
+        let end = moment(&format!("{field}.end"), end.as_ref())?;
+        if end <= start {
+            return Err(Error::invalid(format!("{field}.end"), "must be after the start"));
+        }
+        Ok(Self { start, end, zone: zone(&format!("{field}.time_zone"), time_zone)? })
+    }
+
+    /// How long it is.
+    pub fn length(&self) -> Duration {
+        self.end - self.start
+    }
+}
+
+impl From<Window> for pb::TimeWindow {
+    fn from(window: Window) -> Self {
+        Self {
+            start: Some(timestamp(window.start)),
+            end: Some(timestamp(window.end)),
+            time_zone: window.zone.name().to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_survives_the_way_there_and_back() {
+        let start = DateTime::from_timestamp(1_800_000_000, 123_456_000).unwrap();
+        let zone = chrono_tz::Europe::Paris;
+        let window = Window { start, end: start + Duration::hours(2), zone };
+        assert_eq!(Window::parse("window", Some(&window.into())).unwrap(), window);
+    }
+
+    #[test]
+    fn a_bad_window_names_its_field() {
+        let window = |start, end, zone: &str| pb::TimeWindow {
+            start: Some(Timestamp { seconds: start, nanos: 0 }),
+            end: Some(Timestamp { seconds: end, nanos: 0 }),
+            time_zone: zone.to_owned(),
+        };
+        for (bad, field) in [
+            (window(5, 5, "UTC"), "window.end"),
+            (window(i64::MAX, 5, "UTC"), "window.start"),
+            (window(1, 5, "Mars/Olympus"), "window.time_zone"),
+        ] {
+            let error = Window::parse("window", Some(&bad)).unwrap_err();
+            assert!(error.to_string().starts_with(field), "{error}");
+        }
+    }
+}
