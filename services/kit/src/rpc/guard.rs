@@ -1,6 +1,7 @@
 //! The guard round every service: who calls, whether they may, how long they wait, and what becomes of a panic.
 
 use super::headers::{DEFAULT_TIMEOUT, REQUEST_ID, RequestId, TimeLeft, parse_timeout};
+use super::listener::MAX_MESSAGE_BYTES;
 use crate::{
     identity::identify::Identity,
     program::metrics,
@@ -12,7 +13,8 @@ use crate::{
 };
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Request, Response};
-use proto::rpc::{self, IdempotencyKey, Rpc};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use proto::rpc::{self, IdempotencyKey, IdempotencyLevel, Rpc};
 use std::{
     convert::Infallible,
     future::Future,
@@ -55,6 +57,9 @@ impl Routes {
 
 /// Most requests a service works on at a time; more are shed at once.
 const IN_FLIGHT_MOST: usize = 1024;
+
+/// Bytes before a message on the wire: whether it is compressed, and its length.
+const GRPC_PREFIX_BYTES: usize = 5;
 
 /// Puts the guard round `routes`.
 pub fn guard(service: &str, routes: Routes, identity: Arc<Identity>) -> Stack {
@@ -119,27 +124,48 @@ impl Guard {
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Status> {
         let shared = self.shared.clone();
-        let _place = shared.places.try_acquire().map_err(|_| shared.shed())?;
+        let place = shared.places.clone().try_acquire_owned().map_err(|_| shared.shed())?;
         let caller = match request.extensions().get::<Caller>().cloned() {
             Some(caller) => caller,
             None => shared.identity.identify(&shared.service, request.headers()).await?,
         };
         authorize(rpc, &caller, request.headers())?;
-        let left = time_left(&request);
+        let deadline = Instant::now() + time_left(&request);
         let context = Context {
-            deadline: Some(Instant::now() + left),
+            deadline: Some(deadline),
             subject: caller.subject,
             request_id: request_id(&request),
             rpc: rpc.path,
             actor: caller.to_string().into(),
         };
         request.extensions_mut().insert(caller);
-        let work = context.scope(self.inner.oneshot(request));
-        let caught = AssertUnwindSafe(tokio::time::timeout(left, work)).catch_unwind().await;
-        match caught {
-            Ok(Ok(Ok(response))) => Ok(response),
-            Ok(Ok(Err(never))) => match never {},
-            Ok(Err(_)) => Err(Status::deadline_exceeded("the request took too long")),
+        let answered = if runs_to_its_end(rpc) {
+            let request = tokio::time::timeout_at(deadline, read_whole(request)).await;
+            let request = request.map_err(|_| too_late())??;
+            let handler = context.scope(self.inner.oneshot(request));
+            let task = tokio::spawn(
+                async move {
+                    let _place = place;
+                    AssertUnwindSafe(handler).catch_unwind().await
+                }
+                .in_current_span(),
+            );
+            match tokio::time::timeout_at(deadline, task).await {
+                Ok(Ok(answered)) => answered,
+                Ok(Err(cancelled)) => {
+                    tracing::warn!(%cancelled, rpc = rpc.path, "a handler was stopped before its end");
+                    return Err(Status::unavailable("the service is stopping"));
+                }
+                Err(_) => return Err(too_late()),
+            }
+        } else {
+            let handler = context.scope(self.inner.oneshot(request));
+            let answered = AssertUnwindSafe(handler).catch_unwind();
+            tokio::time::timeout_at(deadline, answered).await.map_err(|_| too_late())?
+        };
+        match answered {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(never)) => match never {},
             Err(_) => {
                 shared.metrics.panicked();
                 tracing::error!(rpc = rpc.path, "a handler panicked");
@@ -147,6 +173,32 @@ impl Guard {
             }
         }
     }
+}
+
+/// Whether the RPC changes something. Its handler then has a task of its own and runs to its end even when its caller
+/// hangs up or its deadline passes, so that a transaction in it is plain code: no await point can be its last.
+/// Streams end with their callers instead.
+fn runs_to_its_end(rpc: &Rpc) -> bool {
+    let reads = rpc.idempotency_level == IdempotencyLevel::NoSideEffects;
+    !reads && !rpc.client_streaming && !rpc.server_streaming
+}
+
+/// Takes in the message before the handler begins, so that a slow sender holds up nothing but its own call.
+async fn read_whole(request: Request<Body>) -> Result<Request<Body>, Status> {
+    let (head, body) = request.into_parts();
+    let limited = Limited::new(body, MAX_MESSAGE_BYTES + GRPC_PREFIX_BYTES);
+    let body = limited.collect().await.map_err(|error| match error.downcast::<Status>() {
+        Ok(status) => *status,
+        Err(error) if error.is::<LengthLimitError>() => {
+            Status::out_of_range(format!("the message is longer than {MAX_MESSAGE_BYTES} bytes"))
+        }
+        Err(_) => Status::cancelled("the message broke off"),
+    })?;
+    Ok(Request::from_parts(head, Body::new(body.map_err(|never| match never {}))))
+}
+
+fn too_late() -> Status {
+    Status::deadline_exceeded("the request took too long")
 }
 
 /// Refuses whoever the contract does not list. Also the edge asks before it calls.

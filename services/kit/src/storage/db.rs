@@ -20,6 +20,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::Notify;
+use tonic::Response;
 
 /// A service's database.
 #[derive(Clone)]
@@ -88,13 +89,23 @@ impl DbConfig {
     }
 }
 
-/// An open transaction. It is rolled back unless its work succeeds.
+/// An open transaction. It is rolled back unless it is committed.
 #[derive(Clone)]
 pub struct Tx {
     transaction: Arc<DatabaseTransaction>,
     clock: Clock,
     now: DateTime<Utc>,
+    key: Option<idempotency::Key>,
+    wakes: Arc<Wakes>,
     left: Arc<Mutex<Left>>,
+}
+
+/// How a call that came with an idempotency key begins.
+pub enum Begun<M> {
+    /// Its effect is still to come; [`Tx::commit_answer`] keeps the answer with it.
+    New(Tx),
+    /// It took effect before, with this answer.
+    Answered(M),
 }
 
 impl Tx {
@@ -106,6 +117,24 @@ impl Tx {
     /// The service's clock, for new ids.
     pub const fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Commits, and wakes the workers for which the transaction left something.
+    pub async fn commit(self) -> Result<(), Error> {
+        let transaction = Arc::into_inner(self.transaction)
+            .ok_or_else(|| Error::internal("a transaction is still in use"))?;
+        transaction.commit().await?;
+        self.wakes.wake(&self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(())
+    }
+
+    /// Commits a call's effect together with its answer, which the same call gets again when it is repeated.
+    pub async fn commit_answer<M: prost::Message>(self, answer: M) -> Result<Response<M>, Error> {
+        if let Some(key) = &self.key {
+            idempotency::finish(&self, key, &answer).await?;
+        }
+        self.commit().await?;
+        Ok(Response::new(answer))
     }
 
     /// Notes that the transaction records a fact.
@@ -135,7 +164,12 @@ impl Db {
         Ok(Self { connection, clock, wakes: Arc::default(), suspect })
     }
 
-    /// The connection for reads outside a transaction.
+    /// The connection outside a transaction: each statement commits by itself.
+    pub const fn connection(&self) -> &DatabaseConnection {
+        &self.connection
+    }
+
+    /// As [`Db::connection`].
     pub const fn read(&self) -> &DatabaseConnection {
         &self.connection
     }
@@ -145,10 +179,47 @@ impl Db {
         &self.clock
     }
 
+    /// Begins a transaction. On SQLite it takes the write lock at once, so that reading first and writing then cannot
+    /// fail for want of it.
+    ///
+    /// A future that is dropped while it begins or ends a transaction can leave it open, so call this only where no
+    /// caller can drop the work half way: in the handler of an RPC that changes something (the guard runs it to its
+    /// end), in a worker, or in a task of its own.
+    #[expect(clippy::disallowed_methods, reason = "the one door to a transaction")]
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let begun = Begin {
+            mark: Mark { suspect: self.suspect.clone(), armed: true },
+            begin: self.connection.begin_with_options(options),
+        };
+        let transaction = Arc::new(begun.await?);
+        let now = self.clock.now();
+        let (clock, wakes) = (self.clock.clone(), self.wakes.clone());
+        Ok(Tx { transaction, clock, now, key: None, wakes, left: Arc::default() })
+    }
+
+    /// As [`Db::begin`] for a call that takes effect once for its idempotency key: the same key and content get the
+    /// first answer again. A call without a key always takes effect.
+    pub async fn begin_call<M>(&self, key: Option<idempotency::Key>) -> Result<Begun<M>, Error>
+    where
+        M: prost::Message + Default,
+    {
+        let tx = self.begin().await?;
+        let Some(key) = key else { return Ok(Begun::New(tx)) };
+        match idempotency::begin(&tx, &key).await? {
+            idempotency::Begun::New => Ok(Begun::New(Tx { key: Some(key), ..tx })),
+            idempotency::Begun::Replay(bytes) => {
+                Ok(Begun::Answered(M::decode(bytes.as_slice()).map_err(Error::internal)?))
+            }
+        }
+    }
+
     /// Runs `work` in one transaction and commits it when it succeeds.
     ///
-    /// The transaction has a task of its own: a caller that hangs up neither leaves it open nor half done. On SQLite
-    /// it takes the write lock at once, so that reading first and writing then cannot fail for want of it.
+    /// The transaction has a task of its own: a caller that hangs up neither leaves it open nor half done.
     pub async fn write<T, E, F, Fut>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -159,7 +230,16 @@ impl Db {
         let db = self.clone();
         let context = crate::rpc::context::Context::current();
         let span = tracing::Span::current();
-        let task = async move { context.scope(db.run(work)).await };
+        let task = async move {
+            context
+                .scope(async move {
+                    let tx = db.begin().await?;
+                    let value = work(tx.clone()).await?;
+                    tx.commit().await?;
+                    Ok(value)
+                })
+                .await
+        };
         let joined = tokio::spawn(tracing::Instrument::instrument(task, span)).await;
         joined.unwrap_or_else(|panic| Err(Error::internal(panic).into()))
     }
@@ -195,45 +275,6 @@ impl Db {
     /// Closes the pool.
     pub async fn close(self) -> Result<(), DbErr> {
         self.connection.close().await
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the one door to a transaction")]
-    async fn run<T, E, F, Fut>(self, work: F) -> Result<T, E>
-    where
-        E: From<Error>,
-        F: FnOnce(Tx) -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-    {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let begun = Begin {
-            mark: Mark { suspect: self.suspect.clone(), armed: true },
-            begin: self.connection.begin_with_options(options),
-        };
-        let transaction = Arc::new(begun.await.map_err(Error::from)?);
-        let left = Arc::<Mutex<Left>>::default();
-        let now = self.clock.now();
-        let tx =
-            Tx { transaction: transaction.clone(), clock: self.clock, now, left: left.clone() };
-        let result = work(tx).await;
-        let Some(transaction) = Arc::into_inner(transaction) else {
-            return Err(Error::internal("a transaction outlived its work").into());
-        };
-        match result {
-            Ok(value) => {
-                transaction.commit().await.map_err(Error::from)?;
-                self.wakes.wake(&left.lock().unwrap_or_else(PoisonError::into_inner));
-                Ok(value)
-            }
-            Err(error) => {
-                if let Err(failed) = transaction.rollback().await {
-                    tracing::warn!(error = %failed, "rollback failed");
-                }
-                Err(error)
-            }
-        }
     }
 }
 
@@ -349,7 +390,7 @@ mod tests {
         let config = host.database_config();
         let db = Db::connect(&config, world.clock.clone()).await.unwrap();
         for polls in 0..300 {
-            let mut run = Box::pin(db.clone().run(|_| async { Ok::<_, Error>(()) }));
+            let mut run = Box::pin(async { db.begin().await?.commit().await });
             for _ in 0..polls % 6 {
                 if futures::poll!(&mut run).is_ready() {
                     break;
