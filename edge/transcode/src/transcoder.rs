@@ -81,9 +81,9 @@ impl Transcoder {
     /// When a rule cannot be served as written, or two rules are the same route.
     pub fn compile(descriptor_set: &[u8], options: Options) -> Result<Self, CompileError> {
         // Error details of the standard types are printed whether or not the contracts import them.
-        let mut set = descriptor_set.to_vec();
-        set.extend_from_slice(tonic_types::pb::FILE_DESCRIPTOR_SET);
-        let schema = Schema::from_descriptor_set(&set).map_err(CompileError::Schema)?;
+        let details = tonic_types::pb::FILE_DESCRIPTOR_SET;
+        let schema =
+            Schema::with_fallback(descriptor_set, details).map_err(CompileError::Schema)?;
         let forwarding =
             Forwarding::new(&options.forward_request_headers, &options.forward_response_metadata)
                 .map_err(CompileError::Header)?;

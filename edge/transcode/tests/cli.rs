@@ -76,6 +76,39 @@ fn check_accepts_or_says_why_not() {
     assert!(!accepted && why.contains("none.pb"), "{why}");
 }
 
+/// The set's own `google.rpc` types, as nearly every contract of Google's and Envoy's has them.
+#[test]
+fn contracts_may_import_the_error_types() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(
+        "google/rpc/status.proto",
+        "syntax = \"proto3\";\npackage google.rpc;\nimport \"google/protobuf/any.proto\";\n\
+         message Status { int32 code = 1; string message = 2; repeated google.protobuf.Any details = 3; }\n",
+    );
+    write(
+        "google/rpc/error_details.proto",
+        "syntax = \"proto3\";\npackage google.rpc;\nmessage ErrorInfo { string reason = 1; string domain = 2; }\n",
+    );
+    write(
+        "t.proto",
+        "syntax = \"proto3\";\npackage t;\nimport \"google/api/annotations.proto\";\n\
+         import \"google/rpc/status.proto\";\nimport \"google/rpc/error_details.proto\";\n\
+         message M { google.rpc.Status status = 1; google.rpc.ErrorInfo info = 2; }\n\
+         service S { rpc Get(M) returns (M) { option (google.api.http) = { get: \"/a\" }; } }\n",
+    );
+    let google = format!("{}/../../proto", env!("CARGO_MANIFEST_DIR"));
+    let mut compiler = protox::Compiler::new([folder.path(), Path::new(&google)]).unwrap();
+    compiler.include_imports(true).open_file("t.proto").unwrap();
+    let path = folder.path().join("descriptors.pb");
+    std::fs::write(&path, compiler.encode_file_descriptor_set()).unwrap();
+    assert_eq!(check(&path, &[]), (true, "1 routes\n".to_owned()));
+}
+
 /// The program, until it is dropped.
 struct Running {
     child: Child,

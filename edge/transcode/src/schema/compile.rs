@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use prost::Message as _;
 
+use super::declared::{Declarations, Type};
 use super::descriptor::{EnumType, FieldType, File, FileSet, MessageType};
 use super::features::{self, Features};
 use super::names::Names;
@@ -20,27 +21,34 @@ const MAP_ENTRY: u32 = 7;
 /// `FieldOptions.packed`.
 const PACKED: u32 = 2;
 
-pub(super) fn compile(bytes: &[u8]) -> Result<Schema, SchemaError> {
-    let set = FileSet::decode(bytes).map_err(|e| SchemaError::Malformed(e.to_string()))?;
-    let mut seen = HashSet::new();
-    let files: Vec<&File> = set.files.iter().filter(|f| seen.insert(f.name.as_str())).collect();
+/// Compiles the files of `own`; what `fallback` declares counts only where `own` does not declare it.
+pub(super) fn compile(own: &[u8], fallback: &[u8]) -> Result<Schema, SchemaError> {
+    let (own, fallback) = (decode(own)?, decode(fallback)?);
     let mut compiler = Compiler::default();
-    for file in &files {
+    for file in &own.files {
         compiler.declare(file)?;
     }
-    let declared = std::mem::take(&mut compiler.declared);
-    for message in &declared {
+    compiler.declarations.end_of_own();
+    for file in &fallback.files {
+        compiler.declare(file)?;
+    }
+    let messages = std::mem::take(&mut compiler.to_fill);
+    for message in &messages {
         compiler.fields(message)?;
     }
-    for file in &files {
+    for file in &own.files {
         compiler.extensions(file)?;
         compiler.services(file)?;
     }
     compiler.finish()
 }
 
+fn decode(set: &[u8]) -> Result<FileSet, SchemaError> {
+    FileSet::decode(set).map_err(|error| SchemaError::Malformed(error.to_string()))
+}
+
 /// A message whose name has its index, and whose fields are still to be compiled.
-struct Declared<'a> {
+struct Unfilled<'a> {
     index: usize,
     descriptor: &'a MessageType,
     features: Features,
@@ -50,7 +58,8 @@ struct Declared<'a> {
 
 #[derive(Default)]
 pub(super) struct Compiler<'a> {
-    declared: Vec<Declared<'a>>,
+    pub declarations: Declarations<'a>,
+    to_fill: Vec<Unfilled<'a>>,
     messages: Vec<Message>,
     message_names: HashMap<Box<str>, MessageIndex>,
     enums: Vec<Enum>,
@@ -89,9 +98,18 @@ impl<'a> Compiler<'a> {
     fn declare(&mut self, file: &'a File) -> Result<(), SchemaError> {
         let scope = Scope::of_file(file);
         for (at, descriptor) in file.messages.iter().enumerate() {
-            self.declare_message(&scope, scope.path(4, at), descriptor)?;
+            let name = scope.name(&descriptor.name);
+            if self.declarations.add_type(name, Type::Message(descriptor), &file.name)? {
+                self.declare_message(&scope, scope.path(4, at), descriptor)?;
+            }
         }
-        file.enums.iter().try_for_each(|descriptor| self.declare_enum(&scope, descriptor))
+        for descriptor in &file.enums {
+            let name = scope.name(&descriptor.name);
+            if self.declarations.add_type(name, Type::Enum(descriptor), &file.name)? {
+                self.declare_enum(&scope, descriptor)?;
+            }
+        }
+        Ok(())
     }
 
     fn declare_message(
@@ -114,7 +132,7 @@ impl<'a> Compiler<'a> {
         self.messages.push(message);
         let source = scope.source.clone();
         let inner = Scope { prefix: name, features, source: source.clone(), path: path.clone() };
-        self.declared.push(Declared { index, descriptor, features, source, path });
+        self.to_fill.push(Unfilled { index, descriptor, features, source, path });
         for (at, nested) in descriptor.messages.iter().enumerate() {
             self.declare_message(&inner, inner.path(3, at), nested)?;
         }
@@ -159,7 +177,7 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    fn fields(&mut self, declared: &Declared<'a>) -> Result<(), SchemaError> {
+    fn fields(&mut self, declared: &Unfilled<'a>) -> Result<(), SchemaError> {
         let descriptor = declared.descriptor;
         // `optional` in proto3 is a oneof of its own, declared after the real ones.
         let synthetic: HashSet<i32> = descriptor
@@ -296,12 +314,7 @@ impl<'a> Compiler<'a> {
         let mut open = vec![(scope.prefix, scope.features, &file.extensions, &file.messages)];
         while let Some((prefix, features, extensions, messages)) = open.pop() {
             for descriptor in extensions {
-                let field = self.field(&prefix, descriptor, features, true, "".into())?;
-                let extendee = descriptor.extendee.trim_start_matches('.');
-                let Some(&index) = self.message_names.get(extendee) else { continue };
-                if let Some(message) = self.messages.get_mut(index.0 as usize) {
-                    message.fields.push(field);
-                }
+                self.extension(&prefix, descriptor, features)?;
             }
             for message in messages {
                 let features = features.with(&message.options, features::IN_MESSAGE);
@@ -309,6 +322,28 @@ impl<'a> Compiler<'a> {
                 let prefix = prefix.trim_start_matches('.').to_owned();
                 open.push((prefix, features, &message.extensions, &message.messages));
             }
+        }
+        Ok(())
+    }
+
+    fn extension(
+        &mut self,
+        scope: &str,
+        descriptor: &FieldType,
+        features: Features,
+    ) -> Result<(), SchemaError> {
+        let extendee = descriptor.extendee.trim_start_matches('.');
+        let Some(&index) = self.message_names.get(extendee) else { return Ok(()) };
+        // Options are kept as they were written; nothing depends on the types of their extensions.
+        let of_options = extendee.starts_with("google.protobuf.") && extendee.ends_with("Options");
+        let field = match self.field(scope, descriptor, features, true, "".into()) {
+            Err(SchemaError::MissingType { .. }) if of_options => return Ok(()),
+            field => field?,
+        };
+        let Some(message) = self.messages.get_mut(index.0 as usize) else { return Ok(()) };
+        let taken = message.fields.iter().find(|other| other.number == field.number);
+        if !taken.is_some_and(|other| of_options || other.name == field.name) {
+            message.fields.push(field);
         }
         Ok(())
     }

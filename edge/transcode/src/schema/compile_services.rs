@@ -17,6 +17,9 @@ impl<'a> Compiler<'a> {
         let scope = Scope::of_file(file);
         for (at, descriptor) in file.services.iter().enumerate() {
             let full_name = scope.name(&descriptor.name);
+            if !self.declarations.add_service(full_name.clone(), descriptor, &file.name)? {
+                continue;
+            }
             let path = scope.path(6, at);
             let location = scope.source.at(&path);
             let methods = self.methods(&full_name, descriptor, &scope.source, &path)?;

@@ -2,6 +2,7 @@
 
 mod compile;
 mod compile_services;
+mod declared;
 mod descriptor;
 mod features;
 mod index;
@@ -37,13 +38,24 @@ pub struct Schema {
 impl Schema {
     /// Compiles a serialised `google.protobuf.FileDescriptorSet`.
     ///
-    /// Sets may be concatenated: a file that occurs twice (by name) is read once. All imports must
-    /// be in the set, in any order.
+    /// Sets may be concatenated. A type is known by its full name, whatever the name of its file:
+    /// one that is declared twice counts once, as it was declared first, and is refused only where
+    /// the two declarations contradict each other. All types must be in the set, in any order.
     ///
     /// # Errors
     /// When the bytes are no descriptor set, or name a type that is not in it.
     pub fn from_descriptor_set(bytes: &[u8]) -> Result<Self, SchemaError> {
-        compile::compile(bytes)
+        compile::compile(bytes, &[])
+    }
+
+    /// Like [`from_descriptor_set`](Self::from_descriptor_set), with the types of a second set to
+    /// fill gaps: whatever the first set declares wins over a type of the same name in `fallback`.
+    /// Services and extensions of `fallback` do not count.
+    ///
+    /// # Errors
+    /// As [`from_descriptor_set`](Self::from_descriptor_set).
+    pub fn with_fallback(bytes: &[u8], fallback: &[u8]) -> Result<Self, SchemaError> {
+        compile::compile(bytes, fallback)
     }
 
     /// The message at `index`.
@@ -150,7 +162,18 @@ pub enum SchemaError {
         /// What names it.
         user: String,
     },
-    /// Something is declared twice, is too large, or contradicts itself.
+    /// Two files of the set declare one name, and contradict each other.
+    Contradiction {
+        /// The full name.
+        name: String,
+        /// The file that declares it first.
+        first: String,
+        /// The file that declares it again.
+        second: String,
+        /// Where they differ.
+        difference: String,
+    },
+    /// Something is too large, or contradicts itself.
     Invalid {
         /// What it is about.
         name: String,
@@ -166,6 +189,10 @@ impl std::fmt::Display for SchemaError {
             Self::MissingType { name, user } => {
                 write!(f, "{user} uses {name}, which the descriptor set does not contain")
             }
+            Self::Contradiction { name, first, second, difference } => write!(
+                f,
+                "{name} is declared twice, in {first} and in {second}, and they differ: {difference}"
+            ),
             Self::Invalid { name, problem } => write!(f, "{name} {problem}"),
         }
     }

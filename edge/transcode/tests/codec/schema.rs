@@ -122,12 +122,125 @@ fn faulty_descriptors_are_refused_with_the_name() {
         refused(vec![file(vec![], vec![method])]),
         "p.S.Call uses p.Gone, which the descriptor set does not contain"
     );
-    let other = FileDescriptorProto { name: Some("b.proto".into()), ..file(vec![], vec![]) };
-    assert_eq!(refused(vec![file(vec![], vec![]), other]), "p.M is declared twice");
-    // The same file twice is one.
-    assert!(
-        Schema::from_descriptor_set(&set(vec![file(vec![], vec![]), file(vec![], vec![])])).is_ok()
+}
+
+fn message(name: &str, fields: &[(&str, i32)]) -> DescriptorProto {
+    const STRING: i32 = 9;
+    let field = |&(name, number): &(&str, i32)| FieldDescriptorProto {
+        name: Some(name.into()),
+        number: Some(number),
+        r#type: Some(STRING),
+        ..Default::default()
+    };
+    let field = fields.iter().map(field).collect();
+    DescriptorProto { name: Some(name.into()), field, ..Default::default() }
+}
+
+fn file(name: &str, package: &str, messages: Vec<DescriptorProto>) -> FileDescriptorProto {
+    FileDescriptorProto {
+        name: Some(name.into()),
+        package: Some(package.into()),
+        message_type: messages,
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_type_is_known_by_its_name_and_not_by_its_file() {
+    let compile = |files| Schema::from_descriptor_set(&set(files));
+    let fields = |schema: &Schema, name: &str| {
+        schema.message(schema.find_message(name).unwrap()).fields().len()
+    };
+    let (old, new) = (message("M", &[("a", 1)]), message("M", &[("a", 1), ("b", 2)]));
+    // Copies under two names, and a later version: the first counts.
+    for second in [old.clone(), new] {
+        let schema = compile(vec![
+            file("status.proto", "p", vec![old.clone()]),
+            file("google/rpc/status.proto", "p", vec![second, message("N", &[])]),
+        ]);
+        let schema = schema.unwrap();
+        assert_eq!((fields(&schema, "p.M"), schema.messages().len()), (1, 2));
+    }
+    // Two files of one name are not one file: what only the second has is there too.
+    let schema = compile(vec![
+        file("common.proto", "p", vec![old.clone()]),
+        file("common.proto", "q", vec![old.clone()]),
+    ]);
+    assert!(schema.unwrap().find_message("q.M").is_some());
+    let refused = compile(vec![
+        file("a.proto", "p", vec![old]),
+        file("b.proto", "p", vec![message("M", &[("z", 1)])]),
+    ]);
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "p.M is declared twice, in a.proto and in b.proto, and they differ: field 1 of M"
     );
+}
+
+#[test]
+fn a_service_is_known_by_its_name_too() {
+    let service = |file_name: &str, input: &str| {
+        let method = MethodDescriptorProto {
+            name: Some("Call".into()),
+            input_type: Some(input.into()),
+            output_type: Some(".p.M".into()),
+            ..Default::default()
+        };
+        let service = ServiceDescriptorProto {
+            name: Some("S".into()),
+            method: vec![method],
+            ..Default::default()
+        };
+        let messages = vec![message("M", &[]), message("N", &[])];
+        FileDescriptorProto { service: vec![service], ..file(file_name, "p", messages) }
+    };
+    let compile =
+        |second| Schema::from_descriptor_set(&set(vec![service("a.proto", ".p.M"), second]));
+    assert_eq!(compile(service("b.proto", ".p.M")).unwrap().services().len(), 1);
+    assert_eq!(
+        compile(service("b.proto", ".p.N")).unwrap_err().to_string(),
+        "p.S is declared twice, in a.proto and in b.proto, and they differ: rpc Call"
+    );
+}
+
+#[test]
+fn a_fallback_fills_gaps_and_replaces_nothing() {
+    let own = set(vec![file("b.proto", "p", vec![message("M", &[("mine", 7)])])]);
+    let fallback = set(vec![file(
+        "a.proto",
+        "p",
+        vec![message("M", &[("theirs", 7)]), message("Gap", &[("a", 1)])],
+    )]);
+    let schema = Schema::with_fallback(&own, &fallback).unwrap();
+    let first_field = |name: &str| {
+        let message = schema.message(schema.find_message(name).unwrap());
+        message.fields()[0].name().to_owned()
+    };
+    assert_eq!((first_field("p.M"), first_field("p.Gap")), ("mine".to_owned(), "a".to_owned()));
+}
+
+#[test]
+fn options_may_be_of_types_that_are_missing() {
+    const MESSAGE: i32 = 11;
+    let extension = |name: &str, extendee: &str| FieldDescriptorProto {
+        name: Some(name.into()),
+        extendee: Some(extendee.into()),
+        number: Some(50_000),
+        r#type: Some(MESSAGE),
+        type_name: Some(".gogoproto.Missing".into()),
+        ..Default::default()
+    };
+    let with = |extension| {
+        let messages = vec![message("FieldOptions", &[]), message("Other", &[])];
+        let file = file("d.proto", "google.protobuf", messages);
+        Schema::from_descriptor_set(&set(vec![FileDescriptorProto {
+            extension: vec![extension],
+            ..file
+        }]))
+    };
+    assert!(with(extension("x", ".google.protobuf.FieldOptions")).is_ok());
+    assert!(with(extension("x", ".google.protobuf.Nowhere")).is_ok());
+    assert!(with(extension("x", ".google.protobuf.Other")).is_err());
 }
 
 #[test]
