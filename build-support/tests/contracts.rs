@@ -207,7 +207,7 @@ fn routes() {
         (put, "put: \"/v1/things/{thing.tags}\"", PUT, "`tags` is repeated"),
         (put, "put: \"/v1/things/{thing.words}\"", PUT, "`words` is repeated"),
         (put, "put: \"/v1/things/{thing.id.x}\"", PUT, "`id` is not a message"),
-        (put, "put: \"/v1/things/{thing.id\"", PUT, "unclosed"),
+        (put, "put: \"/v1/things/{thing.id\"", PUT, "is missing"),
         (
             put,
             "put: \"/v1/x\" additional_bindings {put: \"/v1/y\"}",

@@ -62,8 +62,16 @@ fn a_floor_uses_only_what_is_below_it() {
     assert!(DOMAINS.iter().all(|domain| !names(&edge, domain)), "the edge knows a domain");
     let transcode = dependencies("edge/transcode");
     for ours in ["kit", "proto", "edge", "build-support", "migrations"] {
-        assert!(!names(&transcode, ours), "transcode uses {ours}: it is to be published alone");
+        assert!(
+            !names(&transcode, ours),
+            "transcode uses {ours}: it is to be published alone, with route-template"
+        );
     }
+    let build_support = dependencies("build-support");
+    for ours in ["kit", "proto", "edge", "transcode", "migrations"] {
+        assert!(!names(&build_support, ours), "build-support uses {ours}: it is below all of them");
+    }
+    assert_eq!(dependencies("route-template"), "", "route-template is the ground: it uses nothing");
     let kit = dependencies("services/kit");
     assert!(DOMAINS.iter().all(|domain| !names(&kit, domain)), "kit knows a domain");
 }

@@ -5,7 +5,6 @@ mod comments;
 mod messages;
 mod repeats;
 mod routes;
-mod template;
 
 use crate::{contracts::Contracts, problem::Problem, rpc::Rpc};
 

@@ -1,17 +1,26 @@
 //! HTTP routes: each is well formed, binds to its messages and is reached by one RPC only.
 
-use super::{fault, template::Template};
+use super::fault;
 use crate::{
     contracts::Contracts,
     problem::Problem,
     rpc::{Route, Rpc},
 };
 use prost_reflect::{Kind, MessageDescriptor};
+use route_template::{Segment, Template};
 use std::collections::HashMap;
+
+/// The requests that a route matches.
+#[derive(PartialEq, Eq, Hash)]
+struct Matched {
+    method: String,
+    segments: Vec<Segment>,
+    verb: Option<String>,
+}
 
 pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut taken: HashMap<(String, String), String> = HashMap::new();
+    let mut taken: HashMap<Matched, String> = HashMap::new();
     for rpc in rpcs {
         for route in &rpc.routes {
             let mut report = |message: String| problems.push(fault(contracts, rpc, message));
@@ -23,8 +32,12 @@ pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
                 }
             };
             bind(rpc, route, &template, &mut report);
-            let key = (route.verb.clone(), template.shape);
-            if let Some(other) = taken.insert(key, rpc.path()) {
+            let matched = Matched {
+                method: route.verb.clone(),
+                segments: template.segments,
+                verb: template.verb,
+            };
+            if let Some(other) = taken.insert(matched, rpc.path()) {
                 let (verb, path) = (&route.verb, &route.template);
                 report(format!("has the route `{verb} {path}`, which {other} has already"));
             }
@@ -40,13 +53,14 @@ fn parse(route: &Route) -> Result<Template, String> {
     if route.nested {
         return Err("has additional_bindings inside additional_bindings".into());
     }
-    let words = |error| format!("has the path `{}`, which {error}", route.template);
+    let words =
+        |error| format!("has the path `{}`, which cannot be served: {error}", route.template);
     Template::parse(&route.template).map_err(words)
 }
 
 fn bind(rpc: &Rpc, route: &Route, template: &Template, report: &mut impl FnMut(String)) {
     let (input, output) = (rpc.method.input(), rpc.method.output());
-    for variable in &template.variables {
+    for variable in template.variables.iter().map(|variable| variable.field.as_str()) {
         if let Err(reason) = scalar(&input, variable) {
             report(format!("has the path variable `{variable}`, but {reason}"));
         }
@@ -58,7 +72,7 @@ fn bind(rpc: &Rpc, route: &Route, template: &Template, report: &mut impl FnMut(S
     if !["", "*"].contains(&body) && input.get_field_by_name(body).is_none() {
         report(format!("has the `body` `{body}`, which {} has not", input.name()));
     }
-    if template.variables.iter().any(|variable| variable == body) {
+    if template.variables.iter().any(|variable| variable.field == body) {
         report(format!("takes `{body}` from the path and from the body"));
     }
     let response = route.response_body.as_str();

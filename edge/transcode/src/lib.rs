@@ -65,7 +65,6 @@ mod mask;
 mod metadata;
 mod number;
 mod options;
-mod percent;
 mod query;
 mod reflection;
 mod router;
@@ -74,7 +73,6 @@ pub mod schema;
 mod scratch;
 pub mod serve;
 pub mod source;
-mod template;
 mod time;
 mod transcoder;
 mod wire;
@@ -93,12 +91,12 @@ pub use json::{
 };
 pub use limits::{JsonOptions, Limits};
 pub use options::{ErrorFormat, Options, SuccessStatus, TrailingSlash};
+pub use route_template::{Template, TemplateError};
 pub use rule::CompileError;
 pub use schema::{
     Cardinality, Enum, EnumIndex, EnumValue, Field, GOOGLE_API_HTTP, HttpRule, Idempotency, Kind,
     Location, Message, MessageIndex, Method, PathError, Schema, SchemaError, Service, WellKnown,
 };
-pub use template::{Template, TemplateError};
 pub use transcoder::{Route, RouteError, Transcoder};
 
 #[cfg(doctest)]

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use route_template::percent;
+
 use crate::bindings::Bindings;
 use crate::failure::Failure;
 use crate::options::Options;
-use crate::percent;
 use crate::rule::{Binding, RequestBody, is_text};
 use crate::schema::{Cardinality, Field, MessageIndex, Schema, WellKnown};
 

@@ -1,16 +1,15 @@
 //! The route trie: path → leaf, in time linear in the path times the live states.
 //!
 //! A literal is preferred to `*`, and `*` to `**`, from the first segment to the last. All states
-//! that still match are carried along in that order instead of backing out of dead ends. Only
-//! literals follow `**`, so each node is live at most once a step.
+//! that still match are carried along in that order instead of backing out of dead ends. A template
+//! has one `**` at most, so each node is live at most once a step.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use http::Method;
-
-use crate::percent::{self, Keep, Malformed};
-use crate::template::{Segment, Template};
+use route_template::percent::{self, Keep, Malformed};
+use route_template::{Segment, Template};
 
 /// The HTTP method of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -265,6 +264,8 @@ mod tests {
             ("GET", "/p/{a}/deep/leaf"),
             ("GET", "/q/**/end"),
             ("GET", "/q/**"),
+            ("GET", "/f/{parent=d/**}/{kind}"),
+            ("GET", "/f/{name=d/**}/documents"),
         ]);
         for (path, want) in [
             ("/p", "/p/{x=**}"),
@@ -282,10 +283,13 @@ mod tests {
             ("/q/end/end", "/q/**/end"),
             ("/q/a/b/end", "/q/**/end"),
             ("/q/end/a", "/q/**"),
+            ("/f/d/a/b/c", "/f/{parent=d/**}/{kind}"),
+            ("/f/d/c", "/f/{parent=d/**}/{kind}"),
+            ("/f/d/a/documents", "/f/{name=d/**}/documents"),
         ] {
             assert_eq!(get(&r, path).as_deref(), Some(want), "{path}");
         }
-        for path in ["/", "/q2", "/P/static", "", "*"] {
+        for path in ["/", "/q2", "/P/static", "/f/d", "/f/d/a/", "", "*"] {
             assert_eq!(get(&r, path), None, "{path}");
         }
     }
@@ -367,7 +371,8 @@ mod tests {
         assert!(get(&r, &path).is_some());
     }
 
-    /// How a template matches a path, segment by segment; the smallest is the best.
+    /// How a template matches a path, segment by segment; the smallest is the best. Leaving `**`
+    /// for a literal is better than leaving it for `*`, and that better than staying in it.
     fn rank(template: &Template, path: &[&str]) -> Option<Vec<u8>> {
         let fits = |segment: &Segment, text: &str| match segment {
             Segment::Literal(literal) => literal == text.as_bytes(),
@@ -386,16 +391,17 @@ mod tests {
         let (head, end) = path.split_at(before.len());
         let matches = before.iter().zip(head).all(|(s, p)| fits(s, p))
             && tail.iter().zip(&end[covered..]).all(|(s, p)| fits(s, p));
-        let tail = tail.iter().enumerate().map(|(at, _)| if at == 0 { 2 } else { 0 });
+        let leave = |(at, s)| if at == 0 { 2 + plain(s) } else { plain(s) };
+        let tail = tail.iter().enumerate().map(leave);
         let nothing = u8::from(covered == 0 && tail.len() == 0);
-        let ranks = before.iter().map(plain).chain(std::iter::repeat_n(3, covered)).chain(tail);
+        let ranks = before.iter().map(plain).chain(std::iter::repeat_n(4, covered)).chain(tail);
         matches.then(|| ranks.chain([nothing]).collect())
     }
 
     proptest::proptest! {
         #[test]
         fn the_trie_finds_what_a_search_of_all_templates_finds(
-            templates in proptest::collection::vec("(/(a|b|\\*)){0,4}(/\\*\\*(/(a|b)){0,2})?", 1..12),
+            templates in proptest::collection::vec("(/(a|b|\\*)){0,4}(/\\*\\*(/(a|b|\\*)){0,2})?", 1..12),
             path in "(/(a|b|c|)){0,7}",
         ) {
             let templates: Vec<Template> =

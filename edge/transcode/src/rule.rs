@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr as _;
 
 use http::{Method as HttpMethod, StatusCode, Uri};
+use route_template::Template;
 
 use crate::options::Options;
 use crate::router::Kind as RouteKind;
@@ -11,7 +12,6 @@ use crate::schema::{
     Cardinality, Field, HttpRule, Kind, Location, MessageIndex, Method, Schema, SchemaError,
     WellKnown,
 };
-use crate::template::Template;
 
 const HTTP_BODY: &str = "google.api.HttpBody";
 const FIELD_MASK: &str = "google.protobuf.FieldMask";

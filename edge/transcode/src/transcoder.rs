@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::header::ALLOW;
 use http::{Method as HttpMethod, Request, Response, StatusCode};
+use route_template::percent::{self, Keep};
 use tokio::sync::Semaphore;
 
 use crate::body::Body;
@@ -15,7 +16,6 @@ use crate::held::Room;
 use crate::limits::{JsonOptions, Limits};
 use crate::metadata::Forwarding;
 use crate::options::{Options, TrailingSlash};
-use crate::percent::{self, Keep};
 use crate::router::{Match, Pick, Router};
 use crate::rule::{self, Binding, CompileError};
 use crate::schema::{Method, Schema};

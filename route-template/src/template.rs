@@ -1,4 +1,4 @@
-//! Path templates of `google/api/http.proto`: the grammar, and what it leaves open, decided.
+//! The grammar of `google/api/http.proto`, and what it leaves open, decided.
 //!
 //! ```text
 //! Template  = "/" [ Segments ] [ ":" Verb ]      a bare "/" is the empty template
@@ -6,14 +6,15 @@
 //! Segment   = "*" | "**" | Literal | "{" FieldPath [ "=" Segments ] "}"
 //! Literal   = RFC 3986 pchar without ":" and "*"
 //! ```
-//! After `**` only literals may follow, so that every template matches a path in one way.
+//! `**` may stand anywhere, but once: the segments before and behind it are then of a fixed number, so that every
+//! template matches a path in one way.
 
 use std::fmt;
 
 use crate::percent::{self, Keep};
 
 /// One segment of a template as it is matched against one segment of a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Segment {
     /// These bytes, percent-decoded.
     Literal(Vec<u8>),
@@ -68,7 +69,7 @@ impl Template {
     /// Parses a template.
     ///
     /// # Errors
-    /// When the text breaks the grammar, binds a field twice, or has a wildcard after `**`.
+    /// When the text breaks the grammar, binds a field twice, or has two `**`.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut parser = Parser { text: text.as_bytes(), at: 0, out: Self::empty() };
         parser.template()?;
@@ -92,12 +93,8 @@ impl Template {
 
     fn check(&self, offset: usize) -> Result<(), TemplateError> {
         let fail = |reason| Err(TemplateError { reason, offset });
-        let mut after_rest = false;
-        for segment in &self.segments {
-            if after_rest && !matches!(segment, Segment::Literal(_)) {
-                return fail("a wildcard after `**`");
-            }
-            after_rest |= *segment == Segment::Rest;
+        if self.segments.iter().filter(|segment| **segment == Segment::Rest).count() > 1 {
+            return fail("a second `**`");
         }
         for (index, variable) in self.variables.iter().enumerate() {
             let twice = self.variables.iter().skip(index + 1).any(|v| v.field == variable.field);
@@ -282,6 +279,16 @@ mod tests {
     }
 
     #[test]
+    fn a_fixed_number_of_segments_may_follow_the_rest() {
+        let t = Template::parse("/v1/{name=projects/**}/{kind}/tail").unwrap();
+        let spans = |path: &'static [&'static str]| -> Vec<String> {
+            t.variables.iter().map(|v| t.span(v, path).join("/")).collect()
+        };
+        assert_eq!(spans(&["v1", "projects", "a", "b", "c", "tail"]), ["projects/a/b", "c"]);
+        assert_eq!(spans(&["v1", "projects", "c", "tail"]), ["projects", "c"]);
+    }
+
+    #[test]
     fn a_plain_variable_is_one_segment() {
         let t = Template::parse("/{a.b_c}/{d=*}/{e=**}").unwrap();
         assert_eq!(t.segments, [Segment::One, Segment::One, Segment::Rest]);
@@ -328,8 +335,8 @@ mod tests {
             ("/***", "wildcard"),
             ("/a*", "wildcard"),
             ("/*a", "wildcard"),
-            ("/**/*", "after `**`"),
-            ("/{a=**}/{b}", "after `**`"),
+            ("/**/**", "second `**`"),
+            ("/{a=**}/x/{b=y/**}", "second `**`"),
             ("/{a}/{a}", "twice"),
             ("/a?b", "query"),
             ("/a#b", "fragment"),
