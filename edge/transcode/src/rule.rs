@@ -197,8 +197,7 @@ fn target(
     what: &str,
 ) -> Result<(Target, bool), String> {
     let holder = schema.message(message);
-    let field = holder.fields().iter().find(|f| f.name() == name && !f.is_extension());
-    let Some(field) = field else {
+    let Some(field) = holder.field_by_proto_name(name) else {
         return Err(format!("{what} \"{name}\" is no field of {}", holder.full_name()));
     };
     let single = field.kind().message().filter(|_| field.cardinality() == Cardinality::Singular);
@@ -258,7 +257,7 @@ fn only_field_mask(schema: &Schema, input: MessageIndex) -> Option<Vec<u32>> {
 }
 
 fn version_in(schema: &Schema, message: MessageIndex, name: &str) -> Option<u32> {
-    let field = schema.message(message).fields().iter().find(|f| f.name() == name)?;
+    let field = schema.message(message).field_by_proto_name(name)?;
     let plain = !matches!(field.kind(), Kind::Message(_) | Kind::Group(_) | Kind::Bytes);
     (plain && field.cardinality() == Cardinality::Singular).then(|| field.number())
 }

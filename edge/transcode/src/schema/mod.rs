@@ -90,7 +90,8 @@ impl Schema {
         self.messages.iter().enumerate().map(|(at, m)| (MessageIndex(at as u32), m))
     }
 
-    /// The field numbers along a path of names (`.proto` or ProtoJSON names), and the last field.
+    /// The field numbers along a path of names, and the last field. Paths of templates and field masks
+    /// are made of the names that the `.proto` file gives; ProtoJSON names do not count.
     ///
     /// # Errors
     /// When a name is unknown, or the path goes on after a field that is not one message.
@@ -108,7 +109,7 @@ impl Schema {
                     _ => return Err(PathError::NotAMessage { field: field.name.to_string() }),
                 },
             };
-            let field = self.message(message).field_by_name(name).ok_or_else(|| {
+            let field = self.message(message).field_by_proto_name(name).ok_or_else(|| {
                 let message = self.message(message).full_name().to_owned();
                 PathError::Unknown { field: name.to_owned(), message }
             })?;

@@ -241,6 +241,13 @@ impl Message {
         self.fields.get(self.index_by_name(name.as_bytes())?)
     }
 
+    /// The field that the `.proto` file calls `name`, whatever other fields are called in ProtoJSON.
+    pub fn field_by_proto_name(&self, name: &str) -> Option<&Field> {
+        let field = |index: u16| self.fields.get(usize::from(index));
+        let matches = |index| field(index).is_some_and(|f| &*f.name == name);
+        self.names.find(name.as_bytes(), matches).and_then(field)
+    }
+
     /// The field with this number.
     pub fn field_by_number(&self, number: u32) -> Option<&Field> {
         self.fields.get(self.index_by_number(number)?)

@@ -54,8 +54,8 @@ fn bound(texts: &[(&str, &str)], body: Body<'_>) -> Result<String, FieldError> {
 fn text_is_converted_to_the_field() {
     for (path, text, json) in [
         ("scalars.a_string", "a b", r#"{"scalars":{"aString":"a b"}}"#),
-        ("scalars.aString", "", r#"{"scalars":{}}"#),
-        ("scalars.maybeString", "", r#"{"scalars":{"maybeString":""}}"#),
+        ("scalars.a_string", "", r#"{"scalars":{}}"#),
+        ("scalars.maybe_string", "", r#"{"scalars":{"maybeString":""}}"#),
         ("scalars.an_int32", "1.0", r#"{"scalars":{"anInt32":1}}"#),
         ("scalars.a_sint64", "-7", r#"{"scalars":{"aSint64":"-7"}}"#),
         ("scalars.a_double", "NaN", r#"{"scalars":{"aDouble":"NaN"}}"#),

@@ -59,7 +59,10 @@ fn paths_are_resolved_to_numbers() {
     with("All", |schema, index| {
         let resolve = |path: &str| schema.resolve(index, path.split('.')).map(|(path, _)| path);
         assert_eq!(resolve("choice.tree.only.name"), Ok(vec![4, 4, 4, 1]));
-        assert_eq!(resolve("wellKnown.time"), Ok(vec![5, 1]));
+        assert_eq!(resolve("well_known.time"), Ok(vec![5, 1]));
+        let json_name =
+            PathError::Unknown { field: "wellKnown".into(), message: "codec.v1.All".into() };
+        assert_eq!(resolve("wellKnown.time"), Err(json_name));
         let unknown = PathError::Unknown { field: "x".into(), message: "codec.v1.Tree".into() };
         assert_eq!(resolve("choice.tree.x"), Err(unknown));
         let scalar = PathError::NotAMessage { field: "a_string".into() };

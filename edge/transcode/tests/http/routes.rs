@@ -83,6 +83,18 @@ async fn a_trailing_slash_is_trimmed_only_by_option() {
     assert_eq!(trim.received(), [json!({"name": "a/"})]);
 }
 
+/// A template speaks of the names in the contract, even where another field has that name in JSON.
+#[tokio::test]
+async fn template_variables_are_names_of_the_contract() {
+    let edge = Edge::new(Options::default());
+    edge.get("/v1/crossed/7").await;
+    assert_eq!(edge.received(), [json!({"second": 7})]);
+    // And so does the mask that is derived: what the path gives is not among the changes.
+    edge.send("PATCH /v1/crossed/7", &[], r#"{"first": 1, "second": 7}"#).await;
+    let crossed = json!({"first": 1, "second": 7});
+    assert_eq!(edge.received(), [json!({"crossed": crossed, "updateMask": "second"})]);
+}
+
 /// Compiles one rpc with one rule.
 fn rule(rule: &str) -> Result<Transcoder, CompileError> {
     let folder = tempfile::tempdir().unwrap();
@@ -90,7 +102,7 @@ fn rule(rule: &str) -> Result<Transcoder, CompileError> {
         "syntax = \"proto3\";\npackage t;\nimport \"google/api/annotations.proto\";\n\
          import \"google/api/httpbody.proto\";\nimport \"google/protobuf/timestamp.proto\";\n\
          message M {{ string s = 1; repeated string r = 2; map<string, string> m = 3; M sub = 4;\n\
-         google.protobuf.Timestamp at = 5; google.api.HttpBody raw = 6; }}\n\
+         google.protobuf.Timestamp at = 5; google.api.HttpBody raw = 6; string other_name = 7; }}\n\
          service S {{\n  rpc First(M) returns (M) {{ option (google.api.http) = {{ get: \"/taken/{{s}}\" }}; }}\n\n\
            rpc Second(M) returns (M) {{ option (google.api.http) = {{ {rule} }}; }}\n}}\n"
     );
@@ -123,6 +135,7 @@ fn rules_that_cannot_are_refused_with_their_place() {
     for (text, reason) in [
         ("get: \"/taken/*\"", "same route as that of t.S/First"),
         ("get: \"/a/{x}\"", "no field x"),
+        ("get: \"/a/{otherName}\"", "no field otherName"),
         ("get: \"/a/{s.t}\"", "not a single message"),
         ("get: \"/a/{r}\"", "repeated"),
         ("get: \"/a/{m}\"", "map"),
