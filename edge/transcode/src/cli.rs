@@ -33,6 +33,9 @@ pub struct Args {
     /// Where to listen.
     #[arg(long, value_name = "ADDR")]
     listen: SocketAddr,
+    /// A service to serve, or a package with all services in it (repeatable); all services without.
+    #[arg(long, value_name = "NAME")]
+    services: Vec<String>,
     /// Compile the routes and exit: 0 when they are accepted.
     #[arg(long)]
     check: bool,
@@ -99,6 +102,9 @@ impl Args {
     /// The transcoder's options.
     pub fn options(&self) -> Options {
         Options {
+            services: self.services.clone(),
+            // What an upstream cannot say about itself must not keep the rest from being served.
+            skip_incomplete: self.descriptors.is_none(),
             emit_defaults: self.emit_defaults,
             enums_as_ints: self.enums_as_ints,
             preserve_proto_field_names: self.preserve_proto_field_names,
@@ -164,7 +170,9 @@ pub async fn run(args: Args) -> Result<(), crate::BoxError> {
         None => Source::Reflection(channel.clone()),
     };
     let options = args.options();
-    let descriptors = if args.check { source.read().await? } else { source.first().await? };
+    let contracts = if args.check { source.read().await? } else { source.first().await? };
+    contracts.warn_of_gaps();
+    let descriptors = contracts.descriptors;
     let transcoder = Transcoder::compile(&descriptors, options)?;
     if args.check {
         writeln!(std::io::stdout(), "{} routes", transcoder.routes())?;

@@ -72,6 +72,7 @@ mod rule;
 pub mod schema;
 mod scratch;
 pub mod serve;
+mod served;
 pub mod source;
 mod time;
 mod transcoder;
@@ -95,7 +96,8 @@ pub use route_template::{Template, TemplateError};
 pub use rule::CompileError;
 pub use schema::{
     Cardinality, Enum, EnumIndex, EnumValue, Field, GOOGLE_API_HTTP, HttpRule, Idempotency, Kind,
-    Location, Message, MessageIndex, Method, PathError, Schema, SchemaError, Service, WellKnown,
+    LeftOut, Location, Message, MessageIndex, Method, PathError, Schema, SchemaError,
+    SchemaOptions, Service, WellKnown,
 };
 pub use transcoder::{Route, RouteError, Transcoder};
 

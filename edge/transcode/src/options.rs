@@ -36,6 +36,12 @@ pub type SuccessStatus = Arc<dyn Fn(&Method) -> StatusCode + Send + Sync>;
 /// The options of a [`Transcoder`](crate::Transcoder).
 #[derive(Clone)]
 pub struct Options {
+    /// The services that are served, by name, or by the name of a package with all that are in it.
+    /// Empty for all but those which the set marks as imported.
+    pub services: Vec<String>,
+    /// Serve the rest of an incomplete set: methods whose messages need a type that it does not
+    /// contain are left out, with a warning.
+    pub skip_incomplete: bool,
     /// Print fields without presence even when they hold their default.
     pub emit_defaults: bool,
     /// Print enums as numbers.
@@ -88,6 +94,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            services: Vec::new(),
+            skip_incomplete: false,
             emit_defaults: false,
             enums_as_ints: false,
             preserve_proto_field_names: false,

@@ -86,6 +86,8 @@ pub enum CompileError {
         /// Where the rpc stands.
         location: Location,
     },
+    /// A name in the choice of services.
+    Service(String),
     /// A name in the forwarding options.
     Header(String),
 }
@@ -96,6 +98,9 @@ impl fmt::Display for CompileError {
             Self::Schema(error) => error.fmt(f),
             Self::Rule { rpc, template, reason, location } => {
                 write!(f, "{location}: rpc {rpc}, template \"{template}\": {reason}")
+            }
+            Self::Service(name) => {
+                write!(f, "the contracts have no service and no package \"{name}\" to serve")
             }
             Self::Header(name) => write!(f, "the header \"{name}\" cannot be forwarded"),
         }

@@ -7,6 +7,7 @@ use tonic::transport::Channel;
 
 use crate::body::BoxError;
 use crate::reflection;
+pub use crate::reflection::Contracts;
 use crate::serve::Live;
 use crate::transcoder::Transcoder;
 
@@ -23,25 +24,25 @@ pub enum Source {
 }
 
 impl Source {
-    /// Reads the descriptor set.
+    /// Reads the contracts.
     ///
     /// # Errors
     /// When the file or the upstream cannot be read.
-    pub async fn read(&self) -> Result<Vec<u8>, BoxError> {
+    pub async fn read(&self) -> Result<Contracts, BoxError> {
         match self {
             Self::File(path) => match tokio::fs::read(path).await {
-                Ok(bytes) => Ok(bytes),
+                Ok(descriptors) => Ok(Contracts { descriptors, gaps: Vec::new() }),
                 Err(error) => Err(format!("{}: {error}", path.display()).into()),
             },
-            Self::Reflection(channel) => reflection::descriptors(channel.clone()).await,
+            Self::Reflection(channel) => reflection::read(channel.clone()).await,
         }
     }
 
-    /// Reads the descriptor set, and waits for an upstream which is not up yet.
+    /// Reads the contracts, and waits for an upstream which is not up yet.
     ///
     /// # Errors
     /// As [`read`](Self::read), for an upstream after half a minute.
-    pub async fn first(&self) -> Result<Vec<u8>, BoxError> {
+    pub async fn first(&self) -> Result<Contracts, BoxError> {
         for _ in 0..PATIENCE {
             match self.read().await {
                 Err(error) if matches!(self, Self::Reflection(_)) => {
@@ -71,8 +72,9 @@ pub async fn watch(source: Source, mut current: Vec<u8>, live: Live) {
     loop {
         ticks.tick().await;
         match source.read().await {
-            Ok(descriptors) if descriptors != current => {
-                current = descriptors;
+            Ok(contracts) if contracts.descriptors != current => {
+                contracts.warn_of_gaps();
+                current = contracts.descriptors;
                 reload(&current, &live);
             }
             Ok(_) => {}

@@ -18,7 +18,8 @@ use crate::metadata::Forwarding;
 use crate::options::{Options, TrailingSlash};
 use crate::router::{Match, Pick, Router};
 use crate::rule::{self, Binding, CompileError};
-use crate::schema::{Method, Schema};
+use crate::schema::{Method, Schema, SchemaOptions};
+use crate::served;
 
 /// A compiled set of contracts with its options. Cheap to clone.
 ///
@@ -82,8 +83,11 @@ impl Transcoder {
     pub fn compile(descriptor_set: &[u8], options: Options) -> Result<Self, CompileError> {
         // Error details of the standard types are printed whether or not the contracts import them.
         let details = tonic_types::pb::FILE_DESCRIPTOR_SET;
-        let schema =
-            Schema::with_fallback(descriptor_set, details).map_err(CompileError::Schema)?;
+        let how = SchemaOptions { fallback: details, skip_incomplete: options.skip_incomplete };
+        let schema = Schema::compile(descriptor_set, how).map_err(CompileError::Schema)?;
+        for left_out in schema.left_out() {
+            tracing::warn!("{left_out}");
+        }
         let forwarding =
             Forwarding::new(&options.forward_request_headers, &options.forward_response_metadata)
                 .map_err(CompileError::Header)?;
@@ -238,7 +242,7 @@ fn routes(
     options: &Options,
 ) -> Result<(Router<Arc<Binding>>, usize), CompileError> {
     let (mut router, mut count) = (Router::<Arc<Binding>>::default(), 0);
-    for method in schema.services().iter().flat_map(|s| s.methods()) {
+    for method in served::services(schema, options)?.into_iter().flat_map(|s| s.methods()) {
         let Some(first) = method.http_rule() else { continue };
         for rule in std::iter::once(first).chain(&first.additional_bindings) {
             let refuse = |reason: String| CompileError::rule(method, rule, reason);
@@ -249,7 +253,7 @@ fn routes(
             let binding = Arc::new(binding);
             router.insert(kind, &binding.template, Arc::clone(&binding)).map_err(|taken| {
                 let other = taken.method.path().trim_start_matches('/');
-                refuse(format!("it is the same route as that of {other}"))
+                refuse(format!("it is the same route as that of {other}; only one can be served"))
             })?;
             count += 1;
         }

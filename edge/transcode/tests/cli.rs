@@ -64,10 +64,13 @@ fn check_accepts_or_says_why_not() {
         "--max-timeout-ms=1000",
         "--errors=problem",
         "--trailing-slash=trim",
+        "--services=t.S",
     ];
     assert!(check(&path, &all).0);
     let (accepted, why) = check(&path, &["--forward-request-headers=te"]);
     assert!(!accepted && why.contains("\"te\""), "{why}");
+    let (accepted, why) = check(&path, &["--services=t.Other"]);
+    assert!(!accepted && why.contains("\"t.Other\""), "{why}");
     describe(&path, "get: \"/a/{t}\"");
     let (accepted, why) = check(&path, &[]);
     assert!(!accepted);

@@ -11,7 +11,7 @@ use super::names::Names;
 use super::source::Source;
 use super::table::{Cardinality, Enum, EnumIndex, EnumValue, Field, Kind, Message, MessageIndex};
 use super::table::{Tag, WellKnown};
-use super::{Options, Schema, SchemaError, Service};
+use super::{LeftOut, Options, Schema, SchemaError, SchemaOptions, Service};
 use crate::wire;
 
 /// Fields, values or names that one type may have, so that indices fit 16 bits.
@@ -21,10 +21,9 @@ const MAP_ENTRY: u32 = 7;
 /// `FieldOptions.packed`.
 const PACKED: u32 = 2;
 
-/// Compiles the files of `own`; what `fallback` declares counts only where `own` does not declare it.
-pub(super) fn compile(own: &[u8], fallback: &[u8]) -> Result<Schema, SchemaError> {
-    let (own, fallback) = (decode(own)?, decode(fallback)?);
-    let mut compiler = Compiler::default();
+pub(super) fn compile(own: &[u8], options: SchemaOptions<'_>) -> Result<Schema, SchemaError> {
+    let (own, fallback) = (decode(own)?, decode(options.fallback)?);
+    let mut compiler = Compiler { skip_incomplete: options.skip_incomplete, ..Compiler::default() };
     for file in &own.files {
         compiler.declare(file)?;
     }
@@ -40,6 +39,7 @@ pub(super) fn compile(own: &[u8], fallback: &[u8]) -> Result<Schema, SchemaError
         compiler.extensions(file)?;
         compiler.services(file)?;
     }
+    compiler.leave_out_methods_of_incomplete_messages();
     compiler.finish()
 }
 
@@ -59,8 +59,12 @@ struct Unfilled<'a> {
 #[derive(Default)]
 pub(super) struct Compiler<'a> {
     pub declarations: Declarations<'a>,
+    pub skip_incomplete: bool,
+    /// Messages with a field that is skipped because its type is missing.
+    pub incomplete: HashMap<MessageIndex, SchemaError>,
+    pub left_out: Vec<LeftOut>,
     to_fill: Vec<Unfilled<'a>>,
-    messages: Vec<Message>,
+    pub messages: Vec<Message>,
     message_names: HashMap<Box<str>, MessageIndex>,
     enums: Vec<Enum>,
     enum_names: HashMap<Box<str>, EnumIndex>,
@@ -200,7 +204,12 @@ impl<'a> Compiler<'a> {
             let mut path = declared.path.clone();
             path.extend([2, at as i32]);
             let comment = declared.source.at(&path).comment;
-            fields.push(self.field(&owner, field, features, false, comment)?);
+            match self.field(&owner, field, features, false, comment) {
+                Err(error @ SchemaError::MissingType { .. }) if self.skip_incomplete => {
+                    self.incomplete.insert(MessageIndex(declared.index as u32), error);
+                }
+                field => fields.push(field?),
+            }
         }
         if let Some(message) = self.messages.get_mut(declared.index) {
             message.oneofs = oneofs;
@@ -336,8 +345,9 @@ impl<'a> Compiler<'a> {
         let Some(&index) = self.message_names.get(extendee) else { return Ok(()) };
         // Options are kept as they were written; nothing depends on the types of their extensions.
         let of_options = extendee.starts_with("google.protobuf.") && extendee.ends_with("Options");
+        let may_be_missing = of_options || self.skip_incomplete;
         let field = match self.field(scope, descriptor, features, true, "".into()) {
-            Err(SchemaError::MissingType { .. }) if of_options => return Ok(()),
+            Err(SchemaError::MissingType { .. }) if may_be_missing => return Ok(()),
             field => field?,
         };
         let Some(message) = self.messages.get_mut(index.0 as usize) else { return Ok(()) };
@@ -362,6 +372,7 @@ impl<'a> Compiler<'a> {
             enums: self.enums,
             enum_names: self.enum_names,
             services: self.services,
+            left_out: self.left_out,
             no_message: Message::empty(""),
             no_enum: Enum::empty(),
         })

@@ -6,7 +6,8 @@ use super::compile::{Compiler, Scope, invalid};
 use super::descriptor::{File, HttpRuleType, MethodType, ServiceType};
 use super::source::Source;
 use super::{
-    GOOGLE_API_HTTP, HttpRule, Idempotency, Location, Method, Options, SchemaError, Service,
+    GOOGLE_API_HTTP, HttpRule, Idempotency, LeftOut, Location, Method, Options, SchemaError,
+    Service,
 };
 
 /// `MethodOptions.idempotency_level`.
@@ -24,26 +25,32 @@ impl<'a> Compiler<'a> {
             let location = scope.source.at(&path);
             let methods = self.methods(&full_name, descriptor, &scope.source, &path)?;
             let options = Options::new(descriptor.options.clone());
-            let full_name = full_name.into();
-            self.services.push(Service { full_name, methods, options, location });
+            let (full_name, imported) = (full_name.into(), file.is_import());
+            self.services.push(Service { full_name, methods, options, location, imported });
         }
         Ok(())
     }
 
     fn methods(
-        &self,
+        &mut self,
         service: &str,
         descriptor: &ServiceType,
         source: &Source<'_>,
         path: &[i32],
     ) -> Result<Vec<Method>, SchemaError> {
-        let methods = descriptor.methods.iter().enumerate();
-        let methods = methods.map(|(at, descriptor)| {
+        let mut methods = Vec::with_capacity(descriptor.methods.len());
+        for (at, descriptor) in descriptor.methods.iter().enumerate() {
             let mut path = path.to_vec();
             path.extend([2, at as i32]);
-            self.method(service, descriptor, source.at(&path))
-        });
-        methods.collect()
+            match self.method(service, descriptor, source.at(&path)) {
+                Err(cause @ SchemaError::MissingType { .. }) if self.skip_incomplete => {
+                    let path = format!("{service}/{}", descriptor.name);
+                    self.left_out.push(LeftOut::of(&path, &cause));
+                }
+                method => methods.push(method?),
+            }
+        }
+        Ok(methods)
     }
 
     fn method(

@@ -32,6 +32,21 @@ pub(super) struct File {
     pub syntax: String,
     #[prost(int32, tag = "14")]
     pub edition: i32,
+    #[prost(message, optional, tag = "8042")]
+    pub image: Option<ImageFile>,
+}
+
+impl File {
+    pub fn is_import(&self) -> bool {
+        self.image.as_ref().is_some_and(|image| image.is_import)
+    }
+}
+
+/// What a Buf image adds to a file: `buf.alpha.image.v1.ImageFileExtension`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ImageFile {
+    #[prost(bool, tag = "1")]
+    pub is_import: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -5,6 +5,7 @@ mod compile_services;
 mod declared;
 mod descriptor;
 mod features;
+mod incomplete;
 mod index;
 mod names;
 mod options;
@@ -30,6 +31,7 @@ pub struct Schema {
     enums: Vec<Enum>,
     enum_names: HashMap<Box<str>, EnumIndex>,
     services: Vec<Service>,
+    left_out: Vec<LeftOut>,
     /// Stands in for an index of another schema, which is a mistake of the caller.
     no_message: Message,
     no_enum: Enum,
@@ -45,17 +47,15 @@ impl Schema {
     /// # Errors
     /// When the bytes are no descriptor set, or name a type that is not in it.
     pub fn from_descriptor_set(bytes: &[u8]) -> Result<Self, SchemaError> {
-        compile::compile(bytes, &[])
+        Self::compile(bytes, SchemaOptions::default())
     }
 
-    /// Like [`from_descriptor_set`](Self::from_descriptor_set), with the types of a second set to
-    /// fill gaps: whatever the first set declares wins over a type of the same name in `fallback`.
-    /// Services and extensions of `fallback` do not count.
+    /// Like [`from_descriptor_set`](Self::from_descriptor_set), with options.
     ///
     /// # Errors
     /// As [`from_descriptor_set`](Self::from_descriptor_set).
-    pub fn with_fallback(bytes: &[u8], fallback: &[u8]) -> Result<Self, SchemaError> {
-        compile::compile(bytes, fallback)
+    pub fn compile(bytes: &[u8], options: SchemaOptions<'_>) -> Result<Self, SchemaError> {
+        compile::compile(bytes, options)
     }
 
     /// The message at `index`.
@@ -83,6 +83,11 @@ impl Schema {
     /// All services, in the order of the descriptor set.
     pub fn services(&self) -> &[Service] {
         &self.services
+    }
+
+    /// The methods that are missing because types of theirs are.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     /// All messages with their indices.
@@ -117,6 +122,32 @@ impl Schema {
             last = Some(field);
         }
         last.map(|field| (path, field)).ok_or(PathError::Empty)
+    }
+}
+
+/// How a descriptor set is compiled.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SchemaOptions<'a> {
+    /// A second set, whose types fill gaps: whatever the first set declares wins over a type of the
+    /// same name here. Services and extensions of this one do not count.
+    pub fallback: &'a [u8],
+    /// Leave out the methods whose messages need a type that is in neither set, instead of refusing
+    /// all: [`Schema::left_out`] names them.
+    pub skip_incomplete: bool,
+}
+
+/// A method that is left out of an incomplete set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The method's path, `package.Service/Method`.
+    pub rpc: String,
+    /// The missing type.
+    pub cause: SchemaError,
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "rpc {} is left out: {}", self.rpc, self.cause)
     }
 }
 

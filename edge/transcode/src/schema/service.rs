@@ -13,6 +13,7 @@ pub struct Service {
     pub(super) methods: Vec<Method>,
     pub(super) options: Options,
     pub(super) location: Location,
+    pub(super) imported: bool,
 }
 
 impl Service {
@@ -29,6 +30,12 @@ impl Service {
     /// The service's options, extensions included.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Whether the set says that the service's file is there only because another one imports it. A
+    /// Buf image says so; in what `protoc` writes, no file is marked.
+    pub fn is_imported(&self) -> bool {
+        self.imported
     }
 
     /// Where the service is declared.

@@ -7,7 +7,8 @@ use prost_types::{
     MethodDescriptorProto, OneofDescriptorProto, ServiceDescriptorProto,
 };
 use transcode::{
-    Bindings, Cardinality, ErrorKind, JsonOptions, Kind, PathError, Schema, SchemaError, WellKnown,
+    Bindings, Cardinality, ErrorKind, JsonOptions, Kind, PathError, Schema, SchemaError,
+    SchemaOptions, WellKnown,
 };
 
 use super::{payloads, with};
@@ -214,7 +215,8 @@ fn a_fallback_fills_gaps_and_replaces_nothing() {
         "p",
         vec![message("M", &[("theirs", 7)]), message("Gap", &[("a", 1)])],
     )]);
-    let schema = Schema::with_fallback(&own, &fallback).unwrap();
+    let options = SchemaOptions { fallback: &fallback, ..SchemaOptions::default() };
+    let schema = Schema::compile(&own, options).unwrap();
     let first_field = |name: &str| {
         let message = schema.message(schema.find_message(name).unwrap());
         message.fields()[0].name().to_owned()

@@ -7,6 +7,7 @@ mod direct;
 mod errors;
 mod headers;
 mod query;
+mod reflection;
 mod routes;
 mod server;
 mod streams;

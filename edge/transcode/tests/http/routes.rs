@@ -95,6 +95,41 @@ async fn template_variables_are_names_of_the_contract() {
     assert_eq!(edge.received(), [json!({"crossed": crossed, "updateMask": "second"})]);
 }
 
+/// Two services with the same route, as a set has them that imports the contract of another server.
+const TWO_SERVICES: &str = "syntax = \"proto3\";\npackage t.v1;\n\
+    import \"google/api/annotations.proto\";\nmessage M {}\n\
+    service One { rpc Get(M) returns (M) { option (google.api.http) = { get: \"/a\" }; } }\n\
+    service Two { rpc Get(M) returns (M) { option (google.api.http) = { get: \"/a\" }; }\n\
+    rpc List(M) returns (M) { option (google.api.http) = { get: \"/b\" }; } }\n";
+
+#[test]
+fn only_the_services_that_are_chosen_are_served_and_clash() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("t.proto"), TWO_SERVICES).unwrap();
+    let includes = [
+        folder.path().to_str().unwrap().to_owned(),
+        format!("{}/../../proto", env!("CARGO_MANIFEST_DIR")),
+    ];
+    let set = compile(&includes, "t.proto");
+    let serve = |names: &[&str]| {
+        let services = names.iter().map(|name| (*name).to_owned()).collect();
+        let options = Options { services, ..Options::default() };
+        Transcoder::compile(&set, options).map(|t| t.routes()).map_err(|e| e.to_string())
+    };
+    assert_eq!(serve(&["t.v1.One"]), Ok(1));
+    assert_eq!(serve(&["t.v1.Two"]), Ok(2));
+    for all in [&[][..], &["t.v1"], &["t"], &["t.v1.One", "t.v1.Two"]] {
+        let clash = serve(all).unwrap_err();
+        assert!(clash.contains("the same route as that of t.v1.One/Get"), "{all:?}: {clash}");
+    }
+    for unknown in ["t.v1.Three", "t.v", "One", ""] {
+        assert_eq!(
+            serve(&["t.v1.One", unknown]).unwrap_err(),
+            format!("the contracts have no service and no package \"{unknown}\" to serve")
+        );
+    }
+}
+
 /// Compiles one rpc with one rule.
 fn rule(rule: &str) -> Result<Transcoder, CompileError> {
     let folder = tempfile::tempdir().unwrap();

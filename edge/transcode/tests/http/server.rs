@@ -64,7 +64,7 @@ impl Drop for Running {
 }
 
 /// A gRPC server for the fake upstream.
-async fn grpc(upstream: Upstream) -> SocketAddr {
+pub async fn grpc(upstream: Upstream) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -87,7 +87,7 @@ async fn grpc(upstream: Upstream) -> SocketAddr {
     address
 }
 
-fn channel(address: SocketAddr) -> tonic::transport::Channel {
+pub fn channel(address: SocketAddr) -> tonic::transport::Channel {
     serve::channel(format!("http://{address}").parse().unwrap(), None).unwrap()
 }
 
@@ -210,37 +210,4 @@ async fn a_changed_file_is_read_again() {
     std::fs::write(&path, []).unwrap();
     until(0).await;
     watch.abort();
-}
-
-#[tokio::test]
-async fn contracts_are_found_by_reflection_of_either_version() {
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(&DESCRIPTORS)
-    };
-    let server = tonic::transport::Server::builder;
-    reflect(server().add_service(reflection().build_v1().unwrap())).await;
-    reflect(server().add_service(reflection().build_v1alpha().unwrap())).await;
-}
-
-async fn reflect(server: tonic::transport::server::Router) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let incoming = futures::stream::unfold(listener, |listener| async {
-        Some((listener.accept().await.map(|(stream, _)| stream), listener))
-    });
-    tokio::spawn(server.serve_with_incoming(incoming));
-    let found = Source::Reflection(channel(address)).read().await.unwrap();
-    let transcoder = Transcoder::compile(&found, Options::default()).unwrap();
-    let whole = Transcoder::compile(&DESCRIPTORS, Options::default()).unwrap();
-    assert_eq!(transcoder.routes(), whole.routes());
-    // Read twice it is the same set, or every look would be a reload.
-    assert_eq!(Source::Reflection(channel(address)).read().await.unwrap(), found);
-}
-
-#[tokio::test]
-async fn an_upstream_without_reflection_is_an_error() {
-    let edge = Edge::new(Options::default());
-    let address = grpc(edge.upstream).await;
-    assert!(Source::Reflection(channel(address)).read().await.is_err());
 }
