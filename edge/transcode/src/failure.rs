@@ -37,6 +37,9 @@ pub struct FailureParts {
     pub details: Vec<Detail>,
     /// Headers that belong to the failure (`Allow`, `Retry-After`, …).
     pub headers: HeaderMap,
+    /// The metadata that the upstream sent with it. None of it is for the client but what
+    /// [`forward_response_metadata`](crate::Options::forward_response_metadata) lists.
+    pub metadata: HeaderMap,
 }
 
 /// A `google.protobuf.Any` of a status.
@@ -69,7 +72,8 @@ impl Failure {
         let message = message.into();
         let (details, headers) = (Vec::new(), HeaderMap::new());
         let status = http_status(code);
-        Self(Box::new(FailureParts { status, code, message, details, headers }))
+        let metadata = HeaderMap::new();
+        Self(Box::new(FailureParts { status, code, message, details, headers, metadata }))
     }
 
     /// The same failure with a stable code for machines, such as `ROUTE_NOT_FOUND`: its `ErrorInfo`.
@@ -157,6 +161,15 @@ impl Failure {
         self
     }
 
+    /// The same failure with metadata of the upstream's answer, added to what it has.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: &HeaderMap) -> Self {
+        for (name, value) in metadata {
+            self.metadata.append(name, value.clone());
+        }
+        self
+    }
+
     /// The failure which gRPC headers or trailers state, `None` when they say OK or nothing.
     ///
     /// `grpc-status` is what counts: details that are malformed are dropped, and so is whatever
@@ -169,7 +182,8 @@ impl Failure {
         let message = headers.get("grpc-message").map(|m| message_text(m.as_bytes()));
         let details = headers.get("grpc-status-details-bin");
         let details = details.and_then(|d| BASE64.decode(d.as_bytes()).ok()).unwrap_or_default();
-        Some(Self::from_parts(code, message.unwrap_or_default(), &details))
+        let failure = Self::from_parts(code, message.unwrap_or_default(), &details);
+        Some(failure.with_metadata(headers))
     }
 
     fn from_parts(code: Code, message: String, details: &[u8]) -> Self {
@@ -219,7 +233,9 @@ impl std::error::Error for Failure {}
 
 impl From<&tonic::Status> for Failure {
     fn from(status: &tonic::Status) -> Self {
-        Self::from_parts(status.code(), status.message().to_owned(), status.details())
+        let failure =
+            Self::from_parts(status.code(), status.message().to_owned(), status.details());
+        failure.with_metadata(status.metadata().as_ref())
     }
 }
 

@@ -3,7 +3,8 @@
 /// Bounds on one message, in either direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Objects and lists inside one another, in JSON, and messages inside one another on the wire.
+    /// Objects and lists inside one another, in JSON, and messages inside one another on the wire. A
+    /// level of a `Struct` is three messages.
     pub depth: usize,
     /// Bytes of the input.
     pub input_bytes: usize,

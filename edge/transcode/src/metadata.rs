@@ -76,6 +76,16 @@ impl Forwarding {
             }
         }
     }
+
+    /// Puts the metadata of a failure which the client may see among its headers; those that are the
+    /// edge's own stay as they are.
+    pub fn failure(&self, mut failure: Failure) -> Failure {
+        let mut headers = HeaderMap::new();
+        self.response(&failure.metadata, &mut headers);
+        headers.extend(std::mem::take(&mut failure.headers));
+        failure.headers = headers;
+        failure
+    }
 }
 
 fn binary(name: &HeaderName, value: &HeaderValue) -> Result<(), Failure> {

@@ -107,7 +107,10 @@ impl Transcoder {
         async move {
             match serve(route, request, dial, &context).await {
                 Ok(response) => response,
-                Err(failure) => inner.errors().response(&context, &failure),
+                Err(failure) => {
+                    let failure = inner.forwarding.failure(failure);
+                    inner.errors().response(&context, &failure)
+                }
             }
         }
     }

@@ -63,7 +63,8 @@ impl Replies {
         if head.status != StatusCode::OK {
             let status = head.status.as_u16();
             let message = format!("the upstream answered with HTTP status {status}");
-            return Err(Failure::new(code_of_http(head.status), message).with_reason(MALFORMED));
+            let failure = Failure::new(code_of_http(head.status), message).with_reason(MALFORMED);
+            return Err(failure.with_metadata(&head.headers));
         }
         let media = head.headers.get(CONTENT_TYPE).map(|v| v.as_bytes()).unwrap_or_default();
         if !media.starts_with(b"application/grpc") {
@@ -150,7 +151,7 @@ impl Replies {
             return Err(fault);
         }
         if let Some(failure) = Failure::from_grpc(&self.trailers) {
-            return Err(failure);
+            return Err(failure.with_metadata(&self.headers));
         }
         let stated =
             self.trailers.contains_key("grpc-status") || self.headers.contains_key("grpc-status");

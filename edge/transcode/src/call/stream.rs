@@ -37,6 +37,8 @@ pub(crate) fn respond(
     let printer = Printer::new(&mut call);
     let mut headers = HeaderMap::new();
     forward(&printer.inner, &replies, &mut headers);
+    // What goes on for as long as it goes on is of no use in a store. The upstream may know better.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     let body = match &printer.binding.response {
         ResponseBody::Raw(_) => {
             let (media, data) = match &first {
@@ -50,9 +52,6 @@ pub(crate) fn respond(
             let form = accept::stream_form(&head.headers);
             let media = HeaderValue::from_static(form.content_type());
             headers.insert(CONTENT_TYPE, media);
-            if form == StreamForm::Events {
-                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            }
             let writer = Writer { form, printer, context: context.clone(), begun: false };
             let first = first.as_ref().map(|message| writer.text(message)).transpose()?;
             json_body(writer, first, replies, deadline)

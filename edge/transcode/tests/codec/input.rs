@@ -1,9 +1,11 @@
 //! JSON to the wire.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
 
-use transcode::{ErrorKind, JsonOptions, Limits, json_paths};
+use bytes::BytesMut;
+use prost_reflect::DynamicMessage;
+use transcode::{Bindings, ErrorKind, FieldError, JsonOptions, Limits, json_paths, json_to_wire};
 
-use super::{canonical, read_with, refusal, with};
+use super::{canonical, payloads, read_with, refusal, with};
 
 #[test]
 fn scalars_are_read_in_every_form_they_may_have() {
@@ -232,8 +234,9 @@ fn limits_hold() {
     canonical("Tree", &nested(99));
     assert_eq!(refusal("Tree", &nested(100)).kind(), ErrorKind::Limit);
     let value = |depth: usize| format!(r#"{{"value":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
-    canonical("WellKnown", &value(99));
-    assert_eq!(refusal("WellKnown", &value(100)).kind(), ErrorKind::Limit);
+    // Each is a ListValue in a Value.
+    canonical("WellKnown", &value(49));
+    assert_eq!(refusal("WellKnown", &value(50)).kind(), ErrorKind::Limit);
     let any = |depth: usize| {
         let open = r#"{"@type":"x/google.protobuf.Any","value":"#;
         format!(r#"{{"any":{}{}{}}}"#, open.repeat(depth), "{}", "}".repeat(depth))
@@ -298,4 +301,35 @@ fn the_paths_of_a_text_make_an_update_mask() {
     assert!(paths("{}").unwrap().is_empty());
     assert_eq!(paths(r#"{"scalars":{"nope":1}}"#).unwrap_err().path(), "scalars.nope");
     assert!(paths("[]").is_err());
+}
+
+/// A receiver reads messages a hundred deep, and a level of a `Struct` is three of them.
+#[test]
+fn what_a_receiver_cannot_read_is_refused() {
+    let pool = prost_reflect::DescriptorPool::decode(payloads::descriptors().as_slice()).unwrap();
+    let receiver = pool.get_message_by_name("codec.v1.WellKnown").unwrap();
+    for (field, open, close, least) in [
+        ("value", "{\"a\":", "}", 31),
+        ("structure", "{\"a\":", "}", 31),
+        ("value", "[", "]", 45),
+        ("list", "[", "]", 45),
+    ] {
+        let json = |levels| {
+            let (open, close) = (open.repeat(levels), close.repeat(levels));
+            format!("{{\"{field}\":{open}1{close}}}")
+        };
+        let write = |levels: usize| {
+            with("WellKnown", |schema, index| {
+                let (mut wire, options) = (BytesMut::new(), JsonOptions::default());
+                let (json, bindings) = (json(levels), Bindings::new());
+                json_to_wire(schema, index, Some(json.as_bytes()), &bindings, &options, &mut wire)?;
+                Ok::<_, FieldError>(wire)
+            })
+        };
+        let first_refused = (1..110).find(|&levels| write(levels).is_err()).unwrap();
+        assert!(first_refused > least, "{field} {open}: {first_refused} levels are refused");
+        assert_eq!(write(first_refused).unwrap_err().kind(), ErrorKind::Limit);
+        let deepest = write(first_refused - 1).unwrap();
+        DynamicMessage::decode(receiver.clone(), deepest.freeze()).unwrap();
+    }
 }

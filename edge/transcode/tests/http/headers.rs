@@ -59,6 +59,47 @@ async fn the_client_sees_what_is_listed_and_nothing_else() {
     }
 }
 
+/// A rate limit's headers matter on the refusal above all.
+#[tokio::test]
+async fn listed_metadata_comes_with_an_error_too() {
+    let forward_response_metadata =
+        names(&["x-quota", "x-late", "retry-after", "www-authenticate"]);
+    let edge = Edge::new(Options { forward_response_metadata, ..Options::default() });
+    let initial =
+        [("x-quota", "0"), ("x-secret", "1"), ("retry-after", "7"), ("www-authenticate", "Custom")];
+    let mut with_trailers = Plan::default().status(16, "sign in");
+    with_trailers.headers.extend(initial);
+    with_trailers.trailers.push(("x-late", "2".to_owned()));
+    with_trailers.messages.clear();
+    let mut trailers_only = Plan { messages: Vec::new(), trailers: Vec::new(), ..Plan::default() };
+    trailers_only.headers.extend(initial);
+    trailers_only.headers.extend([("grpc-status", "16"), ("x-late", "2")]);
+    // A proxy before the upstream, which knows no gRPC.
+    let mut proxy = Plan { http_status: StatusCode::UNAUTHORIZED, ..Plan::default() };
+    proxy.headers.extend(initial);
+    proxy.headers.push(("x-late", "2"));
+    for (what, plan) in
+        [("trailers", with_trailers), ("trailers only", trailers_only), ("proxy", proxy)]
+    {
+        edge.plan(plan);
+        let answer = edge.get("/v1/books/1").await;
+        assert_eq!(answer.status, 401, "{what}: {answer:?}");
+        for (name, value) in [
+            ("x-quota", "0"),
+            ("x-late", "2"),
+            ("retry-after", "7"),
+            ("www-authenticate", "Custom"),
+            ("content-type", "application/json"),
+        ] {
+            let values: Vec<_> = answer.headers.get_all(name).iter().collect();
+            assert_eq!(values, [value], "{what}: {name}");
+        }
+        for name in ["x-secret", "grpc-status", "grpc-message"] {
+            assert!(!answer.headers.contains_key(name), "{what}: {name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn callers_of_the_library_add_their_own_metadata() {
     #[derive(Clone)]

@@ -113,7 +113,9 @@ struct Reader<'a, 'o> {
     options: &'a JsonOptions,
     scan: Scanner<'a>,
     scratch: Box<Scratch>,
-    /// How many more objects and lists may be opened.
+    /// How many more objects and lists may be opened. A message counts even where it shows in JSON as no
+    /// object of its own, as the `Value`s of a `Struct` and the entries of a map: receivers count
+    /// messages.
     depth: usize,
     /// How many more members and elements may follow.
     elements: usize,

@@ -74,7 +74,9 @@ impl<'a> Reader<'a, '_> {
             loop {
                 self.count()?;
                 let raw = self.scan.key()?;
+                self.enter()?;
                 let entry = self.member_value(raw);
+                self.depth += 1;
                 let place = entry.map_err(|e| e.in_key(&String::from_utf8_lossy(raw.bytes)))?;
                 if !self.scratch.add_key(&mut keys, self.out, place) {
                     return Err(duplicate().in_key(&String::from_utf8_lossy(raw.bytes)));
@@ -106,6 +108,13 @@ impl<'a> Reader<'a, '_> {
 
     /// `Value`: any JSON.
     fn any_value(&mut self) -> Result<()> {
+        self.enter()?;
+        self.kind_of_value()?;
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn kind_of_value(&mut self) -> Result<()> {
         match self.scan.shape() {
             Shape::Null => {
                 self.scan.word("null")?;
