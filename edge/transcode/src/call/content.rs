@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Content;
-use super::prepare::{Call, refused};
+use super::prepare::{Call, refused, refused_in};
 use crate::accept;
 use crate::failure::Failure;
 use crate::held::{Held, Whole};
@@ -141,7 +141,7 @@ pub(crate) fn json(call: &mut Call, document: Option<&Bytes>) -> Result<Bytes, F
                 json_to_wire(schema, input, document, &call.bindings, &options, out)
             }
         };
-        written.map_err(|e| refused(&e))
+        written.map_err(|e| refused_in(call.element, e))
     })
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Call {
     /// Whether the call depends on the version of `If-Match`.
     pub conditional: bool,
     pub deadline: Option<Instant>,
+    /// Which message of a client stream is next, counted from 0.
+    pub element: Option<usize>,
     headers: HeaderMap,
     extensions: Extensions,
 }
@@ -41,6 +43,7 @@ impl Call {
             has_mask: self.has_mask,
             conditional: self.conditional,
             deadline: None,
+            element: Some(0),
             headers: HeaderMap::new(),
             extensions: Extensions::new(),
         }
@@ -88,6 +91,7 @@ pub(crate) fn prepare(route: Route, request: &mut Request<Content>) -> Result<Ca
         has_mask: query.has_mask,
         conditional,
         deadline,
+        element: None,
         headers,
         extensions: extensions.unwrap_or_default().0,
     })
@@ -151,6 +155,15 @@ fn selection(inner: &Inner, binding: &Binding, text: &str) -> Result<Selection, 
         }
     };
     Selection::parse(&inner.schema, message, text).map_err(|e| refuse(&e.to_string()))
+}
+
+/// A field of a JSON document which is refused. In a client stream the path begins with the number of
+/// the document, like `[3].id`.
+pub(crate) fn refused_in(element: Option<usize>, error: FieldError) -> Failure {
+    match element {
+        Some(element) => refused(&error.in_element(element)),
+        None => refused(&error),
+    }
 }
 
 /// A field of the content which is refused.

@@ -100,6 +100,7 @@ impl Encoder {
     pub fn json(&mut self, document: &Bytes) -> Result<Bytes, Failure> {
         let frame = content::json(&mut self.call, Some(document))?;
         self.call.bindings = Bindings::new();
+        self.call.element = self.call.element.map(|element| element + 1);
         Ok(frame)
     }
 

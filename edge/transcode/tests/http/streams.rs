@@ -250,6 +250,14 @@ async fn a_mistake_in_a_client_stream_outranks_the_upstreams_answer() {
         assert_eq!(answer.status, 400, "{text}");
         assert!(edge.last().broken, "{text}");
     }
+    let wrong_author = "{}\n{}\n{\"author\":{\"name\":1}}";
+    for (kind, text, field) in [
+        (JSON, r#"[{"pages":1},{"pages":"x"}]"#, "[1].pages"),
+        (LINES, wrong_author, "[2].author.name"),
+    ] {
+        let answer = edge.send("POST /v1/collect/1", &[kind], text).await;
+        assert_eq!(answer.fields(), [field], "{text}");
+    }
     let edge = Edge::new(Options { max_request_bytes: 20, ..Options::default() });
     let body = StreamBody::new(futures::stream::iter(
         ["[{\"pages\":1},", "{\"pages\":2}]"]

@@ -62,7 +62,7 @@ async fn errors_are_one_last_message_and_another_code() {
     let mut socket = connect(&server, "/v1/chat/1").await.unwrap();
     socket.send(Message::text(r#"{"pages":"x"}"#)).await.unwrap();
     let error = next(&mut socket).await["error"].clone();
-    assert_eq!(error["details"][0]["fieldViolations"][0]["field"], "pages");
+    assert_eq!(error["details"][0]["fieldViolations"][0]["field"], "[0].pages");
     assert_eq!(closed(&mut socket).await, CloseCode::Policy);
 }
 
