@@ -64,6 +64,10 @@ fn a_floor_uses_only_what_is_below_it() {
     for ours in ["kit", "proto", "edge", "build-support", "migrations"] {
         assert!(!names(&transcode, ours), "transcode uses {ours}: it is to be published alone");
     }
+    let listener = dependencies("edge/listener");
+    for ours in ["kit", "proto", "edge", "transcode", "build-support", "migrations"] {
+        assert!(!names(&listener, ours), "listener uses {ours}: it knows nothing of ours");
+    }
     let kit = dependencies("services/kit");
     assert!(DOMAINS.iter().all(|domain| !names(&kit, domain)), "kit knows a domain");
 }
