@@ -1,6 +1,7 @@
 //! Whose request it is: the address of the connection, or what a trusted proxy says.
 
 use http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
 use serde::Deserialize;
 use std::net::IpAddr;
 
@@ -10,41 +11,17 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Addresses with a common prefix, written `10.0.0.0/8` or as a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Network {
-    address: IpAddr,
-    bits: u32,
-}
+pub struct Network(pub(crate) IpNet);
 
 impl TryFrom<String> for Network {
-    type Error = String;
+    type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        let refused = || "expected an address or a network such as 10.0.0.0/8".to_owned();
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits)),
-            None => (text.as_str(), None),
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let network = match text.parse::<IpAddr>() {
+            Ok(address) => Ok(IpNet::from(address)),
+            Err(_) => text.parse(),
         };
-        let address: IpAddr = address.parse().map_err(|_| refused())?;
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(width), str::parse).map_err(|_| refused())?;
-        if bits > width { Err(refused()) } else { Ok(Self { address, bits }) }
-    }
-}
-
-impl Network {
-    /// Whether `other` is in the network.
-    pub fn contains(&self, other: IpAddr) -> bool {
-        match (self.address, other) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => {
-                let differ = a.to_bits() ^ b.to_bits();
-                differ.checked_shr(32 - self.bits).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(a), IpAddr::V6(b)) => {
-                let differ = a.to_bits() ^ b.to_bits();
-                differ.checked_shr(128 - self.bits).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
+        network.map(Self).map_err(|_| "expected an address or a network such as 10.0.0.0/8")
     }
 }
 
@@ -52,7 +29,7 @@ impl Network {
 /// to the first address that is not trusted; what stands before it is the client's own claim.
 pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let mut client = peer.to_canonical();
-    let is_trusted = |address| trusted.iter().any(|network| network.contains(address));
+    let is_trusted = |address| trusted.iter().any(|network| network.0.contains(&address));
     if !is_trusted(client) {
         return client;
     }

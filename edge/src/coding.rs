@@ -9,7 +9,7 @@ use http::{
 };
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Incoming;
+use listener::Content;
 use std::{
     io::{self, Read},
     sync::Arc,
@@ -68,7 +68,7 @@ impl Coding {
 
 /// The request with its content decompressed. At most as many bytes come out as `held` takes in.
 pub fn decoded(
-    request: Request<Incoming>,
+    request: Request<Content>,
     coding: Coding,
     held: Held,
     places: Arc<Semaphore>,
@@ -88,7 +88,7 @@ pub fn decoded(
 }
 
 /// The content as the client sent it.
-async fn arrived(mut content: Incoming, mut held: Held) -> Result<Whole, Failure> {
+async fn arrived(mut content: Content, mut held: Held) -> Result<Whole, Failure> {
     while let Some(frame) = content.frame().await {
         let frame = frame.map_err(|error| {
             tracing::debug!(%error, "the request broke off");

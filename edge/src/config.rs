@@ -3,6 +3,7 @@
 use crate::client::Network;
 use anyhow::{Context as _, ensure};
 use http::HeaderValue;
+use listener::Limits;
 use serde::Deserialize;
 use std::{path::PathBuf, time::Duration};
 
@@ -119,11 +120,18 @@ impl Config {
         self.cors_origins.iter().map(parse).collect::<anyhow::Result<_>>().map(Some)
     }
 
-    pub(crate) const fn head_timeout(&self) -> Duration {
-        Duration::from_millis(self.head_timeout_ms)
-    }
-
-    pub(crate) const fn stall_timeout(&self) -> Duration {
-        Duration::from_millis(self.stall_timeout_ms)
+    /// The limits of the listener.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            max_connections: self.max_connections,
+            max_peer_connections: self.max_client_connections,
+            proxies: self.trusted_proxies.iter().map(|network| network.0).collect(),
+            max_streams: self.max_streams,
+            max_header_bytes: self.max_header_bytes,
+            head_timeout: Duration::from_millis(self.head_timeout_ms),
+            stall_timeout: Duration::from_millis(self.stall_timeout_ms),
+            drain: Duration::from_millis(self.drain_ms),
+            ..Limits::default()
+        }
     }
 }

@@ -14,8 +14,8 @@ use futures::{
     future::{self, BoxFuture},
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CACHE_CONTROL};
-use hyper::body::Incoming;
 use kit::{Host, rpc::context::Context};
+use listener::Content;
 use std::{
     convert::Infallible,
     net::IpAddr,
@@ -104,7 +104,7 @@ impl Core {
         self.fail(context, &failure)
     }
 
-    async fn answer(self: Arc<Self>, mut request: Request<Incoming>, meta: Meta) -> Response<Body> {
+    async fn answer(self: Arc<Self>, mut request: Request<Content>, meta: Meta) -> Response<Body> {
         let path = request.uri().path();
         let page = Page::of(path);
         if let Some(page) = page.filter(|page| page.is_probe()) {
@@ -140,7 +140,7 @@ impl Core {
     /// The route of a request and its RPC.
     pub fn route(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<Content>,
     ) -> Result<(transcode::Route, &Entry), RouteError> {
         let route = self.transcoder.route(request.method(), request.uri().path())?;
         let entry = self.table.get(route.method().path()).ok_or(RouteError::NotFound)?;
@@ -152,7 +152,7 @@ impl Core {
 #[derive(Clone)]
 pub struct Handler(pub Arc<Core>);
 
-impl Service<Request<Incoming>> for Handler {
+impl Service<Request<Content>> for Handler {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
@@ -161,7 +161,7 @@ impl Service<Request<Incoming>> for Handler {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Content>) -> Self::Future {
         let core = Arc::clone(&self.0);
         let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
         let Some(meta) = request.extensions_mut().remove::<Meta>() else {

@@ -2,7 +2,7 @@
 
 use crate::{
     core::{Core, Handler, Label, Meta},
-    metrics::method_name,
+    metrics::{self, method_name},
     pages::{NO_SNIFF, Page},
     record::{Record, Recorded},
 };
@@ -10,8 +10,12 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response,
     header::{CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ORIGIN},
 };
-use hyper::body::Incoming;
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use listener::{Application, Content};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tower_http::{
@@ -48,20 +52,20 @@ pub struct Front {
     plain: Compressing,
     /// For requests of pages from elsewhere; none when no origin may call.
     cors: Option<Cors<Compressing>>,
-    /// Ends streams.
-    pub end_streams: CancellationToken,
+    /// Ends the streams of a stopping edge.
+    end_streams: CancellationToken,
 }
 
 impl Front {
     /// Prepares the layers.
-    pub fn new(core: Arc<Core>) -> anyhow::Result<Self> {
+    pub fn new(core: Arc<Core>, end_streams: CancellationToken) -> anyhow::Result<Self> {
         let worthwhile = Worthwhile { above: core.config.compress_above };
         let layer = CompressionLayer::new().compress_when(worthwhile);
         let plain = tower::Layer::layer(&layer, Handler(Arc::clone(&core)));
         let cors = (!core.config.cors_origins.is_empty())
             .then(|| core.config.origins().map(|origins| cors(origins, plain.clone())))
             .transpose()?;
-        Ok(Self { core, plain, cors, end_streams: CancellationToken::new() })
+        Ok(Self { core, plain, cors, end_streams })
     }
 
     /// The core behind.
@@ -72,7 +76,7 @@ impl Front {
     /// Answers a request that came from `peer`.
     pub async fn answer(
         self: Arc<Self>,
-        mut request: Request<Incoming>,
+        mut request: Request<Content>,
         peer: IpAddr,
     ) -> Response<Answer> {
         let id = self.request_id(request.headers());
@@ -107,6 +111,34 @@ impl Front {
         };
         let sent = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(fits);
         sent.map_or_else(|| kit::Id::<Self>::new(self.core.clock()).to_string().into(), Into::into)
+    }
+}
+
+/// The edge as the listener calls it.
+#[derive(Clone)]
+pub struct Outside(pub Arc<Front>);
+
+impl Application for Outside {
+    type Body = Answer;
+
+    fn answer(
+        self,
+        request: Request<Content>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Answer>> + Send + 'static {
+        self.0.answer(request, peer.ip())
+    }
+
+    fn connection_opened(&self) {
+        metrics::connection_opened();
+    }
+
+    fn connection_closed(&self) {
+        metrics::connection_closed();
+    }
+
+    fn connection_refused(&self) {
+        metrics::connection_refused();
     }
 }
 

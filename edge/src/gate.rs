@@ -2,7 +2,7 @@
 
 use crate::{
     config::Config,
-    rate::{Exceeded, Limiter, Standing, client_key},
+    rate::{Exceeded, Limiter, Standing},
     table::Entry,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
@@ -40,7 +40,7 @@ impl Gate {
 
     /// Counts a request of the client at `address`.
     pub fn client(&self, address: IpAddr) -> Result<Standings, (Standings, Status)> {
-        let taken = self.clients.as_ref().map(|clients| clients.take(client_key(address)));
+        let taken = self.clients.as_ref().map(|clients| clients.take(listener::peer_key(address)));
         match taken.transpose() {
             Ok(client) => Ok(Standings { client, account: None }),
             Err(exceeded) => {

@@ -54,25 +54,18 @@ pub fn count(method: &'static str, route: &'static str, status: u16, time: Durat
     METRICS.duration.get_or_create(&OfRoute { route }).observe(time.as_secs_f64());
 }
 
-/// A connection, counted while it is open.
-pub struct Connection(());
-
-impl Connection {
-    /// Counts one more.
-    pub fn open() -> Self {
-        METRICS.connections.inc();
-        Self(())
-    }
+/// Counts a connection that begins.
+pub fn connection_opened() {
+    METRICS.connections.inc();
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        METRICS.connections.dec();
-    }
+/// Counts a connection that has ended.
+pub fn connection_closed() {
+    METRICS.connections.dec();
 }
 
 /// Counts a connection that was closed at once.
-pub fn refused() {
+pub fn connection_refused() {
     METRICS.refused.inc();
 }
 

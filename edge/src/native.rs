@@ -10,8 +10,8 @@ use http::{
     HeaderMap, HeaderValue, Method, Request, Response, Uri, Version,
     header::{ACCEPT_ENCODING, CONTENT_TYPE, TE},
 };
-use hyper::body::Incoming;
 use kit::rpc::headers::parse_timeout;
+use listener::Content;
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
@@ -51,7 +51,7 @@ impl Native {
     /// Answers a gRPC or gRPC-Web call.
     pub async fn answer(
         self,
-        request: Request<Incoming>,
+        request: Request<Content>,
         standings: &mut Standings,
     ) -> Response<Body> {
         let context = ErrorContext::of(&request);

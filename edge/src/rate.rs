@@ -4,7 +4,6 @@ use kit::Clock;
 use std::{
     collections::{HashMap, hash_map::RandomState},
     hash::{BuildHasher as _, Hash},
-    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -104,14 +103,6 @@ impl<K: Hash + Eq> Shard<K> {
     }
 }
 
-/// The key of a client: its address, of IPv6 the network that one customer of a provider has.
-pub const fn client_key(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => address.to_bits() as u128,
-        IpAddr::V6(address) => (address.to_bits() >> 64) << 64 | 1 << 63,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,13 +145,5 @@ mod tests {
     #[test]
     fn no_quota_is_no_limit() {
         assert!(Limiter::<u32>::new(0, Clock::system()).is_none());
-    }
-
-    #[test]
-    fn neighbours_of_one_network_count_together() {
-        let key = |text: &str| client_key(text.parse().unwrap());
-        assert_eq!(key("2001:db8::1"), key("2001:db8::2"));
-        assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
-        assert_ne!(key("1.1.1.1"), key("1.1.1.2"));
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 use http::{HeaderValue, Request, Response, StatusCode, header::LOCATION};
 use http_body_util::{BodyExt as _, Collected};
-use hyper::body::Incoming;
+use listener::Content;
 use std::sync::Arc;
 use transcode::{Body, ErrorContext};
 
@@ -19,7 +19,7 @@ impl Core {
     /// Answers by the route of the contracts.
     pub async fn rest(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<Content>,
         meta: Meta,
         standings: &mut Standings,
     ) -> Response<Body> {

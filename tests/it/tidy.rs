@@ -72,6 +72,10 @@ fn a_floor_uses_only_what_is_below_it() {
         assert!(!names(&build_support, ours), "build-support uses {ours}: it is below all of them");
     }
     assert_eq!(dependencies("route-template"), "", "route-template is the ground: it uses nothing");
+    let listener = dependencies("edge/listener");
+    for ours in ["kit", "proto", "edge", "transcode", "build-support", "migrations"] {
+        assert!(!names(&listener, ours), "listener uses {ours}: it knows nothing of ours");
+    }
     let kit = dependencies("services/kit");
     assert!(DOMAINS.iter().all(|domain| !names(&kit, domain)), "kit knows a domain");
 }

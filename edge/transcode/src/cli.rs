@@ -9,7 +9,6 @@ use std::time::Duration;
 use clap::ValueEnum;
 use http::Uri;
 use http::uri::Scheme;
-use tokio::net::TcpListener;
 
 use crate::direct::Direct;
 use crate::options::{ErrorFormat, Options, TrailingSlash};
@@ -178,15 +177,15 @@ pub async fn run(args: Args) -> Result<(), crate::BoxError> {
         writeln!(std::io::stdout(), "{} routes", transcoder.routes())?;
         return Ok(());
     }
-    let listener = TcpListener::bind(args.listen).await?;
+    let listener = serve::listen(args.listen)?;
     let live = Live::new(transcoder);
     let watch = tokio::spawn(source::watch(source, descriptors, live.clone()));
     tracing::info!(address = %listener.local_addr()?, routes = live.load().routes(), "listening");
     let end = serve::asked_to_end();
     if args.upstream.scheme() == Some(&Scheme::HTTP) {
-        serve::serve(listener, live, Direct::new(&args.upstream)?, end).await?;
+        serve::serve(listener, live, Direct::new(&args.upstream)?, end).await;
     } else {
-        serve::serve(listener, live, channel, end).await?;
+        serve::serve(listener, live, channel, end).await;
     }
     watch.abort();
     Ok(())

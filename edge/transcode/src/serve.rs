@@ -1,31 +1,38 @@
 //! The generic mode: any contracts, served over HTTP/1.1 and HTTP/2 before one upstream.
 
-use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use http::{Request, Uri};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use http::{Request, Response, Uri};
+use listener::{Application, Content, Limits, Listener};
+use tokio::net::TcpListener;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
-use crate::body::BoxError;
+pub use listener::listen;
+
+use crate::body::{Body, BoxError};
 use crate::call::Upstream;
 use crate::transcoder::Transcoder;
 
-/// How long open calls may take to end once the server is asked to.
-const DRAIN: Duration = Duration::from_secs(30);
-/// How long a client may take to send its request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle HTTP/2 connection is trusted to be alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// Calls that one HTTP/2 connection may have open.
-const MAX_STREAMS: u32 = 256;
 const WINDOW: u32 = 1 << 20;
+
+/// The limits of the generic mode: connections are as many as the process may open files.
+fn limits() -> Limits {
+    Limits {
+        max_connections: usize::MAX,
+        max_streams: 256,
+        max_header_bytes: 64 * 1024,
+        stream_window: WINDOW,
+        connection_window: WINDOW,
+        keepalive_interval: KEEP_ALIVE,
+        keepalive_timeout: Duration::from_secs(20),
+        drain: Duration::from_secs(30),
+        ..Limits::default()
+    }
+}
 
 /// The transcoder in use. A new one takes its place between two requests.
 #[derive(Clone, Debug)]
@@ -70,75 +77,34 @@ pub fn channel(upstream: Uri, ca: Option<Vec<u8>>) -> Result<Channel, BoxError> 
     Ok(endpoint.connect_lazy())
 }
 
-/// Serves until `end`, then lets open calls finish for a while.
-///
-/// # Errors
-/// When the listener fails for good.
+/// Serves on `socket` until `end`, then lets open calls finish for a while.
 pub async fn serve<S: Upstream + Sync>(
-    listener: TcpListener,
+    socket: TcpListener,
     live: Live,
     upstream: S,
     end: impl Future<Output = ()>,
-) -> std::io::Result<()> {
-    let (ending, _) = watch::channel(());
-    tokio::pin!(end);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut end => break,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let connection = connection(stream, live.clone(), upstream.clone());
-                tokio::spawn(connection(ending.subscribe()));
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: others have to close theirs first.
-                tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
-    drop(listener);
-    let _ = ending.send(());
-    let _ = tokio::time::timeout(DRAIN, ending.closed()).await;
-    Ok(())
+) {
+    let listener = Listener { limits: limits(), ..Listener::default() };
+    listener.serve(socket, Calls { live, upstream }, end).await;
 }
 
-fn connection<S: Upstream + Sync>(
-    stream: TcpStream,
+/// The calls of all connections.
+#[derive(Clone)]
+struct Calls<S> {
     live: Live,
     upstream: S,
-) -> impl FnOnce(watch::Receiver<()>) -> futures::future::BoxFuture<'static, ()> {
-    move |mut ending| {
-        Box::pin(async move {
-            let _ = stream.set_nodelay(true);
-            let service = service_fn(move |request: Request<Incoming>| {
-                let (transcoder, upstream) = (live.load(), upstream.clone());
-                async move { Ok::<_, Infallible>(transcoder.handle(request, upstream).await) }
-            });
-            let mut builder = Builder::new(TokioExecutor::new());
-            builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-            builder
-                .http2()
-                .timer(TokioTimer::new())
-                .keep_alive_interval(KEEP_ALIVE)
-                .max_concurrent_streams(MAX_STREAMS)
-                .initial_stream_window_size(WINDOW)
-                .initial_connection_window_size(WINDOW);
-            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-            tokio::pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                _ = ending.changed() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection broke off");
-            }
-        })
+}
+
+impl<S: Upstream + Sync> Application for Calls<S> {
+    type Body = Body;
+
+    fn answer(
+        self,
+        request: Request<Content>,
+        _: SocketAddr,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        let transcoder = self.live.load();
+        async move { transcoder.handle(request, self.upstream).await }
     }
 }
 

@@ -166,7 +166,9 @@ fn serve_options(service: Service) -> serve::Options {
     let of_service = proto::rpcs().iter().filter(|rpc| rpc.service.starts_with(&package));
     let mut services: Vec<String> = of_service.map(|rpc| rpc.service.to_owned()).collect();
     services.dedup();
-    serve::Options { services, drain: DRAIN_LIMIT, ..serve::Options::default() }
+    let mut options = serve::Options { services, ..serve::Options::default() };
+    options.limits.drain = DRAIN_LIMIT;
+    options
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

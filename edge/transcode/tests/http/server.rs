@@ -20,7 +20,7 @@ pub struct Running {
     pub address: SocketAddr,
     pub live: Live,
     end: Option<oneshot::Sender<()>>,
-    task: Option<JoinHandle<std::io::Result<()>>>,
+    task: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -42,7 +42,7 @@ impl Running {
 
     async fn stop(&mut self) {
         self.end.take().unwrap().send(()).unwrap();
-        self.task.take().unwrap().await.unwrap().unwrap();
+        self.task.take().unwrap().await.unwrap();
     }
 
     async fn get(&self, path: &str) -> http::Response<Bytes> {

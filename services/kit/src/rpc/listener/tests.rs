@@ -1,11 +1,13 @@
 //! Servers on a port of the system's choice, met by well-behaved clients, silent ones and hostile ones.
 
-use super::{connection::PREFACE, *};
+use super::*;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Instant,
 };
 use tokio::{
@@ -17,6 +19,11 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use tower::ServiceExt as _;
+
+/// What an HTTP/2 client sends first.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How long connections may take to notice that they were dropped.
+const CUT_LIMIT: Duration = Duration::from_secs(1);
 
 const NAME: &str = "quickserve.test.v1.TestService";
 
@@ -112,7 +119,8 @@ impl Running {
 }
 
 fn draining(drain: Duration) -> Options {
-    Options { services: vec![NAME.to_owned()], drain, ..Options::default() }
+    let limits = Limits { drain, ..service_limits() };
+    Options { services: vec![NAME.to_owned()], limits, ..Options::default() }
 }
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -159,7 +167,7 @@ async fn a_call_that_never_ends_is_dropped_at_the_limit() {
 
 #[tokio::test]
 async fn silent_connections_do_not_delay_the_end() {
-    let limits = Limits { preface: LONG, ..Limits::default() };
+    let limits = Limits { head_timeout: LONG, drain: LONG, ..service_limits() };
     let server = Running::start(Options { limits, ..draining(LONG) }).await;
     let mut silent = tokio::net::TcpStream::connect(server.address).await.unwrap();
     let mut half = tokio::net::TcpStream::connect(server.address).await.unwrap();
@@ -199,7 +207,7 @@ async fn a_health_watch_hears_the_news_and_ends() {
     assert_eq!(watch.message().await.unwrap_err().code(), Code::Unavailable);
     let (drained, took) = server.stop().await;
     assert_eq!(drained, Drained { dropped: 0 });
-    assert!(took < STREAM_GRACE + Duration::from_secs(5), "{took:?}");
+    assert!(took < service_limits().stream_grace + Duration::from_secs(5), "{took:?}");
 }
 
 #[tokio::test]

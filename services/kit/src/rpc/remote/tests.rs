@@ -38,7 +38,8 @@ impl Peer {
             async move { Ok::<_, Infallible>(answer(number).response(request).await) }
         });
         let shutdown = CancellationToken::new();
-        let options = Options { drain: Duration::ZERO, ..Options::default() };
+        let mut options = Options::default();
+        options.limits.drain = Duration::ZERO;
         let serving = serve(listener, stack, shutdown.clone(), options);
         let task = tokio::spawn(async move {
             serving.await.unwrap();

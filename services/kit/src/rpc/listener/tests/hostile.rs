@@ -111,7 +111,7 @@ async fn one_connection_opens_a_hundred_calls_and_no_more() {
 
 #[tokio::test]
 async fn a_late_or_foreign_preface_closes_the_connection() {
-    let limits = Limits { preface: SHORT, ..Limits::default() };
+    let limits = Limits { head_timeout: SHORT, drain: LONG, ..service_limits() };
     let server = Running::start(Options { limits, ..draining(LONG) }).await;
     for (bytes, at_once) in [
         (&b""[..], false),
@@ -144,7 +144,8 @@ async fn a_late_or_foreign_preface_closes_the_connection() {
 
 #[tokio::test]
 async fn connections_beyond_the_cap_wait_for_a_place() {
-    let limits = Limits { connections: 2, preface: SHORT, ..Limits::default() };
+    let limits =
+        Limits { max_connections: 2, head_timeout: SHORT, drain: LONG, ..service_limits() };
     let server = Running::start(Options { limits, ..draining(LONG) }).await;
     let first = server.channel().await;
     assert_eq!(Running::call(&first, "/t/Ok").await.unwrap(), Code::Ok);

@@ -1,7 +1,7 @@
 //! What hyper reads from and writes to: a socket whose first bytes were looked at, and whose peer must keep reading and
 //! must not flood us.
 
-use crate::flood::Meter;
+use crate::control_frames::ControlFrameBudget;
 use std::{
     io,
     pin::Pin,
@@ -30,21 +30,21 @@ pub enum Version {
 }
 
 /// A connection.
-pub struct Wire<T> {
+pub struct BufferedSocket<T> {
     socket: T,
     seen: [u8; PREFACE.len()],
     /// Which of the bytes seen are still to be read.
     unread: std::ops::Range<usize>,
     stall: Duration,
     /// Counts the frames of HTTP/2.
-    meter: Option<Meter>,
+    budget: Option<ControlFrameBudget>,
     /// Running while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Running since we have said our last.
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
-impl<T: AsyncRead + Unpin> Wire<T> {
+impl<T: AsyncRead + Unpin> BufferedSocket<T> {
     /// Reads as much as shows the version. None when the peer leaves before.
     ///
     /// # Errors
@@ -63,10 +63,10 @@ impl<T: AsyncRead + Unpin> Wire<T> {
                 break Version::One;
             }
         };
-        let meter = (version == Version::Two).then(|| Meter::new(PREFACE.len()));
+        let budget = (version == Version::Two).then(|| ControlFrameBudget::new(PREFACE.len()));
         let unread = 0..count;
-        let wire = Self { socket, seen, unread, stall, meter, stalled: None, lingering: None };
-        Ok(Some((version, wire)))
+        let socket = Self { socket, seen, unread, stall, budget, stalled: None, lingering: None };
+        Ok(Some((version, socket)))
     }
 
     /// Reads on for nobody, until the peer closes too or its time is over.
@@ -85,10 +85,10 @@ impl<T: AsyncRead + Unpin> Wire<T> {
     }
 }
 
-impl<T> Wire<T> {
+impl<T> BufferedSocket<T> {
     fn wrote(&mut self, done: &Poll<io::Result<usize>>) {
-        if let (Some(meter), Poll::Ready(Ok(bytes))) = (&mut self.meter, done) {
-            meter.wrote(*bytes);
+        if let (Some(budget), Poll::Ready(Ok(bytes))) = (&mut self.budget, done) {
+            budget.wrote(*bytes);
         }
     }
 
@@ -109,7 +109,7 @@ impl<T> Wire<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for BufferedSocket<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -132,12 +132,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
             }
         }
         let read = buffer.filled().get(before..).unwrap_or_default();
-        let counted = this.meter.as_mut().map_or(Ok(()), |meter| meter.read(read));
+        let counted = this.budget.as_mut().map_or(Ok(()), |budget| budget.read(read));
         Poll::Ready(counted.map_err(io::Error::other))
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for BufferedSocket<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -159,7 +159,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<T> {
             ready!(self.watch(context, done))?;
         }
         // HTTP/2 says by itself that a content is not wanted.
-        if self.meter.is_some() { Poll::Ready(Ok(())) } else { self.linger(context) }
+        if self.budget.is_some() { Poll::Ready(Ok(())) } else { self.linger(context) }
     }
 
     fn poll_write_vectored(
@@ -186,9 +186,10 @@ mod tests {
         let (mut client, server) = tokio::io::duplex(256);
         client.write_all(sent).await.unwrap();
         client.shutdown().await.unwrap();
-        let (version, mut wire) = Wire::open(server, Duration::from_secs(1)).await.unwrap()?;
+        let (version, mut socket) =
+            BufferedSocket::open(server, Duration::from_secs(1)).await.unwrap()?;
         let mut read = Vec::new();
-        wire.read_to_end(&mut read).await.unwrap();
+        socket.read_to_end(&mut read).await.unwrap();
         Some((version, read))
     }
 
@@ -212,11 +213,11 @@ mod tests {
         let (mut client, server) = tokio::io::duplex(256);
         let sent = [b'G'; 100];
         client.write_all(&sent).await.unwrap();
-        let opened = Wire::open(server, Duration::from_secs(1)).await.unwrap();
-        let (_, mut wire) = opened.unwrap();
-        assert_eq!(wire.read(&mut [0; 200]).await.unwrap(), sent.len());
+        let opened = BufferedSocket::open(server, Duration::from_secs(1)).await.unwrap();
+        let (_, mut socket) = opened.unwrap();
+        assert_eq!(socket.read(&mut [0; 200]).await.unwrap(), sent.len());
         client.write_all(&sent).await.unwrap();
-        assert_eq!(wire.read(&mut [0; 200]).await.unwrap(), sent.len());
+        assert_eq!(socket.read(&mut [0; 200]).await.unwrap(), sent.len());
     }
 
     #[tokio::test(start_paused = true)]
@@ -232,13 +233,13 @@ mod tests {
                 }
                 to.shutdown().await
             });
-            let opened = Wire::open(server, Duration::from_secs(60)).await.unwrap();
-            let (_, mut wire) = opened.unwrap();
-            wire.write_all(b"too long").await.unwrap();
+            let opened = BufferedSocket::open(server, Duration::from_secs(60)).await.unwrap();
+            let (_, mut socket) = opened.unwrap();
+            socket.write_all(b"too long").await.unwrap();
             let begun = Instant::now();
-            wire.shutdown().await.unwrap();
+            socket.shutdown().await.unwrap();
             assert_eq!(begun.elapsed() >= LINGER, endless);
-            drop(wire);
+            drop(socket);
             let mut answer = Vec::new();
             from.read_to_end(&mut answer).await.unwrap();
             assert_eq!((answer, sending.await.unwrap().is_err()), (b"too long".to_vec(), endless));
@@ -249,9 +250,9 @@ mod tests {
     async fn a_peer_that_takes_nothing_is_given_up() {
         let (mut client, server) = tokio::io::duplex(64);
         client.write_all(b"GET /").await.unwrap();
-        let opened = Wire::open(server, Duration::from_millis(20)).await.unwrap();
-        let (_, mut wire) = opened.unwrap();
-        let error = wire.write_all(&[0; 1000]).await.unwrap_err();
+        let opened = BufferedSocket::open(server, Duration::from_millis(20)).await.unwrap();
+        let (_, mut socket) = opened.unwrap();
+        let error = socket.write_all(&[0; 1000]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -1,19 +1,19 @@
-//! One connection: TLS and the first bytes in time, then HTTP/1.1 or HTTP/2 until the peer leaves or the edge stops.
+//! One connection: TLS and the first bytes in time, then HTTP/1.1 or HTTP/2 until the peer leaves or the server stops.
 
 use crate::{
-    config::Config,
-    front::{Answer, Front},
-    wire::{self, Wire},
+    application::{Application, BoxError, Content},
+    buffered_socket::{BufferedSocket, Version},
+    limits::{Limits, Versions},
 };
 use futures::{FutureExt as _, future::BoxFuture};
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Request, Response};
 use hyper::{
     body::{Body as _, Incoming},
     server::conn::{http1, http2},
     service::Service,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -21,24 +21,18 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-/// Time between pings that find out whether a silent peer is still there, and time for the answer.
-const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
-/// Streams that a peer may make us reset before it is sent away (RUSTSEC-2024-0003).
-const LOCAL_RESETS: usize = 1024;
-/// Bytes in flight towards us on one stream, and on one connection.
-const WINDOWS: (u32, u32) = (512 * 1024, 2 * 1024 * 1024);
-
-/// Bytes that the kernel takes of us beyond what it can send: enough to keep a fast reader busy, and a slow one neither
-/// makes us copy its whole answer while others wait, nor makes the kernel keep it.
+/// Bytes that the kernel takes of us beyond what it can send: enough to keep a fast reader busy. For a slow reader
+/// neither is its whole answer copied while others wait, nor does the kernel keep it.
 #[cfg(any(target_os = "android", target_os = "linux"))]
-const UNSENT: u32 = 128 * 1024;
+const UNSENT_BYTES: u32 = 128 * 1024;
 
 /// What all connections of a listener have in common.
-pub struct Peers {
-    front: Arc<Front>,
+pub struct Connections<A> {
+    application: A,
     tls: Option<TlsAcceptor>,
-    one: http1::Builder,
-    two: http2::Builder<TokioExecutor>,
+    versions: Versions,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
     head_timeout: Duration,
     stall_timeout: Duration,
     /// Take no new request, and close when the open ones ended.
@@ -47,42 +41,50 @@ pub struct Peers {
     pub cut: CancellationToken,
 }
 
-impl Peers {
-    /// Connections to `front`, in TLS when there is an acceptor.
-    pub fn new(front: Arc<Front>, tls: Option<TlsAcceptor>) -> Self {
-        let Config { max_streams, max_header_bytes, .. } = front.core().config;
-        let (head_timeout, stall_timeout) =
-            (front.core().config.head_timeout(), front.core().config.stall_timeout());
-        let mut one = http1::Builder::new();
-        one.timer(TokioTimer::new())
-            .header_read_timeout(head_timeout)
-            .max_buf_size(usize::try_from(max_header_bytes).unwrap_or(usize::MAX));
-        let mut two = http2::Builder::new(TokioExecutor::new());
-        two.timer(TokioTimer::new())
-            .max_concurrent_streams(max_streams)
-            .max_local_error_reset_streams(LOCAL_RESETS)
-            .max_header_list_size(max_header_bytes)
-            .initial_stream_window_size(WINDOWS.0)
-            .initial_connection_window_size(WINDOWS.1)
-            .keep_alive_interval(KEEPALIVE.0)
-            .keep_alive_timeout(KEEPALIVE.1);
-        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
-        Self { front, tls, one, two, head_timeout, stall_timeout, stop, cut }
+impl<A: Application> Connections<A> {
+    /// Connections to `application`, in TLS when there is an acceptor.
+    pub fn new(application: A, tls: Option<TlsAcceptor>, limits: &Limits) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head_timeout)
+            .max_buf_size(usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX));
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.max_streams)
+            .max_local_error_reset_streams(limits.max_local_resets)
+            .max_header_list_size(limits.max_header_bytes)
+            .initial_stream_window_size(limits.stream_window)
+            .initial_connection_window_size(limits.connection_window)
+            .keep_alive_interval(limits.keepalive_interval)
+            .keep_alive_timeout(limits.keepalive_timeout);
+        Self {
+            application,
+            tls,
+            versions: limits.versions,
+            http1,
+            http2,
+            head_timeout: limits.head_timeout,
+            stall_timeout: limits.stall_timeout,
+            stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
+        }
     }
 
-    /// What the connections lead to.
-    pub fn front(&self) -> &Front {
-        &self.front
+    /// What answers the requests.
+    pub const fn application(&self) -> &A {
+        &self.application
     }
 
     /// Serves the peer behind `socket` to the end.
-    pub async fn serve(self: Arc<Self>, socket: TcpStream, peer: IpAddr) {
+    pub async fn serve(self: Arc<Self>, socket: TcpStream, peer: SocketAddr) {
         prepare(&socket);
         let cut = self.cut.clone();
         let served = cut.run_until_cancelled(async {
             match &self.tls {
                 None => self.speak(async { Ok(socket) }, peer).await,
-                // What the handshake takes is given back when it is done.
+                // Boxed, so that the memory of the handshake is given back when it is done.
                 Some(tls) => self.speak(Box::pin(tls.accept(socket)), peer).await,
             }
         });
@@ -94,22 +96,23 @@ impl Peers {
     async fn speak<T>(
         &self,
         opening: impl Future<Output = io::Result<T>>,
-        peer: IpAddr,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+        peer: SocketAddr,
+    ) -> Result<(), BoxError>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let opening = async { Wire::open(opening.await?, self.stall_timeout).await };
+        let opening = async { BufferedSocket::open(opening.await?, self.stall_timeout).await };
         let opening = tokio::time::timeout(self.head_timeout, opening);
         let opening = Box::pin(opening);
-        // A peer that has not even said hello has nothing to drain.
+        // A peer that has not sent its first bytes has nothing to drain.
         let Some(opened) = self.stop.run_until_cancelled(opening).await else { return Ok(()) };
-        let Some((version, wire)) = opened?? else { return Ok(()) };
-        let requests = Requests { front: Arc::clone(&self.front), peer };
-        let io = TokioIo::new(wire);
+        let Some((version, socket)) = opened?? else { return Ok(()) };
+        let requests = Requests { application: self.application.clone(), peer };
+        let io = TokioIo::new(socket);
         match version {
-            wire::Version::One => {
-                let connection = self.one.serve_connection(io, requests).with_upgrades();
+            Version::One if self.versions == Versions::Http2Only => Ok(()),
+            Version::One => {
+                let connection = self.http1.serve_connection(io, requests).with_upgrades();
                 let mut connection = Box::pin(connection);
                 tokio::select! {
                     ended = connection.as_mut() => return Ok(ended?),
@@ -117,8 +120,8 @@ impl Peers {
                 }
                 Ok(connection.await?)
             }
-            wire::Version::Two => {
-                let mut connection = Box::pin(self.two.serve_connection(io, requests));
+            Version::Two => {
+                let mut connection = Box::pin(self.http2.serve_connection(io, requests));
                 tokio::select! {
                     ended = connection.as_mut() => return Ok(ended?),
                     () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
@@ -134,26 +137,26 @@ fn prepare(socket: &TcpStream) {
     // Without it, small answers wait for the peer's delayed acknowledgement.
     let _ = socket.set_nodelay(true);
     #[cfg(any(target_os = "android", target_os = "linux"))]
-    let _ = socket2::SockRef::from(socket).set_tcp_notsent_lowat(UNSENT);
+    let _ = socket2::SockRef::from(socket).set_tcp_notsent_lowat(UNSENT_BYTES);
 }
 
 /// The requests of one connection.
-struct Requests {
-    front: Arc<Front>,
-    peer: IpAddr,
+struct Requests<A> {
+    application: A,
+    peer: SocketAddr,
 }
 
-impl Service<Request<Incoming>> for Requests {
-    type Response = Response<Answer>;
+impl<A: Application> Service<Request<Incoming>> for Requests<A> {
+    type Response = Response<A::Body>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Answer>, Infallible>>;
+    type Future = BoxFuture<'static, Result<Response<A::Body>, Infallible>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let (front, peer) = (Arc::clone(&self.front), self.peer);
-        if request.version() < Version::HTTP_2 && !request.body().is_end_stream() {
+        if request.version() < http::Version::HTTP_2 && !request.body().is_end_stream() {
             detach(&mut request);
         }
-        Box::pin(front.answer(request, peer).map(Ok))
+        let answer = self.application.clone().answer(request.map(Content::new), self.peer);
+        Box::pin(answer.map(Ok))
     }
 }
 

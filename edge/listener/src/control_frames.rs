@@ -1,11 +1,11 @@
-//! Frames of HTTP/2 that cost their sender nothing and us a little: each is allowed, but not without end. What `h2`
-//! bounds itself (resets, heads, empty content) is left to it.
+//! Budget for control frames of HTTP/2 (PING, SETTINGS, WINDOW_UPDATE, PRIORITY), which cost their sender nothing and us
+//! a little. What `h2` limits itself (resets, headers, empty content) is left to it.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// The bytes of a frame before its payload (RFC 9113, section 4.1).
-const HEAD: usize = 9;
+const FRAME_HEAD: usize = 9;
 /// The frames that carry requests, which have limits of their own: DATA, HEADERS, RST_STREAM, CONTINUATION.
 const OF_REQUESTS: [u8; 4] = [0, 1, 3, 9];
 /// Other frames that a peer may send at any time, and as many more as it gains.
@@ -15,14 +15,14 @@ const GAIN_TIME: Duration = Duration::from_millis(10);
 /// … and for so many bytes of answers, whose flow it has to control.
 const GAIN_BYTES: usize = 1024;
 
-/// Too many frames that are no request's.
+/// The peer has used up its budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the peer floods us with control frames")]
+#[error("the peer sends too many control frames")]
 pub struct Flood;
 
 /// Counts the frames of one connection as their bytes pass.
-pub struct Meter {
-    head: [u8; HEAD],
+pub struct ControlFrameBudget {
+    head: [u8; FRAME_HEAD],
     filled: usize,
     /// Bytes until the next frame.
     skip: usize,
@@ -31,11 +31,11 @@ pub struct Meter {
     gained_at: Instant,
 }
 
-impl Meter {
+impl ControlFrameBudget {
     /// A connection whose next bytes are `preface` bytes that are no frames.
     pub fn new(preface: usize) -> Self {
         Self {
-            head: [0; HEAD],
+            head: [0; FRAME_HEAD],
             filled: 0,
             skip: preface,
             left: ALLOWANCE,
@@ -59,7 +59,7 @@ impl Meter {
                 *place = *byte;
             }
             (self.filled, bytes) = (self.filled + taken, rest);
-            if self.filled == HEAD {
+            if self.filled == FRAME_HEAD {
                 let [a, b, c, kind, ..] = self.head;
                 self.skip = u32::from_be_bytes([0, a, b, c]) as usize;
                 self.filled = 0;
@@ -101,12 +101,12 @@ mod tests {
     async fn frames_are_counted_however_they_arrive() {
         let stream = [b"PREFACE".to_vec(), PING.repeat(1000), DATA.repeat(1000)].concat();
         for size in [1, 2, 9, 17, 1000, stream.len()] {
-            let mut meter = Meter::new(7);
+            let mut budget = ControlFrameBudget::new(7);
             for piece in stream.chunks(size) {
-                assert_eq!(meter.read(piece), Ok(()), "{size}");
+                assert_eq!(budget.read(piece), Ok(()), "{size}");
             }
-            assert_eq!(meter.left, 0);
-            assert_eq!(meter.read(&PING), Err(Flood), "{size}");
+            assert_eq!(budget.left, 0);
+            assert_eq!(budget.read(&PING), Err(Flood), "{size}");
         }
     }
 
@@ -119,12 +119,12 @@ mod tests {
             (Duration::from_millis(100), 20 * GAIN_BYTES, 30),
             (Duration::from_secs(3600), usize::MAX, 1000),
         ] {
-            let mut meter = Meter::new(0);
-            meter.read(&PING.repeat(1000)).unwrap();
+            let mut budget = ControlFrameBudget::new(0);
+            budget.read(&PING.repeat(1000)).unwrap();
             tokio::time::advance(time).await;
-            meter.wrote(bytes);
-            assert_eq!(meter.read(&PING.repeat(more)), Ok(()), "{more}");
-            assert_eq!(meter.read(&PING), Err(Flood), "{more}");
+            budget.wrote(bytes);
+            assert_eq!(budget.read(&PING.repeat(more)), Ok(()), "{more}");
+            assert_eq!(budget.read(&PING), Err(Flood), "{more}");
         }
     }
 }

@@ -1,0 +1,152 @@
+//! Accepts connections, no more than are allowed, and drains them when the server stops.
+
+use crate::{
+    application::Application, connection::Connections, connection_limit::ConnectionLimit,
+    limits::Limits,
+};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How long accepting pauses when it fails for want of file descriptors: trying again at once only burns the processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long connections may take to notice that they were dropped.
+const CUT_LIMIT: Duration = Duration::from_secs(1);
+/// Peers that may wait to be accepted. A peer that finds the queue full tries again only after a second. The kernel may
+/// allow fewer.
+const ACCEPT_QUEUE: u32 = 4096;
+
+/// Listens at `address`.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Not on Windows, where it would let two programs listen at one address.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(ACCEPT_QUEUE)
+}
+
+/// How to serve the connections of one address.
+#[derive(Clone, Default)]
+pub struct Listener {
+    /// What peers may use.
+    pub limits: Limits,
+    /// Serves TLS; plain HTTP without it.
+    pub tls: Option<TlsAcceptor>,
+    /// Cancelled when the listener drains and `stream_grace` is over: the application ends its streams.
+    pub end_streams: CancellationToken,
+}
+
+/// How the connections of a listener ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that did not end by themselves in time.
+    pub dropped: usize,
+}
+
+impl Listener {
+    /// Serves `application` on `socket` until `stop` is ready, then drains: new peers are refused, open requests may
+    /// end, and what is left after the limit is dropped.
+    pub async fn serve<A: Application>(
+        self,
+        socket: TcpListener,
+        application: A,
+        stop: impl Future<Output = ()>,
+    ) -> Drained {
+        let limit = ConnectionLimit::new(&self.limits);
+        let connections = Arc::new(Connections::new(application, self.tls, &self.limits));
+        let tracker = TaskTracker::new();
+        tokio::select! {
+            never = accept(&socket, &connections, &tracker, &limit) => match never {},
+            () = stop => {}
+        }
+        drop(socket);
+        drain(&connections, &tracker, &self.limits, &self.end_streams).await
+    }
+}
+
+async fn accept<A: Application>(
+    socket: &TcpListener,
+    connections: &Arc<Connections<A>>,
+    tracker: &TaskTracker,
+    limit: &ConnectionLimit,
+) -> Infallible {
+    loop {
+        let free = limit.wait_for_place().await;
+        match socket.accept().await {
+            Ok((stream, peer)) => {
+                let Some(permit) = limit.admit(free, peer.ip()) else {
+                    connections.application().connection_refused();
+                    continue;
+                };
+                let connections = Arc::clone(connections);
+                let open = OpenConnection::count(connections.application().clone());
+                tracker.spawn(async move {
+                    connections.serve(stream, peer).await;
+                    drop((open, permit));
+                });
+            }
+            Err(error) if is_of_the_peer(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections; trying again in a moment");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Tells the application about a connection, and again when it is dropped.
+struct OpenConnection<A: Application>(A);
+
+impl<A: Application> OpenConnection<A> {
+    fn count(application: A) -> Self {
+        application.connection_opened();
+        Self(application)
+    }
+}
+
+impl<A: Application> Drop for OpenConnection<A> {
+    fn drop(&mut self) {
+        self.0.connection_closed();
+    }
+}
+
+/// Whether accepting failed because one peer left, and not for want of something of ours.
+fn is_of_the_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+async fn drain<A: Application>(
+    connections: &Connections<A>,
+    tracker: &TaskTracker,
+    limits: &Limits,
+    end_streams: &CancellationToken,
+) -> Drained {
+    tracker.close();
+    connections.stop.cancel();
+    let ended = async {
+        tokio::select! {
+            () = tracker.wait() => return,
+            () = tokio::time::sleep(limits.stream_grace.min(limits.drain / 2)) => {
+                end_streams.cancel();
+            }
+        }
+        tracker.wait().await;
+    };
+    if tokio::time::timeout(limits.drain, ended).await.is_ok() {
+        return Drained { dropped: 0 };
+    }
+    let dropped = tracker.len();
+    tracing::warn!(dropped, "dropping connections that did not end in time");
+    connections.cut.cancel();
+    let _ = tokio::time::timeout(CUT_LIMIT, tracker.wait()).await;
+    Drained { dropped }
+}
