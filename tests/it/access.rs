@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use tonic::{Code, Status, body::Body};
 use tower::ServiceExt;
 use uuid::Uuid;
+use yare::parameterized;
 
 /// The service that serves an RPC, by its package; the vertical contract is served by cleaning.
 fn target(rpc: &Rpc) -> &'static str {
@@ -67,6 +68,8 @@ fn is_refusal(code: Code) -> bool {
     matches!(code, Code::Unauthenticated | Code::PermissionDenied)
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn every_rpc_meets_every_kind_of_caller(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
@@ -243,6 +246,8 @@ fn path(template: &str, ids: &BTreeMap<&'static str, String>, last: Option<&str>
     path
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn what_is_not_yours_is_not_there(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
@@ -301,24 +306,4 @@ async fn answer(
     let list = answer.body.as_object().is_some_and(|body| body.values().any(empty));
     let detail = detail.collect::<Vec<_>>().join(" ");
     (answer.status.as_u16(), answer.reason().to_owned(), detail, list)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_rpc_meets_every_kind_of_caller_on_sqlite() {
-    every_rpc_meets_every_kind_of_caller(Backend::Sqlite).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_rpc_meets_every_kind_of_caller_on_postgres() {
-    every_rpc_meets_every_kind_of_caller(Backend::Postgres).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_yours_is_not_there_on_sqlite() {
-    what_is_not_yours_is_not_there(Backend::Sqlite).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_yours_is_not_there_on_postgres() {
-    what_is_not_yours_is_not_there(Backend::Postgres).await;
 }

@@ -6,6 +6,7 @@ use kit::testing::{Backend, eventually};
 use quickserve::demo::{self, CENTRE, Person, Provider, text};
 use serde_json::{Value, json};
 use uuid::Uuid;
+use yare::parameterized;
 
 /// Somebody does something with an order, and it is allowed.
 pub async fn act(person: &Person, order: &str, action: &str, body: Value) -> Value {
@@ -69,6 +70,8 @@ pub async fn until_work_begins(
     (customer, cleaner)
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_cleaning_from_registration_to_review(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
@@ -130,6 +133,8 @@ async fn settle(mesh: &Mesh, person: &Person) {
     person.client.get("/v1/me").await.unwrap().ok().unwrap();
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn twenty_who_want_one_slot(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
@@ -158,6 +163,8 @@ fn first_other(answers: &[quickserve::client::Answer]) -> Option<&Value> {
     other.map(|answer| &answer.body)
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn one_key_one_order(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
@@ -183,6 +190,8 @@ async fn one_key_one_order(backend: Backend) {
     assert_eq!((other.status.as_u16(), other.reason()), (409, "IDEMPOTENCY_KEY_REUSED"));
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_stranger_sees_nothing(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
@@ -205,52 +214,4 @@ async fn seen_by(person: &Person, order: &str, path: &str) -> (u16, String) {
     let mut body = answer.body;
     body["request_id"] = Value::Null;
     (answer.status.as_u16(), body.to_string().replace(order, "ORDER"))
-}
-
-mod on_sqlite {
-    use kit::testing::Backend::Sqlite;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_cleaning_from_registration_to_review() {
-        super::a_cleaning_from_registration_to_review(Sqlite).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn twenty_who_want_one_slot() {
-        super::twenty_who_want_one_slot(Sqlite).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn one_key_one_order() {
-        super::one_key_one_order(Sqlite).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_stranger_sees_nothing() {
-        super::a_stranger_sees_nothing(Sqlite).await;
-    }
-}
-
-mod on_postgres {
-    use kit::testing::Backend::Postgres;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_cleaning_from_registration_to_review() {
-        super::a_cleaning_from_registration_to_review(Postgres).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn twenty_who_want_one_slot() {
-        super::twenty_who_want_one_slot(Postgres).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn one_key_one_order() {
-        super::one_key_one_order(Postgres).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_stranger_sees_nothing() {
-        super::a_stranger_sees_nothing(Postgres).await;
-    }
 }

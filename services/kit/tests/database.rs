@@ -19,6 +19,7 @@ use std::sync::{
 };
 use tonic::Request;
 use uuid::Uuid;
+use yare::parameterized;
 
 /// A database with the runtime's own tables, and no workers.
 async fn database(world: &World) -> Db {
@@ -61,6 +62,8 @@ impl Consumer for Ear {
     }
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_failed_write_leaves_nothing(backend: Backend) {
     let world = World::new(backend).await;
     let db = database(&world).await;
@@ -76,6 +79,8 @@ async fn a_failed_write_leaves_nothing(backend: Backend) {
     record(&db, aggregate, 1).await;
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_caller_that_hangs_up_neither_stops_nor_poisons_a_write(backend: Backend) {
     let world = World::new(backend).await;
     let db = database(&world).await;
@@ -107,6 +112,8 @@ async fn a_caller_that_hangs_up_neither_stops_nor_poisons_a_write(backend: Backe
     .await;
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn reading_first_and_writing_then_never_fails_for_want_of_a_lock(backend: Backend) {
     let world = World::new(backend).await;
     let db = database(&world).await;
@@ -134,6 +141,8 @@ fn key(key: &str, body: usize) -> Key {
     Key::of(&request).unwrap()
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_key_answers_once_and_only_for_its_own_request(backend: Backend) {
     let world = World::new(backend).await;
     let db = database(&world).await;
@@ -155,6 +164,8 @@ async fn a_key_answers_once_and_only_for_its_own_request(backend: Backend) {
     assert!(matches!(call(2).await, Err(Error::KeyReused)));
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn an_unfinished_key_is_in_progress_until_its_lease_ends(backend: Backend) {
     let world = World::new(backend).await;
     let db = database(&world).await;
@@ -168,6 +179,8 @@ async fn an_unfinished_key_is_in_progress_until_its_lease_ends(backend: Backend)
     assert_eq!(begin().await.unwrap(), Begun::New);
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn facts_arrive_in_order_for_each_aggregate(backend: Backend) {
     let world = World::new(backend).await;
     let db = database(&world).await;
@@ -192,6 +205,8 @@ async fn facts_arrive_in_order_for_each_aggregate(backend: Backend) {
     assert_eq!(relay.deliver_due().await.unwrap(), 0);
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn the_inbox_lets_a_fact_through_once(backend: Backend) {
     let world = World::new(backend).await;
     let db = database(&world).await;
@@ -239,6 +254,8 @@ impl OnTimer for Bell {
     }
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_timer_fires_once_whatever_the_replicas(backend: Backend) {
     let world = World::new(backend).await;
     let db = database(&world).await;
@@ -262,6 +279,8 @@ async fn a_timer_fires_once_whatever_the_replicas(backend: Backend) {
     assert_eq!(bell.fired.load(Ordering::SeqCst), 39);
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_timer_that_fails_or_sets_itself_anew_fires_again(backend: Backend) {
     for kind in ["fails", "repeats"] {
         let world = World::new(backend).await;
@@ -281,50 +300,17 @@ async fn a_timer_that_fails_or_sets_itself_anew_fires_again(backend: Backend) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn processes_that_start_together_migrate_once() {
-    for backend in Backend::ALL {
-        let world = World::new(backend).await;
-        let host = world.host.of("cleaning");
-        let boots = futures::future::join_all((0..8).map(|_| host.migrate())).await;
-        boots.into_iter().for_each(|boot| boot.unwrap());
-    }
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn processes_that_start_together_migrate_once(backend: Backend) {
+    let world = World::new(backend).await;
+    let host = world.host.of("cleaning");
+    let boots = futures::future::join_all((0..8).map(|_| host.migrate())).await;
+    boots.into_iter().for_each(|boot| boot.unwrap());
 }
 
 #[test]
 fn ids_are_typed() {
     struct Order;
     assert_eq!(std::mem::size_of::<Id<Order>>(), 16);
-}
-
-/// Each story once for each engine.
-mod on {
-    use super::Backend;
-
-    macro_rules! stories {
-        ($($story:ident)*) => {$(
-            mod $story {
-                #[tokio::test(flavor = "multi_thread")]
-                async fn sqlite() {
-                    super::super::$story(super::Backend::Sqlite).await;
-                }
-                #[tokio::test(flavor = "multi_thread")]
-                async fn postgres() {
-                    super::super::$story(super::Backend::Postgres).await;
-                }
-            }
-        )*};
-    }
-
-    stories! {
-        a_failed_write_leaves_nothing
-        a_caller_that_hangs_up_neither_stops_nor_poisons_a_write
-        reading_first_and_writing_then_never_fails_for_want_of_a_lock
-        a_key_answers_once_and_only_for_its_own_request
-        an_unfinished_key_is_in_progress_until_its_lease_ends
-        facts_arrive_in_order_for_each_aggregate
-        the_inbox_lets_a_fact_through_once
-        a_timer_fires_once_whatever_the_replicas
-        a_timer_that_fails_or_sets_itself_anew_fires_again
-    }
 }

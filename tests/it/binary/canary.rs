@@ -16,6 +16,7 @@ use quickserve::{
     demo::{self, Person, text},
 };
 use serde_json::{Value, json};
+use yare::parameterized;
 
 const PASSWORD: &str = "canary-password-1";
 const OTHER_PASSWORD: &str = "canary-password-2";
@@ -208,6 +209,8 @@ async fn over_grpc(program: &Program, customer: &Person, watch: &mut Watch) {
     }
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_booking_leaves_no_trace_of_people(backend: Backend) {
     let home = Home::new(backend).await;
     let program = home.start_with(&[("QS_LOG", "debug")]).await;
@@ -235,14 +238,4 @@ async fn a_booking_leaves_no_trace_of_people(backend: Backend) {
     for error in &watch.errors {
         watch.is_silent("an error", error);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_booking_leaves_no_trace_of_people_on_sqlite() {
-    a_booking_leaves_no_trace_of_people(Backend::Sqlite).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_booking_leaves_no_trace_of_people_on_postgres() {
-    a_booking_leaves_no_trace_of_people(Backend::Postgres).await;
 }

@@ -9,6 +9,7 @@ use kit::{
 use quickserve::demo::{self, Person};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use yare::parameterized;
 
 /// A command that failed and says why in a line.
 fn told(failed: Finished) -> String {
@@ -42,6 +43,8 @@ async fn healthcheck_tells_by_its_exit_code() {
     assert!(ended.stdout.contains("503"), "{}", ended.stdout);
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn tables_are_made_once(backend: Backend) {
     let home = Home::new(backend).await;
     let one = home.run(&["migrate", "order"]).await.ok();
@@ -58,16 +61,6 @@ async fn tables_are_made_once(backend: Backend) {
     assert_eq!(home.run(&["migrate"]).await.ok(), first, "while it runs");
     program.stop().await;
     assert!(!home.run(&["migrate", "nothing"]).await.status.success());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn tables_are_made_once_on_sqlite() {
-    tables_are_made_once(Backend::Sqlite).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn tables_are_made_once_on_postgres() {
-    tables_are_made_once(Backend::Postgres).await;
 }
 
 /// The keys in a state, as `keys list` and `keys rotate` print them.

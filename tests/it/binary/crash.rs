@@ -12,6 +12,7 @@ use sea_orm::TryGetable;
 use serde_json::{Value, json};
 use std::time::Instant;
 use uuid::Uuid;
+use yare::parameterized;
 
 /// A booking that stopped is taken up after a second; a provider may set out days ahead.
 const SOON: [(&str, &str); 2] =
@@ -131,6 +132,8 @@ async fn each_step_is_gone_on_with(backend: Backend, points: &[&str]) {
 }
 
 /// Dies at each point of taking a refused booking back: nothing is left of it, and the price can be booked again.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn each_step_back_is_gone_on_with(backend: Backend) {
     let (home, people) = first(backend).await;
     let points = ["booking.refused", "effect.voided", "effect.released"];
@@ -162,6 +165,8 @@ async fn each_step_back_is_gone_on_with(backend: Backend) {
 }
 
 /// Dies at each point of taking the money for work that is done: it is taken once, and paid out once.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn money_is_taken_once(backend: Backend) {
     let (home, people) = first(backend).await;
     let points = ["payment.asking:2", "payment.answered:2", "effect.captured"];
@@ -210,6 +215,8 @@ async fn work(people: &People, order: &str) {
 }
 
 /// Killed at any moment of a booking, a dozen times: the moments are spread over the time that one takes.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn killed_at_any_moment(backend: Backend) {
     const KILLS: u32 = 12;
     let home = Home::new(backend).await;
@@ -247,60 +254,14 @@ async fn killed_at_any_moment(backend: Backend) {
 const BOOKING: [&str; 3] = ["booking.begun", "booking.held", "booking.finished"];
 const PAYMENT: [&str; 3] = ["payment.asking", "payment.answered", "booking.authorized"];
 
-mod on_sqlite {
-    use kit::testing::Backend::Sqlite;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn each_step_of_a_booking_is_gone_on_with() {
-        super::each_step_is_gone_on_with(Sqlite, &super::BOOKING).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn each_step_of_a_payment_is_gone_on_with() {
-        super::each_step_is_gone_on_with(Sqlite, &super::PAYMENT).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn each_step_back_is_gone_on_with() {
-        super::each_step_back_is_gone_on_with(Sqlite).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn money_is_taken_once() {
-        super::money_is_taken_once(Sqlite).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn killed_at_any_moment() {
-        super::killed_at_any_moment(Sqlite).await;
-    }
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn each_step_of_a_booking_is_gone_on_with(backend: Backend) {
+    each_step_is_gone_on_with(backend, &BOOKING).await;
 }
 
-mod on_postgres {
-    use kit::testing::Backend::Postgres;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn each_step_of_a_booking_is_gone_on_with() {
-        super::each_step_is_gone_on_with(Postgres, &super::BOOKING).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn each_step_of_a_payment_is_gone_on_with() {
-        super::each_step_is_gone_on_with(Postgres, &super::PAYMENT).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn each_step_back_is_gone_on_with() {
-        super::each_step_back_is_gone_on_with(Postgres).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn money_is_taken_once() {
-        super::money_is_taken_once(Postgres).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn killed_at_any_moment() {
-        super::killed_at_any_moment(Postgres).await;
-    }
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn each_step_of_a_payment_is_gone_on_with(backend: Backend) {
+    each_step_is_gone_on_with(backend, &PAYMENT).await;
 }

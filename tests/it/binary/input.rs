@@ -12,6 +12,7 @@ use quickserve::{client::Answer, demo::text};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
+use yare::parameterized;
 
 async fn started() -> (Home, Program, People) {
     let home = Home::new(Backend::Sqlite).await;
@@ -189,6 +190,8 @@ fn status(answer: &wire::Raw) -> Status {
         .unwrap()
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_call_at_the_wrong_time_says_what_may_be_done(backend: Backend) {
     let home = Home::new(backend).await;
     let program = home.start().await;
@@ -219,14 +222,4 @@ fn actions(problem: &Value) -> Vec<String> {
         .unwrap_or_else(|_| panic!("no allowed_actions in {problem}"));
     actions.sort();
     actions
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_at_the_wrong_time_says_what_may_be_done_on_sqlite() {
-    a_call_at_the_wrong_time_says_what_may_be_done(Backend::Sqlite).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_at_the_wrong_time_says_what_may_be_done_on_postgres() {
-    a_call_at_the_wrong_time_says_what_may_be_done(Backend::Postgres).await;
 }

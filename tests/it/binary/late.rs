@@ -9,6 +9,7 @@ use http::Method;
 use kit::testing::{Backend, eventually};
 use quickserve::demo::{self, Person, text};
 use serde_json::{Value, json};
+use yare::parameterized;
 
 /// The payment of an order, as an operator sees it.
 async fn payment(operator: &Person, order: &str) -> Value {
@@ -39,6 +40,8 @@ async fn book(mesh: &Mesh, person: &Person, provider: &str, start: DateTime<Utc>
     order
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_success_after_the_hold_is_given_back(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
@@ -107,6 +110,8 @@ fn minor_units(money: &Value) -> i64 {
     money["minor_units"].as_str().unwrap_or("0").parse().unwrap()
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn refunds_at_once_never_exceed_the_capture(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
@@ -164,32 +169,4 @@ async fn refunds_at_once_never_exceed_the_capture(backend: Backend) {
         after["refunds"].as_array().unwrap().iter().map(|it| minor_units(&it["amount"])).sum();
     assert_eq!(refunds, captured, "{after}");
     balanced(&operator).await;
-}
-
-mod on_sqlite {
-    use kit::testing::Backend::Sqlite;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_success_after_the_hold_is_given_back() {
-        super::a_success_after_the_hold_is_given_back(Sqlite).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn refunds_at_once_never_exceed_the_capture() {
-        super::refunds_at_once_never_exceed_the_capture(Sqlite).await;
-    }
-}
-
-mod on_postgres {
-    use kit::testing::Backend::Postgres;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_success_after_the_hold_is_given_back() {
-        super::a_success_after_the_hold_is_given_back(Postgres).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn refunds_at_once_never_exceed_the_capture() {
-        super::refunds_at_once_never_exceed_the_capture(Postgres).await;
-    }
 }

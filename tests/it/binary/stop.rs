@@ -13,6 +13,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use yare::parameterized;
 
 /// The longest that a process may take to end, whatever its clients do.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -81,6 +82,8 @@ async fn a_second_signal_ends_it_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn the_next_one_finds_everything(backend: Backend) {
     let home = Home::new(backend).await;
     let program = home.start().await;
@@ -104,16 +107,6 @@ async fn the_next_one_finds_everything(backend: Backend) {
     let accepted =
         accepted.post(&format!("/v1/orders/{id}:accept"), serde_json::json!({})).await.unwrap();
     assert_eq!(accepted.ok().unwrap()["state"], "ORDER_STATE_ASSIGNED");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_next_one_finds_everything_on_sqlite() {
-    the_next_one_finds_everything(Backend::Sqlite).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_next_one_finds_everything_on_postgres() {
-    the_next_one_finds_everything(Backend::Postgres).await;
 }
 
 /// The program ends with an error: one line that contains `words`, and nothing on stdout.

@@ -41,20 +41,9 @@ pub struct Order {
     state: OrderState,
 }
 
-/// Runs a story on each database.
-pub async fn on_each_backend<F, Fut>(story: F)
-where
-    F: Fn(Shop) -> Fut,
-    Fut: Future<Output = ()>,
-{
-    for backend in Backend::ALL {
-        eprintln!("on {backend:?}");
-        story(Shop::open(backend).await).await;
-    }
-}
-
 impl Shop {
-    async fn open(backend: Backend) -> Self {
+    /// Starts the service on `backend`.
+    pub async fn open(backend: Backend) -> Self {
         let world = World::new(backend).await;
         let host = world.host.of("cleaning");
         host.migrate().await.unwrap();

@@ -1,12 +1,12 @@
 //! How cleanings go: checklist, gate, rework, closed doors, and who may see and do what.
 
-use crate::fixture::{ActingAs, Order, Shop, at, field, on_each_backend, refusal, window};
+use crate::fixture::{ActingAs, Order, Shop, at, field, refusal, window};
 use async_trait::async_trait;
 use chrono::Duration;
 use kit::{
     Event, Role,
     messaging::bus::Consumer,
-    testing::{eventually, somebody},
+    testing::{Backend, eventually, somebody},
     values::time::timestamp,
 };
 use proto::quickserve::{
@@ -16,6 +16,7 @@ use proto::quickserve::{
 use std::sync::{Arc, Mutex};
 use tonic::Code;
 use uuid::Uuid;
+use yare::parameterized;
 
 const TO_WORK: [OrderState; 6] = [
     OrderState::PendingPayment,
@@ -64,185 +65,176 @@ async fn missing(shop: &Shop, order: &Order, proofs: &[&str]) -> Vec<String> {
     shop.vertical().completion_gate(request).await.unwrap().into_inner().missing
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_gate_opens_when_all_is_done_and_photographed() {
-    on_each_backend(|shop| async move {
-        let mut order = Order::new();
-        order.details["extras"] = serde_json::json!([{"code": "oven"}]);
-        shop.go_through(&mut order, &TO_WORK).await;
-        let codes: Vec<String> =
-            checklist(&shop, &order).await.items.into_iter().map(|item| item.code).collect();
-        let expected = [
-            "room.1.dust",
-            "room.1.floor",
-            "room.2.dust",
-            "room.2.floor",
-            "bathroom.1.sanitary",
-            "bathroom.1.floor",
-            "kitchen.surfaces",
-            "kitchen.sink",
-            "all.bins",
-            "extra.oven",
-        ];
-        assert_eq!(codes, expected);
-        let everything = ["checklist.incomplete", "photo.before", "photo.after"];
-        assert_eq!(missing(&shop, &order, &[]).await, everything);
-        let photos = ["photo.after", "photo.before", "signature"];
-        assert_eq!(missing(&shop, &order, &photos).await, ["checklist.incomplete"]);
-        let early = shop.try_move(&order, OrderState::Delivered).await;
-        assert_eq!(early, ["checklist.incomplete"]);
-        tick_all(&shop, &order).await;
-        assert_eq!(missing(&shop, &order, &["photo.before"]).await, ["photo.after"]);
-        assert_eq!(missing(&shop, &order, &photos).await, Vec::<String>::new());
-        shop.go(&mut order, OrderState::Delivered).await;
-        let unknown =
-            CompletionGateRequest { order_id: Uuid::new_v4().to_string(), proof_kinds: Vec::new() };
-        assert_eq!(refusal(shop.vertical().completion_gate(unknown).await), "ORDER_NOT_FOUND");
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn the_gate_opens_when_all_is_done_and_photographed(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut order = Order::new();
+    order.details["extras"] = serde_json::json!([{"code": "oven"}]);
+    shop.go_through(&mut order, &TO_WORK).await;
+    let codes: Vec<String> =
+        checklist(&shop, &order).await.items.into_iter().map(|item| item.code).collect();
+    let expected = [
+        "room.1.dust",
+        "room.1.floor",
+        "room.2.dust",
+        "room.2.floor",
+        "bathroom.1.sanitary",
+        "bathroom.1.floor",
+        "kitchen.surfaces",
+        "kitchen.sink",
+        "all.bins",
+        "extra.oven",
+    ];
+    assert_eq!(codes, expected);
+    let everything = ["checklist.incomplete", "photo.before", "photo.after"];
+    assert_eq!(missing(&shop, &order, &[]).await, everything);
+    let photos = ["photo.after", "photo.before", "signature"];
+    assert_eq!(missing(&shop, &order, &photos).await, ["checklist.incomplete"]);
+    let early = shop.try_move(&order, OrderState::Delivered).await;
+    assert_eq!(early, ["checklist.incomplete"]);
+    tick_all(&shop, &order).await;
+    assert_eq!(missing(&shop, &order, &["photo.before"]).await, ["photo.after"]);
+    assert_eq!(missing(&shop, &order, &photos).await, Vec::<String>::new());
+    shop.go(&mut order, OrderState::Delivered).await;
+    let unknown =
+        CompletionGateRequest { order_id: Uuid::new_v4().to_string(), proof_kinds: Vec::new() };
+    assert_eq!(refusal(shop.vertical().completion_gate(unknown).await), "ORDER_NOT_FOUND");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rework_opens_the_checklist_again_once() {
-    on_each_backend(|shop| async move {
-        let mut order = Order::new();
-        shop.go_through(&mut order, &TO_WORK).await;
-        tick_all(&shop, &order).await;
-        shop.go(&mut order, OrderState::Delivered).await;
-        for _ in 0..3 {
-            assert!(shop.try_move(&order, OrderState::ChangesRequested).await.is_empty());
-        }
-        shop.go(&mut order, OrderState::ChangesRequested).await;
-        let list = checklist(&shop, &order).await;
-        assert!(list.items.iter().all(|item| !item.done && item.reopened == 1));
-        assert_eq!(cleaning(&shop, &order).await.recleans, 1);
-        let photos = ["photo.before", "photo.after"];
-        assert_eq!(missing(&shop, &order, &photos).await, ["checklist.incomplete"]);
-        tick_all(&shop, &order).await;
-        shop.go_through(&mut order, &[OrderState::Delivered, OrderState::Completed]).await;
-        let late = ticks(&order, &["all.bins"]);
-        let late = shop.people().update_checklist(late).by(order.provider).await;
-        assert_eq!(refusal(late), "ORDER_STATE");
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn rework_opens_the_checklist_again_once(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut order = Order::new();
+    shop.go_through(&mut order, &TO_WORK).await;
+    tick_all(&shop, &order).await;
+    shop.go(&mut order, OrderState::Delivered).await;
+    for _ in 0..3 {
+        assert!(shop.try_move(&order, OrderState::ChangesRequested).await.is_empty());
+    }
+    shop.go(&mut order, OrderState::ChangesRequested).await;
+    let list = checklist(&shop, &order).await;
+    assert!(list.items.iter().all(|item| !item.done && item.reopened == 1));
+    assert_eq!(cleaning(&shop, &order).await.recleans, 1);
+    let photos = ["photo.before", "photo.after"];
+    assert_eq!(missing(&shop, &order, &photos).await, ["checklist.incomplete"]);
+    tick_all(&shop, &order).await;
+    shop.go_through(&mut order, &[OrderState::Delivered, OrderState::Completed]).await;
+    let late = ticks(&order, &["all.bins"]);
+    let late = shop.people().update_checklist(late).by(order.provider).await;
+    assert_eq!(refusal(late), "ORDER_STATE");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn saying_a_transition_again_changes_nothing() {
-    on_each_backend(|shop| async move {
-        let mut order = Order::new();
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..10 {
-            let request = order.moving(OrderState::PendingPayment);
-            let mut vertical = shop.vertical();
-            tasks.spawn(async move { vertical.on_transition(request).await });
-        }
-        for answer in tasks.join_all().await {
-            assert!(answer.unwrap().into_inner().denials.is_empty());
-        }
-        assert_eq!(cleaning(&shop, &order).await.version, 1);
-        shop.go(&mut order, OrderState::PendingPayment).await;
-        shop.go(&mut order, OrderState::Assigned).await;
-        let first = cleaning(&shop, &order).await;
-        shop.go(&mut order, OrderState::Assigned).await;
-        assert_eq!(cleaning(&shop, &order).await, first);
-        assert_eq!(first.provider_user_id, order.provider.user_id.to_string());
-        assert_eq!(first.state(), OrderState::Assigned);
-        // The order moves to another time, with one thing more to do.
-        order.window = window("2027-05-25T08:00:00Z");
-        order.details["extras"] = serde_json::json!([{"code": "fridge"}]);
-        shop.go(&mut order, OrderState::EnRoute).await;
-        let moved = cleaning(&shop, &order).await;
-        assert_eq!(moved.window, Some(order.window.clone()));
-        assert_eq!(moved.details.unwrap().extras[0].code, "fridge");
-        let codes = checklist(&shop, &order).await.items;
-        assert_eq!(codes.last().unwrap().code, "extra.fridge");
-        // What is told late changes nothing.
-        shop.go_through(&mut order, &[OrderState::Arrived, OrderState::InProgress]).await;
-        let before = cleaning(&shop, &order).await;
-        let mut late = order.moving(OrderState::EnRoute);
-        late.set_from(OrderState::Assigned);
-        shop.vertical().on_transition(late).await.unwrap();
-        assert_eq!(cleaning(&shop, &order).await, before);
-        // A reassignment takes the cleaning away from the provider.
-        let mut away = order.moving(OrderState::Searching);
-        away.details = None;
-        shop.vertical().on_transition(away).await.unwrap();
-        assert_eq!(cleaning(&shop, &order).await.provider_user_id, "");
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn saying_a_transition_again_changes_nothing(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut order = Order::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let request = order.moving(OrderState::PendingPayment);
+        let mut vertical = shop.vertical();
+        tasks.spawn(async move { vertical.on_transition(request).await });
+    }
+    for answer in tasks.join_all().await {
+        assert!(answer.unwrap().into_inner().denials.is_empty());
+    }
+    assert_eq!(cleaning(&shop, &order).await.version, 1);
+    shop.go(&mut order, OrderState::PendingPayment).await;
+    shop.go(&mut order, OrderState::Assigned).await;
+    let first = cleaning(&shop, &order).await;
+    shop.go(&mut order, OrderState::Assigned).await;
+    assert_eq!(cleaning(&shop, &order).await, first);
+    assert_eq!(first.provider_user_id, order.provider.user_id.to_string());
+    assert_eq!(first.state(), OrderState::Assigned);
+    // The order moves to another time, with one thing more to do.
+    order.window = window("2027-05-25T08:00:00Z");
+    order.details["extras"] = serde_json::json!([{"code": "fridge"}]);
+    shop.go(&mut order, OrderState::EnRoute).await;
+    let moved = cleaning(&shop, &order).await;
+    assert_eq!(moved.window, Some(order.window.clone()));
+    assert_eq!(moved.details.unwrap().extras[0].code, "fridge");
+    let codes = checklist(&shop, &order).await.items;
+    assert_eq!(codes.last().unwrap().code, "extra.fridge");
+    // What is told late changes nothing.
+    shop.go_through(&mut order, &[OrderState::Arrived, OrderState::InProgress]).await;
+    let before = cleaning(&shop, &order).await;
+    let mut late = order.moving(OrderState::EnRoute);
+    late.set_from(OrderState::Assigned);
+    shop.vertical().on_transition(late).await.unwrap();
+    assert_eq!(cleaning(&shop, &order).await, before);
+    // A reassignment takes the cleaning away from the provider.
+    let mut away = order.moving(OrderState::Searching);
+    away.details = None;
+    shop.vertical().on_transition(away).await.unwrap();
+    assert_eq!(cleaning(&shop, &order).await.provider_user_id, "");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn only_the_parties_see_and_only_the_provider_ticks() {
-    on_each_backend(|shop| async move {
-        let mut order = Order::new();
-        shop.go_through(&mut order, &TO_WORK).await;
-        let get = |id: &str| pb::GetChecklistRequest { order_id: id.to_owned() };
-        for subject in [order.customer, order.provider, shop.operator] {
-            shop.people().get_checklist(get(&order.id)).by(subject).await.unwrap();
-        }
-        let absent = Uuid::new_v4().to_string();
-        for stranger in [somebody(&[Role::Customer]), somebody(&[Role::Provider])] {
-            let foreign =
-                shop.people().get_checklist(get(&order.id)).by(stranger).await.unwrap_err();
-            let absent = shop.people().get_checklist(get(&absent)).by(stranger).await.unwrap_err();
-            assert_eq!(foreign.code(), Code::NotFound);
-            assert_eq!(
-                (foreign.message(), foreign.details()),
-                (absent.message(), absent.details())
-            );
-        }
-        let tick = || ticks(&order, &["all.bins"]);
-        let other = somebody(&[Role::Provider]);
-        let foreign = shop.people().update_checklist(tick()).by(other).await;
-        assert_eq!(refusal(foreign), "ORDER_NOT_FOUND");
-        let customer = shop.people().update_checklist(tick()).by(order.customer).await;
-        assert_eq!(customer.unwrap_err().code(), Code::PermissionDenied);
-        let both = kit::Subject {
-            roles: [Role::Customer, Role::Provider].into_iter().collect(),
-            ..order.customer
-        };
-        let customer = shop.people().update_checklist(tick()).by(both).await;
-        assert_eq!(refusal(customer), "ORDER_NOT_FOUND");
-        shop.people().update_checklist(tick()).by(order.provider).await.unwrap();
-        let nobody = shop.people().get_checklist(get(&order.id)).await;
-        assert_eq!(nobody.unwrap_err().code(), Code::Unauthenticated);
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn only_the_parties_see_and_only_the_provider_ticks(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut order = Order::new();
+    shop.go_through(&mut order, &TO_WORK).await;
+    let get = |id: &str| pb::GetChecklistRequest { order_id: id.to_owned() };
+    for subject in [order.customer, order.provider, shop.operator] {
+        shop.people().get_checklist(get(&order.id)).by(subject).await.unwrap();
+    }
+    let absent = Uuid::new_v4().to_string();
+    for stranger in [somebody(&[Role::Customer]), somebody(&[Role::Provider])] {
+        let foreign = shop.people().get_checklist(get(&order.id)).by(stranger).await.unwrap_err();
+        let absent = shop.people().get_checklist(get(&absent)).by(stranger).await.unwrap_err();
+        assert_eq!(foreign.code(), Code::NotFound);
+        assert_eq!((foreign.message(), foreign.details()), (absent.message(), absent.details()));
+    }
+    let tick = || ticks(&order, &["all.bins"]);
+    let other = somebody(&[Role::Provider]);
+    let foreign = shop.people().update_checklist(tick()).by(other).await;
+    assert_eq!(refusal(foreign), "ORDER_NOT_FOUND");
+    let customer = shop.people().update_checklist(tick()).by(order.customer).await;
+    assert_eq!(customer.unwrap_err().code(), Code::PermissionDenied);
+    let both = kit::Subject {
+        roles: [Role::Customer, Role::Provider].into_iter().collect(),
+        ..order.customer
+    };
+    let customer = shop.people().update_checklist(tick()).by(both).await;
+    assert_eq!(refusal(customer), "ORDER_NOT_FOUND");
+    shop.people().update_checklist(tick()).by(order.provider).await.unwrap();
+    let nobody = shop.people().get_checklist(get(&order.id)).await;
+    assert_eq!(nobody.unwrap_err().code(), Code::Unauthenticated);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn ticks_need_the_item_the_state_and_the_version() {
-    on_each_backend(|shop| async move {
-        let mut order = Order::new();
-        shop.go_through(&mut order, &TO_WORK[..5]).await;
-        let bins = |order: &Order| ticks(order, &["all.bins"]);
-        let early = shop.people().update_checklist(bins(&order)).by(order.provider).await;
-        assert_eq!(refusal(early), "ORDER_STATE");
-        shop.go(&mut order, OrderState::InProgress).await;
-        let unknown = ticks(&order, &["all.bins", "roof"]);
-        let unknown = shop.people().update_checklist(unknown).by(order.provider).await;
-        assert_eq!(field(unknown), "items[1].code");
-        let version = checklist(&shop, &order).await.version;
-        let noted = pb::UpdateChecklistRequest {
-            version,
-            items: vec![pb::ChecklistChange {
-                code: "all.bins".to_owned(),
-                done: true,
-                note: Some("no bags left".to_owned()),
-            }],
-            ..bins(&order)
-        };
-        let list = shop.people().update_checklist(noted.clone()).by(order.provider).await.unwrap();
-        let list = list.into_inner().checklist.unwrap();
-        let item = list.items.iter().find(|item| item.code == "all.bins").unwrap();
-        assert!(item.done && item.done_at.is_some() && item.note == "no bags left");
-        assert_eq!(list.version, version + 1);
-        let stale = shop.people().update_checklist(noted).by(order.provider).await;
-        assert_eq!(refusal(stale), "VERSION_MISMATCH");
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn ticks_need_the_item_the_state_and_the_version(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut order = Order::new();
+    shop.go_through(&mut order, &TO_WORK[..5]).await;
+    let bins = |order: &Order| ticks(order, &["all.bins"]);
+    let early = shop.people().update_checklist(bins(&order)).by(order.provider).await;
+    assert_eq!(refusal(early), "ORDER_STATE");
+    shop.go(&mut order, OrderState::InProgress).await;
+    let unknown = ticks(&order, &["all.bins", "roof"]);
+    let unknown = shop.people().update_checklist(unknown).by(order.provider).await;
+    assert_eq!(field(unknown), "items[1].code");
+    let version = checklist(&shop, &order).await.version;
+    let noted = pb::UpdateChecklistRequest {
+        version,
+        items: vec![pb::ChecklistChange {
+            code: "all.bins".to_owned(),
+            done: true,
+            note: Some("no bags left".to_owned()),
+        }],
+        ..bins(&order)
+    };
+    let list = shop.people().update_checklist(noted.clone()).by(order.provider).await.unwrap();
+    let list = list.into_inner().checklist.unwrap();
+    let item = list.items.iter().find(|item| item.code == "all.bins").unwrap();
+    assert!(item.done && item.done_at.is_some() && item.note == "no bags left");
+    assert_eq!(list.version, version + 1);
+    let stale = shop.people().update_checklist(noted).by(order.provider).await;
+    assert_eq!(refusal(stale), "VERSION_MISMATCH");
 }
 
 /// Keeps the facts that it hears of.
@@ -261,59 +253,58 @@ impl Consumer for Listener {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_closed_door_is_reported_after_two_tries() {
-    on_each_backend(|shop| async move {
-        let listener = Arc::<Listener>::default();
-        shop.world.host.subscribe(listener.clone());
-        let mut order = Order::new();
-        shop.go_through(&mut order, &TO_WORK[..4]).await;
-        let report = |moments: &[&str]| pb::ReportAccessFailedRequest {
-            order_id: order.id.clone(),
-            contact_attempts: moments
-                .iter()
-                .map(|moment| pb::ContactAttempt {
-                    channel: "call".to_owned(),
-                    at: Some(timestamp(at(moment))),
-                })
-                .collect(),
-        };
-        let good = report(&["2027-05-24T08:02:00Z", "2027-05-24T08:10:00Z"]);
-        let bad = [
-            (report(&["2027-05-24T08:02:00Z"]), "contact_attempts"),
-            (report(&["2027-05-24T06:00:00Z", "2027-05-24T08:10:00Z"]), "contact_attempts[0].at"),
-            (report(&["2027-05-24T08:02:00Z", "2027-05-24T09:10:00Z"]), "contact_attempts[1].at"),
-            (report(&["2027-05-24T08:02:00Z", "2027-05-24T08:02:00Z"]), "contact_attempts[1].at"),
-        ];
-        // A quarter past ten in Paris.
-        shop.world.clock.advance(Duration::days(14) - Duration::minutes(45));
-        let early = shop.people().report_access_failed(good.clone()).by(order.provider).await;
-        assert_eq!(refusal(early), "ORDER_STATE");
-        shop.go(&mut order, OrderState::Arrived).await;
-        for (request, wrong) in bad {
-            let answer = shop.people().report_access_failed(request).by(order.provider).await;
-            assert_eq!(field(answer), wrong);
-        }
-        let other = somebody(&[Role::Provider]);
-        let foreign = shop.people().report_access_failed(good.clone()).by(other).await;
-        assert_eq!(refusal(foreign), "ORDER_NOT_FOUND");
-        let mut answers = Vec::new();
-        for _ in 0..3 {
-            let answer = shop.people().report_access_failed(good.clone()).by(order.provider).await;
-            answers.push(answer.unwrap().into_inner().cleaning.unwrap());
-        }
-        assert!(answers.iter().all(|answer| *answer == answers[0]));
-        assert_eq!(answers[0].contact_attempts.len(), 2);
-        assert!(answers[0].access_failed_at.is_some());
-        shop.go(&mut order, OrderState::NoShow).await;
-        eventually("the fact", || async { (!listener.0.lock().unwrap().is_empty()).then_some(()) })
-            .await;
-        let heard = listener.0.lock().unwrap().clone();
-        let expected = pb::CleaningEvent {
-            order_id: order.id.clone(),
-            reported_by: order.provider.user_id.to_string(),
-        };
-        assert_eq!(heard, [expected]);
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_closed_door_is_reported_after_two_tries(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let listener = Arc::<Listener>::default();
+    shop.world.host.subscribe(listener.clone());
+    let mut order = Order::new();
+    shop.go_through(&mut order, &TO_WORK[..4]).await;
+    let report = |moments: &[&str]| pb::ReportAccessFailedRequest {
+        order_id: order.id.clone(),
+        contact_attempts: moments
+            .iter()
+            .map(|moment| pb::ContactAttempt {
+                channel: "call".to_owned(),
+                at: Some(timestamp(at(moment))),
+            })
+            .collect(),
+    };
+    let good = report(&["2027-05-24T08:02:00Z", "2027-05-24T08:10:00Z"]);
+    let bad = [
+        (report(&["2027-05-24T08:02:00Z"]), "contact_attempts"),
+        (report(&["2027-05-24T06:00:00Z", "2027-05-24T08:10:00Z"]), "contact_attempts[0].at"),
+        (report(&["2027-05-24T08:02:00Z", "2027-05-24T09:10:00Z"]), "contact_attempts[1].at"),
+        (report(&["2027-05-24T08:02:00Z", "2027-05-24T08:02:00Z"]), "contact_attempts[1].at"),
+    ];
+    // A quarter past ten in Paris.
+    shop.world.clock.advance(Duration::days(14) - Duration::minutes(45));
+    let early = shop.people().report_access_failed(good.clone()).by(order.provider).await;
+    assert_eq!(refusal(early), "ORDER_STATE");
+    shop.go(&mut order, OrderState::Arrived).await;
+    for (request, wrong) in bad {
+        let answer = shop.people().report_access_failed(request).by(order.provider).await;
+        assert_eq!(field(answer), wrong);
+    }
+    let other = somebody(&[Role::Provider]);
+    let foreign = shop.people().report_access_failed(good.clone()).by(other).await;
+    assert_eq!(refusal(foreign), "ORDER_NOT_FOUND");
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        let answer = shop.people().report_access_failed(good.clone()).by(order.provider).await;
+        answers.push(answer.unwrap().into_inner().cleaning.unwrap());
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    assert_eq!(answers[0].contact_attempts.len(), 2);
+    assert!(answers[0].access_failed_at.is_some());
+    shop.go(&mut order, OrderState::NoShow).await;
+    eventually("the fact", || async { (!listener.0.lock().unwrap().is_empty()).then_some(()) })
+        .await;
+    let heard = listener.0.lock().unwrap().clone();
+    let expected = pb::CleaningEvent {
+        order_id: order.id.clone(),
+        reported_by: order.provider.user_id.to_string(),
+    };
+    assert_eq!(heard, [expected]);
 }

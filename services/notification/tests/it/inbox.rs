@@ -1,9 +1,6 @@
 //! The inbox as a list: pages, marks, whose it is.
 
-use crate::{
-    on_each_backend,
-    scene::{Order, Scene},
-};
+use crate::scene::{Order, Scene};
 use kit::{
     rpc::error::reason,
     testing::{Backend, acting_as},
@@ -14,7 +11,10 @@ use proto::quickserve::{
 };
 use tonic::Code;
 use uuid::Uuid;
+use yare::parameterized;
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn pages_lead_through_the_inbox(backend: Backend) {
     let scene = Scene::new(backend).await;
     for _ in 0..5 {
@@ -40,11 +40,8 @@ async fn pages_lead_through_the_inbox(backend: Backend) {
     assert_eq!(refused.code(), Code::InvalidArgument);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn pages_lead_through_the_inbox_on_each_backend() {
-    on_each_backend(pages_lead_through_the_inbox).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn only_its_reader_marks_a_message(backend: Backend) {
     let scene = Scene::new(backend).await;
     scene.order(&mut Order::new(), "order.assigned", Requested, Assigned).await;
@@ -74,11 +71,8 @@ async fn only_its_reader_marks_a_message(backend: Backend) {
     assert_eq!(nobody.code(), Code::Unauthenticated);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn only_its_reader_marks_a_message_on_each_backend() {
-    on_each_backend(only_its_reader_marks_a_message).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn old_messages_are_forgotten(backend: Backend) {
     let scene = Scene::with_config(backend, &[("notification.keep_days", "30")]).await;
     scene.order(&mut Order::new(), "order.assigned", Requested, Assigned).await;
@@ -91,9 +85,4 @@ async fn old_messages_are_forgotten(backend: Backend) {
         (scene.rows().await.is_empty() && mailboxes() == 0).then_some(())
     })
     .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn old_messages_are_forgotten_on_each_backend() {
-    on_each_backend(old_messages_are_forgotten).await;
 }

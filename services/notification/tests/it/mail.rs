@@ -1,9 +1,6 @@
 //! Mail as files: what is in it, when it waits, when it is dropped.
 
-use crate::{
-    on_each_backend,
-    scene::{Order, Scene, contact},
-};
+use crate::scene::{Order, Scene, contact};
 use chrono::Duration;
 use kit::testing::{Backend, acting_as};
 use proto::quickserve::{
@@ -13,7 +10,10 @@ use proto::quickserve::{
     notification::v1 as pb,
 };
 use uuid::Uuid;
+use yare::parameterized;
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_code_is_fetched_when_its_mail_is_written(backend: Backend) {
     let scene = Scene::new(backend).await;
     let user_id = scene.provider.user_id;
@@ -45,11 +45,8 @@ async fn a_code_is_fetched_when_its_mail_is_written(backend: Backend) {
     assert_eq!(failure, "CODE_NOT_REQUESTED");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_code_is_fetched_when_its_mail_is_written_on_each_backend() {
-    on_each_backend(a_code_is_fetched_when_its_mail_is_written).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn quiet_hours_hold_mail_until_they_end(backend: Backend) {
     let scene = Scene::new(backend).await;
     // It is 11 o'clock in Paris; these hours wrap midnight and end tomorrow at 10.
@@ -74,11 +71,8 @@ async fn quiet_hours_hold_mail_until_they_end(backend: Backend) {
     assert_eq!(scene.letters("order.assigned.customer").len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn quiet_hours_hold_mail_until_they_end_on_each_backend() {
-    on_each_backend(quiet_hours_hold_mail_until_they_end).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn quiet_hours_follow_a_clock_that_goes_back(backend: Backend) {
     let scene = Scene::new(backend).await;
     // Half past midnight in Paris, in the night in which the clock goes back at three.
@@ -96,11 +90,8 @@ async fn quiet_hours_follow_a_clock_that_goes_back(backend: Backend) {
     scene.mail_is("order.assigned.customer", "DELIVERED").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn quiet_hours_follow_a_clock_that_goes_back_on_each_backend() {
-    on_each_backend(quiet_hours_follow_a_clock_that_goes_back).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn what_an_order_left_behind_is_dropped(backend: Backend) {
     let scene = Scene::new(backend).await;
     scene.quiet(scene.customer, "10:30", "10:00").await;
@@ -133,11 +124,8 @@ async fn what_an_order_left_behind_is_dropped(backend: Backend) {
     assert!(scene.letters("order.created.provider").is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_an_order_left_behind_is_dropped_on_each_backend() {
-    on_each_backend(what_an_order_left_behind_is_dropped).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn unwanted_mail_is_dropped_but_for_what_matters(backend: Backend) {
     let scene = Scene::new(backend).await;
     let preferences = pb::Preferences { email: false, ..Default::default() };
@@ -153,11 +141,8 @@ async fn unwanted_mail_is_dropped_but_for_what_matters(backend: Backend) {
     assert_eq!(scene.inbox(scene.customer).await.len(), 3);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn unwanted_mail_is_dropped_but_for_what_matters_on_each_backend() {
-    on_each_backend(unwanted_mail_is_dropped_but_for_what_matters).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn mail_waits_for_a_user_service_that_is_down(backend: Backend) {
     let scene = Scene::new(backend).await;
     *scene.users.down.lock().unwrap() = true;
@@ -175,11 +160,8 @@ async fn mail_waits_for_a_user_service_that_is_down(backend: Backend) {
     scene.mail_is("order.completed.provider", "DELIVERED").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn mail_waits_for_a_user_service_that_is_down_on_each_backend() {
-    on_each_backend(mail_waits_for_a_user_service_that_is_down).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_mail_whose_answer_never_came_is_sent_again(backend: Backend) {
     let scene = Scene::new(backend).await;
     for subject in [scene.customer, scene.provider] {
@@ -201,11 +183,8 @@ async fn a_mail_whose_answer_never_came_is_sent_again(backend: Backend) {
     assert!(scene.letters("order.assigned.customer").is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_mail_whose_answer_never_came_is_sent_again_on_each_backend() {
-    on_each_backend(a_mail_whose_answer_never_came_is_sent_again).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn nobody_there_gets_no_mail(backend: Backend) {
     let scene = Scene::new(backend).await;
     scene.account("user.password_changed", Uuid::new_v4()).await;
@@ -228,11 +207,8 @@ async fn nobody_there_gets_no_mail(backend: Backend) {
     assert!(!headers.lines().any(|line| line.starts_with("Bcc")), "{headers}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_there_gets_no_mail_on_each_backend() {
-    on_each_backend(nobody_there_gets_no_mail).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn an_erased_account_leaves_nothing(backend: Backend) {
     let scene = Scene::new(backend).await;
     scene.quiet(scene.customer, "10:30", "10:00").await;
@@ -244,9 +220,4 @@ async fn an_erased_account_leaves_nothing(backend: Backend) {
     let request = pb::GetQuietHoursRequest {};
     let hours = acting_as(scene.customer, scene.client().get_quiet_hours(request)).await.unwrap();
     assert!(!hours.into_inner().quiet_hours.unwrap().enabled);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_erased_account_leaves_nothing_on_each_backend() {
-    on_each_backend(an_erased_account_leaves_nothing).await;
 }

@@ -1,13 +1,16 @@
 //! How people want to be told.
 
-use crate::{on_each_backend, scene::Scene};
+use crate::scene::Scene;
 use kit::{
     rpc::error::reason,
     testing::{Backend, acting_as},
 };
 use proto::quickserve::notification::v1 as pb;
 use tonic::Code;
+use yare::parameterized;
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn preferences_have_versions(backend: Backend) {
     let scene = Scene::new(backend).await;
     let mut client = scene.client();
@@ -35,11 +38,8 @@ async fn preferences_have_versions(backend: Backend) {
     assert_eq!(others.into_inner().preferences.unwrap().version, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn preferences_have_versions_on_each_backend() {
-    on_each_backend(preferences_have_versions).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn of_parallel_first_changes_one_wins(backend: Backend) {
     let scene = Scene::new(backend).await;
     let change = |locale: &str| {
@@ -53,11 +53,8 @@ async fn of_parallel_first_changes_one_wins(backend: Backend) {
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn of_parallel_first_changes_one_wins_on_each_backend() {
-    on_each_backend(of_parallel_first_changes_one_wins).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn quiet_hours_are_checked(backend: Backend) {
     let scene = Scene::new(backend).await;
     let mut client = scene.client();
@@ -90,9 +87,4 @@ async fn quiet_hours_are_checked(backend: Backend) {
     let saved = acting_as(scene.customer, client.update_quiet_hours(off)).await.unwrap();
     let expected = pb::QuietHours { version: 3, ..Default::default() };
     assert_eq!(saved.into_inner().quiet_hours.unwrap(), expected);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn quiet_hours_are_checked_on_each_backend() {
-    on_each_backend(quiet_hours_are_checked).await;
 }

@@ -1,9 +1,6 @@
 //! Mail to a server: one that takes it, is busy, refuses, or is not there.
 
-use crate::{
-    on_each_backend,
-    scene::{Scene, unquoted},
-};
+use crate::scene::{Scene, unquoted};
 use kit::testing::Backend;
 use std::{
     net::SocketAddr,
@@ -13,6 +10,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
 };
+use yare::parameterized;
 
 /// A mail server of a few lines (RFC 5321), which answers to `RCPT TO` what it is told.
 #[derive(Clone, Default)]
@@ -83,6 +81,8 @@ async fn scene(backend: Backend, address: SocketAddr) -> Scene {
 
 const TEMPLATE: &str = "user.password_changed.account";
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_server_takes_mail(backend: Backend) {
     let (server, address) = Server::start(&[]).await;
     let scene = scene(backend, address).await;
@@ -97,11 +97,8 @@ async fn a_server_takes_mail(backend: Backend) {
     assert!(!scene.mail_folder().exists());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_takes_mail_on_each_backend() {
-    on_each_backend(a_server_takes_mail).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_busy_server_is_asked_again(backend: Backend) {
     let (server, address) = Server::start(&["450 busy", "451 still busy"]).await;
     let scene = scene(backend, address).await;
@@ -121,11 +118,8 @@ async fn a_busy_server_is_asked_again(backend: Backend) {
     assert_eq!(server.letters.lock().unwrap().len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_busy_server_is_asked_again_on_each_backend() {
-    on_each_backend(a_busy_server_is_asked_again).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_refusal_is_final(backend: Backend) {
     let (server, address) = Server::start(&["550 no such mailbox"]).await;
     let scene = scene(backend, address).await;
@@ -137,11 +131,8 @@ async fn a_refusal_is_final(backend: Backend) {
     assert_eq!(server.letters.lock().unwrap().len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_final_on_each_backend() {
-    on_each_backend(a_refusal_is_final).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn mail_is_given_up_in_the_end(backend: Backend) {
     // Nobody listens there any more.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -156,9 +147,4 @@ async fn mail_is_given_up_in_the_end(backend: Backend) {
     })
     .await;
     assert!(["SMTP_UNREACHABLE", "NO_ANSWER"].contains(&failure.as_str()), "{failure}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn mail_is_given_up_in_the_end_on_each_backend() {
-    on_each_backend(mail_is_given_up_in_the_end).await;
 }

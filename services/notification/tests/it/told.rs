@@ -1,9 +1,6 @@
 //! Who is told what, once.
 
-use crate::{
-    on_each_backend,
-    scene::{Order, Scene, money},
-};
+use crate::scene::{Order, Scene, money};
 use kit::testing::Backend;
 use proto::quickserve::{
     fulfilment::v1::OrderState::{
@@ -14,7 +11,10 @@ use proto::quickserve::{
     provider::v1::ProviderEvent,
 };
 use uuid::Uuid;
+use yare::parameterized;
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn both_sides_follow_an_order(backend: Backend) {
     let scene = Scene::new(backend).await;
     let mut order = Order::new();
@@ -58,11 +58,8 @@ async fn both_sides_follow_an_order(backend: Backend) {
     assert_eq!(scene.inbox(scene.provider).await, provider);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn both_sides_follow_an_order_on_each_backend() {
-    on_each_backend(both_sides_follow_an_order).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn each_reads_their_own_language(backend: Backend) {
     let scene = Scene::new(backend).await;
     let mut order = Order::new();
@@ -83,11 +80,8 @@ async fn each_reads_their_own_language(backend: Backend) {
     assert!(letter.body.starts_with("Bonjour Édith Piaf,\r\n"), "{}", letter.body);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_reads_their_own_language_on_each_backend() {
-    on_each_backend(each_reads_their_own_language).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn the_text_fits_where_the_order_stands(backend: Backend) {
     let scene = Scene::new(backend).await;
     for (kind, from, to, expected) in [
@@ -106,11 +100,8 @@ async fn the_text_fits_where_the_order_stands(backend: Backend) {
     assert_eq!(scene.inbox(scene.provider).await, ["order.expired.provider"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_text_fits_where_the_order_stands_on_each_backend() {
-    on_each_backend(the_text_fits_where_the_order_stands).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn money_and_profiles_are_told_of_too(backend: Backend) {
     let config = [("notification.operator_email", "ops@example.org")];
     let scene = Scene::with_config(backend, &config).await;
@@ -151,11 +142,8 @@ async fn money_and_profiles_are_told_of_too(backend: Backend) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn money_and_profiles_are_told_of_too_on_each_backend() {
-    on_each_backend(money_and_profiles_are_told_of_too).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_fact_that_comes_again_tells_nothing_new(backend: Backend) {
     let scene = Scene::new(backend).await;
     let mut order = Order::new();
@@ -167,9 +155,4 @@ async fn a_fact_that_comes_again_tells_nothing_new(backend: Backend) {
     scene.publish(&event).await;
     assert_eq!(scene.rows().await.len(), 4);
     assert_eq!(scene.letters("order.assigned.customer").len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fact_that_comes_again_tells_nothing_new_on_each_backend() {
-    on_each_backend(a_fact_that_comes_again_tells_nothing_new).await;
 }

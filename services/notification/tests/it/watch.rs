@@ -1,9 +1,6 @@
 //! The inbox as a stream.
 
-use crate::{
-    on_each_backend,
-    scene::{Order, Scene},
-};
+use crate::scene::{Order, Scene};
 use kit::{
     Subject,
     rpc::error::reason,
@@ -15,6 +12,7 @@ use proto::quickserve::{
 };
 use std::time::Duration;
 use tonic::{Code, Streaming};
+use yare::parameterized;
 
 type Inbox = Streaming<pb::WatchInboxResponse>;
 
@@ -30,6 +28,8 @@ async fn next(inbox: &mut Inbox) -> Option<pb::Message> {
     next.expect("in time").unwrap().and_then(|response| response.message)
 }
 
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn unread_messages_come_first_and_then_what_comes(backend: Backend) {
     let scene = Scene::new(backend).await;
     // More than one batch of a watcher.
@@ -61,11 +61,8 @@ async fn unread_messages_come_first_and_then_what_comes(backend: Backend) {
     assert_eq!(next(&mut other).await.unwrap().template, "order.assigned.provider");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn unread_messages_come_first_and_then_what_comes_on_each_backend() {
-    on_each_backend(unread_messages_come_first_and_then_what_comes).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn nothing_is_lost_between_catching_up_and_listening(backend: Backend) {
     let scene = Scene::new(backend).await;
     // Messages come while streams open.
@@ -84,11 +81,8 @@ async fn nothing_is_lost_between_catching_up_and_listening(backend: Backend) {
     futures::join!(publish, read_all(), read_all(), read_all());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_lost_between_catching_up_and_listening_on_each_backend() {
-    on_each_backend(nothing_is_lost_between_catching_up_and_listening).await;
-}
-
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn streams_are_bounded_and_end(backend: Backend) {
     let scene = Scene::new(backend).await;
     let mut open = Vec::new();
@@ -110,9 +104,4 @@ async fn streams_are_bounded_and_end(backend: Backend) {
     // So does one whose service stops.
     scene.stop.cancel();
     assert_eq!(next(&mut inbox).await, None);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn streams_are_bounded_and_end_on_each_backend() {
-    on_each_backend(streams_are_bounded_and_end).await;
 }

@@ -3,12 +3,16 @@
 use crate::{
     acts::With,
     script::{Fault, refusal},
-    town::{Town, acting_as, on_each_backend, reason},
+    town::{Town, acting_as, reason},
 };
 use chrono::Duration;
-use kit::{testing::eventually, values::time::timestamp};
+use kit::{
+    testing::{Backend, eventually},
+    values::time::timestamp,
+};
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
 use tonic::{Code, Status};
+use yare::parameterized;
 
 impl Town {
     async fn cancel(&self, id: &str, token: &str) -> Result<Option<pb::Order>, Status> {
@@ -24,128 +28,122 @@ impl Town {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn cancelling_costs_what_the_preview_promised() {
-    on_each_backend(|town| async move {
-        // Hours ahead, accepted or not, and the fee of 100.00.
-        for (hours, accepted, expected) in [(2, false, 0), (48, true, 0), (2, true, 5_000)] {
-            let id = town.ordered_ahead(Duration::hours(hours)).await.id;
-            if accepted {
-                town.act(town.provider, "accept", &id).await;
-            }
-            let (token, fee) = town.token(town.customer, &id).await;
-            assert_eq!(fee, expected, "{hours} h, accepted {accepted}");
-            let order = town.cancel(&id, &token).await.unwrap().unwrap();
-            assert_eq!(order.state(), OrderState::Cancelled);
-            assert_eq!(order.cancellation.unwrap().fee.unwrap().minor_units, expected);
-            town.until_script("settled", |script| {
-                let money = script.money(&id);
-                let kept = if expected > 0 { money.captured == expected } else { money.closed };
-                kept && script.slots(&id).is_empty()
-            })
-            .await;
-            let again = town.cancel(&id, &token).await.unwrap_err();
-            assert_eq!(reason(&again), "ORDER_STATE", "a token is used once");
-            let fact = town.until_fact(&id, "order.cancelled").await;
-            assert_eq!(fact.total.unwrap().minor_units, expected);
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn cancelling_costs_what_the_preview_promised(backend: Backend) {
+    let town = Town::new(backend).await;
+    // Hours ahead, accepted or not, and the fee of 100.00.
+    for (hours, accepted, expected) in [(2, false, 0), (48, true, 0), (2, true, 5_000)] {
+        let id = town.ordered_ahead(Duration::hours(hours)).await.id;
+        if accepted {
+            town.act(town.provider, "accept", &id).await;
         }
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cancel_token_is_bound_to_the_order_as_it_was() {
-    on_each_backend(|town| async move {
-        let id = town.ordered().await.id;
-        let (token, _) = town.token(town.customer, &id).await;
-        town.act(town.provider, "accept", &id).await;
-        assert_eq!(reason(&town.cancel(&id, &token).await.unwrap_err()), "CANCEL_TOKEN_EXPIRED");
-        let (token, _) = town.token(town.customer, &id).await;
-        town.clock.advance(Duration::minutes(10));
-        assert_eq!(reason(&town.cancel(&id, &token).await.unwrap_err()), "CANCEL_TOKEN_EXPIRED");
-        let error = town.cancel(&id, "AAAA").await.unwrap_err();
-        assert_eq!(error.code(), Code::InvalidArgument);
-        let other = town.ordered_ahead(Duration::days(4)).await;
-        let (token, _) = town.token(town.customer, &other.id).await;
-        assert_eq!(town.cancel(&id, &token).await.unwrap_err().code(), Code::InvalidArgument);
-        let (token, _) = town.token(town.operator, &id).await;
-        assert_eq!(town.cancel(&id, &token).await.unwrap_err().code(), Code::InvalidArgument);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_operator_says_whose_fault_it_is_and_may_waive() {
-    on_each_backend(|town| async move {
-        let id = town.ordered_ahead(Duration::hours(2)).await.id;
-        town.act(town.provider, "accept", &id).await;
-        let fee = async |fault: &str, waive: bool| {
-            let (order_id, fault) = (id.clone(), fault.to_owned());
-            let request = pb::PreviewCancelRequest { order_id, fault, waive };
-            let preview = acting_as(town.operator, town.orders().preview_cancel(request)).await;
-            preview.unwrap().into_inner().fee.unwrap().minor_units
-        };
-        assert_eq!(fee("customer", false).await, 5_000);
-        assert_eq!(fee("customer", true).await, 0);
-        assert_eq!(fee("shared", false).await, 2_500);
-        assert_eq!(fee("provider", false).await, 0);
-        assert_eq!(fee("", false).await, 0);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stale_version_is_refused() {
-    on_each_backend(|town| async move {
-        let order = town.ordered().await;
-        let request = |version| pb::AcceptOrderRequest { order_id: order.id.clone(), version };
-        let stale = acting_as(town.provider, town.jobs().accept_order(request(99))).await;
-        assert_eq!(reason(&stale.unwrap_err()), "VERSION_MISMATCH");
-        acting_as(town.provider, town.jobs().accept_order(request(order.version))).await.unwrap();
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_order_moves_to_a_free_window_in_time() {
-    on_each_backend(|town| async move {
-        let order = town.ordered().await;
-        town.act(town.provider, "accept", &order.id).await;
-        let start = town.clock.now() + Duration::days(5);
-        let moved = town.move_to(&order.id, Duration::days(5)).await.unwrap();
-        assert_eq!(moved.state(), OrderState::Assigned);
-        assert_eq!(moved.window.unwrap().start, Some(timestamp(start)));
-        town.until_fact(&order.id, "order.rescheduled").await;
-        let slot = town.script.with(|memory| memory.slots.values().next().copied().unwrap());
-        assert_eq!(slot, (start, true), "the reservation moved with it");
-
-        let taken = refusal(Code::AlreadyExists, "SLOT_TAKEN");
-        town.script.fail("move", Fault::Refuse(taken));
-        let error = town.move_to(&order.id, Duration::days(6)).await.unwrap_err();
-        assert_eq!(reason(&error), "SLOT_TAKEN");
-        assert_eq!(town.get(&order.id).await.window.unwrap().start, Some(timestamp(start)));
-        let error = town.move_to(&order.id, Duration::minutes(-5)).await.unwrap_err();
-        assert_eq!(error.code(), Code::InvalidArgument);
-
-        town.clock.advance(Duration::days(4) + Duration::minutes(1));
-        let error = town.move_to(&order.id, Duration::days(6)).await.unwrap_err();
-        assert_eq!(reason(&error), "RESCHEDULE_TOO_LATE");
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_move_that_stopped_halfway_is_ended() {
-    on_each_backend(|town| async move {
-        let order = town.ordered().await;
-        town.script.fail("move", Fault::Lose);
-        assert!(town.move_to(&order.id, Duration::days(5)).await.is_err());
-        let start = town.clock.now() + Duration::days(5);
-        town.clock.advance(Duration::seconds(31));
-        eventually("the window moved", || async {
-            (town.get(&order.id).await.window?.start == Some(timestamp(start))).then_some(())
+        let (token, fee) = town.token(town.customer, &id).await;
+        assert_eq!(fee, expected, "{hours} h, accepted {accepted}");
+        let order = town.cancel(&id, &token).await.unwrap().unwrap();
+        assert_eq!(order.state(), OrderState::Cancelled);
+        assert_eq!(order.cancellation.unwrap().fee.unwrap().minor_units, expected);
+        town.until_script("settled", |script| {
+            let money = script.money(&id);
+            let kept = if expected > 0 { money.captured == expected } else { money.closed };
+            kept && script.slots(&id).is_empty()
         })
         .await;
+        let again = town.cancel(&id, &token).await.unwrap_err();
+        assert_eq!(reason(&again), "ORDER_STATE", "a token is used once");
+        let fact = town.until_fact(&id, "order.cancelled").await;
+        assert_eq!(fact.total.unwrap().minor_units, expected);
+    }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_cancel_token_is_bound_to_the_order_as_it_was(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.ordered().await.id;
+    let (token, _) = town.token(town.customer, &id).await;
+    town.act(town.provider, "accept", &id).await;
+    assert_eq!(reason(&town.cancel(&id, &token).await.unwrap_err()), "CANCEL_TOKEN_EXPIRED");
+    let (token, _) = town.token(town.customer, &id).await;
+    town.clock.advance(Duration::minutes(10));
+    assert_eq!(reason(&town.cancel(&id, &token).await.unwrap_err()), "CANCEL_TOKEN_EXPIRED");
+    let error = town.cancel(&id, "AAAA").await.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    let other = town.ordered_ahead(Duration::days(4)).await;
+    let (token, _) = town.token(town.customer, &other.id).await;
+    assert_eq!(town.cancel(&id, &token).await.unwrap_err().code(), Code::InvalidArgument);
+    let (token, _) = town.token(town.operator, &id).await;
+    assert_eq!(town.cancel(&id, &token).await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_operator_says_whose_fault_it_is_and_may_waive(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.ordered_ahead(Duration::hours(2)).await.id;
+    town.act(town.provider, "accept", &id).await;
+    let fee = async |fault: &str, waive: bool| {
+        let (order_id, fault) = (id.clone(), fault.to_owned());
+        let request = pb::PreviewCancelRequest { order_id, fault, waive };
+        let preview = acting_as(town.operator, town.orders().preview_cancel(request)).await;
+        preview.unwrap().into_inner().fee.unwrap().minor_units
+    };
+    assert_eq!(fee("customer", false).await, 5_000);
+    assert_eq!(fee("customer", true).await, 0);
+    assert_eq!(fee("shared", false).await, 2_500);
+    assert_eq!(fee("provider", false).await, 0);
+    assert_eq!(fee("", false).await, 0);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_stale_version_is_refused(backend: Backend) {
+    let town = Town::new(backend).await;
+    let order = town.ordered().await;
+    let request = |version| pb::AcceptOrderRequest { order_id: order.id.clone(), version };
+    let stale = acting_as(town.provider, town.jobs().accept_order(request(99))).await;
+    assert_eq!(reason(&stale.unwrap_err()), "VERSION_MISMATCH");
+    acting_as(town.provider, town.jobs().accept_order(request(order.version))).await.unwrap();
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_order_moves_to_a_free_window_in_time(backend: Backend) {
+    let town = Town::new(backend).await;
+    let order = town.ordered().await;
+    town.act(town.provider, "accept", &order.id).await;
+    let start = town.clock.now() + Duration::days(5);
+    let moved = town.move_to(&order.id, Duration::days(5)).await.unwrap();
+    assert_eq!(moved.state(), OrderState::Assigned);
+    assert_eq!(moved.window.unwrap().start, Some(timestamp(start)));
+    town.until_fact(&order.id, "order.rescheduled").await;
+    let slot = town.script.with(|memory| memory.slots.values().next().copied().unwrap());
+    assert_eq!(slot, (start, true), "the reservation moved with it");
+
+    let taken = refusal(Code::AlreadyExists, "SLOT_TAKEN");
+    town.script.fail("move", Fault::Refuse(taken));
+    let error = town.move_to(&order.id, Duration::days(6)).await.unwrap_err();
+    assert_eq!(reason(&error), "SLOT_TAKEN");
+    assert_eq!(town.get(&order.id).await.window.unwrap().start, Some(timestamp(start)));
+    let error = town.move_to(&order.id, Duration::minutes(-5)).await.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+
+    town.clock.advance(Duration::days(4) + Duration::minutes(1));
+    let error = town.move_to(&order.id, Duration::days(6)).await.unwrap_err();
+    assert_eq!(reason(&error), "RESCHEDULE_TOO_LATE");
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_move_that_stopped_halfway_is_ended(backend: Backend) {
+    let town = Town::new(backend).await;
+    let order = town.ordered().await;
+    town.script.fail("move", Fault::Lose);
+    assert!(town.move_to(&order.id, Duration::days(5)).await.is_err());
+    let start = town.clock.now() + Duration::days(5);
+    town.clock.advance(Duration::seconds(31));
+    eventually("the window moved", || async {
+        (town.get(&order.id).await.window?.start == Some(timestamp(start))).then_some(())
     })
     .await;
 }

@@ -3,12 +3,13 @@
 use crate::{
     acts::With,
     script::{Fault, refusal},
-    town::{Town, acting_as, booking, keyed, on_each_backend, reason},
+    town::{Town, acting_as, booking, keyed, reason},
 };
 use chrono::Duration;
-use kit::testing::eventually;
+use kit::testing::{Backend, eventually};
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb, payment::v1::Outcome};
 use tonic::{Code, Status};
+use yare::parameterized;
 
 /// The steps of a booking that leave the process.
 const STEPS: [&str; 2] = ["hold", "authorize"];
@@ -55,184 +56,174 @@ impl Town {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_booking_whose_process_dies_is_gone_on_with_by_another() {
-    on_each_backend(|mut town| async move {
-        for (days, step) in (2..).zip(STEPS) {
-            for fault in [Fault::Hang, Fault::HangAfter] {
-                town.script.with(|memory| (memory.slots.clear(), memory.money.clear()));
-                let quote = town.quote(Some(town.profile), Duration::days(days)).await;
-                town.script.fail(step, fault.clone());
-                town.book_and_die(&quote, step).await;
-                if days == 2 {
-                    let running = town.book_with_key(&quote).await.unwrap_err();
-                    assert_eq!(reason(&running), "IN_PROGRESS");
-                }
-                town.restart().await;
-                town.clock.advance(Duration::seconds(31));
-                let order = eventually("the order is there", || async {
-                    let order = town.only_order().await;
-                    (order.quote_id == quote.id).then_some(order)
-                })
-                .await;
-                assert_eq!(order.state(), OrderState::Requested, "{step} {fault:?}");
-                town.consistent(Some(&order));
-                assert_eq!(town.script.money(&order.id).attempts.len(), 1, "one attempt");
-                // The call itself, once its lease is over, gets the order that came of it.
-                town.clock.advance(Duration::seconds(60));
-                let again = town.book_with_key(&quote).await.unwrap();
-                assert_eq!(again.id, order.id);
-            }
-        }
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_booking_that_is_interrupted_gets_through_when_it_is_repeated() {
-    on_each_backend(|town| async move {
-        let unavailable = || Fault::Refuse(Status::unavailable("down"));
-        for (days, (step, fault)) in (2..).zip([
-            ("hold", unavailable()),
-            ("hold", Fault::Lose),
-            ("authorize", unavailable()),
-            ("authorize", Fault::Lose),
-            ("authorize", Fault::Refuse(Status::deadline_exceeded("slow"))),
-        ]) {
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_booking_whose_process_dies_is_gone_on_with_by_another(backend: Backend) {
+    let mut town = Town::new(backend).await;
+    for (days, step) in (2..).zip(STEPS) {
+        for fault in [Fault::Hang, Fault::HangAfter] {
+            town.script.with(|memory| (memory.slots.clear(), memory.money.clear()));
             let quote = town.quote(Some(town.profile), Duration::days(days)).await;
-            town.script.fail(step, fault);
-            let request = || keyed(booking(&quote), &quote.id);
-            let call = async || {
-                let call = async { town.orders().create_order(request()).await };
-                acting_as(town.customer, call).await
-            };
-            let error = call().await.unwrap_err();
-            assert_eq!(
-                (error.code(), reason(&error)),
-                (Code::Unavailable, "BOOKING_INTERRUPTED".into())
-            );
-            let order = call().await.unwrap().into_inner().order.unwrap();
-            assert_eq!(order.state(), OrderState::Requested);
-            let money = town.script.money(&order.id);
-            assert_eq!((money.authorized, money.attempts.len()), (10_000, 1));
-            assert_eq!(town.script.slots(&order.id).len(), 1);
-        }
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_booking_that_nobody_repeats_is_gone_on_with_or_undone() {
-    on_each_backend(|town| async move {
-        let quote = town.quote(Some(town.profile), Duration::days(2)).await;
-        town.script.fail("authorize", Fault::Lose);
-        assert_eq!(reason(&town.book(booking(&quote)).await.unwrap_err()), "BOOKING_INTERRUPTED");
-        town.clock.advance(Duration::seconds(31));
-        let order = town.only_order().await;
-        town.consistent(Some(&order));
-
-        // Refused for good after an answer was lost: money and time go back, and the quote can be booked again.
-        let quote = town.quote(Some(town.profile), Duration::days(3)).await;
-        town.script.fail("authorize", Fault::Lose);
-        town.script
-            .fail("authorize", Fault::Refuse(refusal(Code::NotFound, "PAYMENT_METHOD_NOT_FOUND")));
-        assert_eq!(reason(&town.book(booking(&quote)).await.unwrap_err()), "BOOKING_INTERRUPTED");
-        town.clock.advance(Duration::seconds(31));
-        town.until_script("undone", |it| {
-            it.with(|memory| {
-                memory.slots.len() == 1 && memory.money.values().any(|money| money.closed)
+            town.script.fail(step, fault.clone());
+            town.book_and_die(&quote, step).await;
+            if days == 2 {
+                let running = town.book_with_key(&quote).await.unwrap_err();
+                assert_eq!(reason(&running), "IN_PROGRESS");
+            }
+            town.restart().await;
+            town.clock.advance(Duration::seconds(31));
+            let order = eventually("the order is there", || async {
+                let order = town.only_order().await;
+                (order.quote_id == quote.id).then_some(order)
             })
-        })
-        .await;
-        town.consistent(Some(&order));
-        let booked = town.book(booking(&quote)).await.unwrap();
-        assert_eq!(booked.state(), OrderState::Requested);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_booking_that_cannot_get_through_is_undone_when_its_hold_is_over() {
-    on_each_backend(|town| async move {
-        let quote = town.quote(Some(town.profile), Duration::days(2)).await;
-        for _ in 0..200 {
-            town.script.fail("authorize", Fault::Lose);
+            .await;
+            assert_eq!(order.state(), OrderState::Requested, "{step} {fault:?}");
+            town.consistent(Some(&order));
+            assert_eq!(town.script.money(&order.id).attempts.len(), 1, "one attempt");
+            // The call itself, once its lease is over, gets the order that came of it.
+            town.clock.advance(Duration::seconds(60));
+            let again = town.book_with_key(&quote).await.unwrap();
+            assert_eq!(again.id, order.id);
         }
-        assert_eq!(reason(&town.book(booking(&quote)).await.unwrap_err()), "BOOKING_INTERRUPTED");
-        town.until_passing("undone", Duration::seconds(20), |it| {
-            it.with(|memory| {
-                memory.slots.is_empty() && memory.money.values().all(|money| money.closed)
-            })
-        })
-        .await;
-        town.consistent(None);
-        let mut orders = town.orders();
-        let listed = acting_as(town.customer, orders.list_orders(pb::ListOrdersRequest::default()));
-        assert!(listed.await.unwrap().into_inner().orders.is_empty(), "nobody ever saw it");
-    })
-    .await;
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_owed_after_a_change_is_paid_whatever_fails() {
-    on_each_backend(|mut town| async move {
-        // Expiry: void fails twice, release once; then the process dies and another one goes on.
-        town.script.with(|memory| memory.outcomes.push_back(Outcome::Pending.into()));
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_booking_that_is_interrupted_gets_through_when_it_is_repeated(backend: Backend) {
+    let town = Town::new(backend).await;
+    let unavailable = || Fault::Refuse(Status::unavailable("down"));
+    for (days, (step, fault)) in (2..).zip([
+        ("hold", unavailable()),
+        ("hold", Fault::Lose),
+        ("authorize", unavailable()),
+        ("authorize", Fault::Lose),
+        ("authorize", Fault::Refuse(Status::deadline_exceeded("slow"))),
+    ]) {
+        let quote = town.quote(Some(town.profile), Duration::days(days)).await;
+        town.script.fail(step, fault);
+        let request = || keyed(booking(&quote), &quote.id);
+        let call = async || {
+            let call = async { town.orders().create_order(request()).await };
+            acting_as(town.customer, call).await
+        };
+        let error = call().await.unwrap_err();
+        assert_eq!(
+            (error.code(), reason(&error)),
+            (Code::Unavailable, "BOOKING_INTERRUPTED".into())
+        );
+        let order = call().await.unwrap().into_inner().order.unwrap();
+        assert_eq!(order.state(), OrderState::Requested);
+        let money = town.script.money(&order.id);
+        assert_eq!((money.authorized, money.attempts.len()), (10_000, 1));
+        assert_eq!(town.script.slots(&order.id).len(), 1);
+    }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_booking_that_nobody_repeats_is_gone_on_with_or_undone(backend: Backend) {
+    let town = Town::new(backend).await;
+    let quote = town.quote(Some(town.profile), Duration::days(2)).await;
+    town.script.fail("authorize", Fault::Lose);
+    assert_eq!(reason(&town.book(booking(&quote)).await.unwrap_err()), "BOOKING_INTERRUPTED");
+    town.clock.advance(Duration::seconds(31));
+    let order = town.only_order().await;
+    town.consistent(Some(&order));
+
+    // Refused for good after an answer was lost: money and time go back, and the quote can be booked again.
+    let quote = town.quote(Some(town.profile), Duration::days(3)).await;
+    town.script.fail("authorize", Fault::Lose);
+    town.script
+        .fail("authorize", Fault::Refuse(refusal(Code::NotFound, "PAYMENT_METHOD_NOT_FOUND")));
+    assert_eq!(reason(&town.book(booking(&quote)).await.unwrap_err()), "BOOKING_INTERRUPTED");
+    town.clock.advance(Duration::seconds(31));
+    town.until_script("undone", |it| {
+        it.with(|memory| memory.slots.len() == 1 && memory.money.values().any(|money| money.closed))
+    })
+    .await;
+    town.consistent(Some(&order));
+    let booked = town.book(booking(&quote)).await.unwrap();
+    assert_eq!(booked.state(), OrderState::Requested);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_booking_that_cannot_get_through_is_undone_when_its_hold_is_over(backend: Backend) {
+    let town = Town::new(backend).await;
+    let quote = town.quote(Some(town.profile), Duration::days(2)).await;
+    for _ in 0..200 {
+        town.script.fail("authorize", Fault::Lose);
+    }
+    assert_eq!(reason(&town.book(booking(&quote)).await.unwrap_err()), "BOOKING_INTERRUPTED");
+    town.until_passing("undone", Duration::seconds(20), |it| {
+        it.with(|memory| memory.slots.is_empty() && memory.money.values().all(|money| money.closed))
+    })
+    .await;
+    town.consistent(None);
+    let mut orders = town.orders();
+    let listed = acting_as(town.customer, orders.list_orders(pb::ListOrdersRequest::default()));
+    assert!(listed.await.unwrap().into_inner().orders.is_empty(), "nobody ever saw it");
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn what_is_owed_after_a_change_is_paid_whatever_fails(backend: Backend) {
+    let mut town = Town::new(backend).await;
+    // Expiry: void fails twice, release once; then the process dies and another one goes on.
+    town.script.with(|memory| memory.outcomes.push_back(Outcome::Pending.into()));
+    let id = town.ordered().await.id;
+    town.script.fail("void", Fault::Refuse(Status::unavailable("down")));
+    town.script.fail("void", Fault::Lose);
+    town.script.fail("release", Fault::Refuse(Status::internal("oops")));
+    town.clock.advance(Duration::minutes(15));
+    town.until(&id, OrderState::Expired).await;
+    town.until_script("the first try", |it| it.calls("void") > 0).await;
+    town.restart().await;
+    town.until_passing("money back and time free", Duration::seconds(5), |it| {
+        it.money(&id).closed && it.slots(&id).is_empty()
+    })
+    .await;
+
+    // Completion: the capture is lost once and happens once.
+    let id = town.delivered().await.id;
+    town.script.fail("capture", Fault::Lose);
+    town.act(town.customer, "acceptDelivery", &id).await;
+    town.until_script("the first try", |it| it.calls("capture") > 0).await;
+    eventually("the capture is noted", || async {
+        town.clock.advance(Duration::seconds(5));
+        let payment = town.get(&id).await.payment?;
+        (payment.state() == pb::PaymentState::Captured).then_some(())
+    })
+    .await;
+    let money = town.script.money(&id);
+    assert_eq!((money.captured, money.captures), (10_000, 1));
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_accept_and_a_cancel_at_once_leave_no_time_taken(backend: Backend) {
+    let town = Town::new(backend).await;
+    for _ in 0..5 {
         let id = town.ordered().await.id;
-        town.script.fail("void", Fault::Refuse(Status::unavailable("down")));
-        town.script.fail("void", Fault::Lose);
-        town.script.fail("release", Fault::Refuse(Status::internal("oops")));
-        town.clock.advance(Duration::minutes(15));
-        town.until(&id, OrderState::Expired).await;
-        town.until_script("the first try", |it| it.calls("void") > 0).await;
-        town.restart().await;
-        town.until_passing("money back and time free", Duration::seconds(5), |it| {
-            it.money(&id).closed && it.slots(&id).is_empty()
-        })
-        .await;
-
-        // Completion: the capture is lost once and happens once.
-        let id = town.delivered().await.id;
-        town.script.fail("capture", Fault::Lose);
-        town.act(town.customer, "acceptDelivery", &id).await;
-        town.until_script("the first try", |it| it.calls("capture") > 0).await;
-        eventually("the capture is noted", || async {
-            town.clock.advance(Duration::seconds(5));
-            let payment = town.get(&id).await.payment?;
-            (payment.state() == pb::PaymentState::Captured).then_some(())
-        })
-        .await;
-        let money = town.script.money(&id);
-        assert_eq!((money.captured, money.captures), (10_000, 1));
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_accept_and_a_cancel_at_once_leave_no_time_taken() {
-    on_each_backend(|town| async move {
-        for _ in 0..5 {
-            let id = town.ordered().await.id;
+        let (cancel_token, _) = town.token(town.customer, &id).await;
+        let with = With { cancel_token, ..With::default() };
+        let nothing = With::default();
+        let (accepted, cancelled) = tokio::join!(
+            town.attempt(town.provider, "accept", &id, &nothing),
+            town.attempt(town.customer, "cancel", &id, &with),
+        );
+        let state = town.get(&id).await.state();
+        match (accepted.is_ok(), cancelled.is_ok()) {
+            (true, false) => assert_eq!(state, OrderState::Assigned),
+            (false, true) => assert_eq!(state, OrderState::Cancelled),
+            (accepted, cancelled) => panic!("accepted {accepted}, cancelled {cancelled}"),
+        }
+        if state == OrderState::Assigned {
             let (cancel_token, _) = town.token(town.customer, &id).await;
             let with = With { cancel_token, ..With::default() };
-            let nothing = With::default();
-            let (accepted, cancelled) = tokio::join!(
-                town.attempt(town.provider, "accept", &id, &nothing),
-                town.attempt(town.customer, "cancel", &id, &with),
-            );
-            let state = town.get(&id).await.state();
-            match (accepted.is_ok(), cancelled.is_ok()) {
-                (true, false) => assert_eq!(state, OrderState::Assigned),
-                (false, true) => assert_eq!(state, OrderState::Cancelled),
-                (accepted, cancelled) => panic!("accepted {accepted}, cancelled {cancelled}"),
-            }
-            if state == OrderState::Assigned {
-                let (cancel_token, _) = town.token(town.customer, &id).await;
-                let with = With { cancel_token, ..With::default() };
-                town.act_with(town.customer, "cancel", &id, &with).await;
-            }
-            town.until_script("the time is free", |it| it.slots(&id).is_empty()).await;
+            town.act_with(town.customer, "cancel", &id, &with).await;
         }
-    })
-    .await;
+        town.until_script("the time is free", |it| it.slots(&id).is_empty()).await;
+    }
 }

@@ -1,14 +1,15 @@
 //! Payments that want the customer, come late, or are asked for close to the start.
 
-use crate::town::{Town, acting_as, on_each_backend, reason};
+use crate::town::{Town, acting_as, reason};
 use chrono::Duration;
-use kit::testing::eventually;
+use kit::testing::{Backend, eventually};
 use proto::quickserve::{
     fulfilment::v1::OrderState,
     order::v1 as pb,
     payment::v1::{Outcome, PaymentEvent},
 };
 use uuid::Uuid;
+use yare::parameterized;
 
 impl Town {
     fn next_attempt(&self, outcome: Outcome) {
@@ -36,155 +37,147 @@ fn payment(order: &pb::Order) -> pb::PaymentState {
     order.payment.as_ref().unwrap().state()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_declined_card_is_replaced_by_another() {
-    on_each_backend(|town| async move {
-        town.next_attempt(Outcome::Declined);
-        let order = town.ordered().await;
-        assert_eq!(
-            (order.state(), payment(&order)),
-            (OrderState::PendingPayment, pb::PaymentState::Declined)
-        );
-        assert_eq!(order.payment.as_ref().unwrap().decline_reason, "CARD_DECLINED");
-        assert_eq!(order.allowed_actions, ["confirmPayment", "previewCancel", "cancel"]);
-        town.next_attempt(Outcome::Declined);
-        let order = town.confirm(&order.id, "", "").await;
-        assert_eq!(payment(&order), pb::PaymentState::Declined);
-        let order = town.confirm(&order.id, &Uuid::new_v4().to_string(), "").await;
-        assert_eq!(
-            (order.state(), payment(&order)),
-            (OrderState::Requested, pb::PaymentState::Authorized)
-        );
-        assert_eq!(town.script.money(&order.id).attempts.len(), 3, "each attempt has its own key");
-        town.until_fact(&order.id, "order.requested").await;
-        assert_eq!(town.witness.kinds(&order.id), ["order.created", "order.requested"]);
-        let error =
-            town.attempt(town.customer, "confirmPayment", &order.id, &Default::default()).await;
-        assert_eq!(reason(&error.unwrap_err()), "PAYMENT_SETTLED");
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_declined_card_is_replaced_by_another(backend: Backend) {
+    let town = Town::new(backend).await;
+    town.next_attempt(Outcome::Declined);
+    let order = town.ordered().await;
+    assert_eq!(
+        (order.state(), payment(&order)),
+        (OrderState::PendingPayment, pb::PaymentState::Declined)
+    );
+    assert_eq!(order.payment.as_ref().unwrap().decline_reason, "CARD_DECLINED");
+    assert_eq!(order.allowed_actions, ["confirmPayment", "previewCancel", "cancel"]);
+    town.next_attempt(Outcome::Declined);
+    let order = town.confirm(&order.id, "", "").await;
+    assert_eq!(payment(&order), pb::PaymentState::Declined);
+    let order = town.confirm(&order.id, &Uuid::new_v4().to_string(), "").await;
+    assert_eq!(
+        (order.state(), payment(&order)),
+        (OrderState::Requested, pb::PaymentState::Authorized)
+    );
+    assert_eq!(town.script.money(&order.id).attempts.len(), 3, "each attempt has its own key");
+    town.until_fact(&order.id, "order.requested").await;
+    assert_eq!(town.witness.kinds(&order.id), ["order.created", "order.requested"]);
+    let error = town.attempt(town.customer, "confirmPayment", &order.id, &Default::default()).await;
+    assert_eq!(reason(&error.unwrap_err()), "PAYMENT_SETTLED");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_card_that_wants_a_confirmation_gets_one() {
-    on_each_backend(|town| async move {
-        town.next_attempt(Outcome::ConfirmationRequired);
-        let order = town.ordered().await;
-        assert_eq!(payment(&order), pb::PaymentState::ConfirmationRequired);
-        assert_eq!(order.payment.as_ref().unwrap().confirmation_url, "https://psp.test/3ds");
-        let order = town.confirm(&order.id, "", "proof").await;
-        assert_eq!(order.state(), OrderState::Requested);
-        assert_eq!(town.script.money(&order.id).attempts.len(), 1, "the same attempt");
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_card_that_wants_a_confirmation_gets_one(backend: Backend) {
+    let town = Town::new(backend).await;
+    town.next_attempt(Outcome::ConfirmationRequired);
+    let order = town.ordered().await;
+    assert_eq!(payment(&order), pb::PaymentState::ConfirmationRequired);
+    assert_eq!(order.payment.as_ref().unwrap().confirmation_url, "https://psp.test/3ds");
+    let order = town.confirm(&order.id, "", "proof").await;
+    assert_eq!(order.state(), OrderState::Requested);
+    assert_eq!(town.script.money(&order.id).attempts.len(), 1, "the same attempt");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_attempt_that_is_not_known_is_told_later() {
-    on_each_backend(|town| async move {
-        let known = town.ordered_ahead(Duration::days(4)).await;
-        town.next_attempt(Outcome::Pending);
-        let first = town.ordered_ahead(Duration::days(2)).await;
-        town.next_attempt(Outcome::Pending);
-        let second = town.ordered_ahead(Duration::days(3)).await;
-        assert_eq!(payment(&first), pb::PaymentState::Pending);
-        town.publish("payment.authorized", Town::payment_event(&known.id, "")).await;
-        town.publish("payment.authorized", Town::payment_event(&first.id, "")).await;
-        town.until(&first.id, OrderState::Requested).await;
-        assert_eq!(town.get(&known.id).await, known, "what is known changes nothing");
-        town.publish("payment.failed", Town::payment_event(&second.id, "CARD_DECLINED")).await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_attempt_that_is_not_known_is_told_later(backend: Backend) {
+    let town = Town::new(backend).await;
+    let known = town.ordered_ahead(Duration::days(4)).await;
+    town.next_attempt(Outcome::Pending);
+    let first = town.ordered_ahead(Duration::days(2)).await;
+    town.next_attempt(Outcome::Pending);
+    let second = town.ordered_ahead(Duration::days(3)).await;
+    assert_eq!(payment(&first), pb::PaymentState::Pending);
+    town.publish("payment.authorized", Town::payment_event(&known.id, "")).await;
+    town.publish("payment.authorized", Town::payment_event(&first.id, "")).await;
+    town.until(&first.id, OrderState::Requested).await;
+    assert_eq!(town.get(&known.id).await, known, "what is known changes nothing");
+    town.publish("payment.failed", Town::payment_event(&second.id, "CARD_DECLINED")).await;
+    eventually("the decline is noted", || async {
+        (payment(&town.get(&second.id).await) == pb::PaymentState::Declined).then_some(())
+    })
+    .await;
+    town.until_fact(&second.id, "order.payment_failed").await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_unpaid_booking_expires_and_a_later_success_is_given_back(backend: Backend) {
+    let town = Town::new(backend).await;
+    town.next_attempt(Outcome::Pending);
+    let id = town.ordered().await.id;
+    town.clock.advance(Duration::minutes(14));
+    assert_eq!(town.get(&id).await.state(), OrderState::PendingPayment);
+    town.clock.advance(Duration::minutes(1));
+    town.until(&id, OrderState::Expired).await;
+    town.until_script("money back, then time free", |script| {
+        script.money(&id).closed && script.slots(&id).is_empty()
+    })
+    .await;
+    let order_of_calls = town.script.with(|memory| {
+        let at = |rpc| memory.calls.iter().position(|call| *call == rpc).unwrap();
+        (at("void"), at("release"))
+    });
+    assert!(order_of_calls.0 < order_of_calls.1, "void first, then release");
+    town.publish("payment.authorized", Town::payment_event(&id, "")).await;
+    town.until_script("given back again", |script| script.money(&id).voids == 2).await;
+    assert_eq!(town.get(&id).await.state(), OrderState::Expired);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_start_far_ahead_is_authorised_a_day_before(backend: Backend) {
+    let town = Town::new(backend).await;
+    let order = town.ordered_ahead(Duration::days(10)).await;
+    assert_eq!(
+        (order.state(), payment(&order)),
+        (OrderState::Requested, pb::PaymentState::MethodSaved)
+    );
+    assert_eq!(town.script.money(&order.id).authorized, 0);
+    town.act(town.provider, "accept", &order.id).await;
+    town.clock.advance(Duration::days(9) - Duration::minutes(1));
+    assert_eq!(town.script.calls("authorize"), 1);
+    town.clock.advance(Duration::minutes(1));
+    eventually("the price is authorised", || async {
+        (payment(&town.get(&order.id).await) == pb::PaymentState::Authorized).then_some(())
+    })
+    .await;
+    assert_eq!(town.script.money(&order.id).authorized, 10_000);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_method_that_fails_late_is_asked_for_again_and_at_last_given_up(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.ordered_ahead(Duration::days(10)).await.id;
+    town.act(town.provider, "accept", &id).await;
+    for _ in 0..4 {
+        town.next_attempt(Outcome::Declined);
+    }
+    town.clock.advance(Duration::days(9));
+    for attempts in 2..=5 {
+        town.until_script("an attempt", |script| script.calls("authorize") == attempts).await;
         eventually("the decline is noted", || async {
-            (payment(&town.get(&second.id).await) == pb::PaymentState::Declined).then_some(())
+            (payment(&town.get(&id).await) == pb::PaymentState::Declined).then_some(())
         })
         .await;
-        town.until_fact(&second.id, "order.payment_failed").await;
-    })
-    .await;
+        assert!(town.get(&id).await.allowed_actions.contains(&"confirmPayment".to_owned()));
+        town.clock.advance(Duration::hours(6));
+    }
+    let order = town.until(&id, OrderState::Cancelled).await;
+    assert_eq!(order.cancellation.unwrap().reason, "PAYMENT_FAILED");
+    town.until_script("the time is free", |script| script.slots(&id).is_empty()).await;
+    town.until_fact(&id, "order.payment_failed").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unpaid_booking_expires_and_a_later_success_is_given_back() {
-    on_each_backend(|town| async move {
-        town.next_attempt(Outcome::Pending);
-        let id = town.ordered().await.id;
-        town.clock.advance(Duration::minutes(14));
-        assert_eq!(town.get(&id).await.state(), OrderState::PendingPayment);
-        town.clock.advance(Duration::minutes(1));
-        town.until(&id, OrderState::Expired).await;
-        town.until_script("money back, then time free", |script| {
-            script.money(&id).closed && script.slots(&id).is_empty()
-        })
-        .await;
-        let order_of_calls = town.script.with(|memory| {
-            let at = |rpc| memory.calls.iter().position(|call| *call == rpc).unwrap();
-            (at("void"), at("release"))
-        });
-        assert!(order_of_calls.0 < order_of_calls.1, "void first, then release");
-        town.publish("payment.authorized", Town::payment_event(&id, "")).await;
-        town.until_script("given back again", |script| script.money(&id).voids == 2).await;
-        assert_eq!(town.get(&id).await.state(), OrderState::Expired);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_start_far_ahead_is_authorised_a_day_before() {
-    on_each_backend(|town| async move {
-        let order = town.ordered_ahead(Duration::days(10)).await;
-        assert_eq!(
-            (order.state(), payment(&order)),
-            (OrderState::Requested, pb::PaymentState::MethodSaved)
-        );
-        assert_eq!(town.script.money(&order.id).authorized, 0);
-        town.act(town.provider, "accept", &order.id).await;
-        town.clock.advance(Duration::days(9) - Duration::minutes(1));
-        assert_eq!(town.script.calls("authorize"), 1);
-        town.clock.advance(Duration::minutes(1));
-        eventually("the price is authorised", || async {
-            (payment(&town.get(&order.id).await) == pb::PaymentState::Authorized).then_some(())
-        })
-        .await;
-        assert_eq!(town.script.money(&order.id).authorized, 10_000);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_method_that_fails_late_is_asked_for_again_and_at_last_given_up() {
-    on_each_backend(|town| async move {
-        let id = town.ordered_ahead(Duration::days(10)).await.id;
-        town.act(town.provider, "accept", &id).await;
-        for _ in 0..4 {
-            town.next_attempt(Outcome::Declined);
-        }
-        town.clock.advance(Duration::days(9));
-        for attempts in 2..=5 {
-            town.until_script("an attempt", |script| script.calls("authorize") == attempts).await;
-            eventually("the decline is noted", || async {
-                (payment(&town.get(&id).await) == pb::PaymentState::Declined).then_some(())
-            })
-            .await;
-            assert!(town.get(&id).await.allowed_actions.contains(&"confirmPayment".to_owned()));
-            town.clock.advance(Duration::hours(6));
-        }
-        let order = town.until(&id, OrderState::Cancelled).await;
-        assert_eq!(order.cancellation.unwrap().reason, "PAYMENT_FAILED");
-        town.until_script("the time is free", |script| script.slots(&id).is_empty()).await;
-        town.until_fact(&id, "order.payment_failed").await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_chargeback_freezes_the_payout() {
-    on_each_backend(|town| async move {
-        let id = town.completed().await.id;
-        town.until_script("captured", |script| script.money(&id).captured == 10_000).await;
-        town.publish("payment.disputed", Town::payment_event(&id, "FRAUD")).await;
-        town.until_script("frozen", |script| script.money(&id).frozen).await;
-        let order = town.full(town.operator, &id).await;
-        assert!(order.disputed);
-        assert_eq!(order.disputes[0].opened_by, "payment");
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_chargeback_freezes_the_payout(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.completed().await.id;
+    town.until_script("captured", |script| script.money(&id).captured == 10_000).await;
+    town.publish("payment.disputed", Town::payment_event(&id, "FRAUD")).await;
+    town.until_script("frozen", |script| script.money(&id).frozen).await;
+    let order = town.full(town.operator, &id).await;
+    assert!(order.disputed);
+    assert_eq!(order.disputes[0].opened_by, "payment");
 }

@@ -2,16 +2,20 @@
 
 use crate::{
     acts::{PUBLIC, With},
-    town::{Town, booking, metadata, on_each_backend, reason},
+    town::{Town, booking, metadata, reason},
 };
 use chrono::Duration;
-use kit::{Subject, testing::eventually};
+use kit::{
+    Subject,
+    testing::{Backend, eventually},
+};
 use proto::quickserve::{
     fulfilment::v1::OrderState,
     order::v1 as pb,
     payment::v1::{Outcome, PayoutEvent},
 };
 use tonic::Code;
+use yare::parameterized;
 
 const STATES: [OrderState; 18] = [
     OrderState::PendingPayment,
@@ -165,17 +169,16 @@ async fn everything_refused_is_refused(town: &Town, order: &pb::Order, with: &Wi
     assert_eq!(after.timeline, before.timeline, "what is refused leaves no trace");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_state_refuses_what_it_does_not_allow() {
-    on_each_backend(|town| async move {
-        // A token and a code of an order that is not refused: the state is what refuses.
-        let other = town.ordered().await;
-        let (cancel_token, _) = town.token(town.customer, &other.id).await;
-        let with = With { cancel_token, start_code: "000000".to_owned(), ..With::default() };
-        for state in STATES {
-            let order = town.reach(state).await;
-            everything_refused_is_refused(&town, &order, &with).await;
-        }
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn every_state_refuses_what_it_does_not_allow(backend: Backend) {
+    let town = Town::new(backend).await;
+    // A token and a code of an order that is not refused: the state is what refuses.
+    let other = town.ordered().await;
+    let (cancel_token, _) = town.token(town.customer, &other.id).await;
+    let with = With { cancel_token, start_code: "000000".to_owned(), ..With::default() };
+    for state in STATES {
+        let order = town.reach(state).await;
+        everything_refused_is_refused(&town, &order, &with).await;
+    }
 }

@@ -112,17 +112,6 @@ impl Witness {
     }
 }
 
-/// Tells a story on each database at a time.
-pub async fn on_each_backend<F, Fut>(story: F)
-where
-    F: Fn(Town) -> Fut,
-    Fut: Future<Output = ()>,
-{
-    for backend in Backend::ALL {
-        story(Town::new(backend).await).await;
-    }
-}
-
 impl Town {
     pub async fn new(backend: Backend) -> Self {
         let world = World::new(backend).await;

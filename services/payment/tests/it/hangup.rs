@@ -1,14 +1,15 @@
 //! Callers that hang up at every point of every step: whoever asks again finds one charge, one capture, one refund.
 
-use crate::shop::{Shop, euros, on_each_backend};
+use crate::shop::{Shop, euros};
 use chrono::Duration;
-use kit::testing::eventually;
+use kit::testing::{Backend, eventually};
 use proto::quickserve::payment::v1::{self as pb, Outcome};
 use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
 };
+use yare::parameterized;
 
 /// Drops the work after it was polled so many times.
 struct HangUp<F> {
@@ -35,38 +36,38 @@ async fn hang_up<F: Future>(polls: usize, work: F) {
     drop(HangUp { polls, work: Box::pin(work) }.await);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_step_that_was_left_half_way_is_finished_by_the_next_call() {
-    on_each_backend(|shop| async move {
-        for polls in POLLS {
-            let request = shop.order("tok_ok").await;
-            hang_up(polls, shop.authorize(&request)).await;
-            eventually("the authorisation", || async {
-                let outcome = shop.authorize(&request).await.unwrap().0;
-                (outcome == Outcome::Authorized).then_some(())
-            })
-            .await;
-            let order = request.order_id;
-            let settlement = shop.settlement(&order, 12_000);
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_step_that_was_left_half_way_is_finished_by_the_next_call(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    for polls in POLLS {
+        let request = shop.order("tok_ok").await;
+        hang_up(polls, shop.authorize(&request)).await;
+        eventually("the authorisation", || async {
+            let outcome = shop.authorize(&request).await.unwrap().0;
+            (outcome == Outcome::Authorized).then_some(())
+        })
+        .await;
+        let order = request.order_id;
+        let settlement = shop.settlement(&order, 12_000);
+        let mut client = shop.charges();
+        hang_up(polls, client.capture_payment(settlement.clone())).await;
+        let payout = eventually("the capture", || async {
+            let captured = shop.charges().capture_payment(settlement.clone()).await.ok()?;
+            Some(captured.into_inner().payout_id)
+        })
+        .await;
+        hang_up(polls, shop.refund(&order, 1_000, "first")).await;
+        assert_eq!(shop.refund(&order, 1_000, "first").await.unwrap(), 1_000);
+        if polls % 2 == 0 {
+            let void = pb::VoidPaymentRequest { order_id: order.clone(), reason: "X".into() };
             let mut client = shop.charges();
-            hang_up(polls, client.capture_payment(settlement.clone())).await;
-            let payout = eventually("the capture", || async {
-                let captured = shop.charges().capture_payment(settlement.clone()).await.ok()?;
-                Some(captured.into_inner().payout_id)
-            })
-            .await;
-            hang_up(polls, shop.refund(&order, 1_000, "first")).await;
-            assert_eq!(shop.refund(&order, 1_000, "first").await.unwrap(), 1_000);
-            if polls % 2 == 0 {
-                let void = pb::VoidPaymentRequest { order_id: order.clone(), reason: "X".into() };
-                let mut client = shop.charges();
-                hang_up(polls, client.void_payment(void)).await;
-                shop.void(&order).await;
-            }
-            check(&shop, &order, &payout, polls % 2 == 0).await;
+            hang_up(polls, client.void_payment(void)).await;
+            shop.void(&order).await;
         }
-    })
-    .await;
+        check(&shop, &order, &payout, polls % 2 == 0).await;
+    }
+    shop.check_books().await;
 }
 
 async fn check(shop: &Shop, order: &str, payout: &str, voided: bool) {
@@ -86,34 +87,34 @@ async fn check(shop: &Shop, order: &str, payout: &str, voided: bool) {
     assert_eq!(shop.payout(payout).await.amount, euros(earned));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_step_that_was_left_half_way_is_finished_by_the_sweep() {
-    on_each_backend(|shop| async move {
-        let mut any_begun = false;
-        for polls in POLLS {
-            let request = shop.order("tok_ok").await;
-            hang_up(polls, shop.authorize(&request)).await;
-            // Whoever asked never comes back; what it began is known all the same, or never began.
-            let begun = eventually("an outcome", || async {
-                shop.pass(Duration::seconds(31));
-                let list = pb::ListPaymentsRequest {
-                    order_id: request.order_id.clone(),
-                    ..Default::default()
-                };
-                let mut client = shop.payments();
-                let found = kit::testing::acting_as(shop.operator, client.list_payments(list));
-                match found.await.unwrap().into_inner().payments.first() {
-                    None => Some(false),
-                    Some(payment) if payment.state() == pb::PaymentState::Authorized => Some(true),
-                    Some(_) => None,
-                }
-            })
-            .await;
-            shop.void(&request.order_id).await;
-            any_begun |= begun;
-            assert_eq!(shop.payment(&request.order_id).await.state(), pb::PaymentState::Closed);
-        }
-        assert!(any_begun, "every call was left before it began");
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_step_that_was_left_half_way_is_finished_by_the_sweep(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut any_begun = false;
+    for polls in POLLS {
+        let request = shop.order("tok_ok").await;
+        hang_up(polls, shop.authorize(&request)).await;
+        // Whoever asked never comes back; what it began is known all the same, or never began.
+        let begun = eventually("an outcome", || async {
+            shop.pass(Duration::seconds(31));
+            let list = pb::ListPaymentsRequest {
+                order_id: request.order_id.clone(),
+                ..Default::default()
+            };
+            let mut client = shop.payments();
+            let found = kit::testing::acting_as(shop.operator, client.list_payments(list));
+            match found.await.unwrap().into_inner().payments.first() {
+                None => Some(false),
+                Some(payment) if payment.state() == pb::PaymentState::Authorized => Some(true),
+                Some(_) => None,
+            }
+        })
+        .await;
+        shop.void(&request.order_id).await;
+        any_begun |= begun;
+        assert_eq!(shop.payment(&request.order_id).await.state(), pb::PaymentState::Closed);
+    }
+    assert!(any_begun, "every call was left before it began");
+    shop.check_books().await;
 }

@@ -1,231 +1,229 @@
 //! Payouts: once, when due, undisputed, and less what the provider owes.
 
-use crate::shop::{RACE, Shop, euros, on_each_backend, reason};
+use crate::shop::{RACE, Shop, euros, reason};
 use chrono::Duration;
 use futures::future::join_all;
 use kit::{
     Role,
-    testing::{acting_as, eventually, somebody},
+    testing::{Backend, acting_as, eventually, somebody},
 };
 use proto::quickserve::payment::v1::{self as pb, PayoutState};
 use sea_orm::{ConnectionTrait, Statement};
 use uuid::Uuid;
+use yare::parameterized;
 
 const DUE: Duration = Duration::days(2);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_payout_is_made_once_when_it_falls_due() {
-    on_each_backend(|shop| async move {
-        let (_, payout) = shop.captured("tok_ok").await;
-        shop.pass(DUE - Duration::seconds(1));
-        assert_eq!(shop.payout(&payout).await.state(), PayoutState::Scheduled);
-        shop.pass(Duration::seconds(1));
-        let paid = shop.payout_in(&payout, PayoutState::Paid).await;
-        assert_eq!((paid.paid, paid.recovered), (euros(9_600), euros(0)));
-        assert!(paid.paid_at.is_some());
-        assert_eq!(shop.balance("provider.payable").await, 0);
-        // Asking again, as a replica or an operator might, pays nothing more.
-        join_all((0..RACE).map(|_| release(&shop, &payout))).await;
-        shop.pass(Duration::days(1));
-        assert_eq!(shop.balance("provider.payable").await, 0);
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_payout_is_made_once_when_it_falls_due(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let (_, payout) = shop.captured("tok_ok").await;
+    shop.pass(DUE - Duration::seconds(1));
+    assert_eq!(shop.payout(&payout).await.state(), PayoutState::Scheduled);
+    shop.pass(Duration::seconds(1));
+    let paid = shop.payout_in(&payout, PayoutState::Paid).await;
+    assert_eq!((paid.paid, paid.recovered), (euros(9_600), euros(0)));
+    assert!(paid.paid_at.is_some());
+    assert_eq!(shop.balance("provider.payable").await, 0);
+    // Asking again, as a replica or an operator might, pays nothing more.
+    join_all((0..RACE).map(|_| release(&shop, &payout))).await;
+    shop.pass(Duration::days(1));
+    assert_eq!(shop.balance("provider.payable").await, 0);
+    eventually("the fact", || async {
+        (shop.payout_facts("payout.paid", &payout) == [9_600]).then_some(())
+    })
+    .await;
+    shop.check_books().await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_dispute_holds_payouts_back(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    // Before the capture and after it.
+    let early = shop.authorized("tok_ok").await;
+    shop.freeze(&early, true).await;
+    let captured = shop.charges().capture_payment(shop.settlement(&early, 12_000)).await;
+    let early_payout = captured.unwrap().into_inner().payout_id;
+    let (late, late_payout) = shop.captured("tok_ok").await;
+    for _ in 0..2 {
+        shop.freeze(&late, true).await;
+    }
+    shop.pass(DUE * 2);
+    for payout in [&early_payout, &late_payout] {
+        assert_eq!(shop.payout(payout).await.state(), PayoutState::Frozen);
         eventually("the fact", || async {
-            (shop.payout_facts("payout.paid", &payout) == [9_600]).then_some(())
+            (shop.payout_facts("payout.frozen", payout) == [9_600]).then_some(())
         })
         .await;
-    })
-    .await;
+    }
+    assert_eq!(shop.balance("provider.payable").await, 19_200);
+    for (order, payout) in [(&early, &early_payout), (&late, &late_payout)] {
+        shop.freeze(order, false).await;
+        shop.payout_in(payout, PayoutState::Paid).await;
+        // Too late to hold back what is paid.
+        shop.freeze(order, true).await;
+        assert_eq!(shop.payout(payout).await.state(), PayoutState::Paid);
+    }
+    shop.freeze(&Uuid::new_v4().to_string(), true).await;
+    shop.check_books().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dispute_holds_payouts_back() {
-    on_each_backend(|shop| async move {
-        // Before the capture and after it.
-        let early = shop.authorized("tok_ok").await;
-        shop.freeze(&early, true).await;
-        let captured = shop.charges().capture_payment(shop.settlement(&early, 12_000)).await;
-        let early_payout = captured.unwrap().into_inner().payout_id;
-        let (late, late_payout) = shop.captured("tok_ok").await;
-        for _ in 0..2 {
-            shop.freeze(&late, true).await;
-        }
-        shop.pass(DUE * 2);
-        for payout in [&early_payout, &late_payout] {
-            assert_eq!(shop.payout(payout).await.state(), PayoutState::Frozen);
-            eventually("the fact", || async {
-                (shop.payout_facts("payout.frozen", payout) == [9_600]).then_some(())
-            })
-            .await;
-        }
-        assert_eq!(shop.balance("provider.payable").await, 19_200);
-        for (order, payout) in [(&early, &early_payout), (&late, &late_payout)] {
-            shop.freeze(order, false).await;
-            shop.payout_in(payout, PayoutState::Paid).await;
-            // Too late to hold back what is paid.
-            shop.freeze(order, true).await;
-            assert_eq!(shop.payout(payout).await.state(), PayoutState::Paid);
-        }
-        shop.freeze(&Uuid::new_v4().to_string(), true).await;
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_operator_freezes_and_releases(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let (_, payout) = shop.captured("tok_ok").await;
+    for _ in 0..2 {
+        assert_eq!(freeze(&shop, &payout).await.unwrap().state(), PayoutState::Frozen);
+    }
+    shop.pass(DUE * 2);
+    assert_eq!(shop.payout(&payout).await.state(), PayoutState::Frozen);
+    let released = release(&shop, &payout).await.unwrap();
+    assert_eq!((released.state(), released.paid), (PayoutState::Paid, euros(9_600)));
+    assert_eq!(reason(freeze(&shop, &payout).await), "PAYOUT_STATE");
+
+    let (order, payout) = shop.captured("tok_ok").await;
+    let early = release(&shop, &payout).await.unwrap();
+    assert_eq!(early.state(), PayoutState::Paid);
+    shop.void(&order).await;
+    let nobody = release(&shop, &Uuid::new_v4().to_string()).await;
+    assert_eq!(reason(nobody), "PAYOUT_NOT_FOUND");
+    shop.check_books().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_operator_freezes_and_releases() {
-    on_each_backend(|shop| async move {
-        let (_, payout) = shop.captured("tok_ok").await;
-        for _ in 0..2 {
-            assert_eq!(freeze(&shop, &payout).await.unwrap().state(), PayoutState::Frozen);
-        }
-        shop.pass(DUE * 2);
-        assert_eq!(shop.payout(&payout).await.state(), PayoutState::Frozen);
-        let released = release(&shop, &payout).await.unwrap();
-        assert_eq!((released.state(), released.paid), (PayoutState::Paid, euros(9_600)));
-        assert_eq!(reason(freeze(&shop, &payout).await), "PAYOUT_STATE");
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_refund_after_the_payout_is_recovered_from_the_next(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let (order, first) = shop.captured("tok_ok").await;
+    shop.pass(DUE);
+    shop.payout_in(&first, PayoutState::Paid).await;
+    shop.refund(&order, 3_000, "late").await.unwrap();
+    assert_eq!(shop.balance("provider.payable").await, -2_400);
+    assert_eq!(owed(&shop).await, -2_400);
 
-        let (order, payout) = shop.captured("tok_ok").await;
-        let early = release(&shop, &payout).await.unwrap();
-        assert_eq!(early.state(), PayoutState::Paid);
-        shop.void(&order).await;
-        let nobody = release(&shop, &Uuid::new_v4().to_string()).await;
-        assert_eq!(reason(nobody), "PAYOUT_NOT_FOUND");
-    })
-    .await;
+    let (_, second) = shop.captured("tok_ok").await;
+    let (_, third) = shop.captured("tok_ok").await;
+    assert_eq!(owed(&shop).await, 16_800);
+    let paid = release(&shop, &second).await.unwrap();
+    assert_eq!((paid.paid, paid.recovered), (euros(7_200), euros(2_400)));
+    let paid = release(&shop, &third).await.unwrap();
+    assert_eq!((paid.paid, paid.recovered), (euros(9_600), euros(0)));
+    assert_eq!(owed(&shop).await, 0);
+
+    // A debt that swallows a payout whole.
+    shop.refund(&order, 9_000, "rest").await.unwrap();
+    let (order, fourth) = shop.captured("tok_ok").await;
+    shop.refund(&order, 6_000, "half").await.unwrap();
+    let swallowed = release(&shop, &fourth).await.unwrap();
+    assert_eq!(swallowed.state(), PayoutState::Paid);
+    assert_eq!((swallowed.paid, swallowed.recovered), (euros(0), euros(4_800)));
+    assert_eq!(owed(&shop).await, -2_400);
+    shop.check_books().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refund_after_the_payout_is_recovered_from_the_next() {
-    on_each_backend(|shop| async move {
-        let (order, first) = shop.captured("tok_ok").await;
-        shop.pass(DUE);
-        shop.payout_in(&first, PayoutState::Paid).await;
-        shop.refund(&order, 3_000, "late").await.unwrap();
-        assert_eq!(shop.balance("provider.payable").await, -2_400);
-        assert_eq!(owed(&shop).await, -2_400);
-
-        let (_, second) = shop.captured("tok_ok").await;
-        let (_, third) = shop.captured("tok_ok").await;
-        assert_eq!(owed(&shop).await, 16_800);
-        let paid = release(&shop, &second).await.unwrap();
-        assert_eq!((paid.paid, paid.recovered), (euros(7_200), euros(2_400)));
-        let paid = release(&shop, &third).await.unwrap();
-        assert_eq!((paid.paid, paid.recovered), (euros(9_600), euros(0)));
-        assert_eq!(owed(&shop).await, 0);
-
-        // A debt that swallows a payout whole.
-        shop.refund(&order, 9_000, "rest").await.unwrap();
-        let (order, fourth) = shop.captured("tok_ok").await;
-        shop.refund(&order, 6_000, "half").await.unwrap();
-        let swallowed = release(&shop, &fourth).await.unwrap();
-        assert_eq!(swallowed.state(), PayoutState::Paid);
-        assert_eq!((swallowed.paid, swallowed.recovered), (euros(0), euros(4_800)));
-        assert_eq!(owed(&shop).await, -2_400);
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn payouts_at_the_same_time_recover_a_debt_once(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let (order, first) = shop.captured("tok_ok").await;
+    release(&shop, &first).await.unwrap();
+    shop.refund(&order, 3_000, "late").await.unwrap();
+    let mut payouts = Vec::new();
+    for _ in 0..5 {
+        payouts.push(shop.captured("tok_ok").await.1);
+    }
+    shop.pass(DUE);
+    let released = join_all(payouts.iter().map(|payout| release(&shop, payout))).await;
+    drop(released);
+    let mut recovered = 0;
+    for payout in &payouts {
+        let paid = shop.payout_in(payout, PayoutState::Paid).await;
+        recovered += paid.recovered.unwrap().minor_units;
+    }
+    assert_eq!(recovered, 2_400);
+    assert_eq!(owed(&shop).await, 0);
+    shop.check_books().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn payouts_at_the_same_time_recover_a_debt_once() {
-    on_each_backend(|shop| async move {
-        let (order, first) = shop.captured("tok_ok").await;
-        release(&shop, &first).await.unwrap();
-        shop.refund(&order, 3_000, "late").await.unwrap();
-        let mut payouts = Vec::new();
-        for _ in 0..5 {
-            payouts.push(shop.captured("tok_ok").await.1);
-        }
-        shop.pass(DUE);
-        let released = join_all(payouts.iter().map(|payout| release(&shop, payout))).await;
-        drop(released);
-        let mut recovered = 0;
-        for payout in &payouts {
-            let paid = shop.payout_in(payout, PayoutState::Paid).await;
-            recovered += paid.recovered.unwrap().minor_units;
-        }
-        assert_eq!(recovered, 2_400);
-        assert_eq!(owed(&shop).await, 0);
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_transfer_that_fails_or_comes_back_may_be_made_again(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let small = shop.authorized("tok_ok").await;
+    let captured = shop.charges().capture_payment(shop.settlement(&small, 100)).await;
+    let payout = captured.unwrap().into_inner().payout_id;
+    for _ in 0..2 {
+        let failed = release(&shop, &payout).await.unwrap();
+        assert_eq!((failed.state(), &*failed.reason), (PayoutState::Failed, "AMOUNT_TOO_SMALL"));
+        assert_eq!(failed.paid, euros(0));
+    }
+    assert_eq!(owed(&shop).await, 80);
+    eventually("the facts", || async {
+        (shop.payout_facts("payout.failed", &payout) == [80, 80]).then_some(())
     })
     .await;
+
+    let (_, payout) = shop.captured("tok_ok").await;
+    release(&shop, &payout).await.unwrap();
+    assert_eq!(owed(&shop).await, 80);
+    let transfer = transfer_id(&shop, &payout).await;
+    let event = |id: &str, kind: &str| {
+        let data = format!(r#"{{"reference":"{transfer}","reason":"ACCOUNT_CLOSED"}}"#);
+        format!(r#"{{"id":"{id}","type":"{kind}","data":{data}}}"#)
+    };
+    // The transfer that came back stays failed whatever order the events have.
+    for (id, kind) in [("e1", "payout.paid"), ("e2", "payout.failed"), ("e3", "payout.paid")] {
+        shop.post(&event(id, kind)).await.unwrap();
+    }
+    let back = shop.payout(&payout).await;
+    assert_eq!((back.state(), &*back.reason), (PayoutState::Failed, "ACCOUNT_CLOSED"));
+    assert_eq!(owed(&shop).await, 9_680);
+    let again = release(&shop, &payout).await.unwrap();
+    assert_eq!((again.state(), again.paid), (PayoutState::Paid, euros(9_600)));
+    // An event about the first transfer says nothing of the second.
+    shop.post(&event("e4", "payout.failed")).await.unwrap();
+    assert_eq!(shop.payout(&payout).await.state(), PayoutState::Paid);
+    assert_eq!(owed(&shop).await, 80);
+    shop.check_books().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_transfer_that_fails_or_comes_back_may_be_made_again() {
-    on_each_backend(|shop| async move {
-        let small = shop.authorized("tok_ok").await;
-        let captured = shop.charges().capture_payment(shop.settlement(&small, 100)).await;
-        let payout = captured.unwrap().into_inner().payout_id;
-        for _ in 0..2 {
-            let failed = release(&shop, &payout).await.unwrap();
-            assert_eq!(
-                (failed.state(), &*failed.reason),
-                (PayoutState::Failed, "AMOUNT_TOO_SMALL")
-            );
-            assert_eq!(failed.paid, euros(0));
-        }
-        assert_eq!(owed(&shop).await, 80);
-        eventually("the facts", || async {
-            (shop.payout_facts("payout.failed", &payout) == [80, 80]).then_some(())
-        })
-        .await;
-
-        let (_, payout) = shop.captured("tok_ok").await;
-        release(&shop, &payout).await.unwrap();
-        assert_eq!(owed(&shop).await, 80);
-        let transfer = transfer_id(&shop, &payout).await;
-        let event = |id: &str, kind: &str| {
-            let data = format!(r#"{{"reference":"{transfer}","reason":"ACCOUNT_CLOSED"}}"#);
-            format!(r#"{{"id":"{id}","type":"{kind}","data":{data}}}"#)
-        };
-        // The transfer that came back stays failed whatever order the events have.
-        for (id, kind) in [("e1", "payout.paid"), ("e2", "payout.failed"), ("e3", "payout.paid")] {
-            shop.post(&event(id, kind)).await.unwrap();
-        }
-        let back = shop.payout(&payout).await;
-        assert_eq!((back.state(), &*back.reason), (PayoutState::Failed, "ACCOUNT_CLOSED"));
-        assert_eq!(owed(&shop).await, 9_680);
-        let again = release(&shop, &payout).await.unwrap();
-        assert_eq!((again.state(), again.paid), (PayoutState::Paid, euros(9_600)));
-        // An event about the first transfer says nothing of the second.
-        shop.post(&event("e4", "payout.failed")).await.unwrap();
-        assert_eq!(shop.payout(&payout).await.state(), PayoutState::Paid);
-        assert_eq!(owed(&shop).await, 80);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn providers_see_their_own_payouts_only() {
-    on_each_backend(|shop| async move {
-        let mut ids = Vec::new();
-        for _ in 0..3 {
-            ids.push(shop.captured("tok_ok").await.1);
-        }
-        ids.reverse();
-        let list = |who, page_size, page_token: String, provider_id: String| {
-            let mut client = shop.payouts();
-            let request = pb::ListPayoutsRequest { page_size, page_token, provider_id };
-            async move { acting_as(who, client.list_payouts(request)).await.unwrap().into_inner() }
-        };
-        let first = list(shop.provider, 2, String::new(), String::new()).await;
-        let second = list(shop.provider, 2, first.next_page_token.clone(), String::new()).await;
-        assert_eq!(second.next_page_token, "");
-        let seen: Vec<_> = first.payouts.iter().chain(&second.payouts).map(|it| &it.id).collect();
-        assert_eq!(seen, ids.iter().collect::<Vec<_>>());
-        assert_eq!(first.balances, [euros(28_800).unwrap()]);
-
-        let stranger = somebody(&[Role::Provider]);
-        let none = list(stranger, 0, String::new(), shop.provider_id.clone()).await;
-        assert_eq!((none.payouts, none.balances), (vec![], vec![]));
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn providers_see_their_own_payouts_only(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(shop.captured("tok_ok").await.1);
+    }
+    ids.reverse();
+    let list = |who, page_size, page_token: String, provider_id: String| {
         let mut client = shop.payouts();
-        let get = pb::GetPayoutRequest { payout_id: ids[0].clone() };
-        let foreign = acting_as(stranger, client.get_payout(get)).await;
-        assert_eq!(reason(foreign), "PAYOUT_NOT_FOUND");
+        let request = pb::ListPayoutsRequest { page_size, page_token, provider_id };
+        async move { acting_as(who, client.list_payouts(request)).await.unwrap().into_inner() }
+    };
+    let first = list(shop.provider, 2, String::new(), String::new()).await;
+    let second = list(shop.provider, 2, first.next_page_token.clone(), String::new()).await;
+    assert_eq!(second.next_page_token, "");
+    let seen: Vec<_> = first.payouts.iter().chain(&second.payouts).map(|it| &it.id).collect();
+    assert_eq!(seen, ids.iter().collect::<Vec<_>>());
+    assert_eq!(first.balances, [euros(28_800).unwrap()]);
 
-        let all = list(shop.operator, 0, String::new(), String::new()).await;
-        assert_eq!((all.payouts.len(), all.balances), (3, vec![]));
-        let of = list(shop.operator, 0, String::new(), shop.provider_id.clone()).await;
-        assert_eq!((of.payouts.len(), of.balances), (3, vec![euros(28_800).unwrap()]));
-    })
-    .await;
+    let stranger = somebody(&[Role::Provider]);
+    let none = list(stranger, 0, String::new(), shop.provider_id.clone()).await;
+    assert_eq!((none.payouts, none.balances), (vec![], vec![]));
+    let mut client = shop.payouts();
+    let get = pb::GetPayoutRequest { payout_id: ids[0].clone() };
+    let foreign = acting_as(stranger, client.get_payout(get)).await;
+    assert_eq!(reason(foreign), "PAYOUT_NOT_FOUND");
+
+    let all = list(shop.operator, 0, String::new(), String::new()).await;
+    assert_eq!((all.payouts.len(), all.balances), (3, vec![]));
+    let of = list(shop.operator, 0, String::new(), shop.provider_id.clone()).await;
+    assert_eq!((of.payouts.len(), of.balances), (3, vec![euros(28_800).unwrap()]));
+    shop.check_books().await;
 }
 
 async fn release(shop: &Shop, payout_id: &str) -> Result<pb::Payout, tonic::Status> {

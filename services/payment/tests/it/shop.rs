@@ -25,9 +25,9 @@ use proto::{
     },
 };
 use sha2::Sha256;
-use std::{
-    future::Future,
-    sync::{Arc, Mutex},
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
 };
 use tonic::{Request, Status};
 use uuid::Uuid;
@@ -42,6 +42,14 @@ pub struct Shop {
     pub provider_id: String,
     pub backend: Backend,
     facts: Arc<Facts>,
+    books_checked: AtomicBool,
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        let checked = self.books_checked.load(Ordering::Relaxed);
+        assert!(checked || std::thread::panicking(), "the story did not check the books");
+    }
 }
 
 /// What was published.
@@ -60,22 +68,9 @@ impl Consumer for Facts {
     }
 }
 
-/// Tells the story on each database, and looks at the books afterwards.
-pub async fn on_each_backend<F, Fut>(story: F)
-where
-    F: Fn(Arc<Shop>) -> Fut,
-    Fut: Future<Output = ()>,
-{
-    for backend in Backend::ALL {
-        let shop = Arc::new(Shop::open(backend).await);
-        story(shop.clone()).await;
-        shop.balances().await;
-        shop.numbers_have_no_gap();
-    }
-}
-
 impl Shop {
-    async fn open(backend: Backend) -> Self {
+    /// Starts the service on `backend`. A story ends with [`Shop::check_books`].
+    pub async fn open(backend: Backend) -> Self {
         let world = World::new(backend).await;
         let host = world.host.of("payment");
         host.migrate().await.unwrap();
@@ -93,6 +88,7 @@ impl Shop {
             provider_id: Uuid::new_v4().to_string(),
             backend,
             facts,
+            books_checked: AtomicBool::new(false),
             world,
         }
     }
@@ -312,7 +308,10 @@ impl Shop {
         line.map(|line| line.balance.unwrap().minor_units).unwrap_or_default()
     }
 
-    async fn balances(&self) {
+    /// Checks what must hold after every story: the ledger balances, and no number of an event is missing.
+    pub async fn check_books(&self) {
+        self.books_checked.store(true, Ordering::Relaxed);
+        self.numbers_have_no_gap();
         let trial = self.trial_balance().await;
         assert!(trial.balanced, "{trial:?}");
         assert!(trial.totals.iter().all(|total| total.minor_units == 0));

@@ -40,18 +40,6 @@ pub struct Provider {
     pub owner: Subject,
 }
 
-/// Runs a story on each database.
-pub async fn on_each_backend<F, Fut>(story: F)
-where
-    F: Fn(Shop) -> Fut,
-    Fut: Future<Output = ()>,
-{
-    for backend in Backend::ALL {
-        eprintln!("on {backend:?}");
-        story(Shop::open(backend).await).await;
-    }
-}
-
 impl Shop {
     /// Starts the service on `backend`.
     pub async fn open(backend: Backend) -> Self {

@@ -1,8 +1,8 @@
 //! Holding, confirming, moving and releasing time.
 
-use crate::fixture::{ActingAs, Provider, Shop, at, hold, on_each_backend, refusal, window};
+use crate::fixture::{ActingAs, Provider, Shop, at, hold, refusal, window};
 use chrono::Duration;
-use kit::{Db, values::time::timestamp};
+use kit::{Db, testing::Backend, values::time::timestamp};
 use proto::quickserve::provider::v1 as pb;
 use sea_orm::{
     ConnectionTrait, ExprTrait,
@@ -10,6 +10,7 @@ use sea_orm::{
 };
 use tonic::Code;
 use uuid::Uuid;
+use yare::parameterized;
 
 /// The world begins at 9 o'clock UTC on Monday, 10 May 2027; holds last for a quarter of an hour.
 const EXPIRES: &str = "2027-05-10T09:15:00Z";
@@ -34,307 +35,291 @@ async fn taken(shop: &Shop, provider: &Provider) -> Vec<pb::Reservation> {
     listed.unwrap().into_inner().reservations
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn of_twenty_parallel_holds_one_wins() {
-    on_each_backend(|shop| async move {
-        let provider = shop.vetted("Ana").await;
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..20 {
-            let mut reservations = shop.reservations();
-            let hold = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
-            tasks.spawn(async move { reservations.hold_reservation(hold).await });
-        }
-        let answers = tasks.join_all().await;
-        let (held, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
-        assert_eq!(held.len(), 1);
-        assert_eq!(refused.len(), 19);
-        for answer in refused {
-            assert_eq!(answer.as_ref().unwrap_err().code(), Code::Aborted);
-            assert_eq!(refusal(answer), "SLOT_TAKEN");
-        }
-        assert_eq!(taken(&shop, &provider).await.len(), 1);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn twenty_parallel_repeats_of_one_hold_are_one() {
-    on_each_backend(|shop| async move {
-        let provider = shop.vetted("Ana").await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn of_twenty_parallel_holds_one_wins(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let provider = shop.vetted("Ana").await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let mut reservations = shop.reservations();
         let hold = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..20 {
-            let (mut reservations, hold) = (shop.reservations(), hold.clone());
-            tasks.spawn(async move { reservations.hold_reservation(hold).await });
-        }
-        let answers = tasks.join_all().await;
-        let ids: Vec<_> = answers.into_iter().map(|it| it.unwrap().into_inner()).collect();
-        assert!(ids.iter().all(|answer| *answer == ids[0]));
-        assert_eq!(ids[0].provider_name, "Ana");
-        assert_eq!(ids[0].provider_user_id, provider.owner.user_id.to_string());
-        assert_eq!(taken(&shop, &provider).await.len(), 1);
-    })
-    .await;
+        tasks.spawn(async move { reservations.hold_reservation(hold).await });
+    }
+    let answers = tasks.join_all().await;
+    let (held, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!(held.len(), 1);
+    assert_eq!(refused.len(), 19);
+    for answer in refused {
+        assert_eq!(answer.as_ref().unwrap_err().code(), Code::Aborted);
+        assert_eq!(refusal(answer), "SLOT_TAKEN");
+    }
+    assert_eq!(taken(&shop, &provider).await.len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn jobs_follow_back_to_back_but_for_their_buffers() {
-    on_each_backend(|shop| async move {
-        let provider = shop.vetted("Ana").await;
-        let mut reservations = shop.reservations();
-        for start in ["2027-05-24T08:00:00Z", "2027-05-24T10:00:00Z", "2027-05-24T06:00:00Z"] {
-            reservations.hold_reservation(hold(&provider, start, 2, EXPIRES)).await.unwrap();
-        }
-        let mut buffered = hold(&provider, "2027-05-24T12:00:00Z", 2, EXPIRES);
-        buffered.requirements = Some(crate::fixture::requirements(30));
-        let refused = reservations.hold_reservation(buffered.clone()).await;
-        assert_eq!(refusal(refused), "SLOT_TAKEN");
-        buffered.window = Some(window("2027-05-24T12:30:00Z", 2));
-        reservations.hold_reservation(buffered).await.unwrap();
-        let close = hold(&provider, "2027-05-24T14:45:00Z", 2, EXPIRES);
-        assert_eq!(refusal(reservations.hold_reservation(close).await), "SLOT_TAKEN");
-        let clear = hold(&provider, "2027-05-24T15:00:00Z", 2, EXPIRES);
-        reservations.hold_reservation(clear).await.unwrap();
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn twenty_parallel_repeats_of_one_hold_are_one(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let provider = shop.vetted("Ana").await;
+    let hold = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (mut reservations, hold) = (shop.reservations(), hold.clone());
+        tasks.spawn(async move { reservations.hold_reservation(hold).await });
+    }
+    let answers = tasks.join_all().await;
+    let ids: Vec<_> = answers.into_iter().map(|it| it.unwrap().into_inner()).collect();
+    assert!(ids.iter().all(|answer| *answer == ids[0]));
+    assert_eq!(ids[0].provider_name, "Ana");
+    assert_eq!(ids[0].provider_user_id, provider.owner.user_id.to_string());
+    assert_eq!(taken(&shop, &provider).await.len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hold_that_ran_out_blocks_nobody() {
-    on_each_backend(|shop| async move {
-        let provider = shop.vetted("Ana").await;
-        let mut reservations = shop.reservations();
-        let first = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
-        reservations.hold_reservation(first.clone()).await.unwrap();
-        let second = hold(&provider, "2027-05-24T09:00:00Z", 2, "2027-05-10T10:00:00Z");
-        let refused = reservations.hold_reservation(second.clone()).await;
-        assert_eq!(refusal(refused), "SLOT_TAKEN");
-        shop.world.clock.advance(Duration::minutes(15));
-        reservations.hold_reservation(second.clone()).await.unwrap();
-        // The first comes too late, whatever it tries.
-        let late = reservations.confirm_reservation(confirm(&first)).await;
-        assert_eq!(refusal(late), "SLOT_TAKEN");
-        let again = pb::HoldReservationRequest {
-            hold_expires_at: Some(timestamp(at("2027-05-10T11:00:00Z"))),
-            ..first.clone()
-        };
-        assert_eq!(refusal(reservations.hold_reservation(again.clone()).await), "SLOT_TAKEN");
-        // Once the second lets go, the first may come back.
-        reservations.release_reservation(release(&second)).await.unwrap();
-        reservations.hold_reservation(again).await.unwrap();
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn jobs_follow_back_to_back_but_for_their_buffers(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let provider = shop.vetted("Ana").await;
+    let mut reservations = shop.reservations();
+    for start in ["2027-05-24T08:00:00Z", "2027-05-24T10:00:00Z", "2027-05-24T06:00:00Z"] {
+        reservations.hold_reservation(hold(&provider, start, 2, EXPIRES)).await.unwrap();
+    }
+    let mut buffered = hold(&provider, "2027-05-24T12:00:00Z", 2, EXPIRES);
+    buffered.requirements = Some(crate::fixture::requirements(30));
+    let refused = reservations.hold_reservation(buffered.clone()).await;
+    assert_eq!(refusal(refused), "SLOT_TAKEN");
+    buffered.window = Some(window("2027-05-24T12:30:00Z", 2));
+    reservations.hold_reservation(buffered).await.unwrap();
+    let close = hold(&provider, "2027-05-24T14:45:00Z", 2, EXPIRES);
+    assert_eq!(refusal(reservations.hold_reservation(close).await), "SLOT_TAKEN");
+    let clear = hold(&provider, "2027-05-24T15:00:00Z", 2, EXPIRES);
+    reservations.hold_reservation(clear).await.unwrap();
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_hold_that_ran_out_blocks_nobody(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let provider = shop.vetted("Ana").await;
+    let mut reservations = shop.reservations();
+    let first = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
+    reservations.hold_reservation(first.clone()).await.unwrap();
+    let second = hold(&provider, "2027-05-24T09:00:00Z", 2, "2027-05-10T10:00:00Z");
+    let refused = reservations.hold_reservation(second.clone()).await;
+    assert_eq!(refusal(refused), "SLOT_TAKEN");
+    shop.world.clock.advance(Duration::minutes(15));
+    reservations.hold_reservation(second.clone()).await.unwrap();
+    // The first comes too late, whatever it tries.
+    let late = reservations.confirm_reservation(confirm(&first)).await;
+    assert_eq!(refusal(late), "SLOT_TAKEN");
+    let again = pb::HoldReservationRequest {
+        hold_expires_at: Some(timestamp(at("2027-05-10T11:00:00Z"))),
+        ..first.clone()
+    };
+    assert_eq!(refusal(reservations.hold_reservation(again.clone()).await), "SLOT_TAKEN");
+    // Once the second lets go, the first may come back.
+    reservations.release_reservation(release(&second)).await.unwrap();
+    reservations.hold_reservation(again).await.unwrap();
+    reservations.confirm_reservation(confirm(&first)).await.unwrap();
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_confirmation_after_expiry_counts_while_the_time_is_free(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let provider = shop.vetted("Ana").await;
+    let mut reservations = shop.reservations();
+    let first = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
+    reservations.hold_reservation(first.clone()).await.unwrap();
+    shop.world.clock.advance(Duration::hours(1));
+    kit::testing::eventually("the sweep", || async {
+        taken(&shop, &provider).await.is_empty().then_some(())
+    })
+    .await;
+    for _ in 0..2 {
         reservations.confirm_reservation(confirm(&first)).await.unwrap();
-    })
-    .await;
+    }
+    let rows = taken(&shop, &provider).await;
+    assert_eq!(rows[0].state(), pb::ReservationState::Confirmed);
+    let unknown = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
+    let answer = reservations.confirm_reservation(confirm(&unknown)).await;
+    assert_eq!(refusal(answer), "RESERVATION_NOT_FOUND");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_confirmation_after_expiry_counts_while_the_time_is_free() {
-    on_each_backend(|shop| async move {
-        let provider = shop.vetted("Ana").await;
-        let mut reservations = shop.reservations();
-        let first = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
-        reservations.hold_reservation(first.clone()).await.unwrap();
-        shop.world.clock.advance(Duration::hours(1));
-        kit::testing::eventually("the sweep", || async {
-            taken(&shop, &provider).await.is_empty().then_some(())
-        })
-        .await;
-        for _ in 0..2 {
-            reservations.confirm_reservation(confirm(&first)).await.unwrap();
-        }
-        let rows = taken(&shop, &provider).await;
-        assert_eq!(rows[0].state(), pb::ReservationState::Confirmed);
-        let unknown = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
-        let answer = reservations.confirm_reservation(confirm(&unknown)).await;
-        assert_eq!(refusal(answer), "RESERVATION_NOT_FOUND");
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_release_holds_off_a_late_hold(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let provider = shop.vetted("Ana").await;
+    let mut reservations = shop.reservations();
+    let late = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
+    for _ in 0..2 {
+        reservations.release_reservation(release(&late)).await.unwrap();
+    }
+    let refused = reservations.hold_reservation(late.clone()).await;
+    assert_eq!(refusal(refused), "RESERVATION_RELEASED");
+    assert_eq!(
+        refusal(reservations.confirm_reservation(confirm(&late)).await),
+        "RESERVATION_NOT_FOUND"
+    );
+    // Letting go of every provider refuses each of them.
+    let other = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
+    let all = pb::ReleaseReservationRequest { provider_id: String::new(), ..release(&other) };
+    for _ in 0..2 {
+        reservations.release_reservation(all.clone()).await.unwrap();
+    }
+    let refused = reservations.hold_reservation(other).await;
+    assert_eq!(refusal(refused), "RESERVATION_RELEASED");
+    assert!(taken(&shop, &provider).await.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_release_holds_off_a_late_hold() {
-    on_each_backend(|shop| async move {
-        let provider = shop.vetted("Ana").await;
-        let mut reservations = shop.reservations();
-        let late = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
-        for _ in 0..2 {
-            reservations.release_reservation(release(&late)).await.unwrap();
-        }
-        let refused = reservations.hold_reservation(late.clone()).await;
-        assert_eq!(refusal(refused), "RESERVATION_RELEASED");
-        assert_eq!(
-            refusal(reservations.confirm_reservation(confirm(&late)).await),
-            "RESERVATION_NOT_FOUND"
-        );
-        // Letting go of every provider refuses each of them.
-        let other = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
-        let all = pb::ReleaseReservationRequest { provider_id: String::new(), ..release(&other) };
-        for _ in 0..2 {
-            reservations.release_reservation(all.clone()).await.unwrap();
-        }
-        let refused = reservations.hold_reservation(other).await;
-        assert_eq!(refusal(refused), "RESERVATION_RELEASED");
-        assert!(taken(&shop, &provider).await.is_empty());
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn releasing_all_frees_every_provider_of_the_order(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let (ana, bea) = (shop.vetted("Ana").await, shop.vetted("Bea").await);
+    let mut reservations = shop.reservations();
+    let first = hold(&ana, "2027-05-24T08:00:00Z", 2, EXPIRES);
+    let second = pb::HoldReservationRequest { provider_id: bea.id.clone(), ..first.clone() };
+    reservations.hold_reservation(first.clone()).await.unwrap();
+    reservations.confirm_reservation(confirm(&first)).await.unwrap();
+    reservations.hold_reservation(second.clone()).await.unwrap();
+    let all = pb::ReleaseReservationRequest { provider_id: String::new(), ..release(&first) };
+    reservations.release_reservation(all).await.unwrap();
+    assert!(taken(&shop, &ana).await.is_empty());
+    assert!(taken(&shop, &bea).await.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn releasing_all_frees_every_provider_of_the_order() {
-    on_each_backend(|shop| async move {
-        let (ana, bea) = (shop.vetted("Ana").await, shop.vetted("Bea").await);
-        let mut reservations = shop.reservations();
-        let first = hold(&ana, "2027-05-24T08:00:00Z", 2, EXPIRES);
-        let second = pb::HoldReservationRequest { provider_id: bea.id.clone(), ..first.clone() };
-        reservations.hold_reservation(first.clone()).await.unwrap();
-        reservations.confirm_reservation(confirm(&first)).await.unwrap();
-        reservations.hold_reservation(second.clone()).await.unwrap();
-        let all = pb::ReleaseReservationRequest { provider_id: String::new(), ..release(&first) };
-        reservations.release_reservation(all).await.unwrap();
-        assert!(taken(&shop, &ana).await.is_empty());
-        assert!(taken(&shop, &bea).await.is_empty());
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_reservation_moves_in_one_step_or_not_at_all(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let provider = shop.vetted("Ana").await;
+    let mut reservations = shop.reservations();
+    let first = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
+    let second = hold(&provider, "2027-05-24T12:00:00Z", 2, EXPIRES);
+    for request in [&first, &second] {
+        reservations.hold_reservation(request.clone()).await.unwrap();
+    }
+    reservations.confirm_reservation(confirm(&first)).await.unwrap();
+    let to = |start: &str| pb::MoveReservationRequest {
+        order_id: first.order_id.clone(),
+        provider_id: provider.id.clone(),
+        window: Some(window(start, 2)),
+        hold_expires_at: None,
+    };
+    let clash = reservations.move_reservation(to("2027-05-24T13:00:00Z")).await;
+    assert_eq!(refusal(clash), "SLOT_TAKEN");
+    let night = reservations.move_reservation(to("2027-05-24T20:00:00Z")).await;
+    assert_eq!(refusal(night), "PROVIDER_NOT_ELIGIBLE");
+    // Over its own old time, twice, then over a hold that ran out.
+    for start in ["2027-05-24T09:00:00Z", "2027-05-24T09:00:00Z", "2027-05-24T10:00:00Z"] {
+        reservations.move_reservation(to(start)).await.unwrap();
+    }
+    shop.world.clock.advance(Duration::minutes(15));
+    reservations.move_reservation(to("2027-05-24T11:00:00Z")).await.unwrap();
+    let rows = taken(&shop, &provider).await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].state(), pb::ReservationState::Confirmed);
+    assert_eq!(rows[0].window, Some(window("2027-05-24T11:00:00Z", 2)));
+    let unknown = pb::MoveReservationRequest {
+        order_id: Uuid::new_v4().to_string(),
+        ..to("2027-05-24T11:00:00Z")
+    };
+    let answer = reservations.move_reservation(unknown).await;
+    assert_eq!(refusal(answer), "RESERVATION_NOT_FOUND");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reservation_moves_in_one_step_or_not_at_all() {
-    on_each_backend(|shop| async move {
-        let provider = shop.vetted("Ana").await;
-        let mut reservations = shop.reservations();
-        let first = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
-        let second = hold(&provider, "2027-05-24T12:00:00Z", 2, EXPIRES);
-        for request in [&first, &second] {
-            reservations.hold_reservation(request.clone()).await.unwrap();
-        }
-        reservations.confirm_reservation(confirm(&first)).await.unwrap();
-        let to = |start: &str| pb::MoveReservationRequest {
-            order_id: first.order_id.clone(),
-            provider_id: provider.id.clone(),
-            window: Some(window(start, 2)),
-            hold_expires_at: None,
-        };
-        let clash = reservations.move_reservation(to("2027-05-24T13:00:00Z")).await;
-        assert_eq!(refusal(clash), "SLOT_TAKEN");
-        let night = reservations.move_reservation(to("2027-05-24T20:00:00Z")).await;
-        assert_eq!(refusal(night), "PROVIDER_NOT_ELIGIBLE");
-        // Over its own old time, twice, then over a hold that ran out.
-        for start in ["2027-05-24T09:00:00Z", "2027-05-24T09:00:00Z", "2027-05-24T10:00:00Z"] {
-            reservations.move_reservation(to(start)).await.unwrap();
-        }
-        shop.world.clock.advance(Duration::minutes(15));
-        reservations.move_reservation(to("2027-05-24T11:00:00Z")).await.unwrap();
-        let rows = taken(&shop, &provider).await;
-        assert_eq!(rows.len(), 1);
-        assert_eq!(rows[0].state(), pb::ReservationState::Confirmed);
-        assert_eq!(rows[0].window, Some(window("2027-05-24T11:00:00Z", 2)));
-        let unknown = pb::MoveReservationRequest {
-            order_id: Uuid::new_v4().to_string(),
-            ..to("2027-05-24T11:00:00Z")
-        };
-        let answer = reservations.move_reservation(unknown).await;
-        assert_eq!(refusal(answer), "RESERVATION_NOT_FOUND");
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_repeated_hold_for_another_window_is_refused(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let provider = shop.vetted("Ana").await;
+    let mut reservations = shop.reservations();
+    let first = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
+    reservations.hold_reservation(first.clone()).await.unwrap();
+    let other = pb::HoldReservationRequest {
+        window: Some(window("2027-05-25T08:00:00Z", 2)),
+        ..first.clone()
+    };
+    assert_eq!(refusal(reservations.hold_reservation(other).await), "RESERVATION_DIFFERS");
+    // The same again stands even when the provider pauses meanwhile.
+    let pause = pb::PauseProviderRequest { provider_id: provider.id.clone() };
+    shop.profiles().pause_provider(pause).by(provider.owner).await.unwrap();
+    reservations.hold_reservation(first).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_repeated_hold_for_another_window_is_refused() {
-    on_each_backend(|shop| async move {
-        let provider = shop.vetted("Ana").await;
-        let mut reservations = shop.reservations();
-        let first = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
-        reservations.hold_reservation(first.clone()).await.unwrap();
-        let other = pb::HoldReservationRequest {
-            window: Some(window("2027-05-25T08:00:00Z", 2)),
-            ..first.clone()
-        };
-        assert_eq!(refusal(reservations.hold_reservation(other).await), "RESERVATION_DIFFERS");
-        // The same again stands even when the provider pauses meanwhile.
-        let pause = pb::PauseProviderRequest { provider_id: provider.id.clone() };
-        shop.profiles().pause_provider(pause).by(provider.owner).await.unwrap();
-        reservations.hold_reservation(first).await.unwrap();
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn only_eligible_providers_are_held(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let provider = shop.vetted("Ana").await;
+    let mut reservations = shop.reservations();
+    let good = || hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
+    let own =
+        pb::HoldReservationRequest { customer_id: provider.owner.user_id.to_string(), ..good() };
+    let night = hold(&provider, "2027-05-24T19:00:00Z", 2, EXPIRES);
+    // Insured up to New Year's Eve.
+    let eve = hold(&provider, "2027-12-31T08:00:00Z", 2, EXPIRES);
+    let new_year = hold(&provider, "2028-01-01T08:00:00Z", 2, EXPIRES);
+    for (request, cause) in
+        [(own, "OWN_PROFILE"), (night, "OUTSIDE_AVAILABILITY"), (new_year, "DOCUMENT:insurance")]
+    {
+        let status = reservations.hold_reservation(request).await.unwrap_err();
+        let details = tonic_types::StatusExt::get_details_error_info(&status).unwrap();
+        assert_eq!(details.reason, "PROVIDER_NOT_ELIGIBLE");
+        assert_eq!(details.metadata["causes"], cause);
+    }
+    reservations.hold_reservation(eve).await.unwrap();
+    let unknown = pb::HoldReservationRequest { provider_id: Uuid::new_v4().to_string(), ..good() };
+    let answer = reservations.hold_reservation(unknown).await;
+    assert_eq!(refusal(answer), "PROVIDER_NOT_FOUND");
+    // A refusal is never older than the profile, nor is a hold.
+    let pause = pb::PauseProviderRequest { provider_id: provider.id.clone() };
+    shop.profiles().pause_provider(pause).by(provider.owner).await.unwrap();
+    assert_eq!(refusal(reservations.hold_reservation(good()).await), "PROVIDER_NOT_ELIGIBLE");
+    let resume = pb::ResumeProviderRequest { provider_id: provider.id.clone() };
+    shop.profiles().resume_provider(resume).by(provider.owner).await.unwrap();
+    reservations.hold_reservation(good()).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn only_eligible_providers_are_held() {
-    on_each_backend(|shop| async move {
-        let provider = shop.vetted("Ana").await;
-        let mut reservations = shop.reservations();
-        let good = || hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
-        let own = pb::HoldReservationRequest {
-            customer_id: provider.owner.user_id.to_string(),
-            ..good()
-        };
-        let night = hold(&provider, "2027-05-24T19:00:00Z", 2, EXPIRES);
-        // Insured up to New Year's Eve.
-        let eve = hold(&provider, "2027-12-31T08:00:00Z", 2, EXPIRES);
-        let new_year = hold(&provider, "2028-01-01T08:00:00Z", 2, EXPIRES);
-        for (request, cause) in [
-            (own, "OWN_PROFILE"),
-            (night, "OUTSIDE_AVAILABILITY"),
-            (new_year, "DOCUMENT:insurance"),
-        ] {
-            let status = reservations.hold_reservation(request).await.unwrap_err();
-            let details = tonic_types::StatusExt::get_details_error_info(&status).unwrap();
-            assert_eq!(details.reason, "PROVIDER_NOT_ELIGIBLE");
-            assert_eq!(details.metadata["causes"], cause);
-        }
-        reservations.hold_reservation(eve).await.unwrap();
-        let unknown =
-            pb::HoldReservationRequest { provider_id: Uuid::new_v4().to_string(), ..good() };
-        let answer = reservations.hold_reservation(unknown).await;
-        assert_eq!(refusal(answer), "PROVIDER_NOT_FOUND");
-        // A refusal is never older than the profile, nor is a hold.
-        let pause = pb::PauseProviderRequest { provider_id: provider.id.clone() };
-        shop.profiles().pause_provider(pause).by(provider.owner).await.unwrap();
-        assert_eq!(refusal(reservations.hold_reservation(good()).await), "PROVIDER_NOT_ELIGIBLE");
-        let resume = pb::ResumeProviderRequest { provider_id: provider.id.clone() };
-        shop.profiles().resume_provider(resume).by(provider.owner).await.unwrap();
-        reservations.hold_reservation(good()).await.unwrap();
-    })
-    .await;
-}
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn the_database_itself_refuses_an_overlap(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let (ana, bea) = (shop.vetted("Ana").await, shop.vetted("Bea").await);
+    let mut reservations = shop.reservations();
+    for provider in [&ana, &bea] {
+        let hold = hold(provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
+        reservations.hold_reservation(hold).await.unwrap();
+    }
+    let next = hold(&ana, "2027-05-24T10:00:00Z", 2, EXPIRES);
+    reservations.hold_reservation(next.clone()).await.unwrap();
+    reservations.release_reservation(release(&next)).await.unwrap();
+    let over = hold(&ana, "2027-05-24T11:00:00Z", 2, EXPIRES);
+    reservations.hold_reservation(over).await.unwrap();
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_database_itself_refuses_an_overlap() {
-    on_each_backend(|shop| async move {
-        let (ana, bea) = (shop.vetted("Ana").await, shop.vetted("Bea").await);
-        let mut reservations = shop.reservations();
-        for provider in [&ana, &bea] {
-            let hold = hold(provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
-            reservations.hold_reservation(hold).await.unwrap();
-        }
-        let next = hold(&ana, "2027-05-24T10:00:00Z", 2, EXPIRES);
-        reservations.hold_reservation(next.clone()).await.unwrap();
-        reservations.release_reservation(release(&next)).await.unwrap();
-        let over = hold(&ana, "2027-05-24T11:00:00Z", 2, EXPIRES);
-        reservations.hold_reservation(over).await.unwrap();
-
-        let config = shop.world.host.of("provider").database_config();
-        let db = Db::connect(&config, shop.world.clock.clone()).await.unwrap();
-        let id = |text: &str| Expr::val(text.parse::<Uuid>().unwrap());
-        let update = || Query::update().table("reservations").to_owned();
-        let to_other = update()
-            .value("provider_id", id(&bea.id))
-            .and_where(Expr::col("provider_id").eq(id(&ana.id)))
-            .and_where(Expr::col("state").eq("HOLD"))
-            .to_owned();
-        let come_back = update()
-            .value("state", "CONFIRMED")
-            .and_where(Expr::col("order_id").eq(id(&next.order_id)))
-            .to_owned();
-        let longer = update()
-            .value("ends_at", at("2027-05-24T11:30:00Z"))
-            .and_where(Expr::col("provider_id").eq(id(&ana.id)))
-            .and_where(Expr::col("starts_at").eq(at("2027-05-24T08:00:00Z")))
-            .to_owned();
-        for statement in [to_other, come_back, longer] {
-            let error = db.read().execute(&statement).await.unwrap_err();
-            assert!(error.to_string().contains("reservations_no_overlap"), "{error}");
-        }
-    })
-    .await;
+    let config = shop.world.host.of("provider").database_config();
+    let db = Db::connect(&config, shop.world.clock.clone()).await.unwrap();
+    let id = |text: &str| Expr::val(text.parse::<Uuid>().unwrap());
+    let update = || Query::update().table("reservations").to_owned();
+    let to_other = update()
+        .value("provider_id", id(&bea.id))
+        .and_where(Expr::col("provider_id").eq(id(&ana.id)))
+        .and_where(Expr::col("state").eq("HOLD"))
+        .to_owned();
+    let come_back = update()
+        .value("state", "CONFIRMED")
+        .and_where(Expr::col("order_id").eq(id(&next.order_id)))
+        .to_owned();
+    let longer = update()
+        .value("ends_at", at("2027-05-24T11:30:00Z"))
+        .and_where(Expr::col("provider_id").eq(id(&ana.id)))
+        .and_where(Expr::col("starts_at").eq(at("2027-05-24T08:00:00Z")))
+        .to_owned();
+    for statement in [to_other, come_back, longer] {
+        let error = db.read().execute(&statement).await.unwrap_err();
+        assert!(error.to_string().contains("reservations_no_overlap"), "{error}");
+    }
 }

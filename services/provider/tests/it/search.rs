@@ -1,7 +1,9 @@
 //! Who could take a job.
 
-use crate::fixture::{ActingAs, Shop, hold, on_each_backend, paris, requirements, window};
+use crate::fixture::{ActingAs, Shop, hold, paris, requirements, window};
+use kit::testing::Backend;
 use proto::quickserve::{fulfilment::v1::Requirements, provider::v1 as pb};
+use yare::parameterized;
 
 fn find() -> pb::FindCandidatesRequest {
     pb::FindCandidatesRequest {
@@ -20,50 +22,47 @@ async fn names(shop: &Shop, request: pb::FindCandidatesRequest) -> Vec<String> {
     found.candidates.into_iter().map(|it| it.provider_name).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn candidates_are_eligible_and_free_and_not_left_out() {
-    on_each_backend(|shop| async move {
-        let (ana, bea) = (shop.vetted("Ana").await, shop.vetted("Bea").await);
-        let paused = shop.vetted("Cleo").await;
-        let pause = pb::PauseProviderRequest { provider_id: paused.id.clone() };
-        shop.profiles().pause_provider(pause).by(paused.owner).await.unwrap();
-        shop.ready("Dora").await;
-        assert_eq!(names(&shop, find()).await, ["Ana", "Bea"]);
-        let without =
-            pb::FindCandidatesRequest { excluded_provider_ids: vec![ana.id.clone()], ..find() };
-        assert_eq!(names(&shop, without).await, ["Bea"]);
-        let own =
-            pb::FindCandidatesRequest { customer_id: bea.owner.user_id.to_string(), ..find() };
-        assert_eq!(names(&shop, own).await, ["Ana"]);
-        assert_eq!(names(&shop, pb::FindCandidatesRequest { limit: 1, ..find() }).await, ["Ana"]);
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn candidates_are_eligible_and_free_and_not_left_out(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let (ana, bea) = (shop.vetted("Ana").await, shop.vetted("Bea").await);
+    let paused = shop.vetted("Cleo").await;
+    let pause = pb::PauseProviderRequest { provider_id: paused.id.clone() };
+    shop.profiles().pause_provider(pause).by(paused.owner).await.unwrap();
+    shop.ready("Dora").await;
+    assert_eq!(names(&shop, find()).await, ["Ana", "Bea"]);
+    let without =
+        pb::FindCandidatesRequest { excluded_provider_ids: vec![ana.id.clone()], ..find() };
+    assert_eq!(names(&shop, without).await, ["Bea"]);
+    let own = pb::FindCandidatesRequest { customer_id: bea.owner.user_id.to_string(), ..find() };
+    assert_eq!(names(&shop, own).await, ["Ana"]);
+    assert_eq!(names(&shop, pb::FindCandidatesRequest { limit: 1, ..find() }).await, ["Ana"]);
 
-        let taken = hold(&ana, "2027-05-24T09:00:00Z", 2, "2027-05-10T09:15:00Z");
-        shop.reservations().hold_reservation(taken).await.unwrap();
-        assert_eq!(names(&shop, find()).await, ["Bea"]);
-        shop.world.clock.advance(chrono::Duration::minutes(15));
-        assert_eq!(names(&shop, find()).await, ["Ana", "Bea"], "a hold that ran out takes nothing");
+    let taken = hold(&ana, "2027-05-24T09:00:00Z", 2, "2027-05-10T09:15:00Z");
+    shop.reservations().hold_reservation(taken).await.unwrap();
+    assert_eq!(names(&shop, find()).await, ["Bea"]);
+    shop.world.clock.advance(chrono::Duration::minutes(15));
+    assert_eq!(names(&shop, find()).await, ["Ana", "Bea"], "a hold that ran out takes nothing");
 
-        let deep = Requirements { skills: vec!["cleaning.deep".to_owned()], ..requirements(0) };
-        let deep = pb::FindCandidatesRequest { requirements: Some(deep), ..find() };
-        assert!(names(&shop, deep).await.is_empty());
-        let mut far = paris();
-        far.lat = 48.70;
-        let far = pb::FindCandidatesRequest { address: Some(far), ..find() };
-        assert!(names(&shop, far).await.is_empty());
-        let later =
-            pb::FindCandidatesRequest { window: Some(window("2028-05-24T08:00:00Z", 2)), ..find() };
-        assert!(names(&shop, later).await.is_empty(), "nobody is insured next year");
-    })
-    .await;
+    let deep = Requirements { skills: vec!["cleaning.deep".to_owned()], ..requirements(0) };
+    let deep = pb::FindCandidatesRequest { requirements: Some(deep), ..find() };
+    assert!(names(&shop, deep).await.is_empty());
+    let mut far = paris();
+    far.lat = 48.70;
+    let far = pb::FindCandidatesRequest { address: Some(far), ..find() };
+    assert!(names(&shop, far).await.is_empty());
+    let later =
+        pb::FindCandidatesRequest { window: Some(window("2028-05-24T08:00:00Z", 2)), ..find() };
+    assert!(names(&shop, later).await.is_empty(), "nobody is insured next year");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_candidate_says_how_far_it_is() {
-    on_each_backend(|shop| async move {
-        shop.vetted("Ana").await;
-        let found = shop.reservations().find_candidates(find()).await.unwrap().into_inner();
-        let travel = found.candidates[0].travel_time.unwrap();
-        assert!((60..600).contains(&travel.seconds), "{travel:?}");
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_candidate_says_how_far_it_is(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    shop.vetted("Ana").await;
+    let found = shop.reservations().find_candidates(find()).await.unwrap().into_inner();
+    let travel = found.candidates[0].travel_time.unwrap();
+    assert!((60..600).contains(&travel.seconds), "{travel:?}");
 }

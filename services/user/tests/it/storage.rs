@@ -1,14 +1,15 @@
 //! What the tables hold: nothing that opens an account, and hashes of today.
 
-use crate::world::{PASSWORD, Service, on_each_backend};
+use crate::world::{PASSWORD, Service};
 use argon2::{Algorithm, Argon2, Params, Version, password_hash::PasswordHasher};
 use kit::Db;
-use kit::testing::acting_as;
+use kit::testing::{Backend, acting_as};
 use proto::quickserve::{
     common::v1::Address,
     user::v1::{self as pb, ContactPurpose},
 };
 use sea_orm::{ConnectionTrait, Statement, Value};
+use yare::parameterized;
 
 async fn database(service: &Service) -> Db {
     Db::connect(&service.host.database_config(), service.world.clock.clone()).await.unwrap()
@@ -21,86 +22,81 @@ async fn texts(db: &Db, table: &str, column: &str) -> Vec<String> {
     rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_outdated_hash_is_renewed_at_sign_in() {
-    on_each_backend(async |service| {
-        service.register("ana@example.org", "client").await.unwrap();
-        let params = Params::new(8_192, 1, 1, None).unwrap();
-        let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let weak = weak.hash_password(PASSWORD.as_bytes()).unwrap().to_string();
-        let db = database(&service).await;
-        let engine = db.read().get_database_backend();
-        let sql = "UPDATE credentials SET password_hash = $1";
-        let update = Statement::from_sql_and_values(engine, sql, [Value::from(weak.clone())]);
-        db.read().execute_raw(update).await.unwrap();
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_outdated_hash_is_renewed_at_sign_in(backend: Backend) {
+    let service = Service::new(backend).await;
+    service.register("ana@example.org", "client").await.unwrap();
+    let params = Params::new(8_192, 1, 1, None).unwrap();
+    let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let weak = weak.hash_password(PASSWORD.as_bytes()).unwrap().to_string();
+    let db = database(&service).await;
+    let engine = db.read().get_database_backend();
+    let sql = "UPDATE credentials SET password_hash = $1";
+    let update = Statement::from_sql_and_values(engine, sql, [Value::from(weak.clone())]);
+    db.read().execute_raw(update).await.unwrap();
 
-        assert!(service.login("ana@example.org", "not the password").await.is_err());
-        assert_eq!(texts(&db, "credentials", "password_hash").await[0], weak);
-        service.login("ana@example.org", PASSWORD).await.unwrap();
-        let renewed = texts(&db, "credentials", "password_hash").await;
-        assert!(renewed[0].starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{renewed:?}");
-        service.login("ana@example.org", PASSWORD).await.unwrap();
-        assert_eq!(texts(&db, "credentials", "password_hash").await, renewed);
-    })
-    .await;
+    assert!(service.login("ana@example.org", "not the password").await.is_err());
+    assert_eq!(texts(&db, "credentials", "password_hash").await[0], weak);
+    service.login("ana@example.org", PASSWORD).await.unwrap();
+    let renewed = texts(&db, "credentials", "password_hash").await;
+    assert!(renewed[0].starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{renewed:?}");
+    service.login("ana@example.org", PASSWORD).await.unwrap();
+    assert_eq!(texts(&db, "credentials", "password_hash").await, renewed);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_token_or_code_is_stored_as_it_is() {
-    on_each_backend(async |service| {
-        let person = service.join("ana@example.org", "client").await;
-        let next = service.refresh(&person).await.unwrap();
-        let code = service.code(&person.id, ContactPurpose::Verification).await.unwrap();
-        let db = database(&service).await;
-        let mut stored = texts(&db, "refresh_tokens", "hash").await;
-        stored.extend(texts(&db, "contact_codes", "code_hash").await);
-        assert_eq!(stored.len(), 3);
-        let sql = "SELECT successor FROM refresh_tokens WHERE successor IS NOT NULL";
-        let query = Statement::from_string(db.read().get_database_backend(), sql.to_owned());
-        let row = db.read().query_one_raw(query).await.unwrap().unwrap();
-        let sealed: Vec<u8> = row.try_get_by_index(0).unwrap();
-        let sealed = base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, sealed);
-        stored.push(sealed);
-        let plain = code.replace('-', "");
-        for text in &stored {
-            assert!(!text.is_empty());
-            assert!(
-                !person.refresh.contains(text.as_str()) && !next.refresh.contains(text.as_str())
-            );
-            assert!(!plain.contains(text.as_str()));
-        }
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn no_token_or_code_is_stored_as_it_is(backend: Backend) {
+    let service = Service::new(backend).await;
+    let person = service.join("ana@example.org", "client").await;
+    let next = service.refresh(&person).await.unwrap();
+    let code = service.code(&person.id, ContactPurpose::Verification).await.unwrap();
+    let db = database(&service).await;
+    let mut stored = texts(&db, "refresh_tokens", "hash").await;
+    stored.extend(texts(&db, "contact_codes", "code_hash").await);
+    assert_eq!(stored.len(), 3);
+    let sql = "SELECT successor FROM refresh_tokens WHERE successor IS NOT NULL";
+    let query = Statement::from_string(db.read().get_database_backend(), sql.to_owned());
+    let row = db.read().query_one_raw(query).await.unwrap().unwrap();
+    let sealed: Vec<u8> = row.try_get_by_index(0).unwrap();
+    let sealed = base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, sealed);
+    stored.push(sealed);
+    let plain = code.replace('-', "");
+    for text in &stored {
+        assert!(!text.is_empty());
+        assert!(!person.refresh.contains(text.as_str()) && !next.refresh.contains(text.as_str()));
+        assert!(!plain.contains(text.as_str()));
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_erasure_leaves_no_personal_row() {
-    on_each_backend(async |service| {
-        let person = service.join("ana@example.org", "client").await;
-        let address = Address {
-            lines: vec!["1 rue de la Paix".into()],
-            postcode: "75002".into(),
-            city: "Paris".into(),
-            country: "FR".into(),
-            ..Address::default()
-        };
-        let kept = pb::CreateAddressRequest { label: "home".into(), address: Some(address) };
-        let mut users = service.users.clone();
-        acting_as(person.subject, users.create_address(kept)).await.unwrap();
-        let db = database(&service).await;
-        for (table, column) in
-            [("credentials", "password_hash"), ("addresses", "label"), ("contact_codes", "purpose")]
-        {
-            assert_eq!(texts(&db, table, column).await.len(), 1, "{table} before");
-        }
-        acting_as(person.subject, users.erase_me(pb::EraseMeRequest {})).await.unwrap();
-        for (table, column) in
-            [("credentials", "password_hash"), ("addresses", "label"), ("contact_codes", "purpose")]
-        {
-            assert!(texts(&db, table, column).await.is_empty(), "{table} after");
-        }
-        let row = "name || phone || suspension_reason || COALESCE(email, '')";
-        assert_eq!(texts(&db, "users", row).await, ["—"]);
-    })
-    .await;
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_erasure_leaves_no_personal_row(backend: Backend) {
+    let service = Service::new(backend).await;
+    let person = service.join("ana@example.org", "client").await;
+    let address = Address {
+        lines: vec!["1 rue de la Paix".into()],
+        postcode: "75002".into(),
+        city: "Paris".into(),
+        country: "FR".into(),
+        ..Address::default()
+    };
+    let kept = pb::CreateAddressRequest { label: "home".into(), address: Some(address) };
+    let mut users = service.users.clone();
+    acting_as(person.subject, users.create_address(kept)).await.unwrap();
+    let db = database(&service).await;
+    for (table, column) in
+        [("credentials", "password_hash"), ("addresses", "label"), ("contact_codes", "purpose")]
+    {
+        assert_eq!(texts(&db, table, column).await.len(), 1, "{table} before");
+    }
+    acting_as(person.subject, users.erase_me(pb::EraseMeRequest {})).await.unwrap();
+    for (table, column) in
+        [("credentials", "password_hash"), ("addresses", "label"), ("contact_codes", "purpose")]
+    {
+        assert!(texts(&db, table, column).await.is_empty(), "{table} after");
+    }
+    let row = "name || phone || suspension_reason || COALESCE(email, '')";
+    assert_eq!(texts(&db, "users", row).await, ["—"]);
 }

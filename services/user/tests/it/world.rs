@@ -60,23 +60,15 @@ impl Consumer for Facts {
     }
 }
 
-/// Tells a story on each database.
-pub async fn on_each_backend<F: AsyncFn(Service)>(story: F) {
-    for backend in Backend::ALL {
-        story(Service::start(World::new(backend).await).await).await;
-    }
-}
-
-/// As [`on_each_backend`], with a configuration of the section `user`.
-pub async fn configured<F: AsyncFn(Service)>(entries: &[(&str, &str)], story: F) {
-    for backend in Backend::ALL {
-        let world = World::with(backend, Config::from_map(entries.iter().copied())).await;
-        story(Service::start(world).await).await;
-    }
-}
-
 impl Service {
-    async fn start(world: World) -> Self {
+    /// The service on `backend`, as it is configured from the start.
+    pub async fn new(backend: Backend) -> Self {
+        Self::configured(backend, &[]).await
+    }
+
+    /// As [`Service::new`], with these entries of the configuration.
+    pub async fn configured(backend: Backend, entries: &[(&str, &str)]) -> Self {
+        let world = World::with(backend, Config::from_map(entries.iter().copied())).await;
         let host = world.host.of("user");
         host.migrate().await.unwrap();
         let facts = Arc::new(Facts::default());
