@@ -5,10 +5,14 @@ use crate::{
         Error, Provider, ProviderId,
         score::{Outcome, is_on_time},
     },
-    repository::Providers,
+    repository::{Providers, Scope, documents, members, profiles, time_off},
 };
 use async_trait::async_trait;
-use kit::{Event, Tx, messaging::bus::Consumer, messaging::outbox, values::time};
+use kit::{
+    Event, Tx,
+    messaging::{bus::Consumer, inbox, outbox},
+    values::time,
+};
 use proto::quickserve::{
     fulfilment::v1::OrderState, order::v1::OrderEvent, provider::v1 as pb, user::v1::UserEvent,
 };
@@ -20,17 +24,10 @@ pub const APPLIED: &str = "provider.applied";
 pub const VERIFIED: &str = "provider.verified";
 /// A profile was blocked; the reason is its code.
 pub const BLOCKED: &str = "provider.blocked";
+/// Why the profile of a suspended account is blocked.
+const ACCOUNT_SUSPENDED: &str = "ACCOUNT_SUSPENDED";
 /// A verified document expires soon; the reason is its kind.
 pub const DOCUMENT_EXPIRING: &str = "provider.document_expiring";
-
-/// A fact to publish.
-#[derive(Clone, Debug)]
-pub struct Fact {
-    /// What happened.
-    pub kind: &'static str,
-    /// Why.
-    pub reason: String,
-}
 
 /// Writes down a fact of `provider`, which counts it.
 pub async fn record(
@@ -49,35 +46,77 @@ pub async fn record(
     Ok(())
 }
 
-/// Follows orders, for the score, and accounts.
-pub struct Follower {
+/// The name under which this service remembers the facts it has acted on.
+const CONSUMER: &str = "provider";
+
+/// Acts on facts of orders, which make up the score, and of accounts.
+pub struct FactConsumer {
     providers: Providers,
 }
 
-impl Follower {
-    /// A follower that changes `providers`.
+impl FactConsumer {
+    /// A consumer that changes `providers`.
     pub const fn new(providers: Providers) -> Self {
         Self { providers }
     }
 
-    async fn order(&self, event: &Event) -> Result<(), Error> {
+    /// Counts what an order says of its provider.
+    async fn count_outcome(&self, event: &Event) -> Result<(), Error> {
         let order: OrderEvent = event.decode()?;
         let Ok(Some(id)) = ProviderId::parse_optional("provider_id", &order.provider_id) else {
             return Ok(());
         };
-        match outcome(&event.kind, &order) {
-            Some(outcome) => self.providers.count(event, id, outcome).await,
-            None => Ok(()),
+        let Some(outcome) = outcome(&event.kind, &order) else { return Ok(()) };
+        let tx = self.providers.db.begin().await?;
+        if !inbox::first_time(&tx, CONSUMER, event).await? {
+            return Ok(());
         }
+        match profiles::lock(&tx, id, Scope::All).await {
+            Ok(mut provider) => {
+                provider.count(outcome);
+                profiles::save_score(&tx, &mut provider).await?;
+            }
+            Err(Error::ProviderNotFound) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(tx.commit().await?)
     }
 
-    async fn account(&self, event: &Event) -> Result<(), Error> {
-        let UserEvent { user_id } = event.decode()?;
-        let user_id: Uuid = user_id.parse().map_err(kit::Error::internal)?;
-        match event.kind.as_str() {
-            "user.erased" => self.providers.erase(event, user_id).await,
-            _ => self.providers.suspend(event, user_id).await,
+    /// Ends the profile of an erased account and forgets the person.
+    async fn erase(&self, event: &Event, user_id: Uuid) -> Result<(), Error> {
+        let tx = self.providers.db.begin().await?;
+        if !inbox::first_time(&tx, CONSUMER, event).await? {
+            return Ok(());
         }
+        let Some(mut provider) = profiles::lock_of_user(&tx, user_id).await? else {
+            return Ok(tx.commit().await?);
+        };
+        provider.erase();
+        documents::forget_person(&tx, provider.id).await?;
+        members::delete_all(&tx, provider.id).await?;
+        time_off::delete_all(&tx, provider.id).await?;
+        profiles::save(&tx, &mut provider).await?;
+        tx.commit().await?;
+        self.providers.forget_standing(provider.id).await;
+        Ok(())
+    }
+
+    /// Blocks the profile of a suspended account. One that is blocked already or has ended stays as it is.
+    async fn block_suspended(&self, event: &Event, user_id: Uuid) -> Result<(), Error> {
+        let tx = self.providers.db.begin().await?;
+        if !inbox::first_time(&tx, CONSUMER, event).await? {
+            return Ok(());
+        }
+        let Some(mut provider) = profiles::lock_of_user(&tx, user_id).await? else {
+            return Ok(tx.commit().await?);
+        };
+        if provider.block(ACCOUNT_SUSPENDED.to_owned(), None).is_ok() {
+            record(&tx, &mut provider, BLOCKED, ACCOUNT_SUSPENDED).await?;
+        }
+        profiles::save(&tx, &mut provider).await?;
+        tx.commit().await?;
+        self.providers.forget_standing(provider.id).await;
+        Ok(())
     }
 }
 
@@ -105,7 +144,7 @@ fn outcome(kind: &str, order: &OrderEvent) -> Option<Outcome> {
 }
 
 #[async_trait]
-impl Consumer for Follower {
+impl Consumer for FactConsumer {
     fn wants(&self, kind: &str) -> bool {
         matches!(
             kind,
@@ -123,16 +162,22 @@ impl Consumer for Follower {
     }
 
     async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
-        let done = match event.kind.starts_with("user.") {
-            true => self.account(event).await,
-            false => self.order(event).await,
+        let done = match event.kind.as_str() {
+            "user.erased" => self.erase(event, user_of(event)?).await,
+            "user.suspended" => self.block_suspended(event, user_of(event)?).await,
+            _ => self.count_outcome(event).await,
         };
-        done.map_err(plain)
+        done.map_err(into_kit_error)
     }
 }
 
-/// The failure as workers log it.
-pub fn plain(error: Error) -> kit::Error {
+fn user_of(event: &Event) -> Result<Uuid, kit::Error> {
+    let UserEvent { user_id } = event.decode()?;
+    user_id.parse().map_err(kit::Error::internal)
+}
+
+/// The failure as kit's workers and relays take it.
+pub fn into_kit_error(error: Error) -> kit::Error {
     match error {
         Error::Kit(error) => error,
         other => kit::Error::internal(other),

@@ -1,14 +1,14 @@
 //! Provider: profiles and their vetting, offerings, working hours, and **whose time is taken**. It asks no other
 //! service; order asks it to hold, confirm, move and release time.
 //!
-//! Start reading at [`domain::standing`] (who may take a job) and [`repository::reservations`] (how time is held);
+//! Start reading at [`domain::standing`] (who may take a job) and [`holding`] (how time is held);
 //! `api` has a function for each RPC.
 
 mod api;
 mod convert;
 mod domain;
-mod entity;
 mod events;
+mod holding;
 mod repository;
 mod worker;
 
@@ -54,7 +54,7 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
     );
     let db = host.database().await?;
     let providers = repository::Providers::new(db.clone(), host.cache().clone());
-    host.subscribe(Arc::new(events::Follower::new(providers.clone())));
+    host.subscribe(Arc::new(events::FactConsumer::new(providers.clone())));
     host.timers(&db, Arc::new(worker::Timers::new(providers.clone())));
     let sweep_every = Duration::seconds(i64::from(config.sweep_seconds.max(1)));
     host.spawn(worker::sweep_holds(providers.clone(), sweep_every, host.stop_token()));

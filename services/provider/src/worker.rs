@@ -1,13 +1,17 @@
 //! Timers of documents and blocks, and the sweep of holds that ran out.
 
 use crate::{
-    domain::{DocumentId, ProviderId},
-    events::plain,
-    repository::Providers,
+    domain::{Document, DocumentId, Error, Provider, ProviderId, document, profile},
+    events::{self, into_kit_error},
+    repository::{Providers, Scope, documents, profiles},
 };
 use async_trait::async_trait;
 use chrono::Duration;
-use kit::messaging::timers::{OnTimer, Timer};
+use chrono_tz::Tz;
+use kit::{
+    Tx,
+    messaging::timers::{self, OnTimer, Timer},
+};
 use tokio_util::sync::CancellationToken;
 
 /// A verified document expires soon.
@@ -16,6 +20,30 @@ pub const DOCUMENT_EXPIRING: &str = "document_expiring";
 pub const DOCUMENT_EXPIRED: &str = "document_expired";
 /// A block ends.
 pub const BLOCK_OVER: &str = "block_over";
+
+/// Sets the timers of a verified document; any other document has none.
+pub async fn schedule_document_end(tx: &Tx, document: &Document, zone: Tz) -> Result<(), Error> {
+    let id = document.id.uuid();
+    let ends = (document.notice_at(zone), document.expires_at(zone));
+    match ends {
+        (Some(notice), Some(end)) if document.state == document::State::Verified => {
+            timers::schedule(tx, DOCUMENT_EXPIRING, id, notice).await?;
+            timers::schedule(tx, DOCUMENT_EXPIRED, id, end).await?;
+        }
+        _ => timers::cancel_all(tx, id).await?,
+    }
+    Ok(())
+}
+
+/// Sets the timer of a block that ends by itself; any other block has none.
+pub async fn schedule_block_end(tx: &Tx, provider: &Provider) -> Result<(), Error> {
+    let id = provider.id.uuid();
+    match provider.blocked_until {
+        Some(until) => timers::schedule(tx, BLOCK_OVER, id, until).await?,
+        None => timers::cancel(tx, BLOCK_OVER, id).await?,
+    }
+    Ok(())
+}
 
 /// Acts on the timers of provider.
 pub struct Timers {
@@ -27,6 +55,62 @@ impl Timers {
     pub const fn new(providers: Providers) -> Self {
         Self { providers }
     }
+
+    /// Tells the provider of a verified document that it expires soon.
+    async fn warn_of_expiry(&self, id: DocumentId) -> Result<(), Error> {
+        let tx = self.providers.db.begin().await?;
+        if let Some((document, mut provider)) = lock_verified(&tx, id).await? {
+            let kind = &document.kind;
+            events::record(&tx, &mut provider, events::DOCUMENT_EXPIRING, kind).await?;
+            profiles::save_event_count(&tx, &provider).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Expires a document whose last day is over.
+    async fn expire_document(&self, id: DocumentId) -> Result<(), Error> {
+        let tx = self.providers.db.begin().await?;
+        let Some((mut document, mut provider)) = lock_verified(&tx, id).await? else {
+            return Ok(());
+        };
+        document.act(document::Action::Expire, tx.now())?;
+        documents::save(&tx, &document).await?;
+        profiles::save(&tx, &mut provider).await?;
+        tx.commit().await?;
+        self.providers.forget_standing(provider.id).await;
+        Ok(())
+    }
+
+    /// Unblocks a profile whose block is over.
+    async fn end_block(&self, id: ProviderId) -> Result<(), Error> {
+        let tx = self.providers.db.begin().await?;
+        let mut provider = match profiles::lock(&tx, id, Scope::All).await {
+            Err(Error::ProviderNotFound) => return Ok(()),
+            found => found?,
+        };
+        if !provider.block_is_over(tx.now()) {
+            return Ok(());
+        }
+        provider.unblock()?;
+        profiles::save(&tx, &mut provider).await?;
+        tx.commit().await?;
+        self.providers.forget_standing(id).await;
+        Ok(())
+    }
+}
+
+/// Locks a document and its profile, if the document is verified and the provider has not left. The profile is locked
+/// first, as everywhere.
+async fn lock_verified(tx: &Tx, id: DocumentId) -> Result<Option<(Document, Provider)>, Error> {
+    let Some(provider_id) = documents::provider_of(tx, id).await? else { return Ok(None) };
+    let provider = match profiles::lock(tx, provider_id, Scope::All).await {
+        Err(Error::ProviderNotFound) => return Ok(None),
+        found => found?,
+    };
+    let document = documents::lock(tx, provider_id, id).await?;
+    let verified = document.state == document::State::Verified;
+    let left = provider.state == profile::State::Offboarded;
+    Ok((verified && !left).then_some((document, provider)))
 }
 
 #[async_trait]
@@ -34,23 +118,25 @@ impl OnTimer for Timers {
     async fn fire(&self, timer: &Timer) -> Result<(), kit::Error> {
         let document = DocumentId::from_uuid(timer.aggregate);
         let done = match timer.kind.as_str() {
-            DOCUMENT_EXPIRING => self.providers.warn_of_expiry(document).await,
-            DOCUMENT_EXPIRED => self.providers.expire(document).await,
-            BLOCK_OVER => self.providers.end_block(ProviderId::from_uuid(timer.aggregate)).await,
+            DOCUMENT_EXPIRING => self.warn_of_expiry(document).await,
+            DOCUMENT_EXPIRED => self.expire_document(document).await,
+            BLOCK_OVER => self.end_block(ProviderId::from_uuid(timer.aggregate)).await,
             other => Err(kit::Error::internal(format!("no timer is called {other}")).into()),
         };
-        done.map_err(plain)
+        done.map_err(into_kit_error)
     }
 }
 
-/// Releases holds that ran out, again and again. They block nobody meanwhile: who needs their time takes it.
+/// Releases holds that ran out at intervals. A hold that ran out gives way to a new one before it is released, too.
 pub async fn sweep_holds(providers: Providers, every: Duration, stop: CancellationToken) {
     let clock = providers.clock().clone();
     loop {
-        match providers.sweep().await {
+        match providers.release_expired_holds().await {
             Ok(0) => {}
-            Ok(count) => tracing::debug!(count, "holds ran out"),
-            Err(error) => tracing::warn!(%error, "the sweep of holds failed"),
+            Ok(count) => tracing::debug!(count, "released holds that ran out"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot release holds that ran out, will try again")
+            }
         }
         tokio::select! {
             () = clock.sleep(every) => {}

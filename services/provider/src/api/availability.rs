@@ -1,27 +1,31 @@
 //! `AvailabilityService`: working hours, time off and slots.
 
-use super::{Api, provider_id, reach};
+use super::{Api, parse_provider_id, scope};
 use crate::{
     convert,
     domain::{
-        Error, ProviderId, Span, TimeOffId,
+        Error, ProviderId, Span, TimeOff, TimeOffId,
         geo::Place,
         slots::{Free, Wish},
     },
-    repository::NewTimeOff,
+    repository::{profiles, time_off},
 };
 use chrono::{DateTime, Duration, Utc};
-use kit::{Window, storage::idempotency::Key, storage::page::Page, values::time};
+use kit::{
+    Id, Window,
+    storage::{db::Begun, idempotency::Key, page::Page, version},
+    values::time,
+};
 use proto::quickserve::provider::v1::{
     self as pb, availability_service_server::AvailabilityService,
 };
 use std::collections::BTreeMap;
 use tonic::{Request, Response, Status, async_trait};
 
-/// Most slots in an answer.
-const SLOTS_MOST: usize = 500;
-/// Most reservations in an answer.
-const RESERVATIONS_MOST: u64 = 1000;
+/// How many slots an answer holds at most.
+const MAX_SLOTS: usize = 500;
+/// How many reservations an answer holds at most.
+const MAX_RESERVATIONS: u64 = 1000;
 
 #[async_trait]
 impl AvailabilityService for Api {
@@ -29,9 +33,9 @@ impl AvailabilityService for Api {
         &self,
         request: Request<pb::GetAvailabilityRequest>,
     ) -> Result<Response<pb::GetAvailabilityResponse>, Status> {
-        let reach = reach(&request)?;
-        let provider =
-            self.providers.find(provider_id(&request.get_ref().provider_id)?, reach).await?;
+        let scope = scope(&request)?;
+        let id = parse_provider_id(&request.get_ref().provider_id)?;
+        let provider = self.providers.find(id, scope).await?;
         let availability = Some(convert::availability(&provider));
         Ok(Response::new(pb::GetAvailabilityResponse { availability }))
     }
@@ -40,68 +44,92 @@ impl AvailabilityService for Api {
         &self,
         request: Request<pb::ReplaceAvailabilityRequest>,
     ) -> Result<Response<pb::ReplaceAvailabilityResponse>, Status> {
-        let reach = reach(&request)?;
-        let pb::ReplaceAvailabilityRequest { provider_id: id, time_zone, weekly, version } =
+        let scope = scope(&request)?;
+        let pb::ReplaceAvailabilityRequest { provider_id, time_zone, weekly, version: expected } =
             request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
         let zone = match time_zone.as_str() {
             "" => None,
             name => Some(time::zone("time_zone", name)?),
         };
-        let (id, weekly) = (provider_id(&id)?, convert::parse_weekly(&weekly)?);
-        let hours = self.providers.replace_hours(id, reach, weekly, zone, version).await?;
-        Ok(Response::new(pb::ReplaceAvailabilityResponse { availability: Some(hours) }))
+        let weekly = convert::parse_weekly(&weekly)?;
+        let tx = self.providers.db.begin().await?;
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        version::expect(expected, provider.version)?;
+        provider.replace_hours(weekly, zone)?;
+        profiles::save(&tx, &mut provider).await?;
+        let availability = Some(convert::availability(&provider));
+        Ok(self.commit(tx, id, pb::ReplaceAvailabilityResponse { availability }).await?)
     }
 
     async fn set_date_exception(
         &self,
         request: Request<pb::SetDateExceptionRequest>,
     ) -> Result<Response<pb::SetDateExceptionResponse>, Status> {
-        let reach = reach(&request)?;
-        let pb::SetDateExceptionRequest { provider_id: id, date, hours } = request.into_inner();
+        let scope = scope(&request)?;
+        let pb::SetDateExceptionRequest { provider_id, date, hours } = request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
         let (date, hours) = (convert::parse_date("date", &date)?, convert::parse_day(&hours)?);
-        let hours =
-            self.providers.set_exception(provider_id(&id)?, reach, date, Some(hours)).await?;
-        Ok(Response::new(pb::SetDateExceptionResponse { availability: Some(hours) }))
+        let tx = self.providers.db.begin().await?;
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        provider.set_date_exception(date, Some(hours), tx.now())?;
+        profiles::save(&tx, &mut provider).await?;
+        let availability = Some(convert::availability(&provider));
+        Ok(self.commit(tx, id, pb::SetDateExceptionResponse { availability }).await?)
     }
 
     async fn delete_date_exception(
         &self,
         request: Request<pb::DeleteDateExceptionRequest>,
     ) -> Result<Response<pb::DeleteDateExceptionResponse>, Status> {
-        let reach = reach(&request)?;
-        let pb::DeleteDateExceptionRequest { provider_id: id, date } = request.into_inner();
+        let scope = scope(&request)?;
+        let pb::DeleteDateExceptionRequest { provider_id, date } = request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
         let date = convert::parse_date("date", &date)?;
-        let hours = self.providers.set_exception(provider_id(&id)?, reach, date, None).await?;
-        Ok(Response::new(pb::DeleteDateExceptionResponse { availability: Some(hours) }))
+        let tx = self.providers.db.begin().await?;
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        provider.set_date_exception(date, None, tx.now())?;
+        profiles::save(&tx, &mut provider).await?;
+        let availability = Some(convert::availability(&provider));
+        Ok(self.commit(tx, id, pb::DeleteDateExceptionResponse { availability }).await?)
     }
 
     async fn create_time_off(
         &self,
         request: Request<pb::CreateTimeOffRequest>,
     ) -> Result<Response<pb::CreateTimeOffResponse>, Status> {
-        let (key, reach) = (Key::of(&request), reach(&request)?);
-        let pb::CreateTimeOffRequest { provider_id: id, start_local, end_local, note } =
+        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let pb::CreateTimeOffRequest { provider_id, start_local, end_local, note } =
             request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
         let start_local = convert::parse_local("start_local", &start_local)?;
         let end_local = convert::parse_local("end_local", &end_local)?;
         if end_local <= start_local {
             return Err(Error::invalid("end_local", "must be after the start").into());
         }
-        let new = NewTimeOff { start_local, end_local, note };
-        let off = self.providers.create_time_off(key, provider_id(&id)?, reach, new).await?;
-        Ok(Response::new(pb::CreateTimeOffResponse { time_off: Some(off) }))
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        provider.check_changeable()?;
+        let (off_id, created_at) = (Id::new(tx.clock()), tx.now());
+        let off = TimeOff { id: off_id, provider_id: id, start_local, end_local, note, created_at };
+        time_off::insert(&tx, &off).await?;
+        profiles::save(&tx, &mut provider).await?;
+        let time_off = Some(convert::time_off(&off));
+        Ok(self.commit(tx, id, pb::CreateTimeOffResponse { time_off }).await?)
     }
 
     async fn list_time_off(
         &self,
         request: Request<pb::ListTimeOffRequest>,
     ) -> Result<Response<pb::ListTimeOffResponse>, Status> {
-        let reach = reach(&request)?;
-        let pb::ListTimeOffRequest { provider_id: id, page_size, page_token } =
-            request.into_inner();
+        let scope = scope(&request)?;
+        let pb::ListTimeOffRequest { provider_id, page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
-        let (rows, next_page_token) =
-            self.providers.time_off(provider_id(&id)?, reach, page).await?;
+        let provider = self.providers.find(parse_provider_id(&provider_id)?, scope).await?;
+        let (rows, next_page_token) = self.providers.time_off(provider.id, page).await?;
         let time_off = rows.iter().map(convert::time_off).collect();
         Ok(Response::new(pb::ListTimeOffResponse { time_off, next_page_token }))
     }
@@ -110,22 +138,27 @@ impl AvailabilityService for Api {
         &self,
         request: Request<pb::DeleteTimeOffRequest>,
     ) -> Result<Response<pb::DeleteTimeOffResponse>, Status> {
-        let reach = reach(&request)?;
-        let pb::DeleteTimeOffRequest { provider_id: id, time_off_id } = request.into_inner();
-        let off = TimeOffId::parse("time_off_id", &time_off_id)?;
-        let deleted = self.providers.delete_time_off(provider_id(&id)?, reach, off).await?;
-        Ok(Response::new(deleted))
+        let scope = scope(&request)?;
+        let pb::DeleteTimeOffRequest { provider_id, time_off_id } = request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
+        let time_off_id = TimeOffId::parse("time_off_id", &time_off_id)?;
+        let tx = self.providers.db.begin().await?;
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        provider.check_changeable()?;
+        time_off::delete(&tx, id, time_off_id).await?;
+        profiles::save(&tx, &mut provider).await?;
+        Ok(self.commit(tx, id, pb::DeleteTimeOffResponse {}).await?)
     }
 
     async fn list_reservations(
         &self,
         request: Request<pb::ListReservationsRequest>,
     ) -> Result<Response<pb::ListReservationsResponse>, Status> {
-        let reach = reach(&request)?;
-        let pb::ListReservationsRequest { provider_id: id, from, to } = request.into_inner();
+        let scope = scope(&request)?;
+        let pb::ListReservationsRequest { provider_id, from, to } = request.into_inner();
         let between = between(from.as_ref(), to.as_ref(), 92)?;
-        let provider = self.providers.find(provider_id(&id)?, reach).await?;
-        let rows = self.providers.busy(&[provider.id], between, RESERVATIONS_MOST).await?;
+        let provider = self.providers.find(parse_provider_id(&provider_id)?, scope).await?;
+        let rows = self.providers.busy(&[provider.id], between, MAX_RESERVATIONS).await?;
         let reservations = rows.iter().map(convert::reservation).collect();
         Ok(Response::new(pb::ListReservationsResponse { reservations }))
     }
@@ -173,7 +206,7 @@ impl Api {
             length,
             buffer: self.config.slot_buffer(),
             step: self.config.slot_step(),
-            most: SLOTS_MOST,
+            most: MAX_SLOTS,
         })
     }
 }
@@ -181,14 +214,14 @@ impl Api {
 fn between(
     from: Option<&prost_types::Timestamp>,
     to: Option<&prost_types::Timestamp>,
-    days_most: i64,
+    max_days: i64,
 ) -> Result<Span, Error> {
     let (start, end) = (time::moment("from", from)?, time::moment("to", to)?);
     if end <= start {
         return Err(Error::invalid("to", "must be after from"));
     }
-    if end - start > Duration::days(days_most) {
-        return Err(Error::invalid("to", format!("must be at most {days_most} days after from")));
+    if end - start > Duration::days(max_days) {
+        return Err(Error::invalid("to", format!("must be at most {max_days} days after from")));
     }
     Ok(Span { start, end })
 }
@@ -198,5 +231,5 @@ fn slots(free: BTreeMap<DateTime<Utc>, Free>, length: Duration) -> Vec<pb::Slot>
         window: Some(Window { start, end: start + length, zone }.into()),
         provider_ids: providers.iter().map(ToString::to_string).collect(),
     };
-    free.into_iter().take(SLOTS_MOST).map(slot).collect()
+    free.into_iter().take(MAX_SLOTS).map(slot).collect()
 }

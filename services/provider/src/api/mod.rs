@@ -1,4 +1,5 @@
-//! The RPCs of provider, a file for each service of the contract: parse, one call, convert.
+//! The RPCs of provider, a file for each service of the contract. Those that change something read top to bottom: parse,
+//! begin, lock, rule, save, commit with the answer.
 
 mod availability;
 mod offerings;
@@ -9,10 +10,11 @@ mod vetting;
 use crate::{
     Config,
     domain::{Error, ProviderId},
-    repository::{Providers, Reach},
+    repository::{Providers, Scope},
 };
+use kit::Tx;
 use std::sync::Arc;
-use tonic::Request;
+use tonic::{Request, Response};
 
 /// Serves every service of provider.
 #[derive(Clone)]
@@ -26,14 +28,25 @@ impl Api {
     pub fn new(providers: Providers, config: Config) -> Self {
         Self { providers, config: Arc::new(config) }
     }
+
+    /// Commits a change of the profile `id` with the call's answer. What was kept of the profile's standing goes.
+    async fn commit<M: prost::Message>(
+        &self,
+        tx: Tx,
+        id: ProviderId,
+        answer: M,
+    ) -> Result<Response<M>, Error> {
+        let response = tx.commit_answer(answer).await?;
+        self.providers.forget_standing(id).await;
+        Ok(response)
+    }
 }
 
 /// The profiles that the sender of a request reaches.
-fn reach<T>(request: &Request<T>) -> Result<Reach, Error> {
-    Ok(Reach::of(&kit::caller(request))?)
+fn scope<T>(request: &Request<T>) -> Result<Scope, Error> {
+    Ok(Scope::of(&kit::caller(request))?)
 }
 
-/// Reads the id of a profile.
-fn provider_id(text: &str) -> Result<ProviderId, Error> {
+fn parse_provider_id(text: &str) -> Result<ProviderId, Error> {
     Ok(ProviderId::parse("provider_id", text)?)
 }

@@ -1,8 +1,15 @@
 //! `OfferingService`.
 
-use super::{Api, provider_id, reach};
-use crate::{convert, domain::OfferingId};
-use kit::{storage::idempotency::Key, storage::page::Page};
+use super::{Api, parse_provider_id, scope};
+use crate::{
+    convert::{self, View},
+    domain::{Offering, OfferingId},
+    repository::{offerings, profiles},
+};
+use kit::{
+    Id,
+    storage::{db::Begun, idempotency::Key, page::Page},
+};
 use proto::quickserve::provider::v1::{self as pb, offering_service_server::OfferingService};
 use tonic::{Request, Response, Status, async_trait};
 
@@ -12,27 +19,34 @@ impl OfferingService for Api {
         &self,
         request: Request<pb::CreateOfferingRequest>,
     ) -> Result<Response<pb::CreateOfferingResponse>, Status> {
-        let (key, reach) = (Key::of(&request), reach(&request)?);
-        let pb::CreateOfferingRequest { provider_id: id, vertical, skills, rate_card, area } =
+        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let pb::CreateOfferingRequest { provider_id, vertical, skills, rate_card, area } =
             request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
         let terms = convert::parse_terms(skills, &rate_card, area)?;
-        let id = provider_id(&id)?;
-        let offering = self.providers.create_offering(key, id, reach, vertical, terms).await?;
-        Ok(Response::new(pb::CreateOfferingResponse { offering: Some(offering) }))
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        provider.check_changeable()?;
+        let offering = Offering::new(Id::new(tx.clock()), id, vertical, terms, tx.now());
+        offerings::insert(&tx, &offering).await?;
+        profiles::save(&tx, &mut provider).await?;
+        let offering = Some(convert::offering(&offering, View::Full));
+        Ok(self.commit(tx, id, pb::CreateOfferingResponse { offering }).await?)
     }
 
     async fn list_offerings(
         &self,
         request: Request<pb::ListOfferingsRequest>,
     ) -> Result<Response<pb::ListOfferingsResponse>, Status> {
-        let reach = reach(&request)?;
-        let pb::ListOfferingsRequest { provider_id: id, page_size, page_token } =
-            request.into_inner();
+        let scope = scope(&request)?;
+        let pb::ListOfferingsRequest { provider_id, page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
-        let (rows, next_page_token) =
-            self.providers.offerings(provider_id(&id)?, reach, page).await?;
-        let offerings =
-            rows.iter().map(|row| convert::offering(row, convert::View::Full)).collect();
+        let provider = self.providers.find(parse_provider_id(&provider_id)?, scope).await?;
+        let (rows, next_page_token) = self.providers.offerings(provider.id, page).await?;
+        let offerings = rows.iter().map(|row| convert::offering(row, View::Full)).collect();
         Ok(Response::new(pb::ListOfferingsResponse { offerings, next_page_token }))
     }
 
@@ -40,24 +54,36 @@ impl OfferingService for Api {
         &self,
         request: Request<pb::UpdateOfferingRequest>,
     ) -> Result<Response<pb::UpdateOfferingResponse>, Status> {
-        let reach = reach(&request)?;
-        let pb::UpdateOfferingRequest { provider_id: id, offering_id, skills, rate_card, area } =
+        let scope = scope(&request)?;
+        let pb::UpdateOfferingRequest { provider_id, offering_id, skills, rate_card, area } =
             request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
+        let offering_id = OfferingId::parse("offering_id", &offering_id)?;
         let terms = convert::parse_terms(skills, &rate_card, area)?;
-        let (id, offering_id) =
-            (provider_id(&id)?, OfferingId::parse("offering_id", &offering_id)?);
-        let offering = self.providers.replace_offering(id, reach, offering_id, terms).await?;
-        Ok(Response::new(pb::UpdateOfferingResponse { offering: Some(offering) }))
+        let tx = self.providers.db.begin().await?;
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        provider.check_changeable()?;
+        let mut offering = offerings::find(&tx, id, offering_id).await?;
+        offering.replace(terms, tx.now());
+        offerings::save(&tx, &offering).await?;
+        profiles::save(&tx, &mut provider).await?;
+        let offering = Some(convert::offering(&offering, View::Full));
+        Ok(self.commit(tx, id, pb::UpdateOfferingResponse { offering }).await?)
     }
 
     async fn delete_offering(
         &self,
         request: Request<pb::DeleteOfferingRequest>,
     ) -> Result<Response<pb::DeleteOfferingResponse>, Status> {
-        let reach = reach(&request)?;
-        let pb::DeleteOfferingRequest { provider_id: id, offering_id } = request.into_inner();
+        let scope = scope(&request)?;
+        let pb::DeleteOfferingRequest { provider_id, offering_id } = request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
         let offering_id = OfferingId::parse("offering_id", &offering_id)?;
-        let deleted = self.providers.delete_offering(provider_id(&id)?, reach, offering_id).await?;
-        Ok(Response::new(deleted))
+        let tx = self.providers.db.begin().await?;
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        provider.check_changeable()?;
+        offerings::delete(&tx, id, offering_id).await?;
+        profiles::save(&tx, &mut provider).await?;
+        Ok(self.commit(tx, id, pb::DeleteOfferingResponse {}).await?)
     }
 }

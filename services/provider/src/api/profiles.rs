@@ -1,15 +1,20 @@
 //! `ProviderService`: profiles and members.
 
-use super::{Api, provider_id, reach};
+use super::{Api, parse_provider_id, scope, vetting::full_view};
 use crate::{
-    convert,
+    convert::{self, View},
     domain::{
-        Error, MemberId,
+        Error, Member, MemberId, Provider,
         profile::{Action, Application, Change, State, city_key},
     },
-    repository::{Filter, Seen},
+    events,
+    repository::{Filter, Scope, members, profiles},
 };
-use kit::{storage::idempotency::Key, storage::page::Page, values::time::zone};
+use kit::{
+    Caller, Id,
+    storage::{db::Begun, idempotency::Key, page::Page, version},
+    values::time::zone,
+};
 use proto::quickserve::provider::v1::{self as pb, provider_service_server::ProviderService};
 use tonic::{Request, Response, Status, async_trait};
 
@@ -19,11 +24,17 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::CreateProviderRequest>,
     ) -> Result<Response<pb::CreateProviderResponse>, Status> {
-        let (key, caller) = (Key::of(&request), kit::caller(&request));
-        let application = application(request.into_inner())?;
-        let user_id = caller.subject()?.user_id;
-        let provider = Some(self.providers.apply(key, user_id, application).await?);
-        Ok(Response::new(pb::CreateProviderResponse { provider }))
+        let (key, user_id) = (Key::of(&request), kit::caller(&request).subject()?.user_id);
+        let application = parse_application(request.into_inner())?;
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut provider = Provider::apply(Id::new(tx.clock()), user_id, application, tx.now());
+        events::record(&tx, &mut provider, events::APPLIED, "").await?;
+        profiles::insert(&tx, &provider).await?;
+        let provider = Some(convert::provider(&provider, &[], View::Full));
+        Ok(tx.commit_answer(pb::CreateProviderResponse { provider }).await?)
     }
 
     async fn get_provider(
@@ -31,9 +42,12 @@ impl ProviderService for Api {
         request: Request<pb::GetProviderRequest>,
     ) -> Result<Response<pb::GetProviderResponse>, Status> {
         let caller = kit::caller(&request);
-        let id = provider_id(&request.get_ref().provider_id)?;
-        let Seen(provider) = self.providers.see(id, &caller).await?;
-        Ok(Response::new(pb::GetProviderResponse { provider: Some(provider) }))
+        let id = parse_provider_id(&request.get_ref().provider_id)?;
+        let provider = self.providers.find(id, Scope::All).await?;
+        let view = view(&provider, &caller).ok_or(Error::ProviderNotFound)?;
+        let offerings = self.providers.offerings_of(id).await?;
+        let provider = Some(convert::provider(&provider, &offerings, view));
+        Ok(Response::new(pb::GetProviderResponse { provider }))
     }
 
     async fn get_my_provider(
@@ -41,8 +55,10 @@ impl ProviderService for Api {
         request: Request<pb::GetMyProviderRequest>,
     ) -> Result<Response<pb::GetMyProviderResponse>, Status> {
         let subject = kit::caller(&request).subject()?;
-        let Seen(provider) = self.providers.of_user(subject.user_id).await?;
-        Ok(Response::new(pb::GetMyProviderResponse { provider: Some(provider) }))
+        let provider = self.providers.find_of_user(subject.user_id).await?;
+        let offerings = self.providers.offerings_of(provider.id).await?;
+        let provider = Some(convert::provider(&provider, &offerings, View::Full));
+        Ok(Response::new(pb::GetMyProviderResponse { provider }))
     }
 
     async fn list_providers(
@@ -66,7 +82,13 @@ impl ProviderService for Api {
             state,
         };
         let page = Page::parse(page_size, &page_token)?;
-        let (providers, next_page_token) = self.providers.list(filter, page, &caller).await?;
+        let (rows, next_page_token) = self.providers.list(filter, page).await?;
+        let mut providers = Vec::with_capacity(rows.len());
+        for (row, offerings) in rows {
+            if let Some(view) = view(&row, &caller) {
+                providers.push(convert::provider(&row, &offerings, view));
+            }
+        }
         Ok(Response::new(pb::ListProvidersResponse { providers, next_page_token }))
     }
 
@@ -74,70 +96,107 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::UpdateProviderRequest>,
     ) -> Result<Response<pb::UpdateProviderResponse>, Status> {
-        let reach = reach(&request)?;
-        let pb::UpdateProviderRequest { provider_id: id, name, bio, city, time_zone, version } =
-            request.into_inner();
+        let scope = scope(&request)?;
+        let pb::UpdateProviderRequest {
+            provider_id,
+            name,
+            bio,
+            city,
+            time_zone,
+            version: expected,
+        } = request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
         let zone = time_zone.map(|name| zone("time_zone", &name)).transpose()?;
-        let change = Change { name, bio, city, zone };
-        let changed = self.providers.change(None, provider_id(&id)?, reach, move |provider| {
-            // The profile comes with its new version.
-            if version != 0 && version != provider.version - 1 {
-                return Err(kit::Error::VersionMismatch.into());
-            }
-            provider.change(change)?;
-            Ok(None)
-        });
-        Ok(Response::new(pb::UpdateProviderResponse { provider: Some(changed.await?) }))
+        let tx = self.providers.db.begin().await?;
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        version::expect(expected, provider.version)?;
+        provider.change(Change { name, bio, city, zone })?;
+        profiles::save(&tx, &mut provider).await?;
+        let provider = Some(full_view(&tx, &provider).await?);
+        Ok(self.commit(tx, id, pb::UpdateProviderResponse { provider }).await?)
     }
 
     async fn pause_provider(
         &self,
         request: Request<pb::PauseProviderRequest>,
     ) -> Result<Response<pb::PauseProviderResponse>, Status> {
-        let id = request.get_ref().provider_id.clone();
-        let provider = self.move_along(&request, &id, Action::Pause).await?;
-        Ok(Response::new(pb::PauseProviderResponse { provider: Some(provider) }))
+        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let id = parse_provider_id(&request.get_ref().provider_id)?;
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        provider.act(Action::Pause)?;
+        profiles::save(&tx, &mut provider).await?;
+        let provider = Some(full_view(&tx, &provider).await?);
+        Ok(self.commit(tx, id, pb::PauseProviderResponse { provider }).await?)
     }
 
     async fn resume_provider(
         &self,
         request: Request<pb::ResumeProviderRequest>,
     ) -> Result<Response<pb::ResumeProviderResponse>, Status> {
-        let id = request.get_ref().provider_id.clone();
-        let provider = self.move_along(&request, &id, Action::Resume).await?;
-        Ok(Response::new(pb::ResumeProviderResponse { provider: Some(provider) }))
+        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let id = parse_provider_id(&request.get_ref().provider_id)?;
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        provider.act(Action::Resume)?;
+        profiles::save(&tx, &mut provider).await?;
+        let provider = Some(full_view(&tx, &provider).await?);
+        Ok(self.commit(tx, id, pb::ResumeProviderResponse { provider }).await?)
     }
 
     async fn offboard_provider(
         &self,
         request: Request<pb::OffboardProviderRequest>,
     ) -> Result<Response<pb::OffboardProviderResponse>, Status> {
-        let id = request.get_ref().provider_id.clone();
-        let provider = self.move_along(&request, &id, Action::Offboard).await?;
-        Ok(Response::new(pb::OffboardProviderResponse { provider: Some(provider) }))
+        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let id = parse_provider_id(&request.get_ref().provider_id)?;
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        provider.act(Action::Offboard)?;
+        profiles::save(&tx, &mut provider).await?;
+        let provider = Some(full_view(&tx, &provider).await?);
+        Ok(self.commit(tx, id, pb::OffboardProviderResponse { provider }).await?)
     }
 
     async fn create_member(
         &self,
         request: Request<pb::CreateMemberRequest>,
     ) -> Result<Response<pb::CreateMemberResponse>, Status> {
-        let (key, reach) = (Key::of(&request), reach(&request)?);
-        let pb::CreateMemberRequest { provider_id: id, name, role } = request.into_inner();
-        let id = provider_id(&id)?;
-        let member = self.providers.create_member(key, id, reach, name, role).await?;
-        Ok(Response::new(pb::CreateMemberResponse { member: Some(member) }))
+        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let pb::CreateMemberRequest { provider_id, name, role } = request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        provider.check_changeable()?;
+        let (member_id, created_at) = (Id::new(tx.clock()), tx.now());
+        let member = Member { id: member_id, provider_id: id, name, role, created_at };
+        members::insert(&tx, &member).await?;
+        profiles::save(&tx, &mut provider).await?;
+        let member = Some(convert::member(&member));
+        Ok(self.commit(tx, id, pb::CreateMemberResponse { member }).await?)
     }
 
     async fn list_members(
         &self,
         request: Request<pb::ListMembersRequest>,
     ) -> Result<Response<pb::ListMembersResponse>, Status> {
-        let reach = reach(&request)?;
-        let pb::ListMembersRequest { provider_id: id, page_size, page_token } =
-            request.into_inner();
+        let scope = scope(&request)?;
+        let pb::ListMembersRequest { provider_id, page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
-        let (rows, next_page_token) =
-            self.providers.members(provider_id(&id)?, reach, page).await?;
+        let provider = self.providers.find(parse_provider_id(&provider_id)?, scope).await?;
+        let (rows, next_page_token) = self.providers.members(provider.id, page).await?;
         let members = rows.iter().map(convert::member).collect();
         Ok(Response::new(pb::ListMembersResponse { members, next_page_token }))
     }
@@ -146,32 +205,28 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::DeleteMemberRequest>,
     ) -> Result<Response<pb::DeleteMemberResponse>, Status> {
-        let reach = reach(&request)?;
-        let pb::DeleteMemberRequest { provider_id: id, member_id } = request.into_inner();
+        let scope = scope(&request)?;
+        let pb::DeleteMemberRequest { provider_id, member_id } = request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
         let member_id = MemberId::parse("member_id", &member_id)?;
-        let deleted = self.providers.delete_member(provider_id(&id)?, reach, member_id).await?;
-        Ok(Response::new(deleted))
+        let tx = self.providers.db.begin().await?;
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        provider.check_changeable()?;
+        members::delete(&tx, id, member_id).await?;
+        profiles::save(&tx, &mut provider).await?;
+        Ok(self.commit(tx, id, pb::DeleteMemberResponse {}).await?)
     }
 }
 
-impl Api {
-    async fn move_along<M: prost::Message>(
-        &self,
-        request: &Request<M>,
-        id: &str,
-        action: Action,
-    ) -> Result<pb::Provider, Error> {
-        let (key, reach) = (Key::of(request), reach(request)?);
-        self.providers
-            .change(key, provider_id(id)?, reach, move |provider| {
-                provider.act(action)?;
-                Ok(None)
-            })
-            .await
+/// How much of a profile a caller sees, if any of it.
+fn view(provider: &Provider, caller: &Caller) -> Option<View> {
+    if caller.is_operator() || caller.is(provider.user_id) {
+        return Some(View::Full);
     }
+    provider.is_public().then_some(View::Public)
 }
 
-fn application(request: pb::CreateProviderRequest) -> Result<Application, Error> {
+fn parse_application(request: pb::CreateProviderRequest) -> Result<Application, Error> {
     let kind = convert::parse_kind(request.kind())?;
     let pb::CreateProviderRequest { kind: _, name, bio, city, country, time_zone } = request;
     Ok(Application { kind, name, bio, city, country, zone: zone("time_zone", &time_zone)? })

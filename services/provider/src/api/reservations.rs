@@ -1,10 +1,11 @@
 //! `ReservationService`: what order asks.
 
-use super::{Api, provider_id};
+use super::{Api, parse_provider_id};
 use crate::{
     convert,
     domain::{Error, ProviderId},
-    repository::{Candidate, reservations::Hold},
+    holding::{self, Hold},
+    repository::Candidate,
 };
 use kit::{
     Window,
@@ -23,7 +24,7 @@ impl ReservationService for Api {
         &self,
         request: Request<pb::HoldReservationRequest>,
     ) -> Result<Response<pb::HoldReservationResponse>, Status> {
-        let held = self.providers.hold(hold(request.into_inner())?).await?;
+        let held = holding::hold(&self.providers, parse_hold(request.into_inner())?).await?;
         Ok(Response::new(pb::HoldReservationResponse {
             reservation_id: held.id.to_string(),
             provider_user_id: held.user_id.to_string(),
@@ -36,7 +37,8 @@ impl ReservationService for Api {
         request: Request<pb::ConfirmReservationRequest>,
     ) -> Result<Response<pb::ConfirmReservationResponse>, Status> {
         let pb::ConfirmReservationRequest { order_id, provider_id: id } = request.into_inner();
-        let id = self.providers.confirm(order(&order_id)?, provider_id(&id)?).await?;
+        let (order_id, id) = (parse_order_id(&order_id)?, parse_provider_id(&id)?);
+        let id = holding::confirm(&self.providers, order_id, id).await?;
         Ok(Response::new(pb::ConfirmReservationResponse { reservation_id: id.to_string() }))
     }
 
@@ -46,7 +48,7 @@ impl ReservationService for Api {
     ) -> Result<Response<pb::ReleaseReservationResponse>, Status> {
         let pb::ReleaseReservationRequest { order_id, provider_id } = request.into_inner();
         let provider = ProviderId::parse_optional("provider_id", &provider_id)?;
-        self.providers.release(order(&order_id)?, provider).await?;
+        holding::release(&self.providers, parse_order_id(&order_id)?, provider).await?;
         Ok(Response::new(pb::ReleaseReservationResponse {}))
     }
 
@@ -59,8 +61,8 @@ impl ReservationService for Api {
         let window = Window::parse("window", window.as_ref())?;
         let expires_at =
             hold_expires_at.map(|at| moment("hold_expires_at", Some(&at))).transpose()?;
-        let (order_id, id) = (order(&order_id)?, provider_id(&id)?);
-        let id = self.providers.move_to(order_id, id, window, expires_at).await?;
+        let (order_id, id) = (parse_order_id(&order_id)?, parse_provider_id(&id)?);
+        let id = holding::move_to(&self.providers, order_id, id, window, expires_at).await?;
         Ok(Response::new(pb::MoveReservationResponse { reservation_id: id.to_string() }))
     }
 
@@ -82,14 +84,14 @@ impl ReservationService for Api {
         let excluded =
             convert::parse_provider_ids("excluded_provider_ids", &excluded_provider_ids)?;
         let most = usize::try_from(limit).ok().filter(|most| *most > 0).unwrap_or(CANDIDATES);
-        let customer = customer(&customer_id)?;
+        let customer = parse_customer_id(&customer_id)?;
         let found = self.providers.candidates(&job, &excluded, customer, most).await?;
         let candidates = found.into_iter().map(candidate).collect();
         Ok(Response::new(pb::FindCandidatesResponse { candidates }))
     }
 }
 
-fn hold(request: pb::HoldReservationRequest) -> Result<Hold, Error> {
+fn parse_hold(request: pb::HoldReservationRequest) -> Result<Hold, Error> {
     let pb::HoldReservationRequest {
         order_id,
         provider_id: id,
@@ -102,11 +104,11 @@ fn hold(request: pb::HoldReservationRequest) -> Result<Hold, Error> {
     } = request;
     let window = Window::parse("window", window.as_ref())?;
     Ok(Hold {
-        order_id: order(&order_id)?,
-        provider_id: provider_id(&id)?,
+        order_id: parse_order_id(&order_id)?,
+        provider_id: parse_provider_id(&id)?,
         job: convert::parse_job(vertical, window, address.as_ref(), requirements)?,
         expires_at: moment("hold_expires_at", hold_expires_at.as_ref())?,
-        customer: customer(&customer_id)?,
+        customer: parse_customer_id(&customer_id)?,
     })
 }
 
@@ -120,11 +122,11 @@ fn candidate(candidate: Candidate) -> pb::Candidate {
     }
 }
 
-fn order(text: &str) -> Result<Uuid, Error> {
+fn parse_order_id(text: &str) -> Result<Uuid, Error> {
     text.parse().map_err(|_| Error::invalid("order_id", "must be a UUID"))
 }
 
-fn customer(text: &str) -> Result<Option<Uuid>, Error> {
+fn parse_customer_id(text: &str) -> Result<Option<Uuid>, Error> {
     match text {
         "" => Ok(None),
         text => text.parse().map(Some).map_err(|_| Error::invalid("customer_id", "must be a UUID")),

@@ -1,19 +1,25 @@
 //! `VettingService`: documents and the decisions of operators.
 
-use super::{Api, provider_id, reach};
+use super::{Api, parse_provider_id, scope};
 use crate::{
     convert,
     domain::{
-        DocumentId, Error, Provider,
-        document::{Action as DocumentAction, Submission},
+        Document, DocumentId, Error, Provider, ProviderId,
+        document::{self, Submission},
         profile::Action,
     },
-    events::{self, Fact},
-    repository::Reach,
+    events,
+    repository::{Scope, documents, profiles},
+    worker,
 };
-use kit::{storage::idempotency::Key, storage::page::Page, values::time::moment};
+use kit::{
+    Id, Tx,
+    storage::{db::Begun, idempotency::Key, page::Page},
+    values::time::moment,
+};
 use proto::quickserve::provider::v1::{self as pb, vetting_service_server::VettingService};
 use tonic::{Request, Response, Status, async_trait};
+use uuid::Uuid;
 
 #[async_trait]
 impl VettingService for Api {
@@ -21,36 +27,32 @@ impl VettingService for Api {
         &self,
         request: Request<pb::SubmitDocumentRequest>,
     ) -> Result<Response<pb::SubmitDocumentResponse>, Status> {
-        let (key, reach) = (Key::of(&request), reach(&request)?);
-        let pb::SubmitDocumentRequest {
-            provider_id: id,
-            kind,
-            number,
-            issued_on,
-            expires_on,
-            file_sha256,
-        } = request.into_inner();
-        let issued_on = convert::parse_date("issued_on", &issued_on)?;
-        let expires_on = match expires_on.as_str() {
-            "" => None,
-            text => Some(convert::parse_date("expires_on", text)?),
+        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let request = request.into_inner();
+        let id = parse_provider_id(&request.provider_id)?;
+        let submission = parse_submission(request)?;
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
         };
-        let submission = Submission { kind, number, issued_on, expires_on, file_sha256 };
-        let document =
-            self.providers.submit_document(key, provider_id(&id)?, reach, submission).await?;
-        Ok(Response::new(pb::SubmitDocumentResponse { document: Some(document) }))
+        let mut provider = profiles::lock(&tx, id, scope).await?;
+        provider.check_changeable()?;
+        let document = Document::submit(Id::new(tx.clock()), id, submission, tx.now())?;
+        documents::insert(&tx, &document).await?;
+        profiles::save(&tx, &mut provider).await?;
+        let document = Some(convert::document(&document));
+        Ok(self.commit(tx, id, pb::SubmitDocumentResponse { document }).await?)
     }
 
     async fn list_documents(
         &self,
         request: Request<pb::ListDocumentsRequest>,
     ) -> Result<Response<pb::ListDocumentsResponse>, Status> {
-        let reach = reach(&request)?;
-        let pb::ListDocumentsRequest { provider_id: id, page_size, page_token } =
-            request.into_inner();
+        let scope = scope(&request)?;
+        let pb::ListDocumentsRequest { provider_id, page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
-        let (rows, next_page_token) =
-            self.providers.documents(provider_id(&id)?, reach, page).await?;
+        let provider = self.providers.find(parse_provider_id(&provider_id)?, scope).await?;
+        let (rows, next_page_token) = self.providers.documents(provider.id, page).await?;
         let documents = rows.iter().map(convert::document).collect();
         Ok(Response::new(pb::ListDocumentsResponse { documents, next_page_token }))
     }
@@ -59,127 +61,190 @@ impl VettingService for Api {
         &self,
         request: Request<pb::VerifyDocumentRequest>,
     ) -> Result<Response<pb::VerifyDocumentResponse>, Status> {
-        let pb::VerifyDocumentRequest { provider_id, document_id } = request.get_ref().clone();
-        let ids = (provider_id, document_id);
-        let document = self.review(&request, ids, DocumentAction::Verify, String::new()).await?;
-        Ok(Response::new(pb::VerifyDocumentResponse { document: Some(document) }))
+        let (key, operator) = (Key::of(&request), kit::caller(&request).subject()?.user_id);
+        let pb::VerifyDocumentRequest { provider_id, document_id } = request.into_inner();
+        let (id, document_id) = parse_ids(&provider_id, &document_id)?;
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let decision = (document::Action::Verify, String::new());
+        let document = Some(review_document(&tx, id, document_id, decision, operator).await?);
+        Ok(self.commit(tx, id, pb::VerifyDocumentResponse { document }).await?)
     }
 
     async fn reject_document(
         &self,
         request: Request<pb::RejectDocumentRequest>,
     ) -> Result<Response<pb::RejectDocumentResponse>, Status> {
-        let pb::RejectDocumentRequest { provider_id, document_id, reason } =
-            request.get_ref().clone();
-        let ids = (provider_id, document_id);
-        let document = self.review(&request, ids, DocumentAction::Reject, reason).await?;
-        Ok(Response::new(pb::RejectDocumentResponse { document: Some(document) }))
+        let (key, operator) = (Key::of(&request), kit::caller(&request).subject()?.user_id);
+        let pb::RejectDocumentRequest { provider_id, document_id, reason } = request.into_inner();
+        let (id, document_id) = parse_ids(&provider_id, &document_id)?;
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let decision = (document::Action::Reject, reason);
+        let document = Some(review_document(&tx, id, document_id, decision, operator).await?);
+        Ok(self.commit(tx, id, pb::RejectDocumentResponse { document }).await?)
     }
 
     async fn revoke_document(
         &self,
         request: Request<pb::RevokeDocumentRequest>,
     ) -> Result<Response<pb::RevokeDocumentResponse>, Status> {
-        let pb::RevokeDocumentRequest { provider_id, document_id, reason } =
-            request.get_ref().clone();
-        let ids = (provider_id, document_id);
-        let document = self.review(&request, ids, DocumentAction::Revoke, reason).await?;
-        Ok(Response::new(pb::RevokeDocumentResponse { document: Some(document) }))
+        let (key, operator) = (Key::of(&request), kit::caller(&request).subject()?.user_id);
+        let pb::RevokeDocumentRequest { provider_id, document_id, reason } = request.into_inner();
+        let (id, document_id) = parse_ids(&provider_id, &document_id)?;
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let decision = (document::Action::Revoke, reason);
+        let document = Some(review_document(&tx, id, document_id, decision, operator).await?);
+        Ok(self.commit(tx, id, pb::RevokeDocumentResponse { document }).await?)
     }
 
     async fn start_review(
         &self,
         request: Request<pb::StartReviewRequest>,
     ) -> Result<Response<pb::StartReviewResponse>, Status> {
-        let id = request.get_ref().provider_id.clone();
-        let decided = self.decide(&request, &id, |provider| {
-            provider.act(Action::StartReview)?;
-            Ok(None)
-        });
-        Ok(Response::new(pb::StartReviewResponse { provider: Some(decided.await?) }))
+        let key = Key::of(&request);
+        let id = parse_provider_id(&request.get_ref().provider_id)?;
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut provider = profiles::lock(&tx, id, Scope::All).await?;
+        provider.act(Action::StartReview)?;
+        profiles::save(&tx, &mut provider).await?;
+        let provider = Some(full_view(&tx, &provider).await?);
+        Ok(self.commit(tx, id, pb::StartReviewResponse { provider }).await?)
     }
 
     async fn set_background_check(
         &self,
         request: Request<pb::SetBackgroundCheckRequest>,
     ) -> Result<Response<pb::SetBackgroundCheckResponse>, Status> {
-        let id = request.get_ref().provider_id.clone();
+        let key = Key::of(&request);
+        let id = parse_provider_id(&request.get_ref().provider_id)?;
         let check = convert::parse_background_check(request.get_ref().background_check())?;
-        let decided = self.decide(&request, &id, move |provider| {
-            provider.background_check = check;
-            Ok(None)
-        });
-        Ok(Response::new(pb::SetBackgroundCheckResponse { provider: Some(decided.await?) }))
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut provider = profiles::lock(&tx, id, Scope::All).await?;
+        provider.background_check = check;
+        profiles::save(&tx, &mut provider).await?;
+        let provider = Some(full_view(&tx, &provider).await?);
+        Ok(self.commit(tx, id, pb::SetBackgroundCheckResponse { provider }).await?)
     }
 
     async fn approve_provider(
         &self,
         request: Request<pb::ApproveProviderRequest>,
     ) -> Result<Response<pb::ApproveProviderResponse>, Status> {
-        let id = request.get_ref().provider_id.clone();
-        let decided = self.decide(&request, &id, |provider| {
-            provider.act(Action::Approve)?;
-            Ok(Some(Fact { kind: events::VERIFIED, reason: String::new() }))
-        });
-        Ok(Response::new(pb::ApproveProviderResponse { provider: Some(decided.await?) }))
+        let key = Key::of(&request);
+        let id = parse_provider_id(&request.get_ref().provider_id)?;
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut provider = profiles::lock(&tx, id, Scope::All).await?;
+        provider.act(Action::Approve)?;
+        events::record(&tx, &mut provider, events::VERIFIED, "").await?;
+        profiles::save(&tx, &mut provider).await?;
+        let provider = Some(full_view(&tx, &provider).await?);
+        Ok(self.commit(tx, id, pb::ApproveProviderResponse { provider }).await?)
     }
 
     async fn block_provider(
         &self,
         request: Request<pb::BlockProviderRequest>,
     ) -> Result<Response<pb::BlockProviderResponse>, Status> {
-        let pb::BlockProviderRequest { provider_id: id, reason, until } = request.get_ref().clone();
+        let key = Key::of(&request);
+        let pb::BlockProviderRequest { provider_id, reason, until } = request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
         let until = until.map(|until| moment("until", Some(&until))).transpose()?;
         if until.is_some_and(|until| until <= self.providers.clock().now()) {
             return Err(Error::invalid("until", "must be in the future").into());
         }
-        let decided = self.decide(&request, &id, move |provider| {
-            provider.block(reason.clone(), until)?;
-            Ok(Some(Fact { kind: events::BLOCKED, reason }))
-        });
-        Ok(Response::new(pb::BlockProviderResponse { provider: Some(decided.await?) }))
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut provider = profiles::lock(&tx, id, Scope::All).await?;
+        provider.block(reason.clone(), until)?;
+        worker::schedule_block_end(&tx, &provider).await?;
+        events::record(&tx, &mut provider, events::BLOCKED, &reason).await?;
+        profiles::save(&tx, &mut provider).await?;
+        let provider = Some(full_view(&tx, &provider).await?);
+        Ok(self.commit(tx, id, pb::BlockProviderResponse { provider }).await?)
     }
 
     async fn unblock_provider(
         &self,
         request: Request<pb::UnblockProviderRequest>,
     ) -> Result<Response<pb::UnblockProviderResponse>, Status> {
-        let id = request.get_ref().provider_id.clone();
-        let decided = self.decide(&request, &id, |provider| {
-            provider.unblock()?;
-            Ok(None)
-        });
-        Ok(Response::new(pb::UnblockProviderResponse { provider: Some(decided.await?) }))
+        let key = Key::of(&request);
+        let id = parse_provider_id(&request.get_ref().provider_id)?;
+        let tx = match self.providers.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut provider = profiles::lock(&tx, id, Scope::All).await?;
+        provider.unblock()?;
+        worker::schedule_block_end(&tx, &provider).await?;
+        profiles::save(&tx, &mut provider).await?;
+        let provider = Some(full_view(&tx, &provider).await?);
+        Ok(self.commit(tx, id, pb::UnblockProviderResponse { provider }).await?)
     }
 }
 
-impl Api {
-    /// Takes an operator's decision on a profile.
-    async fn decide<M, F>(
-        &self,
-        request: &Request<M>,
-        id: &str,
-        act: F,
-    ) -> Result<pb::Provider, Error>
-    where
-        M: prost::Message,
-        F: FnOnce(&mut Provider) -> Result<Option<Fact>, Error> + Send + 'static,
-    {
-        self.providers.change(Key::of(request), provider_id(id)?, Reach::All, act).await
-    }
+/// Takes an operator's decision, with its reason, on a document.
+async fn review_document(
+    tx: &Tx,
+    provider_id: ProviderId,
+    id: DocumentId,
+    (action, reason): (document::Action, String),
+    operator: Uuid,
+) -> Result<pb::Document, Error> {
+    let mut provider = match profiles::lock(tx, provider_id, Scope::All).await {
+        // The caller asked for the document.
+        Err(Error::ProviderNotFound) => return Err(Error::DocumentNotFound),
+        found => found?,
+    };
+    let mut document = documents::lock(tx, provider_id, id).await?;
+    document.review(action, reason, operator, tx.now())?;
+    worker::schedule_document_end(tx, &document, provider.zone()).await?;
+    documents::save(tx, &document).await?;
+    profiles::save(tx, &mut provider).await?;
+    Ok(convert::document(&document))
+}
 
-    /// Takes an operator's decision on a document.
-    async fn review<M: prost::Message>(
-        &self,
-        request: &Request<M>,
-        (provider, document): (String, String),
-        action: DocumentAction,
-        reason: String,
-    ) -> Result<pb::Document, Error> {
-        let key = Key::of(request);
-        let by = kit::caller(request).subject()?.user_id;
-        let id = DocumentId::parse("document_id", &document)?;
-        let provider = provider_id(&provider)?;
-        self.providers.review_document(key, provider, id, action, reason, by).await
-    }
+/// The whole profile, as its owner and operators see it.
+pub(super) async fn full_view(tx: &Tx, provider: &Provider) -> Result<pb::Provider, Error> {
+    let offerings = profiles::offerings_of(&**tx, &[provider.id]).await?;
+    Ok(convert::provider(provider, &offerings, convert::View::Full))
+}
+
+fn parse_ids(provider_id: &str, document_id: &str) -> Result<(ProviderId, DocumentId), Error> {
+    Ok((parse_provider_id(provider_id)?, DocumentId::parse("document_id", document_id)?))
+}
+
+fn parse_submission(request: pb::SubmitDocumentRequest) -> Result<Submission, Error> {
+    let pb::SubmitDocumentRequest {
+        provider_id: _,
+        kind,
+        number,
+        issued_on,
+        expires_on,
+        file_sha256,
+    } = request;
+    let issued_on = convert::parse_date("issued_on", &issued_on)?;
+    let expires_on = match expires_on.as_str() {
+        "" => None,
+        text => Some(convert::parse_date("expires_on", text)?),
+    };
+    Ok(Submission { kind, number, issued_on, expires_on, file_sha256 })
 }

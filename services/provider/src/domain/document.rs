@@ -43,6 +43,18 @@ pub enum Action {
     Revoke,
 }
 
+impl Action {
+    /// The verb that error messages use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Reject => "reject",
+            Self::Expire => "expire",
+            Self::Revoke => "revoke",
+        }
+    }
+}
+
 impl State {
     /// The whole life of a document.
     pub fn transition(self, action: Action) -> Result<Self, Error> {

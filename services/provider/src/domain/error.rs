@@ -2,7 +2,7 @@
 
 use super::{document, profile};
 use kit::{Fault, Kind};
-use sea_orm::DbErr;
+use sea_orm::{ActiveEnum, DbErr};
 use std::collections::HashMap;
 
 /// A failure of provider.
@@ -15,7 +15,7 @@ pub enum Error {
     #[error("the account has a profile already")]
     ProviderExists,
     /// The profile's state does not allow it.
-    #[error("a profile that is {state:?} cannot {action:?}")]
+    #[error("cannot {} a profile in {}", action.name(), state.to_value())]
     ProviderState {
         /// Where it stands.
         state: profile::State,
@@ -29,7 +29,7 @@ pub enum Error {
     #[error("document does not exist")]
     DocumentNotFound,
     /// The document's state does not allow it.
-    #[error("a document that is {state:?} cannot {action:?}")]
+    #[error("cannot {} a document in {}", action.name(), state.to_value())]
     DocumentState {
         /// Where it stands.
         state: document::State,

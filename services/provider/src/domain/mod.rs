@@ -6,17 +6,18 @@ pub mod error;
 pub mod geo;
 pub mod offering;
 pub mod profile;
+pub mod records;
 pub mod reservation;
 pub mod score;
 pub mod slots;
 pub mod span;
 pub mod standing;
 
-pub use crate::entity::{
+pub use error::Error;
+pub use records::{
     document::Model as Document, member::Model as Member, offering::Model as Offering,
     provider::Model as Provider, reservation::Model as Reservation, time_off::Model as TimeOff,
 };
-pub use error::Error;
 pub use span::Span;
 
 /// Names a profile.
@@ -32,5 +33,5 @@ pub type MemberId = kit::Id<Member>;
 /// Names a reservation.
 pub type ReservationId = kit::Id<Reservation>;
 
-/// Most entries of a kind that a profile may have.
-pub const ENTRIES_MOST: u64 = 200;
+/// How many entries of a kind (members, documents, time off …) a profile may have.
+pub const MAX_ENTRIES: u64 = 200;

@@ -1,7 +1,7 @@
 //! The life of a profile: vetted, booked, paused, blocked, gone.
 
-use super::{Error, Provider, ProviderId, calendar};
-use chrono::{DateTime, Utc};
+use super::{Error, MAX_ENTRIES, Provider, ProviderId, calendar};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,22 @@ pub enum Action {
     Offboard,
 }
 
+impl Action {
+    /// The name under which clients know it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StartReview => "startReview",
+            Self::Approve => "approve",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Block => "block",
+            Self::Unblock { .. } => "unblock",
+            Self::Change => "change",
+            Self::Offboard => "offboard",
+        }
+    }
+}
+
 impl State {
     /// The whole life of a profile.
     pub fn transition(self, action: Action) -> Result<Self, Error> {
@@ -76,16 +92,16 @@ impl State {
     /// Names of the actions that the state allows.
     pub fn allowed_actions(self) -> Vec<&'static str> {
         let actions = [
-            (Action::StartReview, "startReview"),
-            (Action::Approve, "approve"),
-            (Action::Pause, "pause"),
-            (Action::Resume, "resume"),
-            (Action::Block, "block"),
-            (Action::Unblock { to: Self::Active }, "unblock"),
-            (Action::Offboard, "offboard"),
+            Action::StartReview,
+            Action::Approve,
+            Action::Pause,
+            Action::Resume,
+            Action::Block,
+            Action::Unblock { to: Self::Active },
+            Action::Offboard,
         ];
-        let allowed = actions.into_iter().filter(|(action, _)| self.transition(*action).is_ok());
-        allowed.map(|(_, name)| name).collect()
+        let allowed = actions.into_iter().filter(|action| self.transition(*action).is_ok());
+        allowed.map(Action::name).collect()
     }
 }
 
@@ -256,6 +272,46 @@ impl Provider {
         }
         if let Some(zone) = zone {
             self.time_zone = zone.name().to_owned();
+        }
+        Ok(())
+    }
+
+    /// Refuses to change what belongs to a provider who has left.
+    pub fn check_changeable(&self) -> Result<(), Error> {
+        self.state.transition(Action::Change).map(|_| ())
+    }
+
+    /// Replaces the weekly hours, and the zone they are meant in when one is given.
+    pub fn replace_hours(
+        &mut self,
+        weekly: calendar::Weekly,
+        zone: Option<Tz>,
+    ) -> Result<(), Error> {
+        self.check_changeable()?;
+        self.weekly = weekly;
+        if let Some(zone) = zone {
+            self.time_zone = zone.name().to_owned();
+        }
+        Ok(())
+    }
+
+    /// Gives a date hours of its own, or takes them back. Exceptions of dates long past are dropped on the way.
+    pub fn set_date_exception(
+        &mut self,
+        date: NaiveDate,
+        hours: Option<Vec<calendar::Hours>>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.check_changeable()?;
+        let exceptions = &mut self.exceptions.0;
+        let long_ago = now.date_naive() - Days::new(30);
+        exceptions.retain(|date, _| *date >= long_ago);
+        exceptions.remove(&date);
+        if let Some(hours) = hours {
+            if exceptions.len() as u64 >= MAX_ENTRIES {
+                return Err(Error::TooMany(MAX_ENTRIES));
+            }
+            exceptions.insert(date, hours);
         }
         Ok(())
     }

@@ -63,6 +63,9 @@ impl Job {
     }
 }
 
+/// Stands for every provider in the row that refuses late holds of an order that let go of them all.
+pub const EVERY_PROVIDER: ProviderId = ProviderId::from_uuid(Uuid::nil());
+
 /// The id of the reservation of `provider` for `order`: asking again finds the same.
 pub fn id_of(order: Uuid, provider: ProviderId) -> ReservationId {
     ReservationId::derived(order, &provider.to_string())
@@ -70,7 +73,7 @@ pub fn id_of(order: Uuid, provider: ProviderId) -> ReservationId {
 
 /// What to do about a hold that is asked for when there is a reservation already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Again {
+pub enum RepeatedHold {
     /// It stands: answer as before.
     Stands,
     /// It ran out or is about to: hold it anew.
@@ -118,15 +121,42 @@ impl Reservation {
     }
 
     /// Judges a hold for `job` until `expires_at` that is asked for again.
-    pub fn asked_again(&self, job: &Job, expires_at: DateTime<Utc>) -> Result<Again, Error> {
+    pub fn asked_again(&self, job: &Job, expires_at: DateTime<Utc>) -> Result<RepeatedHold, Error> {
         let same =
             self.job.window.start == job.window.start && self.job.window.end == job.window.end;
         match self.state {
             State::Released if !self.lapsed => Err(Error::ReservationReleased),
-            State::Released => Ok(Again::Renew),
+            State::Released => Ok(RepeatedHold::Renew),
             State::Hold | State::Confirmed if !same => Err(Error::ReservationDiffers),
-            State::Hold if expires_at > self.hold_expires_at => Ok(Again::Renew),
-            State::Hold | State::Confirmed => Ok(Again::Stands),
+            State::Hold if expires_at > self.hold_expires_at => Ok(RepeatedHold::Renew),
+            State::Hold | State::Confirmed => Ok(RepeatedHold::Stands),
         }
+    }
+
+    /// Confirms it. A hold that ran out may come back, one that was released may not.
+    pub fn confirm(&mut self) -> Result<(), Error> {
+        self.state = match self.state {
+            State::Released if !self.lapsed => return Err(Error::ReservationNotFound),
+            State::Hold | State::Released | State::Confirmed => State::Confirmed,
+        };
+        Ok(())
+    }
+
+    /// Moves it to another window. A hold that ran out is held again; one that was released stays so.
+    pub fn move_to(
+        &mut self,
+        window: Window,
+        hold_expires_at: Option<DateTime<Utc>>,
+    ) -> Result<(), Error> {
+        self.state = match self.state {
+            State::Released if !self.lapsed => return Err(Error::ReservationNotFound),
+            State::Released | State::Hold => State::Hold,
+            State::Confirmed => State::Confirmed,
+        };
+        self.job = self.job.moved_to(window);
+        let Span { start, end } = self.job.busy();
+        (self.starts_at, self.ends_at) = (start, end);
+        self.hold_expires_at = hold_expires_at.unwrap_or(self.hold_expires_at);
+        Ok(())
     }
 }

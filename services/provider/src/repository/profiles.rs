@@ -1,25 +1,49 @@
-//! Profiles: applied for, read, listed, moved along.
+//! Profiles: found, listed, locked and saved.
 
-use super::{Providers, Reach, offerings_of, standings::group};
-use crate::{
-    convert::{self, View},
-    domain::{
-        Error, Provider, ProviderId,
-        profile::{Application, State},
+use super::Providers;
+use crate::domain::{
+    Error, Offering, Provider, ProviderId,
+    profile::State,
+    records::{
+        offering,
+        provider::{Column, Entity},
     },
-    entity::provider::{Column, Entity},
-    events, worker,
 };
-use chrono::{DateTime, Utc};
-use kit::{Caller, Id, Tx, messaging::timers, storage::idempotency::Key, storage::page::Page};
-use proto::quickserve::provider::v1 as pb;
+use kit::{Caller, Tx, storage::page::Page};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, sea_query::Query,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, Select,
+    sea_query::{Query, SelectStatement},
 };
+use std::collections::HashMap;
 use uuid::Uuid;
 
-/// A profile as far as a caller may see it.
-pub struct Seen(pub pb::Provider);
+/// Which profiles a caller reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The profile of this account.
+    Owner(Uuid),
+    /// Every profile.
+    All,
+}
+
+impl Scope {
+    /// What `caller` reaches: operators everything, others their own profile.
+    pub fn of(caller: &Caller) -> Result<Self, kit::Error> {
+        if caller.is_operator() {
+            return Ok(Self::All);
+        }
+        Ok(Self::Owner(caller.subject()?.user_id))
+    }
+
+    fn select(self, id: ProviderId) -> Select<Entity> {
+        let query = Entity::find_by_id(id);
+        match self {
+            Self::All => query,
+            Self::Owner(user_id) => query.filter(Column::UserId.eq(user_id)),
+        }
+    }
+}
 
 /// Which profiles to list.
 #[derive(Clone, Debug, Default)]
@@ -32,136 +56,125 @@ pub struct Filter {
     pub state: Option<State>,
 }
 
-impl Providers {
-    /// Stores an application and says so.
-    pub async fn apply(
-        &self,
-        key: Option<Key>,
-        user_id: Uuid,
-        application: Application,
-    ) -> Result<pb::Provider, Error> {
-        self.db
-            .write_once(key, move |tx| async move {
-                let id = Id::new(tx.clock());
-                let mut provider = Provider::apply(id, user_id, application, tx.now());
-                events::record(&tx, &mut provider, events::APPLIED, "").await?;
-                let answer = convert::provider(&provider, &[], View::Full);
-                let inserted =
-                    Entity::insert(provider.into_active_model()).exec_without_returning(&*tx).await;
-                match inserted {
-                    Ok(_) => Ok(answer),
-                    Err(error)
-                        if kit::storage::db::violates(
-                            &error,
-                            "providers_user_id",
-                            "providers.user_id",
-                        ) =>
-                    {
-                        Err(Error::ProviderExists)
-                    }
-                    Err(error) => Err(error.into()),
-                }
-            })
-            .await
-    }
+/// Locks the profile `id` until the transaction ends, when `scope` reaches it.
+pub async fn lock(tx: &Tx, id: ProviderId, scope: Scope) -> Result<Provider, Error> {
+    scope.select(id).lock_exclusive().one(&**tx).await?.ok_or(Error::ProviderNotFound)
+}
 
-    /// The profile `id` as `caller` may see it.
-    pub async fn see(&self, id: ProviderId, caller: &Caller) -> Result<Seen, Error> {
-        let found = Entity::find_by_id(id).one(self.db.read()).await?;
-        let provider = found.ok_or(Error::ProviderNotFound)?;
-        let view = view(&provider, caller).ok_or(Error::ProviderNotFound)?;
-        self.with_offerings(provider, view).await
+/// Locks the profile of an account until the transaction ends, if it has one.
+pub async fn lock_of_user(tx: &Tx, user_id: Uuid) -> Result<Option<Provider>, Error> {
+    let query = Entity::find().filter(Column::UserId.eq(user_id)).lock_exclusive();
+    Ok(query.one(&**tx).await?)
+}
+
+/// Inserts a new profile; an account has one at most.
+pub async fn insert(tx: &Tx, provider: &Provider) -> Result<(), Error> {
+    let row = provider.clone().into_active_model();
+    match Entity::insert(row).exec_without_returning(&**tx).await {
+        Ok(_) => Ok(()),
+        Err(error) if is_second_profile(&error) => Err(Error::ProviderExists),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_second_profile(error: &sea_orm::DbErr) -> bool {
+    kit::storage::db::violates(error, "providers_user_id", "providers.user_id")
+}
+
+/// Saves a changed profile under its next version. Whatever was decided about bookings by an earlier version is void.
+pub async fn save(tx: &Tx, provider: &mut Provider) -> Result<(), Error> {
+    provider.standing += 1;
+    save_score(tx, provider).await
+}
+
+/// As [`save`] for a change that decides about no booking.
+pub async fn save_score(tx: &Tx, provider: &mut Provider) -> Result<(), Error> {
+    provider.version += 1;
+    provider.updated_at = tx.now();
+    save_event_count(tx, provider).await
+}
+
+/// Saves that a fact of the profile was published, which is no change of the profile.
+pub async fn save_event_count(tx: &Tx, provider: &Provider) -> Result<(), Error> {
+    super::update_row(&**tx, provider.clone()).await
+}
+
+/// The offerings of some profiles, newest first.
+pub async fn offerings_of<C: ConnectionTrait>(
+    connection: &C,
+    ids: &[ProviderId],
+) -> Result<Vec<Offering>, Error> {
+    let offerings = offering::Entity::find()
+        .filter(offering::Column::ProviderId.is_in(ids.iter().copied()))
+        .order_by_desc(offering::Column::Id)
+        .all(connection)
+        .await?;
+    Ok(offerings)
+}
+
+impl Providers {
+    /// The profile `id`, when `scope` reaches it.
+    pub async fn find(&self, id: ProviderId, scope: Scope) -> Result<Provider, Error> {
+        scope.select(id).one(self.db.connection()).await?.ok_or(Error::ProviderNotFound)
     }
 
     /// The profile of an account.
-    pub async fn of_user(&self, user_id: Uuid) -> Result<Seen, Error> {
-        let found = Entity::find().filter(Column::UserId.eq(user_id)).one(self.db.read()).await?;
-        self.with_offerings(found.ok_or(Error::ProviderNotFound)?, View::Full).await
+    pub async fn find_of_user(&self, user_id: Uuid) -> Result<Provider, Error> {
+        let query = Entity::find().filter(Column::UserId.eq(user_id));
+        query.one(self.db.connection()).await?.ok_or(Error::ProviderNotFound)
     }
 
-    async fn with_offerings(&self, provider: Provider, view: View) -> Result<Seen, Error> {
-        let offerings = offerings_of(self.db.read(), &[provider.id]).await?;
-        Ok(Seen(convert::provider(&provider, &offerings, view)))
+    /// What a profile offers, newest first.
+    pub async fn offerings_of(&self, id: ProviderId) -> Result<Vec<Offering>, Error> {
+        offerings_of(self.db.connection(), &[id]).await
     }
 
-    /// A page of profiles as `caller` may see them, and the token of the next.
+    /// A page of profiles with their offerings, and the token of the next page.
     pub async fn list(
         &self,
         filter: Filter,
         page: Page,
-        caller: &Caller,
-    ) -> Result<(Vec<pb::Provider>, String), Error> {
+    ) -> Result<(Vec<(Provider, Vec<Offering>)>, String), Error> {
         let Filter { vertical, city_key, state } = filter;
         let mut condition = Condition::all();
         if let Some(vertical) = vertical {
             condition = condition.add(Column::Id.in_subquery(offering(&vertical)));
         }
-        let conditions = [
-            city_key.map(|key| Column::CityKey.eq(key)),
-            state.map(|state| Column::State.eq(state)),
-        ];
-        let condition = conditions.into_iter().flatten().fold(condition, Condition::add);
+        if let Some(city_key) = city_key {
+            condition = condition.add(Column::CityKey.eq(city_key));
+        }
+        if let Some(state) = state {
+            condition = condition.add(Column::State.eq(state));
+        }
         let all = Entity::find().filter(condition);
-        let mut rows = page.of(all, Column::Id).all(self.db.read()).await?;
+        let mut rows = page.of(all, Column::Id).all(self.db.connection()).await?;
         let token = page.cut(&mut rows, |row| row.id.uuid());
         let ids: Vec<ProviderId> = rows.iter().map(|row| row.id).collect();
-        let offerings = group(offerings_of(self.db.read(), &ids).await?, |it| it.provider_id);
-        let seen = rows.iter().filter_map(|row| {
-            let offerings = offerings.get(&row.id).map(Vec::as_slice).unwrap_or_default();
-            Some(convert::provider(row, offerings, view(row, caller)?))
-        });
-        Ok((seen.collect(), token))
-    }
-
-    /// Changes the profile `id` by a rule and answers with all of it. A fact that `act` returns is published.
-    pub async fn change<F>(
-        &self,
-        key: Option<Key>,
-        id: ProviderId,
-        reach: Reach,
-        act: F,
-    ) -> Result<pb::Provider, Error>
-    where
-        F: FnOnce(&mut Provider) -> Result<Option<events::Fact>, Error> + Send + 'static,
-    {
-        self.within(key, id, reach, move |tx, mut provider| async move {
-            let until = provider.blocked_until;
-            if let Some(events::Fact { kind, reason }) = act(&mut provider)? {
-                events::record(&tx, &mut provider, kind, &reason).await?;
-            }
-            if provider.blocked_until != until {
-                remember_end_of_block(&tx, id, provider.blocked_until).await?;
-            }
-            let offerings = offerings_of(&*tx, &[id]).await?;
-            Ok((convert::provider(&provider, &offerings, View::Full), provider))
-        })
-        .await
+        let offerings = offerings_of(self.db.connection(), &ids).await?;
+        let mut offerings = group_by_provider(offerings, |it| it.provider_id);
+        let mut profiles = Vec::with_capacity(rows.len());
+        for row in rows {
+            let of_row = offerings.remove(&row.id).unwrap_or_default();
+            profiles.push((row, of_row));
+        }
+        Ok((profiles, token))
     }
 }
 
-async fn remember_end_of_block(
-    tx: &Tx,
-    id: ProviderId,
-    until: Option<DateTime<Utc>>,
-) -> Result<(), Error> {
-    match until {
-        Some(until) => timers::schedule(tx, worker::BLOCK_OVER, id.uuid(), until).await?,
-        None => timers::cancel(tx, worker::BLOCK_OVER, id.uuid()).await?,
+/// Rows by the profile they belong to.
+pub fn group_by_provider<T>(
+    rows: Vec<T>,
+    provider_id: impl Fn(&T) -> ProviderId,
+) -> HashMap<ProviderId, Vec<T>> {
+    let mut groups: HashMap<ProviderId, Vec<T>> = HashMap::new();
+    for row in rows {
+        groups.entry(provider_id(&row)).or_default().push(row);
     }
-    Ok(())
-}
-
-/// How much of a profile a caller sees, if any of it.
-fn view(provider: &Provider, caller: &Caller) -> Option<View> {
-    if caller.is_operator() || caller.is(provider.user_id) {
-        return Some(View::Full);
-    }
-    provider.is_public().then_some(View::Public)
+    groups
 }
 
 /// The profiles that offer a vertical.
-fn offering(vertical: &str) -> sea_orm::sea_query::SelectStatement {
-    use crate::entity::offering;
+fn offering(vertical: &str) -> SelectStatement {
     Query::select()
         .column(offering::Column::ProviderId)
         .from(offering::Entity)

@@ -2,9 +2,11 @@
 
 use super::{
     Providers,
-    rows::{active, overlapping},
+    profiles::group_by_provider,
+    reservation_sql::{active, overlapping},
 };
 use crate::{
+    domain::records::{offering, provider, reservation},
     domain::{
         Error, Provider, ProviderId, Span,
         geo::Place,
@@ -13,7 +15,6 @@ use crate::{
         slots::{self, Free, Wish},
         standing::Standing,
     },
-    entity::{offering, provider, reservation},
 };
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::{
@@ -26,11 +27,11 @@ use uuid::Uuid;
 /// Profiles judged at a time.
 const BATCH: u64 = 100;
 /// Batches judged before a search ends.
-const BATCHES_MOST: u64 = 5;
+const MAX_BATCHES: u64 = 5;
 /// Profiles whose slots are put together.
-const MERGED_MOST: u64 = 20;
+const MAX_MERGED: u64 = 20;
 /// Reservations looked at for slots.
-const BUSY_MOST: u64 = 5_000;
+const MAX_BUSY: u64 = 5_000;
 
 /// Somebody who could take a job.
 #[derive(Clone, Debug)]
@@ -56,9 +57,9 @@ impl Providers {
             .filter(free)
             .filter(provider::Column::Id.is_not_in(excluded.iter().copied()));
         let mut candidates = Vec::new();
-        for batch in 0..BATCHES_MOST {
+        for batch in 0..MAX_BATCHES {
             let page = query.clone().limit(BATCH).offset(batch * BATCH);
-            let rows = page.all(self.db.read()).await?;
+            let rows = page.all(self.db.connection()).await?;
             let last = (rows.len() as u64) < BATCH;
             let standings = self.standings(&rows).await?;
             let eligible =
@@ -80,7 +81,7 @@ impl Providers {
         place: Option<Place>,
         wish: &Wish,
     ) -> Result<BTreeMap<DateTime<Utc>, Free>, Error> {
-        let known = provider::Entity::find_by_id(id).one(self.db.read()).await?;
+        let known = provider::Entity::find_by_id(id).one(self.db.connection()).await?;
         let provider = known.filter(Provider::is_public).ok_or(Error::ProviderNotFound)?;
         let standings = self.standings(&[provider]).await?;
         let fits = |standing: &Standing| {
@@ -99,7 +100,7 @@ impl Providers {
         place: Option<Place>,
         wish: &Wish,
     ) -> Result<BTreeMap<DateTime<Utc>, Free>, Error> {
-        let rows = bookable(vertical, place).limit(MERGED_MOST).all(self.db.read()).await?;
+        let rows = bookable(vertical, place).limit(MAX_MERGED).all(self.db.connection()).await?;
         let mut standings = self.standings(&rows).await?;
         standings.retain(|standing| offers(standing, vertical, place));
         self.merged(standings, wish).await
@@ -114,7 +115,7 @@ impl Providers {
         let near =
             Span { start: wish.between.start - wish.buffer, end: wish.between.end + wish.buffer };
         let taken =
-            super::standings::group(self.busy(&ids, near, BUSY_MOST).await?, |row| row.provider_id);
+            group_by_provider(self.busy(&ids, near, MAX_BUSY).await?, |row| row.provider_id);
         let mut merged: BTreeMap<DateTime<Utc>, Free> = BTreeMap::new();
         for standing in standings {
             let rows = taken.get(&standing.provider_id).map(Vec::as_slice).unwrap_or_default();

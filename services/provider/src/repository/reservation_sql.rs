@@ -1,14 +1,12 @@
 //! The statements that take time and let it go.
 
-use crate::{
-    domain::{
-        Error, ProviderId, Reservation, ReservationId, Span,
-        reservation::{self, State},
-    },
-    entity::{
+use crate::domain::{
+    Error, ProviderId, Reservation, ReservationId, Span,
+    records::{
         provider,
         reservation::{ActiveModel, Column, Entity},
     },
+    reservation::{self, State},
 };
 use chrono::{DateTime, Utc};
 use kit::Tx;
@@ -22,9 +20,6 @@ use uuid::Uuid;
 
 /// The database's guard against overlaps, as its errors name it.
 const GUARD: &str = "reservations_no_overlap";
-
-/// Stands for every provider in the row that refuses late holds of an order that let go of them all.
-pub const NOBODY: ProviderId = ProviderId::from_uuid(Uuid::nil());
 
 /// Reservations that take time at `now`.
 pub fn active(now: DateTime<Utc>) -> Condition {
@@ -112,7 +107,7 @@ fn values(row: &Reservation, revision: i64) -> SelectStatement {
     let released = Query::select()
         .expr(Expr::val(1))
         .from(Entity)
-        .and_where(Column::Id.eq(reservation::id_of(row.order_id, NOBODY)))
+        .and_where(Column::Id.eq(reservation::id_of(row.order_id, reservation::EVERY_PROVIDER)))
         .to_owned();
     Query::select()
         .exprs([
@@ -135,9 +130,9 @@ fn values(row: &Reservation, revision: i64) -> SelectStatement {
         .to_owned()
 }
 
-/// Writes a reservation that exists, over holds that ran out.
-pub async fn occupy(tx: &Tx, row: Reservation) -> Result<(), Error> {
-    lapse(tx, &row).await?;
+/// Overwrites a reservation that exists; holds that ran out give way to it.
+pub async fn overwrite(tx: &Tx, row: Reservation) -> Result<(), Error> {
+    expire_holds_in_the_way(tx, &row).await?;
     let row = ActiveModel {
         lapsed: Set(false),
         updated_at: Set(tx.now()),
@@ -151,7 +146,7 @@ pub async fn occupy(tx: &Tx, row: Reservation) -> Result<(), Error> {
 }
 
 /// Releases other holds that ran out and are in the way of `row`.
-pub async fn lapse(tx: &Tx, row: &Reservation) -> Result<(), Error> {
+pub async fn expire_holds_in_the_way(tx: &Tx, row: &Reservation) -> Result<(), Error> {
     set_state(State::Released, true, tx.now())
         .filter(Column::ProviderId.eq(row.provider_id))
         .filter(Column::Id.ne(row.id))
