@@ -3,6 +3,7 @@
 //! A service has an error enum of its own, says the [`Kind`] of each variant by implementing [`Fault`], and embeds
 //! [`Error`] for what every service can meet. [`status`] turns a fault into the answer.
 
+use crate::storage::db_error;
 use sea_orm::DbErr;
 use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
@@ -132,18 +133,16 @@ impl Fault for Error {
             Self::VersionMismatch => Kind::Conflict("VERSION_MISMATCH"),
             Self::KeyReused => Kind::Exists("IDEMPOTENCY_KEY_REUSED"),
             Self::InProgress => Kind::Conflict("IN_PROGRESS"),
-            Self::Database(error) if is_overload(error) => {
+            Self::Database(error) if db_error::is_full(error) => {
+                Kind::Unavailable { reason: "DATABASE_FULL", retry_after: Duration::from_secs(30) }
+            }
+            Self::Database(error) if db_error::is_unavailable(error) => {
                 Kind::Unavailable { reason: "DATABASE_BUSY", retry_after: Duration::from_secs(1) }
             }
             Self::Database(_) | Self::Internal(_) => Kind::Internal,
             Self::Upstream(status) => Kind::Upstream(status.clone()),
         }
     }
-}
-
-/// Whether the database refused for want of a connection or a lock rather than for what was asked.
-fn is_overload(error: &DbErr) -> bool {
-    matches!(error, DbErr::ConnectionAcquire(_))
 }
 
 /// The answer to a failure. The message is the fault's own text; an internal one is logged here and not sent.

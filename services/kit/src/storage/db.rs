@@ -368,12 +368,7 @@ fn options(config: &DbConfig, suspect: Arc<AtomicBool>) -> ConnectOptions {
     options
 }
 
-/// Rules that a database enforces are answers of the domain: tells whether `error` is the one named `constraint`.
-/// SQLite names the columns of a unique index instead of the index, so that either form counts.
-pub fn violates(error: &DbErr, constraint: &str, columns: &str) -> bool {
-    let text = error.to_string();
-    text.contains(constraint) || (!columns.is_empty() && text.contains(columns))
-}
+pub use super::db_error::is_duplicate as violates;
 
 #[cfg(test)]
 mod tests {

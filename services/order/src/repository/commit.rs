@@ -261,7 +261,11 @@ impl EntityWrites for review::Entity {
 fn reviewed_already(error: Error) -> Error {
     match error {
         Error::Kit(kit::Error::Database(ref database))
-            if kit::storage::db::violates(database, "reviews_order_side", "reviews.side") =>
+            if kit::storage::db::violates(
+                database,
+                "reviews_order_side",
+                "reviews.order_id, reviews.side",
+            ) =>
         {
             Error::ReviewedAlready
         }

@@ -5,7 +5,10 @@ use crate::domain::{
     Error, Offering, OfferingId, ProviderId,
     records::offering::{Column, Entity},
 };
-use kit::{Tx, storage::page::Page};
+use kit::{
+    Tx,
+    storage::{db_error::is_duplicate, page::Page},
+};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 
 /// Inserts an offering; a provider has one a vertical.
@@ -53,7 +56,7 @@ impl Providers {
 }
 
 fn is_second_of_vertical(error: &DbErr) -> bool {
-    kit::storage::db::violates(
+    is_duplicate(
         error,
         "offerings_provider_id_vertical",
         "offerings.provider_id, offerings.vertical",

@@ -9,7 +9,10 @@ use crate::domain::{
         provider::{Column, Entity},
     },
 };
-use kit::{Caller, Tx, storage::page::Page};
+use kit::{
+    Caller, Tx,
+    storage::{db_error::is_duplicate, page::Page},
+};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect, Select,
@@ -78,7 +81,7 @@ pub async fn insert(tx: &Tx, provider: &Provider) -> Result<(), Error> {
 }
 
 fn is_second_profile(error: &sea_orm::DbErr) -> bool {
-    kit::storage::db::violates(error, "providers_user_id", "providers.user_id")
+    is_duplicate(error, "providers_user_id", "providers.user_id")
 }
 
 /// Saves a changed profile under its next version. Whatever was decided about bookings by an earlier version is void.

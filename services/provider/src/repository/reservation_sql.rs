@@ -9,7 +9,7 @@ use crate::domain::{
     reservation::{self, State},
 };
 use chrono::{DateTime, Utc};
-use kit::Tx;
+use kit::{Tx, storage::db_error};
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait,
     ExprTrait, IdenStatic, IntoActiveModel, QueryFilter, QueryResult, QuerySelect, Set, UpdateMany,
@@ -186,6 +186,5 @@ pub async fn revision_of(tx: &Tx, id: ProviderId) -> Result<i64, Error> {
 
 /// Whether the database refused an overlap. Two that wait for each other count: PostgreSQL breaks one of them off.
 fn is_overlap(error: &DbErr) -> bool {
-    kit::storage::db::violates(error, GUARD, "")
-        || kit::storage::db::violates(error, "deadlock detected", "")
+    db_error::is_refused_by(error, GUARD) || db_error::is_deadlock(error)
 }
