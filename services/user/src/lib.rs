@@ -7,7 +7,6 @@
 mod api;
 mod cache;
 mod domain;
-mod entity;
 mod events;
 mod hasher;
 mod recovery;

@@ -2,15 +2,17 @@
 
 use crate::{
     domain::{
-        Error, account,
+        Error, User, account,
         code::{Code, Purpose},
         password,
     },
+    events,
     hasher::Hasher,
-    repository::Repository,
+    repository::{self, Repository, accounts, codes, sessions},
     throttle::{Client, Throttles},
     worker::MailRequests,
 };
+use kit::Tx;
 use std::sync::Arc;
 
 /// Proves addresses and resets passwords.
@@ -19,7 +21,7 @@ pub struct Recovery {
     pub repository: Repository,
     /// Hashes the new password.
     pub hasher: Hasher,
-    /// Slows down who guesses, or asks for too much mail.
+    /// Slows down clients that guess codes or ask for much mail.
     pub throttles: Arc<Throttles>,
     /// Has mail sent.
     pub mail: MailRequests,
@@ -38,7 +40,15 @@ impl Recovery {
         let now = self.repository.clock().now();
         self.throttles.guess(client, now)?;
         let code = Code::parse(code).ok_or(Error::CodeInvalid)?;
-        self.repository.verify_contact(code).await?.ok_or(Error::CodeInvalid)?;
+        let tx = self.repository.db.begin().await?;
+        let redeemed = codes::redeem(&tx, &code, Purpose::Verification).await?;
+        if let Some(mut user) = redeemed.clone() {
+            if user.verify_email(tx.now()) {
+                events::record(&tx, &mut user, events::CONTACT_VERIFIED).await?;
+            }
+            repository::save(&tx, &mut user).await?;
+        }
+        self.commit_for(tx, redeemed).await?;
         self.throttles.guessed(client, now);
         Ok(())
     }
@@ -50,12 +60,38 @@ impl Recovery {
         let now = self.repository.clock().now();
         self.throttles.guess(client, now)?;
         let code = Code::parse(code).ok_or(Error::CodeInvalid)?;
-        if !self.repository.is_good(code.clone(), Purpose::PasswordReset).await? {
+        if !self.is_good(&code, Purpose::PasswordReset).await? {
             return Err(Error::CodeInvalid);
         }
         let hash = self.hasher.hash(password).await?;
-        self.repository.reset_password(code, hash).await?.ok_or(Error::CodeInvalid)?;
+        let tx = self.repository.db.begin().await?;
+        let redeemed = codes::redeem(&tx, &code, Purpose::PasswordReset).await?;
+        if let Some(mut user) = redeemed.clone() {
+            // The code was mailed, so the address is proven too.
+            user.verify_email(tx.now());
+            accounts::set_password_hash(&tx, user.id, hash).await?;
+            sessions::end_all(&tx, &mut user).await?;
+            events::record(&tx, &mut user, events::PASSWORD_CHANGED).await?;
+            repository::save(&tx, &mut user).await?;
+        }
+        self.commit_for(tx, redeemed).await?;
         self.throttles.guessed(client, now);
+        Ok(())
+    }
+
+    /// Whether a code is good. A wrong guess is counted.
+    async fn is_good(&self, code: &Code, purpose: Purpose) -> Result<bool, Error> {
+        let tx = self.repository.db.begin().await?;
+        let owner = codes::find_owner(&tx, code, purpose).await?;
+        tx.commit().await?;
+        Ok(owner.is_some())
+    }
+
+    /// Commits what a code did for its account, or the wrong guess at it, which is then refused.
+    async fn commit_for(&self, tx: Tx, redeemed: Option<User>) -> Result<(), Error> {
+        tx.commit().await?;
+        let user = redeemed.ok_or(Error::CodeInvalid)?;
+        self.repository.hot.forget(user.id).await;
         Ok(())
     }
 }

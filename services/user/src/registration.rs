@@ -1,15 +1,20 @@
-//! Makes accounts: for whoever registers, and operators for whoever runs the installation.
+//! Makes accounts: for people who register, and for the operators of an installation.
 
 use crate::{
     api::convert,
-    domain::{Error, UserId, account, password},
+    domain::{Error, UserId, account, code::Purpose, password},
+    events,
     hasher::Hasher,
-    repository::{NewAccount, Repository, accounts},
+    repository::{self, NewAccount, Repository, accounts, codes},
     throttle::{Client, Throttles},
 };
-use kit::{Clock, Db, Host, Id, Role, storage::idempotency};
+use kit::{
+    Clock, Db, Host, Id, Role, Tx,
+    storage::{db::Begun, idempotency},
+};
 use proto::quickserve::user::v1 as pb;
 use std::sync::Arc;
+use tonic::Response;
 
 /// Registers accounts.
 pub struct Registration {
@@ -17,7 +22,7 @@ pub struct Registration {
     pub repository: Repository,
     /// Hashes the password.
     pub hasher: Hasher,
-    /// Slows down who registers too many.
+    /// Slows down clients that register many accounts.
     pub throttles: Arc<Throttles>,
 }
 
@@ -29,23 +34,37 @@ impl Registration {
         request: pb::CreateUserRequest,
         key: Option<idempotency::Key>,
         client: &Client,
-    ) -> Result<pb::CreateUserResponse, Error> {
-        let clock = self.repository.clock().clone();
-        let (new, password) = new_account(request, &clock)?;
+    ) -> Result<Response<pb::CreateUserResponse>, Error> {
+        let clock = self.repository.clock();
+        let (new, password) = new_account(request, clock)?;
         self.throttles.registration(client, clock.now())?;
         let password_hash = self.hasher.hash(password).await?;
         let new = NewAccount { password_hash, ..new };
-        self.repository
-            .db()
-            .write_once(key, move |tx| async move {
-                if !accounts::insert(&tx, &new).await? {
-                    accounts::insert_duplicate(&tx, &new).await?;
-                }
-                let user = convert::user(new.row(tx.now()));
-                Ok(pb::CreateUserResponse { user: Some(user) })
-            })
-            .await
+        let tx = match self.repository.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        if accounts::insert(&tx, &new, 2).await? {
+            let mut user = new.row(tx.now());
+            events::record(&tx, &mut user, events::REGISTERED).await?;
+            codes::note_request(&tx, user.id, Purpose::Verification).await?;
+            events::record(&tx, &mut user, Purpose::Verification.request_fact()).await?;
+        } else {
+            tell_owner_of_repetition(&tx, &new.email).await?;
+            accounts::insert_placeholder(&tx, &new).await?;
+        }
+        let user = Some(convert::user(new.row(tx.now())));
+        Ok(tx.commit_answer(pb::CreateUserResponse { user }).await?)
     }
+}
+
+/// Has the owner of an address hear that it was registered again.
+async fn tell_owner_of_repetition(tx: &Tx, email: &str) -> Result<(), Error> {
+    let Some(mut owner) = accounts::lock_by_email(tx, email).await? else { return Ok(()) };
+    if owner.notice_repetition(tx.now()) {
+        events::record(tx, &mut owner, events::REGISTRATION_REPEATED).await?;
+    }
+    repository::save_quietly(tx, &owner).await
 }
 
 /// The account that a request asks for, without its hash, and the password.
@@ -70,7 +89,7 @@ fn new_account(
     Ok((new, password))
 }
 
-/// Makes the account of an operator, its address taken as proven. No RPC does this: only who holds the database can.
+/// Makes the account of an operator, its address taken as proven. No RPC does this: it takes access to the database.
 ///
 /// The tables must be migrated; the service may run meanwhile.
 ///
@@ -98,9 +117,19 @@ pub async fn create_operator(
         password_hash,
         verified: true,
     };
-    let id = new.id;
     let db = Db::connect(&host.of("user").database_config(), clock).await?;
-    let made = db.write(move |tx| async move { accounts::insert(&tx, &new).await }).await;
+    let made = insert_operator(&db, &new).await;
     db.close().await?;
-    if made? { Ok(id) } else { Err(Error::EmailTaken) }
+    if made? { Ok(new.id) } else { Err(Error::EmailTaken) }
+}
+
+/// Inserts the account of an operator, its address taken as proven. False when the address has an account.
+async fn insert_operator(db: &Db, new: &NewAccount) -> Result<bool, Error> {
+    let tx = db.begin().await?;
+    if !accounts::insert(&tx, new, 1).await? {
+        return Ok(false);
+    }
+    events::record(&tx, &mut new.row(tx.now()), events::REGISTERED).await?;
+    tx.commit().await?;
+    Ok(true)
 }

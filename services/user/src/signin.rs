@@ -6,15 +6,19 @@ use crate::{
         account::{self, Status, roles_of},
         form::{self, Grant},
         password,
-        session::RefreshToken,
+        session::{self, RefreshToken, RefreshTokenStatus},
     },
+    events,
     hasher::{Hasher, Verdict},
-    repository::{NewSession, Repository},
+    repository::{
+        self, Repository, accounts,
+        sessions::{self, Presented},
+    },
     throttle::{Client, Throttles},
 };
 use chrono::{DateTime, Utc};
 use kit::{
-    Id, Subject,
+    Id, Subject, Tx,
     identity::keyring::SharedKeyring,
     identity::token::{self, ISSUER, NewAccess},
 };
@@ -27,7 +31,7 @@ pub struct SignIn {
     pub repository: Repository,
     /// Compares passwords.
     pub hasher: Hasher,
-    /// Slows down who guesses.
+    /// Slows down clients that guess passwords.
     pub throttles: Arc<Throttles>,
     /// Signs access tokens.
     pub keys: SharedKeyring,
@@ -82,15 +86,38 @@ impl SignIn {
         };
         let id = Id::new(self.repository.clock());
         let token = RefreshToken::new(rand::random());
-        let session = NewSession { id, token: token.clone(), password_hash };
-        let expires_at = self.repository.open_session(&user, session).await?;
+        let expires_at = self.open_session(&user, id, &token, password_hash).await?;
         Ok(self.tokens(&user, id, &token, expires_at))
+    }
+
+    /// Opens a session for the account as it was when its password was checked; an account that changed meanwhile gets
+    /// none. `password_hash` replaces one of outdated parameters.
+    async fn open_session(
+        &self,
+        checked: &User,
+        id: SessionId,
+        token: &RefreshToken,
+        password_hash: Option<String>,
+    ) -> Result<DateTime<Utc>, Error> {
+        let tx = self.repository.db.begin().await?;
+        let user = repository::lock(&tx, checked.id).await?;
+        if user.status != Status::Active || user.token_version != checked.token_version {
+            return Err(Error::CredentialsInvalid);
+        }
+        let expires_at = sessions::insert(&tx, user.id, id, token).await?;
+        if let Some(password_hash) = password_hash {
+            accounts::set_password_hash(&tx, user.id, password_hash).await?;
+        }
+        tx.commit().await?;
+        Ok(expires_at)
     }
 
     /// Renews a session.
     pub async fn refresh(&self, token: &str) -> Result<Tokens, Error> {
         let old = RefreshToken::parse(token).ok_or(Error::RefreshTokenInvalid)?;
-        let renewed = self.repository.rotate(old, RefreshToken::new(rand::random())).await?;
+        let tx = self.repository.db.begin().await?;
+        let renewed = renew(&tx, &old, RefreshToken::new(rand::random())).await?;
+        tx.commit().await?;
         let renewed = renewed.ok_or(Error::RefreshTokenInvalid)?;
         Ok(self.tokens(&renewed.user, renewed.session_id, &renewed.token, renewed.expires_at))
     }
@@ -138,4 +165,50 @@ impl SignIn {
         let expires_in = i32::try_from(token::ACCESS_LIFE.num_seconds()).unwrap_or(i32::MAX);
         Tokens { access: issued.token, expires_in, refresh: refresh.reveal(), refresh_expires_at }
     }
+}
+
+/// A session that goes on with another refresh token.
+struct Renewed {
+    user: User,
+    session_id: SessionId,
+    token: RefreshToken,
+    expires_at: DateTime<Utc>,
+}
+
+/// Puts `new` in the place of `old`, or finds what took its place a moment ago. A token that was rotated before that
+/// ends its session, and like any other that is not valid gets none. Commit the transaction whatever this returns.
+async fn renew(tx: &Tx, old: &RefreshToken, new: RefreshToken) -> Result<Option<Renewed>, Error> {
+    let hash = old.hash();
+    let now = tx.now();
+    let Some(mut presented) = Presented::find(tx, &hash).await? else { return Ok(None) };
+    let mut status = presented.status(now);
+    let mut next = None;
+    if status == RefreshTokenStatus::Fresh {
+        let expires_at = session::expiry(now, presented.session.expires_at);
+        if presented.rotate(tx, old, &new, expires_at).await? {
+            next = Some((new, expires_at));
+        } else {
+            // Another call was first: what it wrote says what this one gets.
+            presented = Presented::find(tx, &hash).await?.ok_or(Error::RefreshTokenInvalid)?;
+            status = presented.status(now);
+        }
+    }
+    if status == RefreshTokenStatus::Grace {
+        let sealed = presented.token.successor.as_deref().unwrap_or_default();
+        let rotated_at = presented.token.rotated_at.unwrap_or(now);
+        let expires_at = session::expiry(rotated_at, presented.session.expires_at);
+        next = old.unseal(sealed).map(|successor| (successor, expires_at));
+    }
+    let (session_id, user_id) = (presented.session.id, presented.session.user_id);
+    if status == RefreshTokenStatus::Reused {
+        let mut user = repository::lock(tx, user_id).await?;
+        if sessions::end(tx, &user, session_id).await? {
+            events::record(tx, &mut user, events::SESSION_REUSED).await?;
+            repository::save_quietly(tx, &user).await?;
+        }
+        return Ok(None);
+    }
+    let Some((token, expires_at)) = next else { return Ok(None) };
+    let user = sessions::active_user(tx, user_id).await?;
+    Ok(user.map(|user| Renewed { user, session_id, token, expires_at }))
 }

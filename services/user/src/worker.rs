@@ -2,7 +2,8 @@
 
 use crate::{
     domain::{Error, code::Purpose},
-    repository::Repository,
+    events,
+    repository::{self, Repository, codes},
 };
 use chrono::Duration;
 use std::time::Duration as StdDuration;
@@ -10,7 +11,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_util::sync::CancellationToken;
 
 /// Requests for mail that may wait.
-const WAITING_MOST: usize = 1_000;
+const MAX_WAITING: usize = 1_000;
 /// Requests for mail that are worked off at a time.
 const BATCH: usize = 100;
 /// How long requests for mail wait, in milliseconds, at random: the answers are gone when the work begins, so that
@@ -31,7 +32,7 @@ pub struct MailRequest {
 
 /// The two ends of the queue of requests for mail.
 pub fn mail_requests() -> (MailRequests, Receiver<MailRequest>) {
-    let (sender, receiver) = mpsc::channel(WAITING_MOST);
+    let (sender, receiver) = mpsc::channel(MAX_WAITING);
     (MailRequests(sender), receiver)
 }
 
@@ -63,14 +64,31 @@ pub async fn request_mail(
         let pause = tokio::time::sleep(StdDuration::from_millis(rand::random_range(PAUSE_MS)));
         let _ = stop.run_until_cancelled(pause).await;
         for MailRequest { email, purpose } in batch.drain(..) {
-            if let Err(error) = repository.request_code(&email, purpose).await {
-                tracing::error!(%error, ?purpose, "a request for mail was lost");
+            if let Err(error) = note_mail_request(&repository, &email, purpose).await {
+                tracing::error!(%error, ?purpose, "cannot note a request for mail, it is dropped");
             }
         }
     }
 }
 
-/// Forgets what is past its time, now and then.
+/// Notes that the account with this address asks for a code, and has it mailed. Nothing happens when there is no such
+/// account, when the code is of no use to it, or when it asked a moment ago.
+async fn note_mail_request(
+    repository: &Repository,
+    email: &str,
+    purpose: Purpose,
+) -> Result<(), Error> {
+    let Some(user) = repository.user_by_email(email).await? else { return Ok(()) };
+    let tx = repository.db.begin().await?;
+    let mut user = repository::lock(&tx, user.id).await?;
+    if user.can_use_code(purpose) && codes::note_request(&tx, user.id, purpose).await? {
+        events::record(&tx, &mut user, purpose.request_fact()).await?;
+        repository::save_quietly(&tx, &user).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Deletes what is past its time, at intervals.
 pub async fn sweep(repository: Repository, stop: CancellationToken) {
     loop {
         tokio::select! {
@@ -78,7 +96,7 @@ pub async fn sweep(repository: Repository, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
         if let Err(error) = repository.sweep().await {
-            tracing::warn!(%error, "what is past its time stays for now");
+            tracing::warn!(%error, "cannot delete what is past its time, will try again");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::convert;
 use crate::{
     domain::{Error, account::Status as AccountStatus, code::Code},
-    repository::{Issuable, Repository},
+    repository::{self, Repository, codes},
 };
 use kit::{Id, values::time};
 use proto::quickserve::user::v1::{self as pb, account_service_server::AccountService};
@@ -43,8 +43,14 @@ impl AccountService for Api {
         let pb::IssueContactCodeRequest { user_id, purpose: _ } = request.into_inner();
         let user_id = Id::parse("user_id", &user_id)?;
         let code = Code::new(&rand::random());
-        let issuable = Issuable { user_id, purpose, code: code.clone() };
-        let expires_at = Some(time::timestamp(self.repository.issue_code(issuable).await?));
+        let tx = self.repository.db.begin().await?;
+        let user = repository::lock(&tx, user_id).await?;
+        if user.status != AccountStatus::Active {
+            return Err(Error::UserNotFound.into());
+        }
+        let expires_at = codes::issue(&tx, user_id, purpose, &code).await?;
+        tx.commit().await?;
+        let expires_at = Some(time::timestamp(expires_at));
         Ok(Response::new(pb::IssueContactCodeResponse { code: code.reveal(), expires_at }))
     }
 

@@ -4,6 +4,7 @@ use super::{client::client, convert, signed_in};
 use crate::{
     domain::{Error, code::Purpose},
     recovery::Recovery,
+    repository::{self, sessions},
     signin::SignIn,
 };
 use kit::{
@@ -27,7 +28,7 @@ pub struct Api {
     pub keys: SharedKeyring,
 }
 
-/// An answer that nobody may keep (RFC 6749 §5.1).
+/// An answer that no cache may keep (RFC 6749 §5.1).
 fn unkept<T>(message: T) -> Response<T> {
     cached(message, "no-store")
 }
@@ -84,7 +85,10 @@ impl AuthService for Api {
     ) -> Result<Response<pb::LogoutResponse>, Status> {
         let (user_id, session_id) = signed_in(&request)?;
         let pb::LogoutRequest {} = request.into_inner();
-        self.signin.repository.end_session(user_id, session_id).await?;
+        let tx = self.signin.repository.db.begin().await?;
+        let user = repository::lock(&tx, user_id).await?;
+        sessions::end(&tx, &user, session_id).await?;
+        tx.commit().await.map_err(Error::from)?;
         Ok(Response::new(pb::LogoutResponse {}))
     }
 
@@ -94,7 +98,11 @@ impl AuthService for Api {
     ) -> Result<Response<pb::LogoutAllResponse>, Status> {
         let (user_id, _) = signed_in(&request)?;
         let pb::LogoutAllRequest {} = request.into_inner();
-        self.signin.repository.end_all_sessions(user_id).await?;
+        let tx = self.signin.repository.db.begin().await?;
+        let mut user = repository::lock_signed_in(&tx, user_id).await?;
+        sessions::end_all(&tx, &mut user).await?;
+        repository::save_quietly(&tx, &user).await?;
+        tx.commit().await.map_err(Error::from)?;
         Ok(Response::new(pb::LogoutAllResponse {}))
     }
 

@@ -1,8 +1,8 @@
 //! Rows and values to messages, and back.
 
 use crate::{
+    domain::records::{address::Place, revocation},
     domain::{self, Address, Consent, Error, User, account::Status, code::Purpose},
-    entity::{address::Place, revocation},
     signin::Tokens,
 };
 use kit::{Caller, values::time::timestamp};

@@ -3,10 +3,14 @@
 use super::{client::client, convert, signed_in};
 use crate::{
     domain::{Address, Consent, Error, UserId},
+    events,
     registration::Registration,
-    repository::{Repository, addresses, consents},
+    repository::{self, Repository, accounts, addresses, codes, consents, sessions},
 };
-use kit::{Id, storage::idempotency, storage::page::Page};
+use kit::{
+    Id, Tx,
+    storage::{db::Begun, idempotency, page::Page, version},
+};
 use proto::quickserve::user::v1::{self as pb, user_service_server::UserService};
 use tonic::{Request, Response, Status, async_trait};
 
@@ -31,6 +35,13 @@ impl Api {
         hot.put(id, &user, seen).await;
         Ok(user)
     }
+
+    /// Commits a change of an account. What was kept of the account goes.
+    async fn commit(&self, tx: Tx, id: UserId) -> Result<(), Error> {
+        tx.commit().await?;
+        self.repository.hot.forget(id).await;
+        Ok(())
+    }
 }
 
 /// The key of a registration. The password is no part of what it is bound to: its hash there would be a fast one.
@@ -50,7 +61,7 @@ impl UserService for Api {
         let client = client(&request);
         let key = registration_key(&mut request);
         let made = self.registration.register(request.into_inner(), key, &client).await?;
-        Ok(Response::new(made))
+        Ok(made)
     }
 
     async fn get_user(
@@ -81,10 +92,18 @@ impl UserService for Api {
         request: Request<pb::UpdateMeRequest>,
     ) -> Result<Response<pb::UpdateMeResponse>, Status> {
         let (id, _) = signed_in(&request)?;
-        let pb::UpdateMeRequest { changes, update_mask, version } = request.into_inner();
+        let pb::UpdateMeRequest { changes, update_mask, version: expected } = request.into_inner();
         let paths = update_mask.map(|mask| mask.paths).unwrap_or_default();
         let changes = convert::changes(changes.unwrap_or_default());
-        let user = self.repository.update_profile(id, version, paths, changes).await?;
+        let tx = self.repository.db.begin().await?;
+        let mut user = repository::lock_signed_in(&tx, id).await?;
+        version::expect(expected, user.version)?;
+        let before = user.clone();
+        changes.apply(&paths, &mut user)?;
+        if user != before {
+            repository::save(&tx, &mut user).await?;
+        }
+        self.commit(tx, id).await?;
         let user = convert::own(convert::user(user));
         Ok(Response::new(pb::UpdateMeResponse { user: Some(user) }))
     }
@@ -95,7 +114,17 @@ impl UserService for Api {
     ) -> Result<Response<pb::EraseMeResponse>, Status> {
         let (id, _) = signed_in(&request)?;
         let pb::EraseMeRequest {} = request.into_inner();
-        self.repository.erase(id).await?;
+        let tx = self.repository.db.begin().await?;
+        let mut user = repository::lock(&tx, id).await?;
+        if user.erase()? {
+            sessions::end_all(&tx, &mut user).await?;
+            accounts::delete_password(&tx, id).await?;
+            codes::delete_all(&tx, id).await?;
+            addresses::delete_all(&tx, id).await?;
+            events::record(&tx, &mut user, events::ERASED).await?;
+            repository::save(&tx, &mut user).await?;
+        }
+        self.commit(tx, id).await?;
         Ok(Response::new(pb::EraseMeResponse {}))
     }
 
@@ -104,7 +133,15 @@ impl UserService for Api {
         request: Request<pb::SuspendUserRequest>,
     ) -> Result<Response<pb::SuspendUserResponse>, Status> {
         let pb::SuspendUserRequest { user_id, reason } = request.into_inner();
-        let user = self.repository.suspend(Id::parse("user_id", &user_id)?, reason).await?;
+        let id = Id::parse("user_id", &user_id)?;
+        let tx = self.repository.db.begin().await?;
+        let mut user = repository::lock(&tx, id).await?;
+        if user.suspend(reason)? {
+            sessions::end_all(&tx, &mut user).await?;
+            events::record(&tx, &mut user, events::SUSPENDED).await?;
+            repository::save(&tx, &mut user).await?;
+        }
+        self.commit(tx, id).await?;
         Ok(Response::new(pb::SuspendUserResponse { user: Some(convert::user(user)) }))
     }
 
@@ -113,7 +150,14 @@ impl UserService for Api {
         request: Request<pb::ReinstateUserRequest>,
     ) -> Result<Response<pb::ReinstateUserResponse>, Status> {
         let pb::ReinstateUserRequest { user_id } = request.into_inner();
-        let user = self.repository.reinstate(Id::parse("user_id", &user_id)?).await?;
+        let id = Id::parse("user_id", &user_id)?;
+        let tx = self.repository.db.begin().await?;
+        let mut user = repository::lock(&tx, id).await?;
+        if user.reinstate()? {
+            events::record(&tx, &mut user, events::REINSTATED).await?;
+            repository::save(&tx, &mut user).await?;
+        }
+        self.commit(tx, id).await?;
         Ok(Response::new(pb::ReinstateUserResponse { user: Some(convert::user(user)) }))
     }
 
@@ -125,17 +169,23 @@ impl UserService for Api {
         let key = idempotency::Key::of(&request);
         let pb::CreateAddressRequest { label, address } = request.into_inner();
         let place = convert::place(address.unwrap_or_default());
-        let clock = self.repository.clock();
-        let (id, now) = (Id::new(clock), clock.now());
-        let (created_at, updated_at) = (now, now);
-        let new =
-            Address { id, user_id, label, address: place, version: 1, created_at, updated_at };
-        let made = self.repository.db().write_once(key, move |tx| async move {
-            let address = addresses::insert(&tx, new).await?;
-            let address = Some(convert::saved_address(address));
-            Ok::<_, Error>(pb::CreateAddressResponse { address })
-        });
-        Ok(Response::new(made.await?))
+        let tx = match self.repository.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let user = repository::lock_signed_in(&tx, user_id).await?;
+        let address = Address {
+            id: Id::new(tx.clock()),
+            user_id: user.id,
+            label,
+            address: place,
+            version: 1,
+            created_at: tx.now(),
+            updated_at: tx.now(),
+        };
+        addresses::insert(&tx, &address).await?;
+        let address = Some(convert::saved_address(address));
+        Ok(tx.commit_answer(pb::CreateAddressResponse { address }).await?)
     }
 
     async fn list_addresses(
@@ -168,13 +218,21 @@ impl UserService for Api {
         request: Request<pb::UpdateAddressRequest>,
     ) -> Result<Response<pb::UpdateAddressResponse>, Status> {
         let (user_id, _) = signed_in(&request)?;
-        let pb::UpdateAddressRequest { address_id, changes, update_mask, version } =
+        let pb::UpdateAddressRequest { address_id, changes, update_mask, version: expected } =
             request.into_inner();
         let id = Id::parse("address_id", &address_id)?;
         let paths = update_mask.map(|mask| mask.paths).unwrap_or_default();
         let changes = convert::address_changes(changes.unwrap_or_default());
-        let changed = self.repository.update_address(user_id, id, version, paths, changes).await?;
-        let address = Some(convert::saved_address(changed));
+        let tx = self.repository.db.begin().await?;
+        let mut address = addresses::lock(&tx, user_id, id).await?;
+        version::expect(expected, address.version)?;
+        let before = address.clone();
+        changes.apply(&paths, &mut address)?;
+        if address != before {
+            addresses::save(&tx, &mut address).await?;
+        }
+        tx.commit().await?;
+        let address = Some(convert::saved_address(address));
         Ok(Response::new(pb::UpdateAddressResponse { address }))
     }
 
@@ -195,15 +253,16 @@ impl UserService for Api {
         let (user_id, _) = signed_in(&request)?;
         let key = idempotency::Key::of(&request);
         let pb::RecordConsentRequest { kind, text_version, granted } = request.into_inner();
-        let clock = self.repository.clock();
-        let (id, answered_at) = (Id::new(clock), clock.now());
-        let new = Consent { id, user_id, kind, text_version, granted, answered_at };
-        let made = self.repository.db().write_once(key, move |tx| async move {
-            let consent = consents::insert(&tx, new).await?;
-            let consent = Some(convert::consent(consent));
-            Ok::<_, Error>(pb::RecordConsentResponse { consent })
-        });
-        Ok(Response::new(made.await?))
+        let tx = match self.repository.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let user_id = repository::lock_signed_in(&tx, user_id).await?.id;
+        let (id, answered_at) = (Id::new(tx.clock()), tx.now());
+        let consent = Consent { id, user_id, kind, text_version, granted, answered_at };
+        consents::insert(&tx, &consent).await?;
+        let consent = Some(convert::consent(consent));
+        Ok(tx.commit_answer(pb::RecordConsentResponse { consent }).await?)
     }
 
     async fn list_consents(

@@ -1,11 +1,16 @@
 //! An account: its status, its roles, and what may be written into it.
 
-use super::{Error, User, mask};
+use super::{Error, User, code::Purpose, mask};
+use chrono::{DateTime, Duration, Utc};
 use kit::{Role, rpc::caller::Roles};
 use sea_orm::{DeriveActiveEnum, EnumIter};
 
 /// Longest name, in characters.
-const NAME_LONGEST: usize = 100;
+const MAX_NAME_CHARS: usize = 100;
+/// The owner of an address hears of registrations that repeat it at most this often.
+const NOTICE_INTERVAL: Duration = Duration::hours(1);
+/// Name of an erased account.
+const ERASED_NAME: &str = "—";
 /// Language of messages when the account names none.
 pub const LOCALE: &str = "fr";
 /// Time zone when the account names none.
@@ -136,7 +141,7 @@ pub fn name(field: &'static str, text: &str) -> Result<String, Error> {
     if name.is_empty() {
         return Err(Error::Invalid { field, problem: "must not be empty" });
     }
-    if name.chars().count() > NAME_LONGEST {
+    if name.chars().count() > MAX_NAME_CHARS {
         return Err(Error::Invalid { field, problem: "must have at most 100 characters" });
     }
     if name.chars().any(char::is_control) {
@@ -156,6 +161,70 @@ pub fn time_zone(field: &'static str, text: &str) -> Result<String, Error> {
         return Ok(TIME_ZONE.to_owned());
     }
     Ok(kit::values::time::zone(field, text)?.name().to_owned())
+}
+
+impl User {
+    /// Closes the account. False when it is closed already.
+    pub fn suspend(&mut self, reason: String) -> Result<bool, Error> {
+        if !self.apply(Event::Suspend)? {
+            return Ok(false);
+        }
+        self.suspension_reason = reason;
+        Ok(true)
+    }
+
+    /// Opens a suspended account again. False when it is open already.
+    pub fn reinstate(&mut self) -> Result<bool, Error> {
+        if !self.apply(Event::Reinstate)? {
+            return Ok(false);
+        }
+        self.suspension_reason.clear();
+        Ok(true)
+    }
+
+    /// Takes every personal trait from the account; its id stays, as a pseudonym. False when it is erased already.
+    pub fn erase(&mut self) -> Result<bool, Error> {
+        if !self.apply(Event::Erase)? {
+            return Ok(false);
+        }
+        self.email = None;
+        self.email_verified_at = None;
+        ERASED_NAME.clone_into(&mut self.name);
+        self.phone.clear();
+        self.suspension_reason.clear();
+        Ok(true)
+    }
+
+    /// Moves the account along. False when the event has happened already.
+    fn apply(&mut self, event: Event) -> Result<bool, Error> {
+        let status = self.status.transition(event)?;
+        let changes = status != self.status;
+        self.status = status;
+        Ok(changes)
+    }
+
+    /// Takes the address as proven, unless it is already. Returns whether it was not.
+    pub fn verify_email(&mut self, now: DateTime<Utc>) -> bool {
+        let first = self.email_verified_at.is_none();
+        self.email_verified_at = self.email_verified_at.or(Some(now));
+        first
+    }
+
+    /// Whether the owner is to hear that their address was registered again, which happens once an hour at most.
+    pub fn notice_repetition(&mut self, now: DateTime<Utc>) -> bool {
+        let noticed = self.repetition_noticed_at.is_some_and(|at| now < at + NOTICE_INTERVAL);
+        if self.status != Status::Active || noticed {
+            return false;
+        }
+        self.repetition_noticed_at = Some(now);
+        true
+    }
+
+    /// Whether a code for this purpose is of any use to the account.
+    pub fn can_use_code(&self, purpose: Purpose) -> bool {
+        let proven = self.email_verified_at.is_some();
+        self.status == Status::Active && !(purpose == Purpose::Verification && proven)
+    }
 }
 
 /// What the owner of an account changes of it.

@@ -1,7 +1,7 @@
 //! Addresses that an account keeps.
 
 use super::{Address, Error, mask};
-use crate::entity::address::Place;
+use crate::domain::records::address::Place;
 
 /// Most addresses of an account.
 pub const MOST: u64 = 50;

@@ -6,6 +6,7 @@ pub mod code;
 pub mod form;
 pub mod mask;
 pub mod password;
+pub mod records;
 pub mod secret;
 pub mod session;
 pub mod throttle;
@@ -14,7 +15,7 @@ use account::Status;
 use kit::rpc::error::{Fault, Kind};
 use std::{collections::HashMap, time::Duration};
 
-pub use crate::entity::{
+pub use records::{
     address::Model as Address, consent::Model as Consent, session::Model as Session,
     user::Model as User,
 };

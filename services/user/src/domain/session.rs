@@ -61,7 +61,7 @@ impl RefreshToken {
 
 /// What a refresh token is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum RefreshTokenStatus {
     /// It may be rotated.
     Fresh,
     /// It was rotated a moment ago: its successor is the answer.
@@ -74,7 +74,7 @@ pub enum Standing {
 
 /// What is known of a token and its session.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts {
+pub struct TokenFacts {
     /// When the token expires for want of use.
     pub expires_at: DateTime<Utc>,
     /// When it was rotated.
@@ -85,17 +85,17 @@ pub struct Facts {
     pub session_revoked: bool,
 }
 
-impl Facts {
+impl TokenFacts {
     /// What the token is good for at `now`.
-    pub fn standing(&self, now: DateTime<Utc>) -> Standing {
+    pub fn status(&self, now: DateTime<Utc>) -> RefreshTokenStatus {
         if self.session_revoked || self.session_expires_at <= now {
-            return Standing::Ended;
+            return RefreshTokenStatus::Ended;
         }
         match self.rotated_at {
-            Some(rotated_at) if now < rotated_at + GRACE => Standing::Grace,
-            Some(_) => Standing::Reused,
-            None if self.expires_at <= now => Standing::Ended,
-            None => Standing::Fresh,
+            Some(rotated_at) if now < rotated_at + GRACE => RefreshTokenStatus::Grace,
+            Some(_) => RefreshTokenStatus::Reused,
+            None if self.expires_at <= now => RefreshTokenStatus::Ended,
+            None => RefreshTokenStatus::Fresh,
         }
     }
 }
@@ -131,25 +131,25 @@ mod tests {
     #[test]
     fn standing_follows_time() {
         let now = DateTime::UNIX_EPOCH + Duration::days(20_000);
-        let fresh = Facts {
+        let fresh = TokenFacts {
             expires_at: now + IDLE,
             rotated_at: None,
             session_expires_at: now + LIFE,
             session_revoked: false,
         };
-        let rotated = Facts { rotated_at: Some(now), ..fresh };
+        let rotated = TokenFacts { rotated_at: Some(now), ..fresh };
         for (facts, at, standing) in [
-            (fresh, now, Standing::Fresh),
-            (fresh, now + IDLE, Standing::Ended),
-            (fresh, now + LIFE, Standing::Ended),
-            (rotated, now, Standing::Grace),
-            (rotated, now + GRACE - Duration::microseconds(1), Standing::Grace),
-            (rotated, now + GRACE, Standing::Reused),
-            (rotated, now + LIFE, Standing::Ended),
-            (Facts { session_revoked: true, ..fresh }, now, Standing::Ended),
-            (Facts { session_revoked: true, ..rotated }, now, Standing::Ended),
+            (fresh, now, RefreshTokenStatus::Fresh),
+            (fresh, now + IDLE, RefreshTokenStatus::Ended),
+            (fresh, now + LIFE, RefreshTokenStatus::Ended),
+            (rotated, now, RefreshTokenStatus::Grace),
+            (rotated, now + GRACE - Duration::microseconds(1), RefreshTokenStatus::Grace),
+            (rotated, now + GRACE, RefreshTokenStatus::Reused),
+            (rotated, now + LIFE, RefreshTokenStatus::Ended),
+            (TokenFacts { session_revoked: true, ..fresh }, now, RefreshTokenStatus::Ended),
+            (TokenFacts { session_revoked: true, ..rotated }, now, RefreshTokenStatus::Ended),
         ] {
-            assert_eq!(facts.standing(at), standing, "{facts:?} {at}");
+            assert_eq!(facts.status(at), standing, "{facts:?} {at}");
         }
         assert_eq!(expiry(now, now + Duration::days(1)), now + Duration::days(1));
     }
