@@ -6,7 +6,7 @@
 
 use crate::{
     app::{Answer, App},
-    domain::{Authorization, Error, Named, Order, OrderId, Outcome, State, Who},
+    domain::{Authorization, Error, Order, OrderId, Outcome, Principal, RequestedProvider, State},
     peers::is_refusal,
     repository::{Begun, Call, NewOrder},
 };
@@ -31,7 +31,7 @@ impl App {
         M: Message + Default + 'static,
     {
         let (key, customer) = (new.key.clone(), new.customer_id);
-        let who = Who::User { id: customer, operator: false };
+        let who = Principal::User { id: customer, operator: false };
         match self.begin(new).await? {
             Begun::Replay(bytes) => Ok(M::decode(bytes.as_slice()).map_err(kit::Error::internal)?),
             Begun::Done(order) => self.orders.keep_answer(key, answer(&order)).await,
@@ -45,7 +45,7 @@ impl App {
         if self.now() >= order.hold_expires_at {
             return self.give_up(order.id, "HOLD_EXPIRED").await;
         }
-        let who = Who::User { id: order.customer_id, operator: false };
+        let who = Principal::User { id: order.customer_id, operator: false };
         let result = self.go_on(order, who, None, false, Arc::new(|_: &Order| ())).await;
         match result {
             Ok(()) => Ok(()),
@@ -73,7 +73,7 @@ impl App {
     async fn go_on<M>(
         &self,
         order: Order,
-        who: Who,
+        who: Principal,
         key: Option<Key>,
         fresh: bool,
         answer: Answer<M>,
@@ -105,7 +105,7 @@ impl App {
     async fn hold_and_authorize(
         &self,
         order: &Order,
-    ) -> Result<(Option<Named>, Authorization), Failed> {
+    ) -> Result<(Option<RequestedProvider>, Authorization), Failed> {
         let mut named = None;
         crash::point("booking.begun");
         if let Some(provider) = order.provider_id {
@@ -142,9 +142,9 @@ impl App {
     async fn finish<M>(
         &self,
         order: Order,
-        who: Who,
+        who: Principal,
         key: Option<Key>,
-        named: Option<Named>,
+        named: Option<RequestedProvider>,
         authorization: Authorization,
         answer: Answer<M>,
     ) -> Result<M, Error>
@@ -168,7 +168,7 @@ impl App {
             Err(error) => return Err(error),
         }
         // Another call of the same booking, or its timer, was faster.
-        let order = self.orders.get(id, &Who::System).await?;
+        let order = self.orders.get(id, &Principal::System).await?;
         if !order.booking {
             return self.orders.keep_answer(key, answer(&order)).await;
         }
@@ -177,7 +177,7 @@ impl App {
     }
 
     async fn give_up(&self, id: OrderId, reason: &'static str) -> Result<(), Error> {
-        let given_up = self.orders.change(id, &Who::System, move |draft| {
+        let given_up = self.orders.change(id, &Principal::System, move |draft| {
             if draft.order.booking && draft.order.state == State::PendingPayment {
                 draft.give_up_booking(reason)?;
             }
@@ -210,26 +210,27 @@ impl App {
             Ok((order, ())) => order,
             // The same call with its key may have got through already: it says so, or why not.
             Err(Error::Refused(..) | Error::PaymentSettled) if call.key.is_some() => {
-                let decide =
-                    move |draft: &mut crate::domain::Draft| draft.retry_payment(method, confirmed);
+                let decide = move |draft: &mut crate::domain::OrderChange| {
+                    draft.retry_payment(method, confirmed)
+                };
                 return self.orders.change_once(call, decide, move |it, ()| answer(it)).await;
             }
             Err(error) => return Err(error),
         };
         let authorization = self.authorize(&order, confirmation).await?;
         let call = Call { version: 0, ..call };
-        let settle = move |draft: &mut crate::domain::Draft| draft.settle(&authorization);
+        let settle = move |draft: &mut crate::domain::OrderChange| draft.settle(&authorization);
         self.orders.change_once(call, settle, move |order, ()| answer(order)).await
     }
 
     /// Authorises the method on file close to the start; asks the customer when that fails, and at last gives up.
     pub async fn authorize_late(&self, order: Order) -> Result<(), Error> {
         if order.authorizations_spent(self.timing()) {
-            let cancelled = self.orders.change(order.id, &Who::System, |draft| {
+            let cancelled = self.orders.change(order.id, &Principal::System, |draft| {
                 if draft.order.authorize_at(&draft.timing).is_none() {
                     return Ok(());
                 }
-                let fault = crate::domain::Fault::Customer;
+                let fault = crate::domain::LiableParty::Customer;
                 draft.cancel(crate::domain::Charge::default(), fault, "PAYMENT_FAILED")
             });
             return cancelled.await.map(|_| ());
@@ -239,7 +240,7 @@ impl App {
         attempt.payment.key.clone_from(&key);
         let authorization = self.peers.authorize(&attempt, String::new(), false).await?;
         let seen = order.payment.late_attempts;
-        let settled = self.orders.change(order.id, &Who::System, move |draft| {
+        let settled = self.orders.change(order.id, &Principal::System, move |draft| {
             if draft.order.payment.late_attempts == seen {
                 draft.late_attempt(key.clone());
                 draft.settle(&authorization)?;

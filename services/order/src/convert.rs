@@ -1,8 +1,8 @@
 //! Between the domain and the messages of the contracts.
 
 use crate::domain::{
-    Actor, ChangeState, DisputeState, Effect, Error, Fact, Line, OfferState, Order, Party,
-    PaymentState, Place, Policy, Requirements, Rule, State, Terms,
+    Actor, Address, ChangeState, DisputeState, Error, Line, OfferState, Order, OrderEvent, Party,
+    PaymentState, Policy, Requirements, Rule, SideEffect, State, Terms,
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{
@@ -92,19 +92,19 @@ pub const fn dispute_state(state: DisputeState) -> pb::DisputeState {
 }
 
 /// An address as it is kept.
-pub fn place(address: common::Address) -> Place {
+pub fn place(address: common::Address) -> Address {
     let common::Address { lines, postcode, city, country, lat, lng, access_notes } = address;
-    Place { lines, postcode, city, country, lat, lng, access_notes }
+    Address { lines, postcode, city, country, lat, lng, access_notes }
 }
 
 /// An address in contracts.
-pub fn address(place: &Place) -> common::Address {
-    let Place { lines, postcode, city, country, lat, lng, access_notes } = place.clone();
+pub fn address(place: &Address) -> common::Address {
+    let Address { lines, postcode, city, country, lat, lng, access_notes } = place.clone();
     common::Address { lines, postcode, city, country, lat, lng, access_notes }
 }
 
 /// What of an address a provider sees who is not assigned: the neighbourhood.
-pub fn neighbourhood(place: &Place) -> common::Address {
+pub fn neighbourhood(place: &Address) -> common::Address {
     let coarse = |degrees: f64| (degrees * 100.0).round() / 100.0;
     common::Address {
         lines: Vec::new(),
@@ -230,7 +230,7 @@ fn state_name(it: State) -> String {
 }
 
 /// The data of a fact.
-pub fn event(order: &Order, fact: &Fact, at: DateTime<Utc>) -> pb::OrderEvent {
+pub fn event(order: &Order, fact: &OrderEvent, at: DateTime<Utc>) -> pb::OrderEvent {
     let provider = fact.provider.or_else(|| order.provider_id.zip(order.provider_user_id));
     let (provider_id, provider_user_id) = provider
         .map(|(profile, account)| (profile.to_string(), account.to_string()))
@@ -253,8 +253,8 @@ pub fn event(order: &Order, fact: &Fact, at: DateTime<Utc>) -> pb::OrderEvent {
 }
 
 /// The call that captures, of a capture that is owed.
-pub fn capture(order: &Order, effect: &Effect) -> Option<payment::CapturePaymentRequest> {
-    let Effect::Capture {
+pub fn capture(order: &Order, effect: &SideEffect) -> Option<payment::CapturePaymentRequest> {
+    let SideEffect::Capture {
         amount,
         provider_gross,
         fee,

@@ -2,8 +2,10 @@
 
 use crate::{
     app::{Answer, App, settled},
-    domain::{AccountId, Action, Draft, Error, Moving, OfferId, OfferState, Order, State, Who},
-    entity::offer,
+    domain::records::offer,
+    domain::{
+        AccountId, Action, Error, Moving, OfferId, OfferState, Order, OrderChange, Principal, State,
+    },
     peers::is_refusal,
     repository::Call,
 };
@@ -25,7 +27,7 @@ impl App {
             self.peers.confirm(&order, provider).await?;
             self.peers.allow(&order, State::Assigned, order.provider_user_id).await?;
         }
-        self.orders.change_once(call, Draft::accept, move |order, ()| answer(order)).await
+        self.orders.change_once(call, OrderChange::accept, move |order, ()| answer(order)).await
     }
 
     /// A provider takes an offer. Their time is held and confirmed first; the first whose change is written gets the
@@ -41,14 +43,14 @@ impl App {
         M: Message + Default + 'static,
     {
         let offer = self.orders.offer(id, account).await?;
-        let call = Call { id: offer.order_id, who: Who::System, key, version: 0 };
+        let call = Call { id: offer.order_id, who: Principal::System, key, version: 0 };
         if !self.orders.try_offer(id).await? {
             if offer.state == OfferState::Accepted && call.key.is_some() {
                 return self.write_taken(call, offer, answer).await;
             }
             return Err(why_not(&self.orders.offer(id, account).await?));
         }
-        let order = self.orders.get(offer.order_id, &Who::System).await?;
+        let order = self.orders.get(offer.order_id, &Principal::System).await?;
         if let Err(error) = self.secure(&order, &offer).await {
             if is_refusal(&error) {
                 self.free(&order, &offer).await;
@@ -74,7 +76,7 @@ impl App {
     where
         M: Message + Default + 'static,
     {
-        let take = move |draft: &mut Draft| draft.take_offer(&offer);
+        let take = move |draft: &mut OrderChange| draft.take_offer(&offer);
         self.orders.change_once(call, take, move |order, ()| answer(order)).await
     }
 
@@ -103,7 +105,7 @@ impl App {
     /// Frees the time of a provider whose acceptance did not get through, for its timer.
     pub async fn settle_offer(&self, id: OfferId) -> Result<(), Error> {
         let Some(offer) = self.orders.any_offer(id).await? else { return Ok(()) };
-        let order = self.orders.get(offer.order_id, &Who::System).await?;
+        let order = self.orders.get(offer.order_id, &Principal::System).await?;
         if order.provider_id == Some(offer.provider_id) {
             return Ok(());
         }
@@ -130,7 +132,7 @@ impl App {
         if !self.orders.end_offer(offer, state).await? {
             return Ok(());
         }
-        let hurried = self.orders.change(offer.order_id, &Who::System, |draft| {
+        let hurried = self.orders.change(offer.order_id, &Principal::System, |draft| {
             if draft.order.state == State::Searching {
                 draft.hurry_search();
             }
@@ -154,7 +156,7 @@ impl App {
             candidates.retain(|it| !excluded.contains(&it.provider_id));
         }
         let (round, wave) = (progress.round, progress.wave);
-        let sent = self.orders.change(order.id, &Who::System, move |draft| {
+        let sent = self.orders.change(order.id, &Principal::System, move |draft| {
             let progress = &draft.order.progress;
             if draft.order.state != State::Searching
                 || (progress.round, progress.wave) != (round, wave)
@@ -195,7 +197,7 @@ impl App {
                 | Error::RescheduleTooLate
                 | Error::Kit(kit::Error::VersionMismatch),
             ) if call.key.is_some() => {
-                let refuse = move |draft: &mut Draft| -> Result<(), Error> {
+                let refuse = move |draft: &mut OrderChange| -> Result<(), Error> {
                     draft.begin_move(&window)?;
                     Err(Error::Changed)
                 };
@@ -205,7 +207,7 @@ impl App {
         };
         self.move_reservation(&order, &moving).await?;
         let call = Call { version: 0, ..call };
-        let end = move |draft: &mut Draft| draft.end_move(&moving, true);
+        let end = move |draft: &mut OrderChange| draft.end_move(&moving, true);
         self.orders.change_once(call, end, move |order, ()| answer(order)).await
     }
 
@@ -217,8 +219,8 @@ impl App {
         match self.peers.move_to(order, provider, window, until).await {
             Err(error) if is_refusal(&error) => {
                 let moving = moving.clone();
-                let end = move |draft: &mut Draft| draft.end_move(&moving, false);
-                self.orders.change(order.id, &Who::System, end).await?;
+                let end = move |draft: &mut OrderChange| draft.end_move(&moving, false);
+                self.orders.change(order.id, &Principal::System, end).await?;
                 Err(error)
             }
             result => result,
@@ -233,8 +235,8 @@ impl App {
             Err(error) if is_refusal(&error) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let end = move |draft: &mut Draft| draft.end_move(&moving, moved);
-        self.orders.change(order.id, &Who::System, end).await.map(|_| ())
+        let end = move |draft: &mut OrderChange| draft.end_move(&moving, moved);
+        self.orders.change(order.id, &Principal::System, end).await.map(|_| ())
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::{
     app::App,
     convert,
-    domain::{Effect, Error, Order, OrderId, PaymentState, Row, Who},
-    entity::effect,
+    domain::records::effect,
+    domain::{Error, Order, OrderId, PaymentState, Principal, RecordChange, SideEffect},
 };
 use kit::{Error as KitError, program::crash};
 use proto::quickserve::payment::v1::{
@@ -17,10 +17,10 @@ impl App {
     pub async fn pay_debts(&self, id: OrderId) -> Result<(), Error> {
         let mut untold = None;
         for row in self.orders.owed(id).await? {
-            let order = self.orders.get(id, &Who::System).await?;
+            let order = self.orders.get(id, &Principal::System).await?;
             match self.pay(&order, &row).await {
                 Ok(()) => {}
-                Err(error) if matches!(row.effect, Effect::Tell { .. }) => untold = Some(error),
+                Err(error) if matches!(row.effect, SideEffect::Tell { .. }) => untold = Some(error),
                 Err(error) => {
                     tracing::error!(%error, order.id = %id, effect = ?row.effect, "still owed");
                     return Err(error);
@@ -33,13 +33,13 @@ impl App {
     async fn pay(&self, order: &Order, row: &effect::Model) -> Result<(), Error> {
         let order_id = order.id.to_string();
         match &row.effect {
-            Effect::Void { reason } => {
+            SideEffect::Void { reason } => {
                 let request = VoidPaymentRequest { order_id, reason: reason.clone() };
                 self.peers.charges().void_payment(request).await?;
                 crash::point("effect.voided");
                 self.paid(order.id, row.seq, PaymentState::Released, false).await
             }
-            Effect::Capture { fee, .. } => {
+            SideEffect::Capture { fee, .. } => {
                 let request = convert::capture(order, &row.effect);
                 let request = request.ok_or_else(|| KitError::internal("no capture"))?;
                 let answer = self.peers.charges().capture_payment(request).await?.into_inner();
@@ -47,7 +47,7 @@ impl App {
                 let earns_nothing = !fee && answer.payout_id.is_empty();
                 self.paid(order.id, row.seq, PaymentState::Captured, earns_nothing).await
             }
-            Effect::Refund { amount, step, reason } => {
+            SideEffect::Refund { amount, step, reason } => {
                 let request = RefundPaymentRequest {
                     order_id,
                     amount: Some(order.money(*amount).into()),
@@ -57,17 +57,17 @@ impl App {
                 self.peers.charges().refund_payment(request).await?;
                 self.orders.done(row).await
             }
-            Effect::Freeze { frozen } => {
+            SideEffect::Freeze { frozen } => {
                 let request = SetPayoutFrozenRequest { order_id, frozen: *frozen };
                 self.peers.charges().set_payout_frozen(request).await?;
                 self.orders.done(row).await
             }
-            Effect::Release { provider_id } => {
+            SideEffect::Release { provider_id } => {
                 self.peers.release(order, *provider_id).await?;
                 crash::point("effect.released");
                 self.orders.done(row).await
             }
-            Effect::Tell { from, to, provider_user_id } => {
+            SideEffect::Tell { from, to, provider_user_id } => {
                 self.peers.on_transition(order, *from, *to, *provider_user_id).await?;
                 self.orders.done(row).await
             }
@@ -82,12 +82,12 @@ impl App {
         state: PaymentState,
         paid_out: bool,
     ) -> Result<(), Error> {
-        let noted = self.orders.change(id, &Who::System, move |draft| {
+        let noted = self.orders.change(id, &Principal::System, move |draft| {
             draft.note_payment(state);
             if paid_out {
                 draft.paid_out()?;
             }
-            draft.rows.push(Row::EffectDone(seq));
+            draft.rows.push(RecordChange::EffectDone(seq));
             Ok(())
         });
         noted.await.map(|_| ())

@@ -2,7 +2,9 @@
 
 use crate::{
     app::App,
-    domain::{AccountId, Action, Actor, Authorization, Error, OrderId, Outcome, PaymentState, Who},
+    domain::{
+        AccountId, Action, Actor, Authorization, Error, OrderId, Outcome, PaymentState, Principal,
+    },
 };
 use async_trait::async_trait;
 use kit::{Event, messaging::bus::Consumer};
@@ -57,7 +59,7 @@ impl App {
             decline_reason: if outcome == Outcome::Declined { reason } else { String::new() },
             confirmation_url: String::new(),
         };
-        let settle = move |draft: &mut crate::domain::Draft| {
+        let settle = move |draft: &mut crate::domain::OrderChange| {
             if draft.order.booking {
                 return Ok(());
             }
@@ -88,7 +90,7 @@ impl App {
     async fn on_access_failed(&self, event: &Event) -> Result<(), Error> {
         let CleaningEvent { order_id, .. } = event.decode()?;
         let id = parsed(&order_id)?;
-        let note = |draft: &mut crate::domain::Draft| match draft
+        let note = |draft: &mut crate::domain::OrderChange| match draft
             .order
             .check(Action::AccessFailed, Actor::System)
         {
@@ -103,8 +105,8 @@ impl App {
         let account: AccountId = parsed(&user_id)?;
         for order in self.orders.orders_of(account).await? {
             if !order.progress.erased {
-                let erase = |draft: &mut crate::domain::Draft| draft.erase_customer();
-                self.orders.change(order.id, &Who::System, erase).await?;
+                let erase = |draft: &mut crate::domain::OrderChange| draft.erase_customer();
+                self.orders.change(order.id, &Principal::System, erase).await?;
             }
         }
         Ok(())

@@ -10,7 +10,6 @@ mod convert;
 mod dispatch;
 mod domain;
 mod effects;
-mod entity;
 mod events;
 mod peers;
 mod repository;

@@ -3,7 +3,8 @@
 use crate::{
     convert,
     domain::{
-        AccountId, Authorization, ChangeId, Error, Named, Order, Outcome, ProviderId, State, Thing,
+        AccountId, Authorization, ChangeId, Error, Order, Outcome, ProviderId, RequestedProvider,
+        Resource, State,
     },
 };
 use chrono::{DateTime, Utc};
@@ -54,7 +55,7 @@ impl Peers {
 
     /// The client of a vertical.
     fn vertical(&self, key: &str) -> Result<VerticalServiceClient<Channel>, Error> {
-        self.verticals.get(key).cloned().ok_or(Error::NotFound(Thing::Vertical))
+        self.verticals.get(key).cloned().ok_or(Error::NotFound(Resource::Vertical))
     }
 
     /// The name of the message that a vertical's details must fit.
@@ -133,7 +134,7 @@ impl Peers {
         order: &Order,
         provider: ProviderId,
         until: DateTime<Utc>,
-    ) -> Result<Named, Error> {
+    ) -> Result<RequestedProvider, Error> {
         let request = HoldReservationRequest {
             order_id: order.id.to_string(),
             provider_id: provider.to_string(),
@@ -146,7 +147,11 @@ impl Peers {
         };
         let answer = self.reservations.clone().hold_reservation(request).await?.into_inner();
         let provider_user_id = parsed(&answer.provider_user_id)?;
-        Ok(Named { provider_id: provider, provider_user_id, name: answer.provider_name })
+        Ok(RequestedProvider {
+            provider_id: provider,
+            provider_user_id,
+            name: answer.provider_name,
+        })
     }
 
     /// Confirms the time that is held.
@@ -193,7 +198,7 @@ impl Peers {
         order: &Order,
         excluded: Vec<ProviderId>,
         limit: i32,
-    ) -> Result<Vec<Named>, Error> {
+    ) -> Result<Vec<RequestedProvider>, Error> {
         let request = FindCandidatesRequest {
             vertical: order.vertical.clone(),
             window: Some(order.window().into()),
@@ -205,7 +210,7 @@ impl Peers {
         };
         let answer = self.reservations.clone().find_candidates(request).await?.into_inner();
         let named = |candidate: Candidate| {
-            Ok(Named {
+            Ok(RequestedProvider {
                 provider_id: parsed(&candidate.provider_id)?,
                 provider_user_id: parsed(&candidate.provider_user_id)?,
                 name: candidate.provider_name,

@@ -2,7 +2,7 @@
 
 use crate::{
     app::{App, settled},
-    domain::{Draft, Error, Fault, Order, OrderId, State, Who},
+    domain::{Error, LiableParty, Order, OrderChange, OrderId, Principal, State},
     repository::{AUTHORIZE, DEADLINE, EFFECTS, MOVE, OFFER},
 };
 use async_trait::async_trait;
@@ -47,7 +47,7 @@ impl App {
             return settled("an offer", self.settle_offer(Id::from_uuid(timer.aggregate)).await);
         }
         let id = OrderId::from_uuid(timer.aggregate);
-        let order = match self.orders.get(id, &Who::System).await {
+        let order = match self.orders.get(id, &Principal::System).await {
             Err(Error::NotFound(_)) => return Ok(()),
             found => found?,
         };
@@ -77,7 +77,7 @@ impl App {
             State::PendingPayment if order.booking => self.resume(order).await,
             State::Searching => self.next_wave(order).await,
             _ => {
-                let ended = self.orders.change(order.id, &Who::System, end_of_state);
+                let ended = self.orders.change(order.id, &Principal::System, end_of_state);
                 settled("a deadline", ended.await.map(|_| ()))
             }
         }
@@ -107,7 +107,7 @@ impl App {
 }
 
 /// What happens to an order whose state has run out of time.
-fn end_of_state(draft: &mut Draft) -> Result<(), Error> {
+fn end_of_state(draft: &mut OrderChange) -> Result<(), Error> {
     let due = draft.order.deadline(&draft.timing);
     if draft.order.booking || due.is_none_or(|due| due > draft.now) {
         return Ok(());
@@ -125,7 +125,7 @@ fn end_of_state(draft: &mut Draft) -> Result<(), Error> {
         }
         // Nobody rendered the service: that is never at the customer's cost.
         State::Assigned | State::EnRoute | State::Arrived => {
-            draft.cancel(crate::domain::Charge::default(), Fault::Provider, "NOT_RENDERED")
+            draft.cancel(crate::domain::Charge::default(), LiableParty::Provider, "NOT_RENDERED")
         }
         State::Searching
         | State::InProgress

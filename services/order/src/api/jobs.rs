@@ -1,7 +1,7 @@
 //! Orders as providers handle them.
 
 use super::{Api, Caller, view};
-use crate::domain::{Action, Actor, Draft, Error, Order, State};
+use crate::domain::{Action, Actor, Error, Order, OrderChange, State};
 use kit::{Id, storage::page::Page};
 use proto::quickserve::order::v1::{self as pb, job_service_server::JobService};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl JobService for Api {
     ) -> Result<Response<pb::DeclineOrderResponse>, Status> {
         let caller = Caller::of(&request)?;
         let pb::DeclineOrderRequest { order_id, version, reason } = request.into_inner();
-        let decline = move |draft: &mut Draft| draft.decline(&reason);
+        let decline = move |draft: &mut OrderChange| draft.decline(&reason);
         let wrap = |order| pb::DeclineOrderResponse { order };
         self.decide(&caller, (&order_id, version), decline, wrap).await
     }
@@ -62,7 +62,7 @@ impl JobService for Api {
         let pb::DepartRequest { order_id, version } = request.into_inner();
         self.ask_vertical(&caller, &order_id, Action::Depart).await?;
         let wrap = |order| pb::DepartResponse { order };
-        self.decide(&caller, (&order_id, version), Draft::depart, wrap).await
+        self.decide(&caller, (&order_id, version), OrderChange::depart, wrap).await
     }
 
     async fn arrive(
@@ -73,7 +73,7 @@ impl JobService for Api {
         let pb::ArriveRequest { order_id, version, position } = request.into_inner();
         self.ask_vertical(&caller, &order_id, Action::Arrive).await?;
         let position = position.map(|pb::Position { lat, lng }| (lat, lng));
-        let arrive = move |draft: &mut Draft| draft.arrive(position);
+        let arrive = move |draft: &mut OrderChange| draft.arrive(position);
         let wrap = |order| pb::ArriveResponse { order };
         self.decide(&caller, (&order_id, version), arrive, wrap).await
     }
@@ -95,7 +95,7 @@ impl JobService for Api {
         }
         self.ask_vertical(&caller, &order_id, Action::Start).await?;
         let secret = self.app.secret.clone();
-        let start = move |draft: &mut Draft| {
+        let start = move |draft: &mut OrderChange| {
             let right = secret.opens(&draft.order, &start_code);
             draft.start(right)?.map_or(Ok(()), Err)
         };
@@ -109,7 +109,7 @@ impl JobService for Api {
     ) -> Result<Response<pb::RecordContactAttemptResponse>, Status> {
         let caller = Caller::of(&request)?;
         let pb::RecordContactAttemptRequest { order_id, version, channel } = request.into_inner();
-        let record = move |draft: &mut Draft| draft.contact_attempt(&channel);
+        let record = move |draft: &mut OrderChange| draft.contact_attempt(&channel);
         let wrap = |order| pb::RecordContactAttemptResponse { order };
         self.decide(&caller, (&order_id, version), record, wrap).await
     }
@@ -121,7 +121,7 @@ impl JobService for Api {
         let caller = Caller::of(&request)?;
         let pb::ReportNoShowRequest { order_id, version } = request.into_inner();
         let wrap = |order| pb::ReportNoShowResponse { order };
-        self.decide(&caller, (&order_id, version), Draft::no_show, wrap).await
+        self.decide(&caller, (&order_id, version), OrderChange::no_show, wrap).await
     }
 
     async fn deliver(
@@ -132,7 +132,7 @@ impl JobService for Api {
         let pb::DeliverRequest { order_id, version } = request.into_inner();
         self.ask_vertical(&caller, &order_id, Action::Deliver).await?;
         let wrap = |order| pb::DeliverResponse { order };
-        self.decide(&caller, (&order_id, version), Draft::deliver, wrap).await
+        self.decide(&caller, (&order_id, version), OrderChange::deliver, wrap).await
     }
 
     async fn list_offers(
@@ -170,7 +170,7 @@ impl JobService for Api {
         let pb::DeclineOfferRequest { offer_id } = request.into_inner();
         let id = Id::parse("offer_id", &offer_id)?;
         let offer = self.app.decline_offer(id, caller.account).await?;
-        let order = self.app.orders.get(offer.order_id, &crate::domain::Who::System).await?;
+        let order = self.app.orders.get(offer.order_id, &crate::domain::Principal::System).await?;
         let offer = Some(view::offer_of(&offer, &order));
         Ok(Response::new(pb::DeclineOfferResponse { offer }))
     }

@@ -10,7 +10,7 @@ mod view;
 
 use crate::{
     app::{Answer, App},
-    domain::{AccountId, Actor, Error, Order, Who},
+    domain::{AccountId, Actor, Error, Order, Principal},
     repository::Call,
 };
 use kit::{
@@ -70,8 +70,8 @@ impl Caller {
         Ok(Self { account, operator: caller.is_operator(), key })
     }
 
-    const fn who(&self) -> Who {
-        Who::User { id: self.account, operator: self.operator }
+    const fn who(&self) -> Principal {
+        Principal::User { id: self.account, operator: self.operator }
     }
 
     fn call(&self, order_id: &str, version: i64) -> Result<Call, Error> {
@@ -81,6 +81,6 @@ impl Caller {
 }
 
 /// The side from which somebody looks at an order that they may see.
-fn side(order: &Order, who: &Who) -> Actor {
+fn side(order: &Order, who: &Principal) -> Actor {
     order.side(who).unwrap_or(Actor::System)
 }

@@ -3,8 +3,10 @@
 use super::{Api, Caller, side, view};
 use crate::{
     convert,
-    domain::{Action, Actor, CancelToken, Charge, Draft, Fault, Order, PaymentState, Private},
-    repository::{NewOrder, Side},
+    domain::{
+        Action, Actor, CancelToken, Charge, LiableParty, Order, OrderChange, PaymentState, Private,
+    },
+    repository::{NewOrder, OrderFilter},
 };
 use chrono::Duration;
 use kit::{Id, Window, storage::page::Page, values::time::timestamp};
@@ -48,10 +50,10 @@ impl OrderService for Api {
             request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let of = match of.as_str() {
-            "customer" => Side::Customer(caller.account),
-            "provider" => Side::Provider(caller.account),
-            _ if caller.operator => Side::All,
-            _ => Side::Either(caller.account),
+            "customer" => OrderFilter::Customer(caller.account),
+            "provider" => OrderFilter::Provider(caller.account),
+            _ if caller.operator => OrderFilter::All,
+            _ => OrderFilter::Either(caller.account),
         };
         let states: Vec<_> = states.into_iter().filter_map(convert::state_of).collect();
         let mut rows = self.app.orders.list(of, &states, &page).await?;
@@ -102,8 +104,8 @@ impl OrderService for Api {
         let actor = side(&order, &who);
         order.check(Action::PreviewCancel, actor)?;
         let fault = match actor {
-            Actor::Operator => Fault::from_name(&fault).unwrap_or(Fault::None),
-            _ => Fault::Customer,
+            Actor::Operator => LiableParty::from_name(&fault).unwrap_or(LiableParty::None),
+            _ => LiableParty::Customer,
         };
         let charge = self.charge(&order, actor, fault, waive);
         let expires_at = self.app.now() + Duration::seconds(self.app.timing().cancel_token_s);
@@ -130,7 +132,7 @@ impl OrderService for Api {
             request.into_inner();
         let token = self.app.secret.read(&cancel_token)?;
         let call = caller.call(&order_id, version)?;
-        let cancel = move |draft: &mut Draft| {
+        let cancel = move |draft: &mut OrderChange| {
             draft.order.check(Action::Cancel, draft.by)?;
             let charge = token.clone().redeem(&draft.order, draft.by, draft.now)?;
             draft.cancel(charge, token.fault, &reason)
@@ -155,7 +157,7 @@ impl OrderService for Api {
 
 impl Api {
     /// What cancelling costs now: nothing while no money is authorised to take it from.
-    fn charge(&self, order: &Order, actor: Actor, fault: Fault, waive: bool) -> Charge {
+    fn charge(&self, order: &Order, actor: Actor, fault: LiableParty, waive: bool) -> Charge {
         let charge = order.charge(order.state, actor, fault, self.app.now());
         let waived = waive && actor == Actor::Operator && charge.waivable;
         if waived || order.payment.state != PaymentState::Authorized {

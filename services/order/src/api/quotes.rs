@@ -15,7 +15,7 @@ use proto::quickserve::{
 use tonic::{Request, Response, Status};
 
 /// How far ahead work can be booked.
-const AHEAD_MOST: Duration = Duration::days(366);
+const MAX_AHEAD: Duration = Duration::days(366);
 
 #[tonic::async_trait]
 impl QuoteService for Api {
@@ -78,7 +78,7 @@ impl Api {
         let pb::CreateQuoteRequest { vertical, details, window, address, provider_id } = request;
         let now = self.app.now();
         let window = Window::parse("window", window.as_ref())?;
-        if window.start <= now || window.start > now + AHEAD_MOST {
+        if window.start <= now || window.start > now + MAX_AHEAD {
             let problem = "must be in the future and within a year";
             return Err(kit::Error::invalid("window.start", problem).into());
         }

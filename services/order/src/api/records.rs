@@ -1,7 +1,7 @@
 //! What is kept about orders.
 
 use super::{Api, Caller, view};
-use crate::domain::{Action, ChangeId, Draft, Error, Order};
+use crate::domain::{Action, ChangeId, Error, Order, OrderChange};
 use kit::{Id, storage::page::Page, values::time::moment};
 use proto::quickserve::order::v1::{self as pb, record_service_server::RecordService};
 use tonic::{Request, Response, Status};
@@ -29,7 +29,7 @@ impl RecordService for Api {
         let caller = Caller::of(&request)?;
         let pb::PostOrderMessageRequest { order_id, text } = request.into_inner();
         let call = caller.call(&order_id, 0)?;
-        let post = move |draft: &mut Draft| draft.post_message(text.clone());
+        let post = move |draft: &mut OrderChange| draft.post_message(text.clone());
         let answer =
             |_: &Order, row| pb::PostOrderMessageResponse { message: Some(view::message_of(row)) };
         Ok(Response::new(self.app.orders.change_once(call, post, answer).await?))
@@ -61,7 +61,7 @@ impl RecordService for Api {
         };
         let position = position.map(|pb::Position { lat, lng }| (lat, lng));
         let call = caller.call(&order_id, 0)?;
-        let add = move |draft: &mut Draft| {
+        let add = move |draft: &mut OrderChange| {
             draft.add_proof(kind.clone(), sha256.clone(), position, taken_at)
         };
         let answer = |_: &Order, row| pb::AddProofResponse { proof: Some(view::proof_of(row)) };
@@ -90,7 +90,8 @@ impl RecordService for Api {
         let line = |pb::ChangeLine { label, minor_units }| (label, minor_units);
         let lines: Vec<_> = lines.into_iter().map(line).collect();
         let call = caller.call(&order_id, 0)?;
-        let propose = move |draft: &mut Draft| draft.propose_change(lines.clone(), reason.clone());
+        let propose =
+            move |draft: &mut OrderChange| draft.propose_change(lines.clone(), reason.clone());
         let answer = |order: &Order, row| pb::ProposeChangeResponse {
             change_order: Some(view::change_order_of(order, row)),
         };
@@ -125,7 +126,7 @@ impl RecordService for Api {
         if let Some(pending) = pending.filter(|_| order.check(Action::ApproveChange, by).is_ok()) {
             self.app.peers.raise(&order, pending.amount, change).await?;
         }
-        let approve = move |draft: &mut Draft| draft.approve_change(change);
+        let approve = move |draft: &mut OrderChange| draft.approve_change(change);
         let wrap = |order| pb::ApproveChangeResponse { order };
         self.decide(&caller, (&order_id, 0), approve, wrap).await
     }
@@ -139,7 +140,7 @@ impl RecordService for Api {
         let change: ChangeId = Id::parse("change_order_id", &change_order_id)?;
         let order = self.app.orders.get(Id::parse("order_id", &order_id)?, &caller.who()).await?;
         self.app.orders.change_order(order.id, change).await?;
-        let reject = move |draft: &mut Draft| draft.reject_change(change);
+        let reject = move |draft: &mut OrderChange| draft.reject_change(change);
         let wrap = |order| pb::RejectChangeResponse { order };
         self.decide(&caller, (&order_id, 0), reject, wrap).await
     }

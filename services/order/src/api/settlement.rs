@@ -1,7 +1,7 @@
 //! Orders after the work.
 
 use super::{Api, Caller};
-use crate::domain::{Draft, Error, Order, Resolution};
+use crate::domain::{Error, Order, OrderChange, Resolution};
 use kit::Money;
 use proto::quickserve::order::v1::{self as pb, settlement_service_server::SettlementService};
 use tonic::{Request, Response, Status};
@@ -17,7 +17,7 @@ impl Api {
     ) -> Result<Response<M>, Status>
     where
         M: prost::Message + Default + 'static,
-        F: Fn(&mut Draft) -> Result<(), Error> + Send + Sync + 'static,
+        F: Fn(&mut OrderChange) -> Result<(), Error> + Send + Sync + 'static,
     {
         let call = caller.call(order_id, version)?;
         let answer = self.answer(caller, wrap);
@@ -34,7 +34,7 @@ impl SettlementService for Api {
     ) -> Result<Response<pb::AcceptDeliveryResponse>, Status> {
         let caller = Caller::of(&request)?;
         let pb::AcceptDeliveryRequest { order_id, version } = request.into_inner();
-        let accept = |draft: &mut Draft| draft.accept_delivery("");
+        let accept = |draft: &mut OrderChange| draft.accept_delivery("");
         let wrap = |order| pb::AcceptDeliveryResponse { order };
         self.decide(&caller, (&order_id, version), accept, wrap).await
     }
@@ -45,7 +45,7 @@ impl SettlementService for Api {
     ) -> Result<Response<pb::RequestChangesResponse>, Status> {
         let caller = Caller::of(&request)?;
         let pb::RequestChangesRequest { order_id, version, reason } = request.into_inner();
-        let send_back = move |draft: &mut Draft| draft.request_changes(reason.clone());
+        let send_back = move |draft: &mut OrderChange| draft.request_changes(reason.clone());
         let wrap = |order| pb::RequestChangesResponse { order };
         self.decide(&caller, (&order_id, version), send_back, wrap).await
     }
@@ -56,7 +56,7 @@ impl SettlementService for Api {
     ) -> Result<Response<pb::OpenDisputeResponse>, Status> {
         let caller = Caller::of(&request)?;
         let pb::OpenDisputeRequest { order_id, version, reason, text } = request.into_inner();
-        let open = move |draft: &mut Draft| draft.open_dispute(reason.clone(), text.clone());
+        let open = move |draft: &mut OrderChange| draft.open_dispute(reason.clone(), text.clone());
         let wrap = |order| pb::OpenDisputeResponse { order };
         self.decide(&caller, (&order_id, version), open, wrap).await
     }
@@ -73,7 +73,7 @@ impl SettlementService for Api {
             pb::DisputeState::ResolvedSplit => Some(Money::parse("refund", refund.as_ref())?),
             _ => None,
         };
-        let resolve = move |draft: &mut Draft| {
+        let resolve = move |draft: &mut OrderChange| {
             let resolution = match (resolution, refund) {
                 (pb::DisputeState::ResolvedCustomer, _) => Resolution::Customer,
                 (_, None) => Resolution::Provider,
@@ -97,7 +97,7 @@ impl SettlementService for Api {
     ) -> Result<Response<pb::ReviewOrderResponse>, Status> {
         let caller = Caller::of(&request)?;
         let pb::ReviewOrderRequest { order_id, version, stars, text } = request.into_inner();
-        let review = move |draft: &mut Draft| draft.review(stars, text.clone());
+        let review = move |draft: &mut OrderChange| draft.review(stars, text.clone());
         let wrap = |order| pb::ReviewOrderResponse { order };
         self.decide(&caller, (&order_id, version), review, wrap).await
     }
@@ -108,7 +108,7 @@ impl SettlementService for Api {
     ) -> Result<Response<pb::ReassignOrderResponse>, Status> {
         let caller = Caller::of(&request)?;
         let pb::ReassignOrderRequest { order_id, version, reason } = request.into_inner();
-        let reassign = move |draft: &mut Draft| draft.reassign(&reason);
+        let reassign = move |draft: &mut OrderChange| draft.reassign(&reason);
         let wrap = |order| pb::ReassignOrderResponse { order };
         self.decide(&caller, (&order_id, version), reassign, wrap).await
     }
@@ -119,7 +119,7 @@ impl SettlementService for Api {
     ) -> Result<Response<pb::AbortOrderResponse>, Status> {
         let caller = Caller::of(&request)?;
         let pb::AbortOrderRequest { order_id, version, reason } = request.into_inner();
-        let abort = move |draft: &mut Draft| draft.abort(&reason);
+        let abort = move |draft: &mut OrderChange| draft.abort(&reason);
         let wrap = |order| pb::AbortOrderResponse { order };
         self.decide(&caller, (&order_id, version), abort, wrap).await
     }

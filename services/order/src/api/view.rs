@@ -3,8 +3,8 @@
 use crate::{
     app::App,
     convert,
+    domain::records::{change_order, dispute, message, offer, proof, review, timeline},
     domain::{Actor, Order, OrderId, Quote, State},
-    entity::{change_order, dispute, message, offer, proof, review, timeline},
     repository::Records,
 };
 use kit::{Money, values::time::timestamp};

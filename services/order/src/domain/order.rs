@@ -1,26 +1,28 @@
 //! What an order knows of itself: its sides, its money, and when its state ends by itself.
 
 use super::{
-    Action, Actor, Case, Charge, Error, Fault, Order, Party, PaymentState, Refused, Standing,
-    State, Timing, Who, quote::chrono_tz_utc, timing::seconds,
+    Action, Actor, Case, Charge, Error, LiableParty, Order, Party, PaymentState, Principal,
+    Refused, State, StateView, Timing, quote::chrono_tz_utc, timing::seconds,
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{Money, Window, values::money::Currency};
 
 impl Order {
     /// Where it stands.
-    pub const fn standing(&self) -> Standing {
-        Standing { state: self.state, disputed: self.disputed }
+    pub const fn standing(&self) -> StateView {
+        StateView { state: self.state, disputed: self.disputed }
     }
 
     /// Which side `who` is.
-    pub fn side(&self, who: &Who) -> Option<Actor> {
+    pub fn side(&self, who: &Principal) -> Option<Actor> {
         match who {
-            Who::System => Some(Actor::System),
-            Who::User { id, .. } if *id == self.customer_id => Some(Actor::Customer),
-            Who::User { id, .. } if Some(*id) == self.provider_user_id => Some(Actor::Provider),
-            Who::User { operator: true, .. } => Some(Actor::Operator),
-            Who::User { operator: false, .. } => None,
+            Principal::System => Some(Actor::System),
+            Principal::User { id, .. } if *id == self.customer_id => Some(Actor::Customer),
+            Principal::User { id, .. } if Some(*id) == self.provider_user_id => {
+                Some(Actor::Provider)
+            }
+            Principal::User { operator: true, .. } => Some(Actor::Operator),
+            Principal::User { operator: false, .. } => None,
         }
     }
 
@@ -34,7 +36,7 @@ impl Order {
     }
 
     /// Where `action` by `by` leads.
-    pub fn check(&self, action: Action, by: Actor) -> Result<Standing, Error> {
+    pub fn check(&self, action: Action, by: Actor) -> Result<StateView, Error> {
         self.standing().transition(action, by).map_err(|refused| self.refuse(refused))
     }
 
@@ -88,7 +90,13 @@ impl Order {
     }
 
     /// What cancelling costs in `state`, or not being there when it is `NO_SHOW`.
-    pub fn charge(&self, state: State, actor: Actor, fault: Fault, now: DateTime<Utc>) -> Charge {
+    pub fn charge(
+        &self,
+        state: State,
+        actor: Actor,
+        fault: LiableParty,
+        now: DateTime<Utc>,
+    ) -> Charge {
         let case = Case {
             vertical: &self.vertical,
             actor,

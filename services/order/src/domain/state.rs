@@ -54,14 +54,14 @@ pub enum State {
 
 /// Where an order stands, and whether a dispute lies over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Standing {
+pub struct StateView {
     /// Its state.
     pub state: State,
     /// Whether a dispute freezes it.
     pub disputed: bool,
 }
 
-impl Standing {
+impl StateView {
     /// The whole life of an order. Actors are part of it: a side that may not do a thing is refused like a state that
     /// does not allow it. A new state does not compile until its actions are decided.
     pub fn transition(self, action: Action, by: Actor) -> Result<Self, Refused> {

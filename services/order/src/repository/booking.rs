@@ -5,11 +5,11 @@ use super::{
     commit::{Change, commit_all},
 };
 use crate::{
+    domain::records::{order, quote},
     domain::{
-        AccountId, Draft, Error, Order, OrderId, Payment, Private, Progress, ProviderId, Quote,
-        QuoteId, State, Thing, Timing, Who,
+        AccountId, Error, Order, OrderChange, OrderId, Payment, Principal, Private, Progress,
+        ProviderId, Quote, QuoteId, Resource, State, Timing,
     },
-    entity::{order, quote},
 };
 use chrono::{DateTime, Utc};
 use kit::{Clock, Id, Tx, messaging::timers, storage::idempotency};
@@ -20,7 +20,7 @@ use sea_orm::{
 };
 
 /// Bookings taken up at a time.
-const SWEEP_MOST: u64 = 100;
+const MAX_SWEPT: u64 = 100;
 
 /// What a customer wants to book.
 #[derive(Clone)]
@@ -86,7 +86,7 @@ impl Orders {
             .filter(order::Column::GivenUp.eq(false))
             .filter(order::Column::CreatedAt.lte(before))
             .order_by_asc(order::Column::CreatedAt)
-            .limit(SWEEP_MOST)
+            .limit(MAX_SWEPT)
             .into_tuple()
             .all(self.db.read())
             .await?;
@@ -104,18 +104,18 @@ impl Orders {
     pub async fn finish_booking<M, F, A>(
         &self,
         order: Order,
-        who: Who,
+        who: Principal,
         key: Option<idempotency::Key>,
         decide: F,
         answer: A,
     ) -> Result<M, Error>
     where
         M: prost::Message,
-        F: FnOnce(&mut Draft) -> Result<(), Error>,
+        F: FnOnce(&mut OrderChange) -> Result<(), Error>,
         A: FnOnce(&Order) -> M,
     {
         let (clock, timing) = (self.db.clock().clone(), self.timing.clone());
-        let mut draft = Draft::new(order.clone(), who, clock, timing)?;
+        let mut draft = OrderChange::new(order.clone(), who, clock, timing)?;
         decide(&mut draft)?;
         let change = Change::of(order, draft);
         let answer = answer(change.after());
@@ -217,7 +217,7 @@ pub(super) async fn begin_all(
         .await?;
     let order = |new: &NewOrder| {
         let own = |quote: &&Quote| quote.id == new.quote_id && quote.customer_id == new.customer_id;
-        let quote = quotes.iter().find(own).ok_or(Error::NotFound(Thing::Quote))?;
+        let quote = quotes.iter().find(own).ok_or(Error::NotFound(Resource::Quote))?;
         if quote.expires_at <= now || quote.window_start <= now {
             return Ok(None);
         }

@@ -3,11 +3,13 @@
 use super::{AUTHORIZE, DEADLINE, EFFECTS, MOVE};
 use crate::{
     convert,
-    domain::{
-        ChangeState, DisputeState, Draft, Entry, Error, Fact, OfferState, Order, Private, Row,
-        Timing, Who,
+    domain::records::{
+        change_order, dispute, effect, message, offer, order, proof, review, timeline,
     },
-    entity::{change_order, dispute, effect, message, offer, order, proof, review, timeline},
+    domain::{
+        ChangeState, DisputeState, Error, OfferState, Order, OrderChange, OrderEvent, Principal,
+        Private, RecordChange, TimelineEntry, Timing,
+    },
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{Clock, Id, Tx, messaging::outbox, messaging::timers};
@@ -24,16 +26,26 @@ pub(super) struct Change {
     now: DateTime<Utc>,
     entries: Vec<timeline::ActiveModel>,
     facts: Vec<outbox::Fact>,
-    rows: Vec<Row>,
+    rows: Vec<RecordChange>,
     effects: Vec<effect::ActiveModel>,
     timers: Vec<(&'static str, Option<DateTime<Utc>>)>,
 }
 
 impl Change {
     /// What `draft` makes of `before`.
-    pub(super) fn of(before: Order, draft: Draft) -> Self {
-        let Draft {
-            mut order, who, now, timing, clock, touched, entries, facts, owed, rows, ..
+    pub(super) fn of(before: Order, draft: OrderChange) -> Self {
+        let OrderChange {
+            mut order,
+            who,
+            now,
+            timing,
+            clock,
+            touched,
+            entries,
+            facts,
+            owed,
+            rows,
+            ..
         } = draft;
         if touched {
             order.version += 1;
@@ -42,7 +54,7 @@ impl Change {
         let first_seq = order.event_seq + 1;
         order.event_seq += i64::try_from(facts.len()).unwrap_or_default();
         let entries = timeline_rows(&order, &who, now, &clock, entries);
-        let fact = |(seq, fact): (i64, &Fact)| {
+        let fact = |(seq, fact): (i64, &OrderEvent)| {
             let data = convert::event(&order, fact, now);
             outbox::Fact::new(fact.kind, order.id.uuid(), seq, &data)
         };
@@ -54,7 +66,7 @@ impl Change {
             created_at: Set(now),
         });
         let effects: Vec<_> = effects.collect();
-        let mut timers = retimed(&before, &order, &timing, who == Who::System);
+        let mut timers = retimed(&before, &order, &timing, who == Principal::System);
         if !effects.is_empty() {
             timers.push((EFFECTS, Some(now)));
         }
@@ -115,16 +127,16 @@ pub(super) async fn commit_all(tx: &Tx, changes: Vec<Change>) -> Result<Vec<bool
 
 fn timeline_rows(
     order: &Order,
-    who: &Who,
+    who: &Principal,
     now: DateTime<Utc>,
     clock: &Clock,
-    entries: Vec<Entry>,
+    entries: Vec<TimelineEntry>,
 ) -> Vec<timeline::ActiveModel> {
     let actor_id = match who {
-        Who::System => None,
-        Who::User { id, .. } => Some(id.uuid()),
+        Principal::System => None,
+        Principal::User { id, .. } => Some(id.uuid()),
     };
-    let row = |(index, entry): (u128, Entry)| timeline::ActiveModel {
+    let row = |(index, entry): (u128, TimelineEntry)| timeline::ActiveModel {
         id: Set(ordered_id(clock, order.version, index)),
         order_id: Set(order.id),
         action: Set(entry.action.to_owned()),
@@ -203,24 +215,26 @@ fn changed(before: &Order, order: &Order) -> order::ActiveModel {
     row
 }
 
-async fn write(tx: &Tx, order: &Order, row: Row, now: DateTime<Utc>) -> Result<(), Error> {
+async fn write(tx: &Tx, order: &Order, row: RecordChange, now: DateTime<Utc>) -> Result<(), Error> {
     match row {
-        Row::ProposeChange(row) => insert(tx, row).await,
-        Row::OpenDispute(row) => insert(tx, row).await,
-        Row::Message(row) => insert(tx, row).await,
-        Row::Proof(row) => insert(tx, row).await,
-        Row::Review(row) => insert(tx, row).await.map_err(reviewed_already),
-        Row::Offers(rows) => {
+        RecordChange::ProposeChange(row) => insert(tx, row).await,
+        RecordChange::OpenDispute(row) => insert(tx, row).await,
+        RecordChange::Message(row) => insert(tx, row).await,
+        RecordChange::Proof(row) => insert(tx, row).await,
+        RecordChange::Review(row) => insert(tx, row).await.map_err(reviewed_already),
+        RecordChange::Offers(rows) => {
             let rows = rows.into_iter().map(IntoActiveModel::into_active_model);
             offer::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
             Ok(())
         }
-        Row::DecideChange(id, state) => decide_change(tx, id, state, now).await,
-        Row::MoveDispute(state, refund) => move_dispute(tx, order, state, refund, now).await,
-        Row::PublishReviews => publish_reviews(tx, order, now).await,
-        Row::EndOffers(state, taken) => end_offers(tx, order, state, taken).await,
-        Row::ForgetWords(account) => forget_words(tx, order, account).await,
-        Row::EffectDone(seq) => {
+        RecordChange::DecideChange(id, state) => decide_change(tx, id, state, now).await,
+        RecordChange::MoveDispute(state, refund) => {
+            move_dispute(tx, order, state, refund, now).await
+        }
+        RecordChange::PublishReviews => publish_reviews(tx, order, now).await,
+        RecordChange::EndOffers(state, taken) => end_offers(tx, order, state, taken).await,
+        RecordChange::ForgetWords(account) => forget_words(tx, order, account).await,
+        RecordChange::EffectDone(seq) => {
             effect::Entity::delete_by_id((order.id, seq)).exec(&**tx).await?;
             Ok(())
         }

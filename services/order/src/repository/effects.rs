@@ -2,8 +2,8 @@
 
 use super::Orders;
 use crate::{
+    domain::records::effect,
     domain::{Error, OrderId},
-    entity::effect,
 };
 use sea_orm::{QueryOrder, entity::prelude::*};
 

@@ -14,8 +14,8 @@ use booking::{Finish, begin_all, finish_all};
 use commit::Change;
 
 use crate::{
-    domain::{AccountId, Draft, Error, Order, OrderId, State, Thing, Timing, Who},
-    entity::order::{Column, Entity},
+    domain::records::order::{Column, Entity},
+    domain::{AccountId, Error, Order, OrderChange, OrderId, Principal, Resource, State, Timing},
 };
 use kit::{Batch, Db, Event, Tx, messaging::inbox, storage::idempotency, storage::page::Page};
 use sea_orm::{Condition, entity::prelude::*};
@@ -49,7 +49,7 @@ pub struct Call {
     /// The order.
     pub id: OrderId,
     /// Who acts.
-    pub who: Who,
+    pub who: Principal,
     /// The key the call came with.
     pub key: Option<idempotency::Key>,
     /// The version the caller saw; 0 takes any.
@@ -58,7 +58,7 @@ pub struct Call {
 
 /// Which orders a list is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum OrderFilter {
     /// Those the account booked or is to render.
     Either(AccountId),
     /// Those the account booked.
@@ -87,14 +87,14 @@ impl Orders {
     }
 
     /// The order, if `who` may see it.
-    pub async fn get(&self, id: OrderId, who: &Who) -> Result<Order, Error> {
+    pub async fn get(&self, id: OrderId, who: &Principal) -> Result<Order, Error> {
         find(self.db.read(), id, who).await
     }
 
     /// A page of orders, the newest first.
     pub async fn list(
         &self,
-        side: Side,
+        side: OrderFilter,
         states: &[State],
         page: &Page,
     ) -> Result<Vec<Order>, Error> {
@@ -107,10 +107,15 @@ impl Orders {
 
     /// Changes an order: loads it, lets `decide` decide, and writes what that says in one transaction. A lost race is
     /// decided once more on the order as it is then.
-    pub async fn change<T, F>(&self, id: OrderId, who: &Who, decide: F) -> Result<(Order, T), Error>
+    pub async fn change<T, F>(
+        &self,
+        id: OrderId,
+        who: &Principal,
+        decide: F,
+    ) -> Result<(Order, T), Error>
     where
         T: Send + 'static,
-        F: Fn(&mut Draft) -> Result<T, Error> + Send + Sync + 'static,
+        F: Fn(&mut OrderChange) -> Result<T, Error> + Send + Sync + 'static,
     {
         let decide = Arc::new(decide);
         let attempt = || {
@@ -133,7 +138,7 @@ impl Orders {
     where
         T: Send + 'static,
         M: prost::Message + Default + 'static,
-        F: Fn(&mut Draft) -> Result<T, Error> + Send + Sync + 'static,
+        F: Fn(&mut OrderChange) -> Result<T, Error> + Send + Sync + 'static,
         A: Fn(&Order, T) -> M + Send + Sync + 'static,
     {
         let work = Arc::new((decide, answer));
@@ -141,7 +146,7 @@ impl Orders {
             let Call { id, who, key, version } = call.clone();
             let (timing, work) = (self.timing.clone(), work.clone());
             self.db.write_once(key, move |tx| async move {
-                let decide = |draft: &mut Draft| {
+                let decide = |draft: &mut OrderChange| {
                     draft.expect_version(version)?;
                     (work.0)(draft)
                 };
@@ -164,14 +169,14 @@ impl Orders {
         decide: F,
     ) -> Result<(), Error>
     where
-        F: Fn(&mut Draft) -> Result<(), Error> + Send + Sync + 'static,
+        F: Fn(&mut OrderChange) -> Result<(), Error> + Send + Sync + 'static,
     {
-        let order = match self.get(id, &Who::System).await {
+        let order = match self.get(id, &Principal::System).await {
             Err(Error::NotFound(_)) => return Ok(()),
             found => found?,
         };
         let clock = self.db.clock().clone();
-        let mut draft = Draft::new(order, Who::System, clock, self.timing.clone())?;
+        let mut draft = OrderChange::new(order, Principal::System, clock, self.timing.clone())?;
         if decide(&mut draft).is_ok() && draft.is_empty() {
             return Ok(());
         }
@@ -182,7 +187,7 @@ impl Orders {
                 if !inbox::first_time(&tx, "order", &event).await? {
                     return Ok(());
                 }
-                match run(&tx, id, Who::System, timing, &*decide).await {
+                match run(&tx, id, Principal::System, timing, &*decide).await {
                     Ok(_) | Err(Error::NotFound(_)) => Ok(()),
                     Err(error) => Err(error),
                 }
@@ -198,44 +203,46 @@ impl Orders {
 async fn run<T, F>(
     tx: &Tx,
     id: OrderId,
-    who: Who,
+    who: Principal,
     timing: Arc<Timing>,
     decide: &F,
 ) -> Result<(Order, T), Error>
 where
-    F: Fn(&mut Draft) -> Result<T, Error>,
+    F: Fn(&mut OrderChange) -> Result<T, Error>,
 {
     let order = find(&**tx, id, &who).await?;
-    let mut draft = Draft::new(order.clone(), who, tx.clock().clone(), timing)?;
+    let mut draft = OrderChange::new(order.clone(), who, tx.clock().clone(), timing)?;
     let value = decide(&mut draft)?;
     let order = commit::commit(tx, Change::of(order, draft)).await?;
     Ok((order, value))
 }
 
-async fn find<C: ConnectionTrait>(db: &C, id: OrderId, who: &Who) -> Result<Order, Error> {
+async fn find<C: ConnectionTrait>(db: &C, id: OrderId, who: &Principal) -> Result<Order, Error> {
     let mut select = Entity::find_by_id(id);
     if let Some(visible) = visible_to(who) {
         select = select.filter(visible);
     }
-    select.one(db).await?.ok_or(Error::NotFound(Thing::Order))
+    select.one(db).await?.ok_or(Error::NotFound(Resource::Order))
 }
 
 /// Which orders `who` may see; none when there is no bound.
-fn visible_to(who: &Who) -> Option<Condition> {
+fn visible_to(who: &Principal) -> Option<Condition> {
     let visible = Condition::all().add(Column::Booking.eq(false));
     match who {
-        Who::System => None,
-        Who::User { operator: true, .. } => Some(visible),
-        Who::User { id, operator: false } => Some(visible.add(of_side(Side::Either(*id)))),
+        Principal::System => None,
+        Principal::User { operator: true, .. } => Some(visible),
+        Principal::User { id, operator: false } => {
+            Some(visible.add(of_side(OrderFilter::Either(*id))))
+        }
     }
 }
 
-fn of_side(side: Side) -> Condition {
+fn of_side(side: OrderFilter) -> Condition {
     match side {
-        Side::All => Condition::all(),
-        Side::Customer(id) => Condition::all().add(Column::CustomerId.eq(id)),
-        Side::Provider(id) => Condition::all().add(Column::ProviderUserId.eq(id)),
-        Side::Either(id) => {
+        OrderFilter::All => Condition::all(),
+        OrderFilter::Customer(id) => Condition::all().add(Column::CustomerId.eq(id)),
+        OrderFilter::Provider(id) => Condition::all().add(Column::ProviderUserId.eq(id)),
+        OrderFilter::Either(id) => {
             Condition::any().add(Column::CustomerId.eq(id)).add(Column::ProviderUserId.eq(id))
         }
     }

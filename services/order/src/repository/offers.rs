@@ -2,8 +2,8 @@
 
 use super::{OFFER, Orders};
 use crate::{
-    domain::{AccountId, Error, OfferId, OfferState, Order, OrderId, ProviderId, Thing},
-    entity::{offer, order},
+    domain::records::{offer, order},
+    domain::{AccountId, Error, OfferId, OfferState, Order, OrderId, ProviderId, Resource},
 };
 use chrono::Duration;
 use kit::{messaging::timers, storage::page::Page};
@@ -40,7 +40,7 @@ impl Orders {
             .filter(offer::Column::ProviderUserId.eq(account))
             .one(self.db.read())
             .await?
-            .ok_or(Error::NotFound(Thing::Offer))
+            .ok_or(Error::NotFound(Resource::Offer))
     }
 
     /// An offer, for the timer of its acceptance.

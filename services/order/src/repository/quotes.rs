@@ -2,8 +2,8 @@
 
 use super::Orders;
 use crate::{
-    domain::{AccountId, Error, OrderId, Quote, QuoteId, Thing},
-    entity::{order, quote},
+    domain::records::{order, quote},
+    domain::{AccountId, Error, OrderId, Quote, QuoteId, Resource},
 };
 use kit::storage::idempotency;
 use sea_orm::{IntoActiveModel, QuerySelect, entity::prelude::*};
@@ -40,7 +40,7 @@ impl Orders {
         if let Some(customer) = customer {
             select = select.filter(quote::Column::CustomerId.eq(customer));
         }
-        select.one(self.db.read()).await?.ok_or(Error::NotFound(Thing::Quote))
+        select.one(self.db.read()).await?.ok_or(Error::NotFound(Resource::Quote))
     }
 
     /// The order that a quote became.

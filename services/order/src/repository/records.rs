@@ -2,14 +2,14 @@
 
 use super::Orders;
 use crate::{
-    domain::{AccountId, ChangeId, Error, Order, OrderId, ProviderId, Thing},
-    entity::{change_order, dispute, message, order, proof, review, timeline},
+    domain::records::{change_order, dispute, message, order, proof, review, timeline},
+    domain::{AccountId, ChangeId, Error, Order, OrderId, ProviderId, Resource},
 };
 use kit::storage::page::Page;
 use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*};
 
 /// Most entries of each kind in the full view; the lists have them all.
-const MOST: u64 = 200;
+const MAX_RECORDS: u64 = 200;
 
 /// All that is kept about one order, oldest first.
 #[derive(Debug, Default)]
@@ -33,20 +33,20 @@ impl Orders {
         let timeline = timeline::Entity::find()
             .filter(timeline::Column::OrderId.eq(id))
             .order_by_asc(timeline::Column::Id)
-            .limit(MOST);
+            .limit(MAX_RECORDS);
         let proofs = proof::Entity::find()
             .filter(proof::Column::OrderId.eq(id))
             .order_by_asc(proof::Column::Id)
-            .limit(MOST);
+            .limit(MAX_RECORDS);
         let change_orders = change_order::Entity::find()
             .filter(change_order::Column::OrderId.eq(id))
             .order_by_asc(change_order::Column::Id)
-            .limit(MOST);
+            .limit(MAX_RECORDS);
         let reviews = review::Entity::find().filter(review::Column::OrderId.eq(id));
         let disputes = dispute::Entity::find()
             .filter(dispute::Column::OrderId.eq(id))
             .order_by_asc(dispute::Column::Id)
-            .limit(MOST);
+            .limit(MAX_RECORDS);
         Ok(Records {
             timeline: timeline.all(db).await?,
             proofs: proofs.all(db).await?,
@@ -102,7 +102,7 @@ impl Orders {
             .filter(change_order::Column::OrderId.eq(id))
             .one(self.db.read())
             .await?
-            .ok_or(Error::NotFound(Thing::ChangeOrder))
+            .ok_or(Error::NotFound(Resource::ChangeOrder))
     }
 
     /// A page of the timeline.

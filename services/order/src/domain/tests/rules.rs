@@ -47,7 +47,7 @@ fn a_cancel_token_is_good_for_one_version_of_one_order_for_ten_minutes() {
         order_id: it.id,
         version: it.version,
         actor: Actor::Customer,
-        fault: Fault::Customer,
+        fault: LiableParty::Customer,
         fee: 5_000,
         provider_gross: 5_000,
         expires_at: now() + Duration::minutes(10),
@@ -113,7 +113,7 @@ fn nobody_is_absent_before_two_attempts_and_the_waiting_time() {
     assert!(matches!(early.no_show(), Err(Error::NoShowTooEarly)));
     let mut late = draft(it, Actor::Provider, Duration::minutes(15));
     late.no_show().unwrap();
-    assert!(matches!(late.owed[0], Effect::Capture { amount: 10_000, fee: true, .. }));
+    assert!(matches!(late.owed[0], SideEffect::Capture { amount: 10_000, fee: true, .. }));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn an_assignment_is_given_up_three_times() {
         let mut it = draft(it, Actor::Provider, Duration::zero());
         it.reassign("ILL").unwrap();
         assert_eq!(it.order.state, to);
-        assert!(it.owed.contains(&Effect::Release { provider_id: Some(provider) }));
+        assert!(it.owed.contains(&SideEffect::Release { provider_id: Some(provider) }));
         assert_eq!(it.order.progress.excluded, [provider]);
         assert_eq!((it.facts[0].kind, it.facts[0].fault), ("order.reassigned", "provider"));
         assert_eq!(it.order.total, 10_000, "the price stays");

@@ -1,10 +1,11 @@
 //! From the booking to the door: payment, answers of providers, search, moves and cancellations.
 
+use super::records::offer;
 use super::{
-    AccountId, Action, Actor, Cancellation, Charge, Draft, Effect, Error, Fault, Moving,
-    OfferState, PaymentState, ProviderId, Row, State, draft::Entry, timing::seconds,
+    AccountId, Action, Actor, Cancellation, Charge, Error, LiableParty, Moving, OfferState,
+    OrderChange, PaymentState, ProviderId, RecordChange, SideEffect, State, change::TimelineEntry,
+    timing::seconds,
 };
-use crate::entity::offer;
 use chrono::{DateTime, Utc};
 use kit::Window;
 use uuid::Uuid;
@@ -39,7 +40,7 @@ pub struct Authorization {
 
 /// A provider, as customers see them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct RequestedProvider {
     /// Their profile.
     pub provider_id: ProviderId,
     /// Their account.
@@ -48,11 +49,11 @@ pub struct Named {
     pub name: String,
 }
 
-impl Draft {
+impl OrderChange {
     /// The booking got through: the order becomes visible, and goes on if the payment lets it.
     pub fn book(
         &mut self,
-        named: Option<Named>,
+        named: Option<RequestedProvider>,
         authorization: &Authorization,
     ) -> Result<(), Error> {
         self.order.booking = false;
@@ -62,7 +63,7 @@ impl Draft {
         }
         let (from, to) = (State::PendingPayment, State::PendingPayment);
         let note = String::new();
-        self.entries.push(Entry { action: "book", from, to, actor: self.by, note });
+        self.entries.push(TimelineEntry { action: "book", from, to, actor: self.by, note });
         self.settle(authorization)?;
         // A booking that goes on at once is one fact: created, and where it stands then.
         self.facts.clear();
@@ -77,8 +78,8 @@ impl Draft {
     pub fn give_up_booking(&mut self, reason: &str) -> Result<(), Error> {
         self.act_as(Action::Expire, Actor::System, reason)?;
         self.order.given_up = true;
-        self.owe(Effect::Void { reason: reason.to_owned() });
-        self.owe(Effect::Release { provider_id: None });
+        self.owe(SideEffect::Void { reason: reason.to_owned() });
+        self.owe(SideEffect::Release { provider_id: None });
         Ok(())
     }
 
@@ -88,7 +89,7 @@ impl Draft {
         if !self.order.state.is_before_work() {
             // A success that comes too late is given back.
             if *outcome == Outcome::Authorized && !self.order.keeps_money() {
-                self.owe(Effect::Void { reason: "LATE_PAYMENT".to_owned() });
+                self.owe(SideEffect::Void { reason: "LATE_PAYMENT".to_owned() });
             }
             return Ok(());
         }
@@ -152,22 +153,22 @@ impl Draft {
             self.leave_out_provider();
             self.search();
         } else {
-            self.owe(Effect::Void { reason: "DECLINED".to_owned() });
-            self.owe(Effect::Release { provider_id: None });
+            self.owe(SideEffect::Void { reason: "DECLINED".to_owned() });
+            self.owe(SideEffect::Release { provider_id: None });
         }
         Ok(())
     }
 
     /// Offers go out to these providers, and earlier ones end.
-    pub fn send_offers(&mut self, candidates: Vec<Named>) -> Result<(), Error> {
+    pub fn send_offers(&mut self, candidates: Vec<RequestedProvider>) -> Result<(), Error> {
         let wave = self.order.progress.wave + 1;
         self.act(Action::SendOffers, format!("wave {wave}"))?;
         let valid_till = (self.now + seconds(self.timing.offer_s)).min(self.order.window_start);
         self.order.progress.wave = wave;
         self.order.progress.wave_until = Some(valid_till);
-        self.rows.push(Row::EndOffers(OfferState::Expired, None));
+        self.rows.push(RecordChange::EndOffers(OfferState::Expired, None));
         let mut offers = Vec::with_capacity(candidates.len());
-        for Named { provider_id, provider_user_id, name } in candidates {
+        for RequestedProvider { provider_id, provider_user_id, name } in candidates {
             let fact = self.publish("order.offered");
             fact.provider = Some((provider_id, provider_user_id));
             fact.addressee = "provider";
@@ -185,7 +186,7 @@ impl Draft {
                 created_at: self.now,
             });
         }
-        self.rows.push(Row::Offers(offers));
+        self.rows.push(RecordChange::Offers(offers));
         Ok(())
     }
 
@@ -201,12 +202,12 @@ impl Draft {
             return Err(Error::OfferTaken);
         }
         self.act_as(Action::TakeOffer, Actor::Provider, "")?;
-        self.name(Named {
+        self.name(RequestedProvider {
             provider_id: offer.provider_id,
             provider_user_id: offer.provider_user_id,
             name: offer.provider_name.clone(),
         });
-        self.rows.push(Row::EndOffers(OfferState::Revoked, Some(offer.id)));
+        self.rows.push(RecordChange::EndOffers(OfferState::Revoked, Some(offer.id)));
         self.assigned();
         Ok(())
     }
@@ -223,7 +224,8 @@ impl Draft {
         let again = self.order.progress.reassigned < self.timing.reassignments
             && self.order.window_start > self.now;
         self.act(Action::Reassign { again }, reason)?;
-        let fault = if self.by == Actor::Provider { Fault::Provider } else { Fault::None };
+        let fault =
+            if self.by == Actor::Provider { LiableParty::Provider } else { LiableParty::None };
         let former = self.order.provider_id.zip(self.order.provider_user_id);
         let fact = self.publish("order.reassigned");
         (fact.fault, fact.provider) = (fault.name(), former);
@@ -240,16 +242,21 @@ impl Draft {
     /// The time of a booking or a request is over.
     pub fn expire(&mut self, reason: &str) -> Result<(), Error> {
         self.act_as(Action::Expire, Actor::System, reason)?;
-        self.owe(Effect::Void { reason: reason.to_owned() });
-        self.owe(Effect::Release { provider_id: None });
+        self.owe(SideEffect::Void { reason: reason.to_owned() });
+        self.owe(SideEffect::Release { provider_id: None });
         self.publish("order.expired");
         Ok(())
     }
 
     /// Cancels at a price.
-    pub fn cancel(&mut self, charge: Charge, fault: Fault, reason: &str) -> Result<(), Error> {
+    pub fn cancel(
+        &mut self,
+        charge: Charge,
+        fault: LiableParty,
+        reason: &str,
+    ) -> Result<(), Error> {
         self.act(Action::Cancel, fault.name())?;
-        self.rows.push(Row::EndOffers(OfferState::Revoked, None));
+        self.rows.push(RecordChange::EndOffers(OfferState::Revoked, None));
         self.charge_fee(charge, fault, reason, "CANCELLED");
         let fact = self.publish("order.cancelled");
         fact.fault = fault.name();
@@ -257,13 +264,19 @@ impl Draft {
     }
 
     /// Takes a fee of the authorised money, gives the rest back and frees the time.
-    pub(super) fn charge_fee(&mut self, charge: Charge, fault: Fault, reason: &str, void: &str) {
+    pub(super) fn charge_fee(
+        &mut self,
+        charge: Charge,
+        fault: LiableParty,
+        reason: &str,
+        void: &str,
+    ) {
         let fee = match self.order.payment.state {
             PaymentState::Authorized => charge.fee.min(self.order.total),
             _ => 0,
         };
         if fee > 0 {
-            self.owe(Effect::Capture {
+            self.owe(SideEffect::Capture {
                 amount: fee,
                 provider_gross: charge.provider_gross.min(fee),
                 fee: true,
@@ -272,9 +285,9 @@ impl Draft {
                 payout_due_at: self.now + seconds(self.timing.payout_s),
             });
         } else {
-            self.owe(Effect::Void { reason: void.to_owned() });
+            self.owe(SideEffect::Void { reason: void.to_owned() });
         }
-        self.owe(Effect::Release { provider_id: None });
+        self.owe(SideEffect::Release { provider_id: None });
         let (actor, reason, at) = (self.by, reason.to_owned(), self.now);
         self.order.progress.cancellation = Some(Cancellation { actor, reason, fault, fee, at });
     }
@@ -357,7 +370,7 @@ impl Draft {
         self.publish("order.assigned");
     }
 
-    fn name(&mut self, named: Named) {
+    fn name(&mut self, named: RequestedProvider) {
         self.order.provider_id = Some(named.provider_id);
         self.order.provider_user_id = Some(named.provider_user_id);
         self.order.provider_name = named.name;
@@ -366,7 +379,7 @@ impl Draft {
     /// Frees the provider's time and asks them no more.
     fn leave_out_provider(&mut self) {
         if let Some(provider) = self.order.provider_id.take() {
-            self.owe(Effect::Release { provider_id: Some(provider) });
+            self.owe(SideEffect::Release { provider_id: Some(provider) });
             self.order.progress.excluded.push(provider);
         }
         self.order.provider_user_id = None;
@@ -383,9 +396,9 @@ impl Draft {
     }
 
     fn no_provider(&mut self) {
-        self.rows.push(Row::EndOffers(OfferState::Expired, None));
-        self.owe(Effect::Void { reason: "NO_PROVIDER".to_owned() });
-        self.owe(Effect::Release { provider_id: None });
+        self.rows.push(RecordChange::EndOffers(OfferState::Expired, None));
+        self.owe(SideEffect::Void { reason: "NO_PROVIDER".to_owned() });
+        self.owe(SideEffect::Release { provider_id: None });
         self.publish("order.no_provider");
     }
 

@@ -1,9 +1,10 @@
 //! After the work: acceptance, rework, disputes, reviews, the end; and what both sides write on the way.
 
+use super::records::{dispute, message, proof, review};
 use super::{
-    Action, Actor, DisputeState, Draft, Effect, Error, Fault, PaymentState, Private, Row, State,
+    Action, Actor, DisputeState, Error, LiableParty, OrderChange, PaymentState, Private,
+    RecordChange, SideEffect, State,
 };
-use crate::entity::{dispute, message, proof, review};
 use chrono::{DateTime, Utc};
 
 /// How a dispute ends.
@@ -17,14 +18,14 @@ pub enum Resolution {
     Split(i64),
 }
 
-impl Draft {
+impl OrderChange {
     /// The work is accepted: it is paid.
     pub fn accept_delivery(&mut self, note: &str) -> Result<(), Error> {
         self.act(Action::AcceptDelivery, note)?;
         self.order.progress.completed_at = Some(self.now);
         let amount = self.order.total - self.order.progress.reduction;
         if amount > 0 {
-            self.owe(Effect::Capture {
+            self.owe(SideEffect::Capture {
                 amount,
                 provider_gross: self.order.provider_gross(amount),
                 fee: false,
@@ -33,10 +34,10 @@ impl Draft {
                 payout_due_at: self.payout_due_at(),
             });
             if self.order.disputed {
-                self.owe(Effect::Freeze { frozen: true });
+                self.owe(SideEffect::Freeze { frozen: true });
             }
         } else {
-            self.owe(Effect::Void { reason: "NOTHING_DUE".to_owned() });
+            self.owe(SideEffect::Void { reason: "NOTHING_DUE".to_owned() });
             self.order.progress.paid_out = true;
         }
         self.publish("order.completed");
@@ -56,14 +57,14 @@ impl Draft {
         let code = reason.clone();
         self.act(Action::Dispute, code)?;
         if self.captured().is_some_and(|amount| amount > 0) {
-            self.owe(Effect::Freeze { frozen: true });
+            self.owe(SideEffect::Freeze { frozen: true });
         }
         self.dispute_row(reason, text);
         Ok(())
     }
 
     pub(super) fn dispute_row(&mut self, reason: String, text: String) {
-        self.rows.push(Row::OpenDispute(dispute::Model {
+        self.rows.push(RecordChange::OpenDispute(dispute::Model {
             id: self.new_uuid(),
             order_id: self.order.id,
             opened_by: self.by,
@@ -98,13 +99,13 @@ impl Draft {
             }
         };
         self.act(Action::ResolveDispute, "")?;
-        self.rows.push(Row::MoveDispute(state, Some(refund)));
+        self.rows.push(RecordChange::MoveDispute(state, Some(refund)));
         if captured.is_some() {
             if refund > 0 {
                 let step = format!("dispute:{}", self.order.version);
-                self.owe(Effect::Refund { amount: refund, step, reason: "DISPUTE".to_owned() });
+                self.owe(SideEffect::Refund { amount: refund, step, reason: "DISPUTE".to_owned() });
             }
-            self.owe(Effect::Freeze { frozen: false });
+            self.owe(SideEffect::Freeze { frozen: false });
         } else {
             self.order.progress.reduction = refund;
         }
@@ -154,7 +155,7 @@ impl Draft {
         if given.replace(stars).is_some() {
             return Err(Error::ReviewedAlready);
         }
-        self.rows.push(Row::Review(review::Model {
+        self.rows.push(RecordChange::Review(review::Model {
             id: self.new_uuid(),
             order_id: self.order.id,
             side: self.by,
@@ -183,7 +184,7 @@ impl Draft {
 
     fn publish_reviews(&mut self) {
         self.order.progress.published = true;
-        self.rows.push(Row::PublishReviews);
+        self.rows.push(RecordChange::PublishReviews);
         let given = [
             (self.order.progress.stars_by_customer, "provider"),
             (self.order.progress.stars_by_provider, "customer"),
@@ -241,7 +242,7 @@ impl Draft {
             body: Private(text),
             created_at: self.now,
         };
-        self.rows.push(Row::Message(row.clone()));
+        self.rows.push(RecordChange::Message(row.clone()));
         row
     }
 
@@ -265,9 +266,9 @@ impl Draft {
             added_by: self.account().unwrap_or(self.order.customer_id),
             created_at: self.now,
         };
-        self.rows.push(Row::Proof(row.clone()));
+        self.rows.push(RecordChange::Proof(row.clone()));
         if self.order.disputed {
-            self.rows.push(Row::MoveDispute(DisputeState::Evidence, None));
+            self.rows.push(RecordChange::MoveDispute(DisputeState::Evidence, None));
         }
         Ok(row)
     }
@@ -280,7 +281,7 @@ impl Draft {
             return Ok(());
         }
         if self.order.state.is_before_work() {
-            let fault = Fault::Customer;
+            let fault = LiableParty::Customer;
             let charge = self.order.charge(self.order.state, Actor::Customer, fault, self.now);
             return self.cancel(charge, fault, "ACCOUNT_ERASED");
         }
@@ -296,7 +297,7 @@ impl Draft {
         self.order.terms.place.access_notes.clear();
         self.order.details = super::Details::default();
         self.touched = true;
-        self.rows.push(Row::ForgetWords(self.order.customer_id));
+        self.rows.push(RecordChange::ForgetWords(self.order.customer_id));
     }
 
     /// A bank takes money back.

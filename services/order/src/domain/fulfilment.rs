@@ -1,10 +1,10 @@
 //! At the door and at work: departure, arrival, start code, no-show, change orders, delivery, breaking off.
 
+use super::records::change_order;
 use super::{
-    Action, Actor, ChangeId, ChangeLines, ChangeState, Draft, Effect, Error, Fault, Line, Party,
-    PaymentState, PendingChange, Row, State, Thing, timing::seconds,
+    Action, Actor, ChangeId, ChangeLines, ChangeState, Error, LiableParty, Line, OrderChange,
+    Party, PaymentState, PendingChange, RecordChange, Resource, SideEffect, State, timing::seconds,
 };
-use crate::entity::change_order;
 
 /// Metres of a degree of latitude.
 const METRES_A_DEGREE: f64 = 111_195.0;
@@ -16,7 +16,7 @@ fn distance_m(a: (f64, f64), b: (f64, f64)) -> f64 {
     north.hypot(east)
 }
 
-impl Draft {
+impl OrderChange {
     /// The provider sets out.
     pub fn depart(&mut self) -> Result<(), Error> {
         self.act(Action::Depart, "")?;
@@ -89,10 +89,11 @@ impl Draft {
         if waited.is_none_or(|waited| waited < seconds(self.timing.waiting_s)) {
             return Err(Error::NoShowTooEarly);
         }
-        let charge = self.order.charge(State::NoShow, Actor::Provider, Fault::Customer, self.now);
+        let charge =
+            self.order.charge(State::NoShow, Actor::Provider, LiableParty::Customer, self.now);
         self.act(Action::NoShow, "")?;
-        self.charge_fee(charge, Fault::Customer, "NO_SHOW", "NO_SHOW");
-        self.publish("order.no_show").fault = Fault::Customer.name();
+        self.charge_fee(charge, LiableParty::Customer, "NO_SHOW", "NO_SHOW");
+        self.publish("order.no_show").fault = LiableParty::Customer.name();
         Ok(())
     }
 
@@ -120,7 +121,7 @@ impl Draft {
             decided_at: None,
         };
         self.order.progress.change = Some(PendingChange { id: row.id, amount, valid_till });
-        self.rows.push(Row::ProposeChange(row.clone()));
+        self.rows.push(RecordChange::ProposeChange(row.clone()));
         self.publish("order.change_proposed").addressee = "customer";
         Ok(row)
     }
@@ -165,12 +166,12 @@ impl Draft {
     pub fn pending_change(&self, id: ChangeId, action: Action) -> Result<PendingChange, Error> {
         self.order.check(action, self.by)?;
         let pending = self.order.progress.change.clone().filter(|change| change.id == id);
-        pending.ok_or(Error::NotFound(Thing::ChangeOrder))
+        pending.ok_or(Error::NotFound(Resource::ChangeOrder))
     }
 
     fn decided(&mut self, id: ChangeId, state: ChangeState, addressee: &'static str) {
         self.order.progress.change = None;
-        self.rows.push(Row::DecideChange(id, state));
+        self.rows.push(RecordChange::DecideChange(id, state));
         self.publish("order.change_decided").addressee = addressee;
     }
 
@@ -186,15 +187,15 @@ impl Draft {
     pub fn abort(&mut self, reason: &str) -> Result<(), Error> {
         self.act(Action::Abort, reason)?;
         if let Some(change) = self.order.progress.change.take() {
-            self.rows.push(Row::DecideChange(change.id, ChangeState::Expired));
+            self.rows.push(RecordChange::DecideChange(change.id, ChangeState::Expired));
         }
         self.publish("order.aborted");
         let amount = self.pro_rata();
         let gross = self.order.provider_gross(amount);
         let charge = super::Charge { fee: amount, provider_gross: gross, waivable: false };
-        self.charge_fee(charge, Fault::None, reason, "ABORTED");
+        self.charge_fee(charge, LiableParty::None, reason, "ABORTED");
         if self.order.due() > 0 {
-            self.owe(Effect::Freeze { frozen: true });
+            self.owe(SideEffect::Freeze { frozen: true });
         }
         self.dispute_row(reason.to_owned(), String::new());
         Ok(())

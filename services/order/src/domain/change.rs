@@ -1,10 +1,10 @@
 //! A change being made to an order: what is decided here is written in one transaction, or not at all.
 
+use super::records::{change_order, dispute, message, offer, proof, review};
 use super::{
-    AccountId, Action, Actor, ChangeId, ChangeState, DisputeState, Effect, Error, OfferId, Order,
-    ProviderId, State, Timing,
+    AccountId, Action, Actor, ChangeId, ChangeState, DisputeState, Error, OfferId, Order,
+    ProviderId, SideEffect, State, Timing,
 };
-use crate::entity::{change_order, dispute, message, offer, proof, review};
 use chrono::{DateTime, Utc};
 use kit::Clock;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 /// Who acts on an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum Principal {
     /// A timer, a saga or a fact of another service.
     System,
     /// An account.
@@ -26,7 +26,7 @@ pub enum Who {
 
 /// Something to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fact {
+pub struct OrderEvent {
     /// What, for example `order.assigned`.
     pub kind: &'static str,
     /// State before.
@@ -45,7 +45,7 @@ pub struct Fact {
 
 /// Something that happened, for the timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TimelineEntry {
     /// What.
     pub action: &'static str,
     /// State before.
@@ -60,7 +60,7 @@ pub struct Entry {
 
 /// A row beside the order's own.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Row {
+pub enum RecordChange {
     /// A change order is proposed.
     ProposeChange(change_order::Model),
     /// A change order is decided.
@@ -88,11 +88,11 @@ pub enum Row {
 }
 
 /// A change in the making.
-pub struct Draft {
+pub struct OrderChange {
     /// The order as it will be.
     pub order: Order,
     /// Who acts.
-    pub who: Who,
+    pub who: Principal,
     /// Which side that is.
     pub by: Actor,
     /// When.
@@ -104,19 +104,24 @@ pub struct Draft {
     /// Whether the order itself changes, so that its version counts up.
     pub touched: bool,
     /// What happened.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TimelineEntry>,
     /// What to publish.
-    pub facts: Vec<Fact>,
+    pub facts: Vec<OrderEvent>,
     /// What is owed to other services.
-    pub owed: Vec<Effect>,
+    pub owed: Vec<SideEffect>,
     /// Rows beside the order's own.
-    pub rows: Vec<Row>,
+    pub rows: Vec<RecordChange>,
 }
 
-impl Draft {
+impl OrderChange {
     /// Begins a change of `order` by `who`, who must be a side of it.
-    pub fn new(order: Order, who: Who, clock: Clock, timing: Arc<Timing>) -> Result<Self, Error> {
-        let by = order.side(&who).ok_or(Error::NotFound(super::Thing::Order))?;
+    pub fn new(
+        order: Order,
+        who: Principal,
+        clock: Clock,
+        timing: Arc<Timing>,
+    ) -> Result<Self, Error> {
+        let by = order.side(&who).ok_or(Error::NotFound(super::Resource::Order))?;
         Ok(Self {
             order,
             who,
@@ -159,10 +164,16 @@ impl Draft {
         self.order.disputed = to.disputed;
         self.touched = true;
         let note = note.into();
-        self.entries.push(Entry { action: action.name(), from, to: to.state, actor: by, note });
+        self.entries.push(TimelineEntry {
+            action: action.name(),
+            from,
+            to: to.state,
+            actor: by,
+            note,
+        });
         if from != to.state && self.order.progress.assignments > 0 && !asked_first(action) {
             let provider_user_id = self.order.provider_user_id;
-            self.owe(Effect::Tell { from, to: to.state, provider_user_id });
+            self.owe(SideEffect::Tell { from, to: to.state, provider_user_id });
         }
         if self.order.progress.erased && to.state.is_final() {
             self.forget();
@@ -171,10 +182,10 @@ impl Draft {
     }
 
     /// Publishes a fact about what was just done.
-    pub fn publish(&mut self, kind: &'static str) -> &mut Fact {
+    pub fn publish(&mut self, kind: &'static str) -> &mut OrderEvent {
         let last = self.entries.last();
         let (from, to) = last.map_or((self.order.state, self.order.state), |it| (it.from, it.to));
-        self.facts.push(Fact {
+        self.facts.push(OrderEvent {
             kind,
             from,
             to,
@@ -197,7 +208,7 @@ impl Draft {
     }
 
     /// Notes something that is owed to another service.
-    pub fn owe(&mut self, effect: Effect) {
+    pub fn owe(&mut self, effect: SideEffect) {
         self.touched = true;
         self.owed.push(effect);
     }
@@ -215,8 +226,8 @@ impl Draft {
     /// The account that acts, if one does.
     pub fn account(&self) -> Option<AccountId> {
         match self.who {
-            Who::System => None,
-            Who::User { id, .. } => Some(id),
+            Principal::System => None,
+            Principal::User { id, .. } => Some(id),
         }
     }
 }
