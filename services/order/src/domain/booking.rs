@@ -1,14 +1,33 @@
-//! From the booking to the door: payment, answers of providers, search, moves and cancellations.
+//! The booking of an order: from the quote to the request, its payment, moves and cancellations.
 
-use super::records::offer;
 use super::{
-    AccountId, Action, Actor, Cancellation, Charge, Error, LiableParty, Moving, OfferState,
-    OrderChange, PaymentState, ProviderId, RecordChange, SideEffect, State, change::TimelineEntry,
+    AccountId, Action, Actor, CancelToken, Cancellation, CaptureTerms, Charge, Error, LiableParty,
+    Moving, OfferState, Order, OrderChange, OrderId, Payment, PaymentState, Private, Progress,
+    ProviderId, Quote, QuoteId, RecordChange, RequestedProvider, SideEffect, State, Timing,
     timing::seconds,
 };
 use chrono::{DateTime, Utc};
 use kit::Window;
 use uuid::Uuid;
+
+/// What a customer wants to book.
+#[derive(Clone, Debug)]
+pub struct NewOrder {
+    /// The customer's account.
+    pub customer_id: AccountId,
+    /// The quote that is booked.
+    pub quote_id: QuoteId,
+    /// The provider to ask, when the quote names none.
+    pub provider_id: Option<ProviderId>,
+    /// The payment method, when it is not the customer's default.
+    pub method_id: Option<Uuid>,
+    /// Whether others are asked should the requested provider decline.
+    pub search_if_declined: bool,
+    /// What the provider should know.
+    pub notes: Private,
+    /// Names the call, so that the same call finds its order again.
+    pub dedup_id: Option<Uuid>,
+}
 
 /// What became of an attempt to authorise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,58 +57,106 @@ pub struct Authorization {
     pub confirmation_url: String,
 }
 
-/// A provider, as customers see them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestedProvider {
-    /// Their profile.
-    pub provider_id: ProviderId,
-    /// Their account.
-    pub provider_user_id: AccountId,
-    /// Their name.
-    pub name: String,
+impl Order {
+    /// The order that a customer makes of a quote. It stays invisible until its booking got through.
+    pub fn of_quote(
+        new: NewOrder,
+        quote: Quote,
+        id: OrderId,
+        now: DateTime<Utc>,
+        timing: &Timing,
+    ) -> Result<Self, Error> {
+        if quote.expires_at <= now || quote.window_start <= now {
+            return Err(Error::QuoteExpired);
+        }
+        let other = quote.provider_id.is_some_and(|provider| Some(provider) != new.provider_id);
+        if new.provider_id.is_some() && other {
+            return Err(kit::Error::invalid("provider_id", "is not the one of the quote").into());
+        }
+        Ok(Self {
+            id,
+            customer_id: new.customer_id,
+            quote_id: quote.id,
+            request_id: new.dedup_id,
+            vertical: quote.vertical,
+            state: State::PendingPayment,
+            disputed: false,
+            booking: true,
+            joined: false,
+            given_up: false,
+            provider_id: quote.provider_id.or(new.provider_id),
+            provider_user_id: None,
+            provider_name: String::new(),
+            window_start: quote.window_start,
+            window_end: quote.window_end,
+            time_zone: quote.time_zone,
+            details: quote.details,
+            terms: quote.terms,
+            notes: new.notes,
+            search_if_declined: new.search_if_declined,
+            total: quote.total,
+            currency: quote.currency,
+            payment: Payment { method_id: new.method_id, ..Payment::default() },
+            progress: Progress::default(),
+            hold_expires_at: now + seconds(timing.hold_s),
+            version: 1,
+            event_seq: 0,
+            created_at: now,
+            updated_at: now,
+        })
+    }
 }
 
 impl OrderChange {
     /// The booking got through: the order becomes visible, and goes on if the payment lets it.
     pub fn book(
         &mut self,
-        named: Option<RequestedProvider>,
+        provider: Option<RequestedProvider>,
         authorization: &Authorization,
     ) -> Result<(), Error> {
         self.order.booking = false;
-        self.touched = true;
-        if let Some(named) = named {
-            self.name(named);
+        if let Some(provider) = provider {
+            self.set_provider(provider);
         }
-        let (from, to) = (State::PendingPayment, State::PendingPayment);
-        let note = String::new();
-        self.entries.push(TimelineEntry { action: "book", from, to, actor: self.by, note });
+        self.note("book", self.by, String::new());
         self.settle(authorization)?;
-        // A booking that goes on at once is one fact: created, and where it stands then.
-        self.facts.clear();
+        // A booking that goes on at once is one event: created, and the state it has then.
+        self.events.clear();
         let to = self.order.state;
         let created = self.publish("order.created");
         (created.from, created.to) = (State::PendingPayment, to);
         Ok(())
     }
 
-    /// The booking cannot get through: nobody will ever see the order, whatever was done is undone, and the quote can
-    /// be booked again.
-    pub fn give_up_booking(&mut self, reason: &str) -> Result<(), Error> {
+    /// The booking cannot get through: the order never becomes visible, what was done elsewhere is undone, and the quote
+    /// can be booked again.
+    pub fn give_up_booking(&mut self, reason: &str, undo: Vec<SideEffect>) -> Result<(), Error> {
         self.act_as(Action::Expire, Actor::System, reason)?;
         self.order.given_up = true;
-        self.owe(SideEffect::Void { reason: reason.to_owned() });
-        self.owe(SideEffect::Release { provider_id: None });
+        undo.into_iter().for_each(|effect| self.enqueue(effect));
         Ok(())
     }
 
-    /// Takes in what payment answered or told later.
+    /// Takes in what payment tells of an attempt whose outcome was not known. A failure of an attempt that the order does
+    /// not wait for changes nothing, and a booking under way finds the outcome out by itself.
+    pub fn settle_late(&mut self, authorization: &Authorization) -> Result<(), Error> {
+        let waits = matches!(
+            self.order.payment.state,
+            PaymentState::Pending | PaymentState::ConfirmationRequired
+        );
+        if self.order.booking || (authorization.outcome == Outcome::Declined && !waits) {
+            return Ok(());
+        }
+        self.settle(authorization)
+    }
+
+    /// Takes in what payment answered.
     pub fn settle(&mut self, authorization: &Authorization) -> Result<(), Error> {
         let Authorization { payment_id, outcome, decline_reason, confirmation_url } = authorization;
         if !self.order.state.is_before_work() {
             // A success that comes too late is given back.
             if *outcome == Outcome::Authorized && !self.order.keeps_money() {
-                self.owe(SideEffect::Void { reason: "LATE_PAYMENT".to_owned() });
+                self.enqueue(SideEffect::Void { reason: "LATE_PAYMENT".to_owned() });
             }
             return Ok(());
         }
@@ -109,9 +176,8 @@ impl OrderChange {
             Outcome::Pending => PaymentState::Pending,
         };
         let changed = known.state != payment.state;
-        self.touched |= known != *payment;
         match outcome {
-            Outcome::Authorized | Outcome::MethodSaved => self.go_on_after_payment(),
+            Outcome::Authorized | Outcome::MethodSaved => self.continue_after_payment(),
             Outcome::Declined | Outcome::ConfirmationRequired => {
                 if changed {
                     self.publish("order.payment_failed").addressee = "customer";
@@ -122,14 +188,14 @@ impl OrderChange {
         }
     }
 
-    fn go_on_after_payment(&mut self) -> Result<(), Error> {
+    fn continue_after_payment(&mut self) -> Result<(), Error> {
         if self.order.state != State::PendingPayment {
             return Ok(());
         }
         let search = self.order.provider_id.is_none();
         self.act_as(Action::Authorize { search }, Actor::Payment, "")?;
         if search {
-            self.search();
+            self.begin_search();
         } else {
             self.order.progress.requested_at = Some(self.now);
         }
@@ -137,115 +203,21 @@ impl OrderChange {
         Ok(())
     }
 
-    /// The named provider takes the order.
-    pub fn accept(&mut self) -> Result<(), Error> {
-        self.act(Action::Accept, "")?;
-        self.assigned();
-        Ok(())
-    }
-
-    /// The named provider turns the order down.
-    pub fn decline(&mut self, reason: &str) -> Result<(), Error> {
-        let search = self.order.search_if_declined && self.order.window_start > self.now;
-        self.act(Action::Decline { search }, reason)?;
-        self.publish("order.declined").addressee = "customer";
-        if search {
-            self.leave_out_provider();
-            self.search();
-        } else {
-            self.owe(SideEffect::Void { reason: "DECLINED".to_owned() });
-            self.owe(SideEffect::Release { provider_id: None });
-        }
-        Ok(())
-    }
-
-    /// Offers go out to these providers, and earlier ones end.
-    pub fn send_offers(&mut self, candidates: Vec<RequestedProvider>) -> Result<(), Error> {
-        let wave = self.order.progress.wave + 1;
-        self.act(Action::SendOffers, format!("wave {wave}"))?;
-        let valid_till = (self.now + seconds(self.timing.offer_s)).min(self.order.window_start);
-        self.order.progress.wave = wave;
-        self.order.progress.wave_until = Some(valid_till);
-        self.rows.push(RecordChange::EndOffers(OfferState::Expired, None));
-        let mut offers = Vec::with_capacity(candidates.len());
-        for RequestedProvider { provider_id, provider_user_id, name } in candidates {
-            let fact = self.publish("order.offered");
-            fact.provider = Some((provider_id, provider_user_id));
-            fact.addressee = "provider";
-            offers.push(offer::Model {
-                id: self.new_id(),
-                order_id: self.order.id,
-                provider_id,
-                provider_user_id,
-                provider_name: name,
-                round: self.order.progress.round,
-                wave,
-                state: OfferState::Open,
-                tried: false,
-                valid_till,
-                created_at: self.now,
-            });
-        }
-        self.rows.push(RecordChange::Offers(offers));
-        Ok(())
-    }
-
-    /// Nobody is left whose answer to wait for: the next wave is due.
-    pub const fn hurry_search(&mut self) {
-        self.order.progress.wave_until = Some(self.now);
-        self.touched = true;
-    }
-
-    /// A provider takes an offer; all the others end.
-    pub fn take_offer(&mut self, offer: &offer::Model) -> Result<(), Error> {
-        if self.order.state != State::Searching || offer.round != self.order.progress.round {
-            return Err(Error::OfferTaken);
-        }
-        self.act_as(Action::TakeOffer, Actor::Provider, "")?;
-        self.name(RequestedProvider {
-            provider_id: offer.provider_id,
-            provider_user_id: offer.provider_user_id,
-            name: offer.provider_name.clone(),
-        });
-        self.rows.push(RecordChange::EndOffers(OfferState::Revoked, Some(offer.id)));
-        self.assigned();
-        Ok(())
-    }
-
-    /// Nobody is left to ask.
-    pub fn exhaust(&mut self) -> Result<(), Error> {
-        self.act_as(Action::Exhaust, Actor::System, "")?;
-        self.no_provider();
-        Ok(())
-    }
-
-    /// The assignment is given up: others are asked, unless that happened too often or the time has come.
-    pub fn reassign(&mut self, reason: &str) -> Result<(), Error> {
-        let again = self.order.progress.reassigned < self.timing.reassignments
-            && self.order.window_start > self.now;
-        self.act(Action::Reassign { again }, reason)?;
-        let fault =
-            if self.by == Actor::Provider { LiableParty::Provider } else { LiableParty::None };
-        let former = self.order.provider_id.zip(self.order.provider_user_id);
-        let fact = self.publish("order.reassigned");
-        (fact.fault, fact.provider) = (fault.name(), former);
-        self.order.progress.reassigned += 1;
-        self.leave_out_provider();
-        if again {
-            self.search();
-        } else {
-            self.no_provider();
-        }
-        Ok(())
-    }
-
     /// The time of a booking or a request is over.
     pub fn expire(&mut self, reason: &str) -> Result<(), Error> {
         self.act_as(Action::Expire, Actor::System, reason)?;
-        self.owe(SideEffect::Void { reason: reason.to_owned() });
-        self.owe(SideEffect::Release { provider_id: None });
+        self.enqueue(SideEffect::Void { reason: reason.to_owned() });
+        self.enqueue(SideEffect::Release { provider_id: None });
         self.publish("order.expired");
         Ok(())
+    }
+
+    /// Cancels at the price that a preview promised.
+    pub fn cancel_with_token(&mut self, token: CancelToken, reason: &str) -> Result<(), Error> {
+        self.order.check(Action::Cancel, self.by)?;
+        let fault = token.fault;
+        let charge = token.redeem(&self.order, self.by, self.now)?;
+        self.cancel(charge, fault, reason)
     }
 
     /// Cancels at a price.
@@ -256,10 +228,10 @@ impl OrderChange {
         reason: &str,
     ) -> Result<(), Error> {
         self.act(Action::Cancel, fault.name())?;
-        self.rows.push(RecordChange::EndOffers(OfferState::Revoked, None));
+        self.records.push(RecordChange::EndOffers(OfferState::Revoked, None));
         self.charge_fee(charge, fault, reason, "CANCELLED");
-        let fact = self.publish("order.cancelled");
-        fact.fault = fault.name();
+        let event = self.publish("order.cancelled");
+        event.fault = fault.name();
         Ok(())
     }
 
@@ -276,24 +248,24 @@ impl OrderChange {
             _ => 0,
         };
         if fee > 0 {
-            self.owe(SideEffect::Capture {
+            self.enqueue(SideEffect::Capture(CaptureTerms {
                 amount: fee,
                 provider_gross: charge.provider_gross.min(fee),
                 fee: true,
                 provider_id: self.order.provider_id,
                 provider_user_id: self.order.provider_user_id,
                 payout_due_at: self.now + seconds(self.timing.payout_s),
-            });
+            }));
         } else {
-            self.owe(SideEffect::Void { reason: void.to_owned() });
+            self.enqueue(SideEffect::Void { reason: void.to_owned() });
         }
-        self.owe(SideEffect::Release { provider_id: None });
+        self.enqueue(SideEffect::Release { provider_id: None });
         let (actor, reason, at) = (self.by, reason.to_owned(), self.now);
         self.order.progress.cancellation = Some(Cancellation { actor, reason, fault, fee, at });
     }
 
     /// Notes the move to another window before the reservation is moved.
-    pub fn begin_move(&mut self, window: &Window) -> Result<(), Error> {
+    pub fn begin_move(&mut self, window: &Window) -> Result<Moving, Error> {
         self.order.check(Action::Reschedule, self.by)?;
         let ahead = seconds(self.timing.reschedule_s);
         if self.order.window_start - self.now < ahead {
@@ -306,14 +278,14 @@ impl OrderChange {
         if window.start <= self.now {
             return Err(kit::Error::invalid("window.start", "must be in the future").into());
         }
-        self.touched = true;
-        self.order.progress.moving = Some(Moving {
+        let moving = Moving {
             start: window.start,
             end: window.end,
             time_zone: window.zone.name().to_owned(),
             since: self.now,
-        });
-        Ok(())
+        };
+        self.order.progress.moving = Some(moving.clone());
+        Ok(moving)
     }
 
     /// The reservation was moved, or was not: the move is over either way.
@@ -322,7 +294,6 @@ impl OrderChange {
             return Ok(());
         }
         self.order.progress.moving = None;
-        self.touched = true;
         let allowed = self.order.check(Action::Reschedule, Actor::Customer).is_ok();
         if moved && allowed {
             self.order.window_start = moving.start;
@@ -346,60 +317,14 @@ impl OrderChange {
             payment.method_id = method.or(payment.method_id);
             payment.attempt += 1;
             payment.key = format!("{}:{}", self.order.id, payment.attempt);
-            self.touched = true;
         }
         Ok(())
     }
 
     /// An attempt to authorise the method on file was made with this key.
-    pub fn late_attempt(&mut self, key: String) {
+    pub fn count_late_attempt(&mut self, key: String) {
         self.order.payment.late_attempts += 1;
         self.order.payment.key = key;
-        self.touched = true;
-    }
-
-    fn assigned(&mut self) {
-        let progress = &mut self.order.progress;
-        progress.assigned_at = Some(self.now);
-        progress.assignments += 1;
-        progress.wrong_codes = 0;
-        progress.contact_attempts = 0;
-        progress.arrived_at = None;
-        progress.arrival_flagged = false;
-        progress.wave_until = None;
-        self.publish("order.assigned");
-    }
-
-    fn name(&mut self, named: RequestedProvider) {
-        self.order.provider_id = Some(named.provider_id);
-        self.order.provider_user_id = Some(named.provider_user_id);
-        self.order.provider_name = named.name;
-    }
-
-    /// Frees the provider's time and asks them no more.
-    fn leave_out_provider(&mut self) {
-        if let Some(provider) = self.order.provider_id.take() {
-            self.owe(SideEffect::Release { provider_id: Some(provider) });
-            self.order.progress.excluded.push(provider);
-        }
-        self.order.provider_user_id = None;
-        self.order.provider_name.clear();
-        self.order.progress.assigned_at = None;
-        self.order.progress.moving = None;
-    }
-
-    fn search(&mut self) {
-        let progress = &mut self.order.progress;
-        progress.round += 1;
-        progress.wave = 0;
-        progress.wave_until = Some(self.now);
-    }
-
-    fn no_provider(&mut self) {
-        self.rows.push(RecordChange::EndOffers(OfferState::Expired, None));
-        self.owe(SideEffect::Void { reason: "NO_PROVIDER".to_owned() });
-        self.owe(SideEffect::Release { provider_id: None });
-        self.publish("order.no_provider");
     }
 
     /// When a payout falls due that is earned now.

@@ -1,33 +1,47 @@
-//! A change being made to an order: what is decided here is written in one transaction, or not at all.
+//! A change of an order: what the rules decide about it, to be saved in one transaction or not at all.
 
-use super::records::{change_order, dispute, message, offer, proof, review};
 use super::{
-    AccountId, Action, Actor, ChangeId, ChangeState, DisputeState, Error, OfferId, Order,
-    ProviderId, SideEffect, State, Timing,
+    AccountId, Action, Actor, ChangeId, ChangeState, DisputeState, Error, OfferId, OfferState,
+    Order, ProviderId, Resource, SideEffect, State, Timing, VerticalRole,
+    records::{change_order, dispute, message, offer, proof, review},
 };
 use chrono::{DateTime, Utc};
-use kit::Clock;
-use std::sync::Arc;
-use uuid::Uuid;
+use std::{ops::Deref, sync::Arc};
 
 /// Who acts on an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Principal {
-    /// A timer, a saga or a fact of another service.
+    /// A timer, a process or an event of another service.
     System,
-    /// An account.
+    /// A signed-in account.
     User {
-        /// Which.
+        /// The account's id.
         id: AccountId,
         /// Whether it runs the marketplace.
         operator: bool,
     },
 }
 
-/// Something to publish.
+impl Principal {
+    /// The account that sent a request.
+    pub fn of(caller: &kit::Caller) -> Result<Self, Error> {
+        let id = AccountId::from_uuid(caller.subject()?.user_id);
+        Ok(Self::User { id, operator: caller.is_operator() })
+    }
+
+    /// The account that acts.
+    pub fn account(&self) -> Result<AccountId, Error> {
+        match self {
+            Self::System => Err(kit::Error::Unauthenticated.into()),
+            Self::User { id, .. } => Ok(*id),
+        }
+    }
+}
+
+/// Something that happened to an order, for the other services.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderEvent {
-    /// What, for example `order.assigned`.
+    /// Its kind, for example `order.assigned`.
     pub kind: &'static str,
     /// State before.
     pub from: State,
@@ -35,7 +49,7 @@ pub struct OrderEvent {
     pub to: State,
     /// The provider concerned, where it is not the assigned one.
     pub provider: Option<(ProviderId, AccountId)>,
-    /// Whose fault, for a cancellation or reassignment.
+    /// Who is liable, for a cancellation or a reassignment.
     pub fault: &'static str,
     /// Stars, for a review.
     pub stars: i32,
@@ -43,10 +57,10 @@ pub struct OrderEvent {
     pub addressee: &'static str,
 }
 
-/// Something that happened, for the timeline.
+/// Something that happened to an order, for its timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimelineEntry {
-    /// What.
+    /// What was done.
     pub action: &'static str,
     /// State before.
     pub from: State,
@@ -58,92 +72,98 @@ pub struct TimelineEntry {
     pub note: String,
 }
 
-/// A row beside the order's own.
+/// A change of a row that belongs to the order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RecordChange {
-    /// A change order is proposed.
+    /// Insert a proposed change order.
     ProposeChange(change_order::Model),
-    /// A change order is decided.
+    /// Write what became of a change order.
     DecideChange(ChangeId, ChangeState),
-    /// A dispute is opened.
+    /// Insert a dispute.
     OpenDispute(dispute::Model),
-    /// The open dispute moves on.
+    /// Move the open dispute on; with a refund it is resolved.
     MoveDispute(DisputeState, Option<i64>),
-    /// A review is written.
+    /// Insert a review.
     Review(review::Model),
-    /// The order's reviews are published.
+    /// Publish the order's reviews.
     PublishReviews,
-    /// Offers go out.
+    /// Insert offers.
     Offers(Vec<offer::Model>),
-    /// Offers that are open end so, but for one that was taken.
-    EndOffers(super::OfferState, Option<OfferId>),
-    /// A message is sent.
+    /// End the open offers in this state, except for one that was accepted.
+    EndOffers(OfferState, Option<OfferId>),
+    /// Insert a message.
     Message(message::Model),
-    /// A proof is added.
+    /// Insert a proof.
     Proof(proof::Model),
-    /// The order's customer erased their account: what they wrote goes.
+    /// Empty the messages that an account wrote.
     ForgetWords(AccountId),
-    /// An effect is done.
-    EffectDone(i64),
+    /// Delete a side effect that is done or ended.
+    SideEffectDone(i64),
 }
 
-/// A change in the making.
+/// An order as it was read, as it will be, and all that is saved together with it.
+#[derive(Clone)]
 pub struct OrderChange {
+    before: Order,
     /// The order as it will be.
     pub order: Order,
     /// Who acts.
-    pub who: Principal,
-    /// Which side that is.
+    pub principal: Principal,
+    /// The side on which they act.
     pub by: Actor,
-    /// When.
+    /// The time of the change.
     pub now: DateTime<Utc>,
     /// How long things take.
     pub timing: Arc<Timing>,
-    /// For new ids.
-    pub clock: Clock,
-    /// Whether the order itself changes, so that its version counts up.
-    pub touched: bool,
-    /// What happened.
+    /// What the timeline says of it.
     pub entries: Vec<TimelineEntry>,
-    /// What to publish.
-    pub facts: Vec<OrderEvent>,
-    /// What is owed to other services.
-    pub owed: Vec<SideEffect>,
-    /// Rows beside the order's own.
-    pub rows: Vec<RecordChange>,
+    /// What the other services hear of it.
+    pub events: Vec<OrderEvent>,
+    /// What other services have to do after it.
+    pub side_effects: Vec<SideEffect>,
+    /// The rows that change with it.
+    pub records: Vec<RecordChange>,
+    agreed: Option<Action>,
+}
+
+/// That the vertical agreed to an action before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreement(Action);
+
+impl Agreement {
+    /// Notes the vertical's answer. Only who asked it may do so.
+    pub const fn to(action: Action) -> Self {
+        Self(action)
+    }
 }
 
 impl OrderChange {
-    /// Begins a change of `order` by `who`, who must be a side of it.
+    /// Begins a change of `order` by `principal`, who must be on a side of it.
     pub fn new(
         order: Order,
-        who: Principal,
-        clock: Clock,
+        principal: Principal,
+        now: DateTime<Utc>,
         timing: Arc<Timing>,
     ) -> Result<Self, Error> {
-        let by = order.side(&who).ok_or(Error::NotFound(super::Resource::Order))?;
+        let by = order.side(&principal).ok_or(Error::NotFound(Resource::Order))?;
         Ok(Self {
+            before: order.clone(),
             order,
-            who,
+            principal,
             by,
-            now: clock.now(),
+            now,
             timing,
-            clock,
-            touched: false,
             entries: Vec::new(),
-            facts: Vec::new(),
-            owed: Vec::new(),
-            rows: Vec::new(),
+            events: Vec::new(),
+            side_effects: Vec::new(),
+            records: Vec::new(),
+            agreed: None,
         })
     }
 
-    /// Refuses a caller who saw another version. 0 takes any.
-    pub fn expect_version(&self, version: i64) -> Result<(), Error> {
-        match version {
-            0 => Ok(()),
-            seen if seen == self.order.version => Ok(()),
-            _ => Err(kit::Error::VersionMismatch.into()),
-        }
+    /// Notes what the vertical agreed to before the change began.
+    pub fn vertical_agreed(&mut self, agreed: Option<Agreement>) {
+        self.agreed = agreed.map(|Agreement(action)| action);
     }
 
     /// Does `action` as the side that acts.
@@ -151,7 +171,8 @@ impl OrderChange {
         self.act_as(action, self.by, note)
     }
 
-    /// Does `action` as `by`: the one way in which an order's state changes.
+    /// Does `action` as `by`: the one way in which an order's state changes. The vertical has agreed before, or is told
+    /// afterwards; [`Action::vertical_role`] says which.
     pub fn act_as(
         &mut self,
         action: Action,
@@ -162,7 +183,6 @@ impl OrderChange {
         let to = self.order.check(action, by)?;
         self.order.state = to.state;
         self.order.disputed = to.disputed;
-        self.touched = true;
         let note = note.into();
         self.entries.push(TimelineEntry {
             action: action.name(),
@@ -171,9 +191,11 @@ impl OrderChange {
             actor: by,
             note,
         });
-        if from != to.state && self.order.progress.assignments > 0 && !asked_first(action) {
-            let provider_user_id = self.order.provider_user_id;
-            self.owe(SideEffect::Tell { from, to: to.state, provider_user_id });
+        match action.vertical_role() {
+            // The state did not allow it when the vertical was to be asked, and does so now.
+            VerticalRole::AskedBefore if self.agreed != Some(action) => return Err(Error::Changed),
+            VerticalRole::AskedBefore => {}
+            VerticalRole::ToldAfterwards => self.notify_vertical(from),
         }
         if self.order.progress.erased && to.state.is_final() {
             self.forget();
@@ -181,11 +203,26 @@ impl OrderChange {
         Ok(())
     }
 
-    /// Publishes a fact about what was just done.
+    /// Has the vertical told of the order's new state. It knows the order once a provider was assigned.
+    fn notify_vertical(&mut self, from: State) {
+        let to = self.order.state;
+        if from != to && self.order.progress.assignments > 0 {
+            let provider_user_id = self.order.provider_user_id;
+            self.enqueue(SideEffect::NotifyVertical { from, to, provider_user_id });
+        }
+    }
+
+    /// Adds an entry to the timeline that leaves the state as it is.
+    pub fn note(&mut self, action: &'static str, actor: Actor, note: String) {
+        let state = self.order.state;
+        self.entries.push(TimelineEntry { action, from: state, to: state, actor, note });
+    }
+
+    /// Publishes an event about what was just done.
     pub fn publish(&mut self, kind: &'static str) -> &mut OrderEvent {
         let last = self.entries.last();
         let (from, to) = last.map_or((self.order.state, self.order.state), |it| (it.from, it.to));
-        self.facts.push(OrderEvent {
+        self.events.push(OrderEvent {
             kind,
             from,
             to,
@@ -194,53 +231,49 @@ impl OrderChange {
             stars: 0,
             addressee: "",
         });
-        let last = self.facts.len() - 1;
-        &mut self.facts[last]
+        let last = self.events.len() - 1;
+        &mut self.events[last]
     }
 
-    /// Whether nothing was decided that is to be written.
-    pub fn is_empty(&self) -> bool {
-        !self.touched
-            && self.entries.is_empty()
-            && self.facts.is_empty()
-            && self.owed.is_empty()
-            && self.rows.is_empty()
+    /// Has another service do something once the change is committed.
+    pub fn enqueue(&mut self, effect: SideEffect) {
+        self.side_effects.push(effect);
     }
 
-    /// Notes something that is owed to another service.
-    pub fn owe(&mut self, effect: SideEffect) {
-        self.touched = true;
-        self.owed.push(effect);
-    }
-
-    /// A new id.
-    pub fn new_id<T>(&self) -> kit::Id<T> {
-        kit::Id::new(&self.clock)
-    }
-
-    /// A new id of a row that only its own table knows.
-    pub fn new_uuid(&self) -> Uuid {
-        self.new_id::<()>().uuid()
-    }
-
-    /// The account that acts, if one does.
-    pub fn account(&self) -> Option<AccountId> {
-        match self.who {
-            Principal::System => None,
-            Principal::User { id, .. } => Some(id),
+    /// Ends the rules. The order's version counts up if anything of it changes, so that whoever saw the former one is
+    /// told; rows beside it, such as messages, leave it as it is.
+    pub fn close(mut self) -> ClosedChange {
+        let changes_order =
+            self.order != self.before || !self.entries.is_empty() || !self.side_effects.is_empty();
+        if changes_order {
+            self.order.version += 1;
+            self.order.updated_at = self.now;
         }
+        self.order.event_seq += i64::try_from(self.events.len()).unwrap_or_default();
+        ClosedChange(self)
     }
 }
 
-/// Transitions that the vertical is asked about before they happen, rather than told of afterwards.
-const fn asked_first(action: Action) -> bool {
-    matches!(
-        action,
-        Action::Accept
-            | Action::TakeOffer
-            | Action::Depart
-            | Action::Arrive
-            | Action::Start
-            | Action::Deliver
-    )
+/// A change to which nothing is added any more, with the order's new version.
+#[derive(Clone)]
+pub struct ClosedChange(OrderChange);
+
+impl ClosedChange {
+    /// The order as it was read.
+    pub const fn before(&self) -> &Order {
+        &self.0.before
+    }
+
+    /// The parts of the change, to write them.
+    pub fn into_inner(self) -> OrderChange {
+        self.0
+    }
+}
+
+impl Deref for ClosedChange {
+    type Target = OrderChange;
+
+    fn deref(&self) -> &OrderChange {
+        &self.0
+    }
 }

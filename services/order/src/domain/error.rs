@@ -26,7 +26,7 @@ pub enum Error {
     #[error("the {0} does not exist")]
     NotFound(Resource),
     /// The state does not allow it.
-    #[error("the order is {:?} and does not allow `{}` now", .0.standing.state, .0.action.name())]
+    #[error("the order is {} and does not allow `{}` now", .0.standing.state, .0.action.name())]
     Refused(Refused, Vec<&'static str>),
     /// Another call won a race.
     #[error("the order changed meanwhile")]

@@ -1,6 +1,7 @@
 //! Every rule of orders: synchronous, with time and ids as arguments.
 
 mod action;
+mod assignment;
 mod booking;
 mod change;
 mod code;
@@ -17,11 +18,12 @@ mod tests;
 mod timing;
 mod values;
 
-pub use action::{Action, Actor};
-pub use booking::{Authorization, Outcome, RequestedProvider};
-pub use change::{OrderChange, OrderEvent, Principal, RecordChange, TimelineEntry};
+pub use action::{Action, Actor, VerticalRole};
+pub use assignment::RequestedProvider;
+pub use booking::{Authorization, NewOrder, Outcome};
+pub use change::{Agreement, ClosedChange, OrderChange, OrderEvent, Principal, RecordChange};
 pub use code::{CancelToken, Secret};
-pub use error::{Error, Refused, Resource};
+pub use error::{Error, Resource};
 pub use policy::{Case, Charge, LiableParty, Policy, Rule};
 pub use quote::{inputs_hash, price};
 pub use records::order::Model as Order;
@@ -30,7 +32,7 @@ pub use settlement::Resolution;
 pub use state::{State, StateView};
 pub use timing::Timing;
 pub use values::{
-    AccountId, Address, Cancellation, ChangeId, ChangeLines, ChangeState, Details, DisputeState,
-    Line, Moving, OfferId, OfferState, OrderId, Party, Payment, PaymentState, PendingChange,
-    Private, Progress, ProviderId, QuoteId, Requirements, SideEffect, Terms,
+    AccountId, Address, Cancellation, CaptureTerms, ChangeId, ChangeLines, ChangeState, Details,
+    DisputeState, Line, Moving, OfferId, OfferState, OrderId, Party, Payment, PaymentState,
+    PendingChange, Private, Progress, ProviderId, QuoteId, Requirements, SideEffect, Terms,
 };

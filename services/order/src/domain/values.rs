@@ -332,7 +332,24 @@ pub enum DisputeState {
     ResolvedSplit,
 }
 
-/// What an order owes to another service once its change is committed. Each can be done again without harm.
+/// A capture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CaptureTerms {
+    /// How much, in minor units.
+    pub amount: i64,
+    /// What the provider earns of it before commission.
+    pub provider_gross: i64,
+    /// Whether it is a fee rather than the price.
+    pub fee: bool,
+    /// The provider whose work it pays.
+    pub provider_id: Option<ProviderId>,
+    /// The provider's account.
+    pub provider_user_id: Option<AccountId>,
+    /// When the payout falls due.
+    pub payout_due_at: DateTime<Utc>,
+}
+
+/// What another service is to do once its change is committed. Each can be done again without harm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum SideEffect {
@@ -342,20 +359,7 @@ pub enum SideEffect {
         reason: String,
     },
     /// Capture money; what is authorised beyond it goes back.
-    Capture {
-        /// How much, in minor units.
-        amount: i64,
-        /// What the provider earns of it before commission.
-        provider_gross: i64,
-        /// Whether it is a fee rather than the price.
-        fee: bool,
-        /// Whose work it pays.
-        provider_id: Option<ProviderId>,
-        /// Their account.
-        provider_user_id: Option<AccountId>,
-        /// When the payout falls due.
-        payout_due_at: DateTime<Utc>,
-    },
+    Capture(CaptureTerms),
     /// Give captured money back.
     Refund {
         /// How much, in minor units.
@@ -376,7 +380,8 @@ pub enum SideEffect {
         provider_id: Option<ProviderId>,
     },
     /// Tell the vertical of a transition that has happened.
-    Tell {
+    #[serde(rename = "tell")]
+    NotifyVertical {
         /// State before.
         from: State,
         /// State after.

@@ -1,6 +1,7 @@
 //! The life of an order: every state with every action by every side, allowed or refused.
 
 use super::*;
+use crate::domain::error::Refused;
 use std::collections::HashMap;
 
 /// What is allowed without a dispute: the state, the side, and each action with the state it leads to; `.` stays. The
@@ -176,11 +177,11 @@ fn allowed_actions_are_what_the_transition_allows() {
     it.payment.state = PaymentState::Declined;
     assert!(it.allowed_actions(Actor::Customer).contains(&"confirmPayment"));
     assert_eq!(it.allowed_actions(Actor::Provider), ["depart", "reassign", "postMessage"]);
-    let error = draft(order(State::Closed), Actor::Customer, Duration::zero())
+    let error = change(order(State::Closed), Actor::Customer, Duration::zero())
         .act(Action::Cancel, "")
         .unwrap_err();
     assert_eq!(kit::Fault::metadata(&error)["allowed_actions"], "");
-    let error = draft(order(State::Delivered), Actor::Customer, Duration::zero())
+    let error = change(order(State::Delivered), Actor::Customer, Duration::zero())
         .act(Action::Cancel, "")
         .unwrap_err();
     assert_eq!(
@@ -194,7 +195,6 @@ fn only_sides_of_an_order_act_on_it() {
     let it = order(State::Assigned);
     let stranger = Principal::User { id: Id::derived(it.id.uuid(), "stranger"), operator: false };
     assert_eq!(it.side(&stranger), None);
-    let clock = Clock::manual(now());
-    let refused = OrderChange::new(it, stranger, clock, Arc::new(Timing::default()));
+    let refused = OrderChange::new(it, stranger, now(), Arc::new(Timing::default()));
     assert!(matches!(refused, Err(Error::NotFound(Resource::Order))));
 }

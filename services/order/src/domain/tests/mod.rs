@@ -75,7 +75,7 @@ fn order(state: State) -> Order {
 }
 
 /// A change of `order` by its `side`, `later` than the beginning.
-fn draft(order: Order, side: Actor, later: Duration) -> OrderChange {
+fn change(order: Order, side: Actor, later: Duration) -> OrderChange {
     let user = |id| Principal::User { id, operator: false };
     let who = match side {
         Actor::Customer => user(order.customer_id),
@@ -85,10 +85,10 @@ fn draft(order: Order, side: Actor, later: Duration) -> OrderChange {
         }
         Actor::Payment | Actor::System => Principal::System,
     };
-    let clock = Clock::manual(now() + later);
-    let mut draft = OrderChange::new(order, who, clock, Arc::new(Timing::default())).unwrap();
+    let timing = Arc::new(Timing::default());
+    let mut change = OrderChange::new(order, who, now() + later, timing).unwrap();
     if side == Actor::Payment {
-        draft.by = Actor::Payment;
+        change.by = Actor::Payment;
     }
-    draft
+    change
 }
