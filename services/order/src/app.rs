@@ -1,45 +1,53 @@
-//! What the RPCs, the timers and the consumers of facts share.
+//! What the RPCs, the timers and the consumers of events share.
 
 use crate::{
-    domain::{Error, Order, Policy, Secret, Timing},
+    domain::{Error, Policy, Secret, Timing},
     peers::Peers,
-    repository::Orders,
+    repository::bookings::Bookings,
+    vertical::Verticals,
 };
 use chrono::{DateTime, Utc};
+use kit::Db;
 use std::sync::Arc;
-
-/// Turns an order into a call's answer.
-pub type Answer<M> = Arc<dyn Fn(&Order) -> M + Send + Sync>;
 
 /// Orders with all they need.
 pub struct App {
-    /// The tables.
-    pub orders: Orders,
-    /// The services that order asks.
+    /// The tables of order.
+    pub db: Db,
+    /// Begins and finishes bookings.
+    pub bookings: Bookings,
+    /// The verticals, each under its own key.
+    pub verticals: Verticals,
+    /// Provider and payment.
     pub peers: Peers,
     /// The key of start codes and cancel tokens.
     pub secret: Secret,
     /// What cancelling costs, for new quotes.
     pub policy: Policy,
+    /// How long things take.
+    pub timing: Arc<Timing>,
 }
 
 impl App {
-    /// How long things take.
-    pub fn timing(&self) -> &Timing {
-        &self.orders.timing
-    }
-
     /// The time.
     pub fn now(&self) -> DateTime<Utc> {
-        self.orders.db.clock().now()
+        self.db.clock().now()
     }
 }
 
-/// What became of a call that a timer or a worker makes: one that is refused for good is logged and not made again.
-pub fn settled(what: &str, result: Result<(), Error>) -> Result<(), Error> {
+/// The error as the runtime takes it from timers and consumers.
+pub fn into_kit_error(error: Error) -> kit::Error {
+    match error {
+        Error::Kit(error) => error,
+        error => kit::Error::internal(error),
+    }
+}
+
+/// Drops what the order's state refuses to a timer: it is logged and not tried again.
+pub fn drop_refusal(what: &str, result: Result<(), Error>) -> Result<(), Error> {
     match result {
         Err(error @ (Error::Refused(..) | Error::NotFound(_) | Error::OfferTaken)) => {
-            tracing::info!(%error, what, "nothing to do any more");
+            tracing::info!(%error, what, "dropped: no longer applicable");
             Ok(())
         }
         result => result,

@@ -1,19 +1,17 @@
 //! Between the domain and the messages of the contracts.
 
 use crate::domain::{
-    Actor, ChangeState, DisputeState, Effect, Error, Fact, Line, OfferState, Order, Party,
-    PaymentState, Place, Policy, Requirements, Rule, State, Terms,
+    Actor, Address, ChangeState, DisputeState, Error, Line, OfferState, Party, PaymentState,
+    Policy, Requirements, Rule, State, Terms,
 };
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use kit::{
     values::money::{Currency, Money},
-    values::time::{duration, timestamp},
+    values::time::duration,
 };
 use prost::Message;
 use prost_types::Struct;
-use proto::quickserve::{
-    common::v1 as common, fulfilment::v1 as fulfilment, order::v1 as pb, payment::v1 as payment,
-};
+use proto::quickserve::{common::v1 as common, fulfilment::v1 as fulfilment, order::v1 as pb};
 
 /// The state in contracts.
 pub const fn state(state: State) -> fulfilment::OrderState {
@@ -92,19 +90,19 @@ pub const fn dispute_state(state: DisputeState) -> pb::DisputeState {
 }
 
 /// An address as it is kept.
-pub fn place(address: common::Address) -> Place {
+pub fn place(address: common::Address) -> Address {
     let common::Address { lines, postcode, city, country, lat, lng, access_notes } = address;
-    Place { lines, postcode, city, country, lat, lng, access_notes }
+    Address { lines, postcode, city, country, lat, lng, access_notes }
 }
 
 /// An address in contracts.
-pub fn address(place: &Place) -> common::Address {
-    let Place { lines, postcode, city, country, lat, lng, access_notes } = place.clone();
+pub fn address(place: &Address) -> common::Address {
+    let Address { lines, postcode, city, country, lat, lng, access_notes } = place.clone();
     common::Address { lines, postcode, city, country, lat, lng, access_notes }
 }
 
 /// What of an address a provider sees who is not assigned: the neighbourhood.
-pub fn neighbourhood(place: &Place) -> common::Address {
+pub fn neighbourhood(place: &Address) -> common::Address {
     let coarse = |degrees: f64| (degrees * 100.0).round() / 100.0;
     common::Address {
         lines: Vec::new(),
@@ -227,53 +225,4 @@ pub fn policy(policy: &Policy) -> pb::CancellationPolicy {
 
 fn state_name(it: State) -> String {
     state(it).as_str_name().trim_start_matches("ORDER_STATE_").to_owned()
-}
-
-/// The data of a fact.
-pub fn event(order: &Order, fact: &Fact, at: DateTime<Utc>) -> pb::OrderEvent {
-    let provider = fact.provider.or_else(|| order.provider_id.zip(order.provider_user_id));
-    let (provider_id, provider_user_id) = provider
-        .map(|(profile, account)| (profile.to_string(), account.to_string()))
-        .unwrap_or_default();
-    pb::OrderEvent {
-        order_id: order.id.to_string(),
-        vertical: order.vertical.clone(),
-        customer_id: order.customer_id.to_string(),
-        provider_id,
-        provider_user_id,
-        from: state(fact.from).into(),
-        to: state(fact.to).into(),
-        window: Some(order.window().into()),
-        total: Some(order.money(order.due()).into()),
-        fault: fact.fault.to_owned(),
-        stars: fact.stars,
-        addressee: fact.addressee.to_owned(),
-        at: Some(timestamp(at)),
-    }
-}
-
-/// The call that captures, of a capture that is owed.
-pub fn capture(order: &Order, effect: &Effect) -> Option<payment::CapturePaymentRequest> {
-    let Effect::Capture {
-        amount,
-        provider_gross,
-        fee,
-        provider_id,
-        provider_user_id,
-        payout_due_at,
-    } = effect
-    else {
-        return None;
-    };
-    let kind = if *fee { payment::CaptureKind::Fee } else { payment::CaptureKind::Service };
-    Some(payment::CapturePaymentRequest {
-        order_id: order.id.to_string(),
-        amount: Some(order.money(*amount).into()),
-        provider_id: provider_id.map(|id| id.to_string()).unwrap_or_default(),
-        provider_user_id: provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
-        vertical: order.vertical.clone(),
-        kind: kind.into(),
-        provider_gross: Some(order.money(*provider_gross).into()),
-        payout_due_at: Some(timestamp(*payout_due_at)),
-    })
 }

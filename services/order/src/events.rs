@@ -1,117 +1,42 @@
-//! Facts of other services that orders act on: payments, payouts, nobody at the door, erased accounts.
+//! The events that order publishes, as the other services read them.
 
 use crate::{
-    app::App,
-    domain::{AccountId, Action, Actor, Authorization, Error, OrderId, Outcome, PaymentState, Who},
+    convert,
+    domain::{ClosedChange, Order, OrderEvent},
 };
-use async_trait::async_trait;
-use kit::{Event, messaging::bus::Consumer};
-use proto::quickserve::{
-    cleaning::v1::CleaningEvent,
-    payment::v1::{PaymentEvent, PayoutEvent},
-    user::v1::UserEvent,
-};
+use chrono::{DateTime, Utc};
+use kit::{messaging::outbox, values::time::timestamp};
+use proto::quickserve::order::v1 as pb;
 
-#[async_trait]
-impl Consumer for App {
-    fn wants(&self, kind: &str) -> bool {
-        matches!(
-            kind,
-            "payment.authorized"
-                | "payment.failed"
-                | "payment.disputed"
-                | "payout.paid"
-                | "cleaning.access_failed"
-                | "user.erased"
-        )
+/// The events of a change, numbered on from those of the order so far.
+pub fn encode(change: &ClosedChange) -> Vec<outbox::Fact> {
+    let first_seq = change.before().event_seq + 1;
+    let mut encoded = Vec::with_capacity(change.events.len());
+    for (seq, event) in (first_seq..).zip(&change.events) {
+        let data = order_event(&change.order, event, change.now);
+        encoded.push(outbox::Fact::new(event.kind, change.order.id.uuid(), seq, &data));
     }
-
-    async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
-        let done = match event.kind.as_str() {
-            "payment.authorized" => self.on_payment(event, Outcome::Authorized).await,
-            "payment.failed" => self.on_payment(event, Outcome::Declined).await,
-            "payment.disputed" => self.on_chargeback(event).await,
-            "payout.paid" => self.on_payout(event).await,
-            "cleaning.access_failed" => self.on_access_failed(event).await,
-            "user.erased" => self.on_erasure(event).await,
-            _ => Ok(()),
-        };
-        done.map_err(|error| match error {
-            Error::Kit(error) => error,
-            error => kit::Error::internal(error),
-        })
-    }
+    encoded
 }
 
-impl App {
-    /// An attempt that was not known succeeded or failed. A booking that is still under way finds that out by itself.
-    async fn on_payment(&self, event: &Event, outcome: Outcome) -> Result<(), Error> {
-        let PaymentEvent { payment_id, order_id, reason, answered, .. } = event.decode()?;
-        if answered {
-            return Ok(());
-        }
-        let id: OrderId = parsed(&order_id)?;
-        let authorization = Authorization {
-            payment_id: payment_id.parse().ok(),
-            outcome,
-            decline_reason: if outcome == Outcome::Declined { reason } else { String::new() },
-            confirmation_url: String::new(),
-        };
-        let settle = move |draft: &mut crate::domain::Draft| {
-            if draft.order.booking {
-                return Ok(());
-            }
-            let waits = matches!(
-                draft.order.payment.state,
-                PaymentState::Pending | PaymentState::ConfirmationRequired
-            );
-            if outcome == Outcome::Declined && !waits {
-                return Ok(());
-            }
-            draft.settle(&authorization)
-        };
-        self.orders.change_by_fact(event, id, settle).await
+fn order_event(order: &Order, event: &OrderEvent, at: DateTime<Utc>) -> pb::OrderEvent {
+    let provider = event.provider.or_else(|| order.provider_id.zip(order.provider_user_id));
+    let (provider_id, provider_user_id) = provider
+        .map(|(profile, account)| (profile.to_string(), account.to_string()))
+        .unwrap_or_default();
+    pb::OrderEvent {
+        order_id: order.id.to_string(),
+        vertical: order.vertical.clone(),
+        customer_id: order.customer_id.to_string(),
+        provider_id,
+        provider_user_id,
+        from: convert::state(event.from).into(),
+        to: convert::state(event.to).into(),
+        window: Some(order.window().into()),
+        total: Some(order.money(order.due()).into()),
+        fault: event.fault.to_owned(),
+        stars: event.stars,
+        addressee: event.addressee.to_owned(),
+        at: Some(timestamp(at)),
     }
-
-    async fn on_chargeback(&self, event: &Event) -> Result<(), Error> {
-        let PaymentEvent { order_id, .. } = event.decode()?;
-        let id = parsed(&order_id)?;
-        self.orders.change_by_fact(event, id, |draft| draft.charge_back()).await
-    }
-
-    async fn on_payout(&self, event: &Event) -> Result<(), Error> {
-        let PayoutEvent { order_id, .. } = event.decode()?;
-        let id = parsed(&order_id)?;
-        self.orders.change_by_fact(event, id, |draft| draft.paid_out()).await
-    }
-
-    async fn on_access_failed(&self, event: &Event) -> Result<(), Error> {
-        let CleaningEvent { order_id, .. } = event.decode()?;
-        let id = parsed(&order_id)?;
-        let note = |draft: &mut crate::domain::Draft| match draft
-            .order
-            .check(Action::AccessFailed, Actor::System)
-        {
-            Ok(_) => draft.access_failed(),
-            Err(_) => Ok(()),
-        };
-        self.orders.change_by_fact(event, id, note).await
-    }
-
-    async fn on_erasure(&self, event: &Event) -> Result<(), Error> {
-        let UserEvent { user_id } = event.decode()?;
-        let account: AccountId = parsed(&user_id)?;
-        for order in self.orders.orders_of(account).await? {
-            if !order.progress.erased {
-                let erase = |draft: &mut crate::domain::Draft| draft.erase_customer();
-                self.orders.change(order.id, &Who::System, erase).await?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn parsed<T>(text: &str) -> Result<kit::Id<T>, Error> {
-    let wrong = |_| kit::Error::internal("a fact names no id");
-    text.parse().map_err(wrong).map_err(Error::from)
 }

@@ -1,29 +1,32 @@
 //! Orders: quotes, the booking saga, the whole life of an order, and every timer of it.
 //!
 //! Order asks the verticals (each under its own key), provider and payment; it tells the world by `order.*` facts.
-//! Start reading at `domain/state.rs`, the table of an order's life; the walk of a booking is in `booking.rs`.
+//! Start reading at `domain/state.rs`, the table of an order's life; what an order does at other services is in
+//! `processes`.
 
 mod api;
 mod app;
-mod booking;
+mod consumer;
 mod convert;
-mod dispatch;
 mod domain;
-mod effects;
-mod entity;
 mod events;
 mod peers;
+mod processes;
 mod repository;
 mod secret;
+mod vertical;
 mod worker;
+
+pub use processes::crash_points;
 
 use app::App;
 use domain::{Policy, Timing};
 use kit::{Host, Routes, program::config::Secret};
 use peers::Peers;
-use repository::Orders;
+use repository::bookings::Bookings;
 use serde::Deserialize;
 use std::sync::Arc;
+use vertical::Verticals;
 
 /// The section `order` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -55,11 +58,15 @@ impl Default for Config {
 pub async fn start(host: &Host) -> anyhow::Result<Routes> {
     let config: Config = host.config()?;
     let db = host.database().await?;
+    let timing = Arc::new(config.timing);
     let app = Arc::new(App {
-        orders: Orders::new(db.clone(), config.timing),
-        peers: Peers::new(host, &config.verticals),
+        bookings: Bookings::new(db.clone(), timing.clone()),
+        verticals: Verticals::new(host, &config.verticals),
+        peers: Peers::new(host),
         secret: secret::load(&config.secret, host.data_dir())?,
         policy: config.cancellation,
+        timing,
+        db: db.clone(),
     });
     host.subscribe(app.clone());
     host.timers(&db, app.clone());

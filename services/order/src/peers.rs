@@ -1,152 +1,44 @@
-//! The services that order asks: verticals, provider, payment. Calls are never made inside a transaction.
+//! Provider and payment, as order asks them. They are never called while a transaction is open.
 
 use crate::{
     convert,
-    domain::{
-        AccountId, Authorization, ChangeId, Error, Named, Order, Outcome, ProviderId, State, Thing,
-    },
+    domain::{ChangeId, Error, Order, OrderId, ProviderId, RequestedProvider},
 };
 use chrono::{DateTime, Utc};
 use kit::{Host, Window, rpc::client::Channel, values::time::timestamp};
-use prost_types::Struct;
 use proto::quickserve::{
-    common::v1::Address,
-    fulfilment::v1::{
-        CompletionGateRequest, DescribeVerticalRequest, OnTransitionRequest, QuoteRequest,
-        QuoteResponse, vertical_service_client::VerticalServiceClient,
-    },
-    payment::v1::{
-        self as payment, AuthorizePaymentRequest, AuthorizePaymentResponse,
-        RaiseAuthorizationRequest, charge_service_client::ChargeServiceClient,
-    },
+    payment::v1::{RaiseAuthorizationRequest, charge_service_client::ChargeServiceClient},
     provider::v1::{
-        Candidate, ConfirmReservationRequest, FindCandidatesRequest, HoldReservationRequest,
-        MoveReservationRequest, ReleaseReservationRequest,
-        reservation_service_client::ReservationServiceClient,
+        Candidate, ConfirmReservationRequest, FindCandidatesRequest, MoveReservationRequest,
+        ReleaseReservationRequest, reservation_service_client::ReservationServiceClient,
     },
 };
-use std::collections::BTreeMap;
 use tonic::Code;
 
-/// Typed clients of the services that order asks.
+/// Typed clients of provider and payment.
 #[derive(Clone)]
 pub struct Peers {
-    verticals: BTreeMap<String, VerticalServiceClient<Channel>>,
     reservations: ReservationServiceClient<Channel>,
     charges: ChargeServiceClient<Channel>,
 }
 
 impl Peers {
-    /// The peers of `host`; a vertical answers under its own key.
-    pub fn new(host: &Host, verticals: &[String]) -> Self {
-        let client = |key: &String| (key.clone(), VerticalServiceClient::new(host.channel(key)));
+    /// The peers of `host`.
+    pub fn new(host: &Host) -> Self {
         Self {
-            verticals: verticals.iter().map(client).collect(),
             reservations: ReservationServiceClient::new(host.channel("provider")),
             charges: ChargeServiceClient::new(host.channel("payment")),
         }
     }
 
-    /// The keys of the verticals, sorted.
-    pub fn verticals(&self) -> impl Iterator<Item = &str> {
-        self.verticals.keys().map(String::as_str)
+    /// The reservations of provider.
+    pub fn reservations(&self) -> ReservationServiceClient<Channel> {
+        self.reservations.clone()
     }
 
-    /// The client of a vertical.
-    fn vertical(&self, key: &str) -> Result<VerticalServiceClient<Channel>, Error> {
-        self.verticals.get(key).cloned().ok_or(Error::NotFound(Thing::Vertical))
-    }
-
-    /// The name of the message that a vertical's details must fit.
-    pub async fn details_message(&self, key: &str) -> Result<String, Error> {
-        let answer = self.vertical(key)?.describe_vertical(DescribeVerticalRequest {}).await?;
-        Ok(answer.into_inner().details_message)
-    }
-
-    /// What a vertical asks for a job.
-    pub async fn quote(
-        &self,
-        key: &str,
-        details: Struct,
-        window: &Window,
-        address: Address,
-        customer: AccountId,
-    ) -> Result<QuoteResponse, Error> {
-        let known = self.verticals.contains_key(key);
-        let unknown = || kit::Error::invalid("vertical", "is none that can be booked");
-        let mut vertical = if known { self.vertical(key)? } else { return Err(unknown().into()) };
-        let request = QuoteRequest {
-            details: Some(details),
-            window: Some((*window).into()),
-            address: Some(address),
-            customer_id: customer.to_string(),
-        };
-        Ok(vertical.quote(request).await?.into_inner())
-    }
-
-    /// Asks the vertical whether the order may move, or tells it that it did.
-    pub async fn on_transition(
-        &self,
-        order: &Order,
-        from: State,
-        to: State,
-        provider: Option<AccountId>,
-    ) -> Result<Vec<String>, Error> {
-        let request = OnTransitionRequest {
-            order_id: order.id.to_string(),
-            from: convert::state(from).into(),
-            to: convert::state(to).into(),
-            customer_id: order.customer_id.to_string(),
-            provider_user_id: provider.map(|id| id.to_string()).unwrap_or_default(),
-            details: convert::details(&order.details.0),
-            window: Some(order.window().into()),
-        };
-        let answer = self.vertical(&order.vertical)?.on_transition(request).await?;
-        Ok(answer.into_inner().denials)
-    }
-
-    /// As [`Peers::on_transition`], an error when the vertical says no.
-    pub async fn allow(
-        &self,
-        order: &Order,
-        to: State,
-        provider: Option<AccountId>,
-    ) -> Result<(), Error> {
-        let denials = self.on_transition(order, order.state, to, provider).await?;
-        if denials.is_empty() {
-            return Ok(());
-        }
-        Err(Error::Denied(order.vertical.clone(), denials))
-    }
-
-    /// An error when something is missing before the work can be delivered.
-    pub async fn gate(&self, order: &Order, proof_kinds: Vec<String>) -> Result<(), Error> {
-        let request = CompletionGateRequest { order_id: order.id.to_string(), proof_kinds };
-        let answer = self.vertical(&order.vertical)?.completion_gate(request).await?;
-        let missing = answer.into_inner().missing;
-        if missing.is_empty() { Ok(()) } else { Err(Error::GateClosed(missing)) }
-    }
-
-    /// Holds a provider's time.
-    pub async fn hold(
-        &self,
-        order: &Order,
-        provider: ProviderId,
-        until: DateTime<Utc>,
-    ) -> Result<Named, Error> {
-        let request = HoldReservationRequest {
-            order_id: order.id.to_string(),
-            provider_id: provider.to_string(),
-            vertical: order.vertical.clone(),
-            window: Some(order.window().into()),
-            address: Some(convert::address(&order.terms.place)),
-            requirements: Some(convert::requirements_of(&order.terms)),
-            hold_expires_at: Some(timestamp(until)),
-            customer_id: order.customer_id.to_string(),
-        };
-        let answer = self.reservations.clone().hold_reservation(request).await?.into_inner();
-        let provider_user_id = parsed(&answer.provider_user_id)?;
-        Ok(Named { provider_id: provider, provider_user_id, name: answer.provider_name })
+    /// The charges of payment.
+    pub fn charges(&self) -> ChargeServiceClient<Channel> {
+        self.charges.clone()
     }
 
     /// Confirms the time that is held.
@@ -159,10 +51,10 @@ impl Peers {
         Ok(())
     }
 
-    /// Frees a provider's time, or everybody's.
-    pub async fn release(&self, order: &Order, provider: Option<ProviderId>) -> Result<(), Error> {
+    /// Frees a provider's time, or that of all providers who have some for the order.
+    pub async fn release(&self, order: OrderId, provider: Option<ProviderId>) -> Result<(), Error> {
         let request = ReleaseReservationRequest {
-            order_id: order.id.to_string(),
+            order_id: order.to_string(),
             provider_id: provider.map(|id| id.to_string()).unwrap_or_default(),
         };
         self.reservations.clone().release_reservation(request).await?;
@@ -193,7 +85,7 @@ impl Peers {
         order: &Order,
         excluded: Vec<ProviderId>,
         limit: i32,
-    ) -> Result<Vec<Named>, Error> {
+    ) -> Result<Vec<RequestedProvider>, Error> {
         let request = FindCandidatesRequest {
             vertical: order.vertical.clone(),
             window: Some(order.window().into()),
@@ -205,46 +97,13 @@ impl Peers {
         };
         let answer = self.reservations.clone().find_candidates(request).await?.into_inner();
         let named = |candidate: Candidate| {
-            Ok(Named {
-                provider_id: parsed(&candidate.provider_id)?,
-                provider_user_id: parsed(&candidate.provider_user_id)?,
+            Ok(RequestedProvider {
+                provider_id: parse_id(&candidate.provider_id)?,
+                provider_user_id: parse_id(&candidate.provider_user_id)?,
                 name: candidate.provider_name,
             })
         };
         answer.candidates.into_iter().map(named).collect()
-    }
-
-    /// Authorises the price, or finds what became of the attempt with this key.
-    pub async fn authorize(
-        &self,
-        order: &Order,
-        confirmation: String,
-        save_method_only: bool,
-    ) -> Result<Authorization, Error> {
-        let method = order.payment.method_id;
-        let request = AuthorizePaymentRequest {
-            order_id: order.id.to_string(),
-            customer_id: order.customer_id.to_string(),
-            amount: Some(order.money(order.total).into()),
-            payment_method_id: method.map(|id| id.to_string()).unwrap_or_default(),
-            attempt_key: order.attempt_key(),
-            confirmation,
-            save_method_only,
-        };
-        let answer = self.charges.clone().authorize_payment(request).await?.into_inner();
-        let AuthorizePaymentResponse { payment_id, outcome, decline_reason, confirmation_url } =
-            answer;
-        let outcome = match payment::Outcome::try_from(outcome) {
-            Ok(payment::Outcome::Authorized) => Outcome::Authorized,
-            Ok(payment::Outcome::MethodSaved) => Outcome::MethodSaved,
-            Ok(payment::Outcome::ConfirmationRequired) => Outcome::ConfirmationRequired,
-            Ok(payment::Outcome::Declined) => Outcome::Declined,
-            Ok(payment::Outcome::Pending | payment::Outcome::Unspecified) | Err(_) => {
-                Outcome::Pending
-            }
-        };
-        let payment_id = payment_id.parse().ok();
-        Ok(Authorization { payment_id, outcome, decline_reason, confirmation_url })
     }
 
     /// Raises what is authorised, once for each change order.
@@ -257,20 +116,15 @@ impl Peers {
         self.charges.clone().raise_authorization(request).await?;
         Ok(())
     }
-
-    /// The payment service.
-    pub fn charges(&self) -> ChargeServiceClient<Channel> {
-        self.charges.clone()
-    }
 }
 
 /// Reads an id in a service's answer.
-fn parsed<T>(text: &str) -> Result<kit::Id<T>, Error> {
+pub fn parse_id<T>(text: &str) -> Result<kit::Id<T>, Error> {
     let wrong = |_| kit::Error::internal("a called service answered an id that is none");
     text.parse().map_err(wrong).map_err(Error::from)
 }
 
-/// Whether a failed call was refused for good. Otherwise what it did is not known, and it may be made again.
+/// Whether a failed call was refused. Otherwise what it did is not known, and it may be made again.
 pub fn is_refusal(error: &Error) -> bool {
     match error {
         Error::Kit(kit::Error::Upstream(status)) => matches!(
@@ -286,4 +140,19 @@ pub fn is_refusal(error: &Error) -> bool {
         ),
         _ => true,
     }
+}
+
+/// The reason of a failed call that was refused for good, so that making it again is of no use. A lost race, and a peer
+/// that does not know the RPC or its caller yet, are no such answers.
+pub fn final_refusal(error: &Error) -> Option<String> {
+    let Error::Kit(kit::Error::Upstream(status)) = error else { return None };
+    let is_final = matches!(
+        status.code(),
+        Code::InvalidArgument
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+    );
+    is_final.then(|| kit::rpc::error::reason(status))
 }

@@ -1,9 +1,9 @@
 //! The timers of orders. Each asks for the state it expects, since it may come again.
 
 use crate::{
-    app::{App, settled},
-    domain::{Draft, Error, Fault, Order, OrderId, State, Who},
-    repository::{AUTHORIZE, DEADLINE, EFFECTS, MOVE, OFFER},
+    app::{App, drop_refusal, into_kit_error},
+    domain::{Error, Order, OrderId, Principal, State},
+    repository::{AUTHORIZE, DEADLINE, MOVE, OFFER, SIDE_EFFECTS, orders},
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
@@ -17,15 +17,15 @@ use tokio_util::sync::CancellationToken;
 /// How often the sweep looks for bookings that no process has finished.
 const SWEEP_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Takes up bookings whose process stopped, until `stop`.
+/// Claims bookings whose process stopped, until `stop`.
 pub async fn sweep(app: Arc<App>, stop: CancellationToken) {
     loop {
-        let before = app.now() - Duration::seconds(app.timing().booking_lease_s);
-        if let Err(error) = app.orders.take_up_bookings(before).await {
-            tracing::warn!(%error, "the sweep of bookings failed");
+        let before = app.now() - Duration::seconds(app.timing.booking_lease_s);
+        if let Err(error) = app.bookings.claim_stalled(before).await {
+            tracing::warn!(%error, "cannot claim stalled bookings, will retry");
         }
         tokio::select! {
-            () = app.orders.db.clock().poll(SWEEP_EVERY) => {}
+            () = app.db.clock().poll(SWEEP_EVERY) => {}
             () = stop.cancelled() => return,
         }
     }
@@ -34,108 +34,74 @@ pub async fn sweep(app: Arc<App>, stop: CancellationToken) {
 #[async_trait]
 impl OnTimer for App {
     async fn fire(&self, timer: &Timer) -> Result<(), kit::Error> {
-        self.act(timer).await.map_err(|error| match error {
-            Error::Kit(error) => error,
-            error => kit::Error::internal(error),
-        })
+        self.act_on(timer).await.map_err(into_kit_error)
     }
 }
 
 impl App {
-    async fn act(&self, timer: &Timer) -> Result<(), Error> {
+    async fn act_on(&self, timer: &Timer) -> Result<(), Error> {
         if timer.kind == OFFER {
-            return settled("an offer", self.settle_offer(Id::from_uuid(timer.aggregate)).await);
+            let settled = self.settle_offer(Id::from_uuid(timer.aggregate)).await;
+            return drop_refusal("the acceptance of an offer", settled);
         }
         let id = OrderId::from_uuid(timer.aggregate);
-        let order = match self.orders.get(id, &Who::System).await {
+        if timer.kind == SIDE_EFFECTS {
+            return self.run_side_effects(id).await;
+        }
+        let order = match orders::get(self.db.connection(), id, &Principal::System).await {
             Err(Error::NotFound(_)) => return Ok(()),
             found => found?,
         };
         match timer.kind.as_str() {
-            EFFECTS => self.pay_debts(id).await,
-            DEADLINE => self.deadline(order).await,
-            AUTHORIZE => match self.not_yet(&order, AUTHORIZE, order.authorize_at(self.timing())) {
-                Some(due) => self.wait(id, AUTHORIZE, due).await,
-                None if order.authorize_at(self.timing()).is_none() => Ok(()),
-                None => settled("a late authorisation", self.authorize_late(order).await),
-            },
-            MOVE => settled("a move", self.resume_move(order).await),
+            DEADLINE => self.act_on_deadline(order).await,
+            AUTHORIZE => self.act_on_payment_due(order).await,
+            MOVE => drop_refusal("a move", self.resume_move(order).await),
             other => Err(kit::Error::internal(format!("no timer is called {other}")).into()),
         }
     }
 
     /// The state of an order ends by itself.
-    async fn deadline(&self, order: Order) -> Result<(), Error> {
-        let due = order.deadline(self.timing());
-        if due.is_none() {
-            return Ok(());
+    async fn act_on_deadline(&self, order: Order) -> Result<(), Error> {
+        let Some(due) = order.deadline(&self.timing) else { return Ok(()) };
+        if due > self.now() {
+            return self.wait_until(order.id, DEADLINE, due).await;
         }
-        if let Some(due) = self.not_yet(&order, DEADLINE, due) {
-            return self.wait(order.id, DEADLINE, due).await;
+        if order.booking {
+            return self.resume_booking(order).await;
         }
-        match order.state {
-            State::PendingPayment if order.booking => self.resume(order).await,
-            State::Searching => self.next_wave(order).await,
-            _ => {
-                let ended = self.orders.change(order.id, &Who::System, end_of_state);
-                settled("a deadline", ended.await.map(|_| ()))
-            }
+        if order.state == State::Searching {
+            return self.send_next_wave(order).await;
         }
+        drop_refusal("a deadline", self.end_state(order.id).await)
     }
 
-    /// The time to wait for, when it has not come.
-    fn not_yet(
+    async fn end_state(&self, id: OrderId) -> Result<(), Error> {
+        let tx = self.db.begin().await?;
+        let mut change = orders::lock(&tx, id, &Principal::System, &self.timing).await?;
+        change.end_state()?;
+        orders::save(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The method on file is to be authorised.
+    async fn act_on_payment_due(&self, order: Order) -> Result<(), Error> {
+        let Some(due) = order.authorize_at(&self.timing) else { return Ok(()) };
+        if due > self.now() {
+            return self.wait_until(order.id, AUTHORIZE, due).await;
+        }
+        drop_refusal("a late authorisation", self.authorize_late(order).await)
+    }
+
+    /// Sets a timer anew that fired before its time had come.
+    async fn wait_until(
         &self,
-        order: &Order,
-        kind: &str,
-        due: Option<DateTime<Utc>>,
-    ) -> Option<DateTime<Utc>> {
-        let due = due.filter(|due| *due > self.now());
-        if due.is_some() {
-            tracing::debug!(order.id = %order.id, kind, "fired early");
-        }
-        due
-    }
-
-    async fn wait(&self, id: OrderId, kind: &'static str, due: DateTime<Utc>) -> Result<(), Error> {
-        let scheduled = self
-            .orders
-            .db
-            .write(move |tx| async move { timers::schedule(&tx, kind, id.uuid(), due).await });
-        Ok(scheduled.await?)
-    }
-}
-
-/// What happens to an order whose state has run out of time.
-fn end_of_state(draft: &mut Draft) -> Result<(), Error> {
-    let due = draft.order.deadline(&draft.timing);
-    if draft.order.booking || due.is_none_or(|due| due > draft.now) {
-        return Ok(());
-    }
-    match draft.order.state {
-        State::PendingPayment => draft.expire("HOLD_EXPIRED"),
-        State::Requested => draft.expire("NOT_ANSWERED"),
-        State::AwaitingApproval => draft.expire_change(),
-        State::Delivered => draft.accept_delivery("TIMER"),
-        State::Completed => draft.end_reviews(),
-        State::Arrived
-            if draft.order.progress.contact_attempts >= draft.timing.contact_attempts =>
-        {
-            draft.no_show()
-        }
-        // Nobody rendered the service: that is never at the customer's cost.
-        State::Assigned | State::EnRoute | State::Arrived => {
-            draft.cancel(crate::domain::Charge::default(), Fault::Provider, "NOT_RENDERED")
-        }
-        State::Searching
-        | State::InProgress
-        | State::ChangesRequested
-        | State::Closed
-        | State::Expired
-        | State::Declined
-        | State::NoProvider
-        | State::NoShow
-        | State::Cancelled
-        | State::Aborted => Ok(()),
+        id: OrderId,
+        kind: &'static str,
+        due: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        tracing::debug!(order.id = %id, kind, "fired early");
+        let tx = self.db.begin().await?;
+        timers::schedule(&tx, kind, id.uuid(), due).await?;
+        Ok(tx.commit().await?)
     }
 }

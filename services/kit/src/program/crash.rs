@@ -10,6 +10,15 @@ pub fn point(name: &str) {
     let _ = name;
 }
 
+/// The point `process.step`, passed once the step is done.
+#[inline]
+pub fn step(process: &str, step: &str) {
+    #[cfg(debug_assertions)]
+    aim::pass(&format!("{process}.{step}"));
+    #[cfg(not(debug_assertions))]
+    let _ = (process, step);
+}
+
 #[cfg(debug_assertions)]
 mod aim {
     use std::sync::{

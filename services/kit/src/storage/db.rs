@@ -1,6 +1,6 @@
 //! A service's database: SQLite or PostgreSQL, chosen by its URL; one door to a transaction.
 
-use crate::{program::clock::Clock, rpc::error::Error, storage::idempotency};
+use crate::{program::clock::Clock, rpc::error::Error, storage::idempotency, values::id::Id};
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr,
@@ -117,6 +117,11 @@ impl Tx {
     /// The service's clock, for new ids.
     pub const fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// A new id for a row that only its own table knows.
+    pub fn new_uuid(&self) -> uuid::Uuid {
+        Id::<()>::new(&self.clock).uuid()
     }
 
     /// Commits, and wakes the workers for which the transaction left something.

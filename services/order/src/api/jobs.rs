@@ -1,32 +1,57 @@
 //! Orders as providers handle them.
 
-use super::{Api, Caller, view};
-use crate::domain::{Action, Actor, Draft, Error, Order, State};
-use kit::{Id, storage::page::Page};
+use super::{Api, view};
+use crate::{
+    domain::{Action, Agreement, Error, OrderId, Principal, State, records::offer},
+    repository::{offers, orders},
+};
+use kit::{
+    Id,
+    storage::{db::Begun, idempotency::Key, page::Page, version},
+};
 use proto::quickserve::order::v1::{self as pb, job_service_server::JobService};
-use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 impl Api {
-    /// The order that the caller wants to move, once the vertical agrees. A move that the state refuses is not asked
-    /// about: what refuses it also finds the answer of an earlier call with the same key.
-    async fn ask_vertical(
+    /// Fails when the start code is wrong, and counts it. A wrong code counts as a try whatever else is wrong with the
+    /// call, and its error is never kept as the answer of a key.
+    async fn count_wrong_code(
         &self,
-        caller: &Caller,
-        order_id: &str,
-        action: Action,
-    ) -> Result<Order, Error> {
-        let who = caller.who();
-        let order = self.app.orders.get(Id::parse("order_id", order_id)?, &who).await?;
-        let to = order.side(&who).map(|by| order.check(action, by));
-        if let Some(Ok(to)) = to {
-            if action == Action::Deliver {
-                let kinds = self.app.orders.proof_kinds(order.id).await?;
-                self.app.peers.gate(&order, kinds).await?;
-            }
-            self.app.peers.allow(&order, to.state, order.provider_user_id).await?;
+        id: OrderId,
+        caller: &Principal,
+        code: &str,
+    ) -> Result<(), Error> {
+        let order = orders::get(self.app.db.connection(), id, caller).await?;
+        if order.state != State::Arrived || self.app.secret.opens(&order, code) {
+            return Ok(());
         }
-        Ok(order)
+        let tx = self.app.db.begin().await?;
+        let mut change = orders::lock(&tx, id, caller, &self.app.timing).await?;
+        let wrong = change.count_wrong_code()?;
+        orders::save(&tx, change).await?;
+        tx.commit().await?;
+        Err(wrong)
+    }
+
+    async fn write_offer_acceptance(
+        &self,
+        offer: &offer::Model,
+        agreed: Option<Agreement>,
+        key: Option<Key>,
+    ) -> Result<Response<pb::AcceptOfferResponse>, Error> {
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        // The account is no side of the order before it has it.
+        let system = Principal::System;
+        let mut change = orders::lock(&tx, offer.order_id, &system, &self.app.timing).await?;
+        change.vertical_agreed(agreed);
+        change.take_offer(offer)?;
+        let order = orders::save(&tx, change).await?;
+        let provider = Principal::User { id: offer.provider_user_id, operator: false };
+        let order = Some(view::order(&self.app, &order, &provider));
+        Ok(tx.commit_answer(pb::AcceptOfferResponse { order }).await?)
     }
 }
 
@@ -36,141 +61,212 @@ impl JobService for Api {
         &self,
         request: Request<pb::AcceptOrderRequest>,
     ) -> Result<Response<pb::AcceptOrderResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::AcceptOrderRequest { order_id, version } = request.into_inner();
-        let call = caller.call(&order_id, version)?;
-        let answer = self.answer(&caller, |order| pb::AcceptOrderResponse { order });
-        Ok(Response::new(self.app.accept(call, answer).await?))
+        let id = Id::parse("order_id", &order_id)?;
+        let agreed = self.app.prepare_acceptance(id, &caller).await?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.vertical_agreed(agreed);
+        change.accept()?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::AcceptOrderResponse { order }).await?)
     }
 
     async fn decline_order(
         &self,
         request: Request<pb::DeclineOrderRequest>,
     ) -> Result<Response<pb::DeclineOrderResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::DeclineOrderRequest { order_id, version, reason } = request.into_inner();
-        let decline = move |draft: &mut Draft| draft.decline(&reason);
-        let wrap = |order| pb::DeclineOrderResponse { order };
-        self.decide(&caller, (&order_id, version), decline, wrap).await
+        let id = Id::parse("order_id", &order_id)?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.decline(&reason)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::DeclineOrderResponse { order }).await?)
     }
 
     async fn depart(
         &self,
         request: Request<pb::DepartRequest>,
     ) -> Result<Response<pb::DepartResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::DepartRequest { order_id, version } = request.into_inner();
-        self.ask_vertical(&caller, &order_id, Action::Depart).await?;
-        let wrap = |order| pb::DepartResponse { order };
-        self.decide(&caller, (&order_id, version), Draft::depart, wrap).await
+        let id = Id::parse("order_id", &order_id)?;
+        let agreed = self.app.ask_vertical(id, &caller, Action::Depart).await?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.vertical_agreed(agreed);
+        change.depart()?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::DepartResponse { order }).await?)
     }
 
     async fn arrive(
         &self,
         request: Request<pb::ArriveRequest>,
     ) -> Result<Response<pb::ArriveResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::ArriveRequest { order_id, version, position } = request.into_inner();
-        self.ask_vertical(&caller, &order_id, Action::Arrive).await?;
+        let id = Id::parse("order_id", &order_id)?;
         let position = position.map(|pb::Position { lat, lng }| (lat, lng));
-        let arrive = move |draft: &mut Draft| draft.arrive(position);
-        let wrap = |order| pb::ArriveResponse { order };
-        self.decide(&caller, (&order_id, version), arrive, wrap).await
+        let agreed = self.app.ask_vertical(id, &caller, Action::Arrive).await?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.vertical_agreed(agreed);
+        change.arrive(position)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::ArriveResponse { order }).await?)
     }
 
     async fn start_work(
         &self,
         request: Request<pb::StartWorkRequest>,
     ) -> Result<Response<pb::StartWorkResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::StartWorkRequest { order_id, version, start_code } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let order = self.app.orders.get(id, &caller.who()).await?;
-        // A wrong code counts as a try whatever else is wrong, and is never kept as an answer.
-        if order.state == State::Arrived && !self.app.secret.opens(&order, &start_code) {
-            let who = caller.who();
-            let wrong = self.app.orders.change(id, &who, |draft| draft.start(false));
-            let (_, wrong) = wrong.await?;
-            return Err(wrong.unwrap_or(Error::StartCodeLocked).into());
-        }
-        self.ask_vertical(&caller, &order_id, Action::Start).await?;
-        let secret = self.app.secret.clone();
-        let start = move |draft: &mut Draft| {
-            let right = secret.opens(&draft.order, &start_code);
-            draft.start(right)?.map_or(Ok(()), Err)
+        self.count_wrong_code(id, &caller, &start_code).await?;
+        let agreed = self.app.ask_vertical(id, &caller, Action::Start).await?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
         };
-        let wrap = |order| pb::StartWorkResponse { order };
-        self.decide(&caller, (&order_id, version), start, wrap).await
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.vertical_agreed(agreed);
+        let code_is_right = self.app.secret.opens(&change.order, &start_code);
+        change.start(code_is_right)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::StartWorkResponse { order }).await?)
     }
 
     async fn record_contact_attempt(
         &self,
         request: Request<pb::RecordContactAttemptRequest>,
     ) -> Result<Response<pb::RecordContactAttemptResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::RecordContactAttemptRequest { order_id, version, channel } = request.into_inner();
-        let record = move |draft: &mut Draft| draft.contact_attempt(&channel);
-        let wrap = |order| pb::RecordContactAttemptResponse { order };
-        self.decide(&caller, (&order_id, version), record, wrap).await
+        let id = Id::parse("order_id", &order_id)?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.contact_attempt(&channel)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::RecordContactAttemptResponse { order }).await?)
     }
 
     async fn report_no_show(
         &self,
         request: Request<pb::ReportNoShowRequest>,
     ) -> Result<Response<pb::ReportNoShowResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::ReportNoShowRequest { order_id, version } = request.into_inner();
-        let wrap = |order| pb::ReportNoShowResponse { order };
-        self.decide(&caller, (&order_id, version), Draft::no_show, wrap).await
+        let id = Id::parse("order_id", &order_id)?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.no_show()?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::ReportNoShowResponse { order }).await?)
     }
 
     async fn deliver(
         &self,
         request: Request<pb::DeliverRequest>,
     ) -> Result<Response<pb::DeliverResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::DeliverRequest { order_id, version } = request.into_inner();
-        self.ask_vertical(&caller, &order_id, Action::Deliver).await?;
-        let wrap = |order| pb::DeliverResponse { order };
-        self.decide(&caller, (&order_id, version), Draft::deliver, wrap).await
+        let id = Id::parse("order_id", &order_id)?;
+        let agreed = self.app.ask_vertical(id, &caller, Action::Deliver).await?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.vertical_agreed(agreed);
+        change.deliver()?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::DeliverResponse { order }).await?)
     }
 
     async fn list_offers(
         &self,
         request: Request<pb::ListOffersRequest>,
     ) -> Result<Response<pb::ListOffersResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let account = Principal::of(&kit::caller(&request))?.account()?;
         let pb::ListOffersRequest { page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
-        let mut rows = self.app.orders.offers(caller.account, &page).await?;
+        let db = self.app.db.connection();
+        let mut rows = offers::list_open(db, account, self.app.now(), &page).await?;
         let next_page_token = page.cut(&mut rows, |(offer, _)| offer.id.uuid());
         let offers = rows.iter().map(|(offer, order)| view::offer_of(offer, order)).collect();
         Ok(Response::new(pb::ListOffersResponse { offers, next_page_token }))
     }
 
+    /// The first provider whose acceptance is written gets the order; the time of the others is freed again.
     async fn accept_offer(
         &self,
         request: Request<pb::AcceptOfferRequest>,
     ) -> Result<Response<pb::AcceptOfferResponse>, Status> {
-        let Caller { account, key, .. } = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::AcceptOfferRequest { offer_id } = request.into_inner();
-        let app = self.app.clone();
-        let answer = Arc::new(move |order: &Order| pb::AcceptOfferResponse {
-            order: Some(view::order(&app, order, Actor::Provider)),
-        });
         let id = Id::parse("offer_id", &offer_id)?;
-        Ok(Response::new(self.app.take_offer(id, account, key, answer).await?))
+        let offer = offers::get(self.app.db.connection(), id, caller.account()?).await?;
+        if let Some(answer) = self.kept_answer(&key).await? {
+            return Ok(Response::new(answer));
+        }
+        let agreed = self.app.prepare_offer_acceptance(&offer).await?;
+        match self.write_offer_acceptance(&offer, agreed, key).await {
+            Err(Error::OfferTaken | Error::Changed | Error::Refused(..)) => {
+                self.app.free_provider(&offer).await;
+                Err(Error::OfferTaken.into())
+            }
+            written => Ok(written?),
+        }
     }
 
     async fn decline_offer(
         &self,
         request: Request<pb::DeclineOfferRequest>,
     ) -> Result<Response<pb::DeclineOfferResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let account = Principal::of(&kit::caller(&request))?.account()?;
         let pb::DeclineOfferRequest { offer_id } = request.into_inner();
-        let id = Id::parse("offer_id", &offer_id)?;
-        let offer = self.app.decline_offer(id, caller.account).await?;
-        let order = self.app.orders.get(offer.order_id, &crate::domain::Who::System).await?;
+        let offer = self.app.decline_offer(Id::parse("offer_id", &offer_id)?, account).await?;
+        let db = self.app.db.connection();
+        let order = orders::get(db, offer.order_id, &Principal::System).await?;
         let offer = Some(view::offer_of(&offer, &order));
         Ok(Response::new(pb::DeclineOfferResponse { offer }))
     }

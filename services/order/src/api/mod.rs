@@ -1,4 +1,4 @@
-//! The RPCs: parse, one call, convert.
+//! The RPCs: parse, begin, load and lock, rule, save, commit with the answer.
 
 mod jobs;
 mod orders;
@@ -8,35 +8,22 @@ mod schema;
 mod settlement;
 mod view;
 
-use crate::{
-    app::{Answer, App},
-    domain::{AccountId, Actor, Error, Order, Who},
-    repository::Call,
-};
+use crate::{app::App, domain::Error};
 use kit::{
     Routes,
-    storage::idempotency::{HEADER, Key},
+    storage::{db::Begun, idempotency::Key},
 };
 use proto::quickserve::order::v1::{
-    self as pb, job_service_server::JobServiceServer, order_service_server::OrderServiceServer,
+    job_service_server::JobServiceServer, order_service_server::OrderServiceServer,
     quote_service_server::QuoteServiceServer, record_service_server::RecordServiceServer,
     settlement_service_server::SettlementServiceServer,
 };
 use std::sync::Arc;
-use tonic::Request;
 
 /// The public services of order.
 #[derive(Clone)]
 pub struct Api {
     app: Arc<App>,
-}
-
-/// Who calls, and the key of the call.
-#[derive(Clone)]
-struct Caller {
-    account: AccountId,
-    operator: bool,
-    key: Option<Key>,
 }
 
 impl Api {
@@ -51,36 +38,18 @@ impl Api {
             .add(RecordServiceServer::new(api))
     }
 
-    /// Answers with the order as the caller sees it.
-    fn answer<M>(&self, caller: &Caller, wrap: fn(Option<pb::Order>) -> M) -> Answer<M>
+    /// The answer that an earlier call with the key got. A call that asks other services between two transactions looks
+    /// for it first.
+    async fn kept_answer<M>(&self, key: &Option<Key>) -> Result<Option<M>, Error>
     where
-        M: 'static,
+        M: prost::Message + Default,
     {
-        let (app, who) = (self.app.clone(), caller.who());
-        Arc::new(move |order: &Order| wrap(Some(view::order(&app, order, side(order, &who)))))
+        if key.is_none() {
+            return Ok(None);
+        }
+        match self.app.db.begin_call(key.clone()).await? {
+            Begun::Answered(answer) => Ok(Some(answer)),
+            Begun::New(_) => Ok(None),
+        }
     }
-}
-
-impl Caller {
-    fn of<M: prost::Message>(request: &Request<M>) -> Result<Self, Error> {
-        let caller = kit::caller(request);
-        let account = AccountId::from_uuid(caller.subject()?.user_id);
-        let keyed = request.metadata().contains_key(HEADER);
-        let key = if keyed { Key::of(request) } else { None };
-        Ok(Self { account, operator: caller.is_operator(), key })
-    }
-
-    const fn who(&self) -> Who {
-        Who::User { id: self.account, operator: self.operator }
-    }
-
-    fn call(&self, order_id: &str, version: i64) -> Result<Call, Error> {
-        let id = kit::Id::parse("order_id", order_id)?;
-        Ok(Call { id, who: self.who(), key: self.key.clone(), version })
-    }
-}
-
-/// The side from which somebody looks at an order that they may see.
-fn side(order: &Order, who: &Who) -> Actor {
-    order.side(who).unwrap_or(Actor::System)
 }

@@ -1,13 +1,25 @@
 //! Orders from the booking to the start.
 
-use super::{Api, Caller, side, view};
+use super::{Api, view};
 use crate::{
     convert,
-    domain::{Action, Actor, CancelToken, Charge, Draft, Fault, Order, PaymentState, Private},
-    repository::{NewOrder, Side},
+    domain::{
+        Action, Actor, CancelToken, Charge, LiableParty, NewOrder, Order, PaymentState, Principal,
+        Private,
+    },
+    processes::booking::Beginning,
+    repository::{
+        orders::{self, OrderFilter},
+        records,
+    },
 };
 use chrono::Duration;
-use kit::{Id, Window, storage::page::Page, values::time::timestamp};
+use kit::{
+    Id, Window,
+    storage::{db::Begun, idempotency::Key, page::Page, version},
+    values::time::timestamp,
+};
+use prost::Message;
 use proto::quickserve::order::v1::{self as pb, order_service_server::OrderService};
 use tonic::{Request, Response, Status};
 
@@ -17,7 +29,7 @@ impl OrderService for Api {
         &self,
         request: Request<pb::CreateOrderRequest>,
     ) -> Result<Response<pb::CreateOrderResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::CreateOrderRequest {
             quote_id,
             payment_method_id,
@@ -26,38 +38,53 @@ impl OrderService for Api {
             notes,
         } = request.into_inner();
         let new = NewOrder {
-            customer_id: caller.account,
+            customer_id: caller.account()?,
             quote_id: Id::parse("quote_id", &quote_id)?,
             provider_id: Id::parse_optional("provider_id", &provider_id)?,
             method_id: Id::<()>::parse_optional("payment_method_id", &payment_method_id)?
                 .map(Id::uuid),
             search_if_declined,
             notes: Private(notes),
-            key: caller.key.clone(),
+            dedup_id: key.as_ref().map(|key| key.derived_id::<Order>().uuid()),
         };
-        let answer = self.answer(&caller, |order| pb::CreateOrderResponse { order });
-        Ok(Response::new(self.app.book(new, answer).await?))
+        let booking = match self.app.begin_booking(new, key.clone()).await? {
+            Beginning::Answered(answer) => {
+                let answer = pb::CreateOrderResponse::decode(answer.as_slice());
+                return Ok(Response::new(answer.map_err(kit::Error::internal)?));
+            }
+            Beginning::Finished(order) => {
+                return self.answer_finished_booking(&order, &caller, key).await;
+            }
+            Beginning::Started(booking) => booking,
+        };
+        let change = self.app.book(*booking).await?;
+        let order = Some(view::order(&self.app, &change.order, &caller));
+        let answer = pb::CreateOrderResponse { order };
+        let finished = self.app.finish_booking(change, key.clone(), answer.encode_to_vec());
+        match finished.await? {
+            None => Ok(Response::new(answer)),
+            Some(order) => self.answer_finished_booking(&order, &caller, key).await,
+        }
     }
 
     async fn list_orders(
         &self,
         request: Request<pb::ListOrdersRequest>,
     ) -> Result<Response<pb::ListOrdersResponse>, Status> {
-        let caller = Caller::of(&request)?;
-        let pb::ListOrdersRequest { side: of, states, page_size, page_token } =
-            request.into_inner();
+        let caller = Principal::of(&kit::caller(&request))?;
+        let account = caller.account()?;
+        let pb::ListOrdersRequest { side, states, page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
-        let of = match of.as_str() {
-            "customer" => Side::Customer(caller.account),
-            "provider" => Side::Provider(caller.account),
-            _ if caller.operator => Side::All,
-            _ => Side::Either(caller.account),
+        let filter = match (side.as_str(), caller) {
+            ("customer", _) => OrderFilter::Customer(account),
+            ("provider", _) => OrderFilter::Provider(account),
+            (_, Principal::User { operator: true, .. }) => OrderFilter::All,
+            _ => OrderFilter::Either(account),
         };
         let states: Vec<_> = states.into_iter().filter_map(convert::state_of).collect();
-        let mut rows = self.app.orders.list(of, &states, &page).await?;
+        let mut rows = orders::list(self.app.db.connection(), filter, &states, &page).await?;
         let next_page_token = page.cut(&mut rows, |row| row.id.uuid());
-        let who = caller.who();
-        let orders = rows.iter().map(|row| view::order(&self.app, row, side(row, &who))).collect();
+        let orders = rows.iter().map(|row| view::order(&self.app, row, &caller)).collect();
         Ok(Response::new(pb::ListOrdersResponse { orders, next_page_token }))
     }
 
@@ -65,48 +92,69 @@ impl OrderService for Api {
         &self,
         request: Request<pb::GetOrderRequest>,
     ) -> Result<Response<pb::GetOrderResponse>, Status> {
-        let who = Caller::of(&request)?.who();
+        let caller = Principal::of(&kit::caller(&request))?;
         let pb::GetOrderRequest { order_id, view } = request.into_inner();
-        let order = self.app.orders.get(Id::parse("order_id", &order_id)?, &who).await?;
-        let side = side(&order, &who);
+        let db = self.app.db.connection();
+        let order = orders::get(db, Id::parse("order_id", &order_id)?, &caller).await?;
         let order = if view == "full" {
-            let records = self.app.orders.records(order.id).await?;
-            view::full(&self.app, &order, side, records)
+            let records = records::all(db, order.id).await?;
+            view::full(&self.app, &order, &caller, records)
         } else {
-            view::order(&self.app, &order, side)
+            view::order(&self.app, &order, &caller)
         };
         Ok(Response::new(pb::GetOrderResponse { order: Some(order) }))
     }
 
+    /// The attempt is noted, then made, then its outcome written.
     async fn confirm_payment(
         &self,
         request: Request<pb::ConfirmPaymentRequest>,
     ) -> Result<Response<pb::ConfirmPaymentResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::ConfirmPaymentRequest { order_id, version, payment_method_id, confirmation } =
             request.into_inner();
+        let id = Id::parse("order_id", &order_id)?;
         let method = Id::<()>::parse_optional("payment_method_id", &payment_method_id)?;
-        let call = caller.call(&order_id, version)?;
-        let answer = self.answer(&caller, |order| pb::ConfirmPaymentResponse { order });
-        let confirmed = self.app.confirm_payment(call, method.map(Id::uuid), confirmation, answer);
-        Ok(Response::new(confirmed.await?))
+        if let Some(answer) = self.kept_answer(&key).await? {
+            return Ok(Response::new(answer));
+        }
+        let tx = self.app.db.begin().await?;
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.retry_payment(method.map(Id::uuid), !confirmation.is_empty())?;
+        let order = orders::save(&tx, change).await?;
+        tx.commit().await?;
+
+        let later = !order.authorizes_now(&self.app.timing, self.app.now());
+        let authorization = self.app.authorize_payment(&order, confirmation, later).await?;
+
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        change.settle(&authorization)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::ConfirmPaymentResponse { order }).await?)
     }
 
     async fn preview_cancel(
         &self,
         request: Request<pb::PreviewCancelRequest>,
     ) -> Result<Response<pb::PreviewCancelResponse>, Status> {
-        let who = Caller::of(&request)?.who();
+        let caller = Principal::of(&kit::caller(&request))?;
         let pb::PreviewCancelRequest { order_id, fault, waive } = request.into_inner();
-        let order = self.app.orders.get(Id::parse("order_id", &order_id)?, &who).await?;
-        let actor = side(&order, &who);
+        let id = Id::parse("order_id", &order_id)?;
+        let order = orders::get(self.app.db.connection(), id, &caller).await?;
+        let actor = order.side(&caller).unwrap_or(Actor::System);
         order.check(Action::PreviewCancel, actor)?;
         let fault = match actor {
-            Actor::Operator => Fault::from_name(&fault).unwrap_or(Fault::None),
-            _ => Fault::Customer,
+            Actor::Operator => LiableParty::from_name(&fault).unwrap_or(LiableParty::None),
+            _ => LiableParty::Customer,
         };
-        let charge = self.charge(&order, actor, fault, waive);
-        let expires_at = self.app.now() + Duration::seconds(self.app.timing().cancel_token_s);
+        let charge = order.cancellation_charge(actor, fault, waive, self.app.now());
+        let expires_at = self.app.now() + Duration::seconds(self.app.timing.cancel_token_s);
         let Charge { fee, provider_gross, .. } = charge;
         let (order_id, version) = (order.id, order.version);
         let token =
@@ -125,42 +173,67 @@ impl OrderService for Api {
         &self,
         request: Request<pb::CancelOrderRequest>,
     ) -> Result<Response<pb::CancelOrderResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::CancelOrderRequest { order_id, version, cancel_token, reason } =
             request.into_inner();
+        let id = Id::parse("order_id", &order_id)?;
         let token = self.app.secret.read(&cancel_token)?;
-        let call = caller.call(&order_id, version)?;
-        let cancel = move |draft: &mut Draft| {
-            draft.order.check(Action::Cancel, draft.by)?;
-            let charge = token.clone().redeem(&draft.order, draft.by, draft.now)?;
-            draft.cancel(charge, token.fault, &reason)
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
         };
-        let answer = self.answer(&caller, |order| pb::CancelOrderResponse { order });
-        let answer = move |order: &Order, ()| answer(order);
-        Ok(Response::new(self.app.orders.change_once(call, cancel, answer).await?))
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.cancel_with_token(token, &reason)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::CancelOrderResponse { order }).await?)
     }
 
+    /// The move is noted, then made at the provider, then written.
     async fn reschedule_order(
         &self,
         request: Request<pb::RescheduleOrderRequest>,
     ) -> Result<Response<pb::RescheduleOrderResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::RescheduleOrderRequest { order_id, version, window } = request.into_inner();
+        let id = Id::parse("order_id", &order_id)?;
         let window = Window::parse("window", window.as_ref())?;
-        let call = caller.call(&order_id, version)?;
-        let answer = self.answer(&caller, |order| pb::RescheduleOrderResponse { order });
-        Ok(Response::new(self.app.reschedule(call, window, answer).await?))
+        if let Some(answer) = self.kept_answer(&key).await? {
+            return Ok(Response::new(answer));
+        }
+        let tx = self.app.db.begin().await?;
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        let moving = change.begin_move(&window)?;
+        let order = orders::save(&tx, change).await?;
+        tx.commit().await?;
+
+        self.app.move_reservation(&order, &moving).await?;
+
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        change.end_move(&moving, true)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::RescheduleOrderResponse { order }).await?)
     }
 }
 
 impl Api {
-    /// What cancelling costs now: nothing while no money is authorised to take it from.
-    fn charge(&self, order: &Order, actor: Actor, fault: Fault, waive: bool) -> Charge {
-        let charge = order.charge(order.state, actor, fault, self.app.now());
-        let waived = waive && actor == Actor::Operator && charge.waivable;
-        if waived || order.payment.state != PaymentState::Authorized {
-            return Charge::default();
-        }
-        charge
+    /// Answers with an order whose booking another call has finished, and keeps the answer.
+    async fn answer_finished_booking(
+        &self,
+        order: &Order,
+        caller: &Principal,
+        key: Option<Key>,
+    ) -> Result<Response<pb::CreateOrderResponse>, Status> {
+        let order = Some(view::order(&self.app, order, caller));
+        let answer = pb::CreateOrderResponse { order };
+        self.app.bookings.keep_answer(key.as_ref(), answer.encode_to_vec()).await?;
+        Ok(Response::new(answer))
     }
 }

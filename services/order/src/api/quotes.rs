@@ -1,12 +1,16 @@
 //! Verticals and quotes.
 
-use super::{Api, Caller, schema, view};
+use super::{Api, schema, view};
 use crate::{
     convert,
-    domain::{AccountId, Details, Error, Quote, Terms, inputs_hash, price},
+    domain::{AccountId, Details, Error, Principal, Quote, Terms, inputs_hash, price},
+    repository::quotes,
 };
 use chrono::Duration;
-use kit::{Id, Window};
+use kit::{
+    Id, Window,
+    storage::{db::Begun, idempotency::Key},
+};
 use prost::Message;
 use proto::quickserve::{
     fulfilment::v1::QuoteResponse,
@@ -15,7 +19,7 @@ use proto::quickserve::{
 use tonic::{Request, Response, Status};
 
 /// How far ahead work can be booked.
-const AHEAD_MOST: Duration = Duration::days(366);
+const MAX_AHEAD: Duration = Duration::days(366);
 
 #[tonic::async_trait]
 impl QuoteService for Api {
@@ -27,7 +31,7 @@ impl QuoteService for Api {
             vertical: key.to_owned(),
             schema_path: format!("/v1/verticals/{key}/schema"),
         };
-        let verticals = self.app.peers.verticals().map(one).collect();
+        let verticals = self.app.verticals.keys().map(one).collect();
         Ok(Response::new(pb::ListVerticalsResponse { verticals }))
     }
 
@@ -36,7 +40,7 @@ impl QuoteService for Api {
         request: Request<pb::GetVerticalSchemaRequest>,
     ) -> Result<Response<pb::GetVerticalSchemaResponse>, Status> {
         let pb::GetVerticalSchemaRequest { vertical } = request.into_inner();
-        let message = self.app.peers.details_message(&vertical).await?;
+        let message = self.app.verticals.details_message(&vertical).await?;
         let schema = schema::of_message(&message);
         let missing = || kit::Error::internal(format!("{vertical} names no message of ours"));
         let schema = Some(schema.ok_or_else(missing)?);
@@ -47,30 +51,45 @@ impl QuoteService for Api {
         &self,
         request: Request<pb::CreateQuoteRequest>,
     ) -> Result<Response<pb::CreateQuoteResponse>, Status> {
-        let Caller { account, key, .. } = Caller::of(&request)?;
-        let quote = self.priced(account, request.into_inner()).await?;
-        let answer = |quote| pb::CreateQuoteResponse { quote: Some(view::quote(quote, None)) };
-        let answer = self.app.orders.create_quote(key, quote, answer).await?;
-        Ok(Response::new(answer))
+        let account = Principal::of(&kit::caller(&request))?.account()?;
+        let key = Key::of(&request);
+        let quote = self.price_quote(account, request.into_inner()).await?;
+        if key.is_none() {
+            // One statement is a transaction by itself.
+            quotes::insert(self.app.db.connection(), &quote).await?;
+            let quote = Some(view::quote(quote, None));
+            return Ok(Response::new(pb::CreateQuoteResponse { quote }));
+        }
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        quotes::insert(&*tx, &quote).await?;
+        let quote = Some(view::quote(quote, None));
+        Ok(tx.commit_answer(pb::CreateQuoteResponse { quote }).await?)
     }
 
     async fn get_quote(
         &self,
         request: Request<pb::GetQuoteRequest>,
     ) -> Result<Response<pb::GetQuoteResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let caller = Principal::of(&kit::caller(&request))?;
         let pb::GetQuoteRequest { quote_id } = request.into_inner();
         let id = Id::parse("quote_id", &quote_id)?;
-        let owner = if caller.operator { None } else { Some(caller.account) };
-        let quote = self.app.orders.quote(id, owner).await?;
-        let order = self.app.orders.order_of_quote(id).await?;
+        let owner = match caller {
+            Principal::User { id, operator: false } => Some(id),
+            Principal::User { operator: true, .. } | Principal::System => None,
+        };
+        let db = self.app.db.connection();
+        let quote = quotes::get(db, id, owner).await?;
+        let order = quotes::order_of(db, id).await?;
         Ok(Response::new(pb::GetQuoteResponse { quote: Some(view::quote(quote, order)) }))
     }
 }
 
 impl Api {
     /// Has the vertical price a job, and binds the price to its inputs.
-    async fn priced(
+    async fn price_quote(
         &self,
         customer: AccountId,
         request: pb::CreateQuoteRequest,
@@ -78,7 +97,7 @@ impl Api {
         let pb::CreateQuoteRequest { vertical, details, window, address, provider_id } = request;
         let now = self.app.now();
         let window = Window::parse("window", window.as_ref())?;
-        if window.start <= now || window.start > now + AHEAD_MOST {
+        if window.start <= now || window.start > now + MAX_AHEAD {
             let problem = "must be in the future and within a year";
             return Err(kit::Error::invalid("window.start", problem).into());
         }
@@ -90,13 +109,13 @@ impl Api {
         let details = details.ok_or_else(|| kit::Error::invalid("details", "must be given"))?;
         let kept = Details(details.encode_to_vec());
         let place = convert::place(address.clone());
-        let answer = self.app.peers.quote(&vertical, details, &window, address, customer).await;
+        let answer = self.app.verticals.quote(&vertical, details, &window, address, customer).await;
         let QuoteResponse { lines, requirements } = answer?;
         let lines = lines.into_iter().map(convert::line).collect::<Result<Vec<_>, _>>()?;
         let (total, currency) = price(&lines)?;
         let inputs_hash = inputs_hash(&vertical, &kept, &window, &place, provider_id);
         Ok(Quote {
-            id: Id::new(self.app.orders.db.clock()),
+            id: Id::new(self.app.db.clock()),
             customer_id: customer,
             details: kept,
             terms: Terms {
@@ -113,7 +132,7 @@ impl Api {
             total,
             currency: currency.code().to_owned(),
             inputs_hash,
-            expires_at: (now + Duration::seconds(self.app.timing().quote_s)).min(window.start),
+            expires_at: (now + Duration::seconds(self.app.timing.quote_s)).min(window.start),
             version: 1,
             created_at: now,
             updated_at: now,

@@ -1,22 +1,29 @@
 //! What is kept about orders.
 
-use super::{Api, Caller, view};
-use crate::domain::{Action, ChangeId, Draft, Error, Order};
-use kit::{Id, storage::page::Page, values::time::moment};
+use super::{Api, view};
+use crate::{
+    domain::{Action, ChangeId, Error, Order, Principal, Resource},
+    repository::{orders, records},
+};
+use kit::{
+    Id,
+    storage::{db::Begun, idempotency::Key, page::Page},
+    values::time::moment,
+};
 use proto::quickserve::order::v1::{self as pb, record_service_server::RecordService};
 use tonic::{Request, Response, Status};
 
 impl Api {
     /// The order whose records are listed, if the caller may see it, and the page.
-    async fn listed(
+    async fn order_and_page(
         &self,
-        caller: &Caller,
+        caller: &Principal,
         order_id: &str,
         (size, token): (i32, &str),
     ) -> Result<(Order, Page), Error> {
         let page = Page::parse(size, token)?;
         let id = Id::parse("order_id", order_id)?;
-        Ok((self.app.orders.get(id, &caller.who()).await?, page))
+        Ok((orders::get(self.app.db.connection(), id, caller).await?, page))
     }
 }
 
@@ -26,23 +33,29 @@ impl RecordService for Api {
         &self,
         request: Request<pb::PostOrderMessageRequest>,
     ) -> Result<Response<pb::PostOrderMessageResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::PostOrderMessageRequest { order_id, text } = request.into_inner();
-        let call = caller.call(&order_id, 0)?;
-        let post = move |draft: &mut Draft| draft.post_message(text.clone());
-        let answer =
-            |_: &Order, row| pb::PostOrderMessageResponse { message: Some(view::message_of(row)) };
-        Ok(Response::new(self.app.orders.change_once(call, post, answer).await?))
+        let id = Id::parse("order_id", &order_id)?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        let message = change.post_message(tx.new_uuid(), text)?;
+        orders::save(&tx, change).await?;
+        let message = Some(view::message_of(message));
+        Ok(tx.commit_answer(pb::PostOrderMessageResponse { message }).await?)
     }
 
     async fn list_order_messages(
         &self,
         request: Request<pb::ListOrderMessagesRequest>,
     ) -> Result<Response<pb::ListOrderMessagesResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let caller = Principal::of(&kit::caller(&request))?;
         let pb::ListOrderMessagesRequest { order_id, page_size, page_token } = request.into_inner();
-        let (order, page) = self.listed(&caller, &order_id, (page_size, &page_token)).await?;
-        let mut rows = self.app.orders.messages(order.id, &page).await?;
+        let (order, page) =
+            self.order_and_page(&caller, &order_id, (page_size, &page_token)).await?;
+        let mut rows = records::messages(self.app.db.connection(), order.id, &page).await?;
         let next_page_token = page.cut(&mut rows, |row| row.id);
         let messages = rows.into_iter().map(view::message_of).collect();
         Ok(Response::new(pb::ListOrderMessagesResponse { messages, next_page_token }))
@@ -52,30 +65,35 @@ impl RecordService for Api {
         &self,
         request: Request<pb::AddProofRequest>,
     ) -> Result<Response<pb::AddProofResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::AddProofRequest { order_id, kind, sha256, position, taken_at } =
             request.into_inner();
+        let id = Id::parse("order_id", &order_id)?;
         let taken_at = match taken_at {
             None => self.app.now(),
             Some(at) => moment("taken_at", Some(&at))?,
         };
         let position = position.map(|pb::Position { lat, lng }| (lat, lng));
-        let call = caller.call(&order_id, 0)?;
-        let add = move |draft: &mut Draft| {
-            draft.add_proof(kind.clone(), sha256.clone(), position, taken_at)
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
         };
-        let answer = |_: &Order, row| pb::AddProofResponse { proof: Some(view::proof_of(row)) };
-        Ok(Response::new(self.app.orders.change_once(call, add, answer).await?))
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        let proof = change.add_proof(tx.new_uuid(), kind, sha256, position, taken_at)?;
+        orders::save(&tx, change).await?;
+        let proof = Some(view::proof_of(proof));
+        Ok(tx.commit_answer(pb::AddProofResponse { proof }).await?)
     }
 
     async fn list_proofs(
         &self,
         request: Request<pb::ListProofsRequest>,
     ) -> Result<Response<pb::ListProofsResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let caller = Principal::of(&kit::caller(&request))?;
         let pb::ListProofsRequest { order_id, page_size, page_token } = request.into_inner();
-        let (order, page) = self.listed(&caller, &order_id, (page_size, &page_token)).await?;
-        let mut rows = self.app.orders.proofs(order.id, &page).await?;
+        let (order, page) =
+            self.order_and_page(&caller, &order_id, (page_size, &page_token)).await?;
+        let mut rows = records::proofs(self.app.db.connection(), order.id, &page).await?;
         let next_page_token = page.cut(&mut rows, |row| row.id);
         let proofs = rows.into_iter().map(view::proof_of).collect();
         Ok(Response::new(pb::ListProofsResponse { proofs, next_page_token }))
@@ -85,26 +103,30 @@ impl RecordService for Api {
         &self,
         request: Request<pb::ProposeChangeRequest>,
     ) -> Result<Response<pb::ProposeChangeResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::ProposeChangeRequest { order_id, lines, reason } = request.into_inner();
-        let line = |pb::ChangeLine { label, minor_units }| (label, minor_units);
-        let lines: Vec<_> = lines.into_iter().map(line).collect();
-        let call = caller.call(&order_id, 0)?;
-        let propose = move |draft: &mut Draft| draft.propose_change(lines.clone(), reason.clone());
-        let answer = |order: &Order, row| pb::ProposeChangeResponse {
-            change_order: Some(view::change_order_of(order, row)),
+        let id = Id::parse("order_id", &order_id)?;
+        let lines = lines.into_iter().map(|line| (line.label, line.minor_units)).collect();
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
         };
-        Ok(Response::new(self.app.orders.change_once(call, propose, answer).await?))
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        let proposed = change.propose_change(Id::new(tx.clock()), lines, reason)?;
+        let order = orders::save(&tx, change).await?;
+        let change_order = Some(view::change_order_of(&order, proposed));
+        Ok(tx.commit_answer(pb::ProposeChangeResponse { change_order }).await?)
     }
 
     async fn list_change_orders(
         &self,
         request: Request<pb::ListChangeOrdersRequest>,
     ) -> Result<Response<pb::ListChangeOrdersResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let caller = Principal::of(&kit::caller(&request))?;
         let pb::ListChangeOrdersRequest { order_id, page_size, page_token } = request.into_inner();
-        let (order, page) = self.listed(&caller, &order_id, (page_size, &page_token)).await?;
-        let mut rows = self.app.orders.change_orders(order.id, &page).await?;
+        let (order, page) =
+            self.order_and_page(&caller, &order_id, (page_size, &page_token)).await?;
+        let mut rows = records::change_orders(self.app.db.connection(), order.id, &page).await?;
         let next_page_token = page.cut(&mut rows, |row| row.id.uuid());
         let change_orders =
             rows.into_iter().map(|row| view::change_order_of(&order, row)).collect();
@@ -115,43 +137,60 @@ impl RecordService for Api {
         &self,
         request: Request<pb::ApproveChangeRequest>,
     ) -> Result<Response<pb::ApproveChangeResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::ApproveChangeRequest { order_id, change_order_id } = request.into_inner();
-        let change: ChangeId = Id::parse("change_order_id", &change_order_id)?;
-        let order = self.app.orders.get(Id::parse("order_id", &order_id)?, &caller.who()).await?;
-        self.app.orders.change_order(order.id, change).await?;
-        let by = super::side(&order, &caller.who());
-        let pending = order.progress.change.as_ref().filter(|pending| pending.id == change);
+        let id = Id::parse("order_id", &order_id)?;
+        let change_id: ChangeId = Id::parse("change_order_id", &change_order_id)?;
+        let db = self.app.db.connection();
+        let order = orders::get(db, id, &caller).await?;
+        records::change_order(db, order.id, change_id).await?;
+        let by = order.side(&caller).ok_or(Error::NotFound(Resource::Order))?;
+        let pending = order.progress.change.as_ref().filter(|pending| pending.id == change_id);
         if let Some(pending) = pending.filter(|_| order.check(Action::ApproveChange, by).is_ok()) {
-            self.app.peers.raise(&order, pending.amount, change).await?;
+            self.app.peers.raise(&order, pending.amount, change_id).await?;
         }
-        let approve = move |draft: &mut Draft| draft.approve_change(change);
-        let wrap = |order| pb::ApproveChangeResponse { order };
-        self.decide(&caller, (&order_id, 0), approve, wrap).await
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        change.approve_change(change_id)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::ApproveChangeResponse { order }).await?)
     }
 
     async fn reject_change(
         &self,
         request: Request<pb::RejectChangeRequest>,
     ) -> Result<Response<pb::RejectChangeResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::RejectChangeRequest { order_id, change_order_id } = request.into_inner();
-        let change: ChangeId = Id::parse("change_order_id", &change_order_id)?;
-        let order = self.app.orders.get(Id::parse("order_id", &order_id)?, &caller.who()).await?;
-        self.app.orders.change_order(order.id, change).await?;
-        let reject = move |draft: &mut Draft| draft.reject_change(change);
-        let wrap = |order| pb::RejectChangeResponse { order };
-        self.decide(&caller, (&order_id, 0), reject, wrap).await
+        let id = Id::parse("order_id", &order_id)?;
+        let change_id: ChangeId = Id::parse("change_order_id", &change_order_id)?;
+        let db = self.app.db.connection();
+        let order = orders::get(db, id, &caller).await?;
+        records::change_order(db, order.id, change_id).await?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        change.reject_change(change_id)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::RejectChangeResponse { order }).await?)
     }
 
     async fn list_timeline(
         &self,
         request: Request<pb::ListTimelineRequest>,
     ) -> Result<Response<pb::ListTimelineResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let caller = Principal::of(&kit::caller(&request))?;
         let pb::ListTimelineRequest { order_id, page_size, page_token } = request.into_inner();
-        let (order, page) = self.listed(&caller, &order_id, (page_size, &page_token)).await?;
-        let mut rows = self.app.orders.timeline(order.id, &page).await?;
+        let (order, page) =
+            self.order_and_page(&caller, &order_id, (page_size, &page_token)).await?;
+        let mut rows = records::timeline(self.app.db.connection(), order.id, &page).await?;
         let next_page_token = page.cut(&mut rows, |row| row.id);
         let entries = rows.into_iter().map(view::timeline_entry).collect();
         Ok(Response::new(pb::ListTimelineResponse { entries, next_page_token }))
@@ -165,7 +204,7 @@ impl RecordService for Api {
             request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let provider = Id::parse("provider_id", &provider_id)?;
-        let mut rows = self.app.orders.provider_reviews(provider, &page).await?;
+        let mut rows = records::provider_reviews(self.app.db.connection(), provider, &page).await?;
         let next_page_token = page.cut(&mut rows, |row| row.id);
         let reviews = rows.into_iter().map(|row| view::review_of(row, false)).collect();
         Ok(Response::new(pb::ListProviderReviewsResponse { reviews, next_page_token }))

@@ -1,30 +1,16 @@
 //! Orders after the work.
 
-use super::{Api, Caller};
-use crate::domain::{Draft, Error, Order, Resolution};
-use kit::Money;
+use super::{Api, view};
+use crate::{
+    domain::{Principal, Resolution},
+    repository::orders,
+};
+use kit::{
+    Id, Money,
+    storage::{db::Begun, idempotency::Key, version},
+};
 use proto::quickserve::order::v1::{self as pb, settlement_service_server::SettlementService};
 use tonic::{Request, Response, Status};
-
-impl Api {
-    /// Changes an order by a rule of the domain alone, and answers with the order.
-    pub(super) async fn decide<M, F>(
-        &self,
-        caller: &Caller,
-        (order_id, version): (&str, i64),
-        decide: F,
-        wrap: fn(Option<pb::Order>) -> M,
-    ) -> Result<Response<M>, Status>
-    where
-        M: prost::Message + Default + 'static,
-        F: Fn(&mut Draft) -> Result<(), Error> + Send + Sync + 'static,
-    {
-        let call = caller.call(order_id, version)?;
-        let answer = self.answer(caller, wrap);
-        let answer = move |order: &Order, ()| answer(order);
-        Ok(Response::new(self.app.orders.change_once(call, decide, answer).await?))
-    }
-}
 
 #[tonic::async_trait]
 impl SettlementService for Api {
@@ -32,95 +18,140 @@ impl SettlementService for Api {
         &self,
         request: Request<pb::AcceptDeliveryRequest>,
     ) -> Result<Response<pb::AcceptDeliveryResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::AcceptDeliveryRequest { order_id, version } = request.into_inner();
-        let accept = |draft: &mut Draft| draft.accept_delivery("");
-        let wrap = |order| pb::AcceptDeliveryResponse { order };
-        self.decide(&caller, (&order_id, version), accept, wrap).await
+        let id = Id::parse("order_id", &order_id)?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.accept_delivery("")?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::AcceptDeliveryResponse { order }).await?)
     }
 
     async fn request_changes(
         &self,
         request: Request<pb::RequestChangesRequest>,
     ) -> Result<Response<pb::RequestChangesResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::RequestChangesRequest { order_id, version, reason } = request.into_inner();
-        let send_back = move |draft: &mut Draft| draft.request_changes(reason.clone());
-        let wrap = |order| pb::RequestChangesResponse { order };
-        self.decide(&caller, (&order_id, version), send_back, wrap).await
+        let id = Id::parse("order_id", &order_id)?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.request_changes(tx.new_uuid(), reason)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::RequestChangesResponse { order }).await?)
     }
 
     async fn open_dispute(
         &self,
         request: Request<pb::OpenDisputeRequest>,
     ) -> Result<Response<pb::OpenDisputeResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::OpenDisputeRequest { order_id, version, reason, text } = request.into_inner();
-        let open = move |draft: &mut Draft| draft.open_dispute(reason.clone(), text.clone());
-        let wrap = |order| pb::OpenDisputeResponse { order };
-        self.decide(&caller, (&order_id, version), open, wrap).await
+        let id = Id::parse("order_id", &order_id)?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.open_dispute(tx.new_uuid(), reason, text)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::OpenDisputeResponse { order }).await?)
     }
 
     async fn resolve_dispute(
         &self,
         request: Request<pb::ResolveDisputeRequest>,
     ) -> Result<Response<pb::ResolveDisputeResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::ResolveDisputeRequest { order_id, version, resolution, refund } =
             request.into_inner();
-        let resolution = pb::DisputeState::try_from(resolution).unwrap_or_default();
-        let refund = match resolution {
-            pb::DisputeState::ResolvedSplit => Some(Money::parse("refund", refund.as_ref())?),
-            _ => None,
+        let id = Id::parse("order_id", &order_id)?;
+        let resolution = match pb::DisputeState::try_from(resolution).unwrap_or_default() {
+            pb::DisputeState::ResolvedCustomer => Resolution::Customer,
+            pb::DisputeState::ResolvedSplit => {
+                Resolution::Split(Money::parse("refund", refund.as_ref())?)
+            }
+            _ => Resolution::Provider,
         };
-        let resolve = move |draft: &mut Draft| {
-            let resolution = match (resolution, refund) {
-                (pb::DisputeState::ResolvedCustomer, _) => Resolution::Customer,
-                (_, None) => Resolution::Provider,
-                (_, Some(refund)) if refund.currency == draft.order.currency() => {
-                    Resolution::Split(refund.minor_units)
-                }
-                (_, Some(_)) => {
-                    let problem = "is not in the currency of the order";
-                    return Err(kit::Error::invalid("refund.currency", problem).into());
-                }
-            };
-            draft.resolve_dispute(resolution)
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
         };
-        let wrap = |order| pb::ResolveDisputeResponse { order };
-        self.decide(&caller, (&order_id, version), resolve, wrap).await
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.resolve_dispute(resolution)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::ResolveDisputeResponse { order }).await?)
     }
 
     async fn review_order(
         &self,
         request: Request<pb::ReviewOrderRequest>,
     ) -> Result<Response<pb::ReviewOrderResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::ReviewOrderRequest { order_id, version, stars, text } = request.into_inner();
-        let review = move |draft: &mut Draft| draft.review(stars, text.clone());
-        let wrap = |order| pb::ReviewOrderResponse { order };
-        self.decide(&caller, (&order_id, version), review, wrap).await
+        let id = Id::parse("order_id", &order_id)?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.review(tx.new_uuid(), stars, text)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::ReviewOrderResponse { order }).await?)
     }
 
     async fn reassign_order(
         &self,
         request: Request<pb::ReassignOrderRequest>,
     ) -> Result<Response<pb::ReassignOrderResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::ReassignOrderRequest { order_id, version, reason } = request.into_inner();
-        let reassign = move |draft: &mut Draft| draft.reassign(&reason);
-        let wrap = |order| pb::ReassignOrderResponse { order };
-        self.decide(&caller, (&order_id, version), reassign, wrap).await
+        let id = Id::parse("order_id", &order_id)?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.reassign(&reason)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::ReassignOrderResponse { order }).await?)
     }
 
     async fn abort_order(
         &self,
         request: Request<pb::AbortOrderRequest>,
     ) -> Result<Response<pb::AbortOrderResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::AbortOrderRequest { order_id, version, reason } = request.into_inner();
-        let abort = move |draft: &mut Draft| draft.abort(&reason);
-        let wrap = |order| pb::AbortOrderResponse { order };
-        self.decide(&caller, (&order_id, version), abort, wrap).await
+        let id = Id::parse("order_id", &order_id)?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.abort(tx.new_uuid(), &reason)?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::AbortOrderResponse { order }).await?)
     }
 }

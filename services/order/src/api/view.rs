@@ -3,15 +3,18 @@
 use crate::{
     app::App,
     convert,
-    domain::{Actor, Order, OrderId, Quote, State},
-    entity::{change_order, dispute, message, offer, proof, review, timeline},
-    repository::Records,
+    domain::{
+        Actor, Order, OrderId, Principal, Quote, State,
+        records::{change_order, dispute, message, offer, proof, review, timeline},
+    },
+    repository::records::Records,
 };
 use kit::{Money, values::time::timestamp};
 use proto::quickserve::{common::v1::Address, order::v1 as pb};
 
-/// The order as `side` sees it.
-pub fn order(app: &App, order: &Order, side: Actor) -> pb::Order {
+/// The order as `viewer`, who is on a side of it, sees it.
+pub fn order(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
+    let side = order.side(viewer).unwrap_or(Actor::System);
     let progress = &order.progress;
     let cancellation = progress.cancellation.as_ref();
     let fee = cancellation.map(|cancellation| cancellation.fee).filter(|fee| *fee > 0);
@@ -41,7 +44,7 @@ pub fn order(app: &App, order: &Order, side: Actor) -> pb::Order {
         notes: order.notes.0.clone(),
         search_if_declined: order.search_if_declined,
         start_code: if shows_code { app.secret.start_code(order) } else { String::new() },
-        ends_at: order.deadline(app.timing()).map(timestamp),
+        ends_at: order.deadline(&app.timing).map(timestamp),
         arrival_flagged: progress.arrival_flagged,
         contact_attempts: i32::try_from(progress.contact_attempts).unwrap_or(i32::MAX),
         cancellation: cancellation.map(|it| pb::Cancellation {
@@ -60,7 +63,8 @@ pub fn order(app: &App, order: &Order, side: Actor) -> pb::Order {
 }
 
 /// The order with all that is kept about it.
-pub fn full(app: &App, it: &Order, side: Actor, records: Records) -> pb::Order {
+pub fn full(app: &App, it: &Order, viewer: &Principal, records: Records) -> pb::Order {
+    let side = it.side(viewer).unwrap_or(Actor::System);
     let Records { timeline, proofs, change_orders, reviews, disputes } = records;
     let seen = |review: &review::Model| {
         review.published_at.is_some() || review.side == side || side == Actor::Operator
@@ -71,7 +75,7 @@ pub fn full(app: &App, it: &Order, side: Actor, records: Records) -> pb::Order {
         change_orders: change_orders.into_iter().map(|row| change_order_of(it, row)).collect(),
         reviews: reviews.into_iter().filter(seen).map(|row| review_of(row, true)).collect(),
         disputes: disputes.into_iter().map(|row| dispute_of(it, row)).collect(),
-        ..order(app, it, side)
+        ..order(app, it, viewer)
     }
 }
 

@@ -111,7 +111,54 @@ pub enum Action {
     AddProof,
 }
 
+/// How the vertical takes part in an action that moves an order to another state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerticalRole {
+    /// It must agree before the action is done.
+    AskedBefore,
+    /// It is told once the action is done.
+    ToldAfterwards,
+}
+
 impl Action {
+    /// Whether the vertical is asked about the action before it is done, or told of it afterwards: the one place that
+    /// says so. Asking goes by it ([`crate::vertical`]), and so does telling ([`super::OrderChange::act_as`]).
+    pub const fn vertical_role(self) -> VerticalRole {
+        match self {
+            Self::Accept
+            | Self::TakeOffer
+            | Self::Depart
+            | Self::Arrive
+            | Self::Start
+            | Self::Deliver => VerticalRole::AskedBefore,
+            Self::ConfirmPayment
+            | Self::Authorize { .. }
+            | Self::Expire
+            | Self::Decline { .. }
+            | Self::SendOffers
+            | Self::Exhaust
+            | Self::ContactAttempt
+            | Self::AccessFailed
+            | Self::NoShow
+            | Self::ProposeChange
+            | Self::ApproveChange
+            | Self::RejectChange
+            | Self::AcceptDelivery
+            | Self::RequestChanges
+            | Self::Close
+            | Self::Reassign { .. }
+            | Self::PreviewCancel
+            | Self::Cancel
+            | Self::Reschedule
+            | Self::Abort
+            | Self::Dispute
+            | Self::ResolveDispute
+            | Self::Review
+            | Self::PostMessage
+            | Self::AddProof => VerticalRole::ToldAfterwards,
+        }
+    }
+
     /// Every action, in each of its forms.
     pub const ALL: [Self; 34] = [
         Self::ConfirmPayment,

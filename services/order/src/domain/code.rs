@@ -1,6 +1,6 @@
 //! Start codes and cancel tokens: both are derived from a secret, so that neither is kept anywhere.
 
-use super::{Actor, Charge, Error, Fault, Order, OrderId};
+use super::{Actor, Charge, Error, LiableParty, Order, OrderId};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
@@ -21,7 +21,7 @@ pub struct CancelToken {
     /// Which side asked.
     pub actor: Actor,
     /// Whose fault it is.
-    pub fault: Fault,
+    pub fault: LiableParty,
     /// What the customer pays, in minor units.
     pub fee: i64,
     /// What the provider earns of it.

@@ -1,6 +1,6 @@
 //! What the domain refuses, and the stable reason of each.
 
-use super::{Action, Actor, Standing};
+use super::{Action, Actor, StateView};
 use kit::rpc::error::{Fault, Kind};
 use std::{collections::HashMap, time::Duration};
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// Where the order stands.
-    pub standing: Standing,
+    pub standing: StateView,
     /// What was tried.
     pub action: Action,
     /// By whom.
@@ -24,9 +24,9 @@ pub enum Error {
     Kit(#[from] kit::Error),
     /// Absent, or not the caller's.
     #[error("the {0} does not exist")]
-    NotFound(Thing),
+    NotFound(Resource),
     /// The state does not allow it.
-    #[error("the order is {:?} and does not allow `{}` now", .0.standing.state, .0.action.name())]
+    #[error("the order is {} and does not allow `{}` now", .0.standing.state, .0.action.name())]
     Refused(Refused, Vec<&'static str>),
     /// Another call won a race.
     #[error("the order changed meanwhile")]
@@ -95,7 +95,7 @@ pub enum Error {
 
 /// What can be absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Thing {
+pub enum Resource {
     /// An order.
     Order,
     /// A quote.
@@ -108,7 +108,7 @@ pub enum Thing {
     Vertical,
 }
 
-impl std::fmt::Display for Thing {
+impl std::fmt::Display for Resource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Order => "order",
@@ -120,7 +120,7 @@ impl std::fmt::Display for Thing {
     }
 }
 
-impl Thing {
+impl Resource {
     const fn reason(self) -> &'static str {
         match self {
             Self::Order => "ORDER_NOT_FOUND",

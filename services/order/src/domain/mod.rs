@@ -1,35 +1,38 @@
 //! Every rule of orders: synchronous, with time and ids as arguments.
 
 mod action;
-mod after;
-mod before;
+mod assignment;
+mod booking;
+mod change;
 mod code;
-mod draft;
 mod error;
+mod fulfilment;
 mod order;
 mod policy;
 mod quote;
+pub mod records;
+mod settlement;
 mod state;
 #[cfg(test)]
 mod tests;
 mod timing;
 mod values;
-mod work;
 
-pub use crate::entity::order::Model as Order;
-pub use crate::entity::quote::Model as Quote;
-pub use action::{Action, Actor};
-pub use after::Resolution;
-pub use before::{Authorization, Named, Outcome};
+pub use action::{Action, Actor, VerticalRole};
+pub use assignment::RequestedProvider;
+pub use booking::{Authorization, NewOrder, Outcome};
+pub use change::{Agreement, ClosedChange, OrderChange, OrderEvent, Principal, RecordChange};
 pub use code::{CancelToken, Secret};
-pub use draft::{Draft, Entry, Fact, Row, Who};
-pub use error::{Error, Refused, Thing};
-pub use policy::{Case, Charge, Fault, Policy, Rule};
+pub use error::{Error, Resource};
+pub use policy::{Case, Charge, LiableParty, Policy, Rule};
 pub use quote::{inputs_hash, price};
-pub use state::{Standing, State};
+pub use records::order::Model as Order;
+pub use records::quote::Model as Quote;
+pub use settlement::Resolution;
+pub use state::{State, StateView};
 pub use timing::Timing;
 pub use values::{
-    AccountId, Cancellation, ChangeId, ChangeLines, ChangeState, Details, DisputeState, Effect,
-    Line, Moving, OfferId, OfferState, OrderId, Party, Payment, PaymentState, PendingChange, Place,
-    Private, Progress, ProviderId, QuoteId, Requirements, Terms,
+    AccountId, Address, Cancellation, CaptureTerms, ChangeId, ChangeLines, ChangeState, Details,
+    DisputeState, Line, Moving, OfferId, OfferState, OrderId, Party, Payment, PaymentState,
+    PendingChange, Private, Progress, ProviderId, QuoteId, Requirements, SideEffect, Terms,
 };

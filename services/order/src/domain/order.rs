@@ -1,45 +1,29 @@
 //! What an order knows of itself: its sides, its money, and when its state ends by itself.
 
 use super::{
-    Action, Actor, Case, Charge, Error, Fault, Order, Party, PaymentState, Refused, Standing,
-    State, Timing, Who, quote::chrono_tz_utc, timing::seconds,
+    Actor, Case, Charge, Error, LiableParty, Order, OrderChange, Party, PaymentState, Principal,
+    State, StateView, Timing, quote::chrono_tz_utc, timing::seconds,
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{Money, Window, values::money::Currency};
 
 impl Order {
     /// Where it stands.
-    pub const fn standing(&self) -> Standing {
-        Standing { state: self.state, disputed: self.disputed }
+    pub const fn standing(&self) -> StateView {
+        StateView { state: self.state, disputed: self.disputed }
     }
 
     /// Which side `who` is.
-    pub fn side(&self, who: &Who) -> Option<Actor> {
+    pub fn side(&self, who: &Principal) -> Option<Actor> {
         match who {
-            Who::System => Some(Actor::System),
-            Who::User { id, .. } if *id == self.customer_id => Some(Actor::Customer),
-            Who::User { id, .. } if Some(*id) == self.provider_user_id => Some(Actor::Provider),
-            Who::User { operator: true, .. } => Some(Actor::Operator),
-            Who::User { operator: false, .. } => None,
+            Principal::System => Some(Actor::System),
+            Principal::User { id, .. } if *id == self.customer_id => Some(Actor::Customer),
+            Principal::User { id, .. } if Some(*id) == self.provider_user_id => {
+                Some(Actor::Provider)
+            }
+            Principal::User { operator: true, .. } => Some(Actor::Operator),
+            Principal::User { operator: false, .. } => None,
         }
-    }
-
-    /// What a side may do now, by name.
-    pub fn allowed_actions(&self, actor: Actor) -> Vec<&'static str> {
-        let mut names = self.standing().allowed_actions(actor);
-        if !self.payment_wants_customer() {
-            names.retain(|name| *name != Action::ConfirmPayment.name());
-        }
-        names
-    }
-
-    /// Where `action` by `by` leads.
-    pub fn check(&self, action: Action, by: Actor) -> Result<Standing, Error> {
-        self.standing().transition(action, by).map_err(|refused| self.refuse(refused))
-    }
-
-    fn refuse(&self, refused: Refused) -> Error {
-        Error::Refused(refused, self.allowed_actions(refused.by))
     }
 
     /// Whether the payment waits for the customer.
@@ -88,7 +72,13 @@ impl Order {
     }
 
     /// What cancelling costs in `state`, or not being there when it is `NO_SHOW`.
-    pub fn charge(&self, state: State, actor: Actor, fault: Fault, now: DateTime<Utc>) -> Charge {
+    pub fn charge(
+        &self,
+        state: State,
+        actor: Actor,
+        fault: LiableParty,
+        now: DateTime<Utc>,
+    ) -> Charge {
         let case = Case {
             vertical: &self.vertical,
             actor,
@@ -98,6 +88,22 @@ impl Order {
             since_assignment: self.progress.assigned_at.map(|at| now - at),
         };
         self.terms.policy.charge(&case, self.total)
+    }
+
+    /// What cancelling costs now: nothing while no money is authorised to take it from.
+    pub fn cancellation_charge(
+        &self,
+        actor: Actor,
+        fault: LiableParty,
+        waive: bool,
+        now: DateTime<Utc>,
+    ) -> Charge {
+        let charge = self.charge(self.state, actor, fault, now);
+        let waived = waive && actor == Actor::Operator && charge.waivable;
+        if waived || self.payment.state != PaymentState::Authorized {
+            return Charge::default();
+        }
+        charge
     }
 
     /// When the present state ends by itself.
@@ -215,6 +221,42 @@ impl Order {
             | State::ChangesRequested
             | State::Completed
             | State::Closed => true,
+        }
+    }
+}
+
+impl OrderChange {
+    /// Ends a state that has run out of time, unless the order has moved on meanwhile.
+    pub fn end_state(&mut self) -> Result<(), Error> {
+        let due = self.order.deadline(&self.timing);
+        if self.order.booking || due.is_none_or(|due| due > self.now) {
+            return Ok(());
+        }
+        match self.order.state {
+            State::PendingPayment => self.expire("HOLD_EXPIRED"),
+            State::Requested => self.expire("NOT_ANSWERED"),
+            State::AwaitingApproval => self.expire_change(),
+            State::Delivered => self.accept_delivery("TIMER"),
+            State::Completed => self.end_reviews(),
+            State::Arrived
+                if self.order.progress.contact_attempts >= self.timing.contact_attempts =>
+            {
+                self.no_show()
+            }
+            // A service that was not rendered is never at the customer's cost.
+            State::Assigned | State::EnRoute | State::Arrived => {
+                self.cancel(Charge::default(), LiableParty::Provider, "NOT_RENDERED")
+            }
+            State::Searching
+            | State::InProgress
+            | State::ChangesRequested
+            | State::Closed
+            | State::Expired
+            | State::Declined
+            | State::NoProvider
+            | State::NoShow
+            | State::Cancelled
+            | State::Aborted => Ok(()),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Whose fault a cancellation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fault {
+pub enum LiableParty {
     /// The customer's.
     Customer,
     /// The provider's.
@@ -19,7 +19,7 @@ pub enum Fault {
     None,
 }
 
-impl Fault {
+impl LiableParty {
     /// Every fault.
     pub const ALL: [Self; 4] = [Self::Customer, Self::Provider, Self::Shared, Self::None];
 
@@ -51,7 +51,7 @@ pub struct Rule {
     pub actor: Option<Actor>,
     /// Only this fault.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub fault: Option<Fault>,
+    pub fault: Option<LiableParty>,
     /// Only these states; `NO_SHOW` stands for a customer who is not there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub states: Vec<State>,
@@ -104,7 +104,7 @@ pub struct Case<'a> {
     /// Who cancels.
     pub actor: Actor,
     /// Whose fault it is.
-    pub fault: Fault,
+    pub fault: LiableParty,
     /// Where the order stands, or `NO_SHOW`.
     pub state: State,
     /// Time left to the start; negative after it.
@@ -131,8 +131,8 @@ impl Default for Policy {
         let rule = Rule::default;
         let taken = vec![State::Assigned, State::EnRoute, State::Arrived];
         let rules = vec![
-            Rule { fault: Some(Fault::Provider), ..rule() },
-            Rule { fault: Some(Fault::None), ..rule() },
+            Rule { fault: Some(LiableParty::Provider), ..rule() },
+            Rule { fault: Some(LiableParty::None), ..rule() },
             Rule {
                 states: vec![State::PendingPayment, State::Requested, State::Searching],
                 ..rule()
@@ -144,7 +144,7 @@ impl Default for Policy {
             },
             Rule { states: vec![State::NoShow], percent: 100, provider_share: 100, ..rule() },
             Rule {
-                fault: Some(Fault::Shared),
+                fault: Some(LiableParty::Shared),
                 states: taken.clone(),
                 within_hours: Some(24),
                 percent: 25,
@@ -153,7 +153,7 @@ impl Default for Policy {
                 ..rule()
             },
             Rule {
-                fault: Some(Fault::Customer),
+                fault: Some(LiableParty::Customer),
                 states: taken,
                 within_hours: Some(24),
                 percent: 50,

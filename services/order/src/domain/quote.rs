@@ -1,6 +1,6 @@
 //! Quotes: what a price is made of, and what binds it to its inputs.
 
-use super::{Details, Error, Line, Place, ProviderId, Quote};
+use super::{Address, Details, Error, Line, ProviderId, Quote};
 use kit::{Window, values::money::Currency};
 use sha2::{Digest, Sha256};
 
@@ -23,7 +23,7 @@ pub fn inputs_hash(
     vertical: &str,
     details: &Details,
     window: &Window,
-    place: &Place,
+    place: &Address,
     provider: Option<ProviderId>,
 ) -> Vec<u8> {
     let mut hash = Sha256::new();

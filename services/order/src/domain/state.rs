@@ -1,10 +1,11 @@
 //! The life of an order: every state, every action, and who may do what in which.
 
 use super::{
+    Error, Order,
     action::{Action, Actor},
     error::Refused,
 };
-use sea_orm::{DeriveActiveEnum, EnumIter};
+use sea_orm::{ActiveEnum, DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 
 /// Where an order stands.
@@ -52,16 +53,23 @@ pub enum State {
     Aborted,
 }
 
+impl std::fmt::Display for State {
+    /// Writes the state's name in contracts, such as `IN_PROGRESS`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.to_value())
+    }
+}
+
 /// Where an order stands, and whether a dispute lies over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Standing {
+pub struct StateView {
     /// Its state.
     pub state: State,
     /// Whether a dispute freezes it.
     pub disputed: bool,
 }
 
-impl Standing {
+impl StateView {
     /// The whole life of an order. Actors are part of it: a side that may not do a thing is refused like a state that
     /// does not allow it. A new state does not compile until its actions are decided.
     pub fn transition(self, action: Action, by: Actor) -> Result<Self, Refused> {
@@ -104,6 +112,26 @@ impl Standing {
             .collect();
         names.dedup();
         names
+    }
+}
+
+impl Order {
+    /// What a side may do now, by name.
+    pub fn allowed_actions(&self, actor: Actor) -> Vec<&'static str> {
+        let mut names = self.standing().allowed_actions(actor);
+        if !self.payment_wants_customer() {
+            names.retain(|name| *name != Action::ConfirmPayment.name());
+        }
+        names
+    }
+
+    /// Where `action` by `by` leads.
+    pub fn check(&self, action: Action, by: Actor) -> Result<StateView, Error> {
+        self.standing().transition(action, by).map_err(|refused| self.refuse(refused))
+    }
+
+    fn refuse(&self, refused: Refused) -> Error {
+        Error::Refused(refused, self.allowed_actions(refused.by))
     }
 }
 

@@ -16,13 +16,13 @@ pub type AccountId = kit::Id<Account>;
 /// The id of a provider profile.
 pub type ProviderId = kit::Id<Profile>;
 /// The id of a quote.
-pub type QuoteId = kit::Id<crate::entity::quote::Model>;
+pub type QuoteId = kit::Id<super::records::quote::Model>;
 /// The id of an order.
-pub type OrderId = kit::Id<crate::entity::order::Model>;
+pub type OrderId = kit::Id<super::records::order::Model>;
 /// The id of an offer.
-pub type OfferId = kit::Id<crate::entity::offer::Model>;
+pub type OfferId = kit::Id<super::records::offer::Model>;
 /// The id of a change order.
-pub type ChangeId = kit::Id<crate::entity::change_order::Model>;
+pub type ChangeId = kit::Id<super::records::change_order::Model>;
 
 /// A person's own words: never printed.
 #[derive(Clone, Default, PartialEq, Eq, DeriveValueType)]
@@ -46,7 +46,7 @@ impl fmt::Debug for Details {
 
 /// A postal address with its position: never printed.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct Place {
+pub struct Address {
     /// Street lines.
     pub lines: Vec<String>,
     /// Postal code.
@@ -63,7 +63,7 @@ pub struct Place {
     pub access_notes: String,
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
@@ -119,7 +119,7 @@ pub struct Requirements {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct Terms {
     /// Where.
-    pub place: Place,
+    pub place: Address,
     /// For how much.
     pub lines: Vec<Line>,
     /// By whom.
@@ -182,7 +182,7 @@ pub struct Cancellation {
     /// Why.
     pub reason: String,
     /// Whose fault.
-    pub fault: super::policy::Fault,
+    pub fault: super::policy::LiableParty,
     /// What the customer pays, in minor units.
     pub fee: i64,
     /// When.
@@ -332,30 +332,34 @@ pub enum DisputeState {
     ResolvedSplit,
 }
 
-/// What an order owes to another service once its change is committed. Each can be done again without harm.
+/// A capture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CaptureTerms {
+    /// How much, in minor units.
+    pub amount: i64,
+    /// What the provider earns of it before commission.
+    pub provider_gross: i64,
+    /// Whether it is a fee rather than the price.
+    pub fee: bool,
+    /// The provider whose work it pays.
+    pub provider_id: Option<ProviderId>,
+    /// The provider's account.
+    pub provider_user_id: Option<AccountId>,
+    /// When the payout falls due.
+    pub payout_due_at: DateTime<Utc>,
+}
+
+/// What another service is to do once its change is committed. Each can be done again without harm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Effect {
+pub enum SideEffect {
     /// Give back what was authorised or captured.
     Void {
         /// Why.
         reason: String,
     },
     /// Capture money; what is authorised beyond it goes back.
-    Capture {
-        /// How much, in minor units.
-        amount: i64,
-        /// What the provider earns of it before commission.
-        provider_gross: i64,
-        /// Whether it is a fee rather than the price.
-        fee: bool,
-        /// Whose work it pays.
-        provider_id: Option<ProviderId>,
-        /// Their account.
-        provider_user_id: Option<AccountId>,
-        /// When the payout falls due.
-        payout_due_at: DateTime<Utc>,
-    },
+    Capture(CaptureTerms),
     /// Give captured money back.
     Refund {
         /// How much, in minor units.
@@ -376,7 +380,8 @@ pub enum Effect {
         provider_id: Option<ProviderId>,
     },
     /// Tell the vertical of a transition that has happened.
-    Tell {
+    #[serde(rename = "tell")]
+    NotifyVertical {
         /// State before.
         from: State,
         /// State after.

@@ -1,55 +1,37 @@
 //! Quotes.
 
-use super::Orders;
-use crate::{
-    domain::{AccountId, Error, OrderId, Quote, QuoteId, Thing},
-    entity::{order, quote},
+use crate::domain::{
+    AccountId, Error, OrderId, Quote, QuoteId, Resource,
+    records::{order, quote},
 };
-use kit::storage::idempotency;
 use sea_orm::{IntoActiveModel, QuerySelect, entity::prelude::*};
 
-impl Orders {
-    /// Keeps a quote, once for each key.
-    pub async fn create_quote<M, A>(
-        &self,
-        key: Option<idempotency::Key>,
-        quote: Quote,
-        answer: A,
-    ) -> Result<M, Error>
-    where
-        M: prost::Message + Default + 'static,
-        A: FnOnce(Quote) -> M + Send + 'static,
-    {
-        let row = quote.clone().into_active_model().reset_all();
-        if key.is_none() {
-            // One statement is a transaction by itself.
-            quote::Entity::insert(row).exec_without_returning(self.db.read()).await?;
-            return Ok(answer(quote));
-        }
-        self.db
-            .write_once(key, move |tx| async move {
-                quote::Entity::insert(row).exec_without_returning(&*tx).await?;
-                Ok(answer(quote))
-            })
-            .await
-    }
+/// Keeps a quote.
+pub async fn insert(db: &impl ConnectionTrait, quote: &Quote) -> Result<(), Error> {
+    let row = quote.clone().into_active_model().reset_all();
+    quote::Entity::insert(row).exec_without_returning(db).await?;
+    Ok(())
+}
 
-    /// A quote of the account; of anybody for operators.
-    pub async fn quote(&self, id: QuoteId, customer: Option<AccountId>) -> Result<Quote, Error> {
-        let mut select = quote::Entity::find_by_id(id);
-        if let Some(customer) = customer {
-            select = select.filter(quote::Column::CustomerId.eq(customer));
-        }
-        select.one(self.db.read()).await?.ok_or(Error::NotFound(Thing::Quote))
+/// A quote of the account; any quote when no account is given, for operators.
+pub async fn get(
+    db: &impl ConnectionTrait,
+    id: QuoteId,
+    customer: Option<AccountId>,
+) -> Result<Quote, Error> {
+    let mut select = quote::Entity::find_by_id(id);
+    if let Some(customer) = customer {
+        select = select.filter(quote::Column::CustomerId.eq(customer));
     }
+    select.one(db).await?.ok_or(Error::NotFound(Resource::Quote))
+}
 
-    /// The order that a quote became.
-    pub async fn order_of_quote(&self, id: QuoteId) -> Result<Option<OrderId>, Error> {
-        let found = order::Entity::find()
-            .select_only()
-            .column(order::Column::Id)
-            .filter(order::Column::QuoteId.eq(id))
-            .filter(order::Column::Booking.eq(false));
-        Ok(found.into_tuple().one(self.db.read()).await?)
-    }
+/// The order that a quote became.
+pub async fn order_of(db: &impl ConnectionTrait, id: QuoteId) -> Result<Option<OrderId>, Error> {
+    let found = order::Entity::find()
+        .select_only()
+        .column(order::Column::Id)
+        .filter(order::Column::QuoteId.eq(id))
+        .filter(order::Column::Booking.eq(false));
+    Ok(found.into_tuple().one(db).await?)
 }

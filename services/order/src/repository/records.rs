@@ -1,15 +1,17 @@
 //! What is kept about orders.
 
-use super::Orders;
-use crate::{
-    domain::{AccountId, ChangeId, Error, Order, OrderId, ProviderId, Thing},
-    entity::{change_order, dispute, message, order, proof, review, timeline},
+use super::offers;
+use crate::domain::{
+    AccountId, Actor, ChangeId, ChangeState, DisputeState, Error, Order, OrderId, Private,
+    ProviderId, RecordChange, Resource,
+    records::{change_order, dispute, effect, message, proof, review, timeline},
 };
-use kit::storage::page::Page;
-use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*};
+use chrono::{DateTime, Utc};
+use kit::{Tx, storage::page::Page};
+use sea_orm::{ActiveModelTrait, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*};
 
 /// Most entries of each kind in the full view; the lists have them all.
-const MOST: u64 = 200;
+const MAX_RECORDS: u64 = 200;
 
 /// All that is kept about one order, oldest first.
 #[derive(Debug, Default)]
@@ -26,110 +28,189 @@ pub struct Records {
     pub disputes: Vec<dispute::Model>,
 }
 
-impl Orders {
-    /// All that is kept about an order.
-    pub async fn records(&self, id: OrderId) -> Result<Records, Error> {
-        let db = self.db.read();
-        let timeline = timeline::Entity::find()
-            .filter(timeline::Column::OrderId.eq(id))
-            .order_by_asc(timeline::Column::Id)
-            .limit(MOST);
-        let proofs = proof::Entity::find()
-            .filter(proof::Column::OrderId.eq(id))
-            .order_by_asc(proof::Column::Id)
-            .limit(MOST);
-        let change_orders = change_order::Entity::find()
-            .filter(change_order::Column::OrderId.eq(id))
-            .order_by_asc(change_order::Column::Id)
-            .limit(MOST);
-        let reviews = review::Entity::find().filter(review::Column::OrderId.eq(id));
-        let disputes = dispute::Entity::find()
-            .filter(dispute::Column::OrderId.eq(id))
-            .order_by_asc(dispute::Column::Id)
-            .limit(MOST);
-        Ok(Records {
-            timeline: timeline.all(db).await?,
-            proofs: proofs.all(db).await?,
-            change_orders: change_orders.all(db).await?,
-            reviews: reviews.all(db).await?,
-            disputes: disputes.all(db).await?,
-        })
-    }
+/// All that is kept about an order, up to a number of each kind.
+pub async fn all(db: &impl ConnectionTrait, id: OrderId) -> Result<Records, Error> {
+    let timeline = timeline::Entity::find()
+        .filter(timeline::Column::OrderId.eq(id))
+        .order_by_asc(timeline::Column::Id)
+        .limit(MAX_RECORDS);
+    let proofs = proof::Entity::find()
+        .filter(proof::Column::OrderId.eq(id))
+        .order_by_asc(proof::Column::Id)
+        .limit(MAX_RECORDS);
+    let change_orders = change_order::Entity::find()
+        .filter(change_order::Column::OrderId.eq(id))
+        .order_by_asc(change_order::Column::Id)
+        .limit(MAX_RECORDS);
+    let reviews = review::Entity::find().filter(review::Column::OrderId.eq(id));
+    let disputes = dispute::Entity::find()
+        .filter(dispute::Column::OrderId.eq(id))
+        .order_by_asc(dispute::Column::Id)
+        .limit(MAX_RECORDS);
+    Ok(Records {
+        timeline: timeline.all(db).await?,
+        proofs: proofs.all(db).await?,
+        change_orders: change_orders.all(db).await?,
+        reviews: reviews.all(db).await?,
+        disputes: disputes.all(db).await?,
+    })
+}
 
-    /// A page of messages.
-    pub async fn messages(&self, id: OrderId, page: &Page) -> Result<Vec<message::Model>, Error> {
-        let select = message::Entity::find().filter(message::Column::OrderId.eq(id));
-        Ok(page.of(select, message::Column::Id).all(self.db.read()).await?)
-    }
+/// A page of messages.
+pub async fn messages(
+    db: &impl ConnectionTrait,
+    id: OrderId,
+    page: &Page,
+) -> Result<Vec<message::Model>, Error> {
+    let select = message::Entity::find().filter(message::Column::OrderId.eq(id));
+    Ok(page.of(select, message::Column::Id).all(db).await?)
+}
 
-    /// A page of proofs.
-    pub async fn proofs(&self, id: OrderId, page: &Page) -> Result<Vec<proof::Model>, Error> {
-        let select = proof::Entity::find().filter(proof::Column::OrderId.eq(id));
-        Ok(page.of(select, proof::Column::Id).all(self.db.read()).await?)
-    }
+/// A page of proofs.
+pub async fn proofs(
+    db: &impl ConnectionTrait,
+    id: OrderId,
+    page: &Page,
+) -> Result<Vec<proof::Model>, Error> {
+    let select = proof::Entity::find().filter(proof::Column::OrderId.eq(id));
+    Ok(page.of(select, proof::Column::Id).all(db).await?)
+}
 
-    /// The kinds of proof on file.
-    pub async fn proof_kinds(&self, id: OrderId) -> Result<Vec<String>, Error> {
-        let kinds = proof::Entity::find()
-            .select_only()
-            .column(proof::Column::Kind)
-            .distinct()
-            .filter(proof::Column::OrderId.eq(id))
-            .order_by_asc(proof::Column::Kind)
-            .into_tuple()
-            .all(self.db.read())
-            .await?;
-        Ok(kinds)
-    }
+/// A page of change orders.
+pub async fn change_orders(
+    db: &impl ConnectionTrait,
+    id: OrderId,
+    page: &Page,
+) -> Result<Vec<change_order::Model>, Error> {
+    let select = change_order::Entity::find().filter(change_order::Column::OrderId.eq(id));
+    Ok(page.of(select, change_order::Column::Id).all(db).await?)
+}
 
-    /// A page of change orders.
-    pub async fn change_orders(
-        &self,
-        id: OrderId,
-        page: &Page,
-    ) -> Result<Vec<change_order::Model>, Error> {
-        let select = change_order::Entity::find().filter(change_order::Column::OrderId.eq(id));
-        Ok(page.of(select, change_order::Column::Id).all(self.db.read()).await?)
-    }
+/// A change order of the order.
+pub async fn change_order(
+    db: &impl ConnectionTrait,
+    id: OrderId,
+    change: ChangeId,
+) -> Result<change_order::Model, Error> {
+    change_order::Entity::find_by_id(change)
+        .filter(change_order::Column::OrderId.eq(id))
+        .one(db)
+        .await?
+        .ok_or(Error::NotFound(Resource::ChangeOrder))
+}
 
-    /// A change order of the order.
-    pub async fn change_order(
-        &self,
-        id: OrderId,
-        change: ChangeId,
-    ) -> Result<change_order::Model, Error> {
-        change_order::Entity::find_by_id(change)
-            .filter(change_order::Column::OrderId.eq(id))
-            .one(self.db.read())
-            .await?
-            .ok_or(Error::NotFound(Thing::ChangeOrder))
-    }
+/// A page of the timeline.
+pub async fn timeline(
+    db: &impl ConnectionTrait,
+    id: OrderId,
+    page: &Page,
+) -> Result<Vec<timeline::Model>, Error> {
+    let select = timeline::Entity::find().filter(timeline::Column::OrderId.eq(id));
+    Ok(page.of(select, timeline::Column::Id).all(db).await?)
+}
 
-    /// A page of the timeline.
-    pub async fn timeline(&self, id: OrderId, page: &Page) -> Result<Vec<timeline::Model>, Error> {
-        let select = timeline::Entity::find().filter(timeline::Column::OrderId.eq(id));
-        Ok(page.of(select, timeline::Column::Id).all(self.db.read()).await?)
-    }
+/// A page of what customers say of a provider.
+pub async fn provider_reviews(
+    db: &impl ConnectionTrait,
+    provider: ProviderId,
+    page: &Page,
+) -> Result<Vec<review::Model>, Error> {
+    let select = review::Entity::find()
+        .filter(review::Column::ProviderId.eq(provider))
+        .filter(review::Column::Side.eq(Actor::Customer))
+        .filter(review::Column::PublishedAt.is_not_null());
+    Ok(page.of(select, review::Column::Id).all(db).await?)
+}
 
-    /// A page of what customers say of a provider.
-    pub async fn provider_reviews(
-        &self,
-        provider: ProviderId,
-        page: &Page,
-    ) -> Result<Vec<review::Model>, Error> {
-        let select = review::Entity::find()
-            .filter(review::Column::ProviderId.eq(provider))
-            .filter(review::Column::Side.eq(crate::domain::Actor::Customer))
-            .filter(review::Column::PublishedAt.is_not_null());
-        Ok(page.of(select, review::Column::Id).all(self.db.read()).await?)
+/// Writes a change of a row that belongs to the order.
+pub(super) async fn write(
+    tx: &Tx,
+    order: &Order,
+    record: RecordChange,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    match record {
+        RecordChange::ProposeChange(row) => insert(tx, row.into_active_model()).await,
+        RecordChange::OpenDispute(row) => insert(tx, row.into_active_model()).await,
+        RecordChange::Message(row) => insert(tx, row.into_active_model()).await,
+        RecordChange::Proof(row) => insert(tx, row.into_active_model()).await,
+        RecordChange::Review(row) => insert(tx, row.into_active_model()).await,
+        RecordChange::DecideChange(id, state) => decide_change(tx, id, state, now).await,
+        RecordChange::MoveDispute(state, refund) => {
+            move_dispute(tx, order.id, state, refund, now).await
+        }
+        RecordChange::PublishReviews => publish_reviews(tx, order.id, now).await,
+        RecordChange::Offers(rows) => offers::insert_all(tx, rows).await,
+        RecordChange::EndOffers(state, accepted) => {
+            offers::end_all(tx, order.id, state, accepted).await
+        }
+        RecordChange::ForgetWords(account) => forget_words(tx, order.id, account).await,
+        RecordChange::SideEffectDone(seq) => {
+            effect::Entity::delete_by_id((order.id, seq)).exec(&**tx).await?;
+            Ok(())
+        }
     }
+}
 
-    /// The orders that an account booked, for its erasure.
-    pub async fn orders_of(&self, customer: AccountId) -> Result<Vec<Order>, Error> {
-        let orders = order::Entity::find()
-            .filter(order::Column::CustomerId.eq(customer))
-            .all(self.db.read())
-            .await?;
-        Ok(orders)
+async fn insert<A>(tx: &Tx, row: A) -> Result<(), Error>
+where
+    A: ActiveModelTrait + Send,
+{
+    A::Entity::insert(row).exec_without_returning(&**tx).await?;
+    Ok(())
+}
+
+async fn decide_change(
+    tx: &Tx,
+    id: ChangeId,
+    state: ChangeState,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    change_order::Entity::update_many()
+        .col_expr(change_order::Column::State, Expr::value(state))
+        .col_expr(change_order::Column::DecidedAt, Expr::value(now))
+        .filter(change_order::Column::Id.eq(id))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+async fn move_dispute(
+    tx: &Tx,
+    order: OrderId,
+    state: DisputeState,
+    refund: Option<i64>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let mut update = dispute::Entity::update_many()
+        .col_expr(dispute::Column::State, Expr::value(state))
+        .filter(dispute::Column::OrderId.eq(order))
+        .filter(dispute::Column::ResolvedAt.is_null());
+    if let Some(refund) = refund {
+        update = update
+            .col_expr(dispute::Column::Refund, Expr::value(refund))
+            .col_expr(dispute::Column::ResolvedAt, Expr::value(now));
     }
+    update.exec(&**tx).await?;
+    Ok(())
+}
+
+async fn publish_reviews(tx: &Tx, order: OrderId, now: DateTime<Utc>) -> Result<(), Error> {
+    review::Entity::update_many()
+        .col_expr(review::Column::PublishedAt, Expr::value(now))
+        .filter(review::Column::OrderId.eq(order))
+        .filter(review::Column::PublishedAt.is_null())
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+async fn forget_words(tx: &Tx, order: OrderId, account: AccountId) -> Result<(), Error> {
+    message::Entity::update_many()
+        .col_expr(message::Column::Body, Expr::value(Private::default()))
+        .filter(message::Column::OrderId.eq(order))
+        .filter(message::Column::AuthorId.eq(account))
+        .exec(&**tx)
+        .await?;
+    Ok(())
 }

@@ -5,6 +5,7 @@ mod access;
 mod acts;
 mod booking;
 mod cancelling;
+mod concurrency;
 mod crashes;
 mod life;
 mod payments;

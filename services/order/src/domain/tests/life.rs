@@ -1,6 +1,7 @@
 //! The life of an order: every state with every action by every side, allowed or refused.
 
 use super::*;
+use crate::domain::error::Refused;
 use std::collections::HashMap;
 
 /// What is allowed without a dispute: the state, the side, and each action with the state it leads to; `.` stays. The
@@ -105,7 +106,7 @@ fn every_state_allows_what_the_table_says_and_refuses_the_rest() {
     for state in State::ALL {
         for action in Action::ALL {
             for by in ACTORS {
-                let standing = Standing { state, disputed: false };
+                let standing = StateView { state, disputed: false };
                 let expected = table.get(&(name(state), by.name().to_owned(), label(action)));
                 let got = standing.transition(action, by);
                 match (expected, got) {
@@ -134,7 +135,7 @@ fn a_dispute_freezes_acceptance_and_the_end_and_nothing_else() {
     for state in State::ALL {
         for action in Action::ALL {
             for by in ACTORS {
-                let standing = Standing { state, disputed: true };
+                let standing = StateView { state, disputed: true };
                 let got = standing.transition(action, by).ok();
                 let row = table.get(&(name(state), by.name().to_owned(), label(action)));
                 let expected = match (action, by) {
@@ -157,7 +158,7 @@ fn final_states_are_final() {
         for disputed in [false, true] {
             for action in Action::ALL {
                 for by in ACTORS {
-                    if let Ok(next) = (Standing { state, disputed }).transition(action, by) {
+                    if let Ok(next) = (StateView { state, disputed }).transition(action, by) {
                         assert_eq!(next.state, state, "{action:?} by {by:?}");
                     }
                 }
@@ -176,11 +177,11 @@ fn allowed_actions_are_what_the_transition_allows() {
     it.payment.state = PaymentState::Declined;
     assert!(it.allowed_actions(Actor::Customer).contains(&"confirmPayment"));
     assert_eq!(it.allowed_actions(Actor::Provider), ["depart", "reassign", "postMessage"]);
-    let error = draft(order(State::Closed), Actor::Customer, Duration::zero())
+    let error = change(order(State::Closed), Actor::Customer, Duration::zero())
         .act(Action::Cancel, "")
         .unwrap_err();
     assert_eq!(kit::Fault::metadata(&error)["allowed_actions"], "");
-    let error = draft(order(State::Delivered), Actor::Customer, Duration::zero())
+    let error = change(order(State::Delivered), Actor::Customer, Duration::zero())
         .act(Action::Cancel, "")
         .unwrap_err();
     assert_eq!(
@@ -192,9 +193,8 @@ fn allowed_actions_are_what_the_transition_allows() {
 #[test]
 fn only_sides_of_an_order_act_on_it() {
     let it = order(State::Assigned);
-    let stranger = Who::User { id: Id::derived(it.id.uuid(), "stranger"), operator: false };
+    let stranger = Principal::User { id: Id::derived(it.id.uuid(), "stranger"), operator: false };
     assert_eq!(it.side(&stranger), None);
-    let clock = Clock::manual(now());
-    let refused = Draft::new(it, stranger, clock, Arc::new(Timing::default()));
-    assert!(matches!(refused, Err(Error::NotFound(Thing::Order))));
+    let refused = OrderChange::new(it, stranger, now(), Arc::new(Timing::default()));
+    assert!(matches!(refused, Err(Error::NotFound(Resource::Order))));
 }

@@ -44,7 +44,7 @@ fn order(state: State) -> Order {
         time_zone: "Europe/Paris".to_owned(),
         details: Details::default(),
         terms: Terms {
-            place: Place {
+            place: Address {
                 lines: vec!["1 rue de Rivoli".to_owned()],
                 postcode: "75001".to_owned(),
                 city: "Paris".to_owned(),
@@ -75,20 +75,20 @@ fn order(state: State) -> Order {
 }
 
 /// A change of `order` by its `side`, `later` than the beginning.
-fn draft(order: Order, side: Actor, later: Duration) -> Draft {
-    let user = |id| Who::User { id, operator: false };
+fn change(order: Order, side: Actor, later: Duration) -> OrderChange {
+    let user = |id| Principal::User { id, operator: false };
     let who = match side {
         Actor::Customer => user(order.customer_id),
         Actor::Provider => user(order.provider_user_id.unwrap()),
         Actor::Operator => {
-            Who::User { id: Id::derived(order.id.uuid(), "operator"), operator: true }
+            Principal::User { id: Id::derived(order.id.uuid(), "operator"), operator: true }
         }
-        Actor::Payment | Actor::System => Who::System,
+        Actor::Payment | Actor::System => Principal::System,
     };
-    let clock = Clock::manual(now() + later);
-    let mut draft = Draft::new(order, who, clock, Arc::new(Timing::default())).unwrap();
+    let timing = Arc::new(Timing::default());
+    let mut change = OrderChange::new(order, who, now() + later, timing).unwrap();
     if side == Actor::Payment {
-        draft.by = Actor::Payment;
+        change.by = Actor::Payment;
     }
-    draft
+    change
 }

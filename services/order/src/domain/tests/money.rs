@@ -1,33 +1,49 @@
 //! What cancelling costs, what is captured, what goes back.
 
 use super::*;
+use kit::{Money, values::money::Currency};
+use uuid::Uuid;
 
 /// The default matrix by side, fault, state and hours before the start: the fee of 100.00.
 #[test]
 fn the_cancellation_matrix() {
     let cases = [
-        ("before a provider has it", Actor::Customer, Fault::Customer, State::Requested, 1, 0),
-        ("while searching", Actor::Customer, Fault::Customer, State::Searching, 1, 0),
-        ("unpaid", Actor::Customer, Fault::Customer, State::PendingPayment, 1, 0),
-        ("a day and more ahead", Actor::Customer, Fault::Customer, State::Assigned, 24, 0),
-        ("less than a day", Actor::Customer, Fault::Customer, State::Assigned, 23, 5_000),
-        ("on the way", Actor::Customer, Fault::Customer, State::EnRoute, 1, 5_000),
-        ("at the door", Actor::Customer, Fault::Customer, State::Arrived, 0, 5_000),
-        ("late, after the start", Actor::Customer, Fault::Customer, State::Arrived, -1, 5_000),
-        ("the provider's fault", Actor::Operator, Fault::Provider, State::EnRoute, 1, 0),
-        ("nobody's fault", Actor::Operator, Fault::None, State::Assigned, 1, 0),
+        (
+            "before a provider has it",
+            Actor::Customer,
+            LiableParty::Customer,
+            State::Requested,
+            1,
+            0,
+        ),
+        ("while searching", Actor::Customer, LiableParty::Customer, State::Searching, 1, 0),
+        ("unpaid", Actor::Customer, LiableParty::Customer, State::PendingPayment, 1, 0),
+        ("a day and more ahead", Actor::Customer, LiableParty::Customer, State::Assigned, 24, 0),
+        ("less than a day", Actor::Customer, LiableParty::Customer, State::Assigned, 23, 5_000),
+        ("on the way", Actor::Customer, LiableParty::Customer, State::EnRoute, 1, 5_000),
+        ("at the door", Actor::Customer, LiableParty::Customer, State::Arrived, 0, 5_000),
+        (
+            "late, after the start",
+            Actor::Customer,
+            LiableParty::Customer,
+            State::Arrived,
+            -1,
+            5_000,
+        ),
+        ("the provider's fault", Actor::Operator, LiableParty::Provider, State::EnRoute, 1, 0),
+        ("nobody's fault", Actor::Operator, LiableParty::None, State::Assigned, 1, 0),
         (
             "the customer's, by an operator",
             Actor::Operator,
-            Fault::Customer,
+            LiableParty::Customer,
             State::Assigned,
             1,
             5_000,
         ),
-        ("both sides'", Actor::Operator, Fault::Shared, State::Assigned, 1, 2_500),
-        ("both sides', in time", Actor::Operator, Fault::Shared, State::Assigned, 48, 0),
-        ("nobody there", Actor::Provider, Fault::Customer, State::NoShow, 0, 10_000),
-        ("no row, no fee", Actor::Customer, Fault::Customer, State::InProgress, 1, 0),
+        ("both sides'", Actor::Operator, LiableParty::Shared, State::Assigned, 1, 2_500),
+        ("both sides', in time", Actor::Operator, LiableParty::Shared, State::Assigned, 48, 0),
+        ("nobody there", Actor::Provider, LiableParty::Customer, State::NoShow, 0, 10_000),
+        ("no row, no fee", Actor::Customer, LiableParty::Customer, State::InProgress, 1, 0),
     ];
     for (what, actor, fault, state, hours, fee) in cases {
         let it = order(state);
@@ -45,7 +61,7 @@ fn the_first_row_that_matches_decides_and_bounds_hold() {
     let case = Case {
         vertical: "cleaning",
         actor: Actor::Customer,
-        fault: Fault::Customer,
+        fault: LiableParty::Customer,
         state: State::Assigned,
         until_start: Duration::hours(1),
         since_assignment: Some(Duration::minutes(1)),
@@ -73,22 +89,25 @@ fn the_first_row_that_matches_decides_and_bounds_hold() {
 
 #[test]
 fn a_fee_is_captured_and_anything_else_given_back() {
-    let mut it = draft(order(State::Assigned), Actor::Customer, Duration::hours(30));
-    let charge = it.order.charge(State::Assigned, Actor::Customer, Fault::Customer, it.now);
-    it.cancel(charge, Fault::Customer, "changed plans").unwrap();
-    let capture = it.owed.iter().find_map(|effect| match effect {
-        Effect::Capture { amount, fee, .. } => Some((*amount, *fee)),
+    let mut it = change(order(State::Assigned), Actor::Customer, Duration::hours(30));
+    let charge = it.order.charge(State::Assigned, Actor::Customer, LiableParty::Customer, it.now);
+    it.cancel(charge, LiableParty::Customer, "changed plans").unwrap();
+    let capture = it.side_effects.iter().find_map(|effect| match effect {
+        SideEffect::Capture(CaptureTerms { amount, fee, .. }) => Some((*amount, *fee)),
         _ => None,
     });
     assert_eq!(capture, Some((5_000, true)));
-    assert!(it.owed.contains(&Effect::Release { provider_id: None }));
+    assert!(it.side_effects.contains(&SideEffect::Release { provider_id: None }));
     assert_eq!(it.order.due(), 5_000);
 
     let mut unpaid = order(State::Assigned);
     unpaid.payment.state = PaymentState::MethodSaved;
-    let mut it = draft(unpaid, Actor::Customer, Duration::hours(30));
-    it.cancel(charge, Fault::Customer, "").unwrap();
-    assert!(matches!(it.owed[0], Effect::Void { .. }), "nothing is authorised to take a fee from");
+    let mut it = change(unpaid, Actor::Customer, Duration::hours(30));
+    it.cancel(charge, LiableParty::Customer, "").unwrap();
+    assert!(
+        matches!(it.side_effects[0], SideEffect::Void { .. }),
+        "nothing is authorised to take a fee from"
+    );
     assert_eq!(it.order.due(), 0);
 }
 
@@ -98,12 +117,12 @@ fn a_provider_earns_their_lines_and_their_part_of_less() {
     assert_eq!(it.provider_gross(10_000), 9_000);
     assert_eq!(it.provider_gross(5_000), 4_500);
     assert_eq!(it.provider_gross(0), 0);
-    let mut it = draft(it, Actor::Customer, Duration::zero());
+    let mut it = change(it, Actor::Customer, Duration::zero());
     it.order.progress.reduction = 2_000;
     it.accept_delivery("").unwrap();
     assert!(matches!(
-        it.owed[0],
-        Effect::Capture { amount: 8_000, provider_gross: 7_200, fee: false, .. }
+        it.side_effects[0],
+        SideEffect::Capture(CaptureTerms { amount: 8_000, provider_gross: 7_200, fee: false, .. })
     ));
 }
 
@@ -111,13 +130,17 @@ fn a_provider_earns_their_lines_and_their_part_of_less() {
 fn breaking_off_charges_pro_rata_and_opens_a_dispute() {
     let mut it = order(State::InProgress);
     it.progress.started_at = Some(now());
-    let mut it = draft(it, Actor::Operator, Duration::hours(1));
-    it.abort("SAFETY").unwrap();
-    assert!(matches!(it.owed[0], Effect::Capture { amount: 3_333, .. }), "{:?}", it.owed);
-    assert!(it.owed.contains(&Effect::Freeze { frozen: true }));
+    let mut it = change(it, Actor::Operator, Duration::hours(1));
+    it.abort(Uuid::nil(), "SAFETY").unwrap();
+    assert!(
+        matches!(it.side_effects[0], SideEffect::Capture(CaptureTerms { amount: 3_333, .. })),
+        "{:?}",
+        it.side_effects
+    );
+    assert!(it.side_effects.contains(&SideEffect::Freeze { frozen: true }));
     assert!(it.order.disputed && it.order.state == State::Aborted);
-    let facts: Vec<_> = it.facts.iter().map(|fact| fact.kind).collect();
-    assert_eq!(facts, ["order.aborted", "order.disputed"]);
+    let kinds: Vec<_> = it.events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, ["order.aborted", "order.disputed"]);
 }
 
 #[test]
@@ -125,27 +148,33 @@ fn disputes_are_resolved_before_and_after_the_capture() {
     let resolved = |state, resolution| {
         let mut it = order(state);
         it.disputed = true;
-        let mut it = draft(it, Actor::Operator, Duration::zero());
+        let mut it = change(it, Actor::Operator, Duration::zero());
         it.resolve_dispute(resolution).map(|()| it)
     };
-    let refunded = |it: &Draft| {
-        it.owed.iter().find_map(|effect| match effect {
-            Effect::Refund { amount, .. } => Some(*amount),
+    let refunded = |it: &OrderChange| {
+        it.side_effects.iter().find_map(|effect| match effect {
+            SideEffect::Refund { amount, .. } => Some(*amount),
             _ => None,
         })
     };
-    let thawed = Effect::Freeze { frozen: false };
-    let it = resolved(State::Completed, Resolution::Split(4_000)).unwrap();
+    let thawed = SideEffect::Freeze { frozen: false };
+    let it =
+        resolved(State::Completed, Resolution::Split(Money::new(Currency::EUR, 4_000))).unwrap();
     assert_eq!(refunded(&it), Some(4_000));
-    assert!(it.owed.contains(&thawed));
+    assert!(it.side_effects.contains(&thawed));
     let it = resolved(State::Completed, Resolution::Customer).unwrap();
     assert_eq!(refunded(&it), Some(10_000));
     assert!(it.order.progress.paid_out, "nothing is left to pay out");
     let it = resolved(State::Completed, Resolution::Provider).unwrap();
-    assert_eq!((refunded(&it), it.owed.contains(&thawed)), (None, true));
-    let it = resolved(State::Delivered, Resolution::Split(4_000)).unwrap();
+    assert_eq!((refunded(&it), it.side_effects.contains(&thawed)), (None, true));
+    let it =
+        resolved(State::Delivered, Resolution::Split(Money::new(Currency::EUR, 4_000))).unwrap();
     assert_eq!((refunded(&it), it.order.progress.reduction), (None, 4_000));
     for split in [0, -1, 10_000, 10_001] {
-        assert!(resolved(State::Completed, Resolution::Split(split)).is_err(), "{split}");
+        assert!(
+            resolved(State::Completed, Resolution::Split(Money::new(Currency::EUR, split)))
+                .is_err(),
+            "{split}"
+        );
     }
 }

@@ -21,10 +21,10 @@ fn a_start_code_opens_one_assignment_only() {
 
 #[test]
 fn a_start_code_may_be_wrong_five_times() {
-    let mut it = draft(order(State::Arrived), Actor::Provider, Duration::days(2));
+    let mut it = change(order(State::Arrived), Actor::Provider, Duration::days(2));
     for left in (0..5).rev() {
-        let wrong = it.start(false).unwrap();
-        assert!(matches!(wrong, Some(Error::StartCodeWrong { left: it }) if it == left));
+        let wrong = it.count_wrong_code().unwrap();
+        assert!(matches!(wrong, Error::StartCodeWrong { left: it } if it == left));
     }
     assert!(matches!(it.start(true), Err(Error::StartCodeLocked)));
     assert_eq!(it.order.state, State::Arrived);
@@ -35,7 +35,7 @@ fn work_begins_with_the_money_only() {
     for state in [PaymentState::Declined, PaymentState::MethodSaved, PaymentState::Pending] {
         let mut it = order(State::Arrived);
         it.payment.state = state;
-        let mut it = draft(it, Actor::Provider, Duration::days(2));
+        let mut it = change(it, Actor::Provider, Duration::days(2));
         assert!(matches!(it.start(true), Err(Error::PaymentNotAuthorized)), "{state:?}");
     }
 }
@@ -47,7 +47,7 @@ fn a_cancel_token_is_good_for_one_version_of_one_order_for_ten_minutes() {
         order_id: it.id,
         version: it.version,
         actor: Actor::Customer,
-        fault: Fault::Customer,
+        fault: LiableParty::Customer,
         fee: 5_000,
         provider_gross: 5_000,
         expires_at: now() + Duration::minutes(10),
@@ -80,7 +80,8 @@ fn a_provider_sets_out_inside_the_window() {
     for (at, allowed) in
         [(hours(-4), false), (hours(-3), true), (hours(3), true), (hours(4), false)]
     {
-        let mut it = draft(order(State::Assigned), Actor::Provider, at);
+        let mut it = change(order(State::Assigned), Actor::Provider, at);
+        it.vertical_agreed(Some(Agreement::to(Action::Depart)));
         assert_eq!(it.depart().is_ok(), allowed, "{at}");
     }
 }
@@ -96,7 +97,8 @@ fn an_arrival_is_flagged_unless_it_is_near() {
         (None, true),
     ];
     for (position, flagged) in cases {
-        let mut it = draft(order(State::EnRoute), Actor::Provider, Duration::days(2));
+        let mut it = change(order(State::EnRoute), Actor::Provider, Duration::days(2));
+        it.vertical_agreed(Some(Agreement::to(Action::Arrive)));
         it.arrive(position).unwrap();
         assert_eq!(it.order.progress.arrival_flagged, flagged, "{position:?}");
     }
@@ -106,14 +108,17 @@ fn an_arrival_is_flagged_unless_it_is_near() {
 fn nobody_is_absent_before_two_attempts_and_the_waiting_time() {
     let mut it = order(State::Arrived);
     it.progress.arrived_at = Some(now());
-    let mut early = draft(it.clone(), Actor::Provider, Duration::minutes(20));
+    let mut early = change(it.clone(), Actor::Provider, Duration::minutes(20));
     assert!(matches!(early.no_show(), Err(Error::ContactAttemptsMissing)));
     it.progress.contact_attempts = 2;
-    let mut early = draft(it.clone(), Actor::Provider, Duration::minutes(14));
+    let mut early = change(it.clone(), Actor::Provider, Duration::minutes(14));
     assert!(matches!(early.no_show(), Err(Error::NoShowTooEarly)));
-    let mut late = draft(it, Actor::Provider, Duration::minutes(15));
+    let mut late = change(it, Actor::Provider, Duration::minutes(15));
     late.no_show().unwrap();
-    assert!(matches!(late.owed[0], Effect::Capture { amount: 10_000, fee: true, .. }));
+    assert!(matches!(
+        late.side_effects[0],
+        SideEffect::Capture(CaptureTerms { amount: 10_000, fee: true, .. })
+    ));
 }
 
 #[test]
@@ -122,12 +127,12 @@ fn an_assignment_is_given_up_three_times() {
         let mut it = order(State::Assigned);
         it.progress.reassigned = reassigned;
         let provider = it.provider_id.unwrap();
-        let mut it = draft(it, Actor::Provider, Duration::zero());
+        let mut it = change(it, Actor::Provider, Duration::zero());
         it.reassign("ILL").unwrap();
         assert_eq!(it.order.state, to);
-        assert!(it.owed.contains(&Effect::Release { provider_id: Some(provider) }));
+        assert!(it.side_effects.contains(&SideEffect::Release { provider_id: Some(provider) }));
         assert_eq!(it.order.progress.excluded, [provider]);
-        assert_eq!((it.facts[0].kind, it.facts[0].fault), ("order.reassigned", "provider"));
+        assert_eq!((it.events[0].kind, it.events[0].fault), ("order.reassigned", "provider"));
         assert_eq!(it.order.total, 10_000, "the price stays");
     }
 }
@@ -170,9 +175,9 @@ fn a_late_success_is_given_back_unless_money_is_kept() {
         (State::Completed, false),
         (State::InProgress, false),
     ] {
-        let mut it = draft(order(state), Actor::System, Duration::zero());
+        let mut it = change(order(state), Actor::System, Duration::zero());
         it.settle(&authorized).unwrap();
-        assert_eq!(!it.owed.is_empty(), void, "{state:?}");
+        assert_eq!(!it.side_effects.is_empty(), void, "{state:?}");
     }
 }
 
@@ -203,4 +208,70 @@ fn a_price_is_in_one_currency_and_not_negative() {
     assert!(price(&[(line(10), eur), (line(3), usd)]).is_err());
     assert!(price(&[(line(1), eur), (line(-3), eur)]).is_err());
     assert!(price(&[(line(i64::MAX), eur), (line(1), eur)]).is_err());
+}
+
+#[test]
+fn what_the_vertical_has_not_agreed_to_does_not_happen() {
+    for agreed in [None, Some(Agreement::to(Action::Arrive))] {
+        let mut it = change(order(State::Assigned), Actor::Provider, Duration::days(2));
+        it.vertical_agreed(agreed);
+        assert!(matches!(it.depart(), Err(Error::Changed)), "{agreed:?}");
+    }
+}
+
+#[test]
+fn the_vertical_is_asked_before_or_told_afterwards_and_never_both() {
+    for action in Action::ALL {
+        for state in State::ALL {
+            for by in [Actor::Customer, Actor::Provider, Actor::Operator, Actor::System] {
+                let mut it = order(state);
+                it.progress.assignments = 1;
+                let Ok(to) = it.check(action, by) else { continue };
+                let mut it = change(it, by, Duration::zero());
+                it.vertical_agreed(Some(Agreement::to(action)));
+                it.act(action, "").unwrap();
+                let told = matches!(it.side_effects[..], [SideEffect::NotifyVertical { .. }]);
+                let asked = action.vertical_role() == VerticalRole::AskedBefore;
+                let moved = to.state != state;
+                assert_eq!(told, moved && !asked, "{action:?} in {state:?} by {by:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_or_a_proof_leaves_the_version_and_anything_else_counts_it_up() {
+    let begin = || change(order(State::Arrived), Actor::Provider, Duration::zero());
+    let counted = |it: OrderChange| {
+        let closed = it.close();
+        (closed.order.version - closed.before().version, closed.order.event_seq)
+    };
+    let id = uuid::Uuid::nil();
+    assert_eq!(counted(begin()), (0, 0));
+    let mut it = begin();
+    it.post_message(id, "Hello".to_owned()).unwrap();
+    assert_eq!(counted(it), (0, 1));
+    let mut it = begin();
+    it.add_proof(id, "photo".to_owned(), "ab".repeat(32), None, now()).unwrap();
+    assert_eq!(counted(it), (0, 0));
+    let mut it = begin();
+    it.contact_attempt("bell").unwrap();
+    assert_eq!(counted(it), (1, 0));
+    let mut it = begin();
+    it.enqueue(SideEffect::Release { provider_id: None });
+    assert_eq!(counted(it), (1, 0));
+}
+
+#[test]
+fn side_effects_are_stored_as_before() {
+    let stored = serde_json::json!([
+        { "kind": "void", "reason": "DECLINED" },
+        {
+            "kind": "capture", "amount": 5, "provider_gross": 4, "fee": false, "provider_id": null,
+            "provider_user_id": null, "payout_due_at": "2026-01-01T00:00:00Z",
+        },
+        { "kind": "tell", "from": "ASSIGNED", "to": "CANCELLED", "provider_user_id": null },
+    ]);
+    let read: Vec<SideEffect> = serde_json::from_value(stored.clone()).unwrap();
+    assert_eq!(serde_json::to_value(read).unwrap(), stored);
 }

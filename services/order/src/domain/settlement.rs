@@ -1,10 +1,13 @@
-//! After the work: acceptance, rework, disputes, reviews, the end; and what both sides write on the way.
+//! Settlement: acceptance, rework, disputes, reviews, the end; and what both sides write on the way.
 
 use super::{
-    Action, Actor, DisputeState, Draft, Effect, Error, Fault, PaymentState, Private, Row, State,
+    Action, Actor, CaptureTerms, DisputeState, Error, LiableParty, OrderChange, PaymentState,
+    Private, RecordChange, SideEffect, State,
+    records::{dispute, message, proof, review},
 };
-use crate::entity::{dispute, message, proof, review};
 use chrono::{DateTime, Utc};
+use kit::Money;
+use uuid::Uuid;
 
 /// How a dispute ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,30 +16,30 @@ pub enum Resolution {
     Customer,
     /// The provider was right: nothing goes back.
     Provider,
-    /// So much goes back, in minor units.
-    Split(i64),
+    /// So much goes back.
+    Split(Money),
 }
 
-impl Draft {
+impl OrderChange {
     /// The work is accepted: it is paid.
     pub fn accept_delivery(&mut self, note: &str) -> Result<(), Error> {
         self.act(Action::AcceptDelivery, note)?;
         self.order.progress.completed_at = Some(self.now);
         let amount = self.order.total - self.order.progress.reduction;
         if amount > 0 {
-            self.owe(Effect::Capture {
+            self.enqueue(SideEffect::Capture(CaptureTerms {
                 amount,
                 provider_gross: self.order.provider_gross(amount),
                 fee: false,
                 provider_id: self.order.provider_id,
                 provider_user_id: self.order.provider_user_id,
                 payout_due_at: self.payout_due_at(),
-            });
+            }));
             if self.order.disputed {
-                self.owe(Effect::Freeze { frozen: true });
+                self.enqueue(SideEffect::Freeze { frozen: true });
             }
         } else {
-            self.owe(Effect::Void { reason: "NOTHING_DUE".to_owned() });
+            self.enqueue(SideEffect::Void { reason: "NOTHING_DUE".to_owned() });
             self.order.progress.paid_out = true;
         }
         self.publish("order.completed");
@@ -44,27 +47,27 @@ impl Draft {
     }
 
     /// The work goes back for rework; what is to be done reaches the provider as a message.
-    pub fn request_changes(&mut self, reason: String) -> Result<(), Error> {
+    pub fn request_changes(&mut self, message: Uuid, reason: String) -> Result<(), Error> {
         self.act(Action::RequestChanges, "")?;
         self.publish("order.changes_requested").addressee = "provider";
-        self.message_row(reason);
+        self.insert_message(message, reason);
         Ok(())
     }
 
     /// Opens a dispute.
-    pub fn open_dispute(&mut self, reason: String, text: String) -> Result<(), Error> {
+    pub fn open_dispute(&mut self, id: Uuid, reason: String, text: String) -> Result<(), Error> {
         let code = reason.clone();
         self.act(Action::Dispute, code)?;
-        if self.captured().is_some_and(|amount| amount > 0) {
-            self.owe(Effect::Freeze { frozen: true });
+        if self.captured_amount().is_some_and(|amount| amount > 0) {
+            self.enqueue(SideEffect::Freeze { frozen: true });
         }
-        self.dispute_row(reason, text);
+        self.insert_dispute(id, reason, text);
         Ok(())
     }
 
-    pub(super) fn dispute_row(&mut self, reason: String, text: String) {
-        self.rows.push(Row::OpenDispute(dispute::Model {
-            id: self.new_uuid(),
+    pub(super) fn insert_dispute(&mut self, id: Uuid, reason: String, text: String) {
+        self.records.push(RecordChange::OpenDispute(dispute::Model {
+            id,
             order_id: self.order.id,
             opened_by: self.by,
             reason,
@@ -84,13 +87,19 @@ impl Draft {
 
     /// Resolves the dispute: what was captured goes back as decided, what was not is captured the less.
     pub fn resolve_dispute(&mut self, resolution: Resolution) -> Result<(), Error> {
-        let captured = self.captured();
+        let captured = self.captured_amount();
         let most = captured.unwrap_or(self.order.total);
         let (state, refund) = match resolution {
             Resolution::Customer => (DisputeState::ResolvedCustomer, most),
             Resolution::Provider => (DisputeState::ResolvedProvider, 0),
-            Resolution::Split(refund) if refund > 0 && refund < most => {
-                (DisputeState::ResolvedSplit, refund)
+            Resolution::Split(refund) if refund.currency != self.order.currency() => {
+                let problem = "is not in the currency of the order";
+                return Err(kit::Error::invalid("refund.currency", problem).into());
+            }
+            Resolution::Split(Money { minor_units, .. })
+                if minor_units > 0 && minor_units < most =>
+            {
+                (DisputeState::ResolvedSplit, minor_units)
             }
             Resolution::Split(_) => {
                 let problem = "must be more than nothing and less than what was paid";
@@ -98,13 +107,17 @@ impl Draft {
             }
         };
         self.act(Action::ResolveDispute, "")?;
-        self.rows.push(Row::MoveDispute(state, Some(refund)));
+        self.records.push(RecordChange::MoveDispute(state, Some(refund)));
         if captured.is_some() {
             if refund > 0 {
                 let step = format!("dispute:{}", self.order.version);
-                self.owe(Effect::Refund { amount: refund, step, reason: "DISPUTE".to_owned() });
+                self.enqueue(SideEffect::Refund {
+                    amount: refund,
+                    step,
+                    reason: "DISPUTE".to_owned(),
+                });
             }
-            self.owe(Effect::Freeze { frozen: false });
+            self.enqueue(SideEffect::Freeze { frozen: false });
         } else {
             self.order.progress.reduction = refund;
         }
@@ -116,7 +129,7 @@ impl Draft {
     }
 
     /// What was captured or is being captured, in minor units; none while nothing was.
-    fn captured(&self) -> Option<i64> {
+    fn captured_amount(&self) -> Option<i64> {
         match self.order.state {
             State::Completed | State::Closed => {
                 Some(self.order.total - self.order.progress.reduction)
@@ -139,7 +152,7 @@ impl Draft {
     }
 
     /// One side reviews the other. Both reviews are published together.
-    pub fn review(&mut self, stars: i32, text: String) -> Result<(), Error> {
+    pub fn review(&mut self, id: Uuid, stars: i32, text: String) -> Result<(), Error> {
         self.act(Action::Review, "")?;
         if self.order.reviews_end(&self.timing).is_some_and(|end| self.now >= end) {
             return Err(Error::ReviewWindowOver);
@@ -154,8 +167,8 @@ impl Draft {
         if given.replace(stars).is_some() {
             return Err(Error::ReviewedAlready);
         }
-        self.rows.push(Row::Review(review::Model {
-            id: self.new_uuid(),
+        self.records.push(RecordChange::Review(review::Model {
+            id,
             order_id: self.order.id,
             side: self.by,
             provider_id: self.order.provider_id,
@@ -174,7 +187,6 @@ impl Draft {
     /// The time for reviews is over: what there is is published.
     pub fn end_reviews(&mut self) -> Result<(), Error> {
         self.order.progress.reviews_over = true;
-        self.touched = true;
         if !self.order.progress.published {
             self.publish_reviews();
         }
@@ -183,15 +195,15 @@ impl Draft {
 
     fn publish_reviews(&mut self) {
         self.order.progress.published = true;
-        self.rows.push(Row::PublishReviews);
+        self.records.push(RecordChange::PublishReviews);
         let given = [
             (self.order.progress.stars_by_customer, "provider"),
             (self.order.progress.stars_by_provider, "customer"),
         ];
         for (stars, addressee) in given {
             if let Some(stars) = stars {
-                let fact = self.publish("order.reviewed");
-                (fact.stars, fact.addressee) = (stars, addressee);
+                let event = self.publish("order.reviewed");
+                (event.stars, event.addressee) = (stars, addressee);
             }
         }
     }
@@ -199,16 +211,18 @@ impl Draft {
     /// The provider has their money.
     pub fn paid_out(&mut self) -> Result<(), Error> {
         self.order.progress.paid_out = true;
-        self.touched = true;
         self.close_when_over()
     }
 
     /// Notes how the payment stands after an effect.
-    pub fn note_payment(&mut self, state: PaymentState) {
-        if self.order.payment.state != state {
-            self.order.payment.state = state;
-            self.touched = true;
-        }
+    pub const fn note_payment(&mut self, state: PaymentState) {
+        self.order.payment.state = state;
+    }
+
+    /// Ends a side effect that another service refused for good. The timeline says so for those who look after it.
+    pub fn end_side_effect(&mut self, seq: i64, name: &str, reason: &str) {
+        self.records.push(RecordChange::SideEffectDone(seq));
+        self.note("sideEffectRefused", Actor::System, format!("{name}: {reason}"));
     }
 
     fn close_when_over(&mut self) -> Result<(), Error> {
@@ -222,32 +236,33 @@ impl Draft {
     }
 
     /// One side writes to the other.
-    pub fn post_message(&mut self, text: String) -> Result<message::Model, Error> {
+    pub fn post_message(&mut self, id: Uuid, text: String) -> Result<message::Model, Error> {
         self.order.check(Action::PostMessage, self.by)?;
-        let row = self.message_row(text);
+        let row = self.insert_message(id, text);
         let to = if self.by == Actor::Customer { "provider" } else { "customer" };
         let (from, state) = (self.order.state, self.order.state);
-        let fact = self.publish("order.message_posted");
-        (fact.from, fact.to, fact.addressee) = (from, state, to);
+        let event = self.publish("order.message_posted");
+        (event.from, event.to, event.addressee) = (from, state, to);
         Ok(row)
     }
 
-    fn message_row(&mut self, text: String) -> message::Model {
+    fn insert_message(&mut self, id: Uuid, text: String) -> message::Model {
         let row = message::Model {
-            id: self.new_uuid(),
+            id,
             order_id: self.order.id,
-            author_id: self.account().unwrap_or(self.order.customer_id),
+            author_id: self.principal.account().unwrap_or(self.order.customer_id),
             side: self.by,
             body: Private(text),
             created_at: self.now,
         };
-        self.rows.push(Row::Message(row.clone()));
+        self.records.push(RecordChange::Message(row.clone()));
         row
     }
 
     /// Adds evidence; a dispute that waits for some has it now.
     pub fn add_proof(
         &mut self,
+        id: Uuid,
         kind: String,
         sha256: String,
         position: Option<(f64, f64)>,
@@ -255,19 +270,19 @@ impl Draft {
     ) -> Result<proof::Model, Error> {
         self.order.check(Action::AddProof, self.by)?;
         let row = proof::Model {
-            id: self.new_uuid(),
+            id,
             order_id: self.order.id,
             kind,
             sha256,
             lat: position.map(|(lat, _)| lat),
             lng: position.map(|(_, lng)| lng),
             taken_at,
-            added_by: self.account().unwrap_or(self.order.customer_id),
+            added_by: self.principal.account().unwrap_or(self.order.customer_id),
             created_at: self.now,
         };
-        self.rows.push(Row::Proof(row.clone()));
+        self.records.push(RecordChange::Proof(row.clone()));
         if self.order.disputed {
-            self.rows.push(Row::MoveDispute(DisputeState::Evidence, None));
+            self.records.push(RecordChange::MoveDispute(DisputeState::Evidence, None));
         }
         Ok(row)
     }
@@ -275,12 +290,11 @@ impl Draft {
     /// The customer's account was erased: what has not begun is cancelled, and nothing personal stays on what is over.
     pub fn erase_customer(&mut self) -> Result<(), Error> {
         self.order.progress.erased = true;
-        self.touched = true;
         if self.order.booking {
             return Ok(());
         }
         if self.order.state.is_before_work() {
-            let fault = Fault::Customer;
+            let fault = LiableParty::Customer;
             let charge = self.order.charge(self.order.state, Actor::Customer, fault, self.now);
             return self.cancel(charge, fault, "ACCOUNT_ERASED");
         }
@@ -295,16 +309,15 @@ impl Draft {
         self.order.terms.place.lines.clear();
         self.order.terms.place.access_notes.clear();
         self.order.details = super::Details::default();
-        self.touched = true;
-        self.rows.push(Row::ForgetWords(self.order.customer_id));
+        self.records.push(RecordChange::ForgetWords(self.order.customer_id));
     }
 
     /// A bank takes money back.
-    pub fn charge_back(&mut self) -> Result<(), Error> {
+    pub fn charge_back(&mut self, dispute: Uuid) -> Result<(), Error> {
         if self.order.check(Action::Dispute, Actor::Payment).is_err() {
             return Ok(());
         }
         self.by = Actor::Payment;
-        self.open_dispute("CHARGEBACK".to_owned(), String::new())
+        self.open_dispute(dispute, "CHARGEBACK".to_owned(), String::new())
     }
 }

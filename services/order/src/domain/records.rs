@@ -111,7 +111,7 @@ pub mod offer {
 
 /// The row of something owed to another service.
 pub mod effect {
-    use crate::domain::{Effect, OrderId};
+    use crate::domain::{OrderId, SideEffect};
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -121,7 +121,7 @@ pub mod effect {
         pub order_id: OrderId,
         #[sea_orm(primary_key, auto_increment = false)]
         pub seq: i64,
-        pub effect: Effect,
+        pub effect: SideEffect,
         pub created_at: DateTimeUtc,
     }
 

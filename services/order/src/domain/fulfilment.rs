@@ -1,10 +1,11 @@
-//! At the door and at work: departure, arrival, start code, no-show, change orders, delivery, breaking off.
+//! Fulfilment: departure, arrival, start code, no-show, change orders, delivery, breaking off.
 
 use super::{
-    Action, Actor, ChangeId, ChangeLines, ChangeState, Draft, Effect, Error, Fault, Line, Party,
-    PaymentState, PendingChange, Row, State, Thing, timing::seconds,
+    Action, Actor, ChangeId, ChangeLines, ChangeState, Error, LiableParty, Line, OrderChange,
+    Party, PaymentState, PendingChange, RecordChange, Resource, SideEffect, State,
+    records::change_order, timing::seconds,
 };
-use crate::entity::change_order;
+use uuid::Uuid;
 
 /// Metres of a degree of latitude.
 const METRES_A_DEGREE: f64 = 111_195.0;
@@ -16,7 +17,7 @@ fn distance_m(a: (f64, f64), b: (f64, f64)) -> f64 {
     north.hypot(east)
 }
 
-impl Draft {
+impl OrderChange {
     /// The provider sets out.
     pub fn depart(&mut self) -> Result<(), Error> {
         self.act(Action::Depart, "")?;
@@ -40,18 +41,18 @@ impl Draft {
         Ok(())
     }
 
-    /// The work begins; whether the code is right was found before.
-    pub fn start(&mut self, code_is_right: bool) -> Result<Option<Error>, Error> {
-        self.order.check(Action::Start, self.by)?;
-        let progress = &mut self.order.progress;
-        if progress.wrong_codes >= self.timing.start_codes {
-            return Err(Error::StartCodeLocked);
-        }
+    /// Counts a wrong start code. The error says how many tries are left.
+    pub fn count_wrong_code(&mut self) -> Result<Error, Error> {
+        let left = self.codes_left()? - 1;
+        self.order.progress.wrong_codes += 1;
+        Ok(Error::StartCodeWrong { left })
+    }
+
+    /// The work begins, with the customer's code.
+    pub fn start(&mut self, code_is_right: bool) -> Result<(), Error> {
+        let left = self.codes_left()?;
         if !code_is_right {
-            progress.wrong_codes += 1;
-            self.touched = true;
-            let left = self.timing.start_codes - progress.wrong_codes;
-            return Ok(Some(Error::StartCodeWrong { left }));
+            return Err(Error::StartCodeWrong { left });
         }
         let paid =
             matches!(self.order.payment.state, PaymentState::Authorized | PaymentState::Captured);
@@ -61,7 +62,17 @@ impl Draft {
         self.order.progress.started_at = Some(self.now);
         self.act(Action::Start, "")?;
         self.publish("order.started");
-        Ok(None)
+        Ok(())
+    }
+
+    /// How many wrong start codes may still be tried, at least one.
+    fn codes_left(&self) -> Result<u32, Error> {
+        self.order.check(Action::Start, self.by)?;
+        let wrong = self.order.progress.wrong_codes;
+        match self.timing.start_codes.checked_sub(wrong) {
+            None | Some(0) => Err(Error::StartCodeLocked),
+            Some(left) => Ok(left),
+        }
     }
 
     /// The provider tries to reach the customer.
@@ -71,8 +82,12 @@ impl Draft {
         Ok(())
     }
 
-    /// The vertical says that nobody let the provider in: it has the attempts to reach the customer on file.
+    /// The vertical says that the provider was not let in: it has the attempts to reach the customer on file.
+    /// An order that has moved on meanwhile stays as it is.
     pub fn access_failed(&mut self) -> Result<(), Error> {
+        if self.order.check(Action::AccessFailed, Actor::System).is_err() {
+            return Ok(());
+        }
         self.act_as(Action::AccessFailed, Actor::System, "ACCESS_FAILED")?;
         let attempts = self.order.progress.contact_attempts.max(self.timing.contact_attempts);
         self.order.progress.contact_attempts = attempts;
@@ -89,16 +104,18 @@ impl Draft {
         if waited.is_none_or(|waited| waited < seconds(self.timing.waiting_s)) {
             return Err(Error::NoShowTooEarly);
         }
-        let charge = self.order.charge(State::NoShow, Actor::Provider, Fault::Customer, self.now);
+        let charge =
+            self.order.charge(State::NoShow, Actor::Provider, LiableParty::Customer, self.now);
         self.act(Action::NoShow, "")?;
-        self.charge_fee(charge, Fault::Customer, "NO_SHOW", "NO_SHOW");
-        self.publish("order.no_show").fault = Fault::Customer.name();
+        self.charge_fee(charge, LiableParty::Customer, "NO_SHOW", "NO_SHOW");
+        self.publish("order.no_show").fault = LiableParty::Customer.name();
         Ok(())
     }
 
     /// The provider proposes more work.
     pub fn propose_change(
         &mut self,
+        id: ChangeId,
         lines: Vec<(String, i64)>,
         reason: String,
     ) -> Result<change_order::Model, Error> {
@@ -109,7 +126,7 @@ impl Draft {
         self.act(Action::ProposeChange, "")?;
         let valid_till = self.now + seconds(self.timing.change_s);
         let row = change_order::Model {
-            id: self.new_id(),
+            id,
             order_id: self.order.id,
             lines: ChangeLines(lines),
             reason,
@@ -120,7 +137,7 @@ impl Draft {
             decided_at: None,
         };
         self.order.progress.change = Some(PendingChange { id: row.id, amount, valid_till });
-        self.rows.push(Row::ProposeChange(row.clone()));
+        self.records.push(RecordChange::ProposeChange(row.clone()));
         self.publish("order.change_proposed").addressee = "customer";
         Ok(row)
     }
@@ -138,7 +155,7 @@ impl Draft {
             payer: Party::Customer,
             earner: Party::Provider,
         });
-        self.decided(id, ChangeState::Approved, "provider");
+        self.decide_change(id, ChangeState::Approved, "provider");
         Ok(())
     }
 
@@ -147,16 +164,16 @@ impl Draft {
         self.pending_change(id, Action::RejectChange)?;
         self.act(Action::RejectChange, "")?;
         let addressee = if self.by == Actor::Customer { "provider" } else { "customer" };
-        self.decided(id, ChangeState::Rejected, addressee);
+        self.decide_change(id, ChangeState::Rejected, addressee);
         Ok(())
     }
 
-    /// Nobody decided in time.
+    /// The customer did not decide in time.
     pub fn expire_change(&mut self) -> Result<(), Error> {
         let pending = self.order.progress.change.clone();
         self.act_as(Action::Expire, Actor::System, "CHANGE_EXPIRED")?;
         if let Some(change) = pending {
-            self.decided(change.id, ChangeState::Expired, "provider");
+            self.decide_change(change.id, ChangeState::Expired, "provider");
         }
         Ok(())
     }
@@ -165,12 +182,12 @@ impl Draft {
     pub fn pending_change(&self, id: ChangeId, action: Action) -> Result<PendingChange, Error> {
         self.order.check(action, self.by)?;
         let pending = self.order.progress.change.clone().filter(|change| change.id == id);
-        pending.ok_or(Error::NotFound(Thing::ChangeOrder))
+        pending.ok_or(Error::NotFound(Resource::ChangeOrder))
     }
 
-    fn decided(&mut self, id: ChangeId, state: ChangeState, addressee: &'static str) {
+    fn decide_change(&mut self, id: ChangeId, state: ChangeState, addressee: &'static str) {
         self.order.progress.change = None;
-        self.rows.push(Row::DecideChange(id, state));
+        self.records.push(RecordChange::DecideChange(id, state));
         self.publish("order.change_decided").addressee = addressee;
     }
 
@@ -183,20 +200,20 @@ impl Draft {
     }
 
     /// The work is broken off: what was done is charged pro rata, and an operator settles the rest.
-    pub fn abort(&mut self, reason: &str) -> Result<(), Error> {
+    pub fn abort(&mut self, dispute: Uuid, reason: &str) -> Result<(), Error> {
         self.act(Action::Abort, reason)?;
         if let Some(change) = self.order.progress.change.take() {
-            self.rows.push(Row::DecideChange(change.id, ChangeState::Expired));
+            self.records.push(RecordChange::DecideChange(change.id, ChangeState::Expired));
         }
         self.publish("order.aborted");
         let amount = self.pro_rata();
         let gross = self.order.provider_gross(amount);
         let charge = super::Charge { fee: amount, provider_gross: gross, waivable: false };
-        self.charge_fee(charge, Fault::None, reason, "ABORTED");
+        self.charge_fee(charge, LiableParty::None, reason, "ABORTED");
         if self.order.due() > 0 {
-            self.owe(Effect::Freeze { frozen: true });
+            self.enqueue(SideEffect::Freeze { frozen: true });
         }
-        self.dispute_row(reason.to_owned(), String::new());
+        self.insert_dispute(dispute, reason.to_owned(), String::new());
         Ok(())
     }
 

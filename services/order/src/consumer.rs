@@ -1,0 +1,135 @@
+//! Events of other services that orders act on: payments, payouts, an access that failed, erased accounts.
+
+use crate::{
+    app::{App, into_kit_error},
+    domain::{AccountId, Authorization, Error, OrderChange, OrderId, Outcome, Principal},
+    repository::orders,
+};
+use async_trait::async_trait;
+use kit::{
+    Event, Id, Tx,
+    messaging::{bus::Consumer, inbox},
+};
+use proto::quickserve::{
+    cleaning::v1::CleaningEvent,
+    payment::v1::{PaymentEvent, PayoutEvent},
+    user::v1::UserEvent,
+};
+
+/// The name under which order notes the events on which it has acted.
+const INBOX: &str = "order";
+
+#[async_trait]
+impl Consumer for App {
+    fn wants(&self, kind: &str) -> bool {
+        matches!(
+            kind,
+            "payment.authorized"
+                | "payment.failed"
+                | "payment.disputed"
+                | "payout.paid"
+                | "cleaning.access_failed"
+                | "user.erased"
+        )
+    }
+
+    async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
+        let done = match event.kind.as_str() {
+            "payment.authorized" => self.on_payment(event, Outcome::Authorized).await,
+            "payment.failed" => self.on_payment(event, Outcome::Declined).await,
+            "payment.disputed" => self.on_chargeback(event).await,
+            "payout.paid" => self.on_payout(event).await,
+            "cleaning.access_failed" => self.on_access_failed(event).await,
+            "user.erased" => self.on_erasure(event).await,
+            _ => Ok(()),
+        };
+        done.map_err(into_kit_error)
+    }
+}
+
+impl App {
+    /// An attempt whose outcome was not known succeeded or failed. A booking that is still under way finds that out by
+    /// itself.
+    async fn on_payment(&self, event: &Event, outcome: Outcome) -> Result<(), Error> {
+        let PaymentEvent { payment_id, order_id, reason, answered, .. } = event.decode()?;
+        if answered {
+            return Ok(());
+        }
+        let authorization = Authorization {
+            payment_id: payment_id.parse().ok(),
+            outcome,
+            decline_reason: if outcome == Outcome::Declined { reason } else { String::new() },
+            confirmation_url: String::new(),
+        };
+        let tx = self.db.begin().await?;
+        let Some(mut change) = self.lock_once(&tx, event, &order_id).await? else { return Ok(()) };
+        change.settle_late(&authorization)?;
+        orders::save(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn on_chargeback(&self, event: &Event) -> Result<(), Error> {
+        let PaymentEvent { order_id, .. } = event.decode()?;
+        let tx = self.db.begin().await?;
+        let Some(mut change) = self.lock_once(&tx, event, &order_id).await? else { return Ok(()) };
+        change.charge_back(tx.new_uuid())?;
+        orders::save(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn on_payout(&self, event: &Event) -> Result<(), Error> {
+        let PayoutEvent { order_id, .. } = event.decode()?;
+        let tx = self.db.begin().await?;
+        let Some(mut change) = self.lock_once(&tx, event, &order_id).await? else { return Ok(()) };
+        change.paid_out()?;
+        orders::save(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn on_access_failed(&self, event: &Event) -> Result<(), Error> {
+        let CleaningEvent { order_id, .. } = event.decode()?;
+        let tx = self.db.begin().await?;
+        let Some(mut change) = self.lock_once(&tx, event, &order_id).await? else { return Ok(()) };
+        change.access_failed()?;
+        orders::save(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn on_erasure(&self, event: &Event) -> Result<(), Error> {
+        let UserEvent { user_id } = event.decode()?;
+        let account: AccountId = parse_id(&user_id)?;
+        for order in orders::booked_by(self.db.connection(), account).await? {
+            if order.progress.erased {
+                continue;
+            }
+            let tx = self.db.begin().await?;
+            let system = Principal::System;
+            let mut change = orders::lock(&tx, order.id, &system, &self.timing).await?;
+            change.erase_customer()?;
+            orders::save(&tx, change).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// The order that an event is about. None when order has acted on the event before, or the order is not there.
+    async fn lock_once(
+        &self,
+        tx: &Tx,
+        event: &Event,
+        order_id: &str,
+    ) -> Result<Option<OrderChange>, Error> {
+        let id: OrderId = parse_id(order_id)?;
+        if !inbox::first_time(tx, INBOX, event).await? {
+            return Ok(None);
+        }
+        match orders::lock(tx, id, &Principal::System, &self.timing).await {
+            Err(Error::NotFound(_)) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+}
+
+fn parse_id<T>(text: &str) -> Result<Id<T>, Error> {
+    text.parse().map_err(|_| kit::Error::internal("an event has an invalid id").into())
+}

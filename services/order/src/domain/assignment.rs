@@ -1,0 +1,168 @@
+//! Who takes an order: the requested provider's answer, waves of offers, giving up an assignment.
+
+use super::{
+    AccountId, Action, Actor, Error, LiableParty, OfferId, OfferState, OrderChange, ProviderId,
+    RecordChange, SideEffect, State, records::offer, timing::seconds,
+};
+
+/// A provider who is asked for an order, as customers see them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestedProvider {
+    /// Their profile.
+    pub provider_id: ProviderId,
+    /// Their account.
+    pub provider_user_id: AccountId,
+    /// Their name.
+    pub name: String,
+}
+
+impl OrderChange {
+    /// The named provider takes the order.
+    pub fn accept(&mut self) -> Result<(), Error> {
+        self.act(Action::Accept, "")?;
+        self.begin_assignment();
+        Ok(())
+    }
+
+    /// The named provider turns the order down.
+    pub fn decline(&mut self, reason: &str) -> Result<(), Error> {
+        let search = self.order.search_if_declined && self.order.window_start > self.now;
+        self.act(Action::Decline { search }, reason)?;
+        self.publish("order.declined").addressee = "customer";
+        if search {
+            self.exclude_provider();
+            self.begin_search();
+        } else {
+            self.enqueue(SideEffect::Void { reason: "DECLINED".to_owned() });
+            self.enqueue(SideEffect::Release { provider_id: None });
+        }
+        Ok(())
+    }
+
+    /// Offers go out to these providers, under these ids, and earlier ones end.
+    pub fn send_offers(
+        &mut self,
+        candidates: Vec<(OfferId, RequestedProvider)>,
+    ) -> Result<(), Error> {
+        let wave = self.order.progress.wave + 1;
+        self.act(Action::SendOffers, format!("wave {wave}"))?;
+        let valid_till = (self.now + seconds(self.timing.offer_s)).min(self.order.window_start);
+        self.order.progress.wave = wave;
+        self.order.progress.wave_until = Some(valid_till);
+        self.records.push(RecordChange::EndOffers(OfferState::Expired, None));
+        let mut offers = Vec::with_capacity(candidates.len());
+        for (id, provider) in candidates {
+            let RequestedProvider { provider_id, provider_user_id, name } = provider;
+            let event = self.publish("order.offered");
+            event.provider = Some((provider_id, provider_user_id));
+            event.addressee = "provider";
+            offers.push(offer::Model {
+                id,
+                order_id: self.order.id,
+                provider_id,
+                provider_user_id,
+                provider_name: name,
+                round: self.order.progress.round,
+                wave,
+                state: OfferState::Open,
+                tried: false,
+                valid_till,
+                created_at: self.now,
+            });
+        }
+        self.records.push(RecordChange::Offers(offers));
+        Ok(())
+    }
+
+    /// No open offer is left to wait for: the next wave is due.
+    pub const fn hurry_search(&mut self) {
+        self.order.progress.wave_until = Some(self.now);
+    }
+
+    /// A provider takes an offer; all the others end.
+    pub fn take_offer(&mut self, offer: &offer::Model) -> Result<(), Error> {
+        if self.order.state != State::Searching || offer.round != self.order.progress.round {
+            return Err(Error::OfferTaken);
+        }
+        self.act_as(Action::TakeOffer, Actor::Provider, "")?;
+        self.set_provider(RequestedProvider {
+            provider_id: offer.provider_id,
+            provider_user_id: offer.provider_user_id,
+            name: offer.provider_name.clone(),
+        });
+        self.records.push(RecordChange::EndOffers(OfferState::Revoked, Some(offer.id)));
+        self.begin_assignment();
+        Ok(())
+    }
+
+    /// No provider is left to ask: the search ends.
+    pub fn exhaust(&mut self) -> Result<(), Error> {
+        self.act_as(Action::Exhaust, Actor::System, "")?;
+        self.end_without_provider();
+        Ok(())
+    }
+
+    /// The assignment is given up: others are asked, unless that happened too often or the time has come.
+    pub fn reassign(&mut self, reason: &str) -> Result<(), Error> {
+        let again = self.order.progress.reassigned < self.timing.reassignments
+            && self.order.window_start > self.now;
+        self.act(Action::Reassign { again }, reason)?;
+        let fault =
+            if self.by == Actor::Provider { LiableParty::Provider } else { LiableParty::None };
+        let former = self.order.provider_id.zip(self.order.provider_user_id);
+        let event = self.publish("order.reassigned");
+        (event.fault, event.provider) = (fault.name(), former);
+        self.order.progress.reassigned += 1;
+        self.exclude_provider();
+        if again {
+            self.begin_search();
+        } else {
+            self.end_without_provider();
+        }
+        Ok(())
+    }
+
+    fn begin_assignment(&mut self) {
+        let progress = &mut self.order.progress;
+        progress.assigned_at = Some(self.now);
+        progress.assignments += 1;
+        progress.wrong_codes = 0;
+        progress.contact_attempts = 0;
+        progress.arrived_at = None;
+        progress.arrival_flagged = false;
+        progress.wave_until = None;
+        self.publish("order.assigned");
+    }
+
+    pub(super) fn set_provider(&mut self, provider: RequestedProvider) {
+        self.order.provider_id = Some(provider.provider_id);
+        self.order.provider_user_id = Some(provider.provider_user_id);
+        self.order.provider_name = provider.name;
+    }
+
+    /// Frees the provider's time and asks them no more.
+    fn exclude_provider(&mut self) {
+        if let Some(provider) = self.order.provider_id.take() {
+            self.enqueue(SideEffect::Release { provider_id: Some(provider) });
+            self.order.progress.excluded.push(provider);
+        }
+        self.order.provider_user_id = None;
+        self.order.provider_name.clear();
+        self.order.progress.assigned_at = None;
+        self.order.progress.moving = None;
+    }
+
+    pub(super) fn begin_search(&mut self) {
+        let progress = &mut self.order.progress;
+        progress.round += 1;
+        progress.wave = 0;
+        progress.wave_until = Some(self.now);
+    }
+
+    fn end_without_provider(&mut self) {
+        self.records.push(RecordChange::EndOffers(OfferState::Expired, None));
+        self.enqueue(SideEffect::Void { reason: "NO_PROVIDER".to_owned() });
+        self.enqueue(SideEffect::Release { provider_id: None });
+        self.publish("order.no_provider");
+    }
+}

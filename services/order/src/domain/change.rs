@@ -1,0 +1,279 @@
+//! A change of an order: what the rules decide about it, to be saved in one transaction or not at all.
+
+use super::{
+    AccountId, Action, Actor, ChangeId, ChangeState, DisputeState, Error, OfferId, OfferState,
+    Order, ProviderId, Resource, SideEffect, State, Timing, VerticalRole,
+    records::{change_order, dispute, message, offer, proof, review},
+};
+use chrono::{DateTime, Utc};
+use std::{ops::Deref, sync::Arc};
+
+/// Who acts on an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// A timer, a process or an event of another service.
+    System,
+    /// A signed-in account.
+    User {
+        /// The account's id.
+        id: AccountId,
+        /// Whether it runs the marketplace.
+        operator: bool,
+    },
+}
+
+impl Principal {
+    /// The account that sent a request.
+    pub fn of(caller: &kit::Caller) -> Result<Self, Error> {
+        let id = AccountId::from_uuid(caller.subject()?.user_id);
+        Ok(Self::User { id, operator: caller.is_operator() })
+    }
+
+    /// The account that acts.
+    pub fn account(&self) -> Result<AccountId, Error> {
+        match self {
+            Self::System => Err(kit::Error::Unauthenticated.into()),
+            Self::User { id, .. } => Ok(*id),
+        }
+    }
+}
+
+/// Something that happened to an order, for the other services.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderEvent {
+    /// Its kind, for example `order.assigned`.
+    pub kind: &'static str,
+    /// State before.
+    pub from: State,
+    /// State after.
+    pub to: State,
+    /// The provider concerned, where it is not the assigned one.
+    pub provider: Option<(ProviderId, AccountId)>,
+    /// Who is liable, for a cancellation or a reassignment.
+    pub fault: &'static str,
+    /// Stars, for a review.
+    pub stars: i32,
+    /// Which side is addressed or reviewed.
+    pub addressee: &'static str,
+}
+
+/// Something that happened to an order, for its timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimelineEntry {
+    /// What was done.
+    pub action: &'static str,
+    /// State before.
+    pub from: State,
+    /// State after.
+    pub to: State,
+    /// Which side did it.
+    pub actor: Actor,
+    /// More about it; never personal.
+    pub note: String,
+}
+
+/// A change of a row that belongs to the order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RecordChange {
+    /// Insert a proposed change order.
+    ProposeChange(change_order::Model),
+    /// Write what became of a change order.
+    DecideChange(ChangeId, ChangeState),
+    /// Insert a dispute.
+    OpenDispute(dispute::Model),
+    /// Move the open dispute on; with a refund it is resolved.
+    MoveDispute(DisputeState, Option<i64>),
+    /// Insert a review.
+    Review(review::Model),
+    /// Publish the order's reviews.
+    PublishReviews,
+    /// Insert offers.
+    Offers(Vec<offer::Model>),
+    /// End the open offers in this state, except for one that was accepted.
+    EndOffers(OfferState, Option<OfferId>),
+    /// Insert a message.
+    Message(message::Model),
+    /// Insert a proof.
+    Proof(proof::Model),
+    /// Empty the messages that an account wrote.
+    ForgetWords(AccountId),
+    /// Delete a side effect that is done or ended.
+    SideEffectDone(i64),
+}
+
+/// An order as it was read, as it will be, and all that is saved together with it.
+#[derive(Clone)]
+pub struct OrderChange {
+    before: Order,
+    /// The order as it will be.
+    pub order: Order,
+    /// Who acts.
+    pub principal: Principal,
+    /// The side on which they act.
+    pub by: Actor,
+    /// The time of the change.
+    pub now: DateTime<Utc>,
+    /// How long things take.
+    pub timing: Arc<Timing>,
+    /// What the timeline says of it.
+    pub entries: Vec<TimelineEntry>,
+    /// What the other services hear of it.
+    pub events: Vec<OrderEvent>,
+    /// What other services have to do after it.
+    pub side_effects: Vec<SideEffect>,
+    /// The rows that change with it.
+    pub records: Vec<RecordChange>,
+    agreed: Option<Action>,
+}
+
+/// That the vertical agreed to an action before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreement(Action);
+
+impl Agreement {
+    /// Notes the vertical's answer. Only who asked it may do so.
+    pub const fn to(action: Action) -> Self {
+        Self(action)
+    }
+}
+
+impl OrderChange {
+    /// Begins a change of `order` by `principal`, who must be on a side of it.
+    pub fn new(
+        order: Order,
+        principal: Principal,
+        now: DateTime<Utc>,
+        timing: Arc<Timing>,
+    ) -> Result<Self, Error> {
+        let by = order.side(&principal).ok_or(Error::NotFound(Resource::Order))?;
+        Ok(Self {
+            before: order.clone(),
+            order,
+            principal,
+            by,
+            now,
+            timing,
+            entries: Vec::new(),
+            events: Vec::new(),
+            side_effects: Vec::new(),
+            records: Vec::new(),
+            agreed: None,
+        })
+    }
+
+    /// Notes what the vertical agreed to before the change began.
+    pub fn vertical_agreed(&mut self, agreed: Option<Agreement>) {
+        self.agreed = agreed.map(|Agreement(action)| action);
+    }
+
+    /// Does `action` as the side that acts.
+    pub fn act(&mut self, action: Action, note: impl Into<String>) -> Result<(), Error> {
+        self.act_as(action, self.by, note)
+    }
+
+    /// Does `action` as `by`: the one way in which an order's state changes. The vertical has agreed before, or is told
+    /// afterwards; [`Action::vertical_role`] says which.
+    pub fn act_as(
+        &mut self,
+        action: Action,
+        by: Actor,
+        note: impl Into<String>,
+    ) -> Result<(), Error> {
+        let from = self.order.state;
+        let to = self.order.check(action, by)?;
+        self.order.state = to.state;
+        self.order.disputed = to.disputed;
+        let note = note.into();
+        self.entries.push(TimelineEntry {
+            action: action.name(),
+            from,
+            to: to.state,
+            actor: by,
+            note,
+        });
+        match action.vertical_role() {
+            // The state did not allow it when the vertical was to be asked, and does so now.
+            VerticalRole::AskedBefore if self.agreed != Some(action) => return Err(Error::Changed),
+            VerticalRole::AskedBefore => {}
+            VerticalRole::ToldAfterwards => self.notify_vertical(from),
+        }
+        if self.order.progress.erased && to.state.is_final() {
+            self.forget();
+        }
+        Ok(())
+    }
+
+    /// Has the vertical told of the order's new state. It knows the order once a provider was assigned.
+    fn notify_vertical(&mut self, from: State) {
+        let to = self.order.state;
+        if from != to && self.order.progress.assignments > 0 {
+            let provider_user_id = self.order.provider_user_id;
+            self.enqueue(SideEffect::NotifyVertical { from, to, provider_user_id });
+        }
+    }
+
+    /// Adds an entry to the timeline that leaves the state as it is.
+    pub fn note(&mut self, action: &'static str, actor: Actor, note: String) {
+        let state = self.order.state;
+        self.entries.push(TimelineEntry { action, from: state, to: state, actor, note });
+    }
+
+    /// Publishes an event about what was just done.
+    pub fn publish(&mut self, kind: &'static str) -> &mut OrderEvent {
+        let last = self.entries.last();
+        let (from, to) = last.map_or((self.order.state, self.order.state), |it| (it.from, it.to));
+        self.events.push(OrderEvent {
+            kind,
+            from,
+            to,
+            provider: None,
+            fault: "",
+            stars: 0,
+            addressee: "",
+        });
+        let last = self.events.len() - 1;
+        &mut self.events[last]
+    }
+
+    /// Has another service do something once the change is committed.
+    pub fn enqueue(&mut self, effect: SideEffect) {
+        self.side_effects.push(effect);
+    }
+
+    /// Ends the rules. The order's version counts up if anything of it changes, so that whoever saw the former one is
+    /// told; rows beside it, such as messages, leave it as it is.
+    pub fn close(mut self) -> ClosedChange {
+        let changes_order =
+            self.order != self.before || !self.entries.is_empty() || !self.side_effects.is_empty();
+        if changes_order {
+            self.order.version += 1;
+            self.order.updated_at = self.now;
+        }
+        self.order.event_seq += i64::try_from(self.events.len()).unwrap_or_default();
+        ClosedChange(self)
+    }
+}
+
+/// A change to which nothing is added any more, with the order's new version.
+#[derive(Clone)]
+pub struct ClosedChange(OrderChange);
+
+impl ClosedChange {
+    /// The order as it was read.
+    pub const fn before(&self) -> &Order {
+        &self.0.before
+    }
+
+    /// The parts of the change, to write them.
+    pub fn into_inner(self) -> OrderChange {
+        self.0
+    }
+}
+
+impl Deref for ClosedChange {
+    type Target = OrderChange;
+
+    fn deref(&self) -> &OrderChange {
+        &self.0
+    }
+}

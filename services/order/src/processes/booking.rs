@@ -1,0 +1,311 @@
+//! The booking of an order: begin, hold the provider's time, authorise the payment, finish.
+
+use super::StepFuture;
+use crate::{
+    app::App,
+    convert,
+    domain::{
+        Authorization, ClosedChange, Error, NewOrder, Order, OrderChange, OrderId, Outcome,
+        Principal, ProviderId, RequestedProvider, SideEffect, State,
+    },
+    peers::{is_refusal, parse_id},
+    repository::{bookings::Begun, orders},
+};
+use chrono::{DateTime, Utc};
+use kit::{program::crash, storage::idempotency::Key, values::time::timestamp};
+use proto::quickserve::{
+    payment::v1::{self as payment, AuthorizePaymentRequest, AuthorizePaymentResponse},
+    provider::v1::HoldReservationRequest,
+};
+use std::time::Duration;
+
+/// A step of a booking at another service.
+struct Step {
+    name: &'static str,
+    /// Whether the order needs it.
+    when: fn(&Order) -> bool,
+    run: for<'a> fn(&'a App, &'a mut Booking) -> StepFuture<'a, ()>,
+    /// What the order owes once the booking is given up. It also undoes a step that was never reached.
+    undo: fn(reason: &str) -> SideEffect,
+}
+
+/// The booking. It begins with an invisible order and ends with a visible one; the two writes are those of
+/// [`crate::repository::bookings`]. Between them it takes these steps.
+///
+/// Timer: the order's deadline, after the lease of a booking (`Order::deadline`), resumes what stopped halfway, and
+/// gives the booking up once its hold is over (`Order::hold_expires_at`).
+const STEPS: [Step; 2] = [
+    Step {
+        name: "hold",
+        when: |order| order.provider_id.is_some(),
+        run: |app, booking| Box::pin(hold(app, booking)),
+        undo: |_| SideEffect::Release { provider_id: None },
+    },
+    Step {
+        name: "authorize",
+        when: |_| true,
+        run: |app, booking| Box::pin(authorize(app, booking)),
+        undo: |reason| SideEffect::Void { reason: reason.to_owned() },
+    },
+];
+
+const NAME: &str = "booking";
+const BEGIN: &str = "begin";
+const FINISH: &str = "finish";
+const UNDO: &str = "undo";
+
+/// `booking.begin`, `booking.hold` …, `booking.finish`, `booking.undo`.
+pub fn crash_points() -> impl Iterator<Item = String> {
+    let steps = STEPS.iter().map(|step| step.name);
+    [BEGIN].into_iter().chain(steps).chain([FINISH, UNDO]).map(|step| format!("{NAME}.{step}"))
+}
+
+/// Waits for a call with the same key that is still running, before it is answered that it does.
+const TWIN_WAITS_MS: [u64; 6] = [20, 40, 80, 160, 320, 640];
+
+/// A booking under way.
+pub struct Booking {
+    order: Order,
+    key: Option<Key>,
+    /// Whether no earlier call has taken a step of it.
+    is_fresh: bool,
+    provider: Option<RequestedProvider>,
+    authorization: Option<Authorization>,
+}
+
+/// What a booking has become when a call begins it.
+pub enum Beginning {
+    /// The same call was answered before.
+    Answered(Vec<u8>),
+    /// The same call finished it before, and its answer was not kept.
+    Finished(Box<Order>),
+    /// It is to be carried through.
+    Started(Box<Booking>),
+}
+
+impl App {
+    /// Writes a booking down, or finds the one that there is already.
+    pub async fn begin_booking(&self, new: NewOrder, key: Option<Key>) -> Result<Beginning, Error> {
+        let (order, is_fresh) = match self.begin_after_twin(new, key.as_ref()).await? {
+            Begun::Answered(answer) => return Ok(Beginning::Answered(answer)),
+            Begun::Done(order) => return Ok(Beginning::Finished(order)),
+            Begun::Fresh(order) => (*order, true),
+            Begun::Interrupted(order) => (*order, false),
+        };
+        crash::step(NAME, BEGIN);
+        Ok(Beginning::Started(Box::new(Booking {
+            order,
+            key,
+            is_fresh,
+            provider: None,
+            authorization: None,
+        })))
+    }
+
+    async fn begin_after_twin(&self, new: NewOrder, key: Option<&Key>) -> Result<Begun, Error> {
+        for wait_ms in TWIN_WAITS_MS {
+            match self.bookings.begin(new.clone(), key).await {
+                Err(Error::Kit(kit::Error::InProgress)) => {
+                    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+                }
+                result => return result,
+            }
+        }
+        self.bookings.begin(new, key).await
+    }
+
+    /// Takes the steps of a booking. The change that comes of them is for [`App::finish_booking`]. A booking that is
+    /// refused is undone; one that is interrupted is resumed by the same call or by the timer.
+    pub async fn book(&self, mut booking: Booking) -> Result<ClosedChange, Error> {
+        for (index, step) in STEPS.iter().enumerate() {
+            if !(step.when)(&booking.order) {
+                continue;
+            }
+            match (step.run)(self, &mut booking).await {
+                Ok(()) => crash::step(NAME, step.name),
+                Err(error) if is_refusal(&error) => {
+                    crash::step(NAME, UNDO);
+                    self.undo_booking(&booking, index == 0).await?;
+                    return Err(error);
+                }
+                Err(error) => {
+                    let (order, step) = (booking.order.id, step.name);
+                    tracing::warn!(%error, order.id = %order, step, "booking interrupted, will be resumed");
+                    self.bookings.abandon_key(booking.key.as_ref()).await?;
+                    return Err(Error::BookingInterrupted);
+                }
+            }
+        }
+        let Booking { order, provider, authorization, .. } = booking;
+        let customer = Principal::User { id: order.customer_id, operator: false };
+        let mut change = OrderChange::new(order, customer, self.now(), self.timing.clone())?;
+        change.book(provider, &authorization.unwrap_or_else(nothing_to_pay))?;
+        Ok(change.close())
+    }
+
+    /// Makes the order visible and keeps the call's answer. Returns the order instead when another call of the same
+    /// booking, or its timer, finished it first.
+    pub async fn finish_booking(
+        &self,
+        change: ClosedChange,
+        key: Option<Key>,
+        answer: Vec<u8>,
+    ) -> Result<Option<Order>, Error> {
+        let id = change.order.id;
+        let answer = key.clone().map(|key| (key, answer));
+        if self.bookings.finish(change, answer).await? {
+            crash::step(NAME, FINISH);
+            return Ok(None);
+        }
+        let order = orders::get(self.db.connection(), id, &Principal::System).await?;
+        if !order.booking {
+            return Ok(Some(order));
+        }
+        self.bookings.abandon_key(key.as_ref()).await?;
+        Err(Error::BookingInterrupted)
+    }
+
+    /// Resumes a booking that stopped halfway, for its timer.
+    pub async fn resume_booking(&self, order: Order) -> Result<(), Error> {
+        if self.now() >= order.hold_expires_at {
+            return self.give_up_booking(order.id, "HOLD_EXPIRED").await;
+        }
+        let booking =
+            Booking { order, key: None, is_fresh: false, provider: None, authorization: None };
+        let resumed = match self.book(booking).await {
+            Ok(change) => self.finish_booking(change, None, Vec::new()).await,
+            Err(error) => Err(error),
+        };
+        match resumed {
+            Ok(_) => Ok(()),
+            Err(error @ (Error::BookingInterrupted | Error::Kit(kit::Error::Database(_)))) => {
+                Err(error)
+            }
+            Err(error) => {
+                tracing::info!(%error, "a booking was refused and undone");
+                Ok(())
+            }
+        }
+    }
+
+    /// Undoes a booking that was refused. Of a first call that was refused its first step nothing is left elsewhere,
+    /// so that deleting the order is enough.
+    async fn undo_booking(&self, booking: &Booking, at_first_step: bool) -> Result<(), Error> {
+        let Booking { order, key, is_fresh, provider, .. } = booking;
+        let nothing_is_held = *is_fresh && at_first_step && provider.is_none();
+        if nothing_is_held && self.bookings.delete(order, key.as_ref()).await? {
+            return Ok(());
+        }
+        self.give_up_booking(order.id, "BOOKING_REFUSED").await?;
+        self.bookings.abandon_key(key.as_ref()).await
+    }
+
+    /// Gives a booking up, unless it got through or was given up meanwhile: every step that its order needs is undone,
+    /// the last one first.
+    async fn give_up_booking(&self, id: OrderId, reason: &'static str) -> Result<(), Error> {
+        let tx = self.db.begin().await?;
+        let mut change = match orders::lock(&tx, id, &Principal::System, &self.timing).await {
+            Err(Error::NotFound(_)) => return Ok(()),
+            found => found?,
+        };
+        if !change.order.booking || change.order.state != State::PendingPayment {
+            return Ok(());
+        }
+        let needed = STEPS.iter().rev().filter(|step| (step.when)(&change.order));
+        let undo = needed.map(|step| (step.undo)(reason)).collect();
+        change.give_up_booking(reason, undo)?;
+        orders::save(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Holds a provider's time for an order.
+    pub async fn hold_time(
+        &self,
+        order: &Order,
+        provider: ProviderId,
+        until: DateTime<Utc>,
+    ) -> Result<RequestedProvider, Error> {
+        let request = HoldReservationRequest {
+            order_id: order.id.to_string(),
+            provider_id: provider.to_string(),
+            vertical: order.vertical.clone(),
+            window: Some(order.window().into()),
+            address: Some(convert::address(&order.terms.place)),
+            requirements: Some(convert::requirements_of(&order.terms)),
+            hold_expires_at: Some(timestamp(until)),
+            customer_id: order.customer_id.to_string(),
+        };
+        let answer = self.peers.reservations().hold_reservation(request).await?.into_inner();
+        Ok(RequestedProvider {
+            provider_id: provider,
+            provider_user_id: parse_id(&answer.provider_user_id)?,
+            name: answer.provider_name,
+        })
+    }
+
+    /// Authorises the price, or finds what became of the attempt with the order's key. Far ahead of the start the
+    /// payment method is only put on file, and what is free needs no payment.
+    pub async fn authorize_payment(
+        &self,
+        order: &Order,
+        confirmation: String,
+        save_method_only: bool,
+    ) -> Result<Authorization, Error> {
+        if order.total == 0 {
+            return Ok(nothing_to_pay());
+        }
+        let method = order.payment.method_id;
+        let request = AuthorizePaymentRequest {
+            order_id: order.id.to_string(),
+            customer_id: order.customer_id.to_string(),
+            amount: Some(order.money(order.total).into()),
+            payment_method_id: method.map(|id| id.to_string()).unwrap_or_default(),
+            attempt_key: order.attempt_key(),
+            confirmation,
+            save_method_only,
+        };
+        let answer = self.peers.charges().authorize_payment(request).await?.into_inner();
+        let AuthorizePaymentResponse { payment_id, outcome, decline_reason, confirmation_url } =
+            answer;
+        let outcome = match payment::Outcome::try_from(outcome) {
+            Ok(payment::Outcome::Authorized) => Outcome::Authorized,
+            Ok(payment::Outcome::MethodSaved) => Outcome::MethodSaved,
+            Ok(payment::Outcome::ConfirmationRequired) => Outcome::ConfirmationRequired,
+            Ok(payment::Outcome::Declined) => Outcome::Declined,
+            Ok(payment::Outcome::Pending | payment::Outcome::Unspecified) | Err(_) => {
+                Outcome::Pending
+            }
+        };
+        let payment_id = payment_id.parse().ok();
+        Ok(Authorization { payment_id, outcome, decline_reason, confirmation_url })
+    }
+}
+
+async fn hold(app: &App, booking: &mut Booking) -> Result<(), Error> {
+    let order = &booking.order;
+    let Some(provider) = order.provider_id else { return Ok(()) };
+    let until = order.hold_until(&order.window(), &app.timing);
+    let held = app.hold_time(order, provider, until).await?;
+    let is_own_profile = held.provider_user_id == order.customer_id;
+    booking.provider = Some(held);
+    if is_own_profile {
+        return Err(kit::Error::invalid("provider_id", "is the customer's own profile").into());
+    }
+    Ok(())
+}
+
+async fn authorize(app: &App, booking: &mut Booking) -> Result<(), Error> {
+    let later = !booking.order.authorizes_now(&app.timing, app.now());
+    let authorization = app.authorize_payment(&booking.order, String::new(), later).await?;
+    booking.authorization = Some(authorization);
+    Ok(())
+}
+
+const fn nothing_to_pay() -> Authorization {
+    Authorization {
+        payment_id: None,
+        outcome: Outcome::Authorized,
+        decline_reason: String::new(),
+        confirmation_url: String::new(),
+    }
+}

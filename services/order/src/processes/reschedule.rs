@@ -1,0 +1,45 @@
+//! Moving an order to another window: noted first, then moved at the provider, then written.
+
+use crate::{
+    app::App,
+    domain::{Error, Moving, Order, OrderId, Principal, State},
+    peers::is_refusal,
+    repository::orders,
+};
+use kit::Window;
+
+impl App {
+    /// Moves the provider's time as was noted. When the provider refuses, the move is over.
+    pub async fn move_reservation(&self, order: &Order, moving: &Moving) -> Result<(), Error> {
+        let Some(provider) = order.provider_id else { return Ok(()) };
+        let zone = moving.time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
+        let window = Window { start: moving.start, end: moving.end, zone };
+        let is_held = order.state == State::Requested;
+        let until = is_held.then(|| order.hold_until(&window, &self.timing));
+        match self.peers.move_to(order, provider, window, until).await {
+            Err(error) if is_refusal(&error) => {
+                self.end_move(order.id, moving, false).await?;
+                Err(error)
+            }
+            result => result,
+        }
+    }
+
+    /// Ends a move that stopped halfway, for its timer.
+    pub async fn resume_move(&self, order: Order) -> Result<(), Error> {
+        let Some(moving) = order.progress.moving.clone() else { return Ok(()) };
+        match self.move_reservation(&order, &moving).await {
+            Ok(()) => self.end_move(order.id, &moving, true).await,
+            Err(error) if is_refusal(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn end_move(&self, id: OrderId, moving: &Moving, moved: bool) -> Result<(), Error> {
+        let tx = self.db.begin().await?;
+        let mut change = orders::lock(&tx, id, &Principal::System, &self.timing).await?;
+        change.end_move(moving, moved)?;
+        orders::save(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+}

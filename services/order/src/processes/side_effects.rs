@@ -1,0 +1,229 @@
+//! What other services do after an order has changed: money given back or captured, time freed, verticals told.
+//!
+//! A side effect is a row that commits with the change it follows from, and is deleted once it is done.
+
+use super::StepFuture;
+use crate::{
+    app::App,
+    domain::{
+        AccountId, CaptureTerms, Error, Order, OrderId, PaymentState, Principal, ProviderId,
+        RecordChange, SideEffect, State, records::effect,
+    },
+    peers::final_refusal,
+    repository::{orders, side_effects},
+};
+use kit::{program::crash, values::time::timestamp};
+use proto::quickserve::payment::v1::{
+    CaptureKind, CapturePaymentRequest, RefundPaymentRequest, SetPayoutFrozenRequest,
+    VoidPaymentRequest,
+};
+
+const NAME: &str = "effect";
+const STEPS: [&str; 6] = ["void", "capture", "refund", "freeze", "release", "notify"];
+
+/// `effect.void`, `effect.capture` …
+pub fn crash_points() -> impl Iterator<Item = String> {
+    STEPS.iter().map(|step| format!("{NAME}.{step}"))
+}
+
+/// A side effect as it is run.
+struct Step<'a> {
+    name: &'static str,
+    /// Whether the later side effects of the order wait until it is done.
+    holds_up_others: bool,
+    run: StepFuture<'a, Outcome>,
+}
+
+/// What the order notes of a side effect that is done.
+enum Outcome {
+    Nothing,
+    /// Where the payment stands now.
+    Payment(PaymentState),
+    /// The money is captured, and the provider earns nothing of it.
+    CapturedWithoutPayout,
+}
+
+impl App {
+    /// The side effects of orders. Those of one order run in the order in which they were decided.
+    ///
+    /// Timer: `effects`, set when they are decided. A side effect that fails for now has the timer fire again after a
+    /// growing pause. One that is refused for good ends: the timeline and an error of the log say so for the operators.
+    /// What it held is given back by those behind it, which run then: a payout is thawed after its refund.
+    fn side_effect<'a>(&'a self, order: &'a Order, effect: &'a SideEffect) -> Step<'a> {
+        let [void, capture, refund, freeze, release, notify] = STEPS;
+        match effect {
+            SideEffect::Void { reason } => Step {
+                name: void,
+                holds_up_others: true,
+                run: Box::pin(self.void_payment(order, reason)),
+            },
+            SideEffect::Capture(terms) => Step {
+                name: capture,
+                holds_up_others: true,
+                run: Box::pin(self.capture_payment(order, terms)),
+            },
+            SideEffect::Refund { amount, step, reason } => Step {
+                name: refund,
+                holds_up_others: true,
+                run: Box::pin(self.refund_payment(order, *amount, step, reason)),
+            },
+            SideEffect::Freeze { frozen } => Step {
+                name: freeze,
+                holds_up_others: true,
+                run: Box::pin(self.freeze_payout(order, *frozen)),
+            },
+            SideEffect::Release { provider_id } => Step {
+                name: release,
+                holds_up_others: true,
+                run: Box::pin(self.release_time(order, *provider_id)),
+            },
+            SideEffect::NotifyVertical { from, to, provider_user_id } => Step {
+                name: notify,
+                holds_up_others: false,
+                run: Box::pin(self.notify_vertical(order, *from, *to, *provider_user_id)),
+            },
+        }
+    }
+
+    /// Runs the pending side effects of an order in sequence. A failure stops the run and is retried by the timer; one of
+    /// the vertical does not hold the rest up.
+    pub async fn run_side_effects(&self, id: OrderId) -> Result<(), Error> {
+        let db = self.db.connection();
+        let pending = side_effects::pending(db, id).await?;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let order = orders::get(db, id, &Principal::System).await?;
+        let mut failed = None;
+        for row in &pending {
+            let Step { name, holds_up_others, run } = self.side_effect(&order, &row.effect);
+            match run.await {
+                Ok(outcome) => {
+                    crash::step(NAME, name);
+                    self.complete_side_effect(row, outcome).await?;
+                }
+                Err(error) => {
+                    if let Some(reason) = final_refusal(&error) {
+                        tracing::error!(%error, reason, order.id = %id, side_effect = name, "side effect refused for good, will not be retried");
+                        self.end_side_effect(row, name, &reason).await?;
+                    } else if holds_up_others {
+                        tracing::error!(%error, order.id = %id, side_effect = name, "side effect failed, will be retried");
+                        return Err(error);
+                    } else {
+                        failed = Some(error);
+                    }
+                }
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Deletes a side effect that is done, together with what the order notes of it.
+    async fn complete_side_effect(
+        &self,
+        row: &effect::Model,
+        outcome: Outcome,
+    ) -> Result<(), Error> {
+        let (state, earns_nothing) = match outcome {
+            Outcome::Nothing => {
+                return side_effects::delete(self.db.connection(), row.order_id, row.seq).await;
+            }
+            Outcome::Payment(state) => (state, false),
+            Outcome::CapturedWithoutPayout => (PaymentState::Captured, true),
+        };
+        let tx = self.db.begin().await?;
+        let system = Principal::System;
+        let mut change = orders::lock(&tx, row.order_id, &system, &self.timing).await?;
+        change.note_payment(state);
+        if earns_nothing {
+            change.paid_out()?;
+        }
+        change.records.push(RecordChange::SideEffectDone(row.seq));
+        orders::save(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn end_side_effect(
+        &self,
+        row: &effect::Model,
+        name: &str,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let tx = self.db.begin().await?;
+        let system = Principal::System;
+        let mut change = orders::lock(&tx, row.order_id, &system, &self.timing).await?;
+        change.end_side_effect(row.seq, name, reason);
+        orders::save(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn void_payment(&self, order: &Order, reason: &str) -> Result<Outcome, Error> {
+        let order_id = order.id.to_string();
+        let request = VoidPaymentRequest { order_id, reason: reason.to_owned() };
+        self.peers.charges().void_payment(request).await?;
+        Ok(Outcome::Payment(PaymentState::Released))
+    }
+
+    async fn capture_payment(&self, order: &Order, terms: &CaptureTerms) -> Result<Outcome, Error> {
+        let CaptureTerms { amount, provider_gross, fee, provider_id, provider_user_id, .. } = terms;
+        let kind = if *fee { CaptureKind::Fee } else { CaptureKind::Service };
+        let request = CapturePaymentRequest {
+            order_id: order.id.to_string(),
+            amount: Some(order.money(*amount).into()),
+            provider_id: provider_id.map(|id| id.to_string()).unwrap_or_default(),
+            provider_user_id: provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
+            vertical: order.vertical.clone(),
+            kind: kind.into(),
+            provider_gross: Some(order.money(*provider_gross).into()),
+            payout_due_at: Some(timestamp(terms.payout_due_at)),
+        };
+        let answer = self.peers.charges().capture_payment(request).await?.into_inner();
+        if !fee && answer.payout_id.is_empty() {
+            return Ok(Outcome::CapturedWithoutPayout);
+        }
+        Ok(Outcome::Payment(PaymentState::Captured))
+    }
+
+    async fn refund_payment(
+        &self,
+        order: &Order,
+        amount: i64,
+        step: &str,
+        reason: &str,
+    ) -> Result<Outcome, Error> {
+        let request = RefundPaymentRequest {
+            order_id: order.id.to_string(),
+            amount: Some(order.money(amount).into()),
+            step_key: step.to_owned(),
+            reason: reason.to_owned(),
+        };
+        self.peers.charges().refund_payment(request).await?;
+        Ok(Outcome::Nothing)
+    }
+
+    async fn freeze_payout(&self, order: &Order, frozen: bool) -> Result<Outcome, Error> {
+        let request = SetPayoutFrozenRequest { order_id: order.id.to_string(), frozen };
+        self.peers.charges().set_payout_frozen(request).await?;
+        Ok(Outcome::Nothing)
+    }
+
+    async fn release_time(
+        &self,
+        order: &Order,
+        provider: Option<ProviderId>,
+    ) -> Result<Outcome, Error> {
+        self.peers.release(order.id, provider).await?;
+        Ok(Outcome::Nothing)
+    }
+
+    async fn notify_vertical(
+        &self,
+        order: &Order,
+        from: State,
+        to: State,
+        provider: Option<AccountId>,
+    ) -> Result<Outcome, Error> {
+        self.verticals.on_transition(order, from, to, provider).await?;
+        Ok(Outcome::Nothing)
+    }
+}
