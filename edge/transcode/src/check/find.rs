@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The endings of files that are descriptor sets.
-const DESCRIPTORS: [&str; 6] = ["pb", "binpb", "bin", "desc", "fds", "protoset"];
+const DESCRIPTORS: [&str; 5] = ["pb", "binpb", "desc", "fds", "protoset"];
 
 /// Contracts that are served together.
 #[derive(Debug, PartialEq, Eq)]

@@ -21,7 +21,7 @@ pub(crate) use reach::unreachable_routes;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The folder. The .proto files of each folder in it are a set of contracts, and so is each descriptor
-    /// set (.pb, .binpb, .bin, .desc, .fds, .protoset). What .proto files import is looked for below it.
+    /// set (.pb, .binpb, .desc, .fds, .protoset). What .proto files import is looked for below it.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// Another folder to look for imports in (repeatable).
