@@ -10,15 +10,32 @@ use clap::ValueEnum;
 use http::Uri;
 use http::uri::Scheme;
 
+use crate::check;
 use crate::direct::Direct;
 use crate::options::{ErrorFormat, Options, TrailingSlash};
 use crate::serve::{self, Live};
 use crate::source::{self, Source};
 use crate::transcoder::Transcoder;
 
-/// Serves the HTTP rules of any gRPC contracts.
+/// Serves the HTTP rules of any gRPC contracts, or says which of them it could serve.
 #[derive(Clone, Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Option<ServeArgs>,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Command {
+    /// Says of all contracts in a folder whether they can be served, with how many routes, or why not.
+    Check(check::Args),
+}
+
+/// How to serve.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeArgs {
     /// A serialised FileDescriptorSet with its imports; read again when it changes. Without it the
     /// upstream is asked by server reflection.
     #[arg(long, value_name = "FILE")]
@@ -97,7 +114,7 @@ enum Slash {
     Trim,
 }
 
-impl Args {
+impl ServeArgs {
     /// The transcoder's options.
     pub fn options(&self) -> Options {
         Options {
@@ -128,9 +145,21 @@ impl Args {
     }
 }
 
-/// Runs the generic mode to its end, in a runtime of its own; the cause of a failure goes to
-/// standard error.
+/// Does what the arguments ask; the cause of a failure goes to standard error.
 pub fn main(args: Args) -> ExitCode {
+    let done = match (args.command, args.serve) {
+        (Some(Command::Check(args)), _) => check::run(&args),
+        (None, Some(args)) => serve_to_the_end(args),
+        (None, None) => Err("--upstream and --listen are needed to serve".into()),
+    };
+    done.unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "{error}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs the generic mode to its end, in a runtime of its own.
+fn serve_to_the_end(args: ServeArgs) -> Result<ExitCode, crate::BoxError> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,transcode=info"));
     // A program that has set up its own log keeps it.
@@ -144,24 +173,15 @@ pub fn main(args: Args) -> ExitCode {
         true => tokio::runtime::Builder::new_current_thread(),
         false => tokio::runtime::Builder::new_multi_thread(),
     };
-    let done = match builder.enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(args)),
-        Err(error) => Err(error.into()),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{error}");
-            ExitCode::FAILURE
-        }
-    }
+    builder.enable_all().build()?.block_on(run(args))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs the generic mode until the process is asked to end (SIGINT or SIGTERM).
 ///
 /// # Errors
 /// When the contracts are refused at the start, or the address cannot be listened on.
-pub async fn run(args: Args) -> Result<(), crate::BoxError> {
+pub async fn run(args: ServeArgs) -> Result<(), crate::BoxError> {
     let ca = args.upstream_ca.as_ref().map(std::fs::read).transpose()?;
     let channel = serve::channel(args.upstream.clone(), ca)?;
     let source = match &args.descriptors {
@@ -173,6 +193,9 @@ pub async fn run(args: Args) -> Result<(), crate::BoxError> {
     contracts.warn_of_gaps();
     let descriptors = contracts.descriptors;
     let transcoder = Transcoder::compile(&descriptors, options)?;
+    for route in check::unreachable_routes(&transcoder) {
+        tracing::warn!("{route}");
+    }
     if args.check {
         writeln!(std::io::stdout(), "{} routes", transcoder.routes())?;
         return Ok(());

@@ -50,6 +50,8 @@ mod bindings;
 mod body;
 mod call;
 #[cfg(feature = "cli")]
+mod check;
+#[cfg(feature = "cli")]
 pub mod cli;
 mod deadline;
 mod direct;

@@ -133,7 +133,7 @@ impl Transcoder {
     /// [`RouteError`].
     pub fn route(&self, method: &HttpMethod, path: &str) -> Result<Route, RouteError> {
         let found = self.find(path)?.ok_or(RouteError::NotFound)?;
-        let binding = match found.leaf.pick(method) {
+        let binding = match found.pick(method) {
             Pick::Route(binding) | Pick::Head(binding) => Arc::clone(binding),
             Pick::Options(allow) => return Err(RouteError::Options { allow }),
             Pick::NotAllowed(allow) => return Err(RouteError::MethodNotAllowed { allow }),

@@ -112,6 +112,84 @@ fn contracts_may_import_the_error_types() {
     assert_eq!(check(&path, &[]), (true, "1 routes\n".to_owned()));
 }
 
+/// What `check` says about a folder of contracts.
+fn check_folder(folder: &Path, more: &[&str]) -> (bool, Vec<String>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_transcode"));
+    let Output { status, stdout, stderr } =
+        command.arg("check").arg(folder).args(more).env("NO_COLOR", "1").output().unwrap();
+    let said = String::from_utf8([stdout, stderr].concat()).unwrap();
+    (status.success(), said.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn a_folder_of_contracts_is_checked_set_by_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let google = format!("{}/../../proto", env!("CARGO_MANIFEST_DIR"));
+    let import = format!("--import={google}");
+    let write = |name: &str, rules: &[(&str, &str)], more: &str| {
+        let package = name.replace('/', ".");
+        let rpcs: String = rules
+            .iter()
+            .map(|(rpc, rule)| {
+                format!("rpc {rpc}(M) returns (M) {{ option (google.api.http) = {{ {rule} }}; }}\n")
+            })
+            .collect();
+        let source = format!(
+            "syntax = \"proto3\";\npackage {package};\nimport \"google/api/annotations.proto\";\n{more}\n\
+             message M {{ string a = 1; string b = 2; }}\nservice S {{\n{rpcs}}}\n"
+        );
+        std::fs::create_dir_all(folder.path().join(name)).unwrap();
+        std::fs::write(folder.path().join(name).join("a.proto"), source).unwrap();
+    };
+    write("good/v1", &[("Get", "get: \"/a/{a}\""), ("List", "get: \"/a\"")], "");
+    // What is imported is not served with it, and clashes with nothing.
+    write("user/v1", &[("Get", "get: \"/a/{a}\"")], "import \"good/v1/a.proto\";");
+    write("quiet/v1", &[], "");
+    describe(&folder.path().join("set.binpb"), "get: \"/b\"");
+    let (all_good, lines) = check_folder(folder.path(), &[&import]);
+    assert_eq!(
+        lines,
+        [
+            "accepted set.binpb: 1 routes",
+            "accepted good/v1: 2 routes",
+            "accepted user/v1: 1 routes",
+            "3 sets accepted with 4 routes, 0 partly, 0 refused, 1 without routes",
+        ]
+    );
+    assert!(all_good);
+
+    write("clash/v1", &[("Get", "get: \"/a/{a}\""), ("Other", "get: \"/a/{b}\"")], "");
+    write(
+        "hidden/v1",
+        &[
+            ("Rest", "get: \"/a/{a=**}\""),
+            ("Tail", "get: \"/a/{a=**}/{b}\""),
+            ("None", "get: \"/a\""),
+        ],
+        "",
+    );
+    write("broken/v1", &[], "import \"nowhere.proto\";");
+    let (all_good, lines) = check_folder(folder.path(), &[&import]);
+    assert!(!all_good);
+    let says = |start: &str, part: &str| {
+        let line = lines.iter().find(|line| line.starts_with(start));
+        assert!(line.is_some_and(|line| line.contains(part)), "{start} {part}: {lines:#?}");
+    };
+    says("refused clash/v1", "clash/v1/a.proto:8: rpc clash.v1.S/Other");
+    says("refused broken/v1", "nowhere.proto");
+    says("partly hidden/v1", "2 of 3 routes");
+    says("  rpc hidden.v1.S/Rest", "\"/a/{a=**}\": hidden.v1.S/Tail answers its paths");
+    says("3 sets", "1 partly, 2 refused, 1 without");
+    // Without the imports nothing can be said of the rest either.
+    assert!(!check_folder(&folder.path().join("good"), &[]).0);
+    let empty = tempfile::tempdir().unwrap();
+    let (accepted, lines) = check_folder(empty.path(), &[]);
+    assert!(
+        !accepted && lines[0].ends_with("has no .proto file and no descriptor set"),
+        "{lines:?}"
+    );
+}
+
 /// The program, until it is dropped.
 struct Running {
     child: Child,

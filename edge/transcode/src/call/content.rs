@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
+};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -19,6 +21,7 @@ use crate::limits::JsonOptions;
 use crate::rule::{Binding, RequestBody, Target};
 use crate::wire;
 
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// Contents from so many bytes on are converted only a few at a time.
 const LONG: usize = 64 << 10;
 /// The header of a gRPC frame: a flag and the length.
@@ -36,7 +39,8 @@ pub(crate) fn check(
     if let Some(coding) = headers.get(CONTENT_ENCODING)
         && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
-        return Err(Failure::unsupported("the content coding is not supported"));
+        let failure = Failure::unsupported("the content has a coding; it is expected without");
+        return Err(failure.with_header(ACCEPT_ENCODING, "identity"));
     }
     match binding.request {
         RequestBody::Whole | RequestBody::Field(_) => {}
@@ -45,10 +49,19 @@ pub(crate) fn check(
     match accept::content(headers) {
         accept::Content::Json => Ok(()),
         accept::Content::Lines if binding.method.client_streaming() => Ok(()),
-        accept::Content::Lines | accept::Content::Other => {
-            Err(Failure::unsupported("the content is expected as JSON in UTF-8"))
-        }
+        accept::Content::Lines | accept::Content::Other => Err(not_json(binding)),
     }
+}
+
+/// 415 with what is taken instead, as RFC 9110 §15.5.16 and RFC 5789 §2.2 have it.
+fn not_json(binding: &Binding) -> Failure {
+    let taken = match binding.method.client_streaming() {
+        true => "application/json, application/x-ndjson",
+        false => "application/json",
+    };
+    let message = format!("the content is expected as {taken}, in UTF-8");
+    let failure = Failure::unsupported(message).with_header(ACCEPT, taken);
+    if binding.patch { failure.with_header(ACCEPT_PATCH, taken) } else { failure }
 }
 
 /// Reads the whole content.
@@ -126,8 +139,16 @@ pub(crate) fn json(call: &mut Call, document: Option<&Bytes>) -> Result<Bytes, F
     let mut options = inner.json;
     options.ignore_unknown_fields &= !binding.patch;
     options.limits.output_bytes = inner.options.max_message_bytes;
-    if let (RequestBody::Field(target), Some(document)) = (&binding.request, document) {
-        derive_mask(call, target, document, &options)?;
+    match (&binding.request, document) {
+        (RequestBody::Field(target), Some(document)) => {
+            derive_mask(call, target, document, &options)?;
+        }
+        // Nothing says what changes: to some upstreams that is nothing, to others everything.
+        (RequestBody::Field(target), None) if binding.update_mask.is_some() && !call.has_mask => {
+            let missing = "the content is missing, which says what to change";
+            return Err(Failure::invalid(target.name.as_str(), missing));
+        }
+        _ => {}
     }
     let (schema, input) = (&inner.schema, binding.method.input());
     let document = document.map(AsRef::as_ref);

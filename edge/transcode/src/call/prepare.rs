@@ -1,6 +1,6 @@
 //! Everything about a call that is known before its content is read.
 
-use http::header::{CONTENT_TYPE, IF_MATCH, TE};
+use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, TE};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Version};
 use tokio::time::Instant;
 
@@ -134,6 +134,12 @@ fn condition(
     let (binding, inner) = (&route.binding, &route.inner);
     if inner.options.etag_field.is_none() || request.method().is_safe() {
         return Ok(false);
+    }
+    if request.headers().contains_key(IF_NONE_MATCH) {
+        // Ignored, it would let a change pass that the client wants only under a condition.
+        let problem =
+            "it is compared for GET and HEAD only; a change names its version in If-Match";
+        return Err(Failure::invalid(IF_NONE_MATCH.as_str(), problem));
     }
     let Some(version) = etag::if_match(request.headers())? else { return Ok(false) };
     let refuse = |problem: &str| Failure::invalid(IF_MATCH.as_str(), problem);

@@ -185,6 +185,37 @@ async fn the_edges_own_refusals_have_the_same_shape() {
 }
 
 #[tokio::test]
+async fn content_that_is_not_read_is_told_what_would_be() {
+    let edge = Edge::new(Options::default());
+    let csv = ("content-type", "text/csv");
+    let gzip = ("content-encoding", "gzip");
+    for (line, sent, header, value) in [
+        ("POST /v1/books", csv, "accept", "application/json"),
+        ("PATCH /v1/books/1", csv, "accept-patch", "application/json"),
+        ("POST /v1/collect/1", csv, "accept", "application/json, application/x-ndjson"),
+        ("POST /v1/books", gzip, "accept-encoding", "identity"),
+    ] {
+        let answer = edge.send(line, &[sent], "x").await;
+        assert_eq!((answer.status, answer.header(header)), (415, value), "{line}");
+    }
+    let answer = edge.send("POST /v1/books", &[csv], "x").await;
+    assert!(!answer.headers.contains_key("accept-patch"));
+    let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("application/json"), "{message}");
+}
+
+#[tokio::test]
+async fn a_patch_without_content_is_refused_unless_a_mask_says_what_changes() {
+    let edge = Edge::new(Options::default());
+    let answer = edge.send("PATCH /v1/books/1", &[], "").await;
+    assert_eq!((answer.status, answer.fields()), (400, vec!["book".to_owned()]));
+    assert_eq!(edge.calls(), 0);
+    assert_eq!(edge.send("PATCH /v1/books/1?updateMask=title", &[], "").await.status, 200);
+    assert_eq!(edge.received(), [json!({"book": {"id": "1"}, "updateMask": "title"})]);
+    assert_eq!(edge.send("PATCH /v1/books/1", &[], "{}").await.status, 200);
+}
+
+#[tokio::test]
 async fn every_refusal_of_its_own_has_a_stable_reason() {
     let typed = ("content-type", "application/json");
     for errors in [ErrorFormat::Google, ErrorFormat::Problem] {

@@ -267,6 +267,22 @@ async fn a_mistake_in_a_client_stream_outranks_the_upstreams_answer() {
 }
 
 #[tokio::test]
+async fn streams_are_not_stored_unless_the_upstream_says_so() {
+    let forward_response_metadata = vec!["cache-control".to_owned()];
+    let edge = Edge::new(Options { forward_response_metadata, ..Options::default() });
+    for own in [None, Some("no-store")] {
+        let mut plan = Plan::messages("library.v1.Book", &[json!({})]);
+        plan.headers.extend(own.map(|own| ("cache-control", own)));
+        edge.plan(plan);
+        for form in ["application/json", "application/x-ndjson", "text/event-stream"] {
+            let answer = edge.send("GET /v1/watch", &[("accept", form)], "").await;
+            let values: Vec<_> = answer.headers.get_all("cache-control").iter().collect();
+            assert_eq!(values, [own.unwrap_or("no-cache")], "{form}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn raw_uploads_go_up_in_pieces() {
     let edge = Edge::new(Options::default());
     let parts = ["one", "two"].map(|p| Ok::<_, std::io::Error>(Frame::data(Bytes::from(p))));

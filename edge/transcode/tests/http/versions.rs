@@ -28,6 +28,21 @@ async fn a_version_is_the_entity_tag() {
     assert_eq!(edge.send("POST /v1/books", &[], "").await.header("etag"), "\"3\"");
 }
 
+/// A cache refreshes what it holds by the headers of a 304 (RFC 9110 §15.4.5).
+#[tokio::test]
+async fn not_modified_has_the_headers_of_the_whole_answer() {
+    let forward_response_metadata = vec!["cache-control".to_owned()];
+    let etag_field = Some("version".to_owned());
+    let edge = Edge::new(Options { forward_response_metadata, etag_field, ..Options::default() });
+    let mut plan = Plan::messages("library.v1.Book", &[json!({"version": "7"})]);
+    plan.headers.push(("cache-control", "max-age=60"));
+    edge.plan(plan);
+    let answer = edge.send("GET /v1/books/1", &[("if-none-match", "\"7\"")], "").await;
+    let headers = (answer.header("etag"), answer.header("cache-control"));
+    assert_eq!((answer.status, headers), (304, ("\"7\"", "max-age=60")));
+    assert!(!answer.headers.contains_key("content-type"));
+}
+
 #[tokio::test]
 async fn a_demanded_version_is_part_of_the_request() {
     let edge = edge();
@@ -47,7 +62,11 @@ async fn a_demanded_version_is_part_of_the_request() {
     }
     assert_eq!(edge.send("PUT /v1/books/1", &[("if-match", "*")], "").await.status, 200);
     assert_eq!(edge.received(), [json!({"id": "1"})]);
-    // A precondition that nobody checks must not look as if it held.
+    // A precondition that nothing checks must not look as if it held.
+    for line in ["PUT /v1/books/1", "POST /v1/books"] {
+        let answer = edge.send(line, &[("if-none-match", "*")], "").await;
+        assert_eq!((answer.status, answer.fields()), (400, vec!["if-none-match".to_owned()]));
+    }
     assert_eq!(edge.send("POST /v1/blobs/n", &[("if-match", "\"7\"")], "").await.status, 400);
 }
 
