@@ -10,7 +10,7 @@ use prost::Message as _;
 use tonic::Code;
 use tonic_types::pb;
 
-use crate::metadata::BASE64;
+use crate::base64::METADATA;
 use base64::Engine as _;
 
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
@@ -181,7 +181,7 @@ impl Failure {
         }
         let message = headers.get("grpc-message").map(|m| message_text(m.as_bytes()));
         let details = headers.get("grpc-status-details-bin");
-        let details = details.and_then(|d| BASE64.decode(d.as_bytes()).ok()).unwrap_or_default();
+        let details = details.and_then(|d| METADATA.decode(d.as_bytes()).ok()).unwrap_or_default();
         let failure = Self::from_parts(code, message.unwrap_or_default(), &details);
         Some(failure.with_metadata(headers))
     }
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn grpc_status_is_trusted_over_its_details() {
         let other = pb::Status { code: 5, message: "other".into(), details: vec![] };
-        let details = BASE64.encode(other.encode_to_vec());
+        let details = METADATA.encode(other.encode_to_vec());
         for details in [details.as_str(), "@@@", "AAAA", "/w"] {
             let failure = grpc(&[
                 ("grpc-status", "9"),

@@ -51,6 +51,7 @@ mod body;
 mod call;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod compiled;
 mod deadline;
 mod direct;
 mod error;
@@ -81,6 +82,7 @@ mod wire;
 pub use bindings::Bindings;
 pub use body::{Body, BoxError};
 pub use call::{RequestContent, Upstream, UpstreamExtensions, UpstreamMetadata};
+pub use compiled::Route;
 pub use direct::Direct;
 pub use error::{ErrorKind, FieldError, WireError};
 pub use error_body::{ErrorContext, Problem, RequestId, Violation};
@@ -99,7 +101,7 @@ pub use schema::{
     LeftOut, Location, Message, MessageIndex, Method, PathError, Schema, SchemaError,
     SchemaOptions, Service, WellKnown,
 };
-pub use transcoder::{Route, RouteError, Transcoder};
+pub use transcoder::{RouteError, Transcoder};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -9,8 +9,8 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Content;
 use super::prepare::{Call, refused, refused_in};
+use super::upstream::Content;
 use crate::accept;
 use crate::failure::Failure;
 use crate::held::{Held, Whole};

@@ -3,114 +3,54 @@
 mod answer;
 mod content;
 mod prepare;
+mod printer;
 mod replies;
 mod splitter;
 mod stream;
 mod upload;
+mod upstream;
 mod websocket;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::TryFutureExt as _;
-use futures::future::BoxFuture;
-use http::{Extensions, HeaderMap, Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use tower::{Service, ServiceExt as _};
+use tower::ServiceExt as _;
 
-use crate::body::{Body, BoxError};
+use crate::body::Body;
+use crate::compiled::Route;
 use crate::deadline;
 use crate::error_body::ErrorContext;
 use crate::failure::Failure;
 use crate::rule::RequestBody;
-use crate::transcoder::{Route, Transcoder};
 
 use prepare::Call;
 use replies::{Fault, Replies};
+use upstream::{Content, Dial};
+pub use upstream::{RequestContent, Upstream, UpstreamExtensions, UpstreamMetadata};
 
-/// A gRPC channel: `tonic::transport::Channel`, or any stack of layers on one.
-pub trait Upstream:
-    Service<
-        Request<tonic::body::Body>,
-        Response = Response<tonic::body::Body>,
-        Error: Into<BoxError>,
-        Future: Send,
-    > + Clone
-    + Send
-    + 'static
+/// Serves a routed request. Every failure comes back as a response.
+pub(crate) fn call<S, B>(
+    route: Route,
+    request: Request<B>,
+    upstream: S,
+) -> impl Future<Output = Response<Body>> + Send + use<S, B>
+where
+    S: Upstream,
+    B: RequestContent,
 {
-}
-
-impl<S> Upstream for S where
-    S: Service<
-            Request<tonic::body::Body>,
-            Response = Response<tonic::body::Body>,
-            Error: Into<BoxError>,
-            Future: Send,
-        > + Clone
-        + Send
-        + 'static
-{
-}
-
-/// The body of a request. Where it ends with a [`Failure`], that is the answer.
-pub trait RequestContent:
-    http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static
-{
-}
-
-impl<B> RequestContent for B where
-    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static
-{
-}
-
-/// A request extension: headers that the caller of the transcoder adds to the upstream request.
-/// They replace those of the same name which the client sent.
-#[derive(Clone, Debug, Default)]
-pub struct UpstreamMetadata(pub HeaderMap);
-
-/// A request extension: extensions that the upstream request gets.
-#[derive(Clone, Debug, Default)]
-pub struct UpstreamExtensions(pub Extensions);
-
-/// The request's content with its type erased.
-pub(crate) type Content = UnsyncBoxBody<Bytes, BoxError>;
-
-/// Opens the upstream call.
-pub(crate) type Dial = Box<
-    dyn FnOnce(
-            Request<tonic::body::Body>,
-        ) -> BoxFuture<'static, Result<Response<tonic::body::Body>, BoxError>>
-        + Send,
->;
-
-impl Transcoder {
-    /// Serves a routed request. Every failure comes back as a response.
-    ///
-    /// Dropping the future, or the body of the response, cancels the upstream call.
-    pub fn call<S, B>(
-        &self,
-        route: Route,
-        request: Request<B>,
-        upstream: S,
-    ) -> impl Future<Output = Response<Body>> + Send + use<S, B>
-    where
-        S: Upstream,
-        B: RequestContent,
-    {
-        // Here and in boxes: what a future moves into another one takes its place in both as long as they live.
-        let context = ErrorContext::of(&request);
-        let inner = Arc::clone(&route.inner);
-        let dial: Dial = Box::new(|request| Box::pin(upstream.oneshot(request).err_into()));
-        let request = Box::new(request.map(|body| body.map_err(Into::into).boxed_unsync()));
-        async move {
-            match serve(route, request, dial, &context).await {
-                Ok(response) => response,
-                Err(failure) => {
-                    let failure = inner.forwarding.failure(failure);
-                    inner.errors().response(&context, &failure)
-                }
+    // Built outside the async block and boxed: a value moved into nested futures takes space in each of them.
+    let context = ErrorContext::of(&request);
+    let inner = Arc::clone(&route.inner);
+    let dial: Dial = Box::new(|request| Box::pin(upstream.oneshot(request).err_into()));
+    let request = Box::new(request.map(|body| body.map_err(Into::into).boxed_unsync()));
+    async move {
+        match serve(route, request, dial, &context).await {
+            Ok(response) => response,
+            Err(failure) => {
+                let failure = inner.forwarding.failure(failure);
+                inner.errors().response(&context, &failure)
             }
         }
     }

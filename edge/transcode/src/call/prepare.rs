@@ -4,8 +4,9 @@ use http::header::{CONTENT_TYPE, IF_MATCH, TE};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Version};
 use tokio::time::Instant;
 
-use super::{Content, UpstreamExtensions, UpstreamMetadata};
+use super::upstream::{Content, UpstreamExtensions, UpstreamMetadata};
 use crate::bindings::Bindings;
+use crate::compiled::{Inner, Route};
 use crate::deadline;
 use crate::error::FieldError;
 use crate::etag;
@@ -13,7 +14,6 @@ use crate::failure::Failure;
 use crate::json::Selection;
 use crate::query::{self, Query};
 use crate::rule::{Binding, ResponseBody, Target};
-use crate::transcoder::{Inner, Route};
 
 /// A call that may be opened.
 pub(crate) struct Call {

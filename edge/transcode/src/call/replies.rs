@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tonic::Code;
 
-use super::Dial;
+use super::upstream::Dial;
 use crate::body::BoxError;
 use crate::failure::{Failure, code_of_http};
 

@@ -11,8 +11,8 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::time::Instant;
 
-use super::answer::{OCTETS, Printer, forward};
 use super::prepare::Call;
+use super::printer::{OCTETS, Printer};
 use super::replies::Replies;
 use crate::accept::{self, StreamForm};
 use crate::body::{Body, BoxError};
@@ -36,7 +36,7 @@ pub(crate) fn respond(
     let deadline = call.deadline;
     let printer = Printer::new(&mut call);
     let mut headers = HeaderMap::new();
-    forward(&printer.inner, &replies, &mut headers);
+    printer.forward(&replies, &mut headers);
     // What goes on for as long as it goes on is of no use in a store. The upstream may know better.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     let body = match &printer.binding.response {

@@ -8,11 +8,11 @@ use http::HeaderMap;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 
-use super::Content;
 use super::content;
 use super::prepare::Call;
 use super::replies::Fault;
 use super::splitter::{Form, Splitter};
+use super::upstream::Content;
 use crate::accept;
 use crate::bindings::Bindings;
 use crate::failure::Failure;

@@ -24,11 +24,12 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tonic::Code;
 
-use super::answer::Printer;
 use super::prepare::Call;
+use super::printer::Printer;
 use super::replies::{Fault, Replies};
+use super::stream;
 use super::upload::Encoder;
-use super::{Content, Dial, stream};
+use super::upstream::{Content, Dial};
 use crate::body::Body;
 use crate::error_body::ErrorContext;
 use crate::failure::{Failure, code_name};
