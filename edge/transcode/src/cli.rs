@@ -12,7 +12,7 @@ use http::uri::Scheme;
 
 use crate::direct::Direct;
 use crate::options::{ErrorFormat, Options, TrailingSlash};
-use crate::serve::{self, Live};
+use crate::serve::{self, ReloadableTranscoder};
 use crate::source::{self, Source};
 use crate::transcoder::Transcoder;
 
@@ -178,14 +178,14 @@ pub async fn run(args: Args) -> Result<(), crate::BoxError> {
         return Ok(());
     }
     let listener = serve::listen(args.listen)?;
-    let live = Live::new(transcoder);
-    let watch = tokio::spawn(source::watch(source, descriptors, live.clone()));
-    tracing::info!(address = %listener.local_addr()?, routes = live.load().routes(), "listening");
+    let reloadable = ReloadableTranscoder::new(transcoder);
+    let watch = tokio::spawn(source::watch(source, descriptors, reloadable.clone()));
+    tracing::info!(address = %listener.local_addr()?, routes = reloadable.load().routes(), "listening");
     let end = serve::asked_to_end();
     if args.upstream.scheme() == Some(&Scheme::HTTP) {
-        serve::serve(listener, live, Direct::new(&args.upstream)?, end).await;
+        serve::serve(listener, reloadable, Direct::new(&args.upstream)?, end).await;
     } else {
-        serve::serve(listener, live, channel, end).await;
+        serve::serve(listener, reloadable, channel, end).await;
     }
     watch.abort();
     Ok(())

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::buffer::BufferBudget;
 use crate::error_body::ErrorWriter;
-use crate::held::Room;
 use crate::limits::JsonOptions;
 use crate::metadata::Forwarding;
 use crate::options::Options;
@@ -15,14 +15,14 @@ use crate::rule::Binding;
 use crate::schema::{Method, Schema};
 
 /// A compiled set of contracts: everything that its calls share.
-pub(crate) struct Inner {
+pub(crate) struct Compiled {
     pub schema: Schema,
     pub options: Options,
     pub json: JsonOptions,
     pub forwarding: Forwarding,
-    pub room: Room,
-    /// For long contents, which are converted on no more than half of the processors at a time.
-    pub turns: Arc<Semaphore>,
+    pub budget: BufferBudget,
+    /// Permits to convert a long content: half of the processors at most do that at a time.
+    pub long_conversions: Arc<Semaphore>,
     pub router: Router<Arc<Binding>>,
     /// The number of routes.
     pub routes: usize,
@@ -31,13 +31,13 @@ pub(crate) struct Inner {
 /// A request's method, found in the table, with the values of its path.
 #[derive(Clone)]
 pub struct Route {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) inner: Arc<Compiled>,
     pub(crate) binding: Arc<Binding>,
     /// The decoded values of the template's variables, in its order.
     pub(crate) values: Vec<String>,
 }
 
-impl Inner {
+impl Compiled {
     pub fn errors(&self) -> ErrorWriter<'_> {
         ErrorWriter { schema: &self.schema, options: &self.options, json: &self.json }
     }

@@ -23,9 +23,9 @@ use tokio::time::timeout;
 
 use crate::body::BoxError;
 
-/// Connections that calls take in turn. What the calls of one moment send goes out together, and so do their answers:
-/// over one connection each side would wait for the other in between.
-const LINES: usize = 2;
+/// Connections that calls take in turn. The calls of one moment are sent in one write, and so are their answers: with a
+/// single connection each side would be idle while the other works.
+const CONNECTIONS: usize = 2;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long a silent connection is trusted, and how long the upstream may take to answer a ping.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
@@ -39,16 +39,16 @@ pub struct Direct(Arc<Shared>);
 
 struct Shared {
     authority: Authority,
-    lines: [Line; LINES],
-    /// Counts calls: they take the lines in turn.
+    connections: [Connection; CONNECTIONS],
+    /// The number of calls so far: they take the connections in turn.
     calls: AtomicUsize,
 }
 
-/// One connection.
+/// A connection of the pool, open or not.
 #[derive(Default)]
-struct Line {
+struct Connection {
     open: Mutex<Option<SendRequest<Bytes>>>,
-    /// Held by the one who connects.
+    /// Held while a call connects, so that the others wait for it and do not connect too.
     connecting: tokio::sync::Mutex<()>,
 }
 
@@ -62,15 +62,15 @@ impl Direct {
         if upstream.scheme() != Some(&Scheme::HTTP) {
             return Err("the upstream's URL is not http://".into());
         }
-        let (lines, calls) = Default::default();
-        Ok(Self(Arc::new(Shared { authority, lines, calls })))
+        let (connections, calls) = Default::default();
+        Ok(Self(Arc::new(Shared { authority, connections, calls })))
     }
 
     async fn call(self, request: Request<tonic::body::Body>) -> Result<Answer, BoxError> {
-        let line = self.0.line();
-        let sender = match line.ready().await {
+        let connection = self.0.connection();
+        let sender = match connection.ready().await {
             Some(sender) => sender,
-            None => line.connect(&self.0.authority).await?,
+            None => connection.connect(&self.0.authority).await?,
         };
         let (mut head, mut body) = request.into_parts();
         let path = head.uri.path_and_query().cloned();
@@ -82,7 +82,7 @@ impl Direct {
         let mut sender = sender;
         let request = Request::from_parts(head, ());
         let (answer, mut stream) = sender.send_request(request, body.is_end_stream())?;
-        let mut pump = Pump(None);
+        let mut send_task = SendTask(None);
         if !body.is_end_stream() {
             // A message that is there goes out at once; h2 keeps what the window does not take yet.
             let whole = body.size_hint().exact().is_some();
@@ -91,11 +91,11 @@ impl Direct {
                     let data = frame?.into_data().unwrap_or_default();
                     stream.send_data(data, true)?;
                 }
-                None => pump.0 = Some(tokio::spawn(send(body, stream)).abort_handle()),
+                None => send_task.0 = Some(tokio::spawn(send(body, stream)).abort_handle()),
             }
         }
         let (head, stream) = answer.await?.into_parts();
-        Ok(Response::from_parts(head, Incoming { stream, read: false, _pump: pump }))
+        Ok(Response::from_parts(head, Incoming { stream, read: false, _send_task: send_task }))
     }
 }
 
@@ -117,12 +117,12 @@ impl tower::Service<Request<tonic::body::Body>> for Direct {
 }
 
 impl Shared {
-    fn line(&self) -> &Line {
-        &self.lines[self.calls.fetch_add(1, Ordering::Relaxed) % LINES]
+    fn connection(&self) -> &Connection {
+        &self.connections[self.calls.fetch_add(1, Ordering::Relaxed) % CONNECTIONS]
     }
 }
 
-impl Line {
+impl Connection {
     /// The open connection, if it still takes calls.
     async fn ready(&self) -> Option<SendRequest<Bytes>> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -152,19 +152,18 @@ impl Line {
     }
 }
 
-/// A connection that lets all others go first whenever there is something to do: what the calls of one moment send then
-/// goes out in one write.
-struct Patient {
+/// Yields once before each poll, so that the frames of calls that are made at the same time go out in one write.
+struct YieldingConnection {
     connection: h2::client::Connection<TcpStream>,
-    waited: bool,
+    yielded: bool,
 }
 
-impl Future for Patient {
+impl Future for YieldingConnection {
     type Output = Result<(), h2::Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.waited = !self.waited;
-        if self.waited {
+        self.yielded = !self.yielded;
+        if self.yielded {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -187,7 +186,7 @@ async fn drive(mut connection: h2::client::Connection<TcpStream>) {
         }
     };
     tokio::select! {
-        ended = Patient { connection, waited: false } => if let Err(error) = ended {
+        ended = YieldingConnection { connection, yielded: false } => if let Err(error) = ended {
             tracing::debug!(%error, "the connection to the upstream ended");
         },
         () = silent => tracing::warn!("the upstream does not answer pings"),
@@ -213,13 +212,13 @@ async fn send(mut body: tonic::body::Body, mut stream: SendStream<Bytes>) {
     }
 }
 
-/// Ends with the answer: nobody waits for what is still to be sent.
-struct Pump(Option<AbortHandle>);
+/// The task that sends a request's stream. It is aborted with the answer: what is still unsent no longer matters.
+struct SendTask(Option<AbortHandle>);
 
-impl Drop for Pump {
+impl Drop for SendTask {
     fn drop(&mut self) {
-        if let Some(pump) = &self.0 {
-            pump.abort();
+        if let Some(send_task) = &self.0 {
+            send_task.abort();
         }
     }
 }
@@ -229,7 +228,7 @@ struct Incoming {
     stream: RecvStream,
     /// Whether all data is read, and trailers follow.
     read: bool,
-    _pump: Pump,
+    _send_task: SendTask,
 }
 
 impl http_body::Body for Incoming {

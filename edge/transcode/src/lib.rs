@@ -48,6 +48,7 @@ mod accept;
 mod base64;
 mod bindings;
 mod body;
+mod buffer;
 mod call;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -59,7 +60,6 @@ mod error_body;
 mod etag;
 mod extract;
 mod failure;
-mod held;
 mod json;
 mod limits;
 mod mask;
@@ -81,13 +81,13 @@ mod wire;
 
 pub use bindings::Bindings;
 pub use body::{Body, BoxError};
+pub use buffer::{BufferBudget, BufferedContent, ContentBuffer};
 pub use call::{RequestContent, Upstream, UpstreamExtensions, UpstreamMetadata};
 pub use compiled::Route;
 pub use direct::Direct;
 pub use error::{ErrorKind, FieldError, WireError};
 pub use error_body::{ErrorContext, Problem, RequestId, Violation};
 pub use failure::{Detail, Failure, FailureParts};
-pub use held::{Held, Room, Whole};
 pub use json::{
     Selection, any_to_json, json_field_to_wire, json_paths, json_to_wire, wire_field_to_json,
     wire_to_json,

@@ -34,22 +34,22 @@ fn limits() -> Limits {
     }
 }
 
-/// The transcoder in use. A new one takes its place between two requests.
+/// The transcoder in use, which can be replaced while requests are served.
 #[derive(Clone, Debug)]
-pub struct Live(Arc<RwLock<Transcoder>>);
+pub struct ReloadableTranscoder(Arc<RwLock<Transcoder>>);
 
-impl Live {
-    /// Starts with this one.
+impl ReloadableTranscoder {
+    /// Starts with `transcoder`.
     pub fn new(transcoder: Transcoder) -> Self {
         Self(Arc::new(RwLock::new(transcoder)))
     }
 
-    /// The one in use now.
+    /// The transcoder in use now.
     pub fn load(&self) -> Transcoder {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts a new one in use; calls that have begun end with the old one.
+    /// Replaces the transcoder; calls that have begun end with the old one.
     pub fn store(&self, transcoder: Transcoder) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = transcoder;
     }
@@ -80,18 +80,18 @@ pub fn channel(upstream: Uri, ca: Option<Vec<u8>>) -> Result<Channel, BoxError> 
 /// Serves on `socket` until `end`, then lets open calls finish for a while.
 pub async fn serve<S: Upstream + Sync>(
     socket: TcpListener,
-    live: Live,
+    reloadable: ReloadableTranscoder,
     upstream: S,
     end: impl Future<Output = ()>,
 ) {
     let listener = Listener { limits: limits(), ..Listener::default() };
-    listener.serve(socket, Calls { live, upstream }, end).await;
+    listener.serve(socket, Calls { reloadable, upstream }, end).await;
 }
 
 /// The calls of all connections.
 #[derive(Clone)]
 struct Calls<S> {
-    live: Live,
+    reloadable: ReloadableTranscoder,
     upstream: S,
 }
 
@@ -103,7 +103,7 @@ impl<S: Upstream + Sync> Application for Calls<S> {
         request: Request<Content>,
         _: SocketAddr,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
-        let transcoder = self.live.load();
+        let transcoder = self.reloadable.load();
         async move { transcoder.handle(request, self.upstream).await }
     }
 }

@@ -10,11 +10,11 @@ use route_template::percent::{self, Keep};
 use tokio::sync::Semaphore;
 
 use crate::body::Body;
+use crate::buffer::BufferBudget;
 use crate::call::{self, RequestContent, Upstream};
-use crate::compiled::{Inner, Route};
+use crate::compiled::{Compiled, Route};
 use crate::error_body::ErrorContext;
 use crate::failure::Failure;
-use crate::held::Room;
 use crate::limits::{JsonOptions, Limits};
 use crate::metadata::Forwarding;
 use crate::options::{Options, TrailingSlash};
@@ -34,7 +34,7 @@ use crate::served;
 /// ```
 #[derive(Clone)]
 pub struct Transcoder {
-    inner: Arc<Inner>,
+    inner: Arc<Compiled>,
 }
 
 /// Why a request has no route.
@@ -81,10 +81,19 @@ impl Transcoder {
             unknown_any_as_base64: false,
             limits: Limits { depth: options.max_depth, ..Limits::default() },
         };
-        let room = Room::new(options.max_held_bytes.max(options.max_request_bytes));
+        let budget = BufferBudget::new(options.max_held_bytes.max(options.max_request_bytes));
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let turns = Arc::new(Semaphore::new((processors / 2).max(1)));
-        let inner = Inner { schema, options, json, forwarding, room, turns, router, routes };
+        let long_conversions = Arc::new(Semaphore::new((processors / 2).max(1)));
+        let inner = Compiled {
+            schema,
+            options,
+            json,
+            forwarding,
+            budget,
+            long_conversions,
+            router,
+            routes,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -98,9 +107,9 @@ impl Transcoder {
         &self.inner.options
     }
 
-    /// Room for contents that arrive.
-    pub fn room(&self) -> &Room {
-        &self.inner.room
+    /// The budget for request contents that are not complete yet.
+    pub fn buffer_budget(&self) -> &BufferBudget {
+        &self.inner.budget
     }
 
     /// The number of routes.

@@ -26,8 +26,8 @@ use crate::failure::Failure;
 use crate::rule::RequestBody;
 
 use prepare::Call;
-use replies::{Fault, Replies};
-use upstream::{Content, Dial};
+use replies::{Replies, RequestFailure};
+use upstream::{Content, OpenCall};
 pub use upstream::{RequestContent, Upstream, UpstreamExtensions, UpstreamMetadata};
 
 /// Serves a routed request. Every failure comes back as a response.
@@ -43,10 +43,10 @@ where
     // Built outside the async block and boxed: a value moved into nested futures takes space in each of them.
     let context = ErrorContext::of(&request);
     let inner = Arc::clone(&route.inner);
-    let dial: Dial = Box::new(|request| Box::pin(upstream.oneshot(request).err_into()));
+    let open: OpenCall = Box::new(|request| Box::pin(upstream.oneshot(request).err_into()));
     let request = Box::new(request.map(|body| body.map_err(Into::into).boxed_unsync()));
     async move {
-        match serve(route, request, dial, &context).await {
+        match serve(route, request, open, &context).await {
             Ok(response) => response,
             Err(failure) => {
                 let failure = inner.forwarding.failure(failure);
@@ -59,21 +59,21 @@ where
 async fn serve(
     route: Route,
     mut request: Box<Request<Content>>,
-    dial: Dial,
+    open: OpenCall,
     context: &ErrorContext,
 ) -> Result<Response<Body>, Failure> {
     let call = Box::new(prepare::prepare(route, &mut request)?);
     let binding = &call.route.binding;
     if binding.method.client_streaming() {
         if websocket::is_upgrade(&request) {
-            return websocket::accept(*call, *request, dial, context);
+            return websocket::accept(*call, *request, open, context);
         }
         if binding.request == RequestBody::None {
             return Err(websocket::upgrade_required());
         }
     }
     let time_limit = call.deadline;
-    let asked = ask(call, request, dial, context);
+    let asked = ask(call, request, open, context);
     match time_limit {
         None => asked.await,
         Some(deadline) => match tokio::time::timeout_at(deadline, asked).await {
@@ -86,25 +86,25 @@ async fn serve(
 async fn ask(
     mut call: Box<Call>,
     request: Box<Request<Content>>,
-    dial: Dial,
+    open: OpenCall,
     context: &ErrorContext,
 ) -> Result<Response<Body>, Failure> {
     let (head, content) = request.into_parts();
-    let fault = Fault::default();
+    let request_failure = RequestFailure::default();
     let (binding, inner) = (&call.route.binding, &call.route.inner);
     content::check(binding, &head.headers, &content)?;
     let body = if binding.method.client_streaming() {
-        upload::body(&mut call, &head.headers, content, &fault).await?
+        upload::body(&mut call, &head.headers, content, &request_failure).await?
     } else {
-        let held = inner.room.hold(inner.options.max_request_bytes);
-        let content = content::read(binding, &head.headers, content, held).await?;
-        let _turn = content::turn(&inner.turns, content.bytes.len()).await;
+        let buffer = inner.budget.buffer(inner.options.max_request_bytes);
+        let content = content::read(binding, &head.headers, content, buffer).await?;
+        let _turn = content::await_turn(&inner.long_conversions, content.bytes.len()).await;
         let frame = content::message(&mut call, &head.headers, &content.bytes)?;
         tonic::body::Body::new(Full::new(frame))
     };
     let asking = async move {
         let limit = call.route.inner.options.max_response_bytes;
-        let replies = Replies::open(dial, call.outgoing(body), fault, limit).await?;
+        let replies = Replies::open(open, call.outgoing(body), request_failure, limit).await?;
         answer::answer(*call, &head, replies, context).await
     };
     // By itself: a request whose content is still on its way needs no memory for the answer.

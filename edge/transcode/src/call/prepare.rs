@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::upstream::{Content, UpstreamExtensions, UpstreamMetadata};
 use crate::bindings::Bindings;
-use crate::compiled::{Inner, Route};
+use crate::compiled::{Compiled, Route};
 use crate::deadline;
 use crate::error::FieldError;
 use crate::etag;
@@ -99,7 +99,7 @@ pub(crate) fn prepare(route: Route, request: &mut Request<Content>) -> Result<Ca
 
 fn time_limit(
     binding: &Binding,
-    inner: &Inner,
+    inner: &Compiled,
     headers: &HeaderMap,
 ) -> Result<Option<Instant>, Failure> {
     let options = &inner.options;
@@ -145,7 +145,7 @@ fn condition(
     Ok(true)
 }
 
-fn selection(inner: &Inner, binding: &Binding, text: &str) -> Result<Selection, Failure> {
+fn selection(inner: &Compiled, binding: &Binding, text: &str) -> Result<Selection, Failure> {
     let refuse = |problem: &str| Failure::invalid("$fields", problem);
     let message = match &binding.response {
         ResponseBody::Whole => binding.method.output(),

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::prepare::Call;
 use super::replies::Replies;
-use crate::compiled::Inner;
+use crate::compiled::Compiled;
 use crate::error::WireError;
 use crate::extract;
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ pub(crate) const OCTETS: HeaderValue = HeaderValue::from_static("application/oct
 
 /// Prints the messages of one method.
 pub(crate) struct Printer {
-    pub inner: Arc<Inner>,
+    pub inner: Arc<Compiled>,
     pub binding: Arc<Binding>,
     pub selection: Option<Selection>,
 }

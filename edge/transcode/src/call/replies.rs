@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tonic::Code;
 
-use super::upstream::Dial;
+use super::upstream::OpenCall;
 use crate::body::BoxError;
 use crate::failure::{Failure, code_of_http};
 
@@ -18,9 +18,9 @@ const UNAVAILABLE: &str = "UPSTREAM_UNAVAILABLE";
 
 /// Why a request stream ended early. It outranks what the upstream says to being reset.
 #[derive(Clone, Default)]
-pub(crate) struct Fault(Arc<OnceLock<Failure>>);
+pub(crate) struct RequestFailure(Arc<OnceLock<Failure>>);
 
-impl Fault {
+impl RequestFailure {
     pub fn set(&self, failure: Failure) {
         // The first one is the cause of all others.
         let _ = self.0.set(failure);
@@ -40,25 +40,25 @@ pub(crate) struct Replies {
     /// Trailing metadata, once the messages have ended.
     pub trailers: HeaderMap,
     ended: bool,
-    fault: Fault,
+    request_failure: RequestFailure,
     limit: usize,
 }
 
 impl Replies {
     /// Opens the call and waits for the answer's headers.
     pub async fn open(
-        dial: Dial,
+        open: OpenCall,
         request: Request<tonic::body::Body>,
-        fault: Fault,
+        request_failure: RequestFailure,
         limit: usize,
     ) -> Result<Self, Failure> {
-        let response = match dial(request).await {
+        let response = match open(request).await {
             Ok(response) => response,
-            Err(error) => return Err(fault.get().unwrap_or_else(|| unreachable(error))),
+            Err(error) => return Err(request_failure.get().unwrap_or_else(|| unreachable(error))),
         };
         let (head, body) = response.into_parts();
         if let Some(failure) = Failure::from_grpc(&head.headers) {
-            return Err(fault.get().unwrap_or(failure));
+            return Err(request_failure.get().unwrap_or(failure));
         }
         if head.status != StatusCode::OK {
             let status = head.status.as_u16();
@@ -72,7 +72,15 @@ impl Replies {
             return Err(failure.with_reason(MALFORMED));
         }
         let (buffer, trailers) = (BytesMut::new(), HeaderMap::new());
-        Ok(Self { body, buffer, headers: head.headers, trailers, ended: false, fault, limit })
+        Ok(Self {
+            body,
+            buffer,
+            headers: head.headers,
+            trailers,
+            ended: false,
+            request_failure,
+            limit,
+        })
     }
 
     /// The next message; `None` when the call ended well.
@@ -88,7 +96,7 @@ impl Replies {
                 None => self.end()?,
                 Some(Err(status)) => {
                     self.ended = true;
-                    return Err(self.fault.get().unwrap_or_else(|| broken(&status)));
+                    return Err(self.request_failure.get().unwrap_or_else(|| broken(&status)));
                 }
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
@@ -147,8 +155,8 @@ impl Replies {
 
     fn end(&mut self) -> Result<(), Failure> {
         self.ended = true;
-        if let Some(fault) = self.fault.get() {
-            return Err(fault);
+        if let Some(request_failure) = self.request_failure.get() {
+            return Err(request_failure);
         }
         if let Some(failure) = Failure::from_grpc(&self.trailers) {
             return Err(failure.with_metadata(&self.headers));

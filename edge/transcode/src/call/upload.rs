@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 
 use super::content;
 use super::prepare::Call;
-use super::replies::Fault;
+use super::replies::RequestFailure;
 use super::splitter::{Form, Splitter};
 use super::upstream::Content;
 use crate::accept;
@@ -27,7 +27,7 @@ pub(crate) async fn body(
     call: &mut Call,
     headers: &HeaderMap,
     content: Content,
-    fault: &Fault,
+    request_failure: &RequestFailure,
 ) -> Result<tonic::body::Body, Failure> {
     let limit = call.route.inner.options.max_request_bytes;
     content::within(headers, limit)?;
@@ -48,13 +48,13 @@ pub(crate) async fn body(
     };
     let mut messages = messages;
     let first = messages.next().await.transpose()?;
-    let fault = fault.clone();
+    let request_failure = request_failure.clone();
     let frames = stream::iter(first.map(Ok)).chain(messages);
     let frames = frames.map(move |message| match message {
         Ok(message) => Ok(Frame::data(message)),
         Err(failure) => {
             let status = tonic::Status::from(&failure);
-            fault.set(failure);
+            request_failure.set(failure);
             Err(status)
         }
     });

@@ -57,7 +57,7 @@ pub struct UpstreamExtensions(pub Extensions);
 pub(crate) type Content = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Opens the upstream call.
-pub(crate) type Dial = Box<
+pub(crate) type OpenCall = Box<
     dyn FnOnce(
             Request<tonic::body::Body>,
         ) -> BoxFuture<'static, Result<Response<tonic::body::Body>, BoxError>>
