@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use http::Uri;
-use http::uri::Scheme;
 
 use crate::direct::Direct;
 use crate::options::{ErrorFormat, Options, TrailingSlash};
@@ -163,6 +162,7 @@ pub fn main(args: Args) -> ExitCode {
 /// When the contracts are refused at the start, or the address cannot be listened on.
 pub async fn run(args: Args) -> Result<(), crate::BoxError> {
     let ca = args.upstream_ca.as_ref().map(std::fs::read).transpose()?;
+    let upstream = Direct::new(&args.upstream, ca.as_deref())?;
     let channel = serve::channel(args.upstream.clone(), ca)?;
     let source = match &args.descriptors {
         Some(path) => Source::File(path.clone()),
@@ -182,11 +182,7 @@ pub async fn run(args: Args) -> Result<(), crate::BoxError> {
     let watch = tokio::spawn(source::watch(source, descriptors, reloadable.clone()));
     tracing::info!(address = %listener.local_addr()?, routes = reloadable.load().routes(), "listening");
     let end = serve::asked_to_end();
-    if args.upstream.scheme() == Some(&Scheme::HTTP) {
-        serve::serve(listener, reloadable, Direct::new(&args.upstream)?, end).await;
-    } else {
-        serve::serve(listener, reloadable, channel, end).await;
-    }
+    serve::serve(listener, reloadable, upstream, end).await;
     watch.abort();
     Ok(())
 }

@@ -7,6 +7,7 @@ mod printer;
 mod replies;
 mod splitter;
 mod stream;
+mod transport;
 mod upload;
 mod upstream;
 mod websocket;

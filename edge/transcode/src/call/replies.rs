@@ -8,13 +8,12 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tonic::Code;
 
+use super::transport::{broken_off, unreachable};
 use super::upstream::OpenCall;
-use crate::body::BoxError;
 use crate::failure::{Failure, code_of_http};
 
 const HEADER: usize = 5;
 const MALFORMED: &str = "UPSTREAM_MALFORMED";
-const UNAVAILABLE: &str = "UPSTREAM_UNAVAILABLE";
 
 /// Why a request stream ended early. It outranks what the upstream says to being reset.
 #[derive(Clone, Default)]
@@ -96,7 +95,7 @@ impl Replies {
                 None => self.end()?,
                 Some(Err(status)) => {
                     self.ended = true;
-                    return Err(self.request_failure.get().unwrap_or_else(|| broken(&status)));
+                    return Err(self.request_failure.get().unwrap_or_else(|| broken_off(&status)));
                 }
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
@@ -172,42 +171,4 @@ impl Replies {
         }
         Ok(())
     }
-}
-
-/// The call could not be opened. A status that a layer gave is passed on; what a transport says is
-/// for the log: it names addresses.
-fn unreachable(error: BoxError) -> Failure {
-    let error = match error.downcast::<tonic::Status>() {
-        Ok(status) => return Failure::from(&*status),
-        Err(error) => error,
-    };
-    tracing::warn!(error = %chain(&*error), "the upstream cannot be reached");
-    match tonic::Status::from_error(error).code() {
-        Code::Cancelled => {
-            Failure::new(Code::Cancelled, "the call was cancelled").with_reason(UNAVAILABLE)
-        }
-        Code::DeadlineExceeded => Failure::deadline(),
-        Code::ResourceExhausted => {
-            let failure = Failure::new(Code::ResourceExhausted, "the upstream is overloaded");
-            failure.with_reason("UPSTREAM_OVERLOADED")
-        }
-        _ => {
-            let failure = Failure::new(Code::Unavailable, "the upstream cannot be reached");
-            failure.with_reason(UNAVAILABLE)
-        }
-    }
-}
-
-fn broken(status: &tonic::Status) -> Failure {
-    tracing::warn!(code = ?status.code(), error = %chain(status), "the upstream broke off");
-    let code = match status.code() {
-        Code::Ok | Code::Unknown => Code::Unavailable,
-        code => code,
-    };
-    Failure::new(code, "the upstream broke off").with_reason(UNAVAILABLE)
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -3,6 +3,7 @@
 
 mod anything;
 mod bodies;
+mod connections;
 mod direct;
 mod errors;
 mod headers;

@@ -97,7 +97,8 @@ async fn both_http_versions_are_served_over_a_real_channel() {
     edge.plan(Plan::messages("library.v1.Book", &[serde_json::json!({"id": "1"})]));
     let address = grpc(edge.upstream.clone()).await;
     both_versions(&edge, channel(address)).await;
-    let direct = transcode::Direct::new(&format!("http://{address}").parse().unwrap()).unwrap();
+    let direct =
+        transcode::Direct::new(&format!("http://{address}").parse().unwrap(), None).unwrap();
     both_versions(&edge, direct).await;
 }
 
