@@ -163,10 +163,9 @@ pub fn main(args: Args) -> ExitCode {
 pub async fn run(args: Args) -> Result<(), crate::BoxError> {
     let ca = args.upstream_ca.as_ref().map(std::fs::read).transpose()?;
     let upstream = Direct::new(&args.upstream, ca.as_deref())?;
-    let channel = serve::channel(args.upstream.clone(), ca)?;
     let source = match &args.descriptors {
         Some(path) => Source::File(path.clone()),
-        None => Source::Reflection(channel.clone()),
+        None => Source::Reflection(upstream.clone()),
     };
     let options = args.options();
     let contracts = if args.check { source.read().await? } else { source.first().await? };

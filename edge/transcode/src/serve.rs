@@ -4,14 +4,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use listener::{Application, Content, Limits, Listener};
 use tokio::net::TcpListener;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 pub use listener::listen;
 
-use crate::body::{Body, BoxError};
+use crate::body::Body;
 use crate::call::Upstream;
 use crate::transcoder::Transcoder;
 
@@ -53,28 +52,6 @@ impl ReloadableTranscoder {
     pub fn store(&self, transcoder: Transcoder) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = transcoder;
     }
-}
-
-/// A channel to the upstream, connected when it is first used.
-///
-/// # Errors
-/// When the URL cannot be used, or the certificate authority is malformed.
-pub fn channel(upstream: Uri, ca: Option<Vec<u8>>) -> Result<Channel, BoxError> {
-    let secure = upstream.scheme_str() == Some("https");
-    let mut endpoint = Endpoint::from(upstream)
-        .tcp_nodelay(true)
-        .connect_timeout(Duration::from_secs(5))
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW * 4);
-    if secure {
-        let mut tls = ClientTlsConfig::new().with_enabled_roots();
-        if let Some(ca) = ca {
-            tls = tls.ca_certificate(Certificate::from_pem(ca));
-        }
-        endpoint = endpoint.tls_config(tls)?;
-    }
-    Ok(endpoint.connect_lazy())
 }
 
 /// Serves on `socket` until `end`, then lets open calls finish for a while.

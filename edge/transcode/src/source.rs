@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tonic::transport::Channel;
-
 use crate::body::BoxError;
+use crate::direct::Direct;
 use crate::reflection;
 pub use crate::reflection::Contracts;
 use crate::serve::ReloadableTranscoder;
@@ -20,7 +19,7 @@ pub enum Source {
     /// A file. It is best replaced by renaming; one that is half written is refused and read again.
     File(PathBuf),
     /// The upstream, by server reflection.
-    Reflection(Channel),
+    Reflection(Direct),
 }
 
 impl Source {
@@ -34,7 +33,7 @@ impl Source {
                 Ok(descriptors) => Ok(Contracts { descriptors, gaps: Vec::new() }),
                 Err(error) => Err(format!("{}: {error}", path.display()).into()),
             },
-            Self::Reflection(channel) => reflection::read(channel.clone()).await,
+            Self::Reflection(upstream) => reflection::read(upstream.clone()).await,
         }
     }
 

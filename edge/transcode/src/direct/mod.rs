@@ -4,6 +4,7 @@
 mod connection;
 mod exchange;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -22,7 +23,7 @@ use exchange::{Incoming, RequestBody};
 /// single connection each side would be idle while the other works.
 const CONNECTIONS: usize = 2;
 /// How often a call is sent at most, where the upstream did not process it before.
-const MAX_ATTEMPTS: usize = 3;
+const MAX_ATTEMPTS: usize = 5;
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("transcode/", env!("CARGO_PKG_VERSION")));
 
@@ -69,6 +70,12 @@ impl Direct {
                 sent => return Ok(sent?),
             }
         }
+    }
+}
+
+impl fmt::Debug for Direct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Direct").field(&self.0.target.authority).finish()
     }
 }
 

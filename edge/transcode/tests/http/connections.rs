@@ -109,7 +109,7 @@ async fn no_call_fails_while_connections_are_ended_by_age() {
         let serving = async {
             let mut connections = JoinSet::new();
             loop {
-                connections.spawn(serve(listener.accept().await, edge.upstream.clone(), 5));
+                connections.spawn(serve(listener.accept().await, edge.upstream.clone(), 20));
             }
         };
         let calls = futures::stream::iter(0..3000)
@@ -186,7 +186,7 @@ async fn an_upstream_that_takes_nothing_is_unavailable() {
             never = serving => never,
         };
         assert_eq!((answer.status, answer.code().as_str()), (503, "UNAVAILABLE"), "{secure}");
-        assert!(tried <= 3, "{tried} attempts");
+        assert!(tried <= 5, "{tried} attempts");
     }
 }
 

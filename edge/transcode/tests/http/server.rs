@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use transcode::serve::{self, ReloadableTranscoder};
 use transcode::source::{self, Source};
-use transcode::{Options, Transcoder};
+use transcode::{Direct, Options, Transcoder};
 
 use crate::support::{DESCRIPTORS, Edge, Plan, Upstream};
 
@@ -87,8 +87,13 @@ pub async fn grpc(upstream: Upstream) -> SocketAddr {
     address
 }
 
-pub fn channel(address: SocketAddr) -> tonic::transport::Channel {
-    serve::channel(format!("http://{address}").parse().unwrap(), None).unwrap()
+pub fn direct(address: SocketAddr) -> Direct {
+    Direct::new(&format!("http://{address}").parse().unwrap(), None).unwrap()
+}
+
+/// Users of the library may bring a channel of their own.
+fn channel(address: SocketAddr) -> tonic::transport::Channel {
+    tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy()
 }
 
 #[tokio::test]
@@ -97,9 +102,7 @@ async fn both_http_versions_are_served_over_a_real_channel() {
     edge.plan(Plan::messages("library.v1.Book", &[serde_json::json!({"id": "1"})]));
     let address = grpc(edge.upstream.clone()).await;
     both_versions(&edge, channel(address)).await;
-    let direct =
-        transcode::Direct::new(&format!("http://{address}").parse().unwrap(), None).unwrap();
-    both_versions(&edge, direct).await;
+    both_versions(&edge, direct(address)).await;
 }
 
 async fn both_versions(edge: &Edge, channel: impl transcode::Upstream + Sync) {
