@@ -107,6 +107,13 @@ impl Failure {
         failure.with_reason("UPSTREAM_MALFORMED")
     }
 
+    /// A message of the upstream is longer than allowed: 502, `UPSTREAM_MALFORMED`.
+    pub fn upstream_too_long(limit: usize) -> Self {
+        let message = format!("the upstream's message is longer than {limit} bytes");
+        let failure = Self::new(Code::ResourceExhausted, message);
+        failure.with_status(StatusCode::BAD_GATEWAY).with_reason("UPSTREAM_MALFORMED")
+    }
+
     /// The deadline passed: 504, `DEADLINE_EXCEEDED`.
     pub fn deadline() -> Self {
         Self::new(Code::DeadlineExceeded, "the deadline passed before the call ended")

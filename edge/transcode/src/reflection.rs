@@ -7,6 +7,7 @@ use http::uri::PathAndQuery;
 use prost::Message as _;
 use tonic::Code;
 use tonic::client::Grpc;
+use tonic::codec::CompressionEncoding;
 use tonic_prost::ProstCodec;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
@@ -141,7 +142,10 @@ struct Client {
 impl Client {
     fn new(upstream: Direct) -> Self {
         let [method, _] = METHODS;
-        Self { grpc: Grpc::new(upstream).max_decoding_message_size(MAX_ANSWER), method }
+        let grpc = Grpc::new(upstream)
+            .max_decoding_message_size(MAX_ANSWER)
+            .accept_compressed(CompressionEncoding::Gzip);
+        Self { grpc, method }
     }
 
     /// The names of the services, from the first version which the server has.

@@ -1,6 +1,7 @@
 //! One call: the HTTP request bound and converted, the upstream asked, its answer converted back.
 
 mod answer;
+mod compression;
 mod content;
 mod prepare;
 mod printer;

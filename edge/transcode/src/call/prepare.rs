@@ -4,6 +4,7 @@ use http::header::{CONTENT_TYPE, IF_MATCH, TE};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Version};
 use tokio::time::Instant;
 
+use super::compression;
 use super::upstream::{Content, UpstreamExtensions, UpstreamMetadata};
 use crate::bindings::Bindings;
 use crate::compiled::{Compiled, Route};
@@ -82,6 +83,7 @@ pub(crate) fn prepare(route: Route, request: &mut Request<Content>) -> Result<Ca
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(TE, HeaderValue::from_static("trailers"));
+    headers.insert("grpc-accept-encoding", compression::ACCEPTED);
     let extensions = request.extensions_mut().remove::<UpstreamExtensions>();
     let selection = query.fields.map(|text| selection(inner, binding, &text)).transpose()?;
     Ok(Call {

@@ -8,6 +8,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tonic::Code;
 
+use super::compression::Compression;
 use super::transport::{broken_off, unreachable};
 use super::upstream::OpenCall;
 use crate::failure::{Failure, code_of_http};
@@ -40,7 +41,16 @@ pub(crate) struct Replies {
     pub trailers: HeaderMap,
     ended: bool,
     request_failure: RequestFailure,
+    compression: Compression,
+    /// The most bytes of a message, compressed and not.
     limit: usize,
+}
+
+/// The header of a gRPC frame.
+#[derive(Clone, Copy)]
+struct FrameHeader {
+    compressed: bool,
+    length: usize,
 }
 
 impl Replies {
@@ -74,6 +84,7 @@ impl Replies {
         Ok(Self {
             body,
             buffer,
+            compression: Compression::of(&head.headers),
             headers: head.headers,
             trailers,
             ended: false,
@@ -115,41 +126,44 @@ impl Replies {
     /// Takes data in; a chunk that is exactly one frame is passed through without a copy.
     fn take(&mut self, mut data: Bytes) -> Result<Option<Bytes>, Failure> {
         if self.buffer.is_empty()
-            && let Some(length) = self.length(&data)?
-            && data.len() == HEADER + length
+            && let Some(header) = self.frame_header(&data)?
+            && data.len() == HEADER + header.length
         {
             data.advance(HEADER);
-            return Ok(Some(data));
+            return Ok(Some(self.message(header, data)?));
         }
         self.buffer.extend_from_slice(&data);
         Ok(None)
     }
 
     fn buffered(&mut self) -> Result<Option<Bytes>, Failure> {
-        match self.length(&self.buffer)? {
-            Some(length) if self.buffer.len() >= HEADER + length => {
+        match self.frame_header(&self.buffer)? {
+            Some(header) if self.buffer.len() >= HEADER + header.length => {
                 self.buffer.advance(HEADER);
-                Ok(Some(self.buffer.split_to(length).freeze()))
+                let data = self.buffer.split_to(header.length).freeze();
+                Ok(Some(self.message(header, data)?))
             }
             _ => Ok(None),
         }
     }
 
-    /// The length of the message at the front, as soon as its header is there.
-    fn length(&self, data: &[u8]) -> Result<Option<usize>, Failure> {
+    /// The header of the frame at the front, as soon as it is there.
+    fn frame_header(&self, data: &[u8]) -> Result<Option<FrameHeader>, Failure> {
         let Some((&[flag, a, b, c, d], _)) = data.split_first_chunk::<HEADER>() else {
             return Ok(None);
         };
-        if flag != 0 {
-            return Err(Failure::bad_gateway("the upstream compressed a message unasked"));
+        if flag > 1 {
+            return Err(Failure::bad_gateway("the upstream's answer is not made of gRPC frames"));
         }
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
         if length > self.limit {
-            let message = format!("the upstream's message is longer than {} bytes", self.limit);
-            let failure = Failure::new(Code::ResourceExhausted, message);
-            return Err(failure.with_status(StatusCode::BAD_GATEWAY).with_reason(MALFORMED));
+            return Err(Failure::upstream_too_long(self.limit));
         }
-        Ok(Some(length))
+        Ok(Some(FrameHeader { compressed: flag == 1, length }))
+    }
+
+    fn message(&self, header: FrameHeader, data: Bytes) -> Result<Bytes, Failure> {
+        if header.compressed { self.compression.decompress(data, self.limit) } else { Ok(data) }
     }
 
     fn end(&mut self) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 
 mod anything;
 mod bodies;
+mod compression;
 mod connections;
 mod direct;
 mod errors;
