@@ -9,27 +9,20 @@ use tonic::Code;
 use super::prepare::Call;
 use super::printer::{OCTETS, Printer, malformed};
 use super::replies::Replies;
-use super::stream;
 use crate::body::Body;
-use crate::error_body::ErrorContext;
 use crate::etag;
 use crate::extract;
 use crate::failure::Failure;
 use crate::rule::ResponseBody;
 
-/// The response; the headers of a stream wait for its first message, so that an early error keeps
-/// its HTTP status.
+/// The response to a unary call, or to one that only the client streams.
 pub(crate) async fn answer(
     mut call: Call,
     head: &Parts,
     mut replies: Replies,
-    context: &ErrorContext,
 ) -> Result<Response<Body>, Failure> {
-    let first = replies.next().await.map_err(|failure| precondition(&call, failure))?;
-    if call.route.binding.method.server_streaming() {
-        return stream::respond(call, head, first, replies, context);
-    }
-    let only = first.ok_or_else(|| Failure::bad_gateway("the upstream sent no message"))?;
+    let only = replies.next().await.map_err(|failure| precondition(&call, failure))?;
+    let only = only.ok_or_else(|| Failure::bad_gateway("the upstream sent no message"))?;
     let another = replies.next().await.map_err(|failure| precondition(&call, failure))?;
     if another.is_some() {
         return Err(Failure::bad_gateway("the upstream sent more than one message"));
@@ -92,7 +85,7 @@ fn version_tag(printer: &Printer, message: &Bytes) -> Result<Option<HeaderValue>
 }
 
 /// A version that is out of date answers `If-Match` with 412.
-fn precondition(call: &Call, failure: Failure) -> Failure {
+pub(crate) fn precondition(call: &Call, failure: Failure) -> Failure {
     match failure.code {
         Code::Aborted if call.conditional => failure.with_status(StatusCode::PRECONDITION_FAILED),
         _ => failure,

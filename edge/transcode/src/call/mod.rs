@@ -6,6 +6,7 @@ mod content;
 mod prepare;
 mod printer;
 mod replies;
+mod reply_stream;
 mod splitter;
 mod stream;
 mod transport;
@@ -29,6 +30,7 @@ use crate::rule::RequestBody;
 
 use prepare::Call;
 use replies::{Replies, RequestFailure};
+use reply_stream::ReplyStream;
 use upstream::{Content, OpenCall};
 pub use upstream::{RequestContent, Upstream, UpstreamExtensions, UpstreamMetadata};
 
@@ -95,19 +97,25 @@ async fn ask(
     let request_failure = RequestFailure::default();
     let (binding, inner) = (&call.route.binding, &call.route.inner);
     content::check(binding, &head.headers, &content)?;
-    let body = if binding.method.client_streaming() {
-        upload::body(&mut call, &head.headers, content, &request_failure).await?
+    let (body, upload) = if binding.method.client_streaming() {
+        let (body, upload) =
+            upload::body(&mut call, &head.headers, content, &request_failure).await?;
+        (body, Some(upload))
     } else {
         let buffer = inner.budget.buffer(inner.options.max_request_bytes);
         let content = content::read(binding, &head.headers, content, buffer).await?;
         let _turn = content::await_turn(&inner.long_conversions, content.bytes.len()).await;
         let frame = content::message(&mut call, &head.headers, &content.bytes)?;
-        tonic::body::Body::new(Full::new(frame))
+        (tonic::body::Body::new(Full::new(frame)), None)
     };
     let asking = async move {
         let limit = call.route.inner.options.max_response_bytes;
-        let replies = Replies::open(open, call.outgoing(body), request_failure, limit).await?;
-        answer::answer(*call, &head, replies, context).await
+        let opening = Replies::open(open, call.outgoing(body), request_failure, limit);
+        if call.route.binding.method.server_streaming() {
+            let replies = ReplyStream::new(opening, call.deadline);
+            return stream::respond(*call, &head, upload, replies, context).await;
+        }
+        answer::answer(*call, &head, opening.await?).await
     };
     // By itself: a request whose content is still on its way needs no memory for the answer.
     Box::pin(asking).await

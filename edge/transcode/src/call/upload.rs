@@ -7,6 +7,7 @@ use futures::{Stream, StreamExt as _, stream};
 use http::HeaderMap;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
+use tokio::sync::oneshot;
 
 use super::content;
 use super::prepare::Call;
@@ -21,6 +22,16 @@ use crate::rule::{RequestBody, Target};
 /// The most bytes of raw content in one message.
 const CHUNK: usize = 1 << 20;
 
+/// Tells when a request's stream has ended.
+pub(crate) struct UploadEnd(oneshot::Receiver<()>);
+
+impl UploadEnd {
+    pub async fn wait(self) {
+        // The sender says nothing: it is dropped with the stream.
+        let _ = self.0.await;
+    }
+}
+
 /// The upstream request's body. It is not returned before the first message is known to be valid,
 /// so that a request which is wrong from the start opens no call.
 pub(crate) async fn body(
@@ -28,7 +39,7 @@ pub(crate) async fn body(
     headers: &HeaderMap,
     content: Content,
     request_failure: &RequestFailure,
-) -> Result<tonic::body::Body, Failure> {
+) -> Result<(tonic::body::Body, UploadEnd), Failure> {
     let limit = call.route.inner.options.max_request_bytes;
     content::within(headers, limit)?;
     let source = Source { content, taken: 0, limit };
@@ -50,15 +61,16 @@ pub(crate) async fn body(
     let first = messages.next().await.transpose()?;
     let request_failure = request_failure.clone();
     let frames = stream::iter(first.map(Ok)).chain(messages);
-    let frames = frames.map(move |message| match message {
-        Ok(message) => Ok(Frame::data(message)),
-        Err(failure) => {
+    let (ending, end) = oneshot::channel();
+    let frames = frames.map(move |message| {
+        let _dropped_with_the_stream = &ending;
+        message.map(Frame::data).map_err(|failure| {
             let status = tonic::Status::from(&failure);
             request_failure.set(failure);
-            Err(status)
-        }
+            status
+        })
     });
-    Ok(tonic::body::Body::new(StreamBody::new(frames)))
+    Ok((tonic::body::Body::new(StreamBody::new(frames)), UploadEnd(end)))
 }
 
 /// The arriving content, counted.

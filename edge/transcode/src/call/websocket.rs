@@ -17,6 +17,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -27,7 +28,8 @@ use tonic::Code;
 use super::prepare::Call;
 use super::printer::Printer;
 use super::replies::{Replies, RequestFailure};
-use super::stream;
+use super::reply_stream::ReplyStream;
+use super::stream::HEARTBEAT_INTERVAL;
 use super::upload::Encoder;
 use super::upstream::{Content, OpenCall};
 use crate::body::Body;
@@ -120,7 +122,7 @@ async fn serve(upgrade: OnUpgrade, mut call: Call, open: OpenCall, context: Erro
     tokio::select! {
         () = &mut writer => {}
         closed = reader => if closed {
-            let _ = tokio::time::timeout(GRACE, writer).await;
+            let _ = timeout(GRACE, writer).await;
         },
     }
 }
@@ -177,32 +179,35 @@ async fn write(
     body: mpsc::Receiver<Result<Frame<Bytes>, tonic::Status>>,
     request_failure: RequestFailure,
 ) -> Result<(), Failure> {
-    let deadline = call.deadline;
     let request = call.outgoing(tonic::body::Body::new(StreamBody::new(body)));
     let limit = printer.inner.options.max_response_bytes;
-    let opened = Replies::open(open, request, request_failure, limit);
-    let mut replies = match deadline {
-        None => opened.await?,
-        Some(deadline) => {
-            tokio::time::timeout_at(deadline, opened).await.map_err(|_| Failure::deadline())??
-        }
-    };
-    while let Some(message) = stream::next(&mut replies, deadline).await? {
-        let message = match &printer.binding.response {
-            ResponseBody::Raw(_) => Message::Binary(printer.raw(&message)?.1),
-            ResponseBody::Whole | ResponseBody::Field(_) => {
-                let mut text = Vec::with_capacity(message.len() * 2 + 64);
-                printer.print(&message, &mut text)?;
-                let text = String::from_utf8(text)
-                    .map_err(|_| Failure::bad_gateway("the upstream's text is not UTF-8"))?;
-                Message::text(text)
-            }
+    let opening = Replies::open(open, request, request_failure, limit);
+    let mut replies = ReplyStream::new(opening, call.deadline);
+    loop {
+        let message = match timeout(HEARTBEAT_INTERVAL, replies.next()).await {
+            Ok(next) => match next? {
+                Some(message) => websocket_message(printer, &message)?,
+                None => return Ok(()),
+            },
+            Err(_) => Message::Ping(Bytes::new()),
         };
         if sink.send(message).await.is_err() {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
+}
+
+fn websocket_message(printer: &Printer, message: &Bytes) -> Result<Message, Failure> {
+    match &printer.binding.response {
+        ResponseBody::Raw(_) => Ok(Message::Binary(printer.raw(message)?.1)),
+        ResponseBody::Whole | ResponseBody::Field(_) => {
+            let mut text = Vec::with_capacity(message.len() * 2 + 64);
+            printer.print(message, &mut text)?;
+            let text = String::from_utf8(text)
+                .map_err(|_| Failure::bad_gateway("the upstream's text is not UTF-8"))?;
+            Ok(Message::text(text))
+        }
+    }
 }
 
 async fn close(

@@ -9,6 +9,7 @@ mod direct;
 mod errors;
 mod headers;
 mod query;
+mod quiet;
 mod reflection;
 mod routes;
 mod server;

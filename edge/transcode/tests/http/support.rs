@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
@@ -61,6 +62,8 @@ pub struct Plan {
     pub patient: bool,
     /// How long the answer takes.
     pub delay: Duration,
+    /// How long the messages take after the answer's headers.
+    pub quiet: Duration,
     /// Whether the messages are compressed with gzip.
     pub gzip: bool,
 }
@@ -74,6 +77,7 @@ impl Default for Plan {
             trailers: vec![("grpc-status", "0".to_owned())],
             patient: true,
             delay: Duration::ZERO,
+            quiet: Duration::ZERO,
             gzip: false,
         }
     }
@@ -149,6 +153,11 @@ impl Upstream {
             frames.push_back(Frame::trailers(trailers));
         }
         let frames = futures::stream::iter(frames.into_iter().map(Ok::<_, Infallible>));
+        let frames = futures::stream::once(async move {
+            tokio::time::sleep(plan.quiet).await;
+            frames
+        });
+        let frames = frames.flatten();
         let mut response = Response::new(tonic::body::Body::new(StreamBody::new(frames)));
         *response.status_mut() = plan.http_status;
         *response.headers_mut() = headers(plan.headers.iter().copied());
