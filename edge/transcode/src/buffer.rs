@@ -24,14 +24,20 @@ pub struct BufferBudget(Arc<Semaphore>);
 /// The content of one request while it arrives. It takes memory for what came, not for what is announced.
 #[derive(Debug)]
 pub struct ContentBuffer {
-    budget: BufferBudget,
+    reservation: Reservation,
     limit: usize,
     length: usize,
     /// What came, if it is one frame.
     only: Bytes,
     /// What came, if it is more. The last has space left.
     pieces: Vec<BytesMut>,
-    reserved: Option<OwnedSemaphorePermit>,
+}
+
+/// The part of the budget that one request uses, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    budget: BufferBudget,
+    permits: Option<OwnedSemaphorePermit>,
 }
 
 /// The complete content of a request. Its bytes count against the budget until this is dropped.
@@ -39,7 +45,7 @@ pub struct ContentBuffer {
 pub struct BufferedContent {
     /// The content.
     pub bytes: Bytes,
-    _reserved: Option<OwnedSemaphorePermit>,
+    _reservation: Reservation,
 }
 
 impl BufferBudget {
@@ -51,13 +57,42 @@ impl BufferBudget {
     /// An empty buffer for one content of at most `limit` bytes.
     pub fn buffer(&self, limit: usize) -> ContentBuffer {
         ContentBuffer {
-            budget: self.clone(),
+            reservation: self.reservation(),
             limit,
             length: 0,
             only: Bytes::new(),
             pieces: Vec::new(),
-            reserved: None,
         }
+    }
+
+    /// The part of a request that buffers nothing yet.
+    pub(crate) fn reservation(&self) -> Reservation {
+        Reservation { budget: self.clone(), permits: None }
+    }
+}
+
+impl Reservation {
+    /// Takes from the budget, or gives back, so that `length` bytes are covered beyond those that every request has for
+    /// itself.
+    ///
+    /// # Errors
+    /// 503 when the budget is spent.
+    pub fn resize(&mut self, length: usize) -> Result<(), Failure> {
+        let wanted = length.saturating_sub(RESERVED_PER_REQUEST);
+        let held = self.permits.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        if wanted < held {
+            // What is split off is dropped, and so given back.
+            let _ = self.permits.as_mut().and_then(|permits| permits.split(held - wanted));
+        } else if wanted > held {
+            let more = u32::try_from(wanted - held).map_err(|_| over_budget())?;
+            let budget = Arc::clone(&self.budget.0);
+            let taken = budget.try_acquire_many_owned(more).map_err(|_| over_budget())?;
+            match &mut self.permits {
+                Some(permits) => permits.merge(taken),
+                none => *none = Some(taken),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -75,7 +110,7 @@ impl ContentBuffer {
         if data.len() > self.limit.saturating_sub(self.length) {
             return Err(Failure::too_large(self.limit));
         }
-        self.reserve(data.len())?;
+        self.reservation.resize(self.length + data.len())?;
         if self.length == 0 && data.len() >= ZERO_COPY_THRESHOLD {
             (self.length, self.only) = (data.len(), data);
             return Ok(());
@@ -99,24 +134,7 @@ impl ContentBuffer {
                 all.freeze()
             }
         };
-        BufferedContent { bytes, _reserved: self.reserved }
-    }
-
-    /// Takes bytes from the budget, beyond those that every request has for itself.
-    fn reserve(&mut self, more: usize) -> Result<(), Failure> {
-        let counted = |length: usize| length.saturating_sub(RESERVED_PER_REQUEST);
-        let more = counted(self.length + more) - counted(self.length);
-        if more == 0 {
-            return Ok(());
-        }
-        let permits = u32::try_from(more).map_err(|_| Failure::too_large(self.limit))?;
-        let budget = Arc::clone(&self.budget.0);
-        let reserved = budget.try_acquire_many_owned(permits).map_err(|_| over_budget())?;
-        match &mut self.reserved {
-            Some(before) => before.merge(reserved),
-            none => *none = Some(reserved),
-        }
-        Ok(())
+        BufferedContent { bytes, _reservation: self.reservation }
     }
 
     fn copy(&mut self, data: &[u8]) {
@@ -206,6 +224,20 @@ mod tests {
         drop(complete);
         second.push(content(60)).unwrap();
         assert_eq!(second.finish().bytes.len(), RESERVED_PER_REQUEST + 100);
+        assert_eq!(budget.0.available_permits(), 100);
+    }
+
+    #[test]
+    fn a_reservation_grows_and_shrinks_with_what_is_buffered() {
+        let budget = BufferBudget::new(100);
+        let mut reservation = budget.reservation();
+        for (length, left) in [(0, 100), (60, 40), (100, 0), (10, 90), (0, 100), (30, 70)] {
+            reservation.resize(RESERVED_PER_REQUEST + length).unwrap();
+            assert_eq!(budget.0.available_permits(), left, "{length}");
+        }
+        assert!(reservation.resize(RESERVED_PER_REQUEST + 101).is_err());
+        assert_eq!(budget.0.available_permits(), 70, "what it had it keeps");
+        drop(reservation);
         assert_eq!(budget.0.available_permits(), 100);
     }
 

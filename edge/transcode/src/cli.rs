@@ -61,7 +61,7 @@ pub struct Args {
     /// Response metadata passed on as a header (repeatable).
     #[arg(long, value_name = "NAME")]
     forward_response_metadata: Vec<String>,
-    /// The longest request content in bytes.
+    /// The longest request content in bytes; of a client stream, which may be of any length, the longest message.
     #[arg(long, value_name = "N", default_value_t = Options::default().max_request_bytes)]
     max_request_bytes: usize,
     /// The longest deadline in milliseconds.

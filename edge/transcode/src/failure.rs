@@ -137,6 +137,13 @@ impl Failure {
         failure.with_status(StatusCode::PAYLOAD_TOO_LARGE).with_reason("CONTENT_TOO_LARGE")
     }
 
+    /// A message of the request's stream is longer than allowed: 413, `CONTENT_TOO_LARGE`.
+    pub fn message_too_large(limit: usize) -> Self {
+        let message = format!("a message of the request is longer than {limit} bytes");
+        let failure = Self::new(Code::ResourceExhausted, message);
+        failure.with_status(StatusCode::PAYLOAD_TOO_LARGE).with_reason("CONTENT_TOO_LARGE")
+    }
+
     /// Content of a type or coding that cannot be read: 415, `UNSUPPORTED_MEDIA_TYPE`.
     pub fn unsupported(message: impl Into<String>) -> Self {
         let failure = Self::new(Code::InvalidArgument, message);

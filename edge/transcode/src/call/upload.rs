@@ -16,6 +16,7 @@ use super::splitter::{Form, Splitter};
 use super::upstream::Content;
 use crate::accept;
 use crate::bindings::Bindings;
+use crate::buffer::Reservation;
 use crate::failure::Failure;
 use crate::rule::{RequestBody, Target};
 
@@ -40,9 +41,7 @@ pub(crate) async fn body(
     content: Content,
     request_failure: &RequestFailure,
 ) -> Result<(tonic::body::Body, UploadEnd), Failure> {
-    let limit = call.route.inner.options.max_request_bytes;
-    content::within(headers, limit)?;
-    let source = Source { content, taken: 0, limit };
+    let source = Source { content };
     let encoder = Encoder::new(call);
     let messages = match &call.route.binding.request {
         RequestBody::Raw(target) => {
@@ -73,11 +72,9 @@ pub(crate) async fn body(
     Ok((tonic::body::Body::new(StreamBody::new(frames)), UploadEnd(end)))
 }
 
-/// The arriving content, counted.
+/// The arriving content. As a whole it may be of any length: what is limited is how much of it is held at once.
 struct Source {
     content: Content,
-    taken: usize,
-    limit: usize,
 }
 
 impl Source {
@@ -85,10 +82,6 @@ impl Source {
         while let Some(frame) = self.content.frame().await {
             let frame = frame.map_err(|e| content::broken_off(&*e))?;
             let Ok(data) = frame.into_data() else { continue };
-            self.taken = self.taken.saturating_add(data.len());
-            if self.taken > self.limit {
-                return Err(Failure::too_large(self.limit));
-            }
             if !data.is_empty() {
                 return Ok(Some(data));
             }
@@ -127,9 +120,13 @@ impl Encoder {
         }
     }
 
-    /// The most bytes of a message.
+    /// The most bytes of a message that comes.
     pub fn limit(&self) -> usize {
         self.call.route.inner.options.max_request_bytes
+    }
+
+    fn reservation(&self) -> Reservation {
+        self.call.route.inner.budget.reservation()
     }
 
     fn raw(&mut self, target: Option<&Target>, body: &[u8]) -> Result<Bytes, Failure> {
@@ -148,10 +145,13 @@ fn json(
         encoder: Encoder,
         source: Source,
         splitter: Splitter,
+        /// For the document that is not complete yet.
+        reservation: Reservation,
         arrived: bool,
     }
     let refuse = |problem: &'static str| Failure::invalid("", problem);
-    let state = State { encoder, source, splitter, arrived: false };
+    let (limit, reservation) = (encoder.limit(), encoder.reservation());
+    let state = State { encoder, source, splitter, reservation, arrived: false };
     stream::try_unfold(state, move |mut state| async move {
         loop {
             let mut document = state.splitter.next().map_err(refuse)?;
@@ -161,6 +161,11 @@ fn json(
                     return Ok(None);
                 }
             }
+            let length = document.as_ref().map_or(state.splitter.pending(), Bytes::len);
+            if length > limit {
+                return Err(Failure::message_too_large(limit));
+            }
+            state.reservation.resize(state.splitter.pending())?;
             if let Some(document) = document {
                 let frame = state.encoder.json(&document)?;
                 return Ok(Some((frame, state)));
@@ -186,13 +191,14 @@ fn raw(
         headers: Option<HeaderMap>,
         pieces: VecDeque<Bytes>,
     }
+    let most = encoder.limit().clamp(1, CHUNK);
     let state = State { encoder, source, headers: Some(headers), pieces: VecDeque::new() };
-    stream::try_unfold((state, target), |(mut state, target)| async move {
+    stream::try_unfold((state, target), move |(mut state, target)| async move {
         if state.pieces.is_empty() {
             match state.source.next().await? {
                 Some(mut data) => {
-                    while data.len() > CHUNK {
-                        state.pieces.push_back(data.split_to(CHUNK));
+                    while data.len() > most {
+                        state.pieces.push_back(data.split_to(most));
                     }
                     state.pieces.push_back(data);
                 }

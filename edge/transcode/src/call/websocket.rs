@@ -143,7 +143,8 @@ async fn read(
             Some(Ok(Message::Close(_))) => return true,
             Some(Err(Error::Capacity(error))) => {
                 tracing::debug!(%error, "a message is too long");
-                refuse(&mut frames, &request_failure, Failure::too_large(encoder.limit())).await;
+                refuse(&mut frames, &request_failure, Failure::message_too_large(encoder.limit()))
+                    .await;
                 return std::future::pending().await;
             }
             Some(Err(_)) | None => return false,
