@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 use tokio::sync::Semaphore;
-use transcode::{Failure, Held, RequestContent, Whole};
+use transcode::{BufferedContent, ContentBuffer, Failure, RequestContent};
 
 /// Contents decompressed at a time; each may grow to the limit on content.
 pub const AT_ONCE: usize = 2;
@@ -66,19 +66,19 @@ impl Coding {
     }
 }
 
-/// The request with its content decompressed. At most as many bytes come out as `held` takes in.
+/// The request with its content decompressed. At most as many bytes come out as `buffer` takes in.
 pub fn decoded(
     request: Request<Content>,
     coding: Coding,
-    held: Held,
+    buffer: ContentBuffer,
     places: Arc<Semaphore>,
 ) -> Request<impl RequestContent> {
     let (mut head, content) = request.into_parts();
     head.headers.remove(CONTENT_ENCODING);
     head.headers.remove(CONTENT_LENGTH);
     let plain = async move {
-        let limit = held.limit();
-        let content = arrived(content, held).await?;
+        let limit = buffer.limit();
+        let content = arrived(content, buffer).await?;
         // Fails only on a closed semaphore, and nobody closes this one.
         let _place = places.acquire_owned().await.map_err(|_| Failure::deadline())?;
         expand(coding.decoder(content.bytes.clone()).map_err(|_| malformed())?, limit).await
@@ -88,16 +88,19 @@ pub fn decoded(
 }
 
 /// The content as the client sent it.
-async fn arrived(mut content: Content, mut held: Held) -> Result<Whole, Failure> {
+async fn arrived(
+    mut content: Content,
+    mut buffer: ContentBuffer,
+) -> Result<BufferedContent, Failure> {
     while let Some(frame) = content.frame().await {
         let frame = frame.map_err(|error| {
             tracing::debug!(%error, "the request broke off");
             Failure::cut_off()
         })?;
         let Ok(data) = frame.into_data() else { continue };
-        held.add(data)?;
+        buffer.push(data)?;
     }
-    Ok(held.whole())
+    Ok(buffer.finish())
 }
 
 async fn expand(mut decoder: Box<dyn Read + Send>, limit: usize) -> Result<Bytes, Failure> {

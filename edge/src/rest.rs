@@ -49,8 +49,8 @@ impl Core {
         let mut response = match Coding::of(&request) {
             Ok(None) => self.transcoder.call(route, request, upstream).await,
             Ok(Some(coding)) => {
-                let held = self.transcoder.room().hold(self.config.max_request_bytes);
-                let request = coding::decoded(request, coding, held, Arc::clone(&self.decoding));
+                let buffer = self.transcoder.buffer_budget().buffer(self.config.max_request_bytes);
+                let request = coding::decoded(request, coding, buffer, Arc::clone(&self.decoding));
                 Box::pin(self.transcoder.call(route, request, upstream)).await
             }
             Err(failure) => self.fail(&ErrorContext::of(&request), &failure),

@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use base64::Engine as _;
-use base64::engine::{DecodePaddingMode, GeneralPurposeConfig, Simd};
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, Simd};
 use bytes::BytesMut;
 
 use crate::wire;
@@ -16,6 +17,10 @@ static STANDARD: LazyLock<Simd> = LazyLock::new(|| Simd::standard(STRICT));
 static URL_SAFE: LazyLock<Simd> = LazyLock::new(|| Simd::url_safe(STRICT));
 static LENIENT_STANDARD: LazyLock<Simd> = LazyLock::new(|| Simd::standard(LENIENT));
 static LENIENT_URL_SAFE: LazyLock<Simd> = LazyLock::new(|| Simd::url_safe(LENIENT));
+
+/// Base64 with or without padding, as `-bin` metadata and `grpc-status-details-bin` are written.
+pub(crate) const METADATA: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, STRICT.with_encode_padding(false));
 
 /// What to make of the bits behind the last whole byte when they are not zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use http::Uri;
-use http::uri::Scheme;
 
 use crate::check;
 use crate::direct::Direct;
 use crate::options::{ErrorFormat, Options, TrailingSlash};
-use crate::serve::{self, Live};
+use crate::serve::{self, ReloadableTranscoder};
 use crate::source::{self, Source};
 use crate::transcoder::Transcoder;
 
@@ -79,7 +78,7 @@ pub struct ServeArgs {
     /// Response metadata passed on as a header (repeatable).
     #[arg(long, value_name = "NAME")]
     forward_response_metadata: Vec<String>,
-    /// The longest request content in bytes.
+    /// The longest request content in bytes; of a client stream, which may be of any length, the longest message.
     #[arg(long, value_name = "N", default_value_t = Options::default().max_request_bytes)]
     max_request_bytes: usize,
     /// The longest deadline in milliseconds.
@@ -183,10 +182,10 @@ fn serve_to_the_end(args: ServeArgs) -> Result<ExitCode, crate::BoxError> {
 /// When the contracts are refused at the start, or the address cannot be listened on.
 pub async fn run(args: ServeArgs) -> Result<(), crate::BoxError> {
     let ca = args.upstream_ca.as_ref().map(std::fs::read).transpose()?;
-    let channel = serve::channel(args.upstream.clone(), ca)?;
+    let upstream = Direct::new(&args.upstream, ca.as_deref())?;
     let source = match &args.descriptors {
         Some(path) => Source::File(path.clone()),
-        None => Source::Reflection(channel.clone()),
+        None => Source::Reflection(upstream.clone()),
     };
     let options = args.options();
     let contracts = if args.check { source.read().await? } else { source.first().await? };
@@ -201,15 +200,11 @@ pub async fn run(args: ServeArgs) -> Result<(), crate::BoxError> {
         return Ok(());
     }
     let listener = serve::listen(args.listen)?;
-    let live = Live::new(transcoder);
-    let watch = tokio::spawn(source::watch(source, descriptors, live.clone()));
-    tracing::info!(address = %listener.local_addr()?, routes = live.load().routes(), "listening");
+    let reloadable = ReloadableTranscoder::new(transcoder);
+    let watch = tokio::spawn(source::watch(source, descriptors, reloadable.clone()));
+    tracing::info!(address = %listener.local_addr()?, routes = reloadable.load().routes(), "listening");
     let end = serve::asked_to_end();
-    if args.upstream.scheme() == Some(&Scheme::HTTP) {
-        serve::serve(listener, live, Direct::new(&args.upstream)?, end).await;
-    } else {
-        serve::serve(listener, live, channel, end).await;
-    }
+    serve::serve(listener, reloadable, upstream, end).await;
     watch.abort();
     Ok(())
 }

@@ -10,7 +10,7 @@ use prost::Message as _;
 use tonic::Code;
 use tonic_types::pb;
 
-use crate::metadata::BASE64;
+use crate::base64::METADATA;
 use base64::Engine as _;
 
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
@@ -107,6 +107,13 @@ impl Failure {
         failure.with_reason("UPSTREAM_MALFORMED")
     }
 
+    /// A message of the upstream is longer than allowed: 502, `UPSTREAM_MALFORMED`.
+    pub fn upstream_too_long(limit: usize) -> Self {
+        let message = format!("the upstream's message is longer than {limit} bytes");
+        let failure = Self::new(Code::ResourceExhausted, message);
+        failure.with_status(StatusCode::BAD_GATEWAY).with_reason("UPSTREAM_MALFORMED")
+    }
+
     /// The deadline passed: 504, `DEADLINE_EXCEEDED`.
     pub fn deadline() -> Self {
         Self::new(Code::DeadlineExceeded, "the deadline passed before the call ended")
@@ -126,6 +133,13 @@ impl Failure {
     /// The request is longer than allowed: 413, `CONTENT_TOO_LARGE`.
     pub fn too_large(limit: usize) -> Self {
         let message = format!("the request is longer than {limit} bytes");
+        let failure = Self::new(Code::ResourceExhausted, message);
+        failure.with_status(StatusCode::PAYLOAD_TOO_LARGE).with_reason("CONTENT_TOO_LARGE")
+    }
+
+    /// A message of the request's stream is longer than allowed: 413, `CONTENT_TOO_LARGE`.
+    pub fn message_too_large(limit: usize) -> Self {
+        let message = format!("a message of the request is longer than {limit} bytes");
         let failure = Self::new(Code::ResourceExhausted, message);
         failure.with_status(StatusCode::PAYLOAD_TOO_LARGE).with_reason("CONTENT_TOO_LARGE")
     }
@@ -181,7 +195,7 @@ impl Failure {
         }
         let message = headers.get("grpc-message").map(|m| message_text(m.as_bytes()));
         let details = headers.get("grpc-status-details-bin");
-        let details = details.and_then(|d| BASE64.decode(d.as_bytes()).ok()).unwrap_or_default();
+        let details = details.and_then(|d| METADATA.decode(d.as_bytes()).ok()).unwrap_or_default();
         let failure = Self::from_parts(code, message.unwrap_or_default(), &details);
         Some(failure.with_metadata(headers))
     }
@@ -343,7 +357,7 @@ mod tests {
     #[test]
     fn grpc_status_is_trusted_over_its_details() {
         let other = pb::Status { code: 5, message: "other".into(), details: vec![] };
-        let details = BASE64.encode(other.encode_to_vec());
+        let details = METADATA.encode(other.encode_to_vec());
         for details in [details.as_str(), "@@@", "AAAA", "/w"] {
             let failure = grpc(&[
                 ("grpc-status", "9"),

@@ -48,11 +48,13 @@ mod accept;
 mod base64;
 mod bindings;
 mod body;
+mod buffer;
 mod call;
 #[cfg(feature = "cli")]
 mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod compiled;
 mod deadline;
 mod direct;
 mod error;
@@ -60,7 +62,6 @@ mod error_body;
 mod etag;
 mod extract;
 mod failure;
-mod held;
 mod json;
 mod limits;
 mod mask;
@@ -82,12 +83,13 @@ mod wire;
 
 pub use bindings::Bindings;
 pub use body::{Body, BoxError};
+pub use buffer::{BufferBudget, BufferedContent, ContentBuffer};
 pub use call::{RequestContent, Upstream, UpstreamExtensions, UpstreamMetadata};
+pub use compiled::Route;
 pub use direct::Direct;
 pub use error::{ErrorKind, FieldError, WireError};
 pub use error_body::{ErrorContext, Problem, RequestId, Violation};
 pub use failure::{Detail, Failure, FailureParts};
-pub use held::{Held, Room, Whole};
 pub use json::{
     Selection, any_to_json, json_field_to_wire, json_paths, json_to_wire, wire_field_to_json,
     wire_to_json,
@@ -101,7 +103,7 @@ pub use schema::{
     LeftOut, Location, Message, MessageIndex, Method, PathError, Schema, SchemaError,
     SchemaOptions, Service, WellKnown,
 };
-pub use transcoder::{Route, RouteError, Transcoder};
+pub use transcoder::{RouteError, Transcoder};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

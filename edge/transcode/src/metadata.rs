@@ -3,20 +3,11 @@
 use std::collections::HashSet;
 
 use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::header::{CONNECTION, HeaderName, HeaderValue};
 use http::{HeaderMap, header};
 
+use crate::base64::METADATA;
 use crate::failure::Failure;
-
-/// Base64 with or without padding, as `-bin` metadata and `grpc-status-details-bin` are written.
-pub const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_encode_padding(false)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// Trace context is passed on always: it says nothing about the caller and joins the traces.
 const ALWAYS: [&str; 2] = ["traceparent", "tracestate"];
@@ -91,7 +82,7 @@ impl Forwarding {
 fn binary(name: &HeaderName, value: &HeaderValue) -> Result<(), Failure> {
     let valid = value
         .to_str()
-        .is_ok_and(|text| text.split(',').all(|part| BASE64.decode(part.trim()).is_ok()));
+        .is_ok_and(|text| text.split(',').all(|part| METADATA.decode(part.trim()).is_ok()));
     if valid { Ok(()) } else { Err(Failure::invalid(name.as_str(), "the header is not base64")) }
 }
 

@@ -58,7 +58,8 @@ pub struct Options {
     pub forward_request_headers: Vec<String>,
     /// Response metadata passed on as headers.
     pub forward_response_metadata: Vec<String>,
-    /// The longest request body in bytes, and the longest message of a WebSocket.
+    /// The longest request body in bytes. Of a body that becomes a stream of messages it limits each message, not the
+    /// whole; and of a WebSocket too.
     pub max_request_bytes: usize,
     /// The most bytes of all request bodies that are not complete yet, beside 16 KiB of each; never less than the
     /// longest body. What does not fit is refused with 503.

@@ -7,13 +7,14 @@ use http::uri::PathAndQuery;
 use prost::Message as _;
 use tonic::Code;
 use tonic::client::Grpc;
-use tonic::transport::Channel;
+use tonic::codec::CompressionEncoding;
 use tonic_prost::ProstCodec;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
 use crate::body::BoxError;
+use crate::direct::Direct;
 
 /// The most files that are read: a server that sends ever new imports ends here.
 const MAX_FILES: usize = 10_000;
@@ -67,8 +68,8 @@ struct ServiceHeader {
 ///
 /// # Errors
 /// When the server cannot be reached, has no reflection, or has no descriptor of any service.
-pub async fn read(channel: Channel) -> Result<Contracts, BoxError> {
-    let mut client = Client::new(channel);
+pub async fn read(upstream: Direct) -> Result<Contracts, BoxError> {
+    let mut client = Client::new(upstream);
     let mut files = BTreeMap::new();
     let mut gaps = Vec::new();
     let listed = client.services().await?;
@@ -134,14 +135,17 @@ fn is_about_the_file(code: Code) -> bool {
 }
 
 struct Client {
-    grpc: Grpc<Channel>,
+    grpc: Grpc<Direct>,
     method: &'static str,
 }
 
 impl Client {
-    fn new(channel: Channel) -> Self {
+    fn new(upstream: Direct) -> Self {
         let [method, _] = METHODS;
-        Self { grpc: Grpc::new(channel).max_decoding_message_size(MAX_ANSWER), method }
+        let grpc = Grpc::new(upstream)
+            .max_decoding_message_size(MAX_ANSWER)
+            .accept_compressed(CompressionEncoding::Gzip);
+        Self { grpc, method }
     }
 
     /// The names of the services, from the first version which the server has.
@@ -221,7 +225,7 @@ impl Client {
     async fn ask(&mut self, request: MessageRequest) -> Result<MessageResponse, tonic::Status> {
         let request =
             ServerReflectionRequest { host: String::new(), message_request: Some(request) };
-        self.grpc.ready().await.map_err(|e| tonic::Status::from_error(e.into()))?;
+        self.grpc.ready().await.map_err(tonic::Status::from_error)?;
         let codec = ProstCodec::<ServerReflectionRequest, ServerReflectionResponse>::default();
         let path = PathAndQuery::from_static(self.method);
         let request = tonic::Request::new(stream::iter([request]));

@@ -4,14 +4,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use listener::{Application, Content, Limits, Listener};
 use tokio::net::TcpListener;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 pub use listener::listen;
 
-use crate::body::{Body, BoxError};
+use crate::body::Body;
 use crate::call::Upstream;
 use crate::transcoder::Transcoder;
 
@@ -34,64 +33,42 @@ fn limits() -> Limits {
     }
 }
 
-/// The transcoder in use. A new one takes its place between two requests.
+/// The transcoder in use, which can be replaced while requests are served.
 #[derive(Clone, Debug)]
-pub struct Live(Arc<RwLock<Transcoder>>);
+pub struct ReloadableTranscoder(Arc<RwLock<Transcoder>>);
 
-impl Live {
-    /// Starts with this one.
+impl ReloadableTranscoder {
+    /// Starts with `transcoder`.
     pub fn new(transcoder: Transcoder) -> Self {
         Self(Arc::new(RwLock::new(transcoder)))
     }
 
-    /// The one in use now.
+    /// The transcoder in use now.
     pub fn load(&self) -> Transcoder {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts a new one in use; calls that have begun end with the old one.
+    /// Replaces the transcoder; calls that have begun end with the old one.
     pub fn store(&self, transcoder: Transcoder) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = transcoder;
     }
 }
 
-/// A channel to the upstream, connected when it is first used.
-///
-/// # Errors
-/// When the URL cannot be used, or the certificate authority is malformed.
-pub fn channel(upstream: Uri, ca: Option<Vec<u8>>) -> Result<Channel, BoxError> {
-    let secure = upstream.scheme_str() == Some("https");
-    let mut endpoint = Endpoint::from(upstream)
-        .tcp_nodelay(true)
-        .connect_timeout(Duration::from_secs(5))
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW * 4);
-    if secure {
-        let mut tls = ClientTlsConfig::new().with_enabled_roots();
-        if let Some(ca) = ca {
-            tls = tls.ca_certificate(Certificate::from_pem(ca));
-        }
-        endpoint = endpoint.tls_config(tls)?;
-    }
-    Ok(endpoint.connect_lazy())
-}
-
 /// Serves on `socket` until `end`, then lets open calls finish for a while.
 pub async fn serve<S: Upstream + Sync>(
     socket: TcpListener,
-    live: Live,
+    reloadable: ReloadableTranscoder,
     upstream: S,
     end: impl Future<Output = ()>,
 ) {
     let listener = Listener { limits: limits(), ..Listener::default() };
-    listener.serve(socket, Calls { live, upstream }, end).await;
+    listener.serve(socket, Calls { reloadable, upstream }, end).await;
 }
 
 /// The calls of all connections.
 #[derive(Clone)]
 struct Calls<S> {
-    live: Live,
+    reloadable: ReloadableTranscoder,
     upstream: S,
 }
 
@@ -103,7 +80,7 @@ impl<S: Upstream + Sync> Application for Calls<S> {
         request: Request<Content>,
         _: SocketAddr,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
-        let transcoder = self.live.load();
+        let transcoder = self.reloadable.load();
         async move { transcoder.handle(request, self.upstream).await }
     }
 }

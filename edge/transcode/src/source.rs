@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tonic::transport::Channel;
-
 use crate::body::BoxError;
+use crate::direct::Direct;
 use crate::reflection;
 pub use crate::reflection::Contracts;
-use crate::serve::Live;
+use crate::serve::ReloadableTranscoder;
 use crate::transcoder::Transcoder;
 
 /// How often an upstream is asked at the start, once a second.
@@ -20,7 +19,7 @@ pub enum Source {
     /// A file. It is best replaced by renaming; one that is half written is refused and read again.
     File(PathBuf),
     /// The upstream, by server reflection.
-    Reflection(Channel),
+    Reflection(Direct),
 }
 
 impl Source {
@@ -34,7 +33,7 @@ impl Source {
                 Ok(descriptors) => Ok(Contracts { descriptors, gaps: Vec::new() }),
                 Err(error) => Err(format!("{}: {error}", path.display()).into()),
             },
-            Self::Reflection(channel) => reflection::read(channel.clone()).await,
+            Self::Reflection(upstream) => reflection::read(upstream.clone()).await,
         }
     }
 
@@ -66,7 +65,7 @@ impl Source {
 
 /// Looks for changes for ever. What is refused is logged once and changes nothing: the last good
 /// contracts stay in use.
-pub async fn watch(source: Source, mut current: Vec<u8>, live: Live) {
+pub async fn watch(source: Source, mut current: Vec<u8>, reloadable: ReloadableTranscoder) {
     let mut ticks = tokio::time::interval(source.interval());
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -75,7 +74,7 @@ pub async fn watch(source: Source, mut current: Vec<u8>, live: Live) {
             Ok(contracts) if contracts.descriptors != current => {
                 contracts.warn_of_gaps();
                 current = contracts.descriptors;
-                reload(&current, &live);
+                reload(&current, &reloadable);
             }
             Ok(_) => {}
             Err(error) => tracing::debug!(%error, "the contracts cannot be read"),
@@ -84,12 +83,12 @@ pub async fn watch(source: Source, mut current: Vec<u8>, live: Live) {
 }
 
 /// Puts new contracts in use; says whether they were accepted.
-pub fn reload(descriptors: &[u8], live: &Live) -> bool {
-    let options = live.load().options().clone();
+pub fn reload(descriptors: &[u8], reloadable: &ReloadableTranscoder) -> bool {
+    let options = reloadable.load().options().clone();
     match Transcoder::compile(descriptors, options) {
         Ok(transcoder) => {
             tracing::info!(routes = transcoder.routes(), "new contracts are in use");
-            live.store(transcoder);
+            reloadable.store(transcoder);
             true
         }
         Err(error) => {

@@ -10,15 +10,17 @@ use route_template::percent::{self, Keep};
 use tokio::sync::Semaphore;
 
 use crate::body::Body;
-use crate::error_body::{ErrorContext, ErrorWriter};
+use crate::buffer::BufferBudget;
+use crate::call::{self, RequestContent, Upstream};
+use crate::compiled::{Compiled, Route};
+use crate::error_body::ErrorContext;
 use crate::failure::Failure;
-use crate::held::Room;
 use crate::limits::{JsonOptions, Limits};
 use crate::metadata::Forwarding;
 use crate::options::{Options, TrailingSlash};
 use crate::router::{Match, Pick, Router};
 use crate::rule::{self, Binding, CompileError};
-use crate::schema::{Method, Schema, SchemaOptions};
+use crate::schema::{Schema, SchemaOptions};
 use crate::served;
 
 /// A compiled set of contracts with its options. Cheap to clone.
@@ -32,28 +34,7 @@ use crate::served;
 /// ```
 #[derive(Clone)]
 pub struct Transcoder {
-    inner: Arc<Inner>,
-}
-
-pub(crate) struct Inner {
-    pub schema: Schema,
-    pub options: Options,
-    pub json: JsonOptions,
-    pub forwarding: Forwarding,
-    pub room: Room,
-    /// For long contents, which are converted on no more than half of the processors at a time.
-    pub turns: Arc<Semaphore>,
-    router: Router<Arc<Binding>>,
-    routes: usize,
-}
-
-/// A request's method, found in the table, with the values of its path.
-#[derive(Clone)]
-pub struct Route {
-    pub(crate) inner: Arc<Inner>,
-    pub(crate) binding: Arc<Binding>,
-    /// The decoded values of the template's variables, in its order.
-    pub(crate) values: Vec<String>,
+    inner: Arc<Compiled>,
 }
 
 /// Why a request has no route.
@@ -100,10 +81,19 @@ impl Transcoder {
             unknown_any_as_base64: false,
             limits: Limits { depth: options.max_depth, ..Limits::default() },
         };
-        let room = Room::new(options.max_held_bytes.max(options.max_request_bytes));
+        let budget = BufferBudget::new(options.max_held_bytes.max(options.max_request_bytes));
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let turns = Arc::new(Semaphore::new((processors / 2).max(1)));
-        let inner = Inner { schema, options, json, forwarding, room, turns, router, routes };
+        let long_conversions = Arc::new(Semaphore::new((processors / 2).max(1)));
+        let inner = Compiled {
+            schema,
+            options,
+            json,
+            forwarding,
+            budget,
+            long_conversions,
+            router,
+            routes,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -117,9 +107,9 @@ impl Transcoder {
         &self.inner.options
     }
 
-    /// Room for contents that arrive.
-    pub fn room(&self) -> &Room {
-        &self.inner.room
+    /// The budget for request contents that are not complete yet.
+    pub fn buffer_budget(&self) -> &BufferBudget {
+        &self.inner.budget
     }
 
     /// The number of routes.
@@ -195,35 +185,32 @@ impl Transcoder {
         }
     }
 
+    /// Serves a routed request. Every failure comes back as a response.
+    ///
+    /// Dropping the future, or the body of the response, cancels the upstream call.
+    pub fn call<S, B>(
+        &self,
+        route: Route,
+        request: Request<B>,
+        upstream: S,
+    ) -> impl Future<Output = Response<Body>> + Send + use<S, B>
+    where
+        S: Upstream,
+        B: RequestContent,
+    {
+        call::call(route, request, upstream)
+    }
+
     /// Routes and calls; what cannot be routed is answered as an error.
     pub async fn handle<S, B>(&self, request: Request<B>, upstream: S) -> Response<Body>
     where
-        S: crate::call::Upstream,
-        B: crate::call::RequestContent,
+        S: Upstream,
+        B: RequestContent,
     {
         match self.route(request.method(), request.uri().path()) {
             Ok(route) => self.call(route, request, upstream).await,
             Err(error) => self.respond_unrouted(&ErrorContext::of(&request), &error),
         }
-    }
-}
-
-impl Inner {
-    pub fn errors(&self) -> ErrorWriter<'_> {
-        ErrorWriter { schema: &self.schema, options: &self.options, json: &self.json }
-    }
-}
-
-impl Route {
-    /// The gRPC method, with its path and its options.
-    pub fn method(&self) -> &Method {
-        &self.binding.method
-    }
-}
-
-impl fmt::Debug for Route {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Route").field("method", &self.method().path()).finish_non_exhaustive()
     }
 }
 

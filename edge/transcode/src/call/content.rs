@@ -11,11 +11,11 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Content;
 use super::prepare::{Call, refused, refused_in};
+use super::upstream::Content;
 use crate::accept;
+use crate::buffer::{BufferedContent, ContentBuffer};
 use crate::failure::Failure;
-use crate::held::{Held, Whole};
 use crate::json::{json_field_to_wire, json_paths, json_to_wire};
 use crate::limits::JsonOptions;
 use crate::rule::{Binding, RequestBody, Target};
@@ -69,30 +69,33 @@ pub(crate) async fn read(
     binding: &Binding,
     headers: &HeaderMap,
     mut content: Content,
-    mut held: Held,
-) -> Result<Whole, Failure> {
-    within(headers, held.limit())?;
+    mut buffer: ContentBuffer,
+) -> Result<BufferedContent, Failure> {
+    within(headers, buffer.limit())?;
     while let Some(frame) = content.frame().await {
         let frame = frame.map_err(|e| broken_off(&*e))?;
         let Ok(data) = frame.into_data() else { continue };
         if binding.request == RequestBody::None && !data.is_empty() {
             return Err(Failure::invalid("", "the method takes no content"));
         }
-        held.add(data)?;
+        buffer.push(data)?;
     }
-    Ok(held.whole())
+    Ok(buffer.finish())
 }
 
-/// Waits for the turn of a content that takes long to convert, during which its thread serves nobody else.
-pub(crate) async fn turn(turns: &Arc<Semaphore>, length: usize) -> Option<OwnedSemaphorePermit> {
+/// Waits for the permit to convert a long content: its thread serves no other request meanwhile.
+pub(crate) async fn await_turn(
+    permits: &Arc<Semaphore>,
+    length: usize,
+) -> Option<OwnedSemaphorePermit> {
     if length < LONG {
         return None;
     }
-    // Fails only on a closed semaphore, and nobody closes this one.
-    let turn = Arc::clone(turns).acquire_owned().await.ok();
-    // Whoever waits for this thread goes first.
+    // Fails only on a closed semaphore, and this one is never closed.
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
+    // Requests that wait for this thread go first.
     tokio::task::yield_now().await;
-    turn
+    permit
 }
 
 /// Refuses a content whose declared length is over the limit, before any of it is read.

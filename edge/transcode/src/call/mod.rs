@@ -1,116 +1,60 @@
 //! One call: the HTTP request bound and converted, the upstream asked, its answer converted back.
 
 mod answer;
+mod compression;
 mod content;
 mod prepare;
+mod printer;
 mod replies;
+mod reply_stream;
 mod splitter;
 mod stream;
+mod transport;
 mod upload;
+mod upstream;
 mod websocket;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::TryFutureExt as _;
-use futures::future::BoxFuture;
-use http::{Extensions, HeaderMap, Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use tower::{Service, ServiceExt as _};
+use tower::ServiceExt as _;
 
-use crate::body::{Body, BoxError};
+use crate::body::Body;
+use crate::compiled::Route;
 use crate::deadline;
 use crate::error_body::ErrorContext;
 use crate::failure::Failure;
 use crate::rule::RequestBody;
-use crate::transcoder::{Route, Transcoder};
 
 use prepare::Call;
-use replies::{Fault, Replies};
+use replies::{Replies, RequestFailure};
+use reply_stream::ReplyStream;
+use upstream::{Content, OpenCall};
+pub use upstream::{RequestContent, Upstream, UpstreamExtensions, UpstreamMetadata};
 
-/// A gRPC channel: `tonic::transport::Channel`, or any stack of layers on one.
-pub trait Upstream:
-    Service<
-        Request<tonic::body::Body>,
-        Response = Response<tonic::body::Body>,
-        Error: Into<BoxError>,
-        Future: Send,
-    > + Clone
-    + Send
-    + 'static
+/// Serves a routed request. Every failure comes back as a response.
+pub(crate) fn call<S, B>(
+    route: Route,
+    request: Request<B>,
+    upstream: S,
+) -> impl Future<Output = Response<Body>> + Send + use<S, B>
+where
+    S: Upstream,
+    B: RequestContent,
 {
-}
-
-impl<S> Upstream for S where
-    S: Service<
-            Request<tonic::body::Body>,
-            Response = Response<tonic::body::Body>,
-            Error: Into<BoxError>,
-            Future: Send,
-        > + Clone
-        + Send
-        + 'static
-{
-}
-
-/// The body of a request. Where it ends with a [`Failure`], that is the answer.
-pub trait RequestContent:
-    http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static
-{
-}
-
-impl<B> RequestContent for B where
-    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static
-{
-}
-
-/// A request extension: headers that the caller of the transcoder adds to the upstream request.
-/// They replace those of the same name which the client sent.
-#[derive(Clone, Debug, Default)]
-pub struct UpstreamMetadata(pub HeaderMap);
-
-/// A request extension: extensions that the upstream request gets.
-#[derive(Clone, Debug, Default)]
-pub struct UpstreamExtensions(pub Extensions);
-
-/// The request's content with its type erased.
-pub(crate) type Content = UnsyncBoxBody<Bytes, BoxError>;
-
-/// Opens the upstream call.
-pub(crate) type Dial = Box<
-    dyn FnOnce(
-            Request<tonic::body::Body>,
-        ) -> BoxFuture<'static, Result<Response<tonic::body::Body>, BoxError>>
-        + Send,
->;
-
-impl Transcoder {
-    /// Serves a routed request. Every failure comes back as a response.
-    ///
-    /// Dropping the future, or the body of the response, cancels the upstream call.
-    pub fn call<S, B>(
-        &self,
-        route: Route,
-        request: Request<B>,
-        upstream: S,
-    ) -> impl Future<Output = Response<Body>> + Send + use<S, B>
-    where
-        S: Upstream,
-        B: RequestContent,
-    {
-        // Here and in boxes: what a future moves into another one takes its place in both as long as they live.
-        let context = ErrorContext::of(&request);
-        let inner = Arc::clone(&route.inner);
-        let dial: Dial = Box::new(|request| Box::pin(upstream.oneshot(request).err_into()));
-        let request = Box::new(request.map(|body| body.map_err(Into::into).boxed_unsync()));
-        async move {
-            match serve(route, request, dial, &context).await {
-                Ok(response) => response,
-                Err(failure) => {
-                    let failure = inner.forwarding.failure(failure);
-                    inner.errors().response(&context, &failure)
-                }
+    // Built outside the async block and boxed: a value moved into nested futures takes space in each of them.
+    let context = ErrorContext::of(&request);
+    let inner = Arc::clone(&route.inner);
+    let open: OpenCall = Box::new(|request| Box::pin(upstream.oneshot(request).err_into()));
+    let request = Box::new(request.map(|body| body.map_err(Into::into).boxed_unsync()));
+    async move {
+        match serve(route, request, open, &context).await {
+            Ok(response) => response,
+            Err(failure) => {
+                let failure = inner.forwarding.failure(failure);
+                inner.errors().response(&context, &failure)
             }
         }
     }
@@ -119,21 +63,21 @@ impl Transcoder {
 async fn serve(
     route: Route,
     mut request: Box<Request<Content>>,
-    dial: Dial,
+    open: OpenCall,
     context: &ErrorContext,
 ) -> Result<Response<Body>, Failure> {
     let call = Box::new(prepare::prepare(route, &mut request)?);
     let binding = &call.route.binding;
     if binding.method.client_streaming() {
         if websocket::is_upgrade(&request) {
-            return websocket::accept(*call, *request, dial, context);
+            return websocket::accept(*call, *request, open, context);
         }
         if binding.request == RequestBody::None {
             return Err(websocket::upgrade_required());
         }
     }
     let time_limit = call.deadline;
-    let asked = ask(call, request, dial, context);
+    let asked = ask(call, request, open, context);
     match time_limit {
         None => asked.await,
         Some(deadline) => match tokio::time::timeout_at(deadline, asked).await {
@@ -146,26 +90,32 @@ async fn serve(
 async fn ask(
     mut call: Box<Call>,
     request: Box<Request<Content>>,
-    dial: Dial,
+    open: OpenCall,
     context: &ErrorContext,
 ) -> Result<Response<Body>, Failure> {
     let (head, content) = request.into_parts();
-    let fault = Fault::default();
+    let request_failure = RequestFailure::default();
     let (binding, inner) = (&call.route.binding, &call.route.inner);
     content::check(binding, &head.headers, &content)?;
-    let body = if binding.method.client_streaming() {
-        upload::body(&mut call, &head.headers, content, &fault).await?
+    let (body, upload) = if binding.method.client_streaming() {
+        let (body, upload) =
+            upload::body(&mut call, &head.headers, content, &request_failure).await?;
+        (body, Some(upload))
     } else {
-        let held = inner.room.hold(inner.options.max_request_bytes);
-        let content = content::read(binding, &head.headers, content, held).await?;
-        let _turn = content::turn(&inner.turns, content.bytes.len()).await;
+        let buffer = inner.budget.buffer(inner.options.max_request_bytes);
+        let content = content::read(binding, &head.headers, content, buffer).await?;
+        let _turn = content::await_turn(&inner.long_conversions, content.bytes.len()).await;
         let frame = content::message(&mut call, &head.headers, &content.bytes)?;
-        tonic::body::Body::new(Full::new(frame))
+        (tonic::body::Body::new(Full::new(frame)), None)
     };
     let asking = async move {
         let limit = call.route.inner.options.max_response_bytes;
-        let replies = Replies::open(dial, call.outgoing(body), fault, limit).await?;
-        answer::answer(*call, &head, replies, context).await
+        let opening = Replies::open(open, call.outgoing(body), request_failure, limit);
+        if call.route.binding.method.server_streaming() {
+            let replies = ReplyStream::new(opening, call.deadline);
+            return stream::respond(*call, &head, upload, replies, context).await;
+        }
+        answer::answer(*call, &head, opening.await?).await
     };
     // By itself: a request whose content is still on its way needs no memory for the answer.
     Box::pin(asking).await

@@ -4,8 +4,10 @@ use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, TE};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Version};
 use tokio::time::Instant;
 
-use super::{Content, UpstreamExtensions, UpstreamMetadata};
+use super::compression;
+use super::upstream::{Content, UpstreamExtensions, UpstreamMetadata};
 use crate::bindings::Bindings;
+use crate::compiled::{Compiled, Route};
 use crate::deadline;
 use crate::error::FieldError;
 use crate::etag;
@@ -13,7 +15,6 @@ use crate::failure::Failure;
 use crate::json::Selection;
 use crate::query::{self, Query};
 use crate::rule::{Binding, ResponseBody, Target};
-use crate::transcoder::{Inner, Route};
 
 /// A call that may be opened.
 pub(crate) struct Call {
@@ -82,6 +83,7 @@ pub(crate) fn prepare(route: Route, request: &mut Request<Content>) -> Result<Ca
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(TE, HeaderValue::from_static("trailers"));
+    headers.insert("grpc-accept-encoding", compression::ACCEPTED);
     let extensions = request.extensions_mut().remove::<UpstreamExtensions>();
     let selection = query.fields.map(|text| selection(inner, binding, &text)).transpose()?;
     Ok(Call {
@@ -99,7 +101,7 @@ pub(crate) fn prepare(route: Route, request: &mut Request<Content>) -> Result<Ca
 
 fn time_limit(
     binding: &Binding,
-    inner: &Inner,
+    inner: &Compiled,
     headers: &HeaderMap,
 ) -> Result<Option<Instant>, Failure> {
     let options = &inner.options;
@@ -151,7 +153,7 @@ fn condition(
     Ok(true)
 }
 
-fn selection(inner: &Inner, binding: &Binding, text: &str) -> Result<Selection, Failure> {
+fn selection(inner: &Compiled, binding: &Binding, text: &str) -> Result<Selection, Failure> {
     let refuse = |problem: &str| Failure::invalid("$fields", problem);
     let message = match &binding.response {
         ResponseBody::Whole => binding.method.output(),

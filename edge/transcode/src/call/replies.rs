@@ -8,19 +8,19 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tonic::Code;
 
-use super::Dial;
-use crate::body::BoxError;
+use super::compression::Compression;
+use super::transport::{broken_off, unreachable};
+use super::upstream::OpenCall;
 use crate::failure::{Failure, code_of_http};
 
 const HEADER: usize = 5;
 const MALFORMED: &str = "UPSTREAM_MALFORMED";
-const UNAVAILABLE: &str = "UPSTREAM_UNAVAILABLE";
 
 /// Why a request stream ended early. It outranks what the upstream says to being reset.
 #[derive(Clone, Default)]
-pub(crate) struct Fault(Arc<OnceLock<Failure>>);
+pub(crate) struct RequestFailure(Arc<OnceLock<Failure>>);
 
-impl Fault {
+impl RequestFailure {
     pub fn set(&self, failure: Failure) {
         // The first one is the cause of all others.
         let _ = self.0.set(failure);
@@ -40,25 +40,34 @@ pub(crate) struct Replies {
     /// Trailing metadata, once the messages have ended.
     pub trailers: HeaderMap,
     ended: bool,
-    fault: Fault,
+    request_failure: RequestFailure,
+    compression: Compression,
+    /// The most bytes of a message, compressed and not.
     limit: usize,
+}
+
+/// The header of a gRPC frame.
+#[derive(Clone, Copy)]
+struct FrameHeader {
+    compressed: bool,
+    length: usize,
 }
 
 impl Replies {
     /// Opens the call and waits for the answer's headers.
     pub async fn open(
-        dial: Dial,
+        open: OpenCall,
         request: Request<tonic::body::Body>,
-        fault: Fault,
+        request_failure: RequestFailure,
         limit: usize,
     ) -> Result<Self, Failure> {
-        let response = match dial(request).await {
+        let response = match open(request).await {
             Ok(response) => response,
-            Err(error) => return Err(fault.get().unwrap_or_else(|| unreachable(error))),
+            Err(error) => return Err(request_failure.get().unwrap_or_else(|| unreachable(error))),
         };
         let (head, body) = response.into_parts();
         if let Some(failure) = Failure::from_grpc(&head.headers) {
-            return Err(fault.get().unwrap_or(failure));
+            return Err(request_failure.get().unwrap_or(failure));
         }
         if head.status != StatusCode::OK {
             let status = head.status.as_u16();
@@ -72,7 +81,16 @@ impl Replies {
             return Err(failure.with_reason(MALFORMED));
         }
         let (buffer, trailers) = (BytesMut::new(), HeaderMap::new());
-        Ok(Self { body, buffer, headers: head.headers, trailers, ended: false, fault, limit })
+        Ok(Self {
+            body,
+            buffer,
+            compression: Compression::of(&head.headers),
+            headers: head.headers,
+            trailers,
+            ended: false,
+            request_failure,
+            limit,
+        })
     }
 
     /// The next message; `None` when the call ended well.
@@ -88,7 +106,7 @@ impl Replies {
                 None => self.end()?,
                 Some(Err(status)) => {
                     self.ended = true;
-                    return Err(self.fault.get().unwrap_or_else(|| broken(&status)));
+                    return Err(self.request_failure.get().unwrap_or_else(|| broken_off(&status)));
                 }
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
@@ -108,47 +126,50 @@ impl Replies {
     /// Takes data in; a chunk that is exactly one frame is passed through without a copy.
     fn take(&mut self, mut data: Bytes) -> Result<Option<Bytes>, Failure> {
         if self.buffer.is_empty()
-            && let Some(length) = self.length(&data)?
-            && data.len() == HEADER + length
+            && let Some(header) = self.frame_header(&data)?
+            && data.len() == HEADER + header.length
         {
             data.advance(HEADER);
-            return Ok(Some(data));
+            return Ok(Some(self.message(header, data)?));
         }
         self.buffer.extend_from_slice(&data);
         Ok(None)
     }
 
     fn buffered(&mut self) -> Result<Option<Bytes>, Failure> {
-        match self.length(&self.buffer)? {
-            Some(length) if self.buffer.len() >= HEADER + length => {
+        match self.frame_header(&self.buffer)? {
+            Some(header) if self.buffer.len() >= HEADER + header.length => {
                 self.buffer.advance(HEADER);
-                Ok(Some(self.buffer.split_to(length).freeze()))
+                let data = self.buffer.split_to(header.length).freeze();
+                Ok(Some(self.message(header, data)?))
             }
             _ => Ok(None),
         }
     }
 
-    /// The length of the message at the front, as soon as its header is there.
-    fn length(&self, data: &[u8]) -> Result<Option<usize>, Failure> {
+    /// The header of the frame at the front, as soon as it is there.
+    fn frame_header(&self, data: &[u8]) -> Result<Option<FrameHeader>, Failure> {
         let Some((&[flag, a, b, c, d], _)) = data.split_first_chunk::<HEADER>() else {
             return Ok(None);
         };
-        if flag != 0 {
-            return Err(Failure::bad_gateway("the upstream compressed a message unasked"));
+        if flag > 1 {
+            return Err(Failure::bad_gateway("the upstream's answer is not made of gRPC frames"));
         }
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
         if length > self.limit {
-            let message = format!("the upstream's message is longer than {} bytes", self.limit);
-            let failure = Failure::new(Code::ResourceExhausted, message);
-            return Err(failure.with_status(StatusCode::BAD_GATEWAY).with_reason(MALFORMED));
+            return Err(Failure::upstream_too_long(self.limit));
         }
-        Ok(Some(length))
+        Ok(Some(FrameHeader { compressed: flag == 1, length }))
+    }
+
+    fn message(&self, header: FrameHeader, data: Bytes) -> Result<Bytes, Failure> {
+        if header.compressed { self.compression.decompress(data, self.limit) } else { Ok(data) }
     }
 
     fn end(&mut self) -> Result<(), Failure> {
         self.ended = true;
-        if let Some(fault) = self.fault.get() {
-            return Err(fault);
+        if let Some(request_failure) = self.request_failure.get() {
+            return Err(request_failure);
         }
         if let Some(failure) = Failure::from_grpc(&self.trailers) {
             return Err(failure.with_metadata(&self.headers));
@@ -164,42 +185,4 @@ impl Replies {
         }
         Ok(())
     }
-}
-
-/// The call could not be opened. A status that a layer gave is passed on; what a transport says is
-/// for the log: it names addresses.
-fn unreachable(error: BoxError) -> Failure {
-    let error = match error.downcast::<tonic::Status>() {
-        Ok(status) => return Failure::from(&*status),
-        Err(error) => error,
-    };
-    tracing::warn!(error = %chain(&*error), "the upstream cannot be reached");
-    match tonic::Status::from_error(error).code() {
-        Code::Cancelled => {
-            Failure::new(Code::Cancelled, "the call was cancelled").with_reason(UNAVAILABLE)
-        }
-        Code::DeadlineExceeded => Failure::deadline(),
-        Code::ResourceExhausted => {
-            let failure = Failure::new(Code::ResourceExhausted, "the upstream is overloaded");
-            failure.with_reason("UPSTREAM_OVERLOADED")
-        }
-        _ => {
-            let failure = Failure::new(Code::Unavailable, "the upstream cannot be reached");
-            failure.with_reason(UNAVAILABLE)
-        }
-    }
-}
-
-fn broken(status: &tonic::Status) -> Failure {
-    tracing::warn!(code = ?status.code(), error = %chain(status), "the upstream broke off");
-    let code = match status.code() {
-        Code::Ok | Code::Unknown => Code::Unavailable,
-        code => code,
-    };
-    Failure::new(code, "the upstream broke off").with_reason(UNAVAILABLE)
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -44,6 +44,11 @@ impl Splitter {
         Self { form, state: State::Start, buffer: BytesMut::new(), seen: 0 }
     }
 
+    /// How many bytes arrived that were not given out.
+    pub fn pending(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Takes in what arrived.
     pub fn push(&mut self, data: &[u8]) {
         self.buffer.extend_from_slice(data);

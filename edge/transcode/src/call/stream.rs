@@ -3,59 +3,80 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use tokio::time::Instant;
+use tokio::time::timeout;
 
-use super::answer::{OCTETS, Printer, forward};
+use super::answer::precondition;
 use super::prepare::Call;
-use super::replies::Replies;
+use super::printer::{OCTETS, Printer};
+use super::reply_stream::ReplyStream;
+use super::upload::UploadEnd;
 use crate::accept::{self, StreamForm};
 use crate::body::{Body, BoxError};
 use crate::error_body::ErrorContext;
 use crate::failure::Failure;
 use crate::rule::ResponseBody;
 
-/// How long an event stream may say nothing: proxies take longer silence for a dead connection.
-const QUIET: Duration = Duration::from_secs(15);
-/// A line which clients skip.
-const COMMENT: &[u8] = b": alive\n\n";
+/// How long a stream may be quiet before its head goes out without a message. An error that comes sooner keeps its HTTP
+/// status.
+const HEAD_WAIT: Duration = Duration::from_secs(1);
+/// How long a stream may be quiet before a heartbeat: proxies take longer silence for a dead connection.
+pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Answers with a stream whose first message, or end, has arrived.
-pub(crate) fn respond(
+/// What a stream begins with.
+enum Beginning {
+    Message(Bytes),
+    End,
+    /// Nothing came for a while.
+    Quiet,
+}
+
+/// Answers with a stream as soon as its first message or its end has come, or nothing has for a while.
+pub(crate) async fn respond(
     mut call: Call,
     head: &Parts,
-    first: Option<Bytes>,
-    replies: Replies,
+    upload: Option<UploadEnd>,
+    mut replies: ReplyStream,
     context: &ErrorContext,
 ) -> Result<Response<Body>, Failure> {
-    let deadline = call.deadline;
+    let is_raw = matches!(call.route.binding.response, ResponseBody::Raw(_));
+    let beginning = tokio::select! {
+        first = replies.next() => match first.map_err(|failure| precondition(&call, failure))? {
+            Some(message) => Beginning::Message(message),
+            None => Beginning::End,
+        },
+        // Of raw content only the first message tells the media type.
+        () = quiet(upload), if !is_raw => Beginning::Quiet,
+    };
     let printer = Printer::new(&mut call);
     let mut headers = HeaderMap::new();
-    forward(&printer.inner, &replies, &mut headers);
+    if let Some(replies) = replies.opened() {
+        printer.forward(replies, &mut headers);
+    }
     // What goes on for as long as it goes on is of no use in a store. The upstream may know better.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
-    let body = match &printer.binding.response {
-        ResponseBody::Raw(_) => {
-            let (media, data) = match &first {
-                Some(first) => printer.raw(first)?,
-                None => (None, Bytes::new()),
-            };
-            headers.insert(CONTENT_TYPE, media.unwrap_or(OCTETS));
-            raw_body(printer, data, replies, deadline)
-        }
-        ResponseBody::Whole | ResponseBody::Field(_) => {
-            let form = accept::stream_form(&head.headers);
-            let media = HeaderValue::from_static(form.content_type());
-            headers.insert(CONTENT_TYPE, media);
-            let writer = Writer { form, printer, context: context.clone(), begun: false };
-            let first = first.as_ref().map(|message| writer.text(message)).transpose()?;
-            json_body(writer, first, replies, deadline)
-        }
+    let body = if is_raw {
+        let (media, data) = match &beginning {
+            Beginning::Message(message) => printer.raw(message)?,
+            Beginning::End | Beginning::Quiet => (None, Bytes::new()),
+        };
+        headers.insert(CONTENT_TYPE, media.unwrap_or(OCTETS));
+        raw_body(printer, data, replies)
+    } else {
+        let form = accept::stream_form(&head.headers);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+        let mut writer = Writer { form, printer, context: context.clone(), begun: false };
+        let first = match beginning {
+            Beginning::Message(message) => Some(writer.message(&message)?),
+            Beginning::Quiet => Some(writer.heartbeat()),
+            Beginning::End => None,
+        };
+        json_body(writer, first, replies)
     };
     let mut response =
         Response::new(if head.method == Method::HEAD { Body::empty() } else { body });
@@ -64,18 +85,12 @@ pub(crate) fn respond(
     Ok(response)
 }
 
-/// The next message, or the failure of the deadline.
-pub(crate) async fn next(
-    replies: &mut Replies,
-    deadline: Option<Instant>,
-) -> Result<Option<Bytes>, Failure> {
-    match deadline {
-        None => replies.next().await,
-        Some(deadline) => match tokio::time::timeout_at(deadline, replies.next()).await {
-            Ok(next) => next.map_err(|failure| crate::deadline::blame(failure, Some(deadline))),
-            Err(_) => Err(Failure::deadline()),
-        },
+/// Waits for the end of the request's stream, which may still show that the request is wrong, and a while longer.
+async fn quiet(upload: Option<UploadEnd>) {
+    if let Some(upload) = upload {
+        upload.wait().await;
     }
+    tokio::time::sleep(HEAD_WAIT).await;
 }
 
 /// Puts JSON texts into the form of the stream.
@@ -87,10 +102,18 @@ struct Writer {
 }
 
 impl Writer {
-    fn text(&self, message: &Bytes) -> Result<Vec<u8>, Failure> {
-        let mut out = Vec::with_capacity(message.len() * 2 + 64);
-        self.printer.print(message, &mut out)?;
-        Ok(out)
+    fn message(&mut self, message: &Bytes) -> Result<Bytes, Failure> {
+        let mut text = Vec::with_capacity(message.len() * 2 + 64);
+        self.printer.print(message, &mut text)?;
+        Ok(self.item(&text))
+    }
+
+    /// What clients skip: a comment, or white space before the next document.
+    fn heartbeat(&self) -> Bytes {
+        Bytes::from_static(match self.form {
+            StreamForm::Array | StreamForm::Lines(_) => b" ",
+            StreamForm::Events => b": alive\n\n",
+        })
     }
 
     fn item(&mut self, text: &[u8]) -> Bytes {
@@ -122,56 +145,33 @@ impl Writer {
     }
 }
 
-fn json_body(
-    writer: Writer,
-    first: Option<Vec<u8>>,
-    replies: Replies,
-    deadline: Option<Instant>,
-) -> Body {
-    struct State {
-        writer: Writer,
-        first: Option<Vec<u8>>,
-        replies: Replies,
-        deadline: Option<Instant>,
-    }
-    let state = State { writer, first, replies, deadline };
-    let chunks = stream::unfold(Some(state), |state| async move {
-        let mut state = state?;
-        if let Some(text) = state.first.take() {
-            return Some((state.writer.item(&text), Some(state)));
+fn json_body(writer: Writer, first: Option<Bytes>, replies: ReplyStream) -> Body {
+    let chunks = stream::unfold(Some((writer, first, replies)), |state| async move {
+        let (mut writer, first, mut replies) = state?;
+        if let Some(first) = first {
+            return Some((first, Some((writer, None, replies))));
         }
-        let next = match state.writer.form {
-            StreamForm::Events => {
-                let next = next(&mut state.replies, state.deadline);
-                match tokio::time::timeout(QUIET, next).await {
-                    Ok(next) => next,
-                    Err(_) => return Some((Bytes::from_static(COMMENT), Some(state))),
-                }
-            }
-            StreamForm::Array | StreamForm::Lines(_) => {
-                next(&mut state.replies, state.deadline).await
-            }
+        let next = match timeout(HEARTBEAT_INTERVAL, replies.next()).await {
+            Ok(next) => next,
+            Err(_) => return Some((writer.heartbeat(), Some((writer, None, replies)))),
         };
-        let text = next.and_then(|m| m.map(|m| state.writer.text(&m)).transpose());
-        match text {
-            Ok(Some(text)) => Some((state.writer.item(&text), Some(state))),
-            Ok(None) => Some((state.writer.end()?, None)),
-            Err(failure) => Some((state.writer.error(&failure), None)),
+        match next.and_then(|next| next.map(|message| writer.message(&message)).transpose()) {
+            Ok(Some(chunk)) => Some((chunk, Some((writer, None, replies)))),
+            Ok(None) => Some((writer.end()?, None)),
+            Err(failure) => Some((writer.error(&failure), None)),
         }
     });
-    Body::new(StreamBody::new(futures::StreamExt::map(chunks, |chunk| {
-        Ok::<_, BoxError>(Frame::data(chunk))
-    })))
+    Body::new(StreamBody::new(chunks.map(|chunk| Ok::<_, BoxError>(Frame::data(chunk)))))
 }
 
 /// Raw bytes have no room for an error: the connection is cut instead.
-fn raw_body(printer: Printer, first: Bytes, replies: Replies, deadline: Option<Instant>) -> Body {
+fn raw_body(printer: Printer, first: Bytes, replies: ReplyStream) -> Body {
     let state = (printer, Some(first), replies);
-    let chunks = stream::try_unfold(state, move |(printer, first, mut replies)| async move {
+    let chunks = stream::try_unfold(state, |(printer, first, mut replies)| async move {
         if let Some(first) = first {
             return Ok(Some((Frame::data(first), (printer, None, replies))));
         }
-        let next = next(&mut replies, deadline).await;
+        let next = replies.next().await;
         let data = next.and_then(|m| m.map(|m| printer.raw(&m)).transpose());
         match data {
             Ok(Some((_, data))) => Ok(Some((Frame::data(data), (printer, None, replies)))),

@@ -7,19 +7,31 @@ use futures::{Stream, StreamExt as _, stream};
 use http::HeaderMap;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
+use tokio::sync::oneshot;
 
-use super::Content;
 use super::content;
 use super::prepare::Call;
-use super::replies::Fault;
+use super::replies::RequestFailure;
 use super::splitter::{Form, Splitter};
+use super::upstream::Content;
 use crate::accept;
 use crate::bindings::Bindings;
+use crate::buffer::Reservation;
 use crate::failure::Failure;
 use crate::rule::{RequestBody, Target};
 
 /// The most bytes of raw content in one message.
 const CHUNK: usize = 1 << 20;
+
+/// Tells when a request's stream has ended.
+pub(crate) struct UploadEnd(oneshot::Receiver<()>);
+
+impl UploadEnd {
+    pub async fn wait(self) {
+        // The sender says nothing: it is dropped with the stream.
+        let _ = self.0.await;
+    }
+}
 
 /// The upstream request's body. It is not returned before the first message is known to be valid,
 /// so that a request which is wrong from the start opens no call.
@@ -27,11 +39,9 @@ pub(crate) async fn body(
     call: &mut Call,
     headers: &HeaderMap,
     content: Content,
-    fault: &Fault,
-) -> Result<tonic::body::Body, Failure> {
-    let limit = call.route.inner.options.max_request_bytes;
-    content::within(headers, limit)?;
-    let source = Source { content, taken: 0, limit };
+    request_failure: &RequestFailure,
+) -> Result<(tonic::body::Body, UploadEnd), Failure> {
+    let source = Source { content };
     let encoder = Encoder::new(call);
     let messages = match &call.route.binding.request {
         RequestBody::Raw(target) => {
@@ -48,24 +58,23 @@ pub(crate) async fn body(
     };
     let mut messages = messages;
     let first = messages.next().await.transpose()?;
-    let fault = fault.clone();
+    let request_failure = request_failure.clone();
     let frames = stream::iter(first.map(Ok)).chain(messages);
-    let frames = frames.map(move |message| match message {
-        Ok(message) => Ok(Frame::data(message)),
-        Err(failure) => {
+    let (ending, end) = oneshot::channel();
+    let frames = frames.map(move |message| {
+        let _dropped_with_the_stream = &ending;
+        message.map(Frame::data).map_err(|failure| {
             let status = tonic::Status::from(&failure);
-            fault.set(failure);
-            Err(status)
-        }
+            request_failure.set(failure);
+            status
+        })
     });
-    Ok(tonic::body::Body::new(StreamBody::new(frames)))
+    Ok((tonic::body::Body::new(StreamBody::new(frames)), UploadEnd(end)))
 }
 
-/// The arriving content, counted.
+/// The arriving content. As a whole it may be of any length: what is limited is how much of it is held at once.
 struct Source {
     content: Content,
-    taken: usize,
-    limit: usize,
 }
 
 impl Source {
@@ -73,10 +82,6 @@ impl Source {
         while let Some(frame) = self.content.frame().await {
             let frame = frame.map_err(|e| content::broken_off(&*e))?;
             let Ok(data) = frame.into_data() else { continue };
-            self.taken = self.taken.saturating_add(data.len());
-            if self.taken > self.limit {
-                return Err(Failure::too_large(self.limit));
-            }
             if !data.is_empty() {
                 return Ok(Some(data));
             }
@@ -115,9 +120,13 @@ impl Encoder {
         }
     }
 
-    /// The most bytes of a message.
+    /// The most bytes of a message that comes.
     pub fn limit(&self) -> usize {
         self.call.route.inner.options.max_request_bytes
+    }
+
+    fn reservation(&self) -> Reservation {
+        self.call.route.inner.budget.reservation()
     }
 
     fn raw(&mut self, target: Option<&Target>, body: &[u8]) -> Result<Bytes, Failure> {
@@ -136,10 +145,13 @@ fn json(
         encoder: Encoder,
         source: Source,
         splitter: Splitter,
+        /// For the document that is not complete yet.
+        reservation: Reservation,
         arrived: bool,
     }
     let refuse = |problem: &'static str| Failure::invalid("", problem);
-    let state = State { encoder, source, splitter, arrived: false };
+    let (limit, reservation) = (encoder.limit(), encoder.reservation());
+    let state = State { encoder, source, splitter, reservation, arrived: false };
     stream::try_unfold(state, move |mut state| async move {
         loop {
             let mut document = state.splitter.next().map_err(refuse)?;
@@ -149,6 +161,11 @@ fn json(
                     return Ok(None);
                 }
             }
+            let length = document.as_ref().map_or(state.splitter.pending(), Bytes::len);
+            if length > limit {
+                return Err(Failure::message_too_large(limit));
+            }
+            state.reservation.resize(state.splitter.pending())?;
             if let Some(document) = document {
                 let frame = state.encoder.json(&document)?;
                 return Ok(Some((frame, state)));
@@ -174,13 +191,14 @@ fn raw(
         headers: Option<HeaderMap>,
         pieces: VecDeque<Bytes>,
     }
+    let most = encoder.limit().clamp(1, CHUNK);
     let state = State { encoder, source, headers: Some(headers), pieces: VecDeque::new() };
-    stream::try_unfold((state, target), |(mut state, target)| async move {
+    stream::try_unfold((state, target), move |(mut state, target)| async move {
         if state.pieces.is_empty() {
             match state.source.next().await? {
                 Some(mut data) => {
-                    while data.len() > CHUNK {
-                        state.pieces.push_back(data.split_to(CHUNK));
+                    while data.len() > most {
+                        state.pieces.push_back(data.split_to(most));
                     }
                     state.pieces.push_back(data);
                 }

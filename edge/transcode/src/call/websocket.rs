@@ -17,6 +17,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -24,11 +25,13 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tonic::Code;
 
-use super::answer::Printer;
 use super::prepare::Call;
-use super::replies::{Fault, Replies};
+use super::printer::Printer;
+use super::replies::{Replies, RequestFailure};
+use super::reply_stream::ReplyStream;
+use super::stream::HEARTBEAT_INTERVAL;
 use super::upload::Encoder;
-use super::{Content, Dial, stream};
+use super::upstream::{Content, OpenCall};
 use crate::body::Body;
 use crate::error_body::ErrorContext;
 use crate::failure::{Failure, code_name};
@@ -71,7 +74,7 @@ fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
 pub(crate) fn accept(
     call: Call,
     mut request: Request<Content>,
-    dial: Dial,
+    open: OpenCall,
     context: &ErrorContext,
 ) -> Result<Response<Body>, Failure> {
     let headers = request.headers();
@@ -93,11 +96,11 @@ pub(crate) fn accept(
         answer.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
     }
     let upgrade = hyper::upgrade::on(&mut request);
-    tokio::spawn(serve(upgrade, call, dial, context.clone()));
+    tokio::spawn(serve(upgrade, call, open, context.clone()));
     Ok(response)
 }
 
-async fn serve(upgrade: OnUpgrade, mut call: Call, dial: Dial, context: ErrorContext) {
+async fn serve(upgrade: OnUpgrade, mut call: Call, open: OpenCall, context: ErrorContext) {
     let connection = match upgrade.await {
         Ok(connection) => TokioIo::new(connection),
         Err(error) => return tracing::debug!(%error, "the connection was not upgraded"),
@@ -108,18 +111,18 @@ async fn serve(upgrade: OnUpgrade, mut call: Call, dial: Dial, context: ErrorCon
     let socket = Socket::from_raw_socket(connection, Role::Server, Some(config)).await;
     let (mut sink, source) = socket.split();
     let (frames, body) = mpsc::channel(1);
-    let fault = Fault::default();
-    let reader = read(source, Encoder::new(&mut call), frames, fault.clone());
+    let request_failure = RequestFailure::default();
+    let reader = read(source, Encoder::new(&mut call), frames, request_failure.clone());
     let writer = async {
         let printer = Printer::new(&mut call);
-        let ended = write(&mut sink, &mut call, &printer, dial, body, fault).await;
+        let ended = write(&mut sink, &mut call, &printer, open, body, request_failure).await;
         close(&mut sink, &printer, &context, ended).await;
     };
     tokio::pin!(writer);
     tokio::select! {
         () = &mut writer => {}
         closed = reader => if closed {
-            let _ = tokio::time::timeout(GRACE, writer).await;
+            let _ = timeout(GRACE, writer).await;
         },
     }
 }
@@ -129,7 +132,7 @@ async fn read(
     mut source: impl Stream<Item = Result<Message, Error>> + Unpin,
     mut encoder: Encoder,
     frames: Frames,
-    fault: Fault,
+    request_failure: RequestFailure,
 ) -> bool {
     let mut frames = Some(frames);
     loop {
@@ -140,7 +143,8 @@ async fn read(
             Some(Ok(Message::Close(_))) => return true,
             Some(Err(Error::Capacity(error))) => {
                 tracing::debug!(%error, "a message is too long");
-                refuse(&mut frames, &fault, Failure::too_large(encoder.limit())).await;
+                refuse(&mut frames, &request_failure, Failure::message_too_large(encoder.limit()))
+                    .await;
                 return std::future::pending().await;
             }
             Some(Err(_)) | None => return false,
@@ -153,15 +157,15 @@ async fn read(
         match encoder.message(&document) {
             // The upstream may have ended already; the writer sees that.
             Ok(frame) => drop(open.send(Ok(Frame::data(frame))).await),
-            Err(failure) => refuse(&mut frames, &fault, failure).await,
+            Err(failure) => refuse(&mut frames, &request_failure, failure).await,
         }
     }
 }
 
 /// Resets the upstream call; the writer then tells the client why.
-async fn refuse(frames: &mut Option<Frames>, fault: &Fault, failure: Failure) {
+async fn refuse(frames: &mut Option<Frames>, request_failure: &RequestFailure, failure: Failure) {
     let status = tonic::Status::from(&failure);
-    fault.set(failure);
+    request_failure.set(failure);
     if let Some(mut frames) = frames.take() {
         let _ = frames.send(Err(status)).await;
     }
@@ -172,36 +176,39 @@ async fn write(
     sink: &mut Sink,
     call: &mut Call,
     printer: &Printer,
-    dial: Dial,
+    open: OpenCall,
     body: mpsc::Receiver<Result<Frame<Bytes>, tonic::Status>>,
-    fault: Fault,
+    request_failure: RequestFailure,
 ) -> Result<(), Failure> {
-    let deadline = call.deadline;
     let request = call.outgoing(tonic::body::Body::new(StreamBody::new(body)));
     let limit = printer.inner.options.max_response_bytes;
-    let opened = Replies::open(dial, request, fault, limit);
-    let mut replies = match deadline {
-        None => opened.await?,
-        Some(deadline) => {
-            tokio::time::timeout_at(deadline, opened).await.map_err(|_| Failure::deadline())??
-        }
-    };
-    while let Some(message) = stream::next(&mut replies, deadline).await? {
-        let message = match &printer.binding.response {
-            ResponseBody::Raw(_) => Message::Binary(printer.raw(&message)?.1),
-            ResponseBody::Whole | ResponseBody::Field(_) => {
-                let mut text = Vec::with_capacity(message.len() * 2 + 64);
-                printer.print(&message, &mut text)?;
-                let text = String::from_utf8(text)
-                    .map_err(|_| Failure::bad_gateway("the upstream's text is not UTF-8"))?;
-                Message::text(text)
-            }
+    let opening = Replies::open(open, request, request_failure, limit);
+    let mut replies = ReplyStream::new(opening, call.deadline);
+    loop {
+        let message = match timeout(HEARTBEAT_INTERVAL, replies.next()).await {
+            Ok(next) => match next? {
+                Some(message) => websocket_message(printer, &message)?,
+                None => return Ok(()),
+            },
+            Err(_) => Message::Ping(Bytes::new()),
         };
         if sink.send(message).await.is_err() {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
+}
+
+fn websocket_message(printer: &Printer, message: &Bytes) -> Result<Message, Failure> {
+    match &printer.binding.response {
+        ResponseBody::Raw(_) => Ok(Message::Binary(printer.raw(message)?.1)),
+        ResponseBody::Whole | ResponseBody::Field(_) => {
+            let mut text = Vec::with_capacity(message.len() * 2 + 64);
+            printer.print(message, &mut text)?;
+            let text = String::from_utf8(text)
+                .map_err(|_| Failure::bad_gateway("the upstream's text is not UTF-8"))?;
+            Ok(Message::text(text))
+        }
+    }
 }
 
 async fn close(

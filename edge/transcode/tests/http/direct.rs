@@ -45,7 +45,7 @@ impl Server {
 }
 
 fn direct(address: SocketAddr) -> Direct {
-    Direct::new(&format!("http://{address}").parse().unwrap()).unwrap()
+    Direct::new(&format!("http://{address}").parse().unwrap(), None).unwrap()
 }
 
 async fn send(edge: &Edge, upstream: &Direct, line: &str, content: String) -> Answer {
@@ -172,11 +172,4 @@ async fn a_call_that_is_given_up_is_cancelled_at_the_upstream() {
         assert_eq!(told.recv().await, Some("dropped"), "{line}");
     }
     server.abort();
-}
-
-#[tokio::test]
-async fn only_plain_urls_are_taken() {
-    for url in ["https://127.0.0.1:1", "/v1", "127.0.0.1:1"] {
-        assert!(Direct::new(&url.parse().unwrap()).is_err(), "{url}");
-    }
 }

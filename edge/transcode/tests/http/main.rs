@@ -3,10 +3,13 @@
 
 mod anything;
 mod bodies;
+mod compression;
+mod connections;
 mod direct;
 mod errors;
 mod headers;
 mod query;
+mod quiet;
 mod reflection;
 mod routes;
 mod server;

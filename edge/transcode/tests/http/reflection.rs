@@ -22,7 +22,7 @@ use tonic_reflection::pb::v1::{
 use transcode::source::Source;
 use transcode::{Options, Transcoder};
 
-use crate::server::{channel, grpc};
+use crate::server::{direct, grpc};
 use crate::support::{DESCRIPTORS, Edge, compile};
 
 async fn serve(server: Router) -> Source {
@@ -32,7 +32,7 @@ async fn serve(server: Router) -> Source {
         Some((listener.accept().await.map(|(stream, _)| stream), listener))
     });
     tokio::spawn(server.serve_with_incoming(incoming));
-    Source::Reflection(channel(address))
+    Source::Reflection(direct(address))
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn find_all(server: Router) {
 async fn an_upstream_without_reflection_is_an_error() {
     let edge = Edge::new(Options::default());
     let address = grpc(edge.upstream).await;
-    assert!(Source::Reflection(channel(address)).read().await.is_err());
+    assert!(Source::Reflection(direct(address)).read().await.is_err());
 }
 
 /// How a server says that it does not have a descriptor.

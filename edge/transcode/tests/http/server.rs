@@ -9,16 +9,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use transcode::serve::{self, Live};
+use transcode::serve::{self, ReloadableTranscoder};
 use transcode::source::{self, Source};
-use transcode::{Options, Transcoder};
+use transcode::{Direct, Options, Transcoder};
 
 use crate::support::{DESCRIPTORS, Edge, Plan, Upstream};
 
 /// The generic mode before a fake upstream, until it is dropped.
 pub struct Running {
     pub address: SocketAddr,
-    pub live: Live,
+    pub reloadable: ReloadableTranscoder,
     end: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
 }
@@ -31,13 +31,13 @@ impl Running {
     pub async fn before(transcoder: Transcoder, upstream: impl transcode::Upstream + Sync) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let live = Live::new(transcoder);
+        let reloadable = ReloadableTranscoder::new(transcoder);
         let (end, ended) = oneshot::channel();
         let ended = async {
             let _ = ended.await;
         };
-        let task = tokio::spawn(serve::serve(listener, live.clone(), upstream, ended));
-        Self { address, live, end: Some(end), task: Some(task) }
+        let task = tokio::spawn(serve::serve(listener, reloadable.clone(), upstream, ended));
+        Self { address, reloadable, end: Some(end), task: Some(task) }
     }
 
     async fn stop(&mut self) {
@@ -87,8 +87,13 @@ pub async fn grpc(upstream: Upstream) -> SocketAddr {
     address
 }
 
-pub fn channel(address: SocketAddr) -> tonic::transport::Channel {
-    serve::channel(format!("http://{address}").parse().unwrap(), None).unwrap()
+pub fn direct(address: SocketAddr) -> Direct {
+    Direct::new(&format!("http://{address}").parse().unwrap(), None).unwrap()
+}
+
+/// Users of the library may bring a channel of their own.
+fn channel(address: SocketAddr) -> tonic::transport::Channel {
+    tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy()
 }
 
 #[tokio::test]
@@ -97,8 +102,7 @@ async fn both_http_versions_are_served_over_a_real_channel() {
     edge.plan(Plan::messages("library.v1.Book", &[serde_json::json!({"id": "1"})]));
     let address = grpc(edge.upstream.clone()).await;
     both_versions(&edge, channel(address)).await;
-    let direct = transcode::Direct::new(&format!("http://{address}").parse().unwrap()).unwrap();
-    both_versions(&edge, direct).await;
+    both_versions(&edge, direct(address)).await;
 }
 
 async fn both_versions(edge: &Edge, channel: impl transcode::Upstream + Sync) {
@@ -180,11 +184,11 @@ async fn new_contracts_take_over_and_bad_ones_do_not() {
     let edge = Edge::new(Options::default());
     let server = Running::start(&edge).await;
     let without = Transcoder::compile(&[], Options::default()).unwrap();
-    server.live.store(without);
+    server.reloadable.store(without);
     assert_eq!(server.get("/v1/books/1").await.status(), 404);
-    assert!(!source::reload(b"no descriptors", &server.live));
+    assert!(!source::reload(b"no descriptors", &server.reloadable));
     assert_eq!(server.get("/v1/books/1").await.status(), 404);
-    assert!(source::reload(&DESCRIPTORS, &server.live));
+    assert!(source::reload(&DESCRIPTORS, &server.reloadable));
     assert_eq!(server.get("/v1/books/1").await.status(), 200);
 }
 
@@ -193,10 +197,12 @@ async fn a_changed_file_is_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("descriptors.pb");
     std::fs::write(&path, []).unwrap();
-    let live = Live::new(Transcoder::compile(&[], Options::default()).unwrap());
-    let watch = tokio::spawn(source::watch(Source::File(path.clone()), Vec::new(), live.clone()));
+    let reloadable =
+        ReloadableTranscoder::new(Transcoder::compile(&[], Options::default()).unwrap());
+    let watch =
+        tokio::spawn(source::watch(Source::File(path.clone()), Vec::new(), reloadable.clone()));
     let until = async |routes: usize| {
-        while live.load().routes() != routes {
+        while reloadable.load().routes() != routes {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
@@ -206,7 +212,7 @@ async fn a_changed_file_is_read_again() {
     std::fs::write(&path, b"broken").unwrap();
     std::fs::remove_file(&path).unwrap();
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(live.load().routes(), routes);
+    assert_eq!(reloadable.load().routes(), routes);
     std::fs::write(&path, []).unwrap();
     until(0).await;
     watch.abort();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use serde_json::{Value, json};
@@ -258,12 +259,73 @@ async fn a_mistake_in_a_client_stream_outranks_the_upstreams_answer() {
         let answer = edge.send("POST /v1/collect/1", &[kind], text).await;
         assert_eq!(answer.fields(), [field], "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_client_stream_is_limited_by_the_message_and_not_as_a_whole() {
     let edge = Edge::new(Options { max_request_bytes: 20, ..Options::default() });
-    let body = StreamBody::new(futures::stream::iter(
-        ["[{\"pages\":1},", "{\"pages\":2}]"]
-            .map(|p| Ok::<_, std::io::Error>(Frame::data(Bytes::from(p)))),
-    ));
-    assert_eq!(edge.request("POST /v1/collect/1", &[JSON], body).await.status, 413);
+    let count = 50;
+    let array = format!("[{}]", vec!["{\"pages\":1}"; count].join(","));
+    let lines = "{\"pages\":1}\n".repeat(count);
+    for (kind, text) in [(JSON, array), (LINES, lines)] {
+        for size in [1, 7, text.len()] {
+            let pieces = chunks(&text, size);
+            let answer = edge.request("POST /v1/collect/1", &[kind], pieces).await;
+            assert_eq!((answer.status, edge.received().len()), (200, count), "{}", answer.text);
+        }
+        // Its length is declared.
+        assert_eq!(edge.send("POST /v1/collect/1", &[kind], &text).await.status, 200);
+    }
+    let kind = [("content-type", "application/x-tar")];
+    let answer = edge.send("POST /v1/blobs", &kind, &"x".repeat(100)).await;
+    assert_eq!((answer.status, edge.received().len()), (200, 5), "{}", answer.text);
+    let calls = edge.calls();
+    let long = "{\"title\":\"xxxxxxxxxxxxxxx\"}";
+    for (kind, text) in
+        [(JSON, format!("[{long}]")), (JSON, format!("[{long}")), (LINES, long.to_owned())]
+    {
+        for size in [1, 7, text.len()] {
+            let answer = edge.request("POST /v1/collect/1", &[kind], chunks(&text, size)).await;
+            assert_eq!((answer.status, answer.code().as_str()), (413, "RESOURCE_EXHAUSTED"));
+            assert!(answer.text.contains("a message of the request is longer than 20 bytes"));
+        }
+    }
+    assert_eq!(edge.calls(), calls, "what is wrong from the start opens no call");
+}
+
+#[tokio::test]
+async fn documents_that_are_not_complete_share_a_budget() {
+    let options = Options { max_request_bytes: 100_000, max_held_bytes: 0, ..Options::default() };
+    let edge = Edge::new(options);
+    let text = format!("[{{\"title\":\"{}\"}}]", "x".repeat(90_000));
+    let (first, rest) = (data(&text[..85_000]), data(&text[85_000..]));
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
+    let pieces = futures::stream::once(futures::future::ready(first));
+    let pieces = pieces.chain(futures::stream::once(async move {
+        let _ = told.await;
+        rest
+    }));
+    let waiting = edge.request("POST /v1/collect/1", &[JSON], StreamBody::new(Box::pin(pieces)));
+    let mut waiting = std::pin::pin!(waiting);
+    assert!(futures::poll!(&mut waiting).is_pending());
+    // Each alone is allowed; there is no room for both.
+    let pieces = || chunks(&text, 1000);
+    let refused = edge.request("POST /v1/collect/1", &[JSON], pieces()).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
+    tell.send(()).unwrap();
+    assert_eq!(waiting.await.status, 200);
+    assert_eq!(edge.request("POST /v1/collect/1", &[JSON], pieces()).await.status, 200);
+}
+
+fn data(text: &str) -> Result<Frame<Bytes>, std::io::Error> {
+    Ok(Frame::data(Bytes::copy_from_slice(text.as_bytes())))
+}
+
+/// A content that arrives in pieces of `size` bytes.
+fn chunks(text: &str, size: usize) -> impl transcode::RequestContent + use<> {
+    let pieces: Vec<_> = text.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect();
+    let pieces = pieces.into_iter().map(|piece| Ok::<_, std::io::Error>(Frame::data(piece)));
+    StreamBody::new(futures::stream::iter(pieces))
 }
 
 #[tokio::test]

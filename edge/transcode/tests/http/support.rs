@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io::Write as _;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
@@ -60,6 +62,10 @@ pub struct Plan {
     pub patient: bool,
     /// How long the answer takes.
     pub delay: Duration,
+    /// How long the messages take after the answer's headers.
+    pub quiet: Duration,
+    /// Whether the messages are compressed with gzip.
+    pub gzip: bool,
 }
 
 impl Default for Plan {
@@ -71,6 +77,8 @@ impl Default for Plan {
             trailers: vec![("grpc-status", "0".to_owned())],
             patient: true,
             delay: Duration::ZERO,
+            quiet: Duration::ZERO,
+            gzip: false,
         }
     }
 }
@@ -82,6 +90,17 @@ impl Plan {
             DynamicMessage::deserialize(message(name), json.clone()).unwrap().encode_to_vec()
         };
         Self { messages: messages.iter().map(encode).collect(), ..Self::default() }
+    }
+
+    /// Compresses the messages with gzip, and says so.
+    pub fn with_gzip(mut self) -> Self {
+        self.gzip = true;
+        self.headers.push(("grpc-encoding", "gzip"));
+        self
+    }
+
+    fn frame(&self, message: &[u8]) -> Bytes {
+        if self.gzip { framed_as(1, &gzip(message)) } else { framed(message) }
     }
 
     /// Ends with this status.
@@ -128,12 +147,17 @@ impl Upstream {
         }
         tokio::time::sleep(plan.delay).await;
         let mut frames: VecDeque<Frame<Bytes>> =
-            plan.messages.iter().map(|m| Frame::data(framed(m))).collect();
+            plan.messages.iter().map(|m| Frame::data(plan.frame(m))).collect();
         let trailers = headers(plan.trailers.iter().map(|(n, v)| (*n, v.as_str())));
         if !trailers.is_empty() {
             frames.push_back(Frame::trailers(trailers));
         }
         let frames = futures::stream::iter(frames.into_iter().map(Ok::<_, Infallible>));
+        let frames = futures::stream::once(async move {
+            tokio::time::sleep(plan.quiet).await;
+            frames
+        });
+        let frames = frames.flatten();
         let mut response = Response::new(tonic::body::Body::new(StreamBody::new(frames)));
         *response.status_mut() = plan.http_status;
         *response.headers_mut() = headers(plan.headers.iter().copied());
@@ -169,8 +193,18 @@ fn headers<'a>(pairs: impl Iterator<Item = (&'static str, &'a str)>) -> HeaderMa
 
 /// A gRPC frame.
 pub fn framed(message: &[u8]) -> Bytes {
+    framed_as(0, message)
+}
+
+fn framed_as(flag: u8, message: &[u8]) -> Bytes {
     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
-    [&[0][..], &length, message].concat().into()
+    [&[flag][..], &length, message].concat().into()
+}
+
+fn gzip(message: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(message).unwrap();
+    encoder.finish().unwrap()
 }
 
 fn unframed(buffer: &mut BytesMut) -> Option<Bytes> {

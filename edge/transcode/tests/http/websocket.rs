@@ -1,5 +1,7 @@
 //! Streams over WebSocket, through a real connection.
 
+use std::time::Duration;
+
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -64,6 +66,19 @@ async fn errors_are_one_last_message_and_another_code() {
     let error = next(&mut socket).await["error"].clone();
     assert_eq!(error["details"][0]["fieldViolations"][0]["field"], "[0].pages");
     assert_eq!(closed(&mut socket).await, CloseCode::Policy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_socket_is_pinged() {
+    let edge = Edge::new(Options::default());
+    edge.plan(Plan { delay: Duration::from_secs(40), messages: vec![], ..Plan::default() });
+    let server = Running::start(&edge).await;
+    let mut socket = connect(&server, "/v1/chat/1").await.unwrap();
+    socket.send(Message::text("")).await.unwrap();
+    for _ in 0..2 {
+        assert!(socket.next().await.unwrap().unwrap().is_ping());
+    }
+    assert_eq!(closed(&mut socket).await, CloseCode::Normal);
 }
 
 #[tokio::test]

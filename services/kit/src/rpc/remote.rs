@@ -41,6 +41,8 @@ const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
 
 /// How often a call that may be repeated is tried again.
 const RETRIES: u32 = 2;
+/// How often a call is sent again that the peer is known not to have processed, whatever the call does.
+const RESENDS: u32 = 4;
 /// The longest and the shortest pause before a retry, in milliseconds.
 const PAUSE_MS: std::ops::RangeInclusive<u64> = 25..=250;
 /// A retry is not begun when less than this is left for it.
@@ -69,18 +71,36 @@ struct Shared {
     /// The peer's address, for log lines.
     peer: String,
     budget: TpsBudget,
-    repeatable: fn(&str, &HeaderMap) -> bool,
+    repetition: fn(&str, &HeaderMap) -> Repetition,
+}
+
+/// When a call may be sent again after it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repetition {
+    /// Never: its body is a stream, which is sent as it comes.
+    Never,
+    /// When the peer is known not to have processed it.
+    Unprocessed,
+    /// When the peer is unavailable: the call has the same effect twice.
+    Unavailable,
+}
+
+/// A call that got no answer.
+struct Failed {
+    status: Status,
+    /// Whether the peer is known not to have processed it.
+    unprocessed: bool,
 }
 
 impl RemoteChannel {
     /// A channel to `http://host:port`. It connects at the first call, and again when the connection is lost.
     pub fn connect(address: &str) -> Result<Self, AddressError> {
-        Self::with_policy(address, repeatable)
+        Self::with_policy(address, repetition)
     }
 
     fn with_policy(
         address: &str,
-        repeatable: fn(&str, &HeaderMap) -> bool,
+        repetition: fn(&str, &HeaderMap) -> Repetition,
     ) -> Result<Self, AddressError> {
         let endpoint = Endpoint::from_shared(address.to_owned())?
             .connect_timeout(CONNECT_TIMEOUT)
@@ -93,7 +113,7 @@ impl RemoteChannel {
         let shared = Shared {
             peer: address.to_owned(),
             budget: TpsBudget::new(BUDGET_WINDOW, BUDGET_PER_SECOND, BUDGET_SHARE),
-            repeatable,
+            repetition,
         };
         Ok(Self { channel: endpoint.connect_lazy(), shared: Arc::new(shared) })
     }
@@ -106,9 +126,12 @@ impl RemoteChannel {
         let deadline = asked.and_then(|timeout| now.checked_add(timeout));
         let until = deadline.unwrap_or(now + headers::DEFAULT_TIMEOUT);
         self.shared.budget.deposit();
-        let repeatable = (self.shared.repeatable)(request.uri().path(), request.headers());
         let answer = async {
-            if repeatable { self.persist(request, until).await } else { self.once(request).await }
+            match (self.shared.repetition)(request.uri().path(), request.headers()) {
+                Repetition::Never => self.once(request).await.map_err(|failed| failed.status),
+                Repetition::Unprocessed => self.send_message(request, 0, until).await,
+                Repetition::Unavailable => self.send_message(request, RETRIES, until).await,
+            }
         };
         let response =
             tokio::time::timeout_at(until, answer).await.map_err(|_| failure::too_late())??;
@@ -116,25 +139,34 @@ impl RemoteChannel {
         Ok(response.map(|body| Body::new(Bounded::new(body, deadline))))
     }
 
-    async fn once(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+    async fn once(&self, request: Request<Body>) -> Result<Response<Body>, Failed> {
         self.channel.clone().oneshot(request).await.map_err(|error| {
             tracing::debug!(peer = self.shared.peer, error = ?error, "a call failed");
-            failure::status(&error)
+            Failed { status: failure::status(&error), unprocessed: failure::is_unprocessed(&error) }
         })
     }
 
-    /// Tries again while the peer is unavailable, the budget lasts and there is time.
-    async fn persist(
+    /// Sends a request of one message. It is sent again at once when the peer is known not to have processed it, as when
+    /// the connection was closing; and after a pause, so many times as there are `retries`, while the peer is
+    /// unavailable, the budget lasts and there is time.
+    async fn send_message(
         &self,
         request: Request<Body>,
+        mut retries: u32,
         until: Instant,
     ) -> Result<Response<Body>, Status> {
         let (mut head, body) = request.into_parts();
         let message = body.collect().await?.to_bytes();
-        let mut retries = RETRIES;
+        let mut resends = RESENDS;
         loop {
             let body = Body::new(Full::new(message.clone()));
-            let answer = self.once(Request::from_parts(head.clone(), body)).await;
+            let answer = match self.once(Request::from_parts(head.clone(), body)).await {
+                Err(failed) if failed.unprocessed && resends > 0 => {
+                    resends -= 1;
+                    continue;
+                }
+                answer => answer.map_err(|failed| failed.status),
+            };
             let Some(pause) = pause(&answer) else { return answer };
             let resumes = Instant::now() + pause;
             if retries == 0 || resumes + LEAST_LEFT > until || !self.shared.budget.withdraw() {
@@ -167,14 +199,19 @@ impl Service<Request<Body>> for RemoteChannel {
     }
 }
 
-/// Whether a call has the same effect twice: a read, an idempotent RPC, or one that carries an idempotency key.
-fn repeatable(path: &str, headers: &HeaderMap) -> bool {
+/// When the contracts allow to send a call again. A read, an idempotent RPC, and one that carries an idempotency key have
+/// the same effect twice.
+fn repetition(path: &str, headers: &HeaderMap) -> Repetition {
     let keyed = headers.contains_key(crate::storage::idempotency::HEADER);
-    proto::rpc(path).is_some_and(|rpc| {
-        let safe = rpc.idempotency_level != IdempotencyLevel::Unknown;
-        let with_key = keyed && rpc.idempotency_key != IdempotencyKey::Unspecified;
-        !rpc.client_streaming && (safe || with_key)
-    })
+    match proto::rpc(path) {
+        None => Repetition::Never,
+        Some(rpc) if rpc.client_streaming => Repetition::Never,
+        Some(rpc) => {
+            let safe = rpc.idempotency_level != IdempotencyLevel::Unknown;
+            let with_key = keyed && rpc.idempotency_key != IdempotencyKey::Unspecified;
+            if safe || with_key { Repetition::Unavailable } else { Repetition::Unprocessed }
+        }
+    }
 }
 
 /// How long to wait before the call is tried again; none when it shall not be.

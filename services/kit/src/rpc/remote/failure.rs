@@ -26,6 +26,18 @@ pub(super) fn rename(status: Status) -> Status {
     }
 }
 
+/// Whether the peer is known not to have processed a call that failed like this: the call was never sent, or the peer was
+/// closing the connection and did not get to it (RFC 9113, section 6.8), or it refused the stream (section 8.7).
+pub(super) fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source()).any(|error| {
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return error.is_canceled();
+        }
+        let Some(error) = error.downcast_ref::<h2::Error>() else { return false };
+        error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
+    })
+}
+
 /// The first cause in the chain that says what happened.
 fn find(error: &(dyn Error + 'static)) -> Option<Status> {
     let mut cause = Some(error);

@@ -58,7 +58,10 @@ impl Peer {
 
 /// For tests, what is called `/t/Read` may be repeated.
 fn channel(address: SocketAddr) -> RemoteChannel {
-    let policy = |path: &str, _: &HeaderMap| path == "/t/Read";
+    let policy = |path: &str, _: &HeaderMap| match path {
+        "/t/Read" => Repetition::Unavailable,
+        _ => Repetition::Unprocessed,
+    };
     RemoteChannel::with_policy(&format!("http://{address}"), policy).unwrap()
 }
 
@@ -219,10 +222,64 @@ async fn a_request_that_a_closing_connection_did_not_take_is_unavailable() {
     drop(connection);
     let error = sender.send_request(request("/t/Write", None)).await.unwrap_err();
     assert!(error.is_canceled());
+    assert!(failure::is_unprocessed(&error));
     assert_eq!(failure::status(&error).code(), Code::Unavailable);
     let tonics = Status::from_error(Box::new(error));
     assert_eq!(tonics.code(), Code::Cancelled);
     assert_eq!(failure::rename(tonics).code(), Code::Unavailable);
+}
+
+/// Takes a connection and tells its first request that nothing was done about it, as a server does that closes a
+/// connection by its age.
+async fn turn_away(listener: &TcpListener) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    // The last stream that was processed is none, and there was no error.
+    const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let (mut socket, _) = listener.accept().await.unwrap();
+    socket.write_all(&SETTINGS).await.unwrap();
+    socket.read_exact(&mut [0; 24]).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        socket.read_exact(&mut head).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        socket.read_exact(&mut vec![0; length as usize]).await.unwrap();
+        if head[3] == 1 {
+            break;
+        }
+    }
+    socket.write_all(&GOAWAY).await.unwrap();
+    // The caller closes the connection when nothing is open on it any more.
+    let _ = socket.read_to_end(&mut Vec::new()).await;
+}
+
+#[tokio::test]
+async fn a_call_that_was_not_processed_is_sent_again_whatever_it_does() {
+    for path in ["/t/Write", "/t/Read"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let channel = channel(listener.local_addr().unwrap());
+        let call = tokio::spawn(async move { code(&channel, path, Some("30S")).await });
+        turn_away(&listener).await;
+        turn_away(&listener).await;
+        let peer = Peer::on(listener, |_| Answer::Echo).await;
+        assert_eq!((call.await.unwrap(), peer.calls()), (Code::Ok, 1), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_processes_nothing_is_unavailable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let channel = channel(listener.local_addr().unwrap());
+    let turning_away = async {
+        loop {
+            turn_away(&listener).await;
+        }
+    };
+    let code = tokio::select! {
+        code = code(&channel, "/t/Write", Some("30S")) => code,
+        never = turning_away => never,
+    };
+    assert_eq!(code, Code::Unavailable);
 }
 
 #[test]
@@ -326,14 +383,20 @@ fn the_contracts_say_what_may_be_repeated() {
     use proto::rpc::{IdempotencyKey, IdempotencyLevel};
     let (bare, mut keyed) = (HeaderMap::new(), HeaderMap::new());
     keyed.insert(crate::storage::idempotency::HEADER, HeaderValue::from_static("k"));
-    assert!(!repeatable("/no/Such", &keyed));
+    assert_eq!(repetition("/no/Such", &keyed), Repetition::Never);
     for rpc in proto::rpcs() {
-        let safe = rpc.idempotency_level != IdempotencyLevel::Unknown && !rpc.client_streaming;
-        assert_eq!(repeatable(rpc.path, &bare), safe, "{}", rpc.path);
+        let safe = rpc.idempotency_level != IdempotencyLevel::Unknown;
         let takes_key = rpc.idempotency_key != IdempotencyKey::Unspecified;
-        assert_eq!(repeatable(rpc.path, &keyed), safe || takes_key, "{}", rpc.path);
+        let expected = |repeatable| match (rpc.client_streaming, repeatable) {
+            (true, _) => Repetition::Never,
+            (false, true) => Repetition::Unavailable,
+            (false, false) => Repetition::Unprocessed,
+        };
+        assert_eq!(repetition(rpc.path, &bare), expected(safe), "{}", rpc.path);
+        assert_eq!(repetition(rpc.path, &keyed), expected(safe || takes_key), "{}", rpc.path);
     }
-    assert!(proto::rpcs().iter().any(|rpc| repeatable(rpc.path, &bare)));
+    let safe = |rpc: &proto::rpc::Rpc| repetition(rpc.path, &bare) == Repetition::Unavailable;
+    assert!(proto::rpcs().iter().any(safe));
 }
 
 #[test]

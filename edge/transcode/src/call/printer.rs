@@ -1,0 +1,84 @@
+//! The messages of an answer as JSON or as raw content.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+
+use super::prepare::Call;
+use super::replies::Replies;
+use crate::compiled::Compiled;
+use crate::error::WireError;
+use crate::extract;
+use crate::failure::Failure;
+use crate::json::{Selection, wire_field_to_json, wire_to_json};
+use crate::rule::{Binding, ResponseBody, Target};
+
+/// The media type of raw content whose own is missing or unusable.
+pub(crate) const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// Prints the messages of one method.
+pub(crate) struct Printer {
+    pub inner: Arc<Compiled>,
+    pub binding: Arc<Binding>,
+    pub selection: Option<Selection>,
+}
+
+impl Printer {
+    pub fn new(call: &mut Call) -> Self {
+        let (inner, binding) = (Arc::clone(&call.route.inner), Arc::clone(&call.route.binding));
+        Self { inner, binding, selection: call.selection.take() }
+    }
+
+    /// Copies metadata that the client may see.
+    pub fn forward(&self, replies: &Replies, headers: &mut HeaderMap) {
+        self.inner.forwarding.response(&replies.headers, headers);
+        self.inner.forwarding.response(&replies.trailers, headers);
+    }
+
+    /// Appends a message as JSON.
+    pub fn print(&self, message: &Bytes, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let (schema, json) = (&self.inner.schema, &self.inner.json);
+        let output = self.binding.method.output();
+        let selection = self.selection.as_ref();
+        let printed = match &self.binding.response {
+            ResponseBody::Whole | ResponseBody::Raw(_) => {
+                wire_to_json(schema, output, message, json, selection, out)
+            }
+            ResponseBody::Field(Target { number, message: Some(child), .. })
+                if selection.is_some() =>
+            {
+                let field = extract::message(message, *number).map_err(|e| malformed(e.into()))?;
+                let field = field.unwrap_or_default();
+                wire_to_json(schema, *child, &field, json, selection, out)
+            }
+            ResponseBody::Field(target) => {
+                wire_field_to_json(schema, output, target.number, message, json, out)
+            }
+        };
+        printed.map_err(malformed)
+    }
+
+    /// The content and its media type, of a message that is or holds an `HttpBody`.
+    pub fn raw(&self, message: &Bytes) -> Result<(Option<HeaderValue>, Bytes), Failure> {
+        let read = || {
+            let body = match &self.binding.response {
+                ResponseBody::Raw(Some(target)) => {
+                    extract::message(message, target.number)?.unwrap_or_default()
+                }
+                _ => message.clone(),
+            };
+            Ok((extract::bytes(&body, 1)?, extract::bytes(&body, 2)?.unwrap_or_default()))
+        };
+        let (media, data) = read().map_err(|e: crate::wire::Malformed| malformed(e.into()))?;
+        // What no header can hold, a line break above all, must not become a header.
+        let media = media.filter(|m| !m.is_empty());
+        Ok((media.and_then(|m| HeaderValue::from_maybe_shared(m).ok()), data))
+    }
+}
+
+/// The failure for a message that is not of its type.
+pub(crate) fn malformed(error: WireError) -> Failure {
+    tracing::warn!(%error, "the upstream's message does not fit its contract");
+    Failure::bad_gateway(format!("the upstream's answer: {error}"))
+}

@@ -1,0 +1,63 @@
+//! The messages of a streamed answer from the moment when its call is made.
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::time::{Instant, timeout_at};
+
+use super::replies::Replies;
+use crate::deadline;
+use crate::failure::Failure;
+
+/// The messages of an answer whose headers may be still to come, until the deadline of the call.
+pub(crate) struct ReplyStream {
+    state: State,
+    deadline: Option<Instant>,
+}
+
+enum State {
+    Opening(BoxFuture<'static, Result<Replies, Failure>>),
+    Open(Box<Replies>),
+    Failed,
+}
+
+impl ReplyStream {
+    pub fn new(
+        opening: impl Future<Output = Result<Replies, Failure>> + Send + 'static,
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self { state: State::Opening(Box::pin(opening)), deadline }
+    }
+
+    /// The next message; `None` when the call ended well. Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        match self.deadline {
+            None => self.state.next().await,
+            Some(deadline) => match timeout_at(deadline, self.state.next()).await {
+                Ok(next) => next.map_err(|failure| deadline::blame(failure, Some(deadline))),
+                Err(_) => Err(Failure::deadline()),
+            },
+        }
+    }
+
+    /// The answer, once its headers have come.
+    pub fn opened(&self) -> Option<&Replies> {
+        match &self.state {
+            State::Open(replies) => Some(replies),
+            State::Opening(_) | State::Failed => None,
+        }
+    }
+}
+
+impl State {
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        if let Self::Opening(opening) = self {
+            let opened = opening.await;
+            *self = Self::Failed;
+            *self = Self::Open(Box::new(opened?));
+        }
+        match self {
+            Self::Open(replies) => replies.next().await,
+            Self::Opening(_) | Self::Failed => Ok(None),
+        }
+    }
+}
