@@ -1,12 +1,14 @@
 //! The facts that payment publishes, and the one it acts on.
 
 use crate::{
-    domain::Error,
-    entity::{Intent, Payout, UserId},
+    domain::{Error, Intent, Payout, UserId},
     repository::methods,
 };
 use async_trait::async_trait;
-use kit::{Db, Event, Tx, messaging::bus::Consumer, messaging::inbox, messaging::outbox};
+use kit::{
+    Db, Event, Tx,
+    messaging::{bus::Consumer, inbox, outbox},
+};
 use proto::quickserve::{common::v1::Money, payment::v1 as pb, user::v1::UserEvent};
 
 /// Money is authorised.
@@ -78,33 +80,36 @@ pub async fn payout(
 }
 
 /// Forgets the cards of erased accounts. What they paid stays in the books.
-pub struct Erasures {
+pub struct ErasureConsumer {
     /// The database.
     pub db: Db,
 }
 
 #[async_trait]
-impl Consumer for Erasures {
+impl Consumer for ErasureConsumer {
     fn wants(&self, kind: &str) -> bool {
         kind == "user.erased"
     }
 
     async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
+        self.erase_methods(event).await.map_err(into_kit_error)
+    }
+}
+
+impl ErasureConsumer {
+    async fn erase_methods(&self, event: &Event) -> Result<(), Error> {
         let UserEvent { user_id } = event.decode()?;
         let user = UserId::parse("user_id", &user_id)?;
-        let event = event.clone();
-        let erased = self.db.write(move |tx| async move {
-            if inbox::first_time(&tx, "payment", &event).await? {
-                methods::erase(&tx, user).await?;
-            }
-            Ok::<_, Error>(())
-        });
-        erased.await.map_err(kit_error)
+        let tx = self.db.begin().await?;
+        if inbox::first_time(&tx, "payment", event).await? {
+            methods::erase(&tx, user).await?;
+        }
+        Ok(tx.commit().await?)
     }
 }
 
 /// A failure as workers report it.
-pub fn kit_error(error: Error) -> kit::Error {
+pub fn into_kit_error(error: Error) -> kit::Error {
     match error {
         Error::Kit(error) => error,
         other => kit::Error::internal(other),

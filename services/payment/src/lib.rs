@@ -1,12 +1,11 @@
 //! Payment: the money of orders. It owns intents and attempts, captures, refunds, payouts, saved payment methods, the
-//! double-entry ledger and the events of payment providers; it calls nobody but the payment provider.
+//! double-entry ledger and the events of payment providers; it calls no one but the payment provider.
 //!
-//! Start reading at [`flow`]; the rules are in [`domain`], and `psp` says what a payment provider is.
+//! Start reading at [`flow`]; the records and their rules are in [`domain`], and `psp` says what a payment provider is.
 
 mod api;
 mod config;
 mod domain;
-mod entity;
 mod events;
 mod flow;
 mod psp;
@@ -40,7 +39,7 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
     }
     host.timers(&db, Arc::new(worker::Timers(payments.clone())));
     host.spawn(worker::sweep(payments.clone(), host.stop_token()));
-    host.subscribe(Arc::new(events::Erasures { db }));
+    host.subscribe(Arc::new(events::ErasureConsumer { db }));
 
     let api = api::Api { payments };
     Ok(Routes::default()

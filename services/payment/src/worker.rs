@@ -1,7 +1,7 @@
 //! What happens without a request: timers, the sweep after a crash, and the sandbox's events.
 
 use crate::{
-    events::kit_error,
+    events::into_kit_error,
     flow::{PAYOUT, Payments, SETTLE},
     psp::sandbox,
 };
@@ -13,7 +13,7 @@ use kit::{
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often the sweep looks for attempts that nobody finished.
+/// How often the sweep looks for attempts whose process stopped.
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
 
 /// Acts on the timers of payment.
@@ -26,11 +26,11 @@ impl OnTimer for Timers {
             SETTLE => self.0.settle(Id::from_uuid(timer.aggregate)).await,
             PAYOUT => self.0.pay_out(Id::from_uuid(timer.aggregate)).await,
             other => {
-                tracing::warn!(timer.kind = other, "no such timer");
+                tracing::warn!(timer.kind = other, "dropped a timer of an unknown kind");
                 Ok(())
             }
         };
-        done.map_err(kit_error)
+        done.map_err(into_kit_error)
     }
 }
 
@@ -38,7 +38,7 @@ impl OnTimer for Timers {
 pub async fn sweep(payments: Payments, stop: CancellationToken) {
     loop {
         if let Err(error) = payments.sweep().await {
-            tracing::warn!(%error, "the sweep failed");
+            tracing::warn!(%error, "cannot look for unanswered attempts; the next sweep tries again");
         }
         tokio::select! {
             () = payments.db.clock().poll(SWEEP_EVERY) => {}
@@ -53,6 +53,6 @@ pub struct Webhook(pub Payments);
 #[async_trait]
 impl sandbox::Post for Webhook {
     async fn post(&self, signature: &str, body: &[u8]) -> Result<(), Error> {
-        self.0.receive(sandbox::NAME, signature, body).await.map_err(kit_error)
+        self.0.receive_event(sandbox::NAME, signature, body).await.map_err(into_kit_error)
     }
 }

@@ -5,9 +5,11 @@ use super::{
     convert::{amount, money, positive},
 };
 use crate::{
-    domain::decision::Ask,
-    entity::{MethodId, OrderId, ProviderId, UserId},
-    flow::{Outcome, Refunding, Settlement, Verdict},
+    domain::{
+        Error, MethodId, OrderId, ProviderId, UserId, attempt::State, capture::CaptureRequest,
+        decision::AuthorizationRequest,
+    },
+    flow::{AuthorizationStatus, Outcome, RefundRequest},
 };
 use kit::values::time::moment;
 use proto::quickserve::payment::v1::{self as pb, charge_service_server::ChargeService};
@@ -30,7 +32,7 @@ impl ChargeService for Api {
         } = request.into_inner();
         let order = OrderId::parse("order_id", &order_id)?;
         let (minor_units, currency) = amount("amount", price.as_ref())?;
-        let ask = Ask {
+        let request = AuthorizationRequest {
             customer: UserId::parse("customer_id", &customer_id)?,
             amount: minor_units,
             currency,
@@ -39,8 +41,8 @@ impl ChargeService for Api {
             confirmation,
         };
         let outcome = match save_method_only {
-            true => self.payments.save_method(order, ask).await?,
-            false => self.payments.authorize(order, ask).await?,
+            true => self.payments.save_method(order, request).await?,
+            false => self.payments.authorize(order, request).await?,
         };
         Ok(Response::new(authorization(outcome)))
     }
@@ -52,7 +54,9 @@ impl ChargeService for Api {
         let pb::RaiseAuthorizationRequest { order_id, amount, step_key } = request.into_inner();
         let order = OrderId::parse("order_id", &order_id)?;
         let (minor_units, currency) = positive("amount", amount.as_ref())?;
-        let intent = self.payments.raise(order, currency, minor_units, step_key).await?;
+        let raised =
+            self.payments.increment_authorization(order, &currency, minor_units, &step_key);
+        let intent = raised.await?;
         let authorized = money(&intent.currency, intent.authorized);
         Ok(Response::new(pb::RaiseAuthorizationResponse { authorized }))
     }
@@ -61,7 +65,7 @@ impl ChargeService for Api {
         &self,
         request: Request<pb::CapturePaymentRequest>,
     ) -> Result<Response<pb::CapturePaymentResponse>, Status> {
-        let captured = self.payments.capture(settlement(request.into_inner())?).await?;
+        let captured = self.payments.capture(parse_capture(request.into_inner())?).await?;
         Ok(Response::new(pb::CapturePaymentResponse {
             captured: money(&captured.currency, captured.amount),
             payout_id: captured.payout.map(|id| id.to_string()).unwrap_or_default(),
@@ -73,7 +77,7 @@ impl ChargeService for Api {
         request: Request<pb::VoidPaymentRequest>,
     ) -> Result<Response<pb::VoidPaymentResponse>, Status> {
         let pb::VoidPaymentRequest { order_id, reason } = request.into_inner();
-        self.payments.void(OrderId::parse("order_id", &order_id)?, reason).await?;
+        self.payments.void(OrderId::parse("order_id", &order_id)?, &reason).await?;
         Ok(Response::new(pb::VoidPaymentResponse {}))
     }
 
@@ -85,10 +89,10 @@ impl ChargeService for Api {
         let order = OrderId::parse("order_id", &order_id)?;
         let (minor_units, currency) = positive("amount", amount.as_ref())?;
         let key = format!("order:{step_key}");
-        let ask = Refunding { amount: Some(minor_units), currency, key, reason };
-        let (intent, attempt) = self.payments.refund_order(order, ask).await?;
-        if attempt.state == crate::domain::attempt::State::Failed {
-            return Err(crate::domain::Error::Declined(attempt.reason).into());
+        let refund = RefundRequest { amount: Some(minor_units), currency, key, reason };
+        let (intent, attempt) = self.payments.refund_order(order, refund).await?;
+        if attempt.state == State::Failed {
+            return Err(Error::Declined(attempt.reason).into());
         }
         let refunded = money(&intent.currency, intent.refunded);
         Ok(Response::new(pb::RefundPaymentResponse { refunded }))
@@ -105,13 +109,17 @@ impl ChargeService for Api {
 }
 
 fn authorization(outcome: Outcome) -> pb::AuthorizePaymentResponse {
-    let Outcome { payment, verdict } = outcome;
-    let (outcome, decline_reason, confirmation_url) = match verdict {
-        Verdict::Authorized => (pb::Outcome::Authorized, String::new(), String::new()),
-        Verdict::MethodSaved => (pb::Outcome::MethodSaved, String::new(), String::new()),
-        Verdict::Confirm { url } => (pb::Outcome::ConfirmationRequired, String::new(), url),
-        Verdict::Declined { reason } => (pb::Outcome::Declined, reason, String::new()),
-        Verdict::Pending => (pb::Outcome::Pending, String::new(), String::new()),
+    let Outcome { payment, status } = outcome;
+    let (outcome, decline_reason, confirmation_url) = match status {
+        AuthorizationStatus::Authorized => (pb::Outcome::Authorized, String::new(), String::new()),
+        AuthorizationStatus::MethodSaved => {
+            (pb::Outcome::MethodSaved, String::new(), String::new())
+        }
+        AuthorizationStatus::ConfirmationRequired { url } => {
+            (pb::Outcome::ConfirmationRequired, String::new(), url)
+        }
+        AuthorizationStatus::Declined { reason } => (pb::Outcome::Declined, reason, String::new()),
+        AuthorizationStatus::Pending => (pb::Outcome::Pending, String::new(), String::new()),
     };
     pb::AuthorizePaymentResponse {
         payment_id: payment.to_string(),
@@ -121,7 +129,7 @@ fn authorization(outcome: Outcome) -> pb::AuthorizePaymentResponse {
     }
 }
 
-fn settlement(request: pb::CapturePaymentRequest) -> Result<Settlement, Status> {
+fn parse_capture(request: pb::CapturePaymentRequest) -> Result<CaptureRequest, Status> {
     let pb::CapturePaymentRequest {
         order_id,
         amount: total,
@@ -141,7 +149,7 @@ fn settlement(request: pb::CapturePaymentRequest) -> Result<Settlement, Status> 
         },
     };
     let due = payout_due_at.map(|due| moment("payout_due_at", Some(&due))).transpose()?;
-    Ok(Settlement {
+    Ok(CaptureRequest {
         order: OrderId::parse("order_id", &order_id)?,
         amount: minor_units,
         currency,

@@ -1,12 +1,9 @@
 //! Between rows and messages.
 
-use crate::{
-    domain::{
-        AMOUNT_MOST, Error,
-        attempt::{Kind, State},
-        intent, payout,
-    },
-    entity::{Attempt, Intent, Method, Payout},
+use crate::domain::{
+    AMOUNT_MOST, Attempt, Error, Intent, Method, Payout,
+    attempt::{Kind, State},
+    intent, payout,
 };
 use kit::values::time::timestamp;
 use proto::quickserve::{
@@ -139,7 +136,7 @@ pub fn payment_method(method: Method) -> pb::PaymentMethod {
 /// A payout; what is only planned is not shown as paid.
 pub fn payout(payout: Payout) -> pb::Payout {
     let done = payout.state == payout::State::Paid;
-    let if_done = |amount| money(&payout.currency, if done { amount } else { 0 });
+    let (paid, recovered) = if done { (payout.paid, payout.recovered) } else { (0, 0) };
     pb::Payout {
         id: payout.id.to_string(),
         order_id: payout.order_id.to_string(),
@@ -148,8 +145,8 @@ pub fn payout(payout: Payout) -> pb::Payout {
         state: payout_state(payout.state).into(),
         gross: money(&payout.currency, payout.gross),
         amount: money(&payout.currency, payout.amount),
-        paid: if_done(payout.paid),
-        recovered: if_done(payout.recovered),
+        paid: money(&payout.currency, paid),
+        recovered: money(&payout.currency, recovered),
         reason: payout.reason.clone(),
         due_at: Some(timestamp(payout.due_at)),
         paid_at: payout.paid_at.map(timestamp),

@@ -1,7 +1,7 @@
 //! The books over REST.
 
 use super::{Api, convert::money};
-use crate::repository::ledger;
+use crate::repository::journals;
 use proto::quickserve::{
     common::v1::Money,
     payment::v1::{self as pb, ledger_service_server::LedgerService},
@@ -15,9 +15,9 @@ impl LedgerService for Api {
         &self,
         _: Request<pb::GetTrialBalanceRequest>,
     ) -> Result<Response<pb::GetTrialBalanceResponse>, Status> {
-        let db = self.payments.db.read();
-        let lines = ledger::lines(db).await?;
-        let open_escrows = ledger::open_escrows(db).await?;
+        let db = self.payments.db.connection();
+        let lines = journals::lines(db).await?;
+        let open_escrows = journals::open_escrows(db).await?;
         let mut totals = BTreeMap::<String, i64>::new();
         for line in &lines {
             *totals.entry(line.currency.clone()).or_default() += line.amount;
@@ -34,12 +34,12 @@ impl LedgerService for Api {
     }
 }
 
-fn line(line: ledger::Line) -> pb::TrialBalanceLine {
-    let ledger::Line { kind, currency, amount, accounts } = line;
+fn line(line: journals::Line) -> pb::TrialBalanceLine {
+    let journals::Line { kind, currency, amount, accounts } = line;
     pb::TrialBalanceLine { account_kind: kind, balance: money(&currency, amount), accounts }
 }
 
-fn escrow(escrow: ledger::Escrow) -> pb::EscrowBalance {
-    let ledger::Escrow { order_id, currency, amount } = escrow;
+fn escrow(escrow: journals::Escrow) -> pb::EscrowBalance {
+    let journals::Escrow { order_id, currency, amount } = escrow;
     pb::EscrowBalance { order_id: order_id.to_string(), balance: money(&currency, amount) }
 }

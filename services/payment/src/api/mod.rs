@@ -8,11 +8,17 @@ mod payment_method;
 mod payout;
 mod psp_event;
 
-use crate::flow::Payments;
+use crate::{domain::Error, flow::Payments};
 
 /// Serves the RPCs of payment.
 #[derive(Clone)]
 pub struct Api {
     /// Moves the money.
     pub payments: Payments,
+}
+
+impl From<Error> for tonic::Status {
+    fn from(error: Error) -> Self {
+        kit::rpc::error::status(&error)
+    }
 }

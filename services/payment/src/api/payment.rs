@@ -5,12 +5,14 @@ use super::{
     convert::{self, positive},
 };
 use crate::{
-    domain::Error,
-    entity::{AttemptId, IntentId, OrderId, UserId},
-    flow::{Refunding, begin_refund},
+    domain::{AttemptId, Error, IntentId, OrderId, UserId},
+    flow::{RefundRequest, open_refund},
     repository::{attempts, intents},
 };
-use kit::{Caller, caller, storage::idempotency::Key, storage::page::Page};
+use kit::{
+    Caller, caller,
+    storage::{db::Begun, idempotency::Key, page::Page},
+};
 use proto::quickserve::payment::v1::{self as pb, payment_service_server::PaymentService};
 use tonic::{Request, Response, Status};
 
@@ -22,9 +24,9 @@ impl PaymentService for Api {
     ) -> Result<Response<pb::GetPaymentResponse>, Status> {
         let customer = scope(&caller(&request))?;
         let id = IntentId::parse("payment_id", &request.into_inner().payment_id)?;
-        let db = self.payments.db.read();
+        let db = self.payments.db.connection();
         let intent = intents::find(db, id, customer).await?;
-        let attempts = attempts::of_intent(db, id).await?;
+        let attempts = attempts::list_of_intent(db, id).await?;
         let payment = Some(convert::payment(intent, &attempts));
         Ok(Response::new(pb::GetPaymentResponse { payment }))
     }
@@ -37,13 +39,15 @@ impl PaymentService for Api {
         let pb::ListPaymentsRequest { page_size, page_token, order_id } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let order = OrderId::parse_optional("order_id", &order_id)?;
-        let mut rows = intents::list(self.payments.db.read(), customer, order, page).await?;
+        let mut rows = intents::list(self.payments.db.connection(), customer, order, page).await?;
         let next_page_token = page.cut(&mut rows, |(intent, _)| intent.id.uuid());
-        let payment = |(intent, attempts): (_, Vec<_>)| pb::Payment {
-            refunds: Vec::new(),
-            ..convert::payment(intent, &attempts)
-        };
-        let payments = rows.into_iter().map(payment).collect();
+        let payments = rows
+            .into_iter()
+            .map(|(intent, attempts)| pb::Payment {
+                refunds: Vec::new(),
+                ..convert::payment(intent, &attempts)
+            })
+            .collect();
         Ok(Response::new(pb::ListPaymentsResponse { payments, next_page_token }))
     }
 
@@ -62,15 +66,19 @@ impl PaymentService for Api {
                 (Some(minor_units), currency)
             }
         };
-        let ask = Refunding { amount, currency, key: format!("rest:{derived}"), reason };
+        let refund = RefundRequest { amount, currency, key: format!("rest:{derived}"), reason };
         let payment = IntentId::parse("payment_id", &payment_id)?;
-        let begun = self.payments.db.write_once(Some(key), move |tx| async move {
-            let (intent, attempt) = begin_refund(&tx, payment, ask).await?;
-            let refund = Some(convert::refund(&intent, &attempt));
-            Ok::<_, Error>(pb::CreateRefundResponse { refund })
-        });
-        // A repeated call finds its refund here and tells how it stands now.
-        let id = begun.await?.refund.map(|refund| refund.id).unwrap_or_default();
+        // A repeated call finds its refund and tells how it stands now.
+        let answer = match self.payments.db.begin_call(Some(key)).await? {
+            Begun::Answered(answer) => answer,
+            Begun::New(tx) => {
+                let mut intent = intents::lock(&tx, payment).await?;
+                let attempt = open_refund(&tx, &mut intent, refund).await?;
+                let refund = Some(convert::refund(&intent, &attempt));
+                tx.commit_answer(pb::CreateRefundResponse { refund }).await?.into_inner()
+            }
+        };
+        let id = answer.refund.map(|refund| refund.id).unwrap_or_default();
         let id = AttemptId::parse("refund.id", &id)?;
         let (intent, attempt) = self.payments.finish_refund(id).await?;
         let refund = Some(convert::refund(&intent, &attempt));
@@ -78,7 +86,7 @@ impl PaymentService for Api {
     }
 }
 
-/// Operators see every payment, anybody else their own.
+/// Operators see every payment, others their own.
 fn scope(caller: &Caller) -> Result<Option<UserId>, Error> {
     match caller.is_operator() {
         true => Ok(None),

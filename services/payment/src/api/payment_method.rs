@@ -2,12 +2,13 @@
 
 use super::{Api, convert};
 use crate::{
-    domain::Error,
-    entity::{Method, MethodId, UserId},
-    psp::Card,
+    domain::{Error, Method, MethodId, UserId, method::MAX_METHODS},
     repository::methods,
 };
-use kit::{caller, storage::idempotency::Key};
+use kit::{
+    caller,
+    storage::{db::Begun, idempotency::Key},
+};
 use proto::quickserve::payment::v1::{
     self as pb, payment_method_service_server::PaymentMethodService,
 };
@@ -22,14 +23,20 @@ impl PaymentMethodService for Api {
         let customer = own(&request)?;
         let key = Key::of(&request);
         let pb::CreatePaymentMethodRequest { token, default } = request.into_inner();
-        let card = self.payments.card(&token).await?;
-        let saved = self.payments.db.write_once(key, move |tx| async move {
-            let new = new_method(&tx, customer, token, card, default);
-            let method = methods::insert(&tx, new).await?;
-            let payment_method = Some(convert::payment_method(method));
-            Ok::<_, Error>(pb::CreatePaymentMethodResponse { payment_method })
-        });
-        Ok(Response::new(saved.await?))
+        let card = self.payments.find_card(&token).await?;
+        let tx = match self.payments.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let others = methods::list(&*tx, customer).await?;
+        if others.len() >= MAX_METHODS {
+            return Err(Error::MethodLimit.into());
+        }
+        let (id, is_default) = (MethodId::new(tx.clock()), default || others.is_empty());
+        let mut method = Method::new(id, customer, token, card, is_default, tx.now());
+        methods::insert(&tx, &mut method).await?;
+        let payment_method = Some(convert::payment_method(method));
+        Ok(tx.commit_answer(pb::CreatePaymentMethodResponse { payment_method }).await?)
     }
 
     async fn get_payment_method(
@@ -38,7 +45,7 @@ impl PaymentMethodService for Api {
     ) -> Result<Response<pb::GetPaymentMethodResponse>, Status> {
         let customer = own(&request)?;
         let id = MethodId::parse("payment_method_id", &request.into_inner().payment_method_id)?;
-        let found = methods::find(self.payments.db.read(), customer, id).await?;
+        let found = methods::find(self.payments.db.connection(), customer, id).await?;
         let payment_method = Some(convert::payment_method(found));
         Ok(Response::new(pb::GetPaymentMethodResponse { payment_method }))
     }
@@ -47,7 +54,7 @@ impl PaymentMethodService for Api {
         &self,
         request: Request<pb::ListPaymentMethodsRequest>,
     ) -> Result<Response<pb::ListPaymentMethodsResponse>, Status> {
-        let found = methods::list(self.payments.db.read(), own(&request)?).await?;
+        let found = methods::list(self.payments.db.connection(), own(&request)?).await?;
         let payment_methods = found.into_iter().map(convert::payment_method).collect();
         Ok(Response::new(pb::ListPaymentMethodsResponse { payment_methods }))
     }
@@ -58,12 +65,15 @@ impl PaymentMethodService for Api {
     ) -> Result<Response<pb::SetDefaultPaymentMethodResponse>, Status> {
         let customer = own(&request)?;
         let id = MethodId::parse("payment_method_id", &request.into_inner().payment_method_id)?;
-        let set = self
-            .payments
-            .db
-            .write(move |tx| async move { methods::set_default(&tx, customer, id).await });
-        let payment_method = Some(convert::payment_method(set.await?));
-        Ok(Response::new(pb::SetDefaultPaymentMethodResponse { payment_method }))
+        let tx = self.payments.db.begin().await?;
+        let mut method = methods::find(&*tx, customer, id).await?;
+        if !method.is_default {
+            methods::clear_default(&tx, customer).await?;
+            method.is_default = true;
+            methods::save(&tx, &mut method).await?;
+        }
+        let payment_method = Some(convert::payment_method(method));
+        Ok(tx.commit_answer(pb::SetDefaultPaymentMethodResponse { payment_method }).await?)
     }
 
     async fn delete_payment_method(
@@ -72,36 +82,18 @@ impl PaymentMethodService for Api {
     ) -> Result<Response<pb::DeletePaymentMethodResponse>, Status> {
         let customer = own(&request)?;
         let id = MethodId::parse("payment_method_id", &request.into_inner().payment_method_id)?;
-        let deleted = self
-            .payments
-            .db
-            .write(move |tx| async move { methods::delete(&tx, customer, id).await });
-        deleted.await?;
-        Ok(Response::new(pb::DeletePaymentMethodResponse {}))
-    }
-}
-
-fn new_method(
-    tx: &kit::Tx,
-    customer: UserId,
-    token: String,
-    card: Card,
-    is_default: bool,
-) -> Method {
-    let Card { brand, last4, expiry_month, expiry_year } = card;
-    Method {
-        id: MethodId::new(tx.clock()),
-        customer_id: customer,
-        token,
-        brand,
-        last4,
-        expiry_month,
-        expiry_year,
-        is_default,
-        version: 1,
-        created_at: tx.now(),
-        updated_at: tx.now(),
-        deleted_at: None,
+        let tx = self.payments.db.begin().await?;
+        let mut method = methods::find(&*tx, customer, id).await?;
+        let was_default = method.is_default;
+        method.forget(tx.now());
+        methods::save(&tx, &mut method).await?;
+        if was_default
+            && let Some(mut next) = methods::list(&*tx, customer).await?.into_iter().next()
+        {
+            next.is_default = true;
+            methods::save(&tx, &mut next).await?;
+        }
+        Ok(tx.commit_answer(pb::DeletePaymentMethodResponse {}).await?)
     }
 }
 

@@ -2,10 +2,9 @@
 
 use super::{Api, convert};
 use crate::{
-    domain::Error,
-    entity::{PayoutId, ProviderId, UserId},
+    domain::{Error, PayoutId, ProviderId, UserId},
     repository::{
-        ledger,
+        journals,
         payouts::{self, Scope},
     },
 };
@@ -24,19 +23,20 @@ impl PayoutService for Api {
         let page = Page::parse(page_size, &page_token)?;
         let provider = ProviderId::parse_optional("provider_id", &provider_id)?;
         let scope = scope(&caller, provider)?;
-        let db = self.payments.db.read();
+        let db = self.payments.db.connection();
         let mut rows = payouts::list(db, scope, page).await?;
         let next_page_token = page.cut(&mut rows, |payout| payout.id.uuid());
-        let everybody = scope.user.is_none() && scope.provider.is_none();
-        let balances = match everybody {
+        let balances = match scope.is_everything() {
             true => Vec::new(),
-            false => ledger::balances(db, scope).await?,
+            false => journals::balances(db, scope).await?,
         };
-        let balance = |total: ledger::Total| convert::money(&total.currency, total.amount);
         Ok(Response::new(pb::ListPayoutsResponse {
             payouts: rows.into_iter().map(convert::payout).collect(),
             next_page_token,
-            balances: balances.into_iter().filter_map(balance).collect(),
+            balances: balances
+                .iter()
+                .filter_map(|total| convert::money(&total.currency, total.amount))
+                .collect(),
         }))
     }
 
@@ -46,7 +46,7 @@ impl PayoutService for Api {
     ) -> Result<Response<pb::GetPayoutResponse>, Status> {
         let scope = scope(&caller(&request), None)?;
         let id = PayoutId::parse("payout_id", &request.into_inner().payout_id)?;
-        let found = payouts::find(self.payments.db.read(), id, scope).await?;
+        let found = payouts::find(self.payments.db.connection(), id, scope).await?;
         Ok(Response::new(pb::GetPayoutResponse { payout: Some(convert::payout(found)) }))
     }
 
@@ -55,7 +55,7 @@ impl PayoutService for Api {
         request: Request<pb::FreezePayoutRequest>,
     ) -> Result<Response<pb::FreezePayoutResponse>, Status> {
         let id = PayoutId::parse("payout_id", &request.into_inner().payout_id)?;
-        let payout = Some(convert::payout(self.payments.freeze(id).await?));
+        let payout = Some(convert::payout(self.payments.freeze_payout(id).await?));
         Ok(Response::new(pb::FreezePayoutResponse { payout }))
     }
 
@@ -64,7 +64,7 @@ impl PayoutService for Api {
         request: Request<pb::ReleasePayoutRequest>,
     ) -> Result<Response<pb::ReleasePayoutResponse>, Status> {
         let id = PayoutId::parse("payout_id", &request.into_inner().payout_id)?;
-        let payout = Some(convert::payout(self.payments.release(id).await?));
+        let payout = Some(convert::payout(self.payments.release_payout(id).await?));
         Ok(Response::new(pb::ReleasePayoutResponse { payout }))
     }
 }

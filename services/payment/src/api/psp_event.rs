@@ -18,7 +18,7 @@ impl PspEventService for Api {
         let signature = signature.ok_or(Error::Signature)?.to_owned();
         let pb::ReceivePspEventRequest { name, body } = request.into_inner();
         let body = body.ok_or_else(|| Error::invalid("body", "must be given"))?;
-        self.payments.receive(&name, &signature, &body.data).await?;
+        self.payments.receive_event(&name, &signature, &body.data).await?;
         Ok(Response::new(pb::ReceivePspEventResponse {}))
     }
 }

@@ -1,8 +1,145 @@
 //! Attempts: requests to the payment provider. Each is written down before it is sent, and its outcome stays unknown
 //! until the provider has said it.
 
-use chrono::Duration;
+use super::{AttemptId, IntentId, MethodId};
+use chrono::{DateTime, Duration, Utc};
 use sea_orm::entity::prelude::*;
+
+/// Tries after which a provider that stays silent is reported as an error.
+const ALARMING_TRIES: i32 = 12;
+
+/// A request to the payment provider; its id is the reference under which the provider knows it.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "attempts")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: AttemptId,
+    pub intent_id: IntentId,
+    pub kind: Kind,
+    pub key: String,
+    pub confirm_key: String,
+    pub charge_id: Option<AttemptId>,
+    pub method_id: Option<MethodId>,
+    pub amount: i64,
+    pub state: State,
+    pub reason: String,
+    pub note: String,
+    pub confirmation_url: String,
+    pub fee: i64,
+    pub tries: i32,
+    pub deadline_at: DateTimeUtc,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// An attempt that is written down now and not sent yet.
+    pub fn new(
+        id: AttemptId,
+        intent_id: IntentId,
+        kind: Kind,
+        key: &str,
+        amount: i64,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            intent_id,
+            kind,
+            key: key.to_owned(),
+            confirm_key: String::new(),
+            charge_id: None,
+            method_id: None,
+            amount,
+            state: State::Unknown,
+            reason: String::new(),
+            note: String::new(),
+            confirmation_url: String::new(),
+            fee: 0,
+            tries: 0,
+            deadline_at: now,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Takes in what the provider said. False when that is older than what is known, so that nothing changed.
+    pub fn take_answer(&mut self, answer: Answer) -> bool {
+        let next = self.state.next(answer.signal);
+        if next == self.state {
+            return false;
+        }
+        self.state = next;
+        self.confirmation_url = answer.confirmation_url;
+        self.fee = answer.fee;
+        if !answer.reason.is_empty() {
+            self.reason = answer.reason;
+        }
+        true
+    }
+
+    /// Gives the attempt up: what it reserved, or reserves later, goes back. False when there is nothing to give up.
+    pub fn give_up(&mut self) -> bool {
+        let next = self.state.next(Signal::GiveUp);
+        let changed = next != self.state;
+        self.state = next;
+        if changed {
+            self.tries = 0;
+        }
+        changed
+    }
+
+    /// Counts a try and says when the provider is to be asked next: at once for the first time that money is to be
+    /// given back, later each time otherwise.
+    pub fn schedule_next_try(&mut self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let wait = match self.tries {
+            0 if !self.state.is_open() => Duration::zero(),
+            tries => backoff(tries),
+        };
+        self.tries += 1;
+        now + wait
+    }
+
+    /// Whether the provider has been silent for so long that a person should look.
+    pub const fn is_alarming(&self) -> bool {
+        self.tries == ALARMING_TRIES
+    }
+
+    /// Whether this is a charge whose money is reserved or taken.
+    pub fn is_charge(&self) -> bool {
+        self.kind == Kind::Authorize && self.state == State::Succeeded
+    }
+}
+
+/// What a payment provider says of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What it means for the attempt.
+    pub signal: Signal,
+    /// Why it was declined, a stable code, or empty.
+    pub reason: String,
+    /// Where the customer confirms, or empty.
+    pub confirmation_url: String,
+    /// What the payment provider takes for it, in minor units.
+    pub fee: i64,
+}
+
+impl Answer {
+    /// An answer that says no more than the signal.
+    pub const fn plain(signal: Signal) -> Self {
+        Self { signal, reason: String::new(), confirmation_url: String::new(), fee: 0 }
+    }
+
+    /// A refusal.
+    pub fn declined(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), ..Self::plain(Signal::Declined) }
+    }
+}
 
 /// What an attempt asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]

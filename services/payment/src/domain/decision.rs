@@ -1,11 +1,10 @@
 //! What a request to authorise means for a payment that exists already.
 
-use super::{Error, attempt, intent};
-use crate::entity::{Attempt, AttemptId, Intent, MethodId, UserId};
+use super::{Attempt, AttemptId, Error, Intent, MethodId, UserId, attempt, intent};
 
 /// A request to authorise.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct AuthorizationRequest {
     /// Who pays.
     pub customer: UserId,
     /// How much, in minor units.
@@ -27,7 +26,7 @@ pub enum Decision {
     Answer(AttemptId),
     /// Answer that the money is authorised.
     Authorized,
-    /// Ask the provider what became of this attempt.
+    /// AuthorizationRequest the provider what became of this attempt.
     Query(AttemptId),
     /// Confirm this attempt.
     Confirm(AttemptId),
@@ -39,7 +38,11 @@ pub enum Decision {
 }
 
 /// Decides what a request means, so that no order is ever charged under two keys.
-pub fn decide(intent: &Intent, attempts: &[Attempt], ask: &Ask) -> Result<Decision, Error> {
+pub fn decide(
+    intent: &Intent,
+    attempts: &[Attempt],
+    ask: &AuthorizationRequest,
+) -> Result<Decision, Error> {
     if intent.customer_id.is_some_and(|customer| customer != ask.customer) {
         return Err(Error::State("another customer's"));
     }
@@ -71,7 +74,11 @@ pub fn decide(intent: &Intent, attempts: &[Attempt], ask: &Ask) -> Result<Decisi
 }
 
 /// The same request came before.
-fn repeated(intent: &Intent, same: &Attempt, ask: &Ask) -> Result<Decision, Error> {
+fn repeated(
+    intent: &Intent,
+    same: &Attempt,
+    ask: &AuthorizationRequest,
+) -> Result<Decision, Error> {
     if same.amount != ask.amount || intent.currency != ask.currency {
         return Err(kit::Error::KeyReused.into());
     }
@@ -151,8 +158,8 @@ mod tests {
         }
     }
 
-    fn ask(key: &str, method: Option<MethodId>, confirmation: &str) -> Ask {
-        Ask {
+    fn ask(key: &str, method: Option<MethodId>, confirmation: &str) -> AuthorizationRequest {
+        AuthorizationRequest {
             customer: Id::from_uuid(Uuid::from_u128(4)),
             amount: 100,
             currency: "EUR".into(),
@@ -162,7 +169,7 @@ mod tests {
         }
     }
 
-    fn check(state: I, attempt: Option<A>, ask: &Ask, expected: Result<D, &str>) {
+    fn check(state: I, attempt: Option<A>, ask: &AuthorizationRequest, expected: Result<D, &str>) {
         let attempts: Vec<_> = attempt.map(first).into_iter().collect();
         let decision = decide(&intent(state), &attempts, ask);
         let decision = decision.map_err(|error| kit::rpc::error::reason(&error.into()));

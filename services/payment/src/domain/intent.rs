@@ -1,7 +1,243 @@
 //! Intents: the money of one order, from the first attempt to the end.
 
-use super::Error;
+use super::{
+    AttemptId, Error, IntentId, MethodId, OrderId, UserId,
+    attempt::{self, Kind, Model as Attempt},
+    decision::AuthorizationRequest,
+};
+use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
+
+/// The version of a payment that nothing has happened to since it began.
+pub const FIRST_VERSION: i64 = 1;
+
+/// The currency of a payment that was closed before anyone named one: ISO 4217 for no currency.
+const NO_CURRENCY: &str = "XXX";
+
+/// The money of an order.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "intents")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: IntentId,
+    pub order_id: OrderId,
+    pub customer_id: Option<UserId>,
+    pub currency: String,
+    pub amount: i64,
+    pub authorized: i64,
+    pub captured: i64,
+    pub refunded: i64,
+    pub state: State,
+    pub method_id: Option<MethodId>,
+    pub frozen: bool,
+    pub closed_reason: String,
+    pub version: i64,
+    pub event_seq: i64,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// The payment of an order that begins now.
+    pub fn open(
+        id: IntentId,
+        order: OrderId,
+        request: &AuthorizationRequest,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let mut intent = Self::new(id, order, &request.currency, now);
+        intent.customer_id = Some(request.customer);
+        intent.amount = request.amount;
+        intent
+    }
+
+    /// The closed payment of an order that never paid, so that it never will.
+    pub fn tombstone(id: IntentId, order: OrderId, reason: &str, now: DateTime<Utc>) -> Self {
+        let closed = Self::new(id, order, NO_CURRENCY, now);
+        Self { state: State::Closed, closed_reason: reason.to_owned(), ..closed }
+    }
+
+    fn new(id: IntentId, order: OrderId, currency: &str, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            order_id: order,
+            customer_id: None,
+            currency: currency.to_owned(),
+            amount: 0,
+            authorized: 0,
+            captured: 0,
+            refunded: 0,
+            state: State::Open,
+            method_id: None,
+            frozen: false,
+            closed_reason: String::new(),
+            version: FIRST_VERSION,
+            event_seq: 0,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Refuses amounts in another currency than the payment's.
+    pub fn check_currency(&self, currency: &str) -> Result<(), Error> {
+        match self.currency == currency {
+            true => Ok(()),
+            false => Err(Error::invalid("amount.currency", "is not the payment's currency")),
+        }
+    }
+
+    /// Puts a method on file, to be charged later. False when the payment has gone further and stays as it is.
+    pub fn save_method(&mut self, method: MethodId, amount: i64) -> Result<bool, Error> {
+        match self.state.transition(Event::SaveMethod) {
+            Ok(state) => {
+                self.state = state;
+                self.method_id = Some(method);
+                self.amount = amount;
+                Ok(true)
+            }
+            Err(Error::State(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An attempt to authorise what `request` asks for with `method`, given up after `deadline_at`.
+    pub fn authorization(
+        &self,
+        request: &AuthorizationRequest,
+        method: MethodId,
+        now: DateTime<Utc>,
+        deadline_at: DateTime<Utc>,
+    ) -> Attempt {
+        let (kind, key) = (Kind::Authorize, &request.key);
+        let id = self.attempt_id(kind, key);
+        let attempt = Attempt::new(id, self.id, kind, key, request.amount, now);
+        Attempt { method_id: Some(method), deadline_at, ..attempt }
+    }
+
+    /// A further step on `charge`.
+    pub fn step(
+        &self,
+        charge: AttemptId,
+        kind: Kind,
+        key: &str,
+        amount: i64,
+        now: DateTime<Utc>,
+    ) -> Attempt {
+        let attempt = Attempt::new(self.attempt_id(kind, key), self.id, kind, key, amount, now);
+        Attempt { charge_id: Some(charge), ..attempt }
+    }
+
+    /// The reference of a step follows from its name, so that repeating it finds what was asked before.
+    fn attempt_id(&self, kind: Kind, key: &str) -> AttemptId {
+        let name = match kind {
+            Kind::Authorize => "authorize",
+            Kind::Raise => "raise",
+            Kind::Capture => "capture",
+            Kind::Refund => "refund",
+        };
+        AttemptId::derived(self.order_id.uuid(), &format!("{name}:{key}"))
+    }
+
+    /// Notes that `charge` reserved its amount.
+    pub fn authorize(&mut self, charge: &Attempt) -> Result<(), Error> {
+        self.state = self.state.transition(Event::Authorize)?;
+        self.amount = charge.amount;
+        self.authorized = charge.amount;
+        self.method_id = charge.method_id;
+        Ok(())
+    }
+
+    /// Authorises a price of zero, which needs no card.
+    pub fn authorize_nothing(&mut self) -> Result<(), Error> {
+        self.state = self.state.transition(Event::Authorize)?;
+        self.amount = 0;
+        Ok(())
+    }
+
+    /// Notes that more was reserved. A payment that went on meanwhile does not need it any more.
+    pub fn increment(&mut self, amount: i64) {
+        if self.state == State::Authorized {
+            self.authorized += amount;
+            self.amount += amount;
+        }
+    }
+
+    /// Refuses to add to what is not authorised.
+    pub fn check_increment(&self) -> Result<(), Error> {
+        self.state.transition(Event::Raise).map(drop)
+    }
+
+    /// Whether the payment was settled with a price of zero.
+    pub fn has_captured_nothing(&self) -> bool {
+        self.state == State::Captured && self.captured == 0
+    }
+
+    /// Refuses to capture what was not authorised.
+    pub fn check_capture(&self, amount: i64) -> Result<(), Error> {
+        self.state.transition(Event::Capture)?;
+        match amount > self.authorized {
+            true => Err(Error::ExceedsAuthorization),
+            false => Ok(()),
+        }
+    }
+
+    /// Notes that `amount` was taken. A payment that was closed meanwhile stays closed.
+    pub fn capture(&mut self, amount: i64) -> Result<(), Error> {
+        if self.state != State::Closed {
+            self.state = self.state.transition(Event::Capture)?;
+        }
+        self.captured = amount;
+        Ok(())
+    }
+
+    /// Sets `amount` aside for a refund, unless the refunds would exceed what was captured.
+    pub fn reserve_refund(&mut self, amount: i64) -> Result<(), Error> {
+        if self.captured == 0 {
+            return Err(Error::State(match self.state {
+                State::Captured => "captured with an amount of zero",
+                state => state.name(),
+            }));
+        }
+        if amount <= 0 || amount > self.refundable() {
+            return Err(Error::ExceedsCapture);
+        }
+        self.refunded += amount;
+        Ok(())
+    }
+
+    /// What may still be refunded.
+    pub const fn refundable(&self) -> i64 {
+        self.captured - self.refunded
+    }
+
+    /// Closes the payment: whatever still arrives goes back.
+    pub fn close(&mut self, reason: &str) -> Result<(), Error> {
+        self.state = self.state.transition(Event::Close)?;
+        reason.clone_into(&mut self.closed_reason);
+        Ok(())
+    }
+
+    /// Whether the payment is closed.
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+}
+
+/// The charge that a payment's further steps act on.
+pub fn find_charge(attempts: &[Attempt]) -> Result<&Attempt, Error> {
+    let charge = attempts.iter().find(|attempt| attempt.is_charge());
+    charge.ok_or(Error::State("not authorised on a card"))
+}
+
+/// Where the capture of a payment stands, if one was begun.
+pub fn capture_state(attempts: &[Attempt]) -> Option<attempt::State> {
+    attempts.iter().find(|attempt| attempt.kind == Kind::Capture).map(|capture| capture.state)
+}
 
 /// Where an intent stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]

@@ -1,7 +1,8 @@
 //! What is written into the ledger: accounts, and journals whose entries sum to zero.
 
-use super::commission::Parts;
-use crate::entity::{AttemptId, OrderId, PayoutId, ProviderId};
+pub mod rows;
+
+use super::{AttemptId, OrderId, PayoutId, ProviderId, commission::Parts};
 use uuid::Uuid;
 
 /// An account. Money that comes in makes clearing negative, and what is owed positive.

@@ -2,15 +2,46 @@
 //! the ledger says. Nothing here waits, reads a clock or knows the wire.
 
 pub mod attempt;
+pub mod capture;
 pub mod commission;
 pub mod decision;
 pub mod intent;
 pub mod ledger;
+pub mod method;
 pub mod payout;
+pub mod psp_event;
 pub mod signature;
+
+pub use attempt::Model as Attempt;
+pub use capture::Model as Capture;
+pub use intent::Model as Intent;
+pub use method::Model as Method;
+pub use payout::Model as Payout;
 
 use kit::{Fault, Kind};
 use std::time::Duration;
+
+/// An order of the order service.
+pub struct Order;
+/// An account of the user service.
+pub struct User;
+/// A profile of the provider service.
+pub struct Provider;
+
+/// Names an attempt; the reference under which the payment provider knows it.
+pub type AttemptId = kit::Id<Attempt>;
+/// Names an intent.
+pub type IntentId = kit::Id<Intent>;
+/// Names a saved payment method.
+pub type MethodId = kit::Id<Method>;
+/// Names an order.
+pub type OrderId = kit::Id<Order>;
+/// Names a payout.
+pub type PayoutId = kit::Id<Payout>;
+/// Names a provider profile.
+pub type ProviderId = kit::Id<Provider>;
+/// Names an account.
+pub type UserId = kit::Id<User>;
 
 /// Most minor units an amount may have: a billion euros, far from the end of an `i64` however many are added up.
 pub const AMOUNT_MOST: i64 = 100_000_000_000;
@@ -75,12 +106,6 @@ impl Error {
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
         Self::Kit(error.into())
-    }
-}
-
-impl From<Error> for tonic::Status {
-    fn from(error: Error) -> Self {
-        kit::rpc::error::status(&error)
     }
 }
 

@@ -1,7 +1,157 @@
 //! Payouts: what providers earn, held until it is due and nobody disputes it.
 
-use super::Error;
+use super::{Capture, Error, Intent, IntentId, OrderId, PayoutId, ProviderId, UserId, ledger};
+use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
+
+/// What a provider earns with an order.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "payouts")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: PayoutId,
+    pub order_id: OrderId,
+    pub intent_id: IntentId,
+    pub provider_id: ProviderId,
+    pub provider_user_id: UserId,
+    pub kind: String,
+    pub currency: String,
+    pub gross: i64,
+    pub amount: i64,
+    pub paid: i64,
+    pub recovered: i64,
+    pub state: State,
+    pub reason: String,
+    pub due_at: DateTimeUtc,
+    pub transfers: i32,
+    pub transfer_id: Option<Uuid>,
+    pub version: i64,
+    pub event_seq: i64,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+    pub paid_at: Option<DateTimeUtc>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// The payout that a capture earns its provider, if it earns anything.
+    pub fn schedule(
+        id: PayoutId,
+        intent: &Intent,
+        capture: &Capture,
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
+        let (provider_id, provider_user_id) = (capture.provider_id?, capture.provider_user_id?);
+        (capture.payable > 0).then(|| Self {
+            id,
+            order_id: intent.order_id,
+            intent_id: intent.id,
+            provider_id,
+            provider_user_id,
+            kind: capture.kind.clone(),
+            currency: intent.currency.clone(),
+            gross: capture.amount,
+            amount: capture.payable,
+            paid: 0,
+            recovered: 0,
+            state: State::Scheduled,
+            reason: String::new(),
+            due_at: capture.payout_due_at,
+            transfers: 0,
+            transfer_id: None,
+            version: 1,
+            event_seq: 0,
+            created_at: now,
+            updated_at: now,
+            paid_at: None,
+        })
+    }
+
+    /// Moves the payout, and says whether that changed anything.
+    pub fn act(&mut self, event: Event) -> Result<bool, Error> {
+        let next = self.state.transition(event)?;
+        let changed = next != self.state;
+        self.state = next;
+        Ok(changed)
+    }
+
+    /// Has the payout paid at `now`, unless its transfer was asked for already.
+    pub fn release(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
+        self.act(Event::Release)?;
+        if self.state == State::Scheduled {
+            self.due_at = self.due_at.min(now);
+        }
+        Ok(())
+    }
+
+    /// Whether the payout is to be paid now.
+    pub fn is_due(&self, now: DateTime<Utc>) -> bool {
+        self.state == State::Scheduled && self.due_at <= now
+    }
+
+    /// Plans the transfer, less what the provider owes: `balance` is what the ledger says it is owed, `unpaid` the sum
+    /// of its payouts that wait for it. A debt that takes all of it leaves nothing to transfer: the payout is paid.
+    pub fn begin_transfer(
+        &mut self,
+        balance: i64,
+        unpaid: i64,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        (self.paid, self.recovered) = recover(self.amount, balance, unpaid);
+        self.transfers += 1;
+        self.reason = String::new();
+        self.act(Event::Pay)?;
+        if self.paid == 0 {
+            return self.complete(now);
+        }
+        let name = format!("transfer:{}", self.transfers);
+        self.transfer_id = Some(PayoutId::derived(self.id.uuid(), &name).uuid());
+        Ok(())
+    }
+
+    /// Notes that the provider has the money.
+    pub fn complete(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
+        self.act(Event::Paid)?;
+        self.paid_at = Some(now);
+        Ok(())
+    }
+
+    /// Notes that the transfer failed or came back.
+    pub fn fail(&mut self, reason: String) -> Result<(), Error> {
+        self.act(Event::Fail)?;
+        self.reason = reason;
+        (self.paid, self.recovered, self.paid_at) = (0, 0, None);
+        Ok(())
+    }
+
+    /// Takes up to `amount` from a payout that is not paid yet, which is cancelled when nothing is left, and returns
+    /// how much it took.
+    pub fn take_back(&mut self, amount: i64) -> i64 {
+        let Ok(cancelled) = self.state.transition(Event::Cancel) else { return 0 };
+        let taken = amount.min(self.amount);
+        self.amount -= taken;
+        if self.amount == 0 {
+            self.state = cancelled;
+        }
+        taken
+    }
+
+    /// What the last transfer posts.
+    pub fn journal(&self) -> ledger::Journal {
+        ledger::payout(
+            self.id,
+            self.transfers,
+            self.order_id,
+            self.provider_id,
+            &self.currency,
+            self.paid,
+        )
+    }
+}
 
 /// Where a payout stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]

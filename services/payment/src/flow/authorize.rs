@@ -1,21 +1,17 @@
-//! Authorising the price of an order, and raising it.
+//! Authorising the price of an order, and adding to what is authorised.
 
 use super::{
     Payments, SETTLE,
-    first::{FirstAttempt, Opening, Success},
-    new_intent,
+    attempt::{apply_answer, open_step},
 };
 use crate::{
     domain::{
-        Error,
-        attempt::{Kind, Signal, State},
-        decision::{Ask, Decision, decide},
-        intent,
+        Attempt, AttemptId, Error, Intent, IntentId, Method, MethodId, OrderId,
+        attempt::{Answer, Kind, Signal, State},
+        decision::{AuthorizationRequest, Decision, decide},
     },
-    entity::{Attempt, AttemptId, Intent, IntentId, Method, MethodId, OrderId},
     events,
-    psp::Answer,
-    repository::{attempts, intents, methods},
+    repository::{attempts, fast_path::FirstAttempt, intents, methods},
 };
 use kit::{Tx, messaging::timers};
 
@@ -25,24 +21,24 @@ pub struct Outcome {
     /// The payment.
     pub payment: IntentId,
     /// What became of it.
-    pub verdict: Verdict,
+    pub status: AuthorizationStatus,
 }
 
 /// What became of an authorisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AuthorizationStatus {
     /// The money is authorised.
     Authorized,
     /// The method is on file.
     MethodSaved,
     /// The customer must confirm there.
-    Confirm {
-        /// Where.
+    ConfirmationRequired {
+        /// Where the customer confirms.
         url: String,
     },
     /// The card was declined.
     Declined {
-        /// Why, a stable code.
+        /// Why it was declined, a stable code.
         reason: String,
     },
     /// Not known yet.
@@ -50,7 +46,7 @@ pub enum Verdict {
 }
 
 /// What is to be done after the request was written down.
-enum Opened {
+enum NextStep {
     /// Nothing: this is the answer.
     Answer(Outcome),
     /// Send an attempt that is written down.
@@ -58,301 +54,218 @@ enum Opened {
     /// Ask what became of an attempt.
     Query { intent: Intent, attempt: Attempt },
     /// Hand over the customer's confirmation.
-    Confirm { intent: Intent, attempt: Attempt, code: String },
+    Confirm { attempt: Attempt, code: String },
 }
 
 impl Payments {
     /// Authorises the price of an order, or says what became of an earlier attempt.
-    pub async fn authorize(&self, order: OrderId, ask: Ask) -> Result<Outcome, Error> {
-        let first = Opening { order, ask: ask.clone() };
-        let opened = match self.first.openings.run(first).await? {
-            Some(FirstAttempt { intent, attempt, token }) => {
-                let answer = self.ask_with(&intent, &attempt, &token).await;
-                if answer == Answer::plain(Signal::Succeeded) {
-                    return self.authorized_first(intent, attempt).await;
-                }
-                return self.concluded(intent.id, attempt.id, answer).await;
-            }
-            None => self.open(order, ask).await?,
-        };
-        match opened {
-            Opened::Answer(outcome) => Ok(outcome),
-            Opened::Send { intent, attempt, token } => {
-                let answer = self.ask_with(&intent, &attempt, &token).await;
-                self.concluded(intent.id, attempt.id, answer).await
-            }
-            Opened::Query { intent, attempt } => {
-                let answer = self.resolve(&intent, &attempt).await?;
-                self.concluded(intent.id, attempt.id, answer).await
-            }
-            Opened::Confirm { intent, attempt, code } => {
-                let answer = self.confirm(attempt.id, &code).await;
-                self.concluded(intent.id, attempt.id, answer).await
-            }
+    pub async fn authorize(
+        &self,
+        order: OrderId,
+        request: AuthorizationRequest,
+    ) -> Result<Outcome, Error> {
+        if let Some(first) = self.fast_path.open(order, request.clone()).await? {
+            return self.authorize_first(first).await;
         }
+        let tx = self.db.begin().await?;
+        let deadline = tx.now() + self.config.pending_deadline();
+        let next = open_authorization(&tx, order, request, deadline).await?;
+        tx.commit().await?;
+        let (attempt, answer) = match next {
+            NextStep::Answer(outcome) => return Ok(outcome),
+            NextStep::Send { intent, attempt, token } => {
+                let answer = self.send_with_token(&intent, &attempt, &token).await;
+                (attempt, answer)
+            }
+            NextStep::Query { intent, attempt } => {
+                let answer = self.resolve_attempt(&intent, &attempt).await?;
+                (attempt, answer)
+            }
+            NextStep::Confirm { attempt, code } => {
+                let answer = self.confirm_charge(attempt.id, &code).await;
+                (attempt, answer)
+            }
+        };
+        self.conclude_authorization(attempt.intent_id, attempt.id, answer).await
     }
 
-    async fn open(&self, order: OrderId, ask: Ask) -> Result<Opened, Error> {
-        let patience = self.config.pending_deadline();
-        self.db.write(move |tx| async move { open(&tx, order, ask, patience).await }).await
+    /// Sends the first attempt of a payment. Its success, the usual answer, shares a transaction with others.
+    async fn authorize_first(&self, first: FirstAttempt) -> Result<Outcome, Error> {
+        let FirstAttempt { intent, attempt, token } = first;
+        let answer = self.send_with_token(&intent, &attempt, &token).await;
+        if answer == Answer::plain(Signal::Succeeded) {
+            let fact = events::authorized_first(&intent);
+            match self.fast_path.succeed(intent.id, attempt.id, fact).await {
+                // An event or a poll has written the answer down first: what it left is read below.
+                Err(Error::Raced) => {}
+                succeeded => {
+                    let status = AuthorizationStatus::Authorized;
+                    return succeeded.map(|()| Outcome { payment: intent.id, status });
+                }
+            }
+        }
+        self.conclude_authorization(intent.id, attempt.id, answer).await
+    }
+
+    async fn conclude_authorization(
+        &self,
+        intent: IntentId,
+        attempt: AttemptId,
+        answer: Answer,
+    ) -> Result<Outcome, Error> {
+        let tx = self.db.begin().await?;
+        let (intent, attempt) = apply_answer(&tx, intent, attempt, answer).await?;
+        tx.commit().await?;
+        if intent.is_closed() {
+            return Err(Error::Closed);
+        }
+        Ok(outcome(&attempt))
     }
 
     /// Puts a method on file for an order, to be charged closer to its start.
-    pub async fn save_method(&self, order: OrderId, ask: Ask) -> Result<Outcome, Error> {
-        let method = methods::chargeable(self.db.read(), ask.customer, ask.method).await?;
-        let method = method.ok_or(Error::MethodNotFound)?.id;
-        self.db
-            .write(move |tx| async move {
-                let mut new = new_intent(&tx, order, Some(ask.customer), &ask.currency);
-                new.amount = ask.amount;
-                new.state = new.state.transition(intent::Event::SaveMethod)?;
-                new.method_id = Some(method);
-                if intents::insert(&tx, &new).await? {
-                    return Ok(Outcome { payment: new.id, verdict: Verdict::MethodSaved });
-                }
-                let mut found = locked(&tx, order).await?;
-                match found.state.transition(intent::Event::SaveMethod) {
-                    Ok(state) => {
-                        found.state = state;
-                        found.method_id = Some(method);
-                        found.amount = ask.amount;
-                        found = intents::save(&tx, found).await?;
-                    }
-                    // More than asked for has happened already.
-                    Err(Error::State(_)) => {}
-                    Err(error) => return Err(error),
-                }
-                Ok(Outcome { payment: found.id, verdict: Verdict::MethodSaved })
-            })
-            .await
-    }
-
-    /// Raises the authorised amount of an order, and returns the payment.
-    pub async fn raise(
+    pub async fn save_method(
         &self,
         order: OrderId,
-        currency: String,
+        request: AuthorizationRequest,
+    ) -> Result<Outcome, Error> {
+        let tx = self.db.begin().await?;
+        let method = methods::find_chargeable(&*tx, request.customer, request.method).await?;
+        let method = method.ok_or(Error::MethodNotFound)?.id;
+        let mut intent = Intent::open(IntentId::new(tx.clock()), order, &request, tx.now());
+        intent.save_method(method, request.amount)?;
+        if !intents::insert(&tx, &intent).await? {
+            intent = intents::lock_of_order(&tx, order).await?;
+            if intent.save_method(method, request.amount)? {
+                intents::save(&tx, &mut intent).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(Outcome { payment: intent.id, status: AuthorizationStatus::MethodSaved })
+    }
+
+    /// Adds to the authorised amount of an order, and returns the payment.
+    pub async fn increment_authorization(
+        &self,
+        order: OrderId,
+        currency: &str,
         amount: i64,
-        key: String,
+        key: &str,
     ) -> Result<Intent, Error> {
-        let opened = self.db.write(move |tx| async move {
-            let intent = locked(&tx, order).await?;
-            if intent.currency != currency {
-                return Err(Error::invalid("amount.currency", "is not the payment's currency"));
+        let tx = self.db.begin().await?;
+        let intent = intents::lock_of_order(&tx, order).await?;
+        intent.check_currency(currency)?;
+        let attempt = match attempts::find_step(&*tx, intent.id, Kind::Raise, key).await? {
+            Some(same) if same.amount == amount => same,
+            Some(_) => return Err(kit::Error::KeyReused.into()),
+            None => {
+                intent.check_increment()?;
+                open_step(&tx, &intent, Kind::Raise, key, amount).await?
             }
-            let known = attempts::of_intent(&*tx, intent.id).await?;
-            if let Some(same) = known.iter().find(|it| it.kind == Kind::Raise && it.key == key) {
-                if same.amount != amount {
-                    return Err(kit::Error::KeyReused.into());
-                }
-                return Ok((intent, same.clone()));
-            }
-            intent.state.transition(intent::Event::Raise)?;
-            let attempt = super::capture::step(&tx, &intent, Kind::Raise, &key, amount).await?;
-            Ok((intent, attempt))
-        });
-        let (intent, attempt) = opened.await?;
-        let (intent, attempt) = match attempt.state.is_open() {
-            true => {
-                let answer = self.resolve_or_ask(&intent, &attempt).await?;
-                self.apply(intent.id, attempt.id, answer).await?
-            }
-            false => (intent, attempt),
         };
+        tx.commit().await?;
+        let (intent, attempt) = self.run_attempt(intent, attempt).await?;
         match attempt.state {
             State::Succeeded => Ok(intent),
             State::Failed => Err(Error::Declined(attempt.reason)),
             _ => Err(Error::Pending),
         }
     }
-
-    /// Sends an attempt that was just written down; for an older one asks first what became of it.
-    pub(super) async fn resolve_or_ask(
-        &self,
-        intent: &Intent,
-        attempt: &Attempt,
-    ) -> Result<Answer, Error> {
-        if attempt.tries == 0 {
-            self.ask(intent, attempt).await
-        } else {
-            self.resolve(intent, attempt).await
-        }
-    }
-
-    async fn authorized_first(&self, intent: Intent, attempt: Attempt) -> Result<Outcome, Error> {
-        let (payment, charge) = (intent.id, attempt.id);
-        let success = Success { fact: events::authorized_first(&intent), intent, attempt: charge };
-        match self.first.successes.run(success).await {
-            Ok(()) => Ok(Outcome { payment, verdict: Verdict::Authorized }),
-            Err(Error::Raced) => {
-                self.concluded(payment, charge, Answer::plain(Signal::Succeeded)).await
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn concluded(
-        &self,
-        intent: IntentId,
-        attempt: AttemptId,
-        answer: Answer,
-    ) -> Result<Outcome, Error> {
-        let (intent, attempt) = self.apply(intent, attempt, answer).await?;
-        if intent.state == intent::State::Closed {
-            return Err(Error::Closed);
-        }
-        Ok(outcome(&attempt))
-    }
 }
 
 /// Writes down what a request means that is not the first, or for which there is no card.
-async fn open(
+async fn open_authorization(
     tx: &Tx,
     order: OrderId,
-    ask: Ask,
-    patience: chrono::Duration,
-) -> Result<Opened, Error> {
-    let new =
-        Intent { amount: ask.amount, ..new_intent(tx, order, Some(ask.customer), &ask.currency) };
+    request: AuthorizationRequest,
+    deadline: chrono::DateTime<chrono::Utc>,
+) -> Result<NextStep, Error> {
+    let new = Intent::open(IntentId::new(tx.clock()), order, &request, tx.now());
     if intents::insert(tx, &new).await? {
-        match ask.amount {
-            0 => return authorize_nothing(tx, new).await,
-            _ => return Err(Error::MethodNotFound),
-        }
+        return match request.amount {
+            0 => authorize_nothing(tx, new).await,
+            _ => Err(Error::MethodNotFound),
+        };
     }
-    let intent = locked(tx, order).await?;
-    let known = attempts::of_intent(&**tx, intent.id).await?;
-    let attempt = |id| {
-        let found = known.iter().find(|attempt| attempt.id == id).cloned();
-        found.ok_or_else(|| Error::from(kit::Error::internal("an attempt is missing")))
-    };
-    match decide(&intent, &known, &ask)? {
+    let intent = intents::lock_of_order(tx, order).await?;
+    let known = attempts::list_of_intent(&**tx, intent.id).await?;
+    match decide(&intent, &known, &request)? {
         Decision::Authorized => {
-            Ok(Opened::Answer(Outcome { payment: intent.id, verdict: Verdict::Authorized }))
+            let status = AuthorizationStatus::Authorized;
+            Ok(NextStep::Answer(Outcome { payment: intent.id, status }))
         }
-        Decision::Answer(id) => Ok(Opened::Answer(outcome(&attempt(id)?))),
-        Decision::Query(id) => Ok(Opened::Query { attempt: attempt(id)?, intent }),
+        Decision::Answer(id) => Ok(NextStep::Answer(outcome(&select_attempt(known, id)?))),
+        Decision::Query(id) => Ok(NextStep::Query { attempt: select_attempt(known, id)?, intent }),
         Decision::Confirm(id) => {
-            let mut attempt = attempt(id)?;
-            if attempt.key != ask.key {
-                attempt.confirm_key = ask.key;
-                attempt = attempts::save(tx, attempt).await?;
+            let mut attempt = select_attempt(known, id)?;
+            if attempt.key != request.key {
+                attempt.confirm_key = request.key;
+                attempts::save(tx, &mut attempt).await?;
             }
-            Ok(Opened::Confirm { intent, attempt, code: ask.confirmation })
+            Ok(NextStep::Confirm { attempt, code: request.confirmation })
         }
-        Decision::Begin { .. } if ask.amount == 0 => authorize_nothing(tx, intent).await,
+        Decision::Begin { .. } if request.amount == 0 => authorize_nothing(tx, intent).await,
         Decision::Begin { instead_of } => {
             if let Some(id) = instead_of {
-                give_up(tx, attempt(id)?).await?;
+                replace_attempt(tx, select_attempt(known, id)?).await?;
             }
-            let method = method_for(tx, &intent, &ask).await?;
-            let attempt = begin(tx, &intent, &ask, method.id, patience).await?;
-            Ok(Opened::Send { intent, attempt, token: method.token })
+            let method = select_method(tx, &intent, &request).await?;
+            let attempt = intent.authorization(&request, method.id, tx.now(), deadline);
+            attempts::insert(tx, &attempt).await?;
+            Ok(NextStep::Send { intent, attempt, token: method.token })
         }
     }
+}
+
+fn select_attempt(known: Vec<Attempt>, id: AttemptId) -> Result<Attempt, Error> {
+    let found = known.into_iter().find(|attempt| attempt.id == id);
+    found.ok_or_else(|| kit::Error::internal("an attempt is missing").into())
 }
 
 /// A price of zero needs no card.
-async fn authorize_nothing(tx: &Tx, mut intent: Intent) -> Result<Opened, Error> {
-    intent.state = intent.state.transition(intent::Event::Authorize)?;
-    intent.amount = 0;
+async fn authorize_nothing(tx: &Tx, mut intent: Intent) -> Result<NextStep, Error> {
+    intent.authorize_nothing()?;
     events::payment(tx, &mut intent, events::AUTHORIZED, 0, "").await?;
-    let intent = intents::save(tx, intent).await?;
-    Ok(Opened::Answer(Outcome { payment: intent.id, verdict: Verdict::Authorized }))
+    intents::save(tx, &mut intent).await?;
+    let status = AuthorizationStatus::Authorized;
+    Ok(NextStep::Answer(Outcome { payment: intent.id, status }))
 }
 
 /// The method that is named, or on file for the order, or the customer's default.
-async fn method_for(tx: &Tx, intent: &Intent, ask: &Ask) -> Result<Method, Error> {
-    let on_file: Option<MethodId> = ask.method.or(intent.method_id);
-    let mut found = methods::chargeable(&**tx, ask.customer, on_file).await?;
-    if found.is_none() && ask.method.is_none() {
-        found = methods::chargeable(&**tx, ask.customer, None).await?;
+async fn select_method(
+    tx: &Tx,
+    intent: &Intent,
+    request: &AuthorizationRequest,
+) -> Result<Method, Error> {
+    let on_file: Option<MethodId> = request.method.or(intent.method_id);
+    let mut found = methods::find_chargeable(&**tx, request.customer, on_file).await?;
+    if found.is_none() && request.method.is_none() {
+        found = methods::find_chargeable(&**tx, request.customer, None).await?;
     }
     found.ok_or(Error::MethodNotFound)
 }
 
-async fn begin(
-    tx: &Tx,
-    intent: &Intent,
-    ask: &Ask,
-    method: MethodId,
-    patience: chrono::Duration,
-) -> Result<Attempt, Error> {
-    let attempt = attempt_of(tx, intent, ask, method, patience);
-    attempts::insert(tx, &attempt).await?;
-    Ok(attempt)
-}
-
-/// An attempt to authorise what is asked for.
-pub(super) fn attempt_of(
-    tx: &Tx,
-    intent: &Intent,
-    ask: &Ask,
-    method: MethodId,
-    patience: chrono::Duration,
-) -> Attempt {
-    let id = AttemptId::derived(intent.order_id.uuid(), &format!("authorize:{}", ask.key));
-    Attempt {
-        method_id: Some(method),
-        deadline_at: tx.now() + patience,
-        ..new_attempt(tx, id, intent.id, ask.key.clone(), ask.amount)
-    }
-}
-
-/// Gives up an attempt that waits for a confirmation which will not come.
-async fn give_up(tx: &Tx, mut attempt: Attempt) -> Result<(), Error> {
-    attempt.state = attempt.state.next(Signal::GiveUp);
+/// Gives up an attempt that waits for a confirmation which will not come, since another method is to pay.
+async fn replace_attempt(tx: &Tx, mut attempt: Attempt) -> Result<(), Error> {
+    attempt.give_up();
     attempt.reason = "REPLACED".to_owned();
     timers::schedule(tx, SETTLE, attempt.intent_id.uuid(), tx.now()).await?;
-    attempts::save(tx, attempt).await.map(drop)
-}
-
-/// An attempt to authorise that is written down now.
-pub(super) fn new_attempt(
-    tx: &Tx,
-    id: AttemptId,
-    intent: IntentId,
-    key: String,
-    amount: i64,
-) -> Attempt {
-    let now = tx.now();
-    Attempt {
-        id,
-        intent_id: intent,
-        kind: Kind::Authorize,
-        key,
-        confirm_key: String::new(),
-        charge_id: None,
-        method_id: None,
-        amount,
-        state: State::Unknown,
-        reason: String::new(),
-        note: String::new(),
-        confirmation_url: String::new(),
-        fee: 0,
-        tries: 0,
-        deadline_at: now,
-        created_at: now,
-        updated_at: now,
-    }
-}
-
-/// The payment of an order, locked until the transaction ends.
-pub(super) async fn locked(tx: &Tx, order: OrderId) -> Result<Intent, Error> {
-    intents::lock_order(tx, order).await?.ok_or(Error::PaymentNotFound)
+    attempts::save(tx, &mut attempt).await
 }
 
 fn outcome(attempt: &Attempt) -> Outcome {
-    let verdict = match attempt.state {
-        State::Succeeded => Verdict::Authorized,
-        State::ConfirmationRequired => Verdict::Confirm { url: attempt.confirmation_url.clone() },
-        State::Unknown | State::Pending => Verdict::Pending,
+    let status = match attempt.state {
+        State::Succeeded => AuthorizationStatus::Authorized,
+        State::ConfirmationRequired => {
+            let url = attempt.confirmation_url.clone();
+            AuthorizationStatus::ConfirmationRequired { url }
+        }
+        State::Unknown | State::Pending => AuthorizationStatus::Pending,
         State::Failed
         | State::Abandoned
         | State::Returning
         | State::Returned
         | State::Releasing
-        | State::Released => Verdict::Declined { reason: attempt.reason.clone() },
+        | State::Released => AuthorizationStatus::Declined { reason: attempt.reason.clone() },
     };
-    Outcome { payment: attempt.intent_id, verdict }
+    Outcome { payment: attempt.intent_id, status }
 }

@@ -3,25 +3,32 @@
 use super::{PAYOUT, Payments};
 use crate::{
     domain::{
-        Error,
-        attempt::{Signal, backoff},
-        ledger,
-        payout::{Event, State, recover},
+        Error, Payout, PayoutId,
+        attempt::{Answer, Signal, backoff},
+        payout::State,
     },
-    entity::{Payout, PayoutId},
     events,
-    psp::{Answer, Transfer},
-    repository::{ledger as books, payouts},
+    psp::Transfer,
+    repository::{journals, payouts},
 };
-use kit::{Id, Tx, messaging::timers};
+use kit::{Tx, messaging::timers};
 use uuid::Uuid;
 
 impl Payments {
     /// Makes a payout that is due, or finds out what became of it. Nothing happens when it is not due or held back.
     pub async fn pay_out(&self, id: PayoutId) -> Result<(), Error> {
-        let begun = self.db.write(move |tx| async move { begin(&tx, id).await });
-        let Some(payout) = begun.await? else { return Ok(()) };
-        let Some(reference) = payout.transfer_id else { return Ok(()) };
+        let tx = self.db.begin().await?;
+        let mut payout = payouts::lock(&tx, id).await?;
+        if payout.is_due(tx.now()) {
+            begin_transfer(&tx, &mut payout).await?;
+        }
+        if payout.state == State::Paying {
+            ask_again(&tx, &payout).await?;
+        }
+        tx.commit().await?;
+        let Some(reference) = payout.transfer_id.filter(|_| payout.state == State::Paying) else {
+            return Ok(());
+        };
         let transfer = Transfer {
             reference,
             provider: payout.provider_id,
@@ -29,42 +36,24 @@ impl Payments {
             currency: &payout.currency,
         };
         // The same reference does nothing twice, so that a question left open is simply asked again.
-        let answer = self.patiently(self.psp.pay_out(transfer)).await;
+        let answer = self.within_time(self.psp.pay_out(transfer)).await;
         let answer = answer.unwrap_or(Answer::plain(Signal::NoAnswer));
-        self.db.write(move |tx| async move { conclude(&tx, id, reference, answer).await }).await
+        let tx = self.db.begin().await?;
+        conclude_transfer(&tx, id, reference, answer).await?;
+        Ok(tx.commit().await?)
     }
 }
 
 /// Decides what to transfer and writes it down.
-async fn begin(tx: &Tx, id: PayoutId) -> Result<Option<Payout>, Error> {
-    let mut payout = payouts::lock(tx, id).await?;
-    match payout.state {
-        State::Scheduled if payout.due_at <= tx.now() => {}
-        State::Paying => {
-            ask_again(tx, &payout).await?;
-            return Ok(Some(payout));
-        }
-        State::Scheduled | State::Frozen | State::Paid | State::Failed | State::Cancelled => {
-            return Ok(None);
-        }
+async fn begin_transfer(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
+    journals::lock_payable(tx, payout.provider_id, &payout.currency).await?;
+    let balance = journals::payable(tx, payout.provider_id, &payout.currency).await?;
+    let unpaid = payouts::sum_unpaid(tx, payout.provider_id, &payout.currency).await?;
+    payout.begin_transfer(balance, unpaid, tx.now())?;
+    if payout.state == State::Paid {
+        announce_paid(tx, payout).await?;
     }
-    books::lock_payable(tx, payout.provider_id, &payout.currency).await?;
-    let balance = books::payable(tx, payout.provider_id, &payout.currency).await?;
-    let unpaid = payouts::unpaid(tx, payout.provider_id, &payout.currency).await?;
-    (payout.paid, payout.recovered) = recover(payout.amount, balance, unpaid);
-    payout.transfers += 1;
-    payout.state = payout.state.transition(Event::Pay)?;
-    payout.reason = String::new();
-    if payout.paid == 0 {
-        // All of it evens out what the provider owes.
-        paid(tx, &mut payout).await?;
-    } else {
-        let name = format!("transfer:{}", payout.transfers);
-        payout.transfer_id = Some(Id::<Payout>::derived(payout.id.uuid(), &name).uuid());
-        ask_again(tx, &payout).await?;
-    }
-    let payout = payouts::save(tx, payout).await?;
-    Ok(Some(payout).filter(|payout| payout.state == State::Paying))
+    payouts::save(tx, payout).await
 }
 
 /// The timer asks again when no answer comes: ever later, up to a minute after the last time.
@@ -75,7 +64,7 @@ async fn ask_again(tx: &Tx, payout: &Payout) -> Result<(), Error> {
 }
 
 /// Writes down what became of a transfer. An answer about an earlier transfer changes nothing.
-pub(super) async fn conclude(
+pub(super) async fn conclude_transfer(
     tx: &Tx,
     id: PayoutId,
     reference: Uuid,
@@ -87,41 +76,27 @@ pub(super) async fn conclude(
     }
     match (answer.signal, payout.state) {
         (Signal::Succeeded, State::Paying) => {
-            books::post(tx, &[journal(&payout)]).await?;
-            paid(tx, &mut payout).await?;
+            journals::post(tx, &[payout.journal()]).await?;
+            payout.complete(tx.now())?;
+            announce_paid(tx, &mut payout).await?;
         }
         (Signal::Declined, State::Paying | State::Paid) => {
             if payout.state == State::Paid {
                 // The bank sent the money back.
-                books::post(tx, &[journal(&payout).reversal()]).await?;
+                journals::post(tx, &[payout.journal().reversal()]).await?;
             }
-            payout.state = payout.state.transition(Event::Fail)?;
-            payout.reason = answer.reason;
-            (payout.paid, payout.recovered, payout.paid_at) = (0, 0, None);
+            payout.fail(answer.reason)?;
             timers::cancel(tx, PAYOUT, payout.id.uuid()).await?;
             let amount = payout.amount;
             events::payout(tx, &mut payout, events::PAYOUT_FAILED, amount).await?;
         }
         _ => return Ok(()),
     }
-    payouts::save(tx, payout).await.map(drop)
+    payouts::save(tx, &mut payout).await
 }
 
-async fn paid(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
-    payout.state = payout.state.transition(Event::Paid)?;
-    payout.paid_at = Some(tx.now());
+async fn announce_paid(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
     timers::cancel(tx, PAYOUT, payout.id.uuid()).await?;
     let amount = payout.paid;
     events::payout(tx, payout, events::PAYOUT_PAID, amount).await
-}
-
-fn journal(payout: &Payout) -> ledger::Journal {
-    ledger::payout(
-        payout.id,
-        payout.transfers,
-        payout.order_id,
-        payout.provider_id,
-        &payout.currency,
-        payout.paid,
-    )
 }

@@ -1,14 +1,13 @@
-//! Taking the events of the payment provider: each once, whoever sent it proven, in whatever order they come.
+//! Taking the events of the payment provider: each once, its sender proven, in whatever order they come.
 
-use super::{Payments, apply::apply, freeze, payout};
+use super::{Payments, attempt::apply_answer, freeze, payout::conclude_transfer};
 use crate::{
     domain::{
-        Error,
-        attempt::{Kind, Signal},
+        AttemptId, Error,
+        attempt::{Answer, Kind, Signal},
         signature,
     },
     events,
-    psp::Answer,
     repository::{attempts, intents, payouts, psp_events},
 };
 use kit::Tx;
@@ -16,7 +15,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 /// Most bytes of an event.
-const BODY_MOST: usize = 64 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// An event as it is sent. What else it holds is left to the future.
 #[derive(Deserialize)]
@@ -36,11 +35,11 @@ struct Data {
 
 impl Payments {
     /// Takes an event of the payment provider `name`.
-    pub async fn receive(&self, name: &str, header: &str, body: &[u8]) -> Result<(), Error> {
+    pub async fn receive_event(&self, name: &str, header: &str, body: &[u8]) -> Result<(), Error> {
         if name != self.psp.name() {
             return Err(Error::PspNotFound);
         }
-        if body.len() > BODY_MOST {
+        if body.len() > MAX_BODY_BYTES {
             return Err(Error::invalid("body", "must have at most 65536 bytes"));
         }
         let now = self.db.clock().now().timestamp();
@@ -50,62 +49,81 @@ impl Payments {
         if event.id.is_empty() || event.id.len() > 255 || event.data.reason.len() > 255 {
             return Err(Error::invalid("body", "must have an id of 1 to 255 bytes"));
         }
-        let psp = self.psp.name();
-        self.db.write(move |tx| async move { take(&tx, psp, event).await }).await
+        let tx = self.db.begin().await?;
+        let Data { reference, .. } = event.data;
+        if psp_events::first_time(&tx, name, &event.id, &event.kind, reference).await? {
+            take_event(&tx, event).await?;
+        }
+        Ok(tx.commit().await?)
     }
 }
 
-async fn take(tx: &Tx, psp: &'static str, event: PspEvent) -> Result<(), Error> {
-    let PspEvent { id, kind, data: Data { reference, reason } } = event;
-    if !psp_events::first_time(tx, psp, &id, &kind, reference).await? {
-        return Ok(());
-    }
-    let answer = |signal| Answer { reason: reason.clone(), ..Answer::plain(signal) };
+async fn take_event(tx: &Tx, event: PspEvent) -> Result<(), Error> {
+    let PspEvent { id: _, kind, data: Data { reference, reason } } = event;
     match kind.as_str() {
-        "charge.pending" => attempt(tx, Kind::Authorize, reference, answer(Signal::Pending)).await,
+        "charge.pending" => {
+            take_answer(tx, Kind::Authorize, reference, Signal::Pending, reason).await
+        }
         "charge.authorized" => {
-            attempt(tx, Kind::Authorize, reference, answer(Signal::Succeeded)).await
+            take_answer(tx, Kind::Authorize, reference, Signal::Succeeded, reason).await
         }
         "charge.declined" => {
-            attempt(tx, Kind::Authorize, reference, answer(Signal::Declined)).await
+            take_answer(tx, Kind::Authorize, reference, Signal::Declined, reason).await
         }
-        "charge.disputed" => disputed(tx, reference, &reason).await,
+        "charge.disputed" => take_dispute(tx, reference, &reason).await,
         "capture.succeeded" => {
-            attempt(tx, Kind::Capture, reference, answer(Signal::Succeeded)).await
+            take_answer(tx, Kind::Capture, reference, Signal::Succeeded, reason).await
         }
-        "capture.failed" => attempt(tx, Kind::Capture, reference, answer(Signal::Declined)).await,
-        "refund.succeeded" => attempt(tx, Kind::Refund, reference, answer(Signal::Succeeded)).await,
-        "refund.failed" => attempt(tx, Kind::Refund, reference, answer(Signal::Declined)).await,
-        "payout.paid" => transfer(tx, reference, answer(Signal::Succeeded)).await,
-        "payout.failed" => transfer(tx, reference, answer(Signal::Declined)).await,
+        "capture.failed" => {
+            take_answer(tx, Kind::Capture, reference, Signal::Declined, reason).await
+        }
+        "refund.succeeded" => {
+            take_answer(tx, Kind::Refund, reference, Signal::Succeeded, reason).await
+        }
+        "refund.failed" => take_answer(tx, Kind::Refund, reference, Signal::Declined, reason).await,
+        "payout.paid" => take_transfer(tx, reference, Signal::Succeeded, reason).await,
+        "payout.failed" => take_transfer(tx, reference, Signal::Declined, reason).await,
         _ => Ok(()),
     }
 }
 
-async fn attempt(tx: &Tx, kind: Kind, reference: Uuid, answer: Answer) -> Result<(), Error> {
-    let found = attempts::find(&**tx, kit::Id::from_uuid(reference)).await?;
+/// What an event says of an attempt. An attempt that is not known, or is of another kind, is left alone.
+async fn take_answer(
+    tx: &Tx,
+    kind: Kind,
+    reference: Uuid,
+    signal: Signal,
+    reason: String,
+) -> Result<(), Error> {
+    let found = attempts::find(&**tx, AttemptId::from_uuid(reference)).await?;
     let Some(found) = found.filter(|attempt| attempt.kind == kind) else { return Ok(()) };
     // What confirms the state is no reason to ask again.
-    if found.state.next(answer.signal) == found.state {
+    if found.state.next(signal) == found.state {
         return Ok(());
     }
-    apply(tx, found.intent_id, found.id, answer).await.map(drop)
+    let answer = Answer { reason, ..Answer::plain(signal) };
+    apply_answer(tx, found.intent_id, found.id, answer).await.map(drop)
 }
 
-async fn transfer(tx: &Tx, reference: Uuid, answer: Answer) -> Result<(), Error> {
-    match payouts::of_transfer(&**tx, reference).await? {
-        Some(found) => payout::conclude(tx, found.id, reference, answer).await,
-        None => Ok(()),
-    }
+async fn take_transfer(
+    tx: &Tx,
+    reference: Uuid,
+    signal: Signal,
+    reason: String,
+) -> Result<(), Error> {
+    let Some(payout) = payouts::find_of_transfer(&**tx, reference).await? else { return Ok(()) };
+    let answer = Answer { reason, ..Answer::plain(signal) };
+    conclude_transfer(tx, payout.id, reference, answer).await
 }
 
-/// The customer's bank disputes a charge: nothing more is paid out for the order until somebody has looked.
-async fn disputed(tx: &Tx, reference: Uuid, reason: &str) -> Result<(), Error> {
-    let found = attempts::find(&**tx, kit::Id::from_uuid(reference)).await?;
+/// The customer's bank disputes a charge: nothing more is paid out for the order until an operator has looked.
+async fn take_dispute(tx: &Tx, reference: Uuid, reason: &str) -> Result<(), Error> {
+    let found = attempts::find(&**tx, AttemptId::from_uuid(reference)).await?;
     let Some(found) = found.filter(|attempt| attempt.kind == Kind::Authorize) else {
         return Ok(());
     };
     let mut intent = intents::lock(tx, found.intent_id).await?;
     events::payment(tx, &mut intent, events::DISPUTED, found.amount, reason).await?;
-    freeze::set_frozen(tx, intents::save(tx, intent).await?, true).await.map(drop)
+    intents::save(tx, &mut intent).await?;
+    freeze::set_frozen(tx, &mut intent, true).await
 }

@@ -2,10 +2,9 @@
 
 pub mod sandbox;
 
-use crate::{
-    domain::attempt::Signal,
-    entity::{AttemptId, ProviderId},
-};
+pub use crate::domain::{attempt::Answer, method::Card};
+
+use crate::domain::{AttemptId, ProviderId};
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -49,19 +48,6 @@ pub trait Psp: Send + Sync {
 #[error("the payment provider did not answer: {0}")]
 pub struct Unanswered(pub String);
 
-/// What is known of a card.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Card {
-    /// Its brand, for example `visa`.
-    pub brand: String,
-    /// Its last four digits.
-    pub last4: String,
-    /// The month in which it expires.
-    pub expiry_month: i32,
-    /// The year in which it expires.
-    pub expiry_year: i32,
-}
-
 /// A request to reserve money.
 #[derive(Clone, Copy)]
 pub struct Charge<'a> {
@@ -97,31 +83,6 @@ pub struct Transfer<'a> {
     pub amount: i64,
     /// In which currency.
     pub currency: &'a str,
-}
-
-/// What a payment provider says of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// What it means for the attempt.
-    pub signal: Signal,
-    /// Why it was declined, a stable code, or empty.
-    pub reason: String,
-    /// Where the customer confirms, or empty.
-    pub confirmation_url: String,
-    /// What the payment provider takes for it, in minor units.
-    pub fee: i64,
-}
-
-impl Answer {
-    /// An answer that says no more than the signal.
-    pub const fn plain(signal: Signal) -> Self {
-        Self { signal, reason: String::new(), confirmation_url: String::new(), fee: 0 }
-    }
-
-    /// A refusal.
-    pub fn declined(reason: &str) -> Self {
-        Self { reason: reason.to_owned(), ..Self::plain(Signal::Declined) }
-    }
 }
 
 /// What became of a request to cancel a charge.

@@ -1,11 +1,8 @@
-//! Attempts.
+//! Attempts: found, listed and saved. Who touches one holds the row of its payment.
 
-use crate::{
-    domain::{
-        Error,
-        attempt::{Kind, State},
-    },
-    entity::{Attempt, AttemptId, IntentId, attempt},
+use crate::domain::{
+    Attempt, AttemptId, Error, IntentId,
+    attempt::{self, Kind, State},
 };
 use chrono::{DateTime, Utc};
 use kit::Tx;
@@ -29,10 +26,11 @@ pub async fn insert_all(tx: &Tx, attempts: impl Iterator<Item = &Attempt>) -> Re
     Ok(())
 }
 
-/// Writes an attempt back.
-pub async fn save(tx: &Tx, mut attempt: Attempt) -> Result<Attempt, Error> {
+/// Saves an attempt of a locked payment.
+pub async fn save(tx: &Tx, attempt: &mut Attempt) -> Result<(), Error> {
     attempt.updated_at = tx.now();
-    Ok(attempt.into_active_model().reset_all().update(&**tx).await?)
+    attempt.clone().into_active_model().reset_all().update(&**tx).await?;
+    Ok(())
 }
 
 /// An attempt by our reference.
@@ -57,7 +55,10 @@ pub async fn find_step(
 }
 
 /// The attempts of a payment, oldest first.
-pub async fn of_intent(db: &impl ConnectionTrait, intent: IntentId) -> Result<Vec<Attempt>, Error> {
+pub async fn list_of_intent(
+    db: &impl ConnectionTrait,
+    intent: IntentId,
+) -> Result<Vec<Attempt>, Error> {
     let found = attempt::Entity::find()
         .filter(attempt::Column::IntentId.eq(intent))
         .order_by_asc(attempt::Column::CreatedAt)
@@ -68,7 +69,7 @@ pub async fn of_intent(db: &impl ConnectionTrait, intent: IntentId) -> Result<Ve
 }
 
 /// Attempts without an answer since `before` that no timer looks after: the process stopped while it asked.
-pub async fn forgotten(
+pub async fn list_forgotten(
     db: &impl ConnectionTrait,
     before: DateTime<Utc>,
 ) -> Result<Vec<Attempt>, Error> {

@@ -1,10 +1,8 @@
-//! Intents and how their captures were split.
+//! Payments: found, listed, locked and saved.
 
-use crate::{
-    domain::{Error, intent::State},
-    entity::{
-        Attempt, AttemptId, Capture, Intent, IntentId, OrderId, UserId, attempt, capture, intent,
-    },
+use crate::domain::{
+    Attempt, AttemptId, Error, Intent, IntentId, OrderId, UserId, attempt,
+    intent::{self, FIRST_VERSION, State},
 };
 use kit::{Tx, storage::page::Page};
 use sea_orm::{
@@ -12,9 +10,6 @@ use sea_orm::{
     entity::prelude::*,
     sea_query::{ExprTrait, OnConflict},
 };
-
-/// The version of a payment that nobody has touched since it began.
-pub const FIRST_VERSION: i64 = 1;
 
 /// Begins a payment; false when the order has one already.
 pub async fn insert(tx: &Tx, intent: &Intent) -> Result<bool, Error> {
@@ -34,49 +29,54 @@ pub async fn insert_all(
     Ok(inserted)
 }
 
-/// The payment of an order, locked until the transaction ends.
-pub async fn lock_order(tx: &Tx, order: OrderId) -> Result<Option<Intent>, Error> {
+/// Locks the payment of an order until the transaction ends, if it has one.
+pub async fn lock_of_order_if_any(tx: &Tx, order: OrderId) -> Result<Option<Intent>, Error> {
     let found = intent::Entity::find().filter(intent::Column::OrderId.eq(order));
     Ok(found.lock_exclusive().one(&**tx).await?)
 }
 
-/// A payment, locked until the transaction ends.
+/// Locks the payment of an order until the transaction ends.
+pub async fn lock_of_order(tx: &Tx, order: OrderId) -> Result<Intent, Error> {
+    lock_of_order_if_any(tx, order).await?.ok_or(Error::PaymentNotFound)
+}
+
+/// Locks a payment until the transaction ends.
 pub async fn lock(tx: &Tx, id: IntentId) -> Result<Intent, Error> {
     let found = intent::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
     found.ok_or(Error::PaymentNotFound)
 }
 
-/// Writes a locked payment back.
-pub async fn save(tx: &Tx, mut intent: Intent) -> Result<Intent, Error> {
+/// Saves a locked payment.
+pub async fn save(tx: &Tx, intent: &mut Intent) -> Result<(), Error> {
     intent.version += 1;
     intent.updated_at = tx.now();
-    Ok(intent.into_active_model().reset_all().update(&**tx).await?)
+    intent.clone().into_active_model().reset_all().update(&**tx).await?;
+    Ok(())
 }
 
-/// Marks new payments and their first attempts authorised, provided that nobody touched any of them. The payments come
-/// first, as everywhere: whoever holds its row may touch what hangs on it.
+/// Marks new payments and their first attempts authorised, provided that none of them has changed since it began. The
+/// payments come first, as everywhere: who holds a payment's row may touch what hangs on it.
 pub async fn authorize_first(
     tx: &Tx,
     intents: &[IntentId],
     attempts: &[AttemptId],
 ) -> Result<(), Error> {
     let now = tx.now();
-    let next = |counter: intent::Column| Expr::col(counter).add(1);
     let authorized = intent::Entity::update_many()
         .col_expr(intent::Column::State, Expr::value(State::Authorized))
         .col_expr(intent::Column::Authorized, Expr::col(intent::Column::Amount))
-        .col_expr(intent::Column::Version, next(intent::Column::Version))
-        .col_expr(intent::Column::EventSeq, next(intent::Column::EventSeq))
+        .col_expr(intent::Column::Version, Expr::col(intent::Column::Version).add(1))
+        .col_expr(intent::Column::EventSeq, Expr::col(intent::Column::EventSeq).add(1))
         .col_expr(intent::Column::UpdatedAt, Expr::value(now))
         .filter(intent::Column::Id.is_in(intents.iter().copied()))
         .filter(intent::Column::Version.eq(FIRST_VERSION))
         .exec(&**tx)
         .await?;
     let answered = attempt::Entity::update_many()
-        .col_expr(attempt::Column::State, Expr::value(crate::domain::attempt::State::Succeeded))
+        .col_expr(attempt::Column::State, Expr::value(attempt::State::Succeeded))
         .col_expr(attempt::Column::UpdatedAt, Expr::value(now))
         .filter(attempt::Column::Id.is_in(attempts.iter().copied()))
-        .filter(attempt::Column::State.eq(crate::domain::attempt::State::Unknown))
+        .filter(attempt::Column::State.eq(attempt::State::Unknown))
         .exec(&**tx)
         .await?;
     let all = [intents.len(), attempts.len()].map(u64::try_from);
@@ -86,22 +86,7 @@ pub async fn authorize_first(
     }
 }
 
-/// Sets `amount` aside for a refund, unless the refunds would exceed what was captured. The condition is part of the
-/// statement, so that refunds made at the same time cannot pass it together.
-pub async fn reserve_refund(tx: &Tx, id: IntentId, amount: i64) -> Result<(), Error> {
-    let refunded = Expr::col(intent::Column::Refunded).add(amount);
-    let reserved = intent::Entity::update_many()
-        .col_expr(intent::Column::Refunded, refunded.clone())
-        .col_expr(intent::Column::Version, Expr::col(intent::Column::Version).add(1))
-        .col_expr(intent::Column::UpdatedAt, Expr::value(tx.now()))
-        .filter(intent::Column::Id.eq(id))
-        .filter(refunded.lte(Expr::col(intent::Column::Captured)))
-        .exec(&**tx)
-        .await?;
-    if reserved.rows_affected == 1 { Ok(()) } else { Err(Error::ExceedsCapture) }
-}
-
-/// The payment that `customer`, or anybody when none is given, may see.
+/// A payment, if it is `customer`'s; any payment when no customer is given.
 pub async fn find(
     db: &impl ConnectionTrait,
     id: IntentId,
@@ -111,7 +96,7 @@ pub async fn find(
     found.ok_or(Error::PaymentNotFound)
 }
 
-/// The payments that `customer`, or anybody when none is given, may see, with their attempts.
+/// The payments of `customer`, or all when no customer is given, with their attempts.
 pub async fn list(
     db: &impl ConnectionTrait,
     customer: Option<UserId>,
@@ -129,12 +114,14 @@ pub async fn list(
         .order_by_asc(attempt::Column::CreatedAt)
         .all(db)
         .await?;
-    let with_attempts = |row: Intent| {
-        let own = attempts.iter().filter(|attempt| attempt.intent_id == row.id);
-        let own = own.cloned().collect();
-        (row, own)
-    };
-    Ok(rows.into_iter().map(with_attempts).collect())
+    let mut found: Vec<_> = rows.into_iter().map(|row| (row, Vec::new())).collect();
+    for attempt in attempts {
+        let own = found.iter_mut().find(|(row, _)| row.id == attempt.intent_id);
+        if let Some((_, own)) = own {
+            own.push(attempt);
+        }
+    }
+    Ok(found)
 }
 
 fn visible(customer: Option<UserId>) -> Select<intent::Entity> {
@@ -142,21 +129,4 @@ fn visible(customer: Option<UserId>) -> Select<intent::Entity> {
         Some(customer) => intent::Entity::find().filter(intent::Column::CustomerId.eq(customer)),
         None => intent::Entity::find(),
     }
-}
-
-/// Writes down how a capture is to be split.
-pub async fn insert_capture(tx: &Tx, capture: Capture) -> Result<(), Error> {
-    capture::Entity::insert(capture.into_active_model()).exec_without_returning(&**tx).await?;
-    Ok(())
-}
-
-/// How a payment's capture was split.
-pub async fn capture(tx: &Tx, intent: IntentId) -> Result<Option<Capture>, Error> {
-    Ok(capture::Entity::find_by_id(intent).one(&**tx).await?)
-}
-
-/// Writes a capture back.
-pub async fn save_capture(tx: &Tx, capture: Capture) -> Result<(), Error> {
-    capture.into_active_model().reset_all().update(&**tx).await?;
-    Ok(())
 }

@@ -1,9 +1,6 @@
-//! Saved payment methods.
+//! Saved payment methods: found, listed and saved.
 
-use crate::{
-    domain::Error,
-    entity::{Method, MethodId, UserId, method},
-};
+use crate::domain::{Error, Method, MethodId, UserId, method};
 use kit::{Tx, storage::db::violates};
 use sea_orm::{
     IntoActiveModel, QueryOrder,
@@ -11,27 +8,24 @@ use sea_orm::{
     sea_query::{ExprTrait, OnConflict},
 };
 
-/// Most payment methods of a customer.
-pub const MOST: usize = 20;
-
 /// The index that allows a customer one default.
 const ONE_DEFAULT: &str = "payment_methods_one_default";
 
 /// The method an order is charged to: the one named, or the customer's default.
-pub async fn chargeable(
+pub async fn find_chargeable(
     db: &impl ConnectionTrait,
     customer: UserId,
     id: Option<MethodId>,
 ) -> Result<Option<Method>, Error> {
     let query = match id {
-        Some(id) => of(customer).filter(method::Column::Id.eq(id)),
-        None => of(customer).filter(method::Column::IsDefault.eq(true)),
+        Some(id) => of_customer(customer).filter(method::Column::Id.eq(id)),
+        None => of_customer(customer).filter(method::Column::IsDefault.eq(true)),
     };
     Ok(query.one(db).await?)
 }
 
-/// As [`chargeable`], for several customers in one statement.
-pub async fn chargeable_each(
+/// As [`find_chargeable`], for several customers in one statement.
+pub async fn find_chargeable_each(
     db: &impl ConnectionTrait,
     asked: &[(UserId, Option<MethodId>)],
 ) -> Result<Vec<Option<Method>>, Error> {
@@ -40,17 +34,16 @@ pub async fn chargeable_each(
         .filter(method::Column::DeletedAt.is_null())
         .all(db)
         .await?;
-    let chosen = |(customer, id): &(UserId, Option<MethodId>)| {
-        let fits = |method: &&Method| {
-            method.customer_id == *customer && id.map_or(method.is_default, |id| method.id == id)
-        };
-        known.iter().find(fits).cloned()
-    };
-    Ok(asked.iter().map(chosen).collect())
+    Ok(asked.iter().map(|(customer, id)| select_chargeable(&known, *customer, *id)).collect())
+}
+
+fn select_chargeable(known: &[Method], customer: UserId, id: Option<MethodId>) -> Option<Method> {
+    let mut own = known.iter().filter(|method| method.customer_id == customer);
+    own.find(|method| id.map_or(method.is_default, |id| method.id == id)).cloned()
 }
 
 /// The method of an attempt that was made already, also when the customer has deleted it since.
-pub async fn used(db: &impl ConnectionTrait, id: MethodId) -> Result<Option<Method>, Error> {
+pub async fn find_used(db: &impl ConnectionTrait, id: MethodId) -> Result<Option<Method>, Error> {
     Ok(method::Entity::find_by_id(id).one(db).await?)
 }
 
@@ -60,32 +53,27 @@ pub async fn find(
     customer: UserId,
     id: MethodId,
 ) -> Result<Method, Error> {
-    let found = of(customer).filter(method::Column::Id.eq(id)).one(db).await?;
+    let found = of_customer(customer).filter(method::Column::Id.eq(id)).one(db).await?;
     found.ok_or(Error::MethodNotFound)
 }
 
 /// A customer's methods, newest first.
 pub async fn list(db: &impl ConnectionTrait, customer: UserId) -> Result<Vec<Method>, Error> {
-    Ok(of(customer).order_by_desc(method::Column::Id).all(db).await?)
+    Ok(of_customer(customer).order_by_desc(method::Column::Id).all(db).await?)
 }
 
-/// Saves a method; it becomes the default when asked for or when it is the first.
-pub async fn insert(tx: &Tx, mut new: Method) -> Result<Method, Error> {
-    let others = list(&**tx, new.customer_id).await?;
-    if others.len() >= MOST {
-        return Err(Error::MethodLimit);
-    }
-    new.is_default |= others.is_empty();
+/// Inserts a method. One that is to be the default takes the place of the default before it, unless another call saved
+/// its own at the same time.
+pub async fn insert(tx: &Tx, new: &mut Method) -> Result<(), Error> {
     if new.is_default {
         clear_default(tx, new.customer_id).await?;
-        if insert_unless_taken(tx, &new).await? {
-            return Ok(new);
+        if insert_unless_taken(tx, new).await? {
+            return Ok(());
         }
-        // Another call saved its default at the same time.
         new.is_default = false;
     }
-    insert_unless_taken(tx, &new).await?;
-    Ok(new)
+    insert_unless_taken(tx, new).await?;
+    Ok(())
 }
 
 /// False when the customer has a default already and this is to be one.
@@ -95,31 +83,6 @@ async fn insert_unless_taken(tx: &Tx, new: &Method) -> Result<bool, Error> {
         .exec_without_returning(&**tx)
         .await?;
     Ok(inserted > 0)
-}
-
-/// Makes a method the default.
-pub async fn set_default(tx: &Tx, customer: UserId, id: MethodId) -> Result<Method, Error> {
-    let mut found = find(&**tx, customer, id).await?;
-    if found.is_default {
-        return Ok(found);
-    }
-    clear_default(tx, customer).await?;
-    found.is_default = true;
-    save(tx, found).await
-}
-
-/// Forgets a method; the newest of the others takes its place as the default.
-pub async fn delete(tx: &Tx, customer: UserId, id: MethodId) -> Result<(), Error> {
-    let mut found = find(&**tx, customer, id).await?;
-    let was_default = found.is_default;
-    found.is_default = false;
-    found.deleted_at = Some(tx.now());
-    save(tx, found).await?;
-    if was_default && let Some(mut next) = list(&**tx, customer).await?.into_iter().next() {
-        next.is_default = true;
-        save(tx, next).await?;
-    }
-    Ok(())
 }
 
 /// Forgets what is known of an erased customer's cards.
@@ -135,23 +98,28 @@ pub async fn erase(tx: &Tx, customer: UserId) -> Result<(), Error> {
     Ok(())
 }
 
-fn of(customer: UserId) -> Select<method::Entity> {
+fn of_customer(customer: UserId) -> Select<method::Entity> {
     method::Entity::find()
         .filter(method::Column::CustomerId.eq(customer))
         .filter(method::Column::DeletedAt.is_null())
 }
 
-async fn save(tx: &Tx, mut method: Method) -> Result<Method, Error> {
+/// Saves a method.
+pub async fn save(tx: &Tx, method: &mut Method) -> Result<(), Error> {
     method.version += 1;
     method.updated_at = tx.now();
-    let saved = method.into_active_model().reset_all().update(&**tx).await;
-    saved.map_err(|error| match violates(&error, ONE_DEFAULT, "payment_methods.customer_id") {
-        true => Error::Raced,
-        false => error.into(),
-    })
+    let saved = method.clone().into_active_model().reset_all().update(&**tx).await;
+    match saved {
+        Ok(_) => Ok(()),
+        Err(error) if violates(&error, ONE_DEFAULT, "payment_methods.customer_id") => {
+            Err(Error::Raced)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
-async fn clear_default(tx: &Tx, customer: UserId) -> Result<(), Error> {
+/// Leaves a customer without a default method.
+pub async fn clear_default(tx: &Tx, customer: UserId) -> Result<(), Error> {
     method::Entity::update_many()
         .col_expr(method::Column::IsDefault, Expr::value(false))
         .col_expr(method::Column::Version, Expr::col(method::Column::Version).add(1))

@@ -1,8 +1,10 @@
 //! Every query of payment, by noun.
 
 pub mod attempts;
+pub mod captures;
+pub mod fast_path;
 pub mod intents;
-pub mod ledger;
+pub mod journals;
 pub mod methods;
 pub mod payouts;
 pub mod psp_events;

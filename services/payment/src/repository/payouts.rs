@@ -1,8 +1,8 @@
-//! Payouts.
+//! Payouts: found, listed, locked and saved.
 
-use crate::{
-    domain::{Error, payout::State},
-    entity::{IntentId, Payout, PayoutId, ProviderId, UserId, payout},
+use crate::domain::{
+    Error, IntentId, Payout, PayoutId, ProviderId, UserId,
+    payout::{self, State},
 };
 use kit::{Tx, storage::page::Page};
 use sea_orm::{
@@ -18,6 +18,13 @@ pub struct Scope {
     pub provider: Option<ProviderId>,
 }
 
+impl Scope {
+    /// Whether nothing is left out.
+    pub const fn is_everything(self) -> bool {
+        self.user.is_none() && self.provider.is_none()
+    }
+}
+
 /// Schedules a payout; false when the order, the provider and the kind have one already.
 pub async fn insert(tx: &Tx, payout: &Payout) -> Result<bool, Error> {
     let inserted = payout::Entity::insert(payout.clone().into_active_model())
@@ -27,23 +34,24 @@ pub async fn insert(tx: &Tx, payout: &Payout) -> Result<bool, Error> {
     Ok(inserted > 0)
 }
 
-/// A payout, locked until the transaction ends.
+/// Locks a payout until the transaction ends.
 pub async fn lock(tx: &Tx, id: PayoutId) -> Result<Payout, Error> {
     let found = payout::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
     found.ok_or(Error::PayoutNotFound)
 }
 
-/// The payouts of a payment, locked until the transaction ends.
-pub async fn lock_of(tx: &Tx, intent: IntentId) -> Result<Vec<Payout>, Error> {
+/// Locks the payouts of a payment until the transaction ends.
+pub async fn lock_of_intent(tx: &Tx, intent: IntentId) -> Result<Vec<Payout>, Error> {
     let found = payout::Entity::find().filter(payout::Column::IntentId.eq(intent));
     Ok(found.order_by_asc(payout::Column::Id).lock_exclusive().all(&**tx).await?)
 }
 
-/// Writes a locked payout back.
-pub async fn save(tx: &Tx, mut payout: Payout) -> Result<Payout, Error> {
+/// Saves a locked payout.
+pub async fn save(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
     payout.version += 1;
     payout.updated_at = tx.now();
-    Ok(payout.into_active_model().reset_all().update(&**tx).await?)
+    payout.clone().into_active_model().reset_all().update(&**tx).await?;
+    Ok(())
 }
 
 /// A payout within the caller's scope.
@@ -53,7 +61,7 @@ pub async fn find(db: &impl ConnectionTrait, id: PayoutId, scope: Scope) -> Resu
 }
 
 /// The payout whose last transfer the payment provider knows by this reference.
-pub async fn of_transfer(
+pub async fn find_of_transfer(
     db: &impl ConnectionTrait,
     transfer: Uuid,
 ) -> Result<Option<Payout>, Error> {
@@ -61,7 +69,7 @@ pub async fn of_transfer(
 }
 
 /// The payout of a payment.
-pub async fn of_intent(
+pub async fn find_of_intent(
     db: &impl ConnectionTrait,
     intent: IntentId,
 ) -> Result<Option<Payout>, Error> {
@@ -78,7 +86,7 @@ pub async fn list(
 }
 
 /// Sum of a provider's payouts that are still to be paid, less what those on their way keep back.
-pub async fn unpaid(tx: &Tx, provider: ProviderId, currency: &str) -> Result<i64, Error> {
+pub async fn sum_unpaid(tx: &Tx, provider: ProviderId, currency: &str) -> Result<i64, Error> {
     let sum: Option<i64> = payout::Entity::find()
         .select_only()
         .expr(Expr::cust("CAST(SUM(amount - recovered) AS BIGINT)"))

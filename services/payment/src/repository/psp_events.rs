@@ -1,6 +1,6 @@
 //! Events of payment providers.
 
-use crate::{domain::Error, entity::psp_event};
+use crate::domain::{Error, psp_event};
 use kit::Tx;
 use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
 

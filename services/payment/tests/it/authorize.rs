@@ -214,7 +214,7 @@ async fn calls_at_the_same_time_charge_once(backend: Backend) {
         .db
         .read()
         .query_one_raw(sea_orm::Statement::from_string(
-            shop.db.read().get_database_backend(),
+            shop.db.connection().get_database_backend(),
             "SELECT COUNT(*) AS n FROM sandbox_charges",
         ))
         .await
@@ -312,7 +312,7 @@ async fn a_process_that_dies_while_it_asks_is_picked_up(backend: Backend) {
         "UPDATE attempts SET state = 'UNKNOWN', tries = 0",
         "UPDATE intents SET state = 'OPEN', authorized = 0",
     ] {
-        shop.db.read().execute_unprepared(statement).await.unwrap();
+        shop.db.connection().execute_unprepared(statement).await.unwrap();
     }
     shop.pass(Duration::seconds(31));
     eventually("the payment is found", || async {

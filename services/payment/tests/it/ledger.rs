@@ -57,7 +57,7 @@ fn post(backend: Backend, n: u8) -> String {
 async fn the_database_refuses_every_illegal_write(backend: Backend) {
     let shop = Shop::open(backend).await;
     let backend = shop.backend;
-    let db = shop.db.read();
+    let db = shop.db.connection();
     for statement in balanced(backend) {
         db.execute_unprepared(&statement).await.unwrap();
     }
@@ -163,7 +163,7 @@ async fn the_database_refuses_every_illegal_write(backend: Backend) {
 async fn a_draft_does_not_count(backend: Backend) {
     let shop = Shop::open(backend).await;
     let backend = shop.backend;
-    let db = shop.db.read();
+    let db = shop.db.connection();
     let mut statements = balanced(backend);
     statements.pop();
     for statement in statements {
@@ -185,7 +185,7 @@ async fn an_entry_waits_for_the_posting_and_is_refused(backend: Backend) {
         return;
     }
     let backend = shop.backend;
-    let db = shop.db.read();
+    let db = shop.db.connection();
     let mut statements = balanced(backend);
     let posting = statements.pop().unwrap();
     for statement in statements {

@@ -250,7 +250,7 @@ async fn owed(shop: &Shop) -> i64 {
 
 /// The reference of a payout's last transfer.
 async fn transfer_id(shop: &Shop, payout_id: &str) -> Uuid {
-    let db = shop.db.read();
+    let db = shop.db.connection();
     let query = Statement::from_sql_and_values(
         db.get_database_backend(),
         "SELECT transfer_id FROM payouts WHERE id = $1",

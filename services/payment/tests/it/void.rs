@@ -169,14 +169,14 @@ async fn a_capture_that_succeeds_after_the_end_is_refunded(backend: Backend) {
             kit::testing::Backend::Postgres => "gen_random_uuid()",
         }
     );
-    shop.db.read().execute_unprepared(&statement).await.unwrap();
+    shop.db.connection().execute_unprepared(&statement).await.unwrap();
     for statement in
         ["INSERT INTO attempts SELECT c.attempt_id, a.intent_id, 'CAPTURE', 'capture', '', a.id, \
          NULL, 12000, 'UNKNOWN', '', '', '', 0, 1, a.deadline_at, a.created_at, a.updated_at \
          FROM attempts a JOIN captures c ON c.intent_id = a.intent_id JOIN intents i ON i.id = \
          a.intent_id WHERE a.kind = 'AUTHORIZE' AND i.state = 'AUTHORIZED'"]
     {
-        shop.db.read().execute_unprepared(statement).await.unwrap();
+        shop.db.connection().execute_unprepared(statement).await.unwrap();
     }
     shop.void(&order).await;
     shop.pass(Duration::seconds(2));
@@ -191,7 +191,7 @@ async fn a_capture_that_succeeds_after_the_end_is_refunded(backend: Backend) {
 /// What the sandbox holds of an order's charge, empty when it never heard of one.
 async fn charge_state(shop: &crate::shop::Shop, order_id: &str) -> String {
     let order = Uuid::parse_str(order_id).unwrap();
-    let db = shop.db.read();
+    let db = shop.db.connection();
     let query = Statement::from_sql_and_values(
         db.get_database_backend(),
         "SELECT s.state FROM sandbox_charges s JOIN attempts a ON a.id = s.reference \

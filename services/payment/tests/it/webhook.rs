@@ -152,7 +152,7 @@ fn event(id: &str, kind: &str, reference: Uuid) -> String {
 
 /// Our reference of an order's charge.
 async fn reference(shop: &Shop, order_id: &str) -> Uuid {
-    let db = shop.db.read();
+    let db = shop.db.connection();
     let query = Statement::from_sql_and_values(
         db.get_database_backend(),
         "SELECT a.id FROM attempts a JOIN intents i ON i.id = a.intent_id \

@@ -67,7 +67,7 @@ pub fn card(token: &str, now: DateTime<Utc>) -> Option<Card> {
 }
 
 impl Behaviour {
-    /// What the card behind a token does; a token that nobody knows is declined.
+    /// What the card behind a token does; an unknown token is declined.
     pub fn of(token: &str) -> Self {
         let card = CARDS.iter().find(|(known, ..)| *known == token);
         card.map_or(Self::Declined("CARD_UNKNOWN"), |(.., behaviour)| *behaviour)
@@ -107,6 +107,62 @@ impl Behaviour {
             state: state.to_owned(),
             reason: reason.to_owned(),
             settles_at,
+        }
+    }
+}
+
+/// What can be asked of a charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationKind {
+    /// Reserve more.
+    Raise,
+    /// Take what is reserved.
+    Capture,
+    /// Give back what was taken.
+    Refund,
+}
+
+impl OperationKind {
+    /// The kind as its row keeps it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raise => "RAISE",
+            Self::Capture => "CAPTURE",
+            Self::Refund => "REFUND",
+        }
+    }
+}
+
+impl charge::Model {
+    /// Does what is asked for, or says why the card refuses it.
+    pub fn operate(&mut self, kind: OperationKind, amount: i64) -> Result<(), &'static str> {
+        let behaviour = Behaviour::of(&self.token);
+        match kind {
+            OperationKind::Raise if behaviour == Behaviour::RaiseDeclined => Err("CARD_DECLINED"),
+            OperationKind::Raise if self.state != charge::AUTHORIZED => Err("CHARGE_STATE"),
+            OperationKind::Raise => {
+                self.amount += amount;
+                Ok(())
+            }
+            OperationKind::Capture if behaviour == Behaviour::CaptureDeclined => {
+                Err("AUTHORIZATION_EXPIRED")
+            }
+            OperationKind::Capture if self.state != charge::AUTHORIZED || amount > self.amount => {
+                Err("CHARGE_STATE")
+            }
+            OperationKind::Capture => {
+                self.captured = amount;
+                self.state = charge::CAPTURED.to_owned();
+                Ok(())
+            }
+            OperationKind::Refund if behaviour == Behaviour::RefundDeclined => {
+                Err("REFUND_DECLINED")
+            }
+            OperationKind::Refund if self.refunded + amount > self.captured => Err("CHARGE_STATE"),
+            OperationKind::Refund => {
+                self.refunded += amount;
+                Ok(())
+            }
         }
     }
 }

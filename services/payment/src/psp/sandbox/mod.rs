@@ -7,12 +7,13 @@ mod entity;
 mod store;
 
 use super::{Answer, Cancelled, Card, Charge, Psp, Step, Transfer, Unanswered};
-use crate::{domain::attempt::Signal, entity::AttemptId};
+use crate::domain::{AttemptId, attempt::Signal};
 use async_trait::async_trait;
-use cards::Behaviour;
+use cards::{Behaviour, OperationKind};
 use entity::{charge, operation};
 use kit::Db;
 use sea_orm::ActiveValue::Set;
+use std::future::Future;
 use store::Store;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -58,16 +59,17 @@ impl Sandbox {
         found.ok_or_else(|| Unanswered("the charge is not known".to_owned()))
     }
 
-    /// Does a step on a charge once: `work` says what it does to the charge, or why it is refused.
-    async fn step(
-        &self,
-        kind: &'static str,
-        step: Step,
-        work: impl FnOnce(&mut charge::Model) -> Result<(), &'static str> + Send + 'static,
-    ) -> Result<Answer, Unanswered> {
-        let done = self.store.step(kind, step, work).await?;
+    async fn operate(&self, kind: OperationKind, step: Step) -> Result<Answer, Unanswered> {
+        let done = elsewhere(self.store.clone().operate(kind, step)).await?;
         Ok(operation_answer(&done))
     }
+}
+
+/// Runs the sandbox's work to its end, as a system elsewhere does: a caller that stops waiting does not stop it.
+async fn elsewhere<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Unanswered>> + Send + 'static,
+) -> Result<T, Unanswered> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(Unanswered(error.to_string())))
 }
 
 #[async_trait]
@@ -108,33 +110,11 @@ impl Psp for Sandbox {
     }
 
     async fn raise(&self, step: Step) -> Result<Answer, Unanswered> {
-        self.step("RAISE", step, move |charge| {
-            if Behaviour::of(&charge.token) == Behaviour::RaiseDeclined {
-                return Err("CARD_DECLINED");
-            }
-            if charge.state != charge::AUTHORIZED {
-                return Err("CHARGE_STATE");
-            }
-            charge.amount += step.amount;
-            Ok(())
-        })
-        .await
+        self.operate(OperationKind::Raise, step).await
     }
 
     async fn capture(&self, step: Step) -> Result<Answer, Unanswered> {
-        let answer = self
-            .step("CAPTURE", step, move |charge| {
-                if Behaviour::of(&charge.token) == Behaviour::CaptureDeclined {
-                    return Err("AUTHORIZATION_EXPIRED");
-                }
-                if charge.state != charge::AUTHORIZED || step.amount > charge.amount {
-                    return Err("CHARGE_STATE");
-                }
-                charge.captured = step.amount;
-                charge.state = charge::CAPTURED.to_owned();
-                Ok(())
-            })
-            .await?;
+        let answer = self.operate(OperationKind::Capture, step).await?;
         Ok(Answer { fee: fee(step.amount), ..answer })
     }
 
@@ -143,17 +123,7 @@ impl Psp for Sandbox {
         if behaviour == Behaviour::RefundFailsOnce && self.store.first_call(step).await? {
             return Err(Unanswered("out of order".to_owned()));
         }
-        self.step("REFUND", step, move |charge| {
-            if behaviour == Behaviour::RefundDeclined {
-                return Err("REFUND_DECLINED");
-            }
-            if charge.refunded + step.amount > charge.captured {
-                return Err("CHARGE_STATE");
-            }
-            charge.refunded += step.amount;
-            Ok(())
-        })
-        .await
+        self.operate(OperationKind::Refund, step).await
     }
 
     async fn cancel(&self, charge: AttemptId) -> Result<Cancelled, Unanswered> {
@@ -164,7 +134,7 @@ impl Psp for Sandbox {
         if self.store.insert(unknown).await? {
             return Ok(Cancelled::Empty);
         }
-        self.store.cancel(charge.uuid()).await
+        elsewhere(self.store.clone().cancel(charge.uuid())).await
     }
 
     async fn pay_out(&self, transfer: Transfer<'_>) -> Result<Answer, Unanswered> {
@@ -200,7 +170,7 @@ impl Psp for Sandbox {
 fn operation_answer(done: &operation::Model) -> Answer {
     match done.state.as_str() {
         operation::DONE => {
-            let fee = if done.kind == "CAPTURE" { fee(done.amount) } else { 0 };
+            let fee = if done.kind == OperationKind::Capture.name() { fee(done.amount) } else { 0 };
             Answer { fee, ..Answer::plain(Signal::Succeeded) }
         }
         operation::REFUSED => Answer::declined(&done.reason),

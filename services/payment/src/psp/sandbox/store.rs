@@ -2,6 +2,7 @@
 
 use super::{
     super::{Cancelled, Step, Unanswered},
+    cards::OperationKind,
     entity::{charge, event, operation},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -28,6 +29,7 @@ impl From<kit::Error> for Unanswered {
 }
 
 /// The sandbox's tables.
+#[derive(Clone)]
 pub struct Store {
     pub db: Db,
     new_charges: Batch<charge::Model, bool, kit::Error>,
@@ -40,11 +42,11 @@ impl Store {
     }
 
     pub async fn charge(&self, reference: Uuid) -> Result<Option<charge::Model>, DbErr> {
-        charge::Entity::find_by_id(reference).one(self.db.read()).await
+        charge::Entity::find_by_id(reference).one(self.db.connection()).await
     }
 
     pub async fn operation(&self, reference: Uuid) -> Result<Option<operation::Model>, DbErr> {
-        operation::Entity::find_by_id(reference).one(self.db.read()).await
+        operation::Entity::find_by_id(reference).one(self.db.connection()).await
     }
 
     /// Remembers a charge; false when its reference is known already.
@@ -60,45 +62,42 @@ impl Store {
         to: &str,
         reason: &str,
     ) -> Result<bool, DbErr> {
-        let moved = move_charge(reference, from, to, reason).exec(self.db.read()).await?;
+        let moved = move_charge(reference, from, to, reason).exec(self.db.connection()).await?;
         Ok(moved.rows_affected > 0)
     }
 
     /// Cancels a charge. What it reserves is decided under its lock: a late answer comes before or after.
-    pub async fn cancel(&self, reference: Uuid) -> Result<Cancelled, Unanswered> {
-        let cancelled = self.db.write(move |tx| async move {
-            let charge = charge::Entity::find_by_id(reference).lock_exclusive().one(&*tx).await?;
-            let Some(charge) = charge else { return Ok(None) };
-            let (state, outcome) = match charge.state.as_str() {
-                charge::AUTHORIZED => (charge::VOIDED, Cancelled::Held),
-                charge::VOIDED => return Ok(Some(Cancelled::Held)),
-                charge::CAPTURED => return Ok(Some(Cancelled::NotYet)),
-                charge::PENDING if charge.settles_at.is_some() => {
-                    return Ok(Some(Cancelled::NotYet));
-                }
-                charge::LOST | charge::CONFIRM | charge::PENDING => {
-                    (charge::CANCELLED, Cancelled::Empty)
-                }
-                _ => return Ok(Some(Cancelled::Empty)),
-            };
-            move_charge(reference, &charge.state, state, "CANCELLED").exec(&*tx).await?;
-            Ok::<_, kit::Error>(Some(outcome))
-        });
-        cancelled.await?.ok_or_else(|| Unanswered("the charge is not known".to_owned()))
+    pub async fn cancel(self, reference: Uuid) -> Result<Cancelled, Unanswered> {
+        let tx = self.db.begin().await?;
+        let charge = charge::Entity::find_by_id(reference).lock_exclusive().one(&*tx).await?;
+        let charge = charge.ok_or_else(|| Unanswered("the charge is not known".to_owned()))?;
+        let (state, outcome) = match charge.state.as_str() {
+            charge::AUTHORIZED => (charge::VOIDED, Cancelled::Held),
+            charge::VOIDED => return Ok(Cancelled::Held),
+            charge::CAPTURED => return Ok(Cancelled::NotYet),
+            charge::PENDING if charge.settles_at.is_some() => return Ok(Cancelled::NotYet),
+            charge::LOST | charge::CONFIRM | charge::PENDING => {
+                (charge::CANCELLED, Cancelled::Empty)
+            }
+            _ => return Ok(Cancelled::Empty),
+        };
+        move_charge(reference, &charge.state, state, "CANCELLED").exec(&*tx).await?;
+        tx.commit().await?;
+        Ok(outcome)
     }
 
     /// Whether this is the first call of a step that fails once.
     pub async fn first_call(&self, step: Step) -> Result<bool, DbErr> {
         let row = operation::ActiveModel {
             reference: Set(step.reference.uuid()),
-            kind: Set("REFUND".to_owned()),
+            kind: Set(OperationKind::Refund.name().to_owned()),
             payee: Set(None),
             currency: Set(String::new()),
             amount: Set(step.amount),
             state: Set(operation::FAILED_ONCE.to_owned()),
             reason: Set(String::new()),
         };
-        Ok(insert_operation(row).exec_without_returning(self.db.read()).await? > 0)
+        Ok(insert_operation(row).exec_without_returning(self.db.connection()).await? > 0)
     }
 
     /// Transfers money once.
@@ -109,53 +108,50 @@ impl Store {
         let Set(reference) = row.reference.clone() else {
             return Err(Unanswered("a transfer needs a reference".to_owned()));
         };
-        insert_operation(row).exec_without_returning(self.db.read()).await?;
+        insert_operation(row).exec_without_returning(self.db.connection()).await?;
         let found = self.operation(reference).await?;
         found.ok_or_else(|| Unanswered("the transfer is not known".to_owned()))
     }
 
-    /// Does a step on a charge once, in the sandbox's own transaction.
-    pub async fn step(
-        &self,
-        kind: &'static str,
+    /// Does an operation on a charge once, in the sandbox's own transaction.
+    pub async fn operate(
+        self,
+        kind: OperationKind,
         step: Step,
-        work: impl FnOnce(&mut charge::Model) -> Result<(), &'static str> + Send + 'static,
     ) -> Result<operation::Model, Unanswered> {
-        let done = self.db.write(move |tx| async move {
-            let reference = step.reference.uuid();
-            let charge = charge::Entity::find_by_id(step.charge.uuid());
-            let charge = charge.lock_exclusive().one(&*tx).await?;
-            let before = operation::Entity::find_by_id(reference).one(&*tx).await?;
-            if let Some(done) = before.filter(|it| it.state != operation::FAILED_ONCE) {
-                return Ok(done);
+        let tx = self.db.begin().await?;
+        let reference = step.reference.uuid();
+        let charge = charge::Entity::find_by_id(step.charge.uuid());
+        let charge = charge.lock_exclusive().one(&*tx).await?;
+        let before = operation::Entity::find_by_id(reference).one(&*tx).await?;
+        if let Some(done) = before.filter(|it| it.state != operation::FAILED_ONCE) {
+            return Ok(done);
+        }
+        let (outcome, currency) = match charge {
+            None => (Err("CHARGE_UNKNOWN"), String::new()),
+            Some(mut charge) => {
+                let outcome = charge.operate(kind, step.amount);
+                let saved = charge.into_active_model().reset_all().update(&*tx).await?;
+                (outcome, saved.currency)
             }
-            let (outcome, currency) = match charge {
-                None => (Err("CHARGE_UNKNOWN"), String::new()),
-                Some(mut charge) => {
-                    let outcome = work(&mut charge);
-                    let saved = charge.into_active_model().reset_all().update(&*tx).await?;
-                    (outcome, saved.currency)
-                }
-            };
-            let done = operation::Model {
-                reference,
-                kind: kind.to_owned(),
-                payee: None,
-                currency,
-                amount: step.amount,
-                state: if outcome.is_ok() { operation::DONE } else { operation::REFUSED }
-                    .to_owned(),
-                reason: outcome.err().unwrap_or_default().to_owned(),
-            };
-            let columns = [operation::Column::State, operation::Column::Reason];
-            let mut again = OnConflict::column(operation::Column::Reference);
-            operation::Entity::insert(done.clone().into_active_model())
-                .on_conflict(again.update_columns(columns).to_owned())
-                .exec_without_returning(&*tx)
-                .await?;
-            Ok::<_, kit::Error>(done)
-        });
-        Ok(done.await?)
+        };
+        let done = operation::Model {
+            reference,
+            kind: kind.name().to_owned(),
+            payee: None,
+            currency,
+            amount: step.amount,
+            state: if outcome.is_ok() { operation::DONE } else { operation::REFUSED }.to_owned(),
+            reason: outcome.err().unwrap_or_default().to_owned(),
+        };
+        let columns = [operation::Column::State, operation::Column::Reason];
+        let mut again = OnConflict::column(operation::Column::Reference);
+        operation::Entity::insert(done.clone().into_active_model())
+            .on_conflict(again.update_columns(columns).to_owned())
+            .exec_without_returning(&*tx)
+            .await?;
+        tx.commit().await?;
+        Ok(done)
     }
 
     /// Gives late charges whose time has come their answer, each with an event to post.
@@ -164,10 +160,12 @@ impl Store {
         let due = charge::Entity::find()
             .filter(charge::Column::SettlesAt.lte(now))
             .limit(BATCH)
-            .all(self.db.read())
+            .all(self.db.connection())
             .await?;
         for charge in due {
-            self.db.write(move |tx| async move { settle(&tx, charge).await }).await?;
+            let tx = self.db.begin().await?;
+            settle(&tx, charge).await?;
+            tx.commit().await?;
         }
         Ok(())
     }
@@ -177,12 +175,12 @@ impl Store {
             .filter(event::Column::NextAt.lte(self.db.clock().now()))
             .order_by_asc(event::Column::NextAt)
             .limit(BATCH)
-            .all(self.db.read())
+            .all(self.db.connection())
             .await
     }
 
     pub async fn posted(&self, id: &str) -> Result<(), DbErr> {
-        event::Entity::delete_by_id(id).exec(self.db.read()).await.map(drop)
+        event::Entity::delete_by_id(id).exec(self.db.connection()).await.map(drop)
     }
 
     pub async fn post_later(&self, event: event::Model) -> Result<(), DbErr> {
@@ -191,7 +189,7 @@ impl Store {
             .col_expr(event::Column::NextAt, Expr::value(self.db.clock().now() + wait))
             .col_expr(event::Column::Tries, Expr::value(event.tries + 1))
             .filter(event::Column::Id.eq(event.id))
-            .exec(self.db.read())
+            .exec(self.db.connection())
             .await?;
         Ok(())
     }
@@ -201,10 +199,12 @@ impl Store {
         let charge = charge::Entity::find()
             .filter(charge::Column::SettlesAt.is_not_null())
             .order_by_asc(charge::Column::SettlesAt)
-            .one(self.db.read())
+            .one(self.db.connection())
             .await?;
-        let event =
-            event::Entity::find().order_by_asc(event::Column::NextAt).one(self.db.read()).await?;
+        let event = event::Entity::find()
+            .order_by_asc(event::Column::NextAt)
+            .one(self.db.connection())
+            .await?;
         let charge = charge.and_then(|charge| charge.settles_at);
         Ok(charge.into_iter().chain(event.map(|event| event.next_at)).min())
     }
@@ -214,7 +214,7 @@ async fn insert_all(db: Db, charges: Vec<charge::Model>) -> Result<Vec<bool>, ki
     let rows = charges.iter().cloned().map(IntoActiveModel::into_active_model);
     let inserted: Vec<Uuid> = charge::Entity::insert_many(rows)
         .on_conflict(OnConflict::column(charge::Column::Reference).do_nothing().to_owned())
-        .exec_with_returning_keys(db.read())
+        .exec_with_returning_keys(db.connection())
         .await?;
     let mut inserted: HashSet<Uuid> = inserted.into_iter().collect();
     // Of two equal references one was inserted, the first.

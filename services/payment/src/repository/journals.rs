@@ -1,14 +1,12 @@
-//! The ledger: posting, balances and the trial balance. There are no balance rows to fight over: a balance is a sum.
+//! The ledger: posting, balances and the trial balance. No row holds a balance, for which
+//! transactions would wait: a balance is a sum.
 
 use super::payouts::{self, Scope};
-use crate::{
-    domain::{
-        Error,
-        ledger::{Account, ESCROW, Journal, PAYABLE},
-    },
-    entity::{
-        ProviderId,
-        ledger::{account, entry, journal},
+use crate::domain::{
+    Error, ProviderId,
+    ledger::{
+        Account, ESCROW, Journal, PAYABLE,
+        rows::{account, entry, journal},
     },
 };
 use kit::Tx;
@@ -43,7 +41,7 @@ async fn open_accounts(tx: &Tx, journals: &[Journal]) -> Result<(), Error> {
             journal.entries.iter().map(|(account, _)| row(*account, &journal.currency))
         })
         .collect();
-    // One order of rows for everybody, so that two who open accounts wait for each other instead of locking up.
+    // The same order of rows in every transaction, so that two that open accounts never deadlock.
     accounts.sort_by_key(|account| account.id);
     accounts.dedup_by_key(|account| account.id);
     let accounts = accounts.into_iter().map(IntoActiveModel::into_active_model);

@@ -1,4 +1,4 @@
-//! The ledger: accounts, journals and their entries.
+//! The tables of the ledger: accounts, journals and their entries.
 
 /// Accounts.
 pub mod account {

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+/// An event that took effect.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "psp_events")]
 pub struct Model {

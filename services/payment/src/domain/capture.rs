@@ -1,0 +1,124 @@
+//! Captures: how the money that an order paid was split, and how much of each part went back since.
+
+use super::{
+    AttemptId, Error, IntentId, OrderId, ProviderId, UserId,
+    commission::{Parts, Rules},
+};
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+
+/// A request to capture.
+#[derive(Clone, Debug)]
+pub struct CaptureRequest {
+    /// The order.
+    pub order: OrderId,
+    /// How much in all, in minor units.
+    pub amount: i64,
+    /// In which currency.
+    pub currency: String,
+    /// What the money is for: `SERVICE` or `FEE`.
+    pub kind: &'static str,
+    /// The profile that earns.
+    pub provider: Option<ProviderId>,
+    /// The account of that provider.
+    pub provider_user: Option<UserId>,
+    /// Key of the vertical, for its commission.
+    pub vertical: String,
+    /// The provider's share before commission.
+    pub gross: i64,
+    /// When the payout falls due; none means after the usual delay.
+    pub payout_due_at: Option<DateTime<Utc>>,
+}
+
+impl CaptureRequest {
+    /// Splits the amount by the commission rules.
+    pub fn split(&self, rules: &Rules) -> Result<Parts, Error> {
+        let parts = rules.split(&self.vertical, self.amount, self.gross)?;
+        if parts.payable > 0 && (self.provider.is_none() || self.provider_user.is_none()) {
+            return Err(Error::invalid("provider_id", "must be given when the provider earns"));
+        }
+        Ok(parts)
+    }
+}
+
+/// How an order's capture was split.
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "captures")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub intent_id: IntentId,
+    pub attempt_id: AttemptId,
+    pub kind: String,
+    pub amount: i64,
+    pub provider_id: Option<ProviderId>,
+    pub provider_user_id: Option<UserId>,
+    pub vertical: String,
+    pub payable: i64,
+    pub commission: i64,
+    pub vat: i64,
+    pub payable_refunded: i64,
+    pub commission_refunded: i64,
+    pub vat_refunded: i64,
+    pub payout_due_at: DateTimeUtc,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// How the capture that `attempt` asks for is to be split.
+    pub fn plan(
+        intent: IntentId,
+        attempt: AttemptId,
+        request: CaptureRequest,
+        parts: Parts,
+        payout_due_at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            intent_id: intent,
+            attempt_id: attempt,
+            kind: request.kind.to_owned(),
+            amount: request.amount,
+            provider_id: request.provider,
+            provider_user_id: request.provider_user,
+            vertical: request.vertical,
+            payable: parts.payable,
+            commission: parts.commission,
+            vat: parts.vat,
+            payable_refunded: 0,
+            commission_refunded: 0,
+            vat_refunded: 0,
+            payout_due_at,
+        }
+    }
+
+    /// Refuses a repeated request that asks for something else.
+    pub fn check_same(&self, request: &CaptureRequest) -> Result<(), Error> {
+        match self.amount == request.amount && self.kind == request.kind {
+            true => Ok(()),
+            false => Err(Error::State("captured with another amount")),
+        }
+    }
+
+    /// The parts as they were captured.
+    pub const fn parts(&self) -> Parts {
+        Parts { payable: self.payable, commission: self.commission, vat: self.vat }
+    }
+
+    /// Takes `amount` back from everyone who earned, in proportion to what each has left, and returns the parts.
+    pub fn take_back(&mut self, amount: i64) -> Parts {
+        let left = Parts {
+            payable: self.payable - self.payable_refunded,
+            commission: self.commission - self.commission_refunded,
+            vat: self.vat - self.vat_refunded,
+        };
+        let parts = left.share(amount);
+        self.payable_refunded += parts.payable;
+        self.commission_refunded += parts.commission;
+        self.vat_refunded += parts.vat;
+        parts
+    }
+}

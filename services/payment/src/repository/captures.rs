@@ -1,0 +1,22 @@
+//! How the captures of payments were split.
+
+use crate::domain::{Capture, Error, IntentId, capture};
+use kit::Tx;
+use sea_orm::{IntoActiveModel, entity::prelude::*};
+
+/// Writes down how a capture is to be split.
+pub async fn insert(tx: &Tx, capture: Capture) -> Result<(), Error> {
+    capture::Entity::insert(capture.into_active_model()).exec_without_returning(&**tx).await?;
+    Ok(())
+}
+
+/// How the capture of a payment is split, if one was asked for.
+pub async fn find(tx: &Tx, intent: IntentId) -> Result<Option<Capture>, Error> {
+    Ok(capture::Entity::find_by_id(intent).one(&**tx).await?)
+}
+
+/// Saves a capture of a locked payment.
+pub async fn save(tx: &Tx, capture: &Capture) -> Result<(), Error> {
+    capture.clone().into_active_model().reset_all().update(&**tx).await?;
+    Ok(())
+}
