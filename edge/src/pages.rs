@@ -1,6 +1,6 @@
 //! What the edge serves of its own: health, metrics, documentation, and a page that says what runs here.
 
-use crate::{core::Core, docs, metrics, openapi};
+use crate::{docs, metrics, openapi, state::State};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{
@@ -82,7 +82,7 @@ impl Page {
 }
 
 /// Answers a request for a page.
-pub fn answer<B>(core: &Core, page: Page, request: &Request<B>) -> Response<Body> {
+pub fn answer<B>(state: &State, page: Page, request: &Request<B>) -> Response<Body> {
     match *request.method() {
         Method::GET | Method::HEAD => {}
         Method::OPTIONS => {
@@ -92,7 +92,7 @@ pub fn answer<B>(core: &Core, page: Page, request: &Request<B>) -> Response<Body
             return response;
         }
         _ => {
-            return core.fail(&ErrorContext::of(request), &Failure::not_allowed(ALLOWED));
+            return state.fail(&ErrorContext::of(request), &Failure::not_allowed(ALLOWED));
         }
     }
     let mut response = Response::new(Body::empty());
@@ -108,7 +108,7 @@ pub fn answer<B>(core: &Core, page: Page, request: &Request<B>) -> Response<Body
             (StatusCode::OK, media, document.plain.clone())
         }
     } else {
-        content(core, page, request)
+        content(state, page, request)
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     if media == HTML {
@@ -129,13 +129,17 @@ pub fn answer<B>(core: &Core, page: Page, request: &Request<B>) -> Response<Body
     response
 }
 
-fn content<B>(core: &Core, page: Page, request: &Request<B>) -> (StatusCode, &'static str, Bytes) {
+fn content<B>(
+    state: &State,
+    page: Page,
+    request: &Request<B>,
+) -> (StatusCode, &'static str, Bytes) {
     let ok = StatusCode::OK;
     match page {
         Page::Index if wants_html(request) => (ok, HTML, Bytes::from_static(INDEX.as_bytes())),
         Page::Healthz => (ok, JSON, Bytes::from_static(b"{\"status\":\"live\"}")),
         Page::Readyz => {
-            let (ready, report) = core.health().report();
+            let (ready, report) = state.health().report();
             let status = if ready { ok } else { StatusCode::SERVICE_UNAVAILABLE };
             (status, JSON, report.to_string().into())
         }

@@ -1,9 +1,9 @@
 //! Requests with JSON, or whatever else the contract's route takes.
 
 use crate::{
-    coding::{self, Coding},
-    core::{Core, Label, Meta, context, labelled},
-    gate::Standings,
+    admission::RateLimits,
+    decompression::{self, ContentCoding},
+    state::{Label, Meta, State, context, labelled},
     upstream::Upstream,
 };
 use http::{HeaderValue, Request, Response, StatusCode, header::LOCATION};
@@ -15,13 +15,13 @@ use transcode::{Body, ErrorContext};
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 const SERVER_TIMEOUT: &str = "x-server-timeout";
 
-impl Core {
+impl State {
     /// Answers by the route of the contracts.
     pub async fn rest(
         &self,
         mut request: Request<Content>,
         meta: Meta,
-        standings: &mut Standings,
+        limits: &mut RateLimits,
     ) -> Response<Body> {
         let (route, entry) = match self.route(&request) {
             Ok(found) => found,
@@ -29,7 +29,7 @@ impl Core {
                 return self.transcoder.respond_unrouted(&ErrorContext::of(&request), &error);
             }
         };
-        let subject = match self.gate.admit(entry, request.headers(), standings).await {
+        let subject = match self.admission.admit(entry, request.headers(), limits).await {
             Ok(subject) => subject,
             Err(status) => {
                 let response = self.refuse(&ErrorContext::of(&request), &status);
@@ -46,11 +46,12 @@ impl Core {
         let place = entry.creates.then(|| request.uri().path().trim_end_matches('/').to_owned());
         let context = context(subject, entry.rpc, &meta);
         let upstream = Upstream { channel: entry.channel.clone(), context };
-        let mut response = match Coding::of(&request) {
+        let mut response = match ContentCoding::of(&request) {
             Ok(None) => self.transcoder.call(route, request, upstream).await,
             Ok(Some(coding)) => {
                 let held = self.transcoder.room().hold(self.config.max_request_bytes);
-                let request = coding::decoded(request, coding, held, Arc::clone(&self.decoding));
+                let request =
+                    decompression::decoded(request, coding, held, Arc::clone(&self.decoding));
                 Box::pin(self.transcoder.call(route, request, upstream)).await
             }
             Err(failure) => self.fail(&ErrorContext::of(&request), &failure),

@@ -1,8 +1,8 @@
 //! gRPC and gRPC-Web: calls that are passed on as they are, with identity and policy checked like any other.
 
 use crate::{
-    core::{Core, FORWARDED, Meta, context, labelled},
-    gate::Standings,
+    admission::RateLimits,
+    state::{FORWARDED, Meta, State, context, labelled},
     upstream::Upstream,
 };
 use futures::future::BoxFuture;
@@ -40,38 +40,38 @@ fn has_media(headers: &HeaderMap, media: &[u8]) -> bool {
 }
 
 /// Serves the calls of one request.
-pub struct Native {
+pub struct GrpcHandler {
     /// The edge.
-    pub core: Arc<Core>,
+    pub state: Arc<State>,
     /// The request's id and origin.
     pub meta: Meta,
 }
 
-impl Native {
+impl GrpcHandler {
     /// Answers a gRPC or gRPC-Web call.
     pub async fn answer(
         self,
         request: Request<Content>,
-        standings: &mut Standings,
+        limits: &mut RateLimits,
     ) -> Response<Body> {
         let context = ErrorContext::of(&request);
         if request.method() != Method::POST {
-            return self.core.fail(&context, &Failure::not_allowed("POST"));
+            return self.state.fail(&context, &Failure::not_allowed("POST"));
         }
-        let label = self.core.table.get(request.uri().path()).map(|entry| entry.rpc.path);
+        let label = self.state.table.get(request.uri().path()).map(|entry| entry.rpc.path);
         let web = has_media(request.headers(), GRPC_WEB);
         if !web && request.version() != Version::HTTP_2 {
             let failure = Failure::unsupported("gRPC needs HTTP/2; use gRPC-Web over HTTP/1.1");
-            return self.core.fail(&context, &failure);
+            return self.state.fail(&context, &failure);
         }
-        let shared = Arc::new(Mutex::new(*standings));
-        let calls = Calls { core: self.core, meta: self.meta, standings: Arc::clone(&shared) };
+        let shared = Arc::new(Mutex::new(*limits));
+        let calls = Calls { state: self.state, meta: self.meta, limits: Arc::clone(&shared) };
         let Ok(response) = if web {
             GrpcWebLayer::new().layer(calls).oneshot(request).await
         } else {
             calls.oneshot(request.map(GrpcBody::new)).await
         };
-        *standings = *shared.lock().unwrap_or_else(PoisonError::into_inner);
+        *limits = *shared.lock().unwrap_or_else(PoisonError::into_inner);
         let response = response.map(Body::new);
         match label {
             Some(label) => labelled(response, label),
@@ -83,9 +83,9 @@ impl Native {
 /// Calls in plain gRPC, also those that came as gRPC-Web.
 #[derive(Clone)]
 struct Calls {
-    core: Arc<Core>,
+    state: Arc<State>,
     meta: Meta,
-    standings: Arc<Mutex<Standings>>,
+    limits: Arc<Mutex<RateLimits>>,
 }
 
 impl Service<Request<GrpcBody>> for Calls {
@@ -105,15 +105,15 @@ impl Service<Request<GrpcBody>> for Calls {
 
 impl Calls {
     async fn pass_on(self, request: Request<GrpcBody>) -> Result<Response<GrpcBody>, Status> {
-        let Some(entry) = self.core.table.get(request.uri().path()) else {
+        let Some(entry) = self.state.table.get(request.uri().path()) else {
             return Err(Status::unimplemented("no such RPC"));
         };
         let (head, body) = request.into_parts();
-        let mut standings = *self.standings.lock().unwrap_or_else(PoisonError::into_inner);
-        let admitted = self.core.gate.admit(entry, &head.headers, &mut standings).await;
-        *self.standings.lock().unwrap_or_else(PoisonError::into_inner) = standings;
+        let mut limits = *self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let admitted = self.state.admission.admit(entry, &head.headers, &mut limits).await;
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
         let subject = admitted?;
-        let most = Duration::from_millis(self.core.config.max_deadline_ms);
+        let most = Duration::from_millis(self.state.config.max_deadline_ms);
         let headers = outgoing(&head.headers, entry.timeout.as_ref(), most)?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;

@@ -1,10 +1,10 @@
 //! What surrounds every request: its id, its record, CORS and compression.
 
 use crate::{
-    core::{Core, Handler, Label, Meta},
+    access_log::{AccessRecord, Logged},
     metrics::{self, method_name},
     pages::{NO_SNIFF, Page},
-    record::{Record, Recorded},
+    state::{Handler, Label, Meta, State},
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response,
@@ -44,11 +44,11 @@ const EXPOSED: [HeaderName; 12] = [
 type Compressing = Compression<Handler, Worthwhile>;
 
 /// The content of an answer on its way out.
-pub type Answer = Recorded<CompressionBody<Body>>;
+pub type Answer = Logged<CompressionBody<Body>>;
 
 /// Serves the requests of all connections.
-pub struct Front {
-    core: Arc<Core>,
+pub struct Middleware {
+    state: Arc<State>,
     plain: Compressing,
     /// For requests of pages from elsewhere; none when no origin may call.
     cors: Option<Cors<Compressing>>,
@@ -56,21 +56,21 @@ pub struct Front {
     end_streams: CancellationToken,
 }
 
-impl Front {
+impl Middleware {
     /// Prepares the layers.
-    pub fn new(core: Arc<Core>, end_streams: CancellationToken) -> anyhow::Result<Self> {
-        let worthwhile = Worthwhile { above: core.config.compress_above };
+    pub fn new(state: Arc<State>, end_streams: CancellationToken) -> anyhow::Result<Self> {
+        let worthwhile = Worthwhile { above: state.config.compress_above };
         let layer = CompressionLayer::new().compress_when(worthwhile);
-        let plain = tower::Layer::layer(&layer, Handler(Arc::clone(&core)));
-        let cors = (!core.config.cors_origins.is_empty())
-            .then(|| core.config.origins().map(|origins| cors(origins, plain.clone())))
+        let plain = tower::Layer::layer(&layer, Handler(Arc::clone(&state)));
+        let cors = (!state.config.cors_origins.is_empty())
+            .then(|| state.config.origins().map(|origins| cors(origins, plain.clone())))
             .transpose()?;
-        Ok(Self { core, plain, cors, end_streams })
+        Ok(Self { state, plain, cors, end_streams })
     }
 
-    /// The core behind.
-    pub fn core(&self) -> &Core {
-        &self.core
+    /// The state behind.
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// Answers a request that came from `peer`.
@@ -81,7 +81,7 @@ impl Front {
     ) -> Response<Answer> {
         let id = self.request_id(request.headers());
         let method = method_name(request.method());
-        let mut record = Record::begin(method, Arc::clone(&id), self.core.config.access_log);
+        let mut record = AccessRecord::begin(method, Arc::clone(&id), self.state.config.access_log);
         request.extensions_mut().insert(RequestId(id.as_ref().to_owned()));
         request.extensions_mut().insert(Meta { peer, id: Arc::clone(&id) });
         let cors = self.cors.as_ref().filter(|_| request.headers().contains_key(ORIGIN));
@@ -100,7 +100,7 @@ impl Front {
             headers.insert(REQUEST_ID, id);
         }
         let end = self.end_streams.clone();
-        response.map(|body| Recorded::new(body, record, end))
+        response.map(|body| Logged::new(body, record, end))
     }
 
     /// The client's own id, if it is one that can stand in a log; else a new one.
@@ -110,13 +110,13 @@ impl Front {
             (8..=128).contains(&id.len()) && id.bytes().all(allowed)
         };
         let sent = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(fits);
-        sent.map_or_else(|| kit::Id::<Self>::new(self.core.clock()).to_string().into(), Into::into)
+        sent.map_or_else(|| kit::Id::<Self>::new(self.state.clock()).to_string().into(), Into::into)
     }
 }
 
 /// The edge as the listener calls it.
 #[derive(Clone)]
-pub struct Outside(pub Arc<Front>);
+pub struct Outside(pub Arc<Middleware>);
 
 impl Application for Outside {
     type Body = Answer;

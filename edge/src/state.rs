@@ -1,13 +1,13 @@
 //! Decides what serves a request: a page of the edge's own, gRPC, or a route of the contracts.
 
 use crate::{
+    admission::Admission,
     client, coding,
     config::Config,
-    gate::Gate,
+    grpc::{self, GrpcHandler},
     health::Health,
-    native::{self, Native},
     pages::{self, Page},
-    table::{Entry, Table},
+    rpc_table::{RpcEntry, RpcTable},
 };
 use futures::{
     FutureExt as _,
@@ -36,7 +36,7 @@ pub const CLIENT: &str = "x-quickserve-client";
 /// The longest message that services take, which is what `tonic` lets in unless told otherwise.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
-/// What every request has from its connection and from [`crate::front`].
+/// What every request has from its connection and from [`crate::middleware`].
 #[derive(Clone)]
 pub struct Meta {
     /// The connection's other end.
@@ -50,29 +50,29 @@ pub struct Meta {
 pub struct Label(pub &'static str);
 
 /// Serves requests.
-pub struct Core {
+pub struct State {
     /// The configuration.
     pub config: Config,
     /// The RPCs that the outside can reach.
-    pub table: Table,
+    pub table: RpcTable,
     /// Turns JSON into calls.
     pub transcoder: transcode::Transcoder,
     /// Who may pass.
-    pub gate: Gate,
+    pub admission: Admission,
     /// Places for contents that are being decompressed.
     pub decoding: Arc<Semaphore>,
     health: Health,
     clock: kit::Clock,
 }
 
-impl Core {
+impl State {
     /// Compiles the contracts.
     pub fn new(host: &Host, config: Config) -> anyhow::Result<Self> {
         Ok(Self {
-            table: Table::new(host, &config),
+            table: RpcTable::new(host, &config),
             transcoder: transcode::Transcoder::compile(proto::DESCRIPTORS, options(&config))?,
-            gate: Gate::new(host, &config),
-            decoding: Arc::new(Semaphore::new(coding::AT_ONCE)),
+            admission: Admission::new(host, &config),
+            decoding: Arc::new(Semaphore::new(decompression::AT_ONCE)),
             health: Health::new(host.clock().clone()),
             clock: host.clock().clone(),
             config,
@@ -94,7 +94,7 @@ impl Core {
         self.transcoder.fail(context, failure)
     }
 
-    /// A refusal of [`Gate`] as the answer to a request.
+    /// A refusal of [`Admission`] as the answer to a request.
     pub fn refuse(&self, context: &ErrorContext, status: &tonic::Status) -> Response<Body> {
         let mut failure = Failure::from(status);
         if kit::rpc::error::reason(status) == "TOKEN_INVALID" {
@@ -111,15 +111,15 @@ impl Core {
             return labelled(pages::answer(&self, page, &request), page.path());
         }
         let client = client::client(meta.peer, request.headers(), &self.config.trusted_proxies);
-        let mut standing = match self.gate.client(client) {
-            Ok(standing) => standing,
-            Err((standing, status)) => {
-                let mut response = if native::is_grpc(request.headers()) {
+        let mut limits = match self.admission.client(client) {
+            Ok(limits) => limits,
+            Err((limits, status)) => {
+                let mut response = if grpc::is_grpc(request.headers()) {
                     status.into_http()
                 } else {
                     self.refuse(&ErrorContext::of(&request), &status)
                 };
-                standing.write(response.headers_mut());
+                limits.write(response.headers_mut());
                 return response;
             }
         };
@@ -128,12 +128,12 @@ impl Core {
         }
         let mut response = if let Some(page) = page {
             labelled(pages::answer(&self, page, &request), page.path())
-        } else if native::is_grpc(request.headers()) {
-            Box::pin(Native { core: self, meta }.answer(request, &mut standing)).await
+        } else if grpc::is_grpc(request.headers()) {
+            Box::pin(GrpcHandler { state: self, meta }.answer(request, &mut limits)).await
         } else {
-            self.rest(request, meta, &mut standing).await
+            self.rest(request, meta, &mut limits).await
         };
-        standing.write(response.headers_mut());
+        limits.write(response.headers_mut());
         response
     }
 
@@ -141,7 +141,7 @@ impl Core {
     pub fn route(
         &self,
         request: &Request<Content>,
-    ) -> Result<(transcode::Route, &Entry), RouteError> {
+    ) -> Result<(transcode::Route, &RpcEntry), RouteError> {
         let route = self.transcoder.route(request.method(), request.uri().path())?;
         let entry = self.table.get(route.method().path()).ok_or(RouteError::NotFound)?;
         Ok((route, entry))
@@ -150,7 +150,7 @@ impl Core {
 
 /// The service of one connection's requests; cheap to clone.
 #[derive(Clone)]
-pub struct Handler(pub Arc<Core>);
+pub struct Handler(pub Arc<State>);
 
 impl Service<Request<Content>> for Handler {
     type Response = Response<Body>;
@@ -162,20 +162,20 @@ impl Service<Request<Content>> for Handler {
     }
 
     fn call(&mut self, mut request: Request<Content>) -> Self::Future {
-        let core = Arc::clone(&self.0);
+        let state = Arc::clone(&self.0);
         let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
         let Some(meta) = request.extensions_mut().remove::<Meta>() else {
-            // The front puts it there; a request that came another way is nobody's.
+            // The middleware puts it there; a request that came another way is nobody's.
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             return Box::pin(future::ready(Ok(response)));
         };
         let context = ErrorContext::of(&request);
-        let answer = AssertUnwindSafe(Arc::clone(&core).answer(request, meta)).catch_unwind();
+        let answer = AssertUnwindSafe(Arc::clone(&state).answer(request, meta)).catch_unwind();
         Box::pin(answer.map(move |answer| {
             let mut response = answer.unwrap_or_else(|_| {
                 tracing::error!("a request handler panicked");
-                core.fail(
+                state.fail(
                     &context,
                     &Failure::from(&kit::rpc::error::internal()).with_reason("INTERNAL"),
                 )
