@@ -1,7 +1,7 @@
 //! What the outside meets: REST from the contracts, gRPC and gRPC-Web on one port, with identity, policy and limits
 //! before any service is called. It knows no domain: everything follows from the descriptors.
 //!
-//! The walk of a request: the crate `listener` → [`middleware`] → [`state`] → [`admission`] → [`rest`] or [`grpc`] →
+//! The walk of a request: the crate `listener` → [`middleware`] → [`dispatch`] → [`admission`] → [`rest`] or [`grpc`] →
 //! [`upstream`].
 
 mod access_log;
@@ -9,6 +9,7 @@ mod admission;
 mod client;
 mod config;
 mod decompression;
+mod dispatch;
 mod docs;
 mod grpc;
 mod health;

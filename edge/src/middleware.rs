@@ -2,9 +2,10 @@
 
 use crate::{
     access_log::{AccessRecord, Logged},
+    dispatch::Handler,
     metrics::{self, method_name},
     pages::{NO_SNIFF, Page},
-    state::{Handler, Label, Meta, State},
+    state::{Label, Meta, State},
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response,

@@ -15,53 +15,51 @@ use transcode::{Body, ErrorContext};
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 const SERVER_TIMEOUT: &str = "x-server-timeout";
 
-impl State {
-    /// Answers by the route of the contracts.
-    pub async fn rest(
-        &self,
-        mut request: Request<Content>,
-        meta: Meta,
-        limits: &mut RateLimits,
-    ) -> Response<Body> {
-        let (route, entry) = match self.route(&request) {
-            Ok(found) => found,
-            Err(error) => {
-                return self.transcoder.respond_unrouted(&ErrorContext::of(&request), &error);
-            }
-        };
-        let subject = match self.admission.admit(entry, request.headers(), limits).await {
-            Ok(subject) => subject,
-            Err(status) => {
-                let response = self.refuse(&ErrorContext::of(&request), &status);
-                return labelled(response, entry.label);
-            }
-        };
-        let headers = request.headers_mut();
-        if let Some(timeout) = &entry.timeout
-            && !headers.contains_key(GRPC_TIMEOUT)
-            && !headers.contains_key(SERVER_TIMEOUT)
-        {
-            headers.insert(GRPC_TIMEOUT, timeout.clone());
+/// Answers by the route of the contracts.
+pub async fn answer(
+    state: &State,
+    mut request: Request<Content>,
+    meta: Meta,
+    limits: &mut RateLimits,
+) -> Response<Body> {
+    let (route, entry) = match state.route(&request) {
+        Ok(found) => found,
+        Err(error) => {
+            return state.transcoder.respond_unrouted(&ErrorContext::of(&request), &error);
         }
-        let place = entry.creates.then(|| request.uri().path().trim_end_matches('/').to_owned());
-        let context = context(subject, entry.rpc, &meta);
-        let upstream = Upstream { channel: entry.channel.clone(), context };
-        let mut response = match ContentCoding::of(&request) {
-            Ok(None) => self.transcoder.call(route, request, upstream).await,
-            Ok(Some(coding)) => {
-                let held = self.transcoder.room().hold(self.config.max_request_bytes);
-                let request =
-                    decompression::decoded(request, coding, held, Arc::clone(&self.decoding));
-                Box::pin(self.transcoder.call(route, request, upstream)).await
-            }
-            Err(failure) => self.fail(&ErrorContext::of(&request), &failure),
-        };
-        if let Some(path) = place.filter(|_| response.status() == StatusCode::CREATED) {
-            response = placed(response, &path).await;
+    };
+    let subject = match state.admission.admit(entry, request.headers(), limits).await {
+        Ok(subject) => subject,
+        Err(status) => {
+            let response = state.refuse(&ErrorContext::of(&request), &status);
+            return labelled(response, entry.label);
         }
-        response.extensions_mut().insert(Label(entry.label));
-        response
+    };
+    let headers = request.headers_mut();
+    if let Some(timeout) = &entry.timeout
+        && !headers.contains_key(GRPC_TIMEOUT)
+        && !headers.contains_key(SERVER_TIMEOUT)
+    {
+        headers.insert(GRPC_TIMEOUT, timeout.clone());
     }
+    let place = entry.creates.then(|| request.uri().path().trim_end_matches('/').to_owned());
+    let context = context(subject, entry.rpc, &meta);
+    let upstream = Upstream { channel: entry.channel.clone(), context };
+    let mut response = match ContentCoding::of(&request) {
+        Ok(None) => state.transcoder.call(route, request, upstream).await,
+        Ok(Some(coding)) => {
+            let held = state.transcoder.room().hold(state.config.max_request_bytes);
+            let request =
+                decompression::decoded(request, coding, held, Arc::clone(&state.decoding));
+            Box::pin(state.transcoder.call(route, request, upstream)).await
+        }
+        Err(failure) => state.fail(&ErrorContext::of(&request), &failure),
+    };
+    if let Some(path) = place.filter(|_| response.status() == StatusCode::CREATED) {
+        response = placed(response, &path).await;
+    }
+    response.extensions_mut().insert(Label(entry.label));
+    response
 }
 
 /// The answer to a creation with the place of what was made: its `id` below `path`.

@@ -1,30 +1,16 @@
-//! Decides what serves a request: a page of the edge's own, gRPC, or a route of the contracts.
+//! What every request uses: configuration, contracts, limits, health, and how failures become answers.
 
 use crate::{
     admission::Admission,
-    client, coding,
     config::Config,
-    grpc::{self, GrpcHandler},
+    decompression,
     health::Health,
-    pages::{self, Page},
     rpc_table::{RpcEntry, RpcTable},
 };
-use futures::{
-    FutureExt as _,
-    future::{self, BoxFuture},
-};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header::CACHE_CONTROL};
+use http::{HeaderValue, Request, Response, StatusCode};
 use kit::{Host, rpc::context::Context};
-use listener::Content;
-use std::{
-    convert::Infallible,
-    net::IpAddr,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    task::{self, Poll},
-};
+use std::{net::IpAddr, sync::Arc};
 use tokio::sync::Semaphore;
-use tower::Service;
 use transcode::{Body, ErrorContext, ErrorFormat, Failure, Options, RouteError, TrailingSlash};
 
 /// Request headers that services see, beside the trace's.
@@ -49,7 +35,7 @@ pub struct Meta {
 #[derive(Clone, Copy)]
 pub struct Label(pub &'static str);
 
-/// Serves requests.
+/// What every request uses.
 pub struct State {
     /// The configuration.
     pub config: Config,
@@ -104,90 +90,14 @@ impl State {
         self.fail(context, &failure)
     }
 
-    async fn answer(self: Arc<Self>, mut request: Request<Content>, meta: Meta) -> Response<Body> {
-        let path = request.uri().path();
-        let page = Page::of(path);
-        if let Some(page) = page.filter(|page| page.is_probe()) {
-            return labelled(pages::answer(&self, page, &request), page.path());
-        }
-        let client = client::client(meta.peer, request.headers(), &self.config.trusted_proxies);
-        let mut limits = match self.admission.client(client) {
-            Ok(limits) => limits,
-            Err((limits, status)) => {
-                let mut response = if grpc::is_grpc(request.headers()) {
-                    status.into_http()
-                } else {
-                    self.refuse(&ErrorContext::of(&request), &status)
-                };
-                limits.write(response.headers_mut());
-                return response;
-            }
-        };
-        if let Ok(client) = HeaderValue::try_from(client.to_string()) {
-            request.headers_mut().insert(CLIENT, client);
-        }
-        let mut response = if let Some(page) = page {
-            labelled(pages::answer(&self, page, &request), page.path())
-        } else if grpc::is_grpc(request.headers()) {
-            Box::pin(GrpcHandler { state: self, meta }.answer(request, &mut limits)).await
-        } else {
-            self.rest(request, meta, &mut limits).await
-        };
-        limits.write(response.headers_mut());
-        response
-    }
-
     /// The route of a request and its RPC.
-    pub fn route(
+    pub fn route<B>(
         &self,
-        request: &Request<Content>,
+        request: &Request<B>,
     ) -> Result<(transcode::Route, &RpcEntry), RouteError> {
         let route = self.transcoder.route(request.method(), request.uri().path())?;
         let entry = self.table.get(route.method().path()).ok_or(RouteError::NotFound)?;
         Ok((route, entry))
-    }
-}
-
-/// The service of one connection's requests; cheap to clone.
-#[derive(Clone)]
-pub struct Handler(pub Arc<State>);
-
-impl Service<Request<Content>> for Handler {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<Content>) -> Self::Future {
-        let state = Arc::clone(&self.0);
-        let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
-        let Some(meta) = request.extensions_mut().remove::<Meta>() else {
-            // The middleware puts it there; a request that came another way is nobody's.
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            return Box::pin(future::ready(Ok(response)));
-        };
-        let context = ErrorContext::of(&request);
-        let answer = AssertUnwindSafe(Arc::clone(&state).answer(request, meta)).catch_unwind();
-        Box::pin(answer.map(move |answer| {
-            let mut response = answer.unwrap_or_else(|_| {
-                tracing::error!("a request handler panicked");
-                state.fail(
-                    &context,
-                    &Failure::from(&kit::rpc::error::internal()).with_reason("INTERNAL"),
-                )
-            });
-            let headers = response.headers_mut();
-            if !headers.contains_key(CACHE_CONTROL) {
-                // A reader may keep its own copy and ask whether it is still good; nobody keeps anything else.
-                let cached = if is_get { "private, no-cache" } else { "no-store" };
-                headers.insert(CACHE_CONTROL, HeaderValue::from_static(cached));
-            }
-            Ok(response)
-        }))
     }
 }
 
