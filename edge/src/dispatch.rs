@@ -1,6 +1,7 @@
 //! Decides what answers a request: a page of the edge's own, gRPC, or a route of the contracts.
 
 use crate::{
+    accept_encoding::AcceptedCodings,
     client,
     grpc::{self, GrpcHandler},
     pages::{self, Page},
@@ -11,7 +12,10 @@ use futures::{
     FutureExt as _,
     future::{self, BoxFuture},
 };
-use http::{HeaderValue, Method, Request, Response, StatusCode, header::CACHE_CONTROL};
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{ACCEPT_ENCODING, CACHE_CONTROL},
+};
 use listener::Content;
 use std::{
     convert::Infallible,
@@ -21,6 +25,10 @@ use std::{
 };
 use tower::Service;
 use transcode::{Body, ErrorContext, Failure};
+
+/// A response extension: the client does not accept content as it is.
+#[derive(Clone, Copy)]
+pub struct MustCompress;
 
 /// The service of one connection's requests; cheap to clone.
 #[derive(Clone)]
@@ -45,6 +53,7 @@ impl Service<Request<Content>> for Handler {
             return Box::pin(future::ready(Ok(response)));
         };
         let context = ErrorContext::of(&request);
+        let codings = AcceptedCodings::of(request.headers());
         let answered = AssertUnwindSafe(answer(Arc::clone(&state), request, meta)).catch_unwind();
         Box::pin(answered.map(move |answered| {
             let mut response = answered.unwrap_or_else(|_| {
@@ -54,6 +63,9 @@ impl Service<Request<Content>> for Handler {
                     &Failure::from(&kit::rpc::error::internal()).with_reason("INTERNAL"),
                 )
             });
+            if !codings.identity {
+                response.extensions_mut().insert(MustCompress);
+            }
             let headers = response.headers_mut();
             if !headers.contains_key(CACHE_CONTROL) {
                 // A reader may keep its own copy and ask whether it is still good; nobody keeps anything else.
@@ -66,8 +78,10 @@ impl Service<Request<Content>> for Handler {
 }
 
 async fn answer(state: Arc<State>, mut request: Request<Content>, meta: Meta) -> Response<Body> {
-    let path = request.uri().path();
-    let page = Page::of(path);
+    if let Err(refused) = check(&request) {
+        return state.fail(&ErrorContext::of(&request), &refused);
+    }
+    let page = Page::of(request.uri().path());
     if let Some(page) = page.filter(|page| page.is_probe()) {
         return labelled(pages::answer(&state, page, &request), page.path());
     }
@@ -96,4 +110,15 @@ async fn answer(state: Arc<State>, mut request: Request<Content>, meta: Meta) ->
     };
     limits.write(response.headers_mut());
     response
+}
+
+/// Refuses a request that cannot be answered whatever it asks for, before it does anything.
+fn check(request: &Request<Content>) -> Result<(), Failure> {
+    listener::check_request(request)?;
+    if AcceptedCodings::of(request.headers()).any() {
+        return Ok(());
+    }
+    let problem = "at least one of identity, gzip and zstd must be accepted";
+    let failure = Failure::invalid(ACCEPT_ENCODING.as_str(), problem);
+    Err(failure.with_status(StatusCode::NOT_ACCEPTABLE))
 }

@@ -4,6 +4,7 @@
 //! The walk of a request: the crate `listener` → [`middleware`] → [`dispatch`] → [`admission`] → [`rest`] or [`grpc`] →
 //! [`upstream`].
 
+mod accept_encoding;
 mod access_log;
 mod admission;
 mod client;

@@ -2,14 +2,16 @@
 
 use crate::{
     access_log::{AccessRecord, Logged},
-    dispatch::Handler,
+    dispatch::{Handler, MustCompress},
+    grpc,
     metrics::{self, method_name},
     pages::{NO_SNIFF, Page},
     state::{Label, Meta, State},
 };
+use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response,
-    header::{CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ORIGIN},
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ORIGIN},
 };
 use listener::{Application, Content};
 use std::{
@@ -23,7 +25,7 @@ use tower_http::{
     compression::{Compression, CompressionBody, CompressionLayer, Predicate},
     cors::{AllowOrigin, Any, Cors, CorsLayer},
 };
-use transcode::{Body, RequestId};
+use transcode::{Body, ErrorContext, Failure, RequestId};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static(kit::rpc::headers::REQUEST_ID);
 /// What pages of other origins may read of an answer.
@@ -80,6 +82,10 @@ impl Middleware {
         mut request: Request<Content>,
         peer: IpAddr,
     ) -> Response<Answer> {
+        // gRPC negotiates its compression in a header of its own.
+        if grpc::is_grpc(request.headers()) {
+            request.headers_mut().remove(ACCEPT_ENCODING);
+        }
         let id = self.request_id(request.headers());
         let method = method_name(request.method());
         let mut record = AccessRecord::begin(method, Arc::clone(&id), self.state.config.access_log);
@@ -102,6 +108,23 @@ impl Middleware {
         }
         let end = self.end_streams.clone();
         response.map(|body| Logged::new(body, record, end))
+    }
+
+    /// The answer to a request whose head cannot be read.
+    fn answer_unreadable(&self, status: StatusCode) -> Response<Bytes> {
+        let id = self.request_id(&HeaderMap::new());
+        let mut record =
+            AccessRecord::begin("OTHER", Arc::clone(&id), self.state.config.access_log);
+        record.status = status.as_u16();
+        let mut request = Request::new(());
+        request.extensions_mut().insert(RequestId(id.as_ref().to_owned()));
+        let failure = Failure::unreadable(status);
+        let mut response = self.state.fail(&ErrorContext::of(&request), &failure);
+        response.headers_mut().insert(NO_SNIFF.0, NO_SNIFF.1);
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response.map(Body::into_bytes)
     }
 
     /// The client's own id, if it is one that can stand in a log; else a new one.
@@ -128,6 +151,14 @@ impl Application for Outside {
         peer: SocketAddr,
     ) -> impl Future<Output = Response<Answer>> + Send + 'static {
         self.0.answer(request, peer.ip())
+    }
+
+    fn answer_unreadable(&self, status: StatusCode) -> Option<Response<Bytes>> {
+        Some(self.0.answer_unreadable(status))
+    }
+
+    fn connection_evicted(&self) {
+        metrics::connection_evicted();
     }
 
     fn connection_opened(&self) {
@@ -158,7 +189,10 @@ impl Predicate for Worthwhile {
             || media.starts_with(b"application/problem+json")
             || media.starts_with(b"application/yaml")
             || media.starts_with(b"application/openmetrics-text");
-        text && response.body().size_hint().exact().is_some_and(|size| size > self.above)
+        let size = response.body().size_hint().exact();
+        let is_worth_it = text && size.is_some_and(|size| size > self.above);
+        let must = response.extensions().get::<MustCompress>().is_some() && size != Some(0);
+        (is_worth_it || must)
             && !headers.contains_key(CONTENT_ENCODING)
             && !headers.contains_key(CONTENT_RANGE)
     }

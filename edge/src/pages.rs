@@ -1,13 +1,13 @@
 //! What the edge serves of its own: health, metrics, documentation, and a page that says what runs here.
 
-use crate::{docs, metrics, openapi, state::State};
+use crate::{accept_encoding::AcceptedCodings, docs, metrics, openapi, state::State};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{
-        ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
-        CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY,
+        ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
+        CONTENT_TYPE, VARY,
     },
 };
 use std::{io::Write as _, sync::LazyLock};
@@ -101,7 +101,7 @@ pub fn answer<B>(state: &State, page: Page, request: &Request<B>) -> Response<Bo
         let (media, document) = documentation(page);
         headers.insert(CACHE_CONTROL, KEEP);
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-        if accepts_gzip(request) {
+        if AcceptedCodings::of(request.headers()).gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             (StatusCode::OK, media, document.zipped.clone())
         } else {
@@ -176,16 +176,6 @@ fn documentation(page: Page) -> (&'static str, &'static Document) {
         Page::Redoc => (HTML, &TO_READ),
         _ => (JSON, &AS_JSON),
     }
-}
-
-fn accepts_gzip<B>(request: &Request<B>) -> bool {
-    let accepted = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    accepted.is_some_and(|accepted| {
-        accepted.split(',').any(|coding| {
-            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-            name.trim().eq_ignore_ascii_case("gzip") && !["q=0", "q=0.0"].contains(&weight.trim())
-        })
-    })
 }
 
 fn wants_html<B>(request: &Request<B>) -> bool {
