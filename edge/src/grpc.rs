@@ -8,7 +8,7 @@ use crate::{
 use futures::future::BoxFuture;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, Uri, Version,
-    header::{ACCEPT_ENCODING, CONTENT_TYPE, TE},
+    header::{ACCEPT, CONTENT_TYPE, TE},
 };
 use kit::rpc::headers::parse_timeout;
 use listener::Content;
@@ -26,17 +26,59 @@ use transcode::{Body, ErrorContext, Failure};
 /// Headers of the protocol that services see, beside those that any request may have.
 const PROTOCOL: [&str; 5] =
     ["grpc-encoding", "grpc-accept-encoding", "grpc-timeout", "traceparent", "tracestate"];
-const GRPC: &[u8] = b"application/grpc";
-const GRPC_WEB: &[u8] = b"application/grpc-web";
+const GRPC: &str = "application/grpc";
+/// The media types of gRPC-Web, as tonic-web reads them.
+const GRPC_WEB: [&str; 4] = [
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpc-web-text",
+    "application/grpc-web-text+proto",
+];
 
 /// Whether a request is a gRPC or gRPC-Web call, by its media type.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
-    has_media(headers, GRPC)
+    let start = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().get(..GRPC.len()));
+    start.is_some_and(|start| start.eq_ignore_ascii_case(GRPC.as_bytes()))
 }
 
-fn has_media(headers: &HeaderMap, media: &[u8]) -> bool {
-    let start = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().get(..media.len()));
-    start.is_some_and(|start| start.eq_ignore_ascii_case(media))
+/// What a request with a media type of gRPC speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    /// gRPC, which needs HTTP/2.
+    Grpc,
+    /// gRPC-Web, with the media type in the form that tonic-web knows.
+    Web(&'static str),
+}
+
+/// Reads the media type of a call; upper case and parameters make no difference (RFC 9110, section 8.3.1).
+fn protocol(headers: &HeaderMap) -> Result<Protocol, Failure> {
+    let media = headers.get(CONTENT_TYPE).and_then(media_type).unwrap_or_default();
+    if let Some(known) = GRPC_WEB.into_iter().find(|known| *known == media) {
+        return Ok(Protocol::Web(known));
+    }
+    match media.strip_prefix(GRPC) {
+        Some(codec) if codec.is_empty() || codec.starts_with('+') => Ok(Protocol::Grpc),
+        _ => {
+            let known = GRPC_WEB.join(", ");
+            let problem = format!("the media types of gRPC are {GRPC}, {GRPC}+proto, {known}");
+            Err(Failure::unsupported(problem))
+        }
+    }
+}
+
+/// The media type in lower case without its parameters.
+fn media_type(value: &HeaderValue) -> Option<String> {
+    let media = value.to_str().ok()?.split(';').next()?;
+    Some(media.trim().to_ascii_lowercase())
+}
+
+/// Puts the media types of a gRPC-Web call into the form in which tonic-web compares them.
+fn write_plainly(headers: &mut HeaderMap, media: &'static str) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    let accepted = headers.get(ACCEPT).and_then(media_type);
+    if let Some(known) = GRPC_WEB.into_iter().find(|known| Some(*known) == accepted.as_deref()) {
+        headers.insert(ACCEPT, HeaderValue::from_static(known));
+    }
 }
 
 /// Serves the calls of one request.
@@ -51,7 +93,7 @@ impl GrpcHandler {
     /// Answers a gRPC or gRPC-Web call.
     pub async fn answer(
         self,
-        request: Request<Content>,
+        mut request: Request<Content>,
         limits: &mut RateLimits,
     ) -> Response<Body> {
         let context = ErrorContext::of(&request);
@@ -59,14 +101,18 @@ impl GrpcHandler {
             return self.state.fail(&context, &Failure::not_allowed("POST"));
         }
         let label = self.state.table.get(request.uri().path()).map(|entry| entry.rpc.path);
-        let web = has_media(request.headers(), GRPC_WEB);
-        if !web && request.version() != Version::HTTP_2 {
+        let protocol = match protocol(request.headers()) {
+            Ok(protocol) => protocol,
+            Err(failure) => return self.state.fail(&context, &failure),
+        };
+        if protocol == Protocol::Grpc && request.version() != Version::HTTP_2 {
             let failure = Failure::unsupported("gRPC needs HTTP/2; use gRPC-Web over HTTP/1.1");
             return self.state.fail(&context, &failure);
         }
         let shared = Arc::new(Mutex::new(*limits));
         let calls = Calls { state: self.state, meta: self.meta, limits: Arc::clone(&shared) };
-        let Ok(response) = if web {
+        let Ok(response) = if let Protocol::Web(media) = protocol {
+            write_plainly(request.headers_mut(), media);
             GrpcWebLayer::new().layer(calls).oneshot(request).await
         } else {
             calls.oneshot(request.map(GrpcBody::new)).await
@@ -149,9 +195,6 @@ fn outgoing(
         headers.insert(CONTENT_TYPE, media.clone());
     }
     headers.insert(TE, HeaderValue::from_static("trailers"));
-    if let Some(accepted) = sent.get(ACCEPT_ENCODING) {
-        headers.insert(ACCEPT_ENCODING, accepted.clone());
-    }
     match headers.get("grpc-timeout") {
         None => {
             if let Some(timeout) = fallback {
