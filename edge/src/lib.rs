@@ -1,26 +1,28 @@
 //! What the outside meets: REST from the contracts, gRPC and gRPC-Web on one port, with identity, policy and limits
 //! before any service is called. It knows no domain: everything follows from the descriptors.
 //!
-//! The walk of a request: the crate `listener` → [`front`] → [`core`] → [`gate`] → [`rest`] or [`native`] →
+//! The walk of a request: the crate `listener` → [`middleware`] → [`dispatch`] → [`admission`] → [`rest`] or [`grpc`] →
 //! [`upstream`].
 
+mod accept_encoding;
+mod access_log;
+mod admission;
 mod client;
-mod coding;
 mod config;
-mod core;
+mod decompression;
+mod dispatch;
 mod docs;
-mod front;
-mod gate;
+mod grpc;
 mod health;
 mod metrics;
-mod native;
+mod middleware;
 mod openapi;
 mod pages;
 mod rate;
-mod record;
 mod rest;
 mod revocations;
-mod table;
+mod rpc_table;
+mod state;
 mod tls;
 mod upstream;
 
@@ -28,8 +30,8 @@ pub use client::Network;
 pub use config::Config;
 
 use crate::{
-    core::Core,
-    front::{Front, Outside},
+    middleware::{Middleware, Outside},
+    state::State,
 };
 use listener::Listener;
 use std::{sync::Arc, time::Duration};
@@ -38,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 /// An edge whose configuration is found good.
 pub struct Edge {
-    front: Arc<Front>,
+    middleware: Arc<Middleware>,
     listener: Listener,
     stop: CancellationToken,
 }
@@ -55,23 +57,23 @@ impl Edge {
             tls: tls::acceptor(&config)?,
             end_streams: CancellationToken::new(),
         };
-        let core = Arc::new(Core::new(host, config)?);
-        host.spawn(revocations::follow(host.clone(), core.health().clone()));
-        let front = Arc::new(Front::new(core, listener.end_streams.clone())?);
-        Ok(Self { front, listener, stop: host.stop_token() })
+        let state = Arc::new(State::new(host, config)?);
+        host.spawn(revocations::follow(host.clone(), state.health().clone()));
+        let middleware = Arc::new(Middleware::new(state, listener.end_streams.clone())?);
+        Ok(Self { middleware, listener, stop: host.stop_token() })
     }
 
     /// Serves the outside on `socket` until the host stops. Then readiness goes off, and what is open may end for a
     /// bounded time.
     pub async fn serve(self, socket: TcpListener) {
-        let front = Arc::clone(&self.front);
+        let middleware = Arc::clone(&self.middleware);
         let stop = async move {
             self.stop.cancelled().await;
-            let core = self.front.core();
-            core.health().stopping();
-            tokio::time::sleep(Duration::from_millis(core.config.notice_ms)).await;
+            let state = self.middleware.state();
+            state.health().stopping();
+            tokio::time::sleep(Duration::from_millis(state.config.notice_ms)).await;
         };
-        self.listener.serve(socket, Outside(front), stop).await;
+        self.listener.serve(socket, Outside(middleware), stop).await;
     }
 }
 

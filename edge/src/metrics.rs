@@ -30,6 +30,7 @@ struct Metrics {
     duration: Family<OfRoute, Histogram, fn() -> Histogram>,
     connections: Gauge,
     refused: Counter,
+    evicted: Counter,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
@@ -45,7 +46,9 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
     registry.register("http_connections", "Open connections", connections.clone());
     let (refused, help) = (Counter::default(), "Connections beyond what one client may have");
     registry.register("http_connections_refused", help, refused.clone());
-    Metrics { registry, requests, duration, connections, refused }
+    let (evicted, help) = (Counter::default(), "Idle connections closed to make room for others");
+    registry.register("http_connections_evicted", help, evicted.clone());
+    Metrics { registry, requests, duration, connections, refused, evicted }
 });
 
 /// Counts an ended request. Routes are templates: a client cannot make new ones.
@@ -62,6 +65,11 @@ pub fn connection_opened() {
 /// Counts a connection that has ended.
 pub fn connection_closed() {
     METRICS.connections.dec();
+}
+
+/// Counts an idle connection that was closed for another one.
+pub fn connection_evicted() {
+    METRICS.evicted.inc();
 }
 
 /// Counts a connection that was closed at once.

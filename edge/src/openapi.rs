@@ -9,7 +9,7 @@ mod rules;
 mod schema;
 mod yaml;
 
-use crate::table::{is_reachable, package};
+use crate::rpc_table::{is_reachable, package};
 use bytes::Bytes;
 use contracts::Contracts;
 use operation::Operations;

@@ -1,13 +1,13 @@
 //! What the edge serves of its own: health, metrics, documentation, and a page that says what runs here.
 
-use crate::{core::Core, docs, metrics, openapi};
+use crate::{accept_encoding::AcceptedCodings, docs, metrics, openapi, state::State};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{
-        ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
-        CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY,
+        ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
+        CONTENT_TYPE, VARY,
     },
 };
 use std::{io::Write as _, sync::LazyLock};
@@ -82,7 +82,7 @@ impl Page {
 }
 
 /// Answers a request for a page.
-pub fn answer<B>(core: &Core, page: Page, request: &Request<B>) -> Response<Body> {
+pub fn answer<B>(state: &State, page: Page, request: &Request<B>) -> Response<Body> {
     match *request.method() {
         Method::GET | Method::HEAD => {}
         Method::OPTIONS => {
@@ -92,7 +92,7 @@ pub fn answer<B>(core: &Core, page: Page, request: &Request<B>) -> Response<Body
             return response;
         }
         _ => {
-            return core.fail(&ErrorContext::of(request), &Failure::not_allowed(ALLOWED));
+            return state.fail(&ErrorContext::of(request), &Failure::not_allowed(ALLOWED));
         }
     }
     let mut response = Response::new(Body::empty());
@@ -101,14 +101,14 @@ pub fn answer<B>(core: &Core, page: Page, request: &Request<B>) -> Response<Body
         let (media, document) = documentation(page);
         headers.insert(CACHE_CONTROL, KEEP);
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-        if accepts_gzip(request) {
+        if AcceptedCodings::of(request.headers()).gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             (StatusCode::OK, media, document.zipped.clone())
         } else {
             (StatusCode::OK, media, document.plain.clone())
         }
     } else {
-        content(core, page, request)
+        content(state, page, request)
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     if media == HTML {
@@ -129,13 +129,17 @@ pub fn answer<B>(core: &Core, page: Page, request: &Request<B>) -> Response<Body
     response
 }
 
-fn content<B>(core: &Core, page: Page, request: &Request<B>) -> (StatusCode, &'static str, Bytes) {
+fn content<B>(
+    state: &State,
+    page: Page,
+    request: &Request<B>,
+) -> (StatusCode, &'static str, Bytes) {
     let ok = StatusCode::OK;
     match page {
         Page::Index if wants_html(request) => (ok, HTML, Bytes::from_static(INDEX.as_bytes())),
         Page::Healthz => (ok, JSON, Bytes::from_static(b"{\"status\":\"live\"}")),
         Page::Readyz => {
-            let (ready, report) = core.health().report();
+            let (ready, report) = state.health().report();
             let status = if ready { ok } else { StatusCode::SERVICE_UNAVAILABLE };
             (status, JSON, report.to_string().into())
         }
@@ -172,16 +176,6 @@ fn documentation(page: Page) -> (&'static str, &'static Document) {
         Page::Redoc => (HTML, &TO_READ),
         _ => (JSON, &AS_JSON),
     }
-}
-
-fn accepts_gzip<B>(request: &Request<B>) -> bool {
-    let accepted = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    accepted.is_some_and(|accepted| {
-        accepted.split(',').any(|coding| {
-            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-            name.trim().eq_ignore_ascii_case("gzip") && !["q=0", "q=0.0"].contains(&weight.trim())
-        })
-    })
 }
 
 fn wants_html<B>(request: &Request<B>) -> bool {

@@ -33,7 +33,7 @@ struct Shard<K> {
 
 /// What a key has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct RateLimitStatus {
     /// Requests a minute.
     pub quota: u32,
     /// Requests left.
@@ -46,7 +46,7 @@ pub struct Standing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exceeded {
     /// What the key has left: nothing.
-    pub standing: Standing,
+    pub status: RateLimitStatus,
     /// When the next request is in order.
     pub retry_after: Duration,
 }
@@ -60,29 +60,29 @@ impl<K: Hash + Eq> Limiter<K> {
     }
 
     /// Takes a token of `key`.
-    pub fn take(&self, key: K) -> Result<Standing, Exceeded> {
+    pub fn take(&self, key: K) -> Result<RateLimitStatus, Exceeded> {
         let now = self.clock.now().timestamp_micros();
         let cost = (WINDOW / i64::from(self.quota)).max(1);
         let place = self.hasher.hash_one(&key) as usize % SHARDS;
-        let Some(shard) = self.shards.get(place) else { return Ok(self.standing(0)) };
+        let Some(shard) = self.shards.get(place) else { return Ok(self.status(0)) };
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         shard.make_room(now);
         let full_at = shard.full_at.entry(key).or_insert(now);
         let next = (*full_at).max(now) + cost;
         let over = next - now - WINDOW;
         if over > 0 {
-            let standing = Standing { remaining: 0, ..self.standing(*full_at - now) };
+            let status = RateLimitStatus { remaining: 0, ..self.status(*full_at - now) };
             let retry_after = Duration::from_micros(over.unsigned_abs());
-            return Err(Exceeded { standing, retry_after });
+            return Err(Exceeded { status, retry_after });
         }
         *full_at = next;
-        Ok(self.standing(next - now))
+        Ok(self.status(next - now))
     }
 
-    /// The standing of a bucket that lacks `lack` microseconds of tokens.
-    fn standing(&self, lack: i64) -> Standing {
+    /// The status of a bucket that lacks `lack` microseconds of tokens.
+    fn status(&self, lack: i64) -> RateLimitStatus {
         let left = i64::from(self.quota) * (WINDOW - lack).max(0) / WINDOW;
-        Standing {
+        RateLimitStatus {
             quota: self.quota,
             remaining: u32::try_from(left).unwrap_or(0),
             reset: lack.max(0).unsigned_abs().div_ceil(1_000_000),
@@ -120,13 +120,13 @@ mod tests {
         assert_eq!(left, [5, 4, 3, 2, 1, 0]);
         let exceeded = limiter.take(1).unwrap_err();
         assert_eq!(exceeded.retry_after, Duration::from_secs(10));
-        assert_eq!(exceeded.standing, Standing { quota: 6, remaining: 0, reset: 60 });
+        assert_eq!(exceeded.status, RateLimitStatus { quota: 6, remaining: 0, reset: 60 });
         assert_eq!(limiter.take(2).unwrap().remaining, 5);
         clock.advance(Span::seconds(10));
         assert_eq!(limiter.take(1).unwrap().remaining, 0);
         assert!(limiter.take(1).is_err());
         clock.advance(Span::minutes(2));
-        assert_eq!(limiter.take(1).unwrap(), Standing { quota: 6, remaining: 5, reset: 10 });
+        assert_eq!(limiter.take(1).unwrap(), RateLimitStatus { quota: 6, remaining: 5, reset: 10 });
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Requests with JSON, or whatever else the contract's route takes.
 
 use crate::{
-    coding::{self, Coding},
-    core::{Core, Label, Meta, context, labelled},
-    gate::Standings,
+    admission::RateLimits,
+    decompression::{self, ContentCoding},
+    state::{Label, Meta, State, context, labelled},
     upstream::Upstream,
 };
 use http::{HeaderValue, Request, Response, StatusCode, header::LOCATION};
@@ -15,52 +15,51 @@ use transcode::{Body, ErrorContext};
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 const SERVER_TIMEOUT: &str = "x-server-timeout";
 
-impl Core {
-    /// Answers by the route of the contracts.
-    pub async fn rest(
-        &self,
-        mut request: Request<Content>,
-        meta: Meta,
-        standings: &mut Standings,
-    ) -> Response<Body> {
-        let (route, entry) = match self.route(&request) {
-            Ok(found) => found,
-            Err(error) => {
-                return self.transcoder.respond_unrouted(&ErrorContext::of(&request), &error);
-            }
-        };
-        let subject = match self.gate.admit(entry, request.headers(), standings).await {
-            Ok(subject) => subject,
-            Err(status) => {
-                let response = self.refuse(&ErrorContext::of(&request), &status);
-                return labelled(response, entry.label);
-            }
-        };
-        let headers = request.headers_mut();
-        if let Some(timeout) = &entry.timeout
-            && !headers.contains_key(GRPC_TIMEOUT)
-            && !headers.contains_key(SERVER_TIMEOUT)
-        {
-            headers.insert(GRPC_TIMEOUT, timeout.clone());
+/// Answers by the route of the contracts.
+pub async fn answer(
+    state: &State,
+    mut request: Request<Content>,
+    meta: Meta,
+    limits: &mut RateLimits,
+) -> Response<Body> {
+    let (route, entry) = match state.route(&request) {
+        Ok(found) => found,
+        Err(error) => {
+            return state.transcoder.respond_unrouted(&ErrorContext::of(&request), &error);
         }
-        let place = entry.creates.then(|| request.uri().path().trim_end_matches('/').to_owned());
-        let context = context(subject, entry.rpc, &meta);
-        let upstream = Upstream { channel: entry.channel.clone(), context };
-        let mut response = match Coding::of(&request) {
-            Ok(None) => self.transcoder.call(route, request, upstream).await,
-            Ok(Some(coding)) => {
-                let buffer = self.transcoder.buffer_budget().buffer(self.config.max_request_bytes);
-                let request = coding::decoded(request, coding, buffer, Arc::clone(&self.decoding));
-                Box::pin(self.transcoder.call(route, request, upstream)).await
-            }
-            Err(failure) => self.fail(&ErrorContext::of(&request), &failure),
-        };
-        if let Some(path) = place.filter(|_| response.status() == StatusCode::CREATED) {
-            response = placed(response, &path).await;
+    };
+    let subject = match state.admission.admit(entry, request.headers(), limits).await {
+        Ok(subject) => subject,
+        Err(status) => {
+            let response = state.refuse(&ErrorContext::of(&request), &status);
+            return labelled(response, entry.label);
         }
-        response.extensions_mut().insert(Label(entry.label));
-        response
+    };
+    let headers = request.headers_mut();
+    if let Some(timeout) = &entry.timeout
+        && !headers.contains_key(GRPC_TIMEOUT)
+        && !headers.contains_key(SERVER_TIMEOUT)
+    {
+        headers.insert(GRPC_TIMEOUT, timeout.clone());
     }
+    let place = entry.creates.then(|| request.uri().path().trim_end_matches('/').to_owned());
+    let context = context(subject, entry.rpc, &meta);
+    let upstream = Upstream { channel: entry.channel.clone(), context };
+    let mut response = match ContentCoding::of(&request) {
+        Ok(None) => state.transcoder.call(route, request, upstream).await,
+        Ok(Some(coding)) => {
+            let buffer = state.transcoder.buffer_budget().buffer(state.config.max_request_bytes);
+            let request =
+                decompression::decoded(request, coding, buffer, Arc::clone(&state.decoding));
+            Box::pin(state.transcoder.call(route, request, upstream)).await
+        }
+        Err(failure) => state.fail(&ErrorContext::of(&request), &failure),
+    };
+    if let Some(path) = place.filter(|_| response.status() == StatusCode::CREATED) {
+        response = placed(response, &path).await;
+    }
+    response.extensions_mut().insert(Label(entry.label));
+    response
 }
 
 /// The answer to a creation with the place of what was made: its `id` below `path`.

@@ -1,11 +1,11 @@
 //! Accepts connections, no more than are allowed, and drains them when the server stops.
 
 use crate::{
-    application::Application, connection::Connections, connection_limit::ConnectionLimit,
-    limits::Limits,
+    application::Application, connection::Connections, limits::Limits,
+    open_connections::OpenConnections, peer_limit::PeerLimit,
 };
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -60,61 +60,77 @@ impl Listener {
         application: A,
         stop: impl Future<Output = ()>,
     ) -> Drained {
-        let limit = ConnectionLimit::new(&self.limits);
-        let connections = Arc::new(Connections::new(application, self.tls, &self.limits));
-        let tracker = TaskTracker::new();
+        let max = self.limits.max_connections;
+        let acceptor = Acceptor {
+            open: Arc::new(OpenConnections::new(application.clone(), max)),
+            peers: Arc::new(PeerLimit::new(&self.limits)),
+            connections: Arc::new(Connections::new(application, self.tls, &self.limits)),
+            tracker: TaskTracker::new(),
+        };
         tokio::select! {
-            never = accept(&socket, &connections, &tracker, &limit) => match never {},
+            never = acceptor.accept(&socket) => match never {},
             () = stop => {}
         }
         drop(socket);
-        drain(&connections, &tracker, &self.limits, &self.end_streams).await
+        acceptor.drain(&self.limits, &self.end_streams).await
     }
 }
 
-async fn accept<A: Application>(
-    socket: &TcpListener,
-    connections: &Arc<Connections<A>>,
-    tracker: &TaskTracker,
-    limit: &ConnectionLimit,
-) -> Infallible {
-    loop {
-        let free = limit.wait_for_place().await;
-        match socket.accept().await {
-            Ok((stream, peer)) => {
-                let Some(permit) = limit.admit(free, peer.ip()) else {
-                    connections.application().connection_refused();
-                    continue;
-                };
-                let connections = Arc::clone(connections);
-                let open = OpenConnection::count(connections.application().clone());
-                tracker.spawn(async move {
-                    connections.serve(stream, peer).await;
-                    drop((open, permit));
-                });
-            }
-            Err(error) if is_of_the_peer(&error) => {}
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept connections; trying again in a moment");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+/// Accepts the connections of one address.
+struct Acceptor<A: Application> {
+    open: Arc<OpenConnections<A>>,
+    peers: Arc<PeerLimit>,
+    connections: Arc<Connections<A>>,
+    tracker: TaskTracker,
+}
+
+impl<A: Application> Acceptor<A> {
+    async fn accept(&self, socket: &TcpListener) -> Infallible {
+        loop {
+            match socket.accept().await {
+                Ok((stream, peer)) => self.admit(stream, peer).await,
+                Err(error) if is_of_the_peer(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections; trying again in a moment");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
-}
 
-/// Tells the application about a connection, and again when it is dropped.
-struct OpenConnection<A: Application>(A);
-
-impl<A: Application> OpenConnection<A> {
-    fn count(application: A) -> Self {
-        application.connection_opened();
-        Self(application)
+    /// Serves a peer as soon as there is a place for it. Others wait in the kernel's queue meanwhile.
+    async fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        let Some(of_peer) = self.peers.admit(peer.ip()) else {
+            self.connections.application().connection_refused();
+            return;
+        };
+        let Some(place) = self.open.wait_for_place().await else { return };
+        let closing = self.connections.stop.child_token();
+        let connection = self.open.open(place, of_peer, self.tracker.token(), closing);
+        let connections = Arc::clone(&self.connections);
+        tokio::spawn(async move { connections.serve(stream, peer, connection).await });
     }
-}
 
-impl<A: Application> Drop for OpenConnection<A> {
-    fn drop(&mut self) {
-        self.0.connection_closed();
+    async fn drain(&self, limits: &Limits, end_streams: &CancellationToken) -> Drained {
+        self.tracker.close();
+        self.connections.stop.cancel();
+        let ended = async {
+            tokio::select! {
+                () = self.tracker.wait() => return,
+                () = tokio::time::sleep(limits.stream_grace.min(limits.drain / 2)) => {
+                    end_streams.cancel();
+                }
+            }
+            self.tracker.wait().await;
+        };
+        if tokio::time::timeout(limits.drain, ended).await.is_ok() {
+            return Drained { dropped: 0 };
+        }
+        let dropped = self.tracker.len();
+        tracing::warn!(dropped, "dropping connections that did not end in time");
+        self.connections.cut.cancel();
+        let _ = tokio::time::timeout(CUT_LIMIT, self.tracker.wait()).await;
+        Drained { dropped }
     }
 }
 
@@ -122,31 +138,4 @@ impl<A: Application> Drop for OpenConnection<A> {
 fn is_of_the_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-async fn drain<A: Application>(
-    connections: &Connections<A>,
-    tracker: &TaskTracker,
-    limits: &Limits,
-    end_streams: &CancellationToken,
-) -> Drained {
-    tracker.close();
-    connections.stop.cancel();
-    let ended = async {
-        tokio::select! {
-            () = tracker.wait() => return,
-            () = tokio::time::sleep(limits.stream_grace.min(limits.drain / 2)) => {
-                end_streams.cancel();
-            }
-        }
-        tracker.wait().await;
-    };
-    if tokio::time::timeout(limits.drain, ended).await.is_ok() {
-        return Drained { dropped: 0 };
-    }
-    let dropped = tracker.len();
-    tracing::warn!(dropped, "dropping connections that did not end in time");
-    connections.cut.cancel();
-    let _ = tokio::time::timeout(CUT_LIMIT, tracker.wait()).await;
-    Drained { dropped }
 }

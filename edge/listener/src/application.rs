@@ -1,14 +1,10 @@
-//! What a listener leads to: the program that answers requests, and the content of those requests.
+//! What a listener leads to: the program that answers requests.
 
+use crate::content::Content;
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use std::{
-    net::SocketAddr,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use std::net::SocketAddr;
 
 /// Any error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -16,14 +12,21 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Answers the requests of all connections. A clone is made for each connection and each request.
 pub trait Application: Clone + Send + Sync + 'static {
     /// The content of answers.
-    type Body: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static;
+    type Body: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static;
 
-    /// Answers a request of `peer`.
+    /// Answers a request of `peer`. Requests that [`check_request`](crate::check_request) refuses come here too, so
+    /// that their answers look like all others; their connections are closed.
     fn answer(
         self,
         request: Request<Content>,
         peer: SocketAddr,
     ) -> impl Future<Output = Response<Self::Body>> + Send + 'static;
+
+    /// The answer to a request whose head hyper could not read: the status is hyper's. None leaves hyper's answer, which
+    /// has no content.
+    fn answer_unreadable(&self, _status: StatusCode) -> Option<Response<Bytes>> {
+        None
+    }
 
     /// Called when a connection is accepted.
     fn connection_opened(&self) {}
@@ -33,34 +36,7 @@ pub trait Application: Clone + Send + Sync + 'static {
 
     /// Called when a connection is closed because its peer has as many as it may have.
     fn connection_refused(&self) {}
-}
 
-/// The content of a request.
-#[derive(Debug)]
-pub struct Content(Incoming);
-
-impl Content {
-    pub(crate) const fn new(incoming: Incoming) -> Self {
-        Self(incoming)
-    }
-}
-
-impl Body for Content {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.0).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
+    /// Called when an idle connection is closed because another peer wants its place.
+    fn connection_evicted(&self) {}
 }

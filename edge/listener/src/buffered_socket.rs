@@ -1,10 +1,13 @@
 //! What hyper reads from and writes to: a socket whose first bytes were looked at, and whose peer must keep reading and
 //! must not flood us.
 
-use crate::control_frames::ControlFrameBudget;
+use crate::{control_frames::ControlFrameBudget, unreadable::status_of_bare_error};
+use bytes::{Buf as _, Bytes};
+use http::StatusCode;
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -42,7 +45,15 @@ pub struct BufferedSocket<T> {
     stalled: Option<Pin<Box<Sleep>>>,
     /// Running since we have said our last.
     lingering: Option<Pin<Box<Sleep>>>,
+    /// Makes the answer that takes the place of hyper's own to a request that cannot be read.
+    answer_unreadable: Option<AnswerUnreadable>,
+    /// What is left to write of such an answer.
+    replacement: Option<Bytes>,
+    /// Lives as long as the socket.
+    _kept: Option<Arc<dyn Send + Sync>>,
 }
+
+type AnswerUnreadable = Box<dyn Fn(StatusCode) -> Option<Bytes> + Send>;
 
 impl<T: AsyncRead + Unpin> BufferedSocket<T> {
     /// Reads as much as shows the version. None when the peer leaves before.
@@ -64,8 +75,18 @@ impl<T: AsyncRead + Unpin> BufferedSocket<T> {
             }
         };
         let budget = (version == Version::Two).then(|| ControlFrameBudget::new(PREFACE.len()));
-        let unread = 0..count;
-        let socket = Self { socket, seen, unread, stall, budget, stalled: None, lingering: None };
+        let socket = Self {
+            socket,
+            seen,
+            unread: 0..count,
+            stall,
+            budget,
+            stalled: None,
+            lingering: None,
+            answer_unreadable: None,
+            replacement: None,
+            _kept: None,
+        };
         Ok(Some((version, socket)))
     }
 
@@ -86,6 +107,19 @@ impl<T: AsyncRead + Unpin> BufferedSocket<T> {
 }
 
 impl<T> BufferedSocket<T> {
+    /// Keeps `value` until the socket is dropped, which of a WebSocket is after hyper's connection has ended.
+    pub fn keep_until_dropped(&mut self, value: Arc<dyn Send + Sync>) {
+        self._kept = Some(value);
+    }
+
+    /// Writes what `answer` makes in place of hyper's own answers to requests that cannot be read.
+    pub fn replace_bare_errors(
+        &mut self,
+        answer: impl Fn(StatusCode) -> Option<Bytes> + Send + 'static,
+    ) {
+        self.answer_unreadable = Some(Box::new(answer));
+    }
+
     fn wrote(&mut self, done: &Poll<io::Result<usize>>) {
         if let (Some(budget), Poll::Ready(Ok(bytes))) = (&mut self.budget, done) {
             budget.wrote(*bytes);
@@ -137,12 +171,41 @@ impl<T: AsyncRead + Unpin> AsyncRead for BufferedSocket<T> {
     }
 }
 
+impl<T: AsyncWrite + Unpin> BufferedSocket<T> {
+    /// Writes the application's answer where `bytes` are hyper's own to a request that cannot be read; none where they
+    /// are not. Until all of it is written, hyper comes back with the same bytes.
+    fn write_replacement(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Option<Poll<io::Result<usize>>> {
+        if self.replacement.is_none() {
+            let answer = self.answer_unreadable.as_ref()?;
+            self.replacement = answer(status_of_bare_error(bytes)?);
+        }
+        while let Some(left) = self.replacement.as_mut().filter(|left| !left.is_empty()) {
+            match Pin::new(&mut self.socket).poll_write(context, left) {
+                Poll::Ready(Ok(0)) => {
+                    return Some(Poll::Ready(Err(io::ErrorKind::WriteZero.into())));
+                }
+                Poll::Ready(Ok(written)) => left.advance(written),
+                unfinished => return Some(self.watch(context, unfinished)),
+            }
+        }
+        self.replacement.take()?;
+        Some(Poll::Ready(Ok(bytes.len())))
+    }
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for BufferedSocket<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Some(done) = self.write_replacement(context, bytes) {
+            return done;
+        }
         let done = Pin::new(&mut self.socket).poll_write(context, bytes);
         self.wrote(&done);
         self.watch(context, done)
@@ -167,6 +230,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for BufferedSocket<T> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = slices
+            && let Some(done) = self.write_replacement(context, only)
+        {
+            return done;
+        }
         let done = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
         self.wrote(&done);
         self.watch(context, done)

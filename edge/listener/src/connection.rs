@@ -1,12 +1,17 @@
 //! One connection: TLS and the first bytes in time, then HTTP/1.1 or HTTP/2 until the peer leaves or the server stops.
 
 use crate::{
-    application::{Application, BoxError, Content},
+    answer::Answer,
+    application::{Application, BoxError},
     buffered_socket::{BufferedSocket, Version},
+    content::{Content, Unread},
     limits::{Limits, Versions},
+    open_connections::{Activity, OpenConnection},
+    request_rules::check_request,
+    unreadable::write_last_answer,
 };
-use futures::{FutureExt as _, future::BoxFuture};
-use http::{HeaderValue, Request, Response};
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
 use hyper::{
     body::{Body as _, Incoming},
     server::conn::{http1, http2},
@@ -25,6 +30,9 @@ use tokio_util::sync::CancellationToken;
 /// neither is its whole answer copied while others wait, nor does the kernel keep it.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 const UNSENT_BYTES: u32 = 128 * 1024;
+
+/// How long a connection may take to end when another peer has its place.
+const EVICT_LIMIT: Duration = Duration::from_millis(100);
 
 /// What all connections of a listener have in common.
 pub struct Connections<A> {
@@ -78,14 +86,19 @@ impl<A: Application> Connections<A> {
     }
 
     /// Serves the peer behind `socket` to the end.
-    pub async fn serve(self: Arc<Self>, socket: TcpStream, peer: SocketAddr) {
+    pub async fn serve(
+        self: Arc<Self>,
+        socket: TcpStream,
+        peer: SocketAddr,
+        connection: Arc<OpenConnection<A>>,
+    ) {
         prepare(&socket);
         let cut = self.cut.clone();
         let served = cut.run_until_cancelled(async {
             match &self.tls {
-                None => self.speak(async { Ok(socket) }, peer).await,
+                None => self.speak(async { Ok(socket) }, peer, &connection).await,
                 // Boxed, so that the memory of the handshake is given back when it is done.
-                Some(tls) => self.speak(Box::pin(tls.accept(socket)), peer).await,
+                Some(tls) => self.speak(Box::pin(tls.accept(socket)), peer, &connection).await,
             }
         });
         if let Some(Err(error)) = served.await {
@@ -97,37 +110,60 @@ impl<A: Application> Connections<A> {
         &self,
         opening: impl Future<Output = io::Result<T>>,
         peer: SocketAddr,
+        connection: &Arc<OpenConnection<A>>,
     ) -> Result<(), BoxError>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let closing = &connection.closing;
         let opening = async { BufferedSocket::open(opening.await?, self.stall_timeout).await };
         let opening = tokio::time::timeout(self.head_timeout, opening);
         let opening = Box::pin(opening);
         // A peer that has not sent its first bytes has nothing to drain.
-        let Some(opened) = self.stop.run_until_cancelled(opening).await else { return Ok(()) };
-        let Some((version, socket)) = opened?? else { return Ok(()) };
-        let requests = Requests { application: self.application.clone(), peer };
-        let io = TokioIo::new(socket);
+        let Some(opened) = closing.run_until_cancelled(opening).await else { return Ok(()) };
+        let Some((version, mut socket)) = opened?? else { return Ok(()) };
+        socket.keep_until_dropped(Arc::clone(connection) as Arc<dyn Send + Sync>);
+        let activity = Arc::clone(&connection.activity);
+        let requests = Requests { application: self.application.clone(), activity, peer };
         match version {
             Version::One if self.versions == Versions::Http2Only => Ok(()),
             Version::One => {
-                let connection = self.http1.serve_connection(io, requests).with_upgrades();
-                let mut connection = Box::pin(connection);
+                let application = self.application.clone();
+                socket.replace_bare_errors(move |status| {
+                    application.answer_unreadable(status).as_ref().map(write_last_answer)
+                });
+                let http = self.http1.serve_connection(TokioIo::new(socket), requests);
+                let mut http = Box::pin(http.with_upgrades());
                 tokio::select! {
-                    ended = connection.as_mut() => return Ok(ended?),
-                    () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+                    ended = http.as_mut() => return Ok(ended?),
+                    () = closing.cancelled() => http.as_mut().graceful_shutdown(),
                 }
-                Ok(connection.await?)
+                self.finish(http).await
             }
             Version::Two => {
-                let mut connection = Box::pin(self.http2.serve_connection(io, requests));
+                let http = self.http2.serve_connection(TokioIo::new(socket), requests);
+                let mut http = Box::pin(http);
                 tokio::select! {
-                    ended = connection.as_mut() => return Ok(ended?),
-                    () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+                    ended = http.as_mut() => return Ok(ended?),
+                    () = closing.cancelled() => http.as_mut().graceful_shutdown(),
                 }
-                Ok(connection.await?)
+                self.finish(http).await
             }
+        }
+    }
+
+    /// Waits for the end of a connection that was told to end. It may take its time when the server drains, and not when
+    /// another peer has its place.
+    async fn finish(
+        &self,
+        connection: impl Future<Output = hyper::Result<()>>,
+    ) -> Result<(), BoxError> {
+        if self.stop.is_cancelled() {
+            return Ok(connection.await?);
+        }
+        match tokio::time::timeout(EVICT_LIMIT, connection).await {
+            Ok(ended) => Ok(ended?),
+            Err(_) => Ok(()),
         }
     }
 }
@@ -143,20 +179,55 @@ fn prepare(socket: &TcpStream) {
 /// The requests of one connection.
 struct Requests<A> {
     application: A,
+    activity: Arc<Activity>,
     peer: SocketAddr,
 }
 
 impl<A: Application> Service<Request<Incoming>> for Requests<A> {
-    type Response = Response<A::Body>;
+    type Response = Response<Answer<A::Body>>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<A::Body>, Infallible>>;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        if request.version() < http::Version::HTTP_2 && !request.body().is_end_stream() {
+        let in_progress = self.activity.begin_request();
+        let is_http1 = request.version() < http::Version::HTTP_2;
+        // Where a message ends is not certain when it breaks a rule.
+        let is_last = is_http1 && check_request(&request).is_err();
+        let mut unread = None;
+        let has_content = is_http1 && !request.body().is_end_stream();
+        if has_content {
             detach(&mut request);
         }
-        let answer = self.application.clone().answer(request.map(Content::new), self.peer);
-        Box::pin(answer.map(Ok))
+        let (head, incoming) = request.into_parts();
+        let content = if has_content {
+            let (content, rest) = Content::watched(incoming, &head.headers);
+            unread = Some(rest);
+            content
+        } else {
+            Content::new(incoming)
+        };
+        let request = Request::from_parts(head, content);
+        let answer = self.application.clone().answer(request, self.peer);
+        Box::pin(async move {
+            let mut response = answer.await;
+            if is_last || !can_go_on(unread).await {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            let in_progress = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                in_progress.never_ends();
+                None
+            } else {
+                Some(in_progress)
+            };
+            Ok(response.map(|body| Answer::new(body, in_progress)))
+        })
+    }
+}
+
+async fn can_go_on(unread: Option<Unread>) -> bool {
+    match unread {
+        Some(unread) => unread.finish().await,
+        None => true,
     }
 }
 

@@ -18,7 +18,8 @@ pub enum Versions {
 pub struct Limits {
     /// The versions of HTTP that peers may speak.
     pub versions: Versions,
-    /// Connections at a time; further peers wait to be accepted.
+    /// Connections at a time. For further peers the one that has been idle longest is closed; while none is idle they
+    /// wait.
     pub max_connections: usize,
     /// Connections of one IPv4 address or IPv6 /64 network at a time; more are closed at once. 0 for no limit.
     pub max_peer_connections: usize,

@@ -6,7 +6,7 @@ use super::{
     rules::Rules,
     schema::{Schemas, Way},
 };
-use crate::table::{is_reachable, package};
+use crate::rpc_table::{is_reachable, package};
 use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor};
 use proto::{
     Rpc,

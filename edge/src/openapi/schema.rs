@@ -4,7 +4,7 @@ use super::{
     contracts::{Contracts, example},
     rules::Rules,
 };
-use crate::table::is_reachable;
+use crate::rpc_table::is_reachable;
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};

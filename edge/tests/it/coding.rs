@@ -122,3 +122,27 @@ async fn answers_are_compressed_as_the_client_prefers() {
     assert_eq!(answer.header("content-encoding"), "");
     assert!(plain.len() > 1000);
 }
+
+#[tokio::test]
+async fn what_no_answer_can_be_written_for_is_refused_before_it_is_done() {
+    let edge = Edge::start().await;
+    let register = |accepted: &str| {
+        let request = edge.request("POST", "/v1/users").header("content-type", "application/json");
+        let request = request.header("accept-encoding", accepted);
+        edge.send_bytes(request.body(REGISTRATION.into()).unwrap())
+    };
+    for accepted in ["identity;q=0", "identity;q=0, br", "*;q=0", "gzip;q=0, *;q=0.0"] {
+        let answer = register(accepted).await;
+        assert_eq!(answer.status, StatusCode::NOT_ACCEPTABLE, "{accepted}: {:?}", answer.body);
+        assert_eq!(answer.json()["violations"][0]["field"], "accept-encoding");
+        assert!(!edge.fakes.was_called(), "{accepted}");
+    }
+    // A short answer, which is compressed because the client takes it in no other way.
+    let answer = register("identity;q=0, gzip").await;
+    assert_eq!((answer.status, answer.header("content-encoding")), (StatusCode::CREATED, "gzip"));
+    let mut plain = String::new();
+    flate2::read::GzDecoder::new(&answer.body[..]).read_to_string(&mut plain).unwrap();
+    assert!(plain.contains("Ada"), "{plain}");
+    let answer = register("identity").await;
+    assert_eq!((answer.status, answer.header("content-encoding")), (StatusCode::CREATED, ""));
+}

@@ -264,3 +264,29 @@ async fn an_open_stream_breaks_off_when_the_edge_stops() {
     let ended = tokio::time::timeout(Duration::from_secs(20), edge.serving).await;
     ended.expect("the drain is bounded").unwrap();
 }
+
+#[tokio::test]
+async fn media_types_are_read_in_any_case_and_with_parameters() {
+    let edge = Edge::start().await;
+    let subject = customer();
+    for media in [
+        "Application/gRPC-Web+proto",
+        "application/grpc-web; charset=utf-8",
+        "APPLICATION/GRPC-WEB+PROTO;a=b",
+    ] {
+        let mut request = web(&edge, "/quickserve.user.v1.UserService/GetMe", &GetMeRequest {});
+        request.headers_mut().insert("content-type", media.parse().unwrap());
+        request.headers_mut().insert("authorization", edge.bearer(subject).parse().unwrap());
+        let answer = edge.send_bytes(request).await;
+        assert_eq!(answer.status, StatusCode::OK, "{media}: {:?}", answer.body);
+        assert!(ends_with_status(&answer, "0"), "{media}: {:?}", answer.body);
+    }
+    for media in ["application/grpc-web+json", "application/grpc-webs", "application/grpcs"] {
+        let mut request = web(&edge, "/quickserve.user.v1.UserService/GetMe", &GetMeRequest {});
+        request.headers_mut().insert("content-type", media.parse().unwrap());
+        let answer = edge.send_bytes(request).await;
+        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{media}");
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        assert_eq!(answer.json()["reason"], "UNSUPPORTED_MEDIA_TYPE");
+    }
+}

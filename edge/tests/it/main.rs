@@ -7,6 +7,7 @@ mod fixture;
 
 mod auth;
 mod coding;
+mod connections;
 mod grpc;
 mod limits;
 mod log;

@@ -36,6 +36,14 @@ impl Body {
         Self(if bytes.is_empty() { Kind::Empty } else { Kind::Full(bytes) })
     }
 
+    /// The content as far as it is there, which is all of it except for streams.
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Kind::Full(bytes) => bytes,
+            Kind::Empty | Kind::Stream(_) => Bytes::new(),
+        }
+    }
+
     /// What another body yields.
     pub fn new<B>(body: B) -> Self
     where

@@ -65,6 +65,14 @@ impl DerefMut for Failure {
     }
 }
 
+/// A request that breaks a rule of HTTP: 400 or 501, `MALFORMED_REQUEST`.
+impl From<listener::BrokenRule> for Failure {
+    fn from(rule: listener::BrokenRule) -> Self {
+        let failure = Self::new(Code::InvalidArgument, rule.to_string());
+        failure.with_status(rule.status()).with_reason("MALFORMED_REQUEST")
+    }
+}
+
 impl Failure {
     /// A failure with the HTTP status that `google/rpc/code.proto` gives the code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
@@ -123,6 +131,17 @@ impl Failure {
     /// The client stopped in the middle of its content: `REQUEST_CUT_OFF`.
     pub fn cut_off() -> Self {
         Self::new(Code::Cancelled, "the request broke off").with_reason("REQUEST_CUT_OFF")
+    }
+
+    /// The head of a request cannot be read; the status says why: `MALFORMED_REQUEST`.
+    pub fn unreadable(status: StatusCode) -> Self {
+        let message = match status {
+            StatusCode::URI_TOO_LONG => "the URI of the request is too long",
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the headers are too long",
+            _ => "the request line or a header is malformed",
+        };
+        let failure = Self::new(Code::InvalidArgument, message).with_status(status);
+        failure.with_reason("MALFORMED_REQUEST")
     }
 
     /// Nothing is at the path: 404, `ROUTE_NOT_FOUND`.

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use http::{Request, Response};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
 use listener::{Application, Content, Limits, Listener};
 use tokio::net::TcpListener;
 
@@ -12,6 +13,8 @@ pub use listener::listen;
 
 use crate::body::Body;
 use crate::call::Upstream;
+use crate::error_body::ErrorContext;
+use crate::failure::Failure;
 use crate::transcoder::Transcoder;
 
 /// How long an idle HTTP/2 connection is trusted to be alive.
@@ -81,7 +84,18 @@ impl<S: Upstream + Sync> Application for Calls<S> {
         _: SocketAddr,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
         let transcoder = self.reloadable.load();
-        async move { transcoder.handle(request, self.upstream).await }
+        async move {
+            match listener::check_request(&request) {
+                Ok(()) => transcoder.handle(request, self.upstream).await,
+                Err(rule) => transcoder.fail(&ErrorContext::of(&request), &rule.into()),
+            }
+        }
+    }
+
+    fn answer_unreadable(&self, status: StatusCode) -> Option<Response<Bytes>> {
+        let failure = Failure::unreadable(status);
+        let response = self.reloadable.load().fail(&ErrorContext::default(), &failure);
+        Some(response.map(Body::into_bytes))
     }
 }
 

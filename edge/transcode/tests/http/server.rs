@@ -163,7 +163,8 @@ async fn draining_lets_open_calls_end() {
         let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
         tokio::spawn(connection);
-        let request = http::Request::get("/v1/books/1").body(Empty::<Bytes>::new()).unwrap();
+        let request = http::Request::get("/v1/books/1").header("host", "edge");
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
         sender.send_request(request).await.unwrap().status().as_u16()
     };
     let stop = async {
@@ -216,4 +217,43 @@ async fn a_changed_file_is_read_again() {
     std::fs::write(&path, []).unwrap();
     until(0).await;
     watch.abort();
+}
+
+/// The whole of what the server answers to `sent`, up to the end of the connection.
+async fn exchange(address: SocketAddr, sent: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(sent.as_bytes()).await.unwrap();
+    let mut got = String::new();
+    stream.read_to_string(&mut got).await.unwrap();
+    got
+}
+
+#[tokio::test]
+async fn requests_that_break_http_get_an_error_of_the_usual_shape() {
+    let edge = Edge::new(Options::default());
+    let server = Running::start(&edge).await;
+    for sent in [
+        "GET /v1/books/1 HTTP/1.1\r\n\r\n",
+        "GET /v1/books/1 HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n",
+        "GET /v1/books/1 HTTP/1.1\r\nhost: x\r\nno header\r\n\r\n",
+        "POST /v1/books HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let answer = exchange(server.address, sent).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{sent:?}: {answer}");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("connection: close"), "{sent:?}: {answer}");
+        let error: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(error["error"]["status"], "INVALID_ARGUMENT", "{sent:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_before_the_content_says_that_the_connection_ends() {
+    let edge = Edge::new(Options { max_request_bytes: 100, ..Options::default() });
+    let server = Running::start(&edge).await;
+    let head = "POST /v1/books HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let answer = exchange(server.address, &format!("{head}content-length: 1000\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
 }

@@ -1,14 +1,14 @@
 //! gRPC and gRPC-Web: calls that are passed on as they are, with identity and policy checked like any other.
 
 use crate::{
-    core::{Core, FORWARDED, Meta, context, labelled},
-    gate::Standings,
+    admission::RateLimits,
+    state::{FORWARDED, Meta, State, context, labelled},
     upstream::Upstream,
 };
 use futures::future::BoxFuture;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, Uri, Version,
-    header::{ACCEPT_ENCODING, CONTENT_TYPE, TE},
+    header::{ACCEPT, CONTENT_TYPE, TE},
 };
 use kit::rpc::headers::parse_timeout;
 use listener::Content;
@@ -26,52 +26,98 @@ use transcode::{Body, ErrorContext, Failure};
 /// Headers of the protocol that services see, beside those that any request may have.
 const PROTOCOL: [&str; 5] =
     ["grpc-encoding", "grpc-accept-encoding", "grpc-timeout", "traceparent", "tracestate"];
-const GRPC: &[u8] = b"application/grpc";
-const GRPC_WEB: &[u8] = b"application/grpc-web";
+const GRPC: &str = "application/grpc";
+/// The media types of gRPC-Web, as tonic-web reads them.
+const GRPC_WEB: [&str; 4] = [
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpc-web-text",
+    "application/grpc-web-text+proto",
+];
 
 /// Whether a request is a gRPC or gRPC-Web call, by its media type.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
-    has_media(headers, GRPC)
+    let start = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().get(..GRPC.len()));
+    start.is_some_and(|start| start.eq_ignore_ascii_case(GRPC.as_bytes()))
 }
 
-fn has_media(headers: &HeaderMap, media: &[u8]) -> bool {
-    let start = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().get(..media.len()));
-    start.is_some_and(|start| start.eq_ignore_ascii_case(media))
+/// What a request with a media type of gRPC speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    /// gRPC, which needs HTTP/2.
+    Grpc,
+    /// gRPC-Web, with the media type in the form that tonic-web knows.
+    Web(&'static str),
+}
+
+/// Reads the media type of a call; upper case and parameters make no difference (RFC 9110, section 8.3.1).
+fn protocol(headers: &HeaderMap) -> Result<Protocol, Failure> {
+    let media = headers.get(CONTENT_TYPE).and_then(media_type).unwrap_or_default();
+    if let Some(known) = GRPC_WEB.into_iter().find(|known| *known == media) {
+        return Ok(Protocol::Web(known));
+    }
+    match media.strip_prefix(GRPC) {
+        Some(codec) if codec.is_empty() || codec.starts_with('+') => Ok(Protocol::Grpc),
+        _ => {
+            let known = GRPC_WEB.join(", ");
+            let problem = format!("the media types of gRPC are {GRPC}, {GRPC}+proto, {known}");
+            Err(Failure::unsupported(problem))
+        }
+    }
+}
+
+/// The media type in lower case without its parameters.
+fn media_type(value: &HeaderValue) -> Option<String> {
+    let media = value.to_str().ok()?.split(';').next()?;
+    Some(media.trim().to_ascii_lowercase())
+}
+
+/// Puts the media types of a gRPC-Web call into the form in which tonic-web compares them.
+fn write_plainly(headers: &mut HeaderMap, media: &'static str) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    let accepted = headers.get(ACCEPT).and_then(media_type);
+    if let Some(known) = GRPC_WEB.into_iter().find(|known| Some(*known) == accepted.as_deref()) {
+        headers.insert(ACCEPT, HeaderValue::from_static(known));
+    }
 }
 
 /// Serves the calls of one request.
-pub struct Native {
+pub struct GrpcHandler {
     /// The edge.
-    pub core: Arc<Core>,
+    pub state: Arc<State>,
     /// The request's id and origin.
     pub meta: Meta,
 }
 
-impl Native {
+impl GrpcHandler {
     /// Answers a gRPC or gRPC-Web call.
     pub async fn answer(
         self,
-        request: Request<Content>,
-        standings: &mut Standings,
+        mut request: Request<Content>,
+        limits: &mut RateLimits,
     ) -> Response<Body> {
         let context = ErrorContext::of(&request);
         if request.method() != Method::POST {
-            return self.core.fail(&context, &Failure::not_allowed("POST"));
+            return self.state.fail(&context, &Failure::not_allowed("POST"));
         }
-        let label = self.core.table.get(request.uri().path()).map(|entry| entry.rpc.path);
-        let web = has_media(request.headers(), GRPC_WEB);
-        if !web && request.version() != Version::HTTP_2 {
+        let label = self.state.table.get(request.uri().path()).map(|entry| entry.rpc.path);
+        let protocol = match protocol(request.headers()) {
+            Ok(protocol) => protocol,
+            Err(failure) => return self.state.fail(&context, &failure),
+        };
+        if protocol == Protocol::Grpc && request.version() != Version::HTTP_2 {
             let failure = Failure::unsupported("gRPC needs HTTP/2; use gRPC-Web over HTTP/1.1");
-            return self.core.fail(&context, &failure);
+            return self.state.fail(&context, &failure);
         }
-        let shared = Arc::new(Mutex::new(*standings));
-        let calls = Calls { core: self.core, meta: self.meta, standings: Arc::clone(&shared) };
-        let Ok(response) = if web {
+        let shared = Arc::new(Mutex::new(*limits));
+        let calls = Calls { state: self.state, meta: self.meta, limits: Arc::clone(&shared) };
+        let Ok(response) = if let Protocol::Web(media) = protocol {
+            write_plainly(request.headers_mut(), media);
             GrpcWebLayer::new().layer(calls).oneshot(request).await
         } else {
             calls.oneshot(request.map(GrpcBody::new)).await
         };
-        *standings = *shared.lock().unwrap_or_else(PoisonError::into_inner);
+        *limits = *shared.lock().unwrap_or_else(PoisonError::into_inner);
         let response = response.map(Body::new);
         match label {
             Some(label) => labelled(response, label),
@@ -83,9 +129,9 @@ impl Native {
 /// Calls in plain gRPC, also those that came as gRPC-Web.
 #[derive(Clone)]
 struct Calls {
-    core: Arc<Core>,
+    state: Arc<State>,
     meta: Meta,
-    standings: Arc<Mutex<Standings>>,
+    limits: Arc<Mutex<RateLimits>>,
 }
 
 impl Service<Request<GrpcBody>> for Calls {
@@ -105,15 +151,15 @@ impl Service<Request<GrpcBody>> for Calls {
 
 impl Calls {
     async fn pass_on(self, request: Request<GrpcBody>) -> Result<Response<GrpcBody>, Status> {
-        let Some(entry) = self.core.table.get(request.uri().path()) else {
+        let Some(entry) = self.state.table.get(request.uri().path()) else {
             return Err(Status::unimplemented("no such RPC"));
         };
         let (head, body) = request.into_parts();
-        let mut standings = *self.standings.lock().unwrap_or_else(PoisonError::into_inner);
-        let admitted = self.core.gate.admit(entry, &head.headers, &mut standings).await;
-        *self.standings.lock().unwrap_or_else(PoisonError::into_inner) = standings;
+        let mut limits = *self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let admitted = self.state.admission.admit(entry, &head.headers, &mut limits).await;
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
         let subject = admitted?;
-        let most = Duration::from_millis(self.core.config.max_deadline_ms);
+        let most = Duration::from_millis(self.state.config.max_deadline_ms);
         let headers = outgoing(&head.headers, entry.timeout.as_ref(), most)?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
@@ -149,9 +195,6 @@ fn outgoing(
         headers.insert(CONTENT_TYPE, media.clone());
     }
     headers.insert(TE, HeaderValue::from_static("trailers"));
-    if let Some(accepted) = sent.get(ACCEPT_ENCODING) {
-        headers.insert(ACCEPT_ENCODING, accepted.clone());
-    }
     match headers.get("grpc-timeout") {
         None => {
             if let Some(timeout) = fallback {

@@ -1,9 +1,9 @@
-//! Who may pass: rate limits, identity and the policy of the RPC, before any service is called.
+//! Admits requests or refuses them: rate limits, identity and the policy of the RPC, before any service is called.
 
 use crate::{
     config::Config,
-    rate::{Exceeded, Limiter, Standing},
-    table::Entry,
+    rate::{Exceeded, Limiter, RateLimitStatus},
+    rpc_table::RpcEntry,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use kit::{Caller, Host, Subject, identity::identify::Identity, rpc::error};
@@ -14,8 +14,8 @@ use uuid::Uuid;
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Lets requests pass or refuses them.
-pub struct Gate {
+/// Admits requests or refuses them.
+pub struct Admission {
     identity: Arc<Identity>,
     clients: Option<Limiter<u128>>,
     accounts: Option<Limiter<Uuid>>,
@@ -23,13 +23,13 @@ pub struct Gate {
 
 /// What the client and the account of a request have left.
 #[derive(Clone, Copy, Default)]
-pub struct Standings {
-    client: Option<Standing>,
-    account: Option<Standing>,
+pub struct RateLimits {
+    client: Option<RateLimitStatus>,
+    account: Option<RateLimitStatus>,
 }
 
-impl Gate {
-    /// The gate of `host`.
+impl Admission {
+    /// The admission of `host`.
     pub fn new(host: &Host, config: &Config) -> Self {
         Self {
             identity: Arc::clone(host.identity()),
@@ -39,13 +39,13 @@ impl Gate {
     }
 
     /// Counts a request of the client at `address`.
-    pub fn client(&self, address: IpAddr) -> Result<Standings, (Standings, Status)> {
+    pub fn client(&self, address: IpAddr) -> Result<RateLimits, (RateLimits, Status)> {
         let taken = self.clients.as_ref().map(|clients| clients.take(listener::peer_key(address)));
         match taken.transpose() {
-            Ok(client) => Ok(Standings { client, account: None }),
+            Ok(client) => Ok(RateLimits { client, account: None }),
             Err(exceeded) => {
-                let standings = Standings { client: Some(exceeded.standing), account: None };
-                Err((standings, throttled(exceeded)))
+                let limits = RateLimits { client: Some(exceeded.status), account: None };
+                Err((limits, throttled(exceeded)))
             }
         }
     }
@@ -53,9 +53,9 @@ impl Gate {
     /// The account of a request that may call the RPC; none for a stranger who may.
     pub async fn admit(
         &self,
-        entry: &Entry,
+        entry: &RpcEntry,
         headers: &HeaderMap,
-        standings: &mut Standings,
+        limits: &mut RateLimits,
     ) -> Result<Option<Subject>, Status> {
         // What is open to all has no use for credentials of another scheme, such as an OAuth client's at `/token`. A
         // bearer token that is not valid is refused even there: its owner expects to be known.
@@ -66,7 +66,7 @@ impl Gate {
         };
         if let (Some(subject), Some(accounts)) = (&subject, &self.accounts) {
             let taken = accounts.take(subject.user_id);
-            standings.account = Some(taken.unwrap_or_else(|it| it.standing));
+            limits.account = Some(taken.unwrap_or_else(|it| it.status));
             taken.map_err(throttled)?;
         }
         kit::rpc::guard::authorize(entry.rpc, &Caller { service: None, subject }, headers)?;
@@ -79,12 +79,12 @@ fn has_bearer(headers: &HeaderMap) -> bool {
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
 }
 
-impl Standings {
+impl RateLimits {
     /// Writes the `RateLimit` fields; nothing where nothing is limited.
     pub fn write(&self, headers: &mut HeaderMap) {
         let (mut limit, mut policy) = (String::new(), String::new());
-        for (name, standing) in [("client", self.client), ("account", self.account)] {
-            let Some(Standing { quota, remaining, reset }) = standing else { continue };
+        for (name, status) in [("client", self.client), ("account", self.account)] {
+            let Some(RateLimitStatus { quota, remaining, reset }) = status else { continue };
             let comma = if limit.is_empty() { "" } else { ", " };
             // Writing to a string cannot fail.
             let _ = write!(limit, "{comma}\"{name}\";r={remaining};t={reset}");

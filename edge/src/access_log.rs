@@ -17,7 +17,7 @@ use transcode::BoxError;
 const LEFT: u16 = 499;
 
 /// What is known of a request. It is written down when it is dropped.
-pub struct Record {
+pub struct AccessRecord {
     method: &'static str,
     begun: Instant,
     id: Arc<str>,
@@ -30,14 +30,14 @@ pub struct Record {
     bytes: u64,
 }
 
-impl Record {
+impl AccessRecord {
     /// A request that begins now.
     pub fn begin(method: &'static str, id: Arc<str>, log: bool) -> Self {
         Self { method, begun: Instant::now(), id, log, route: "-", status: LEFT, bytes: 0 }
     }
 }
 
-impl Drop for Record {
+impl Drop for AccessRecord {
     fn drop(&mut self) {
         let time = self.begun.elapsed();
         metrics::count(self.method, self.route, self.status, time);
@@ -57,21 +57,21 @@ impl Drop for Record {
 
 /// The content of an answer, counted on its way. A stream that has nothing to send ends when the edge stops; it breaks
 /// off, so that nobody takes what came for all there is.
-pub struct Recorded<B> {
+pub struct Logged<B> {
     body: B,
-    record: Record,
+    record: AccessRecord,
     stop: CancellationToken,
     waiting: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
-impl<B> Recorded<B> {
+impl<B> Logged<B> {
     /// Counts `body` into `record`; `stop` ends it when it waits.
-    pub const fn new(body: B, record: Record, stop: CancellationToken) -> Self {
+    pub const fn new(body: B, record: AccessRecord, stop: CancellationToken) -> Self {
         Self { body, record, stop, waiting: None }
     }
 }
 
-impl<B> Body for Recorded<B>
+impl<B> Body for Logged<B>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {

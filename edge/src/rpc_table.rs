@@ -10,7 +10,7 @@ use proto::{
 use std::collections::HashMap;
 
 /// An RPC that the outside can reach.
-pub struct Entry {
+pub struct RpcEntry {
     /// Its policy.
     pub rpc: &'static Rpc,
     /// The channel to its service.
@@ -26,9 +26,9 @@ pub struct Entry {
 }
 
 /// The RPCs that the outside can reach, by path. Any other is like one that does not exist.
-pub struct Table(HashMap<&'static str, Entry>);
+pub struct RpcTable(HashMap<&'static str, RpcEntry>);
 
-impl Table {
+impl RpcTable {
     /// Finds the services of all RPCs.
     pub fn new(host: &Host, config: &Config) -> Self {
         let mut channels = HashMap::new();
@@ -36,18 +36,18 @@ impl Table {
         let entries = reachable.map(|rpc| {
             let package = package(rpc);
             let channel = channels.entry(package).or_insert_with(|| host.channel(package));
-            (rpc.path, Entry::new(rpc, channel.clone(), config))
+            (rpc.path, RpcEntry::new(rpc, channel.clone(), config))
         });
         Self(entries.collect())
     }
 
     /// The RPC whose calls have this path.
-    pub fn get(&self, path: &str) -> Option<&Entry> {
+    pub fn get(&self, path: &str) -> Option<&RpcEntry> {
         self.0.get(path)
     }
 }
 
-impl Entry {
+impl RpcEntry {
     fn new(rpc: &'static Rpc, channel: Channel, config: &Config) -> Self {
         let streams = rpc.server_streaming || rpc.client_streaming;
         let reads = rpc.idempotency_level == IdempotencyLevel::NoSideEffects;

@@ -1,14 +1,17 @@
 //! What surrounds every request: its id, its record, CORS and compression.
 
 use crate::{
-    core::{Core, Handler, Label, Meta},
+    access_log::{AccessRecord, Logged},
+    dispatch::{Handler, MustCompress},
+    grpc,
     metrics::{self, method_name},
     pages::{NO_SNIFF, Page},
-    record::{Record, Recorded},
+    state::{Label, Meta, State},
 };
+use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response,
-    header::{CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ORIGIN},
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ORIGIN},
 };
 use listener::{Application, Content};
 use std::{
@@ -22,7 +25,7 @@ use tower_http::{
     compression::{Compression, CompressionBody, CompressionLayer, Predicate},
     cors::{AllowOrigin, Any, Cors, CorsLayer},
 };
-use transcode::{Body, RequestId};
+use transcode::{Body, ErrorContext, Failure, RequestId};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static(kit::rpc::headers::REQUEST_ID);
 /// What pages of other origins may read of an answer.
@@ -44,11 +47,11 @@ const EXPOSED: [HeaderName; 12] = [
 type Compressing = Compression<Handler, Worthwhile>;
 
 /// The content of an answer on its way out.
-pub type Answer = Recorded<CompressionBody<Body>>;
+pub type Answer = Logged<CompressionBody<Body>>;
 
 /// Serves the requests of all connections.
-pub struct Front {
-    core: Arc<Core>,
+pub struct Middleware {
+    state: Arc<State>,
     plain: Compressing,
     /// For requests of pages from elsewhere; none when no origin may call.
     cors: Option<Cors<Compressing>>,
@@ -56,21 +59,21 @@ pub struct Front {
     end_streams: CancellationToken,
 }
 
-impl Front {
+impl Middleware {
     /// Prepares the layers.
-    pub fn new(core: Arc<Core>, end_streams: CancellationToken) -> anyhow::Result<Self> {
-        let worthwhile = Worthwhile { above: core.config.compress_above };
+    pub fn new(state: Arc<State>, end_streams: CancellationToken) -> anyhow::Result<Self> {
+        let worthwhile = Worthwhile { above: state.config.compress_above };
         let layer = CompressionLayer::new().compress_when(worthwhile);
-        let plain = tower::Layer::layer(&layer, Handler(Arc::clone(&core)));
-        let cors = (!core.config.cors_origins.is_empty())
-            .then(|| core.config.origins().map(|origins| cors(origins, plain.clone())))
+        let plain = tower::Layer::layer(&layer, Handler(Arc::clone(&state)));
+        let cors = (!state.config.cors_origins.is_empty())
+            .then(|| state.config.origins().map(|origins| cors(origins, plain.clone())))
             .transpose()?;
-        Ok(Self { core, plain, cors, end_streams })
+        Ok(Self { state, plain, cors, end_streams })
     }
 
-    /// The core behind.
-    pub fn core(&self) -> &Core {
-        &self.core
+    /// The state behind.
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// Answers a request that came from `peer`.
@@ -79,9 +82,13 @@ impl Front {
         mut request: Request<Content>,
         peer: IpAddr,
     ) -> Response<Answer> {
+        // gRPC negotiates its compression in a header of its own.
+        if grpc::is_grpc(request.headers()) {
+            request.headers_mut().remove(ACCEPT_ENCODING);
+        }
         let id = self.request_id(request.headers());
         let method = method_name(request.method());
-        let mut record = Record::begin(method, Arc::clone(&id), self.core.config.access_log);
+        let mut record = AccessRecord::begin(method, Arc::clone(&id), self.state.config.access_log);
         request.extensions_mut().insert(RequestId(id.as_ref().to_owned()));
         request.extensions_mut().insert(Meta { peer, id: Arc::clone(&id) });
         let cors = self.cors.as_ref().filter(|_| request.headers().contains_key(ORIGIN));
@@ -100,7 +107,24 @@ impl Front {
             headers.insert(REQUEST_ID, id);
         }
         let end = self.end_streams.clone();
-        response.map(|body| Recorded::new(body, record, end))
+        response.map(|body| Logged::new(body, record, end))
+    }
+
+    /// The answer to a request whose head cannot be read.
+    fn answer_unreadable(&self, status: StatusCode) -> Response<Bytes> {
+        let id = self.request_id(&HeaderMap::new());
+        let mut record =
+            AccessRecord::begin("OTHER", Arc::clone(&id), self.state.config.access_log);
+        record.status = status.as_u16();
+        let mut request = Request::new(());
+        request.extensions_mut().insert(RequestId(id.as_ref().to_owned()));
+        let failure = Failure::unreadable(status);
+        let mut response = self.state.fail(&ErrorContext::of(&request), &failure);
+        response.headers_mut().insert(NO_SNIFF.0, NO_SNIFF.1);
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response.map(Body::into_bytes)
     }
 
     /// The client's own id, if it is one that can stand in a log; else a new one.
@@ -110,13 +134,13 @@ impl Front {
             (8..=128).contains(&id.len()) && id.bytes().all(allowed)
         };
         let sent = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(fits);
-        sent.map_or_else(|| kit::Id::<Self>::new(self.core.clock()).to_string().into(), Into::into)
+        sent.map_or_else(|| kit::Id::<Self>::new(self.state.clock()).to_string().into(), Into::into)
     }
 }
 
 /// The edge as the listener calls it.
 #[derive(Clone)]
-pub struct Outside(pub Arc<Front>);
+pub struct Outside(pub Arc<Middleware>);
 
 impl Application for Outside {
     type Body = Answer;
@@ -127,6 +151,14 @@ impl Application for Outside {
         peer: SocketAddr,
     ) -> impl Future<Output = Response<Answer>> + Send + 'static {
         self.0.answer(request, peer.ip())
+    }
+
+    fn answer_unreadable(&self, status: StatusCode) -> Option<Response<Bytes>> {
+        Some(self.0.answer_unreadable(status))
+    }
+
+    fn connection_evicted(&self) {
+        metrics::connection_evicted();
     }
 
     fn connection_opened(&self) {
@@ -157,7 +189,10 @@ impl Predicate for Worthwhile {
             || media.starts_with(b"application/problem+json")
             || media.starts_with(b"application/yaml")
             || media.starts_with(b"application/openmetrics-text");
-        text && response.body().size_hint().exact().is_some_and(|size| size > self.above)
+        let size = response.body().size_hint().exact();
+        let is_worth_it = text && size.is_some_and(|size| size > self.above);
+        let must = response.extensions().get::<MustCompress>().is_some() && size != Some(0);
+        (is_worth_it || must)
             && !headers.contains_key(CONTENT_ENCODING)
             && !headers.contains_key(CONTENT_RANGE)
     }

@@ -26,14 +26,14 @@ const WINDOW_LOG_MOST: u32 = 23;
 
 /// A way in which content may be compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coding {
+pub enum ContentCoding {
     /// RFC 1952.
     Gzip,
     /// RFC 8878.
     Zstd,
 }
 
-impl Coding {
+impl ContentCoding {
     /// The coding of a request's content; none for plain content.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Coding {
 /// The request with its content decompressed. At most as many bytes come out as `buffer` takes in.
 pub fn decoded(
     request: Request<Content>,
-    coding: Coding,
+    coding: ContentCoding,
     buffer: ContentBuffer,
     places: Arc<Semaphore>,
 ) -> Request<impl RequestContent> {
