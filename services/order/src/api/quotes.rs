@@ -1,12 +1,12 @@
 //! Verticals and quotes.
 
-use super::{Api, Caller, schema, view};
+use super::{Api, Caller, view};
 use crate::{
     convert,
     domain::{AccountId, Details, Error, Quote, Terms, inputs_hash, price},
 };
 use chrono::Duration;
-use kit::{Id, Window};
+use kit::{Id, Window, rpc::details};
 use prost::Message;
 use proto::quickserve::{
     fulfilment::v1::QuoteResponse,
@@ -37,9 +37,10 @@ impl QuoteService for Api {
     ) -> Result<Response<pb::GetVerticalSchemaResponse>, Status> {
         let pb::GetVerticalSchemaRequest { vertical } = request.into_inner();
         let message = self.app.peers.details_message(&vertical).await?;
-        let schema = schema::of_message(&message);
-        let missing = || kit::Error::internal(format!("{vertical} names no message of ours"));
-        let schema = Some(schema.ok_or_else(missing)?);
+        let schema = json_schema::request_schema(&message).ok_or_else(|| {
+            kit::Error::internal(format!("{vertical} names {message}, which no contract has"))
+        })?;
+        let schema = Some(details::to_struct(schema));
         Ok(Response::new(pb::GetVerticalSchemaResponse { schema }))
     }
 
