@@ -1,7 +1,13 @@
-# Sourced by the scripts that run tests: finds what they need, and installs what is missing or too old. What comes from
-# PyPI goes into folders below the cache; the rest comes from the system's package manager, and is said before.
+# Sourced by the scripts that run tests, from the folder of the checkout: finds what they need, and installs what is
+# missing or too old. What comes from PyPI goes into folders below the cache; the rest comes from the system's package
+# manager, and is said before.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/quickserve
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+# What `cargo run` has built here is used; a checkout in which nothing was built shares what others have built.
+if [ -z "${CARGO_TARGET_DIR:-}" ]; then
+  CARGO_TARGET_DIR=$cache/target
+  [ ! -d target/debug ] || CARGO_TARGET_DIR=$PWD/target
+fi
+export CARGO_TARGET_DIR
 
 POSTGRES_MIN=14
 PYTHON_MIN=3.10
