@@ -1,19 +1,18 @@
 //! The OpenAPI 3.1 document, made from the contracts: descriptors, comments, validation rules and policies. Nothing
 //! is written here for a new RPC.
 
-mod contracts;
+mod comments;
 mod errors;
 mod operation;
 mod parameters;
-mod rules;
-mod schema;
 mod yaml;
 
 use crate::rpc_table::{is_reachable, package};
 use bytes::Bytes;
-use contracts::Contracts;
+use json_schema::{Direction, Schemas};
 use operation::Operations;
-use schema::Schemas;
+use prost_reflect::MethodDescriptor;
+use proto::Rpc;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -29,10 +28,9 @@ pub fn yaml() -> Bytes {
 
 /// The document.
 pub fn document() -> Value {
-    let contracts = Contracts::read();
-    let schemas = Schemas::new(&contracts);
+    let schemas = schemas();
     let mut paths = Map::new();
-    let operations = Operations::new(&contracts, &schemas);
+    let operations = Operations::new(&schemas);
     for rpc in proto::rpcs().iter().filter(|rpc| is_reachable(rpc)) {
         for (index, route) in rpc.routes.iter().enumerate() {
             let Some(operation) = operations.of(rpc, route, index) else { continue };
@@ -42,7 +40,7 @@ pub fn document() -> Value {
             }
         }
     }
-    let mut all = schemas.components();
+    let mut all = schemas.definitions();
     all.insert("Problem".to_owned(), errors::schema());
     let responses = errors::responses();
     let mut components = Map::new();
@@ -57,7 +55,7 @@ pub fn document() -> Value {
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
-        "tags": tags(&contracts),
+        "tags": tags(&schemas),
         "paths": paths,
         "components": {
             "schemas": components,
@@ -65,6 +63,21 @@ pub fn document() -> Value {
             "securitySchemes": security_schemes(),
         },
     })
+}
+
+/// The schemas of all messages that clients send and receive.
+fn schemas() -> Schemas {
+    let public = proto::rpcs().iter().filter(|rpc| is_reachable(rpc) && !rpc.routes.is_empty());
+    let messages = public.filter_map(method).flat_map(|method| {
+        [(method.input(), Direction::Request), (method.output(), Direction::Response)]
+    });
+    Schemas::new("#/components/schemas/", messages)
+}
+
+/// The descriptor of an RPC.
+fn method(rpc: &Rpc) -> Option<MethodDescriptor> {
+    let service = proto::descriptor_pool().get_service_by_name(rpc.service)?;
+    service.methods().find(|method| method.name() == rpc.method)
 }
 
 /// Moves the schemas that `value` refers to, and those that they refer to, from `all` to `kept`.
@@ -114,11 +127,14 @@ fn security_schemes() -> Value {
 }
 
 /// The domains, each with what its services say of themselves.
-fn tags(contracts: &Contracts) -> Value {
+fn tags(schemas: &Schemas) -> Value {
     let mut tags: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let public = proto::rpcs().iter().filter(|rpc| is_reachable(rpc) && !rpc.routes.is_empty());
     for rpc in public {
-        let comment = contracts.service_comment(rpc.service);
+        let Some(service) = proto::descriptor_pool().get_service_by_name(rpc.service) else {
+            continue;
+        };
+        let comment = schemas.comments().of_service(&service).to_owned();
         let texts = tags.entry(package(rpc)).or_default();
         if !texts.contains(&comment) {
             texts.push(comment);
@@ -141,6 +157,8 @@ mod tests {
         assert_eq!(*at(&format!("{register}/locale/enum")), serde_json::json!(["fr", "en", ""]));
         let order = "/components/schemas/CreateOrderRequest/properties/provider_id";
         assert_eq!(at(&format!("{order}/anyOf/0/format")), "uuid");
+        assert_eq!(at(&format!("{order}/anyOf/0/type")), "string");
+        assert_eq!(at(&format!("{order}/anyOf/1/type")), "string");
         // No content is the empty message, which some operations take.
         let required = |path: &str| at(&format!("/paths/{path}/requestBody/required")) == true;
         assert!(!required("~1v1~1me~1preferences/put"));
@@ -149,5 +167,20 @@ mod tests {
         // A number in a text has no sign where it cannot be below zero.
         let price = "/components/schemas/ChangeLineInput/properties/minor_units/pattern";
         assert_eq!(at(price), "^[1-9][0-9]{0,18}$");
+    }
+
+    #[test]
+    fn the_document_suits_generators_of_clients() {
+        let document = document();
+        let at = |pointer: &str| document.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
+        let details = at("/components/schemas/CreateQuoteRequest/properties/details");
+        assert_eq!(details["additionalProperties"], true);
+        let state = at("/components/schemas/Order/properties/state");
+        let (names, meanings) = (state["enum"].as_array(), state["x-enum-descriptions"].as_array());
+        assert_eq!(names.map(Vec::len), meanings.map(Vec::len));
+        assert!(names.is_some_and(|it| it.len() > 5));
+        // Two domains have a `Payment`.
+        at("/components/schemas/OrderPayment");
+        at("/components/schemas/PaymentPayment");
     }
 }

@@ -9,9 +9,20 @@ pub mod validate;
 pub use generated::{google, quickserve};
 pub use rpc::{Rpc, rpc, rpcs};
 
+use prost_reflect::DescriptorPool;
+use std::sync::LazyLock;
+
 /// The contracts as a `FileDescriptorSet`: imports, options and comments included. Reflection and the edge read this
 /// one; a set that went through Rust types has lost the options.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// The contracts as descriptors, decoded once. The build has read the same set, so that it cannot fail here; if it did,
+/// the pool would be empty.
+pub fn descriptor_pool() -> &'static DescriptorPool {
+    static POOL: LazyLock<DescriptorPool> =
+        LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).unwrap_or_default());
+    &POOL
+}
 
 #[allow(missing_docs, clippy::all, rustdoc::all)]
 mod generated {

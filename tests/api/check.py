@@ -23,9 +23,9 @@ from world import PASSWORD, World, account
 
 HERE = pathlib.Path(__file__).parent
 ROLES = ["stranger", "customer", "provider", "operator"]
-SEED = "1"
+SEED = os.environ.get("QS_TEST_SEED", "1")
 # Of the phases that make up values, examples for each operation.
-EXAMPLES = "5"
+EXAMPLES = os.environ.get("QS_TEST_EXAMPLES", "5")
 VERBS = ("get", "put", "post", "delete", "patch")
 
 

@@ -76,6 +76,10 @@ fn a_floor_uses_only_what_is_below_it() {
     for ours in ["kit", "proto", "edge", "transcode", "build-support", "migrations"] {
         assert!(!names(&listener, ours), "listener uses {ours}: it knows nothing of ours");
     }
+    let schemas = dependencies("proto/json-schema");
+    for above in ["kit", "edge", "transcode", "migrations"] {
+        assert!(!names(&schemas, above), "json-schema uses {above}: it knows the contracts only");
+    }
     let kit = dependencies("services/kit");
     assert!(DOMAINS.iter().all(|domain| !names(&kit, domain)), "kit knows a domain");
 }

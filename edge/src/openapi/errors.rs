@@ -63,7 +63,7 @@ pub fn schema() -> Value {
                 "additionalProperties": { "type": "string" },
             },
             "request_id": { "type": "string", "description": "Names the request in our logs." },
-            "details": { "type": "array", "items": { "type": "object" } },
+            "details": { "type": "array", "items": { "type": "object", "additionalProperties": true } },
         },
     })
 }

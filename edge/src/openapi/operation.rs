@@ -1,12 +1,11 @@
 //! One route of one RPC as an operation.
 
 use super::{
-    contracts::{Contracts, media_type, reasons, summary},
-    errors, parameters,
-    rules::Rules,
-    schema::{Schemas, Way},
+    comments::{media_type, reasons, summary},
+    errors, method, parameters,
 };
 use crate::rpc_table::{is_reachable, package};
+use json_schema::{Direction, Rules, Schemas};
 use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor};
 use proto::{
     Rpc,
@@ -19,36 +18,35 @@ const HTTP_BODY: &str = "google.api.HttpBody";
 
 /// Makes operations.
 pub struct Operations<'a> {
-    contracts: &'a Contracts,
-    schemas: &'a Schemas<'a>,
+    schemas: &'a Schemas,
     /// How many RPCs have this name.
     names: HashMap<&'static str, usize>,
 }
 
 impl<'a> Operations<'a> {
-    /// Operations of these contracts.
-    pub fn new(contracts: &'a Contracts, schemas: &'a Schemas<'a>) -> Self {
+    /// Operations on messages of these schemas.
+    pub fn new(schemas: &'a Schemas) -> Self {
         let mut names = HashMap::new();
         for rpc in proto::rpcs().iter().filter(|rpc| is_reachable(rpc)) {
             *names.entry(rpc.method).or_insert(0) += 1;
         }
-        Self { contracts, schemas, names }
+        Self { schemas, names }
     }
 
     /// The operation of an RPC's route, the `index`th.
     pub fn of(&self, rpc: &Rpc, route: &Route, index: usize) -> Option<Value> {
-        let method = self.contracts.method(rpc.service, rpc.method)?;
-        let comment = self.contracts.method_comment(&method);
+        let method = method(rpc)?;
+        let comment = self.schemas.comments().of_method(&method);
         let mut operation = json!({
             "operationId": self.id(rpc, index),
-            "summary": summary(&comment),
-            "description": description(rpc, &comment),
+            "summary": summary(comment),
+            "description": description(rpc, comment),
             "tags": [package(rpc)],
             "parameters": parameters::all(self.schemas, &method.input(), rpc, route),
             "responses": self.responses(rpc, route, &method),
             "security": security(rpc),
             "x-roles": roles(rpc),
-            "x-reasons": reasons(&comment),
+            "x-reasons": reasons(comment),
             "x-grpc": rpc.path.trim_start_matches('/'),
         });
         let fields = operation.as_object_mut()?;
@@ -79,10 +77,10 @@ impl<'a> Operations<'a> {
             let fields: Vec<_> = input.fields().filter(|it| is_free(it.name())).collect();
             // The whole message where the path takes nothing of it.
             let schema = if bound.is_empty() {
-                self.schemas.message(input, Way::In)
+                self.schemas.message(input, Direction::Request)
             } else {
-                let comment = self.contracts.message_comment(input);
-                self.schemas.object(&fields, Way::In, &comment)
+                let comment = self.schemas.comments().of_message(input);
+                Value::Object(self.schemas.object(&fields, Direction::Request, comment))
             };
             let required = fields.iter().any(|it| Rules::of(it).demands(it));
             return Some(json!({
@@ -90,10 +88,10 @@ impl<'a> Operations<'a> {
             }));
         }
         let field = input.get_field_by_name(route.body)?;
-        let schema = self.schemas.field(&field, Way::In);
-        let comment = self.contracts.field_comment(&field);
+        let schema = self.schemas.field(&field, Direction::Request);
+        let comment = self.schemas.comments().of_field(&field);
         if matches!(field.kind(), Kind::Message(it) if it.full_name() == HTTP_BODY) {
-            let media = media_type(&comment).unwrap_or("*/*");
+            let media = media_type(comment).unwrap_or("*/*");
             let schema = if media == "application/x-www-form-urlencoded" {
                 json!({ "type": "object", "additionalProperties": { "type": "string" } })
             } else {
@@ -118,17 +116,17 @@ impl<'a> Operations<'a> {
         let (schema, comment, raw) = match &field {
             Some(field) => {
                 let raw = matches!(field.kind(), Kind::Message(it) if it.full_name() == HTTP_BODY);
-                let comment = self.contracts.field_comment(field);
-                (self.schemas.field(field, Way::Out), comment, raw)
+                let comment = self.schemas.comments().of_field(field);
+                (self.schemas.field(field, Direction::Response), comment, raw)
             }
             None => {
-                let comment = self.contracts.message_comment(&output);
+                let comment = self.schemas.comments().of_message(&output);
                 let raw = output.full_name() == HTTP_BODY;
-                (self.schemas.message(&output, Way::Out), comment, raw)
+                (self.schemas.message(&output, Direction::Response), comment, raw)
             }
         };
         let content = if raw {
-            json!({ media_type(&comment).unwrap_or("*/*"): { "schema": {} } })
+            json!({ media_type(comment).unwrap_or("*/*"): { "schema": {} } })
         } else if rpc.server_streaming {
             json!({
                 "application/json": { "schema": { "type": "array", "items": schema } },
@@ -139,7 +137,7 @@ impl<'a> Operations<'a> {
             json!({ "application/json": { "schema": schema } })
         };
         let mut responses = errors::of(rpc, route);
-        let description = if comment.is_empty() { "The answer." } else { &comment };
+        let description = if comment.is_empty() { "The answer." } else { comment };
         let success = json!({ "description": description, "content": content });
         responses.insert(rpc.success_status.to_string(), success);
         Value::Object(responses)

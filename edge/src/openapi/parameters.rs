@@ -1,9 +1,6 @@
 //! What of a request is in its path, its query and its headers.
 
-use super::{
-    rules::Rules,
-    schema::{Schemas, Way},
-};
+use json_schema::{Direction, Rules, Schemas};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use proto::{
     Rpc,
@@ -51,8 +48,10 @@ pub fn all(schemas: &Schemas, input: &MessageDescriptor, rpc: &Rpc, route: &Rout
     let mut parameters = Vec::new();
     for name in variables(route.template) {
         let field = resolve(input, name);
-        let schema =
-            field.map_or_else(|| json!({ "type": "string" }), |it| schemas.field(&it, Way::In));
+        let schema = field.map_or_else(
+            || json!({ "type": "string" }),
+            |it| schemas.field(&it, Direction::Request),
+        );
         parameters.push(parameter(name, "path", true, schema));
     }
     for field in in_query(input, route) {
@@ -91,7 +90,12 @@ fn query(
         Kind::Message(message) if is_plain(&message) => {}
         _ => {
             let required = prefix.is_empty() && Rules::of(field).demands(field);
-            parameters.push(parameter(&name, "query", required, schemas.field(field, Way::In)));
+            parameters.push(parameter(
+                &name,
+                "query",
+                required,
+                schemas.field(field, Direction::Request),
+            ));
         }
     }
 }

@@ -212,19 +212,25 @@ async fn work(people: &People, order: &str) {
     act(provider, order, "deliver", json!({})).await;
 }
 
+/// How often the program is killed: a sample, unless this variable says otherwise (`tests/long`).
+fn kills() -> u32 {
+    let kills = std::env::var("QS_TEST_KILLS").ok();
+    kills.map_or(12, |text| text.parse().expect("QS_TEST_KILLS is a number above 2"))
+}
+
 /// Killed at any moment of a booking, a dozen times: the moments are spread over the time that one takes.
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn killed_at_any_moment(backend: Backend) {
-    const KILLS: u32 = 12;
+    let kills = kills();
     let home = Home::new(backend).await;
     let mut program = home.start_with(&SOON).await;
     let settled = People::settle(&home, &program).await;
     let mut quotes = vec![settled.quote(24).await];
     let begun = Instant::now();
     assert_eq!(settled.book(&quotes[0]).await.unwrap().status, 201);
-    let step = begun.elapsed() / (KILLS - 2);
-    for number in 0..KILLS {
+    let step = begun.elapsed() / (kills - 2);
+    for number in 0..kills {
         let people = settled.at(&program);
         let quote = people.quote(28 + 4 * i64::from(number)).await;
         quotes.push(quote.clone());

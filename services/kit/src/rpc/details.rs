@@ -2,21 +2,16 @@
 
 use crate::rpc::error::Error;
 use prost::Message;
-use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor};
+use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
 use prost_types::{ListValue, Struct, Value, value::Kind};
 use proto::validate::{self, Validate};
 use serde_json::{Map, Number, Value as Json};
-use std::sync::LazyLock;
-
-static POOL: LazyLock<Option<DescriptorPool>> =
-    LazyLock::new(|| DescriptorPool::decode(proto::DESCRIPTORS).ok());
 
 /// Reads `details` as the message `name`, strictly: an unknown or wrong field is an error that names it below
 /// `details`, and the contract's own validation applies.
 pub fn decode<M: Message + Default + Validate>(name: &str, details: &Struct) -> Result<M, Error> {
-    let descriptor = POOL
-        .as_ref()
-        .and_then(|pool| pool.get_message_by_name(name))
+    let descriptor = proto::descriptor_pool()
+        .get_message_by_name(name)
         .ok_or_else(|| Error::internal(format!("no message is called {name}")))?;
     let fields = object(details);
     let dynamic = read(&descriptor, fields.clone())
@@ -52,6 +47,25 @@ fn blamed(descriptor: &MessageDescriptor, fields: Map<String, Json>, problem: &s
         }
     }
     Error::invalid("details", problem)
+}
+
+/// The `Struct` that says what a JSON object says.
+pub fn to_struct(object: Map<String, Json>) -> Struct {
+    Struct { fields: object.into_iter().map(|(key, value)| (key, to_value(value))).collect() }
+}
+
+fn to_value(value: Json) -> Value {
+    let kind = match value {
+        Json::Null => Kind::NullValue(0),
+        Json::Bool(value) => Kind::BoolValue(value),
+        Json::Number(value) => Kind::NumberValue(value.as_f64().unwrap_or_default()),
+        Json::String(value) => Kind::StringValue(value),
+        Json::Array(items) => {
+            Kind::ListValue(ListValue { values: items.into_iter().map(to_value).collect() })
+        }
+        Json::Object(fields) => Kind::StructValue(to_struct(fields)),
+    };
+    Value { kind: Some(kind) }
 }
 
 fn object(details: &Struct) -> Map<String, Json> {

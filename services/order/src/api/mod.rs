@@ -4,7 +4,6 @@ mod jobs;
 mod orders;
 mod quotes;
 mod records;
-mod schema;
 mod settlement;
 mod view;
 

@@ -1,6 +1,6 @@
 //! Verticals and quotes.
 
-use super::{Api, schema, view};
+use super::{Api, view};
 use crate::{
     convert,
     domain::{AccountId, Details, Error, Principal, Quote, Terms, inputs_hash, price},
@@ -9,6 +9,7 @@ use crate::{
 use chrono::Duration;
 use kit::{
     Id, Window,
+    rpc::details,
     storage::{db::Begun, idempotency::Key},
 };
 use prost::Message;
@@ -41,9 +42,10 @@ impl QuoteService for Api {
     ) -> Result<Response<pb::GetVerticalSchemaResponse>, Status> {
         let pb::GetVerticalSchemaRequest { vertical } = request.into_inner();
         let message = self.app.verticals.details_message(&vertical).await?;
-        let schema = schema::of_message(&message);
-        let missing = || kit::Error::internal(format!("{vertical} names no message of ours"));
-        let schema = Some(schema.ok_or_else(missing)?);
+        let schema = json_schema::request_schema(&message).ok_or_else(|| {
+            kit::Error::internal(format!("{vertical} names {message}, which no contract has"))
+        })?;
+        let schema = Some(details::to_struct(schema));
         Ok(Response::new(pb::GetVerticalSchemaResponse { schema }))
     }
 

@@ -1,6 +1,5 @@
 //! Validation rules (`buf.validate`) as the keywords of JSON Schema.
 
-use super::contracts::extension;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage as _, Value as Field};
 use regex::Regex;
 use serde_json::{Map, Value, json};
@@ -98,6 +97,12 @@ impl Rules {
     }
 }
 
+/// The value of an extension that is a message, when it is set.
+fn extension(options: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
+    let (_, value) = options.extensions().find(|(extension, _)| extension.full_name() == name)?;
+    value.as_message().cloned()
+}
+
 fn keyword(schema: &mut Map<String, Value>, rule: &str, value: &Field) {
     let on = value.as_bool() == Some(true);
     let (name, value) = match rule {
@@ -156,7 +161,11 @@ fn accept_empty(schema: &mut Map<String, Value>) {
         values.push(json!(""));
     }
     if let Some(format) = schema.remove("format") {
-        schema.insert("anyOf".to_owned(), json!([{ "format": format }, { "maxLength": 0 }]));
+        // Generators of clients want the type in each of the choices.
+        schema.remove("type");
+        let formatted = json!({ "type": "string", "format": format });
+        let empty = json!({ "type": "string", "maxLength": 0 });
+        schema.insert("anyOf".to_owned(), json!([formatted, empty]));
     }
 }
 
