@@ -10,7 +10,7 @@ use tonic::Code;
 use crate::failure::Failure;
 
 /// Bytes that every request may buffer without asking the budget: most contents are no longer.
-const RESERVED_PER_REQUEST: usize = 16 << 10;
+pub(crate) const RESERVED_PER_REQUEST: usize = 16 << 10;
 /// The most bytes that a buffer grows by in one step.
 const GROWTH_STEP: usize = 64 << 10;
 /// A first frame of at least so many bytes is kept without a copy. A shorter one is copied: kept, it would hold on to
@@ -100,6 +100,11 @@ impl ContentBuffer {
     /// The most bytes that the content may have.
     pub fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// The bytes that have come.
+    pub fn length(&self) -> usize {
+        self.length
     }
 
     /// Appends a frame.

@@ -129,6 +129,7 @@ impl ServeArgs {
             forward_request_headers: self.forward_request_headers.clone(),
             forward_response_metadata: self.forward_response_metadata.clone(),
             max_request_bytes: self.max_request_bytes,
+            server_streams_over_websocket: true,
             max_timeout: self.max_timeout_ms.map(Duration::from_millis),
             errors: match self.errors {
                 Errors::Google => ErrorFormat::Google,

@@ -144,6 +144,19 @@ impl Failure {
         failure.with_reason("MALFORMED_REQUEST")
     }
 
+    /// The server stops, and with it this stream: 503, `SERVER_STOPPING`.
+    pub fn stopping() -> Self {
+        let failure = Self::new(Code::Unavailable, "the server is stopping; call again");
+        failure.with_reason("SERVER_STOPPING").with_header(RETRY_AFTER, "1")
+    }
+
+    /// The content of a request came too slowly: 408, `REQUEST_TOO_SLOW`.
+    pub fn too_slow() -> Self {
+        let message = "the content of the request did not arrive in time";
+        let failure = Self::new(Code::DeadlineExceeded, message);
+        failure.with_status(StatusCode::REQUEST_TIMEOUT).with_reason("REQUEST_TOO_SLOW")
+    }
+
     /// Nothing is at the path: 404, `ROUTE_NOT_FOUND`.
     pub fn no_route() -> Self {
         Self::new(Code::NotFound, "no such path").with_reason("ROUTE_NOT_FOUND")

@@ -76,6 +76,7 @@ pub mod schema;
 mod scratch;
 pub mod serve;
 mod served;
+mod shutdown;
 pub mod source;
 mod time;
 mod transcoder;
@@ -103,6 +104,7 @@ pub use schema::{
     LeftOut, Location, Message, MessageIndex, Method, PathError, Schema, SchemaError,
     SchemaOptions, Service, WellKnown,
 };
+pub use shutdown::Shutdown;
 pub use transcoder::{RouteError, Transcoder};
 
 #[cfg(doctest)]

@@ -61,6 +61,9 @@ pub struct Options {
     /// The longest request body in bytes. Of a body that becomes a stream of messages it limits each message, not the
     /// whole; and of a WebSocket too.
     pub max_request_bytes: usize,
+    /// Whether a GET that leads to a server stream may ask for a WebSocket; streams from the client always may. Browsers
+    /// ask for WebSockets across origins: leave it off where cookies sign a user in.
+    pub server_streams_over_websocket: bool,
     /// The most bytes of all request bodies that are not complete yet, beside 16 KiB of each; never less than the
     /// longest body. What does not fit is refused with 503.
     pub max_held_bytes: usize,
@@ -106,6 +109,7 @@ impl Default for Options {
             forward_request_headers: Vec::new(),
             forward_response_metadata: Vec::new(),
             max_request_bytes: 4 << 20,
+            server_streams_over_websocket: false,
             max_held_bytes: 64 << 20,
             max_message_bytes: 16 << 20,
             max_response_bytes: 16 << 20,

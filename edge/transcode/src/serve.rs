@@ -15,6 +15,7 @@ use crate::body::Body;
 use crate::call::Upstream;
 use crate::error_body::ErrorContext;
 use crate::failure::Failure;
+use crate::shutdown::Shutdown;
 use crate::transcoder::Transcoder;
 
 /// How long an idle HTTP/2 connection is trusted to be alive.
@@ -64,8 +65,12 @@ pub async fn serve<S: Upstream + Sync>(
     upstream: S,
     end: impl Future<Output = ()>,
 ) {
-    let listener = Listener { limits: limits(), ..Listener::default() };
-    listener.serve(socket, Calls { reloadable, upstream }, end).await;
+    let shutdown = Shutdown::default();
+    let listener =
+        Listener { limits: limits(), end_streams: shutdown.token(), ..Listener::default() };
+    let calls = Calls { reloadable, upstream, shutdown: shutdown.clone() };
+    listener.serve(socket, calls, end).await;
+    shutdown.finish().await;
 }
 
 /// The calls of all connections.
@@ -73,6 +78,7 @@ pub async fn serve<S: Upstream + Sync>(
 struct Calls<S> {
     reloadable: ReloadableTranscoder,
     upstream: S,
+    shutdown: Shutdown,
 }
 
 impl<S: Upstream + Sync> Application for Calls<S> {
@@ -80,10 +86,11 @@ impl<S: Upstream + Sync> Application for Calls<S> {
 
     fn answer(
         self,
-        request: Request<Content>,
+        mut request: Request<Content>,
         _: SocketAddr,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
         let transcoder = self.reloadable.load();
+        request.extensions_mut().insert(self.shutdown);
         async move {
             match listener::check_request(&request) {
                 Ok(()) => transcoder.handle(request, self.upstream).await,

@@ -190,6 +190,35 @@ fn a_folder_of_contracts_is_checked_set_by_set() {
     );
 }
 
+#[test]
+fn an_upstream_that_cannot_be_used_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("descriptors.pb");
+    describe(&path, "get: \"/a\"");
+    for (url, problem) in [
+        ("localhost:50051", "must begin with http:// or https://"),
+        ("ftp://localhost:50051", "must begin with http:// or https://"),
+        ("http://localhost:50051/grpc", "must end behind the host and port"),
+        ("http://localhost:0", "port"),
+        ("http://user:password@localhost", "user"),
+    ] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_transcode"));
+        program.arg("--descriptors").arg(&path).args([
+            "--upstream",
+            url,
+            "--listen",
+            "127.0.0.1:0",
+        ]);
+        let output = program.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(problem), "{url}: {said}");
+        assert!(!said.contains("password"), "{said}");
+    }
+    // An authority for an upstream without TLS is a mistake.
+    let (accepted, why) = check(&path, &["--upstream-ca", path.to_str().unwrap()]);
+    assert!(!accepted && why.contains("https://"), "{why}");
+}
+
 /// The program, until it is dropped.
 struct Running {
     child: Child,

@@ -1,6 +1,7 @@
 //! The content of a request: read within its limit, and made into one gRPC frame.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderMap;
@@ -10,6 +11,7 @@ use http::header::{
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 use super::prepare::{Call, refused, refused_in};
 use super::upstream::Content;
@@ -24,6 +26,10 @@ use crate::wire;
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// Contents from so many bytes on are converted only a few at a time.
 const LONG: usize = 64 << 10;
+/// How long a content may take to arrive, and how fast it must come to have longer: one that is sent by drops is held for
+/// ever.
+const CONTENT_TIME: Duration = Duration::from_secs(30);
+const MIN_BYTES_PER_SECOND: usize = 16 << 10;
 /// The header of a gRPC frame: a flag and the length.
 const HEADER: usize = 5;
 
@@ -72,7 +78,11 @@ pub(crate) async fn read(
     mut buffer: ContentBuffer,
 ) -> Result<BufferedContent, Failure> {
     within(headers, buffer.limit())?;
-    while let Some(frame) = content.frame().await {
+    let begun = Instant::now();
+    loop {
+        let until = begun + time_for(buffer.length());
+        let frame = timeout_at(until, content.frame()).await.map_err(|_| Failure::too_slow())?;
+        let Some(frame) = frame else { return Ok(buffer.finish()) };
         let frame = frame.map_err(|e| broken_off(&*e))?;
         let Ok(data) = frame.into_data() else { continue };
         if binding.request == RequestBody::None && !data.is_empty() {
@@ -80,7 +90,11 @@ pub(crate) async fn read(
         }
         buffer.push(data)?;
     }
-    Ok(buffer.finish())
+}
+
+/// How long a content may take that has come so far.
+pub(crate) fn time_for(length: usize) -> Duration {
+    CONTENT_TIME + Duration::from_secs((length / MIN_BYTES_PER_SECOND) as u64)
 }
 
 /// Waits for the permit to convert a long content: its thread serves no other request meanwhile.

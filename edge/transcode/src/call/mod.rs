@@ -67,14 +67,17 @@ async fn serve(
     context: &ErrorContext,
 ) -> Result<Response<Body>, Failure> {
     let call = Box::new(prepare::prepare(route, &mut request)?);
-    let binding = &call.route.binding;
-    if binding.method.client_streaming() {
-        if websocket::is_upgrade(&request) {
-            return websocket::accept(*call, *request, open, context);
-        }
-        if binding.request == RequestBody::None {
-            return Err(websocket::upgrade_required());
-        }
+    let (binding, options) = (&call.route.binding, &call.route.inner.options);
+    let (client_streams, server_streams) =
+        (binding.method.client_streaming(), binding.method.server_streaming());
+    let takes_no_content = binding.request == RequestBody::None;
+    let may_upgrade = client_streams
+        || (server_streams && takes_no_content && options.server_streams_over_websocket);
+    if may_upgrade && websocket::is_upgrade(&request) {
+        return websocket::accept(*call, *request, open, context);
+    }
+    if client_streams && takes_no_content {
+        return Err(websocket::upgrade_required());
     }
     let time_limit = call.deadline;
     let asked = ask(call, request, open, context);
@@ -112,7 +115,7 @@ async fn ask(
         let limit = call.route.inner.options.max_response_bytes;
         let opening = Replies::open(open, call.outgoing(body), request_failure, limit);
         if call.route.binding.method.server_streaming() {
-            let replies = ReplyStream::new(opening, call.deadline);
+            let replies = ReplyStream::new(opening, &call);
             return stream::respond(*call, &head, upload, replies, context).await;
         }
         answer::answer(*call, &head, opening.await?).await

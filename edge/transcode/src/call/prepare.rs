@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::json::Selection;
 use crate::query::{self, Query};
 use crate::rule::{Binding, ResponseBody, Target};
+use crate::shutdown::Shutdown;
 
 /// A call that may be opened.
 pub(crate) struct Call {
@@ -28,6 +29,8 @@ pub(crate) struct Call {
     /// Whether the call depends on the version of `If-Match`.
     pub conditional: bool,
     pub deadline: Option<Instant>,
+    /// Ends a stream when the server stops.
+    pub shutdown: Option<Shutdown>,
     /// Which message of a client stream is next, counted from 0.
     pub element: Option<usize>,
     headers: HeaderMap,
@@ -44,6 +47,7 @@ impl Call {
             has_mask: self.has_mask,
             conditional: self.conditional,
             deadline: None,
+            shutdown: None,
             element: Some(0),
             headers: HeaderMap::new(),
             extensions: Extensions::new(),
@@ -93,6 +97,7 @@ pub(crate) fn prepare(route: Route, request: &mut Request<Content>) -> Result<Ca
         has_mask: query.has_mask,
         conditional,
         deadline,
+        shutdown: request.extensions_mut().remove(),
         element: None,
         headers,
         extensions: extensions.unwrap_or_default().0,

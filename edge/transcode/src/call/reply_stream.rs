@@ -4,14 +4,17 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 
+use super::prepare::Call;
 use super::replies::Replies;
 use crate::deadline;
 use crate::failure::Failure;
+use crate::shutdown::Shutdown;
 
-/// The messages of an answer whose headers may be still to come, until the deadline of the call.
+/// The messages of an answer whose headers may be still to come, until the deadline of the call or the stop of the server.
 pub(crate) struct ReplyStream {
     state: State,
     deadline: Option<Instant>,
+    shutdown: Option<Shutdown>,
 }
 
 enum State {
@@ -23,13 +26,24 @@ enum State {
 impl ReplyStream {
     pub fn new(
         opening: impl Future<Output = Result<Replies, Failure>> + Send + 'static,
-        deadline: Option<Instant>,
+        call: &Call,
     ) -> Self {
-        Self { state: State::Opening(Box::pin(opening)), deadline }
+        let (deadline, shutdown) = (call.deadline, call.shutdown.clone());
+        Self { state: State::Opening(Box::pin(opening)), deadline, shutdown }
     }
 
     /// The next message; `None` when the call ended well. Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        let Some(shutdown) = self.shutdown.clone() else { return self.next_in_time().await };
+        tokio::select! {
+            // What has arrived is passed on first.
+            biased;
+            next = self.next_in_time() => next,
+            () = shutdown.begun() => Err(Failure::stopping()),
+        }
+    }
+
+    async fn next_in_time(&mut self) -> Result<Option<Bytes>, Failure> {
         match self.deadline {
             None => self.state.next().await,
             Some(deadline) => match timeout_at(deadline, self.state.next()).await {

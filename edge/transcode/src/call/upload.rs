@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 
 use super::content;
 use super::prepare::Call;
@@ -16,7 +17,7 @@ use super::splitter::{Form, Splitter};
 use super::upstream::Content;
 use crate::accept;
 use crate::bindings::Bindings;
-use crate::buffer::Reservation;
+use crate::buffer::{RESERVED_PER_REQUEST, Reservation};
 use crate::failure::Failure;
 use crate::rule::{RequestBody, Target};
 
@@ -78,15 +79,23 @@ struct Source {
 }
 
 impl Source {
-    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        while let Some(frame) = self.content.frame().await {
+    /// What arrives next, until a time if there is one.
+    async fn next(&mut self, until: Option<Instant>) -> Result<Option<Bytes>, Failure> {
+        loop {
+            let frame = match until {
+                None => self.content.frame().await,
+                Some(until) => {
+                    let frame = timeout_at(until, self.content.frame()).await;
+                    frame.map_err(|_| Failure::too_slow())?
+                }
+            };
+            let Some(frame) = frame else { return Ok(None) };
             let frame = frame.map_err(|e| content::broken_off(&*e))?;
             let Ok(data) = frame.into_data() else { continue };
             if !data.is_empty() {
                 return Ok(Some(data));
             }
         }
-        Ok(None)
     }
 }
 
@@ -153,6 +162,7 @@ fn json(
     let (limit, reservation) = (encoder.limit(), encoder.reservation());
     let state = State { encoder, source, splitter, reservation, arrived: false };
     stream::try_unfold(state, move |mut state| async move {
+        let mut begun = Instant::now();
         loop {
             let mut document = state.splitter.next().map_err(refuse)?;
             if document.is_none() && state.arrived {
@@ -165,12 +175,20 @@ fn json(
             if length > limit {
                 return Err(Failure::message_too_large(limit));
             }
-            state.reservation.resize(state.splitter.pending())?;
+            let pending = state.splitter.pending();
+            state.reservation.resize(pending)?;
             if let Some(document) = document {
                 let frame = state.encoder.json(&document)?;
                 return Ok(Some((frame, state)));
             }
-            match state.source.next().await? {
+            // A stream may pause between its messages, but not keep what others need.
+            let until = if pending > RESERVED_PER_REQUEST {
+                Some(begun + content::time_for(pending))
+            } else {
+                begun = Instant::now();
+                None
+            };
+            match state.source.next(until).await? {
                 Some(data) => state.splitter.push(&data),
                 None => state.arrived = true,
             }
@@ -195,7 +213,7 @@ fn raw(
     let state = State { encoder, source, headers: Some(headers), pieces: VecDeque::new() };
     stream::try_unfold((state, target), move |(mut state, target)| async move {
         if state.pieces.is_empty() {
-            match state.source.next().await? {
+            match state.source.next(None).await? {
                 Some(mut data) => {
                     while data.len() > most {
                         state.pieces.push_back(data.split_to(most));

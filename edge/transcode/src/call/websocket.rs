@@ -14,7 +14,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Frame;
-use http_body_util::StreamBody;
+use http_body_util::{Full, StreamBody};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -25,6 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tonic::Code;
 
+use super::content;
 use super::prepare::Call;
 use super::printer::Printer;
 use super::replies::{Replies, RequestFailure};
@@ -36,6 +37,7 @@ use crate::body::Body;
 use crate::error_body::ErrorContext;
 use crate::failure::{Failure, code_name};
 use crate::rule::ResponseBody;
+use crate::shutdown::Shutdown;
 
 /// The subprotocol's name; a client may leave it out.
 const PROTOCOL: &str = "json";
@@ -72,7 +74,7 @@ fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
 
 /// Answers 101 and serves the call on the connection, which outlives this request.
 pub(crate) fn accept(
-    call: Call,
+    mut call: Call,
     mut request: Request<Content>,
     open: OpenCall,
     context: &ErrorContext,
@@ -95,12 +97,23 @@ pub(crate) fn accept(
     if lists(headers, &SEC_WEBSOCKET_PROTOCOL, PROTOCOL) {
         answer.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
     }
+    // The request of a server stream is all in the URL.
+    let client_streams = call.route.binding.method.client_streaming();
+    let message = if client_streams { None } else { Some(content::json(&mut call, None)?) };
     let upgrade = hyper::upgrade::on(&mut request);
-    tokio::spawn(serve(upgrade, call, open, context.clone()));
+    let shutdown = call.shutdown.clone().unwrap_or_default();
+    shutdown.spawn(serve(upgrade, call, message, open, context.clone()));
     Ok(response)
 }
 
-async fn serve(upgrade: OnUpgrade, mut call: Call, open: OpenCall, context: ErrorContext) {
+/// Serves the call; the request is `message`, or what the client sends.
+async fn serve(
+    upgrade: OnUpgrade,
+    mut call: Call,
+    message: Option<Bytes>,
+    open: OpenCall,
+    context: ErrorContext,
+) {
     let connection = match upgrade.await {
         Ok(connection) => TokioIo::new(connection),
         Err(error) => return tracing::debug!(%error, "the connection was not upgraded"),
@@ -110,13 +123,20 @@ async fn serve(upgrade: OnUpgrade, mut call: Call, open: OpenCall, context: Erro
         WebSocketConfig::default().max_message_size(Some(limit)).max_frame_size(Some(limit));
     let socket = Socket::from_raw_socket(connection, Role::Server, Some(config)).await;
     let (mut sink, source) = socket.split();
-    let (frames, body) = mpsc::channel(1);
+    let (frames, body) = match message {
+        Some(message) => (None, tonic::body::Body::new(Full::new(message))),
+        None => {
+            let (frames, body) = mpsc::channel(1);
+            (Some(frames), tonic::body::Body::new(StreamBody::new(body)))
+        }
+    };
     let request_failure = RequestFailure::default();
     let reader = read(source, Encoder::new(&mut call), frames, request_failure.clone());
     let writer = async {
         let printer = Printer::new(&mut call);
         let ended = write(&mut sink, &mut call, &printer, open, body, request_failure).await;
-        close(&mut sink, &printer, &context, ended).await;
+        let stopping = call.shutdown.as_ref().is_some_and(Shutdown::has_begun);
+        close(&mut sink, &printer, &context, ended, stopping).await;
     };
     tokio::pin!(writer);
     tokio::select! {
@@ -127,14 +147,14 @@ async fn serve(upgrade: OnUpgrade, mut call: Call, open: OpenCall, context: Erro
     }
 }
 
-/// Passes the client's messages on until it leaves; says whether it closed the connection in order.
+/// Passes the client's messages on until it leaves; says whether it closed the connection in order. Without `frames`, as
+/// for a server stream, what the client sends is ignored.
 async fn read(
     mut source: impl Stream<Item = Result<Message, Error>> + Unpin,
     mut encoder: Encoder,
-    frames: Frames,
+    mut frames: Option<Frames>,
     request_failure: RequestFailure,
 ) -> bool {
-    let mut frames = Some(frames);
     loop {
         let document = match source.next().await {
             Some(Ok(Message::Text(text))) => Bytes::from(text),
@@ -177,13 +197,13 @@ async fn write(
     call: &mut Call,
     printer: &Printer,
     open: OpenCall,
-    body: mpsc::Receiver<Result<Frame<Bytes>, tonic::Status>>,
+    body: tonic::body::Body,
     request_failure: RequestFailure,
 ) -> Result<(), Failure> {
-    let request = call.outgoing(tonic::body::Body::new(StreamBody::new(body)));
+    let request = call.outgoing(body);
     let limit = printer.inner.options.max_response_bytes;
     let opening = Replies::open(open, request, request_failure, limit);
-    let mut replies = ReplyStream::new(opening, call.deadline);
+    let mut replies = ReplyStream::new(opening, call);
     loop {
         let message = match timeout(HEARTBEAT_INTERVAL, replies.next()).await {
             Ok(next) => match next? {
@@ -216,9 +236,11 @@ async fn close(
     printer: &Printer,
     context: &ErrorContext,
     ended: Result<(), Failure>,
+    stopping: bool,
 ) {
     let (code, reason) = match &ended {
         Ok(()) => (CloseCode::Normal, ""),
+        Err(failure) if stopping => (CloseCode::Away, code_name(failure.code)),
         Err(failure) if failure.status.is_client_error() => {
             (CloseCode::Policy, code_name(failure.code))
         }

@@ -40,6 +40,10 @@ impl Target {
     /// # Errors
     /// When the URL is not of an upstream, or `ca` holds no certificate.
     pub fn new(upstream: &Uri, ca: Option<&[u8]>) -> Result<Self, BoxError> {
+        if upstream.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            // Without the URL: there may be a password in it.
+            return Err("upstream: a user in the URL is not supported".into());
+        }
         let refuse =
             |problem: &str| -> BoxError { format!("upstream {upstream}: {problem}").into() };
         let secure = match upstream.scheme_str() {
@@ -48,9 +52,6 @@ impl Target {
             _ => return Err(refuse("the URL must begin with http:// or https://")),
         };
         let authority = upstream.authority().cloned().ok_or_else(|| refuse("there is no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(refuse("a user in the URL is not supported"));
-        }
         let is_root = upstream.path_and_query().is_none_or(|path| path.as_str() == "/");
         if !is_root {
             return Err(refuse(

@@ -13,6 +13,8 @@ mod quiet;
 mod reflection;
 mod routes;
 mod server;
+mod slow;
+mod stopping;
 mod streams;
 mod support;
 mod versions;

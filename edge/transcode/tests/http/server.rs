@@ -40,7 +40,7 @@ impl Running {
         Self { address, reloadable, end: Some(end), task: Some(task) }
     }
 
-    async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         self.end.take().unwrap().send(()).unwrap();
         self.task.take().unwrap().await.unwrap();
     }

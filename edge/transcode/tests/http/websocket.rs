@@ -13,20 +13,20 @@ use transcode::Options;
 use crate::server::Running;
 use crate::support::{Edge, Plan};
 
-async fn connect(server: &Running, path: &str) -> Result<WebSocketStream<TcpStream>, Error> {
+pub async fn connect(server: &Running, path: &str) -> Result<WebSocketStream<TcpStream>, Error> {
     let stream = TcpStream::connect(server.address).await.unwrap();
     let url = format!("ws://{}{path}", server.address);
     tokio_tungstenite::client_async(url, stream).await.map(|(socket, _)| socket)
 }
 
-async fn next(socket: &mut WebSocketStream<TcpStream>) -> Value {
+pub async fn next(socket: &mut WebSocketStream<TcpStream>) -> Value {
     match socket.next().await.unwrap().unwrap() {
         Message::Text(text) => serde_json::from_str(&text).unwrap(),
         other => panic!("{other:?}"),
     }
 }
 
-async fn closed(socket: &mut WebSocketStream<TcpStream>) -> CloseCode {
+pub async fn closed(socket: &mut WebSocketStream<TcpStream>) -> CloseCode {
     match socket.next().await.unwrap().unwrap() {
         Message::Close(Some(frame)) => frame.code,
         other => panic!("{other:?}"),
