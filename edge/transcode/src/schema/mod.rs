@@ -4,6 +4,7 @@ mod compile;
 mod compile_services;
 mod declared;
 mod descriptor;
+mod extensions;
 mod features;
 mod incomplete;
 mod index;
