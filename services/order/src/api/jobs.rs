@@ -13,8 +13,8 @@ use proto::quickserve::order::v1::{self as pb, job_service_server::JobService};
 use tonic::{Request, Response, Status};
 
 impl Api {
-    /// Fails when the start code is wrong, and counts it. A wrong code counts as a try whatever else is wrong with the
-    /// call, and its error is never kept as the answer of a key.
+    /// Fails when the start code is wrong, and counts it. A wrong code counts as a try even when the call is wrong
+    /// in other ways, and its error is never kept as the answer of a key.
     async fn count_wrong_code(
         &self,
         id: OrderId,

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum Actor {
-    /// Whoever booked.
+    /// The account that booked.
     Customer,
-    /// Whoever renders the service.
+    /// The account that renders the service.
     Provider,
-    /// Whoever runs the marketplace.
+    /// An operator of the marketplace.
     Operator,
     /// The payment service.
     Payment,
@@ -42,7 +42,7 @@ pub enum Action {
     ConfirmPayment,
     /// The payment is authorised or its method on file; search unless a provider is named.
     Authorize {
-        /// Whether nobody is named.
+        /// Whether no provider is named.
         search: bool,
     },
     /// The time of the state is over.
@@ -58,7 +58,7 @@ pub enum Action {
     SendOffers,
     /// A provider takes an offer.
     TakeOffer,
-    /// Nobody is left to ask.
+    /// No provider is left to ask.
     Exhaust,
     /// The provider sets out.
     Depart,
@@ -66,7 +66,7 @@ pub enum Action {
     Arrive,
     /// The provider tries to reach the customer.
     ContactAttempt,
-    /// The vertical says that nobody let the provider in.
+    /// The vertical says that the provider was not let in.
     AccessFailed,
     /// The work begins.
     Start,

@@ -240,7 +240,7 @@ impl OrderChange {
         self.side_effects.push(effect);
     }
 
-    /// Ends the rules. The order's version counts up if anything of it changes, so that whoever saw the former one is
+    /// Ends the rules. The order's version counts up if anything of it changes, so that a caller who saw the former one is
     /// told; rows beside it, such as messages, leave it as it is.
     pub fn close(mut self) -> ClosedChange {
         let changes_order =

@@ -15,7 +15,7 @@ pub enum LiableParty {
     Provider,
     /// Both sides'.
     Shared,
-    /// Nobody's.
+    /// No one is liable.
     None,
 }
 
@@ -126,7 +126,7 @@ pub struct Charge {
 
 impl Default for Policy {
     /// Free before a provider has taken the order and when the fault is not the customer's; half the price within a
-    /// day of the start; the whole price when nobody is there.
+    /// day of the start; the whole price when the customer is absent.
     fn default() -> Self {
         let rule = Rule::default;
         let taken = vec![State::Assigned, State::EnRoute, State::Arrived];

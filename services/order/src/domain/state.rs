@@ -43,7 +43,7 @@ pub enum State {
     Expired,
     /// The named provider said no.
     Declined,
-    /// Nobody took the order.
+    /// No provider took the order.
     NoProvider,
     /// The customer was not there.
     NoShow,
@@ -357,7 +357,7 @@ fn delivered(action: Action, by: Actor) -> Option<State> {
 fn changes_requested(action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::Deliver, Actor::Provider) => Some(State::Delivered),
-        // Whoever asked for rework may do without it, and an operator may end a quarrel.
+        // The customer may waive the rework that they asked for, and an operator may end a quarrel.
         (Action::AcceptDelivery, Actor::Customer | Actor::Operator) => Some(State::Completed),
         _ => talk(State::ChangesRequested, action, by),
     }

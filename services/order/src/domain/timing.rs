@@ -45,7 +45,7 @@ pub struct Timing {
     pub cancel_token_s: i64,
     /// How long before the start an order can be moved.
     pub reschedule_s: i64,
-    /// How long after its end an order that nobody rendered is cancelled.
+    /// How long after its end an order that was not rendered is cancelled.
     pub abandoned_s: i64,
     /// How close the start must be for the price to be authorised at once.
     pub authorize_within_s: i64,

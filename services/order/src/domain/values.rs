@@ -320,7 +320,7 @@ pub enum OfferState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DisputeState {
-    /// Nobody has added evidence.
+    /// It was opened, and no evidence was added yet.
     Open,
     /// Evidence was added.
     Evidence,
