@@ -121,7 +121,7 @@ pub enum Command {
     /// Prints the OpenAPI document of the REST interface.
     Openapi,
     /// Puts REST before any gRPC service.
-    Transcode(transcode::cli::Args),
+    Transcode(Box<transcode::cli::Args>),
 }
 
 /// Where tables and keys are.

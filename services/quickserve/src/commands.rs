@@ -23,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Does what the command line asks.
 pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Transcode(args) = cli.command {
-        return Ok(transcode::cli::main(args));
+        return Ok(transcode::cli::main(*args));
     }
     let config = Config::load(cli.config.as_deref())?;
     check_sections(&config)?;
