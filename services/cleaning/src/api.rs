@@ -3,8 +3,10 @@
 use crate::{
     convert,
     domain::Error,
-    repository::{Cleanings, Reach},
+    events,
+    repository::{self, Cleanings, Reach},
 };
+use kit::storage::version;
 use proto::quickserve::cleaning::v1::{self as pb, cleaning_service_server::CleaningService};
 use tonic::{Request, Response, Status, async_trait};
 use uuid::Uuid;
@@ -48,15 +50,18 @@ impl CleaningService for Api {
         request: Request<pb::UpdateChecklistRequest>,
     ) -> Result<Response<pb::UpdateChecklistResponse>, Status> {
         let reach = Reach::provider(&kit::caller(&request))?;
-        let pb::UpdateChecklistRequest { order_id: id, items, version } = request.into_inner();
+        let pb::UpdateChecklistRequest { order_id: id, items, version: expected } =
+            request.into_inner();
+        let id = order_id(&id)?;
         let ticks = items.into_iter().map(convert::parse_tick).collect();
-        let changed = self.cleanings.change(order_id(&id)?, reach, move |cleaning, tx| {
-            if version != 0 && version != cleaning.version {
-                return Err(kit::Error::VersionMismatch.into());
-            }
-            cleaning.tick(ticks, convert::stored_phase(cleaning.state), tx.now())
-        });
-        let checklist = convert::checklist(&changed.await?);
+        let tx = self.cleanings.db.begin().await?;
+        let mut cleaning = repository::lock(&tx, id, reach).await?;
+        version::expect(expected, cleaning.version)?;
+        let phase = convert::stored_phase(cleaning.state);
+        cleaning.tick(ticks, phase, tx.now())?;
+        repository::save(&tx, &mut cleaning).await?;
+        tx.commit().await?;
+        let checklist = convert::checklist(&cleaning);
         Ok(Response::new(pb::UpdateChecklistResponse { checklist: Some(checklist) }))
     }
 
@@ -67,7 +72,15 @@ impl CleaningService for Api {
         let provider = kit::caller(&request).subject()?.user_id;
         let pb::ReportAccessFailedRequest { order_id: id, contact_attempts } = request.into_inner();
         let attempts = convert::parse_attempts(contact_attempts)?;
-        let cleaning = self.cleanings.fail_access(order_id(&id)?, provider, attempts).await?;
+        let id = order_id(&id)?;
+        let tx = self.cleanings.db.begin().await?;
+        let mut cleaning = repository::lock(&tx, id, Reach::Provider(provider)).await?;
+        let phase = convert::stored_phase(cleaning.state);
+        if cleaning.fail_access(attempts, phase, tx.now())? {
+            events::record_access_failed(&tx, &mut cleaning, provider).await?;
+            repository::save(&tx, &mut cleaning).await?;
+        }
+        tx.commit().await?;
         let cleaning = Some(convert::cleaning(&cleaning)?);
         Ok(Response::new(pb::ReportAccessFailedResponse { cleaning }))
     }

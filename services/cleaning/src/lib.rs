@@ -6,7 +6,7 @@
 mod api;
 mod convert;
 mod domain;
-mod entity;
+mod events;
 mod repository;
 mod vertical;
 

@@ -4,15 +4,16 @@ use crate::{
     api::order_id,
     convert,
     domain::{
-        Details, Error,
-        cleaning::{Move, visit_on},
-        details::Frequency,
+        Cleaning, Details, Error,
+        cleaning::{Move, Phase, visit_on},
+        details::{Frequency, Size},
         gap,
         table::Tables,
     },
-    repository::{Cleanings, Reach},
+    repository::{self, Cleanings, Reach},
 };
-use kit::Window;
+use chrono::NaiveDate;
+use kit::{Tx, Window};
 use prost::Message;
 use proto::quickserve::fulfilment::v1::{self as pb, vertical_service_server::VerticalService};
 use std::sync::Arc;
@@ -46,7 +47,8 @@ impl Vertical {
             Frequency::Once => None,
             Frequency::Weekly | Frequency::Biweekly | Frequency::Monthly => {
                 let customer = account("customer_id", customer)?;
-                self.cleanings.last_visit(customer, details.size, visit).await?
+                let visits = self.cleanings.visits_before(customer, visit).await?;
+                last_of_size(&visits, details.size)
             }
         };
         gap::days(details.last_visit, recorded, visit)
@@ -83,7 +85,10 @@ impl VerticalService for Vertical {
     ) -> Result<Response<pb::OnTransitionResponse>, Status> {
         let request = request.into_inner();
         let leaves = convert::phase(request.from());
-        let denials = self.cleanings.follow(moved(request)?, leaves).await?;
+        let moved = moved(request)?;
+        let tx = self.cleanings.db.begin().await?;
+        let denials = follow_order(&tx, moved, leaves).await?;
+        tx.commit().await?;
         let denials = denials.into_iter().map(str::to_owned).collect();
         Ok(Response::new(pb::OnTransitionResponse { denials }))
     }
@@ -97,6 +102,39 @@ impl VerticalService for Vertical {
         let missing = cleaning.missing(&proof_kinds).into_iter().map(str::to_owned).collect();
         Ok(Response::new(pb::CompletionGateResponse { missing }))
     }
+}
+
+/// Follows an order that moves out of the phase `leaves`, none for a new one. Returns what speaks against it.
+async fn follow_order(
+    tx: &Tx,
+    moved: Move,
+    leaves: Option<Phase>,
+) -> Result<Vec<&'static str>, Error> {
+    // An order that leaves no phase is nearly always new: inserting it first spares a query.
+    if leaves.is_none() && repository::insert(tx, Cleaning::begin(moved.clone(), tx.now())?).await?
+    {
+        return Ok(Vec::new());
+    }
+    let mut cleaning = match repository::lock(tx, moved.order_id, Reach::All).await {
+        Err(Error::OrderNotFound) => {
+            repository::insert(tx, Cleaning::begin(moved, tx.now())?).await?;
+            return Ok(Vec::new());
+        }
+        found => found?,
+    };
+    let before = cleaning.clone();
+    let denials = cleaning.follow(moved, leaves.unwrap_or(Phase::Booked));
+    if denials.is_empty() && cleaning != before {
+        repository::save(tx, &mut cleaning).await?;
+    }
+    Ok(denials)
+}
+
+/// The last of some visits, the last one first, to a home of this size. Details do not say which home they are of; the
+/// size tells a flat from a house.
+fn last_of_size(visits: &[(NaiveDate, Vec<u8>)], size: Size) -> Option<NaiveDate> {
+    let visit = visits.iter().find(|(_, details)| convert::stored_size(details) == Some(size));
+    visit.map(|(date, _)| *date)
 }
 
 fn moved(request: pb::OnTransitionRequest) -> Result<Move, Error> {

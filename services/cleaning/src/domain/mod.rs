@@ -6,8 +6,9 @@ pub mod details;
 pub mod error;
 pub mod gap;
 pub mod price;
+pub mod record;
 pub mod table;
 
-pub use crate::entity::Model as Cleaning;
 pub use details::Details;
 pub use error::Error;
+pub use record::Model as Cleaning;
