@@ -1,4 +1,4 @@
-//! The RPCs: who calls, what they ask, one call, the answer.
+//! The RPCs. Those that change something read top to bottom: parse, begin, lock, rule, save, commit.
 
 use crate::{
     contacts::Contacts,
@@ -9,7 +9,7 @@ use crate::{
         template::Templates,
         text::Locale,
     },
-    repository::Repository,
+    repository::{Repository, inbox, settings},
     watch::{Stream, Watches},
 };
 use kit::{Id, storage::page::Page};
@@ -45,7 +45,7 @@ impl Reader {
             }
             // An inbox in another language is better than none.
             Err(error) => {
-                tracing::warn!(%error, user.id = %user_id, "no language for now");
+                tracing::warn!(%error, user.id = %user_id, "cannot load the language of an account, its inbox is shown in the default one");
                 Ok(Locale::default())
             }
         }
@@ -104,8 +104,13 @@ impl NotificationService for Api {
         let user_id = signed_in(&request)?;
         let pb::MarkReadRequest { message_id } = request.into_inner();
         let id = Id::parse("message_id", &message_id)?;
-        let row = self.reader.repository.mark_read(user_id, id).await?;
-        let message = self.reader.show(self.reader.locale(user_id).await?, &row);
+        let tx = self.reader.repository.db.begin().await?;
+        let mut message = inbox::lock(&tx, user_id, id).await?;
+        if message.mark_read(tx.now()) {
+            inbox::save_read_at(&tx, &message).await?;
+        }
+        tx.commit().await?;
+        let message = self.reader.show(self.reader.locale(user_id).await?, &message);
         Ok(Response::new(pb::MarkReadResponse { message: Some(message) }))
     }
 
@@ -128,9 +133,11 @@ impl NotificationService for Api {
         let pb::UpdatePreferencesRequest { preferences } = request.into_inner();
         let pb::Preferences { email, locale, version } = preferences.unwrap_or_default();
         let new = Preferences { email, locale, version };
-        let change =
-            move |settings: &mut crate::domain::Settings| settings.replace_preferences(new);
-        let settings = self.reader.repository.update_settings(user_id, change).await?;
+        let tx = self.reader.repository.db.begin().await?;
+        let mut settings = settings::lock(&tx, user_id).await?;
+        settings.replace_preferences(new)?;
+        settings::save(&tx, &settings).await?;
+        tx.commit().await?;
         let preferences = Some(convert::preferences(settings));
         Ok(Response::new(pb::UpdatePreferencesResponse { preferences }))
     }
@@ -155,9 +162,11 @@ impl NotificationService for Api {
         let pb::QuietHours { enabled, from, to, time_zone, version } =
             quiet_hours.unwrap_or_default();
         let new = QuietHours::parse(enabled, &from, &to, time_zone, version)?;
-        let change =
-            move |settings: &mut crate::domain::Settings| settings.replace_quiet_hours(new);
-        let settings = self.reader.repository.update_settings(user_id, change).await?;
+        let tx = self.reader.repository.db.begin().await?;
+        let mut settings = settings::lock(&tx, user_id).await?;
+        settings.replace_quiet_hours(new)?;
+        settings::save(&tx, &settings).await?;
+        tx.commit().await?;
         let quiet_hours = Some(convert::quiet_hours(settings));
         Ok(Response::new(pb::UpdateQuietHoursResponse { quiet_hours }))
     }

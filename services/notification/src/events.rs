@@ -7,10 +7,13 @@ use crate::{
         catalogue::{Addressee, Channel, Fact, NOTICES, Stage, moves_on},
         message::{Particulars, State},
     },
-    repository::{Overtaken, Repository},
+    repository::{self, Overtaken, Repository, settings},
 };
 use async_trait::async_trait;
-use kit::{Event, Id, Money, Window, messaging::bus::Consumer};
+use kit::{
+    Event, Id, Money, Window,
+    messaging::{bus::Consumer, inbox},
+};
 use proto::quickserve::{
     fulfilment::v1::OrderState,
     order::v1::OrderEvent,
@@ -24,6 +27,8 @@ use uuid::Uuid;
 
 /// An account was erased.
 const USER_ERASED: &str = "user.erased";
+/// The name under which this service remembers the facts it has acted on.
+const CONSUMER: &str = "notification";
 /// Wake-ups that a slow watcher may be behind before it must look by itself.
 const WAKE_UPS: usize = 1_024;
 
@@ -69,14 +74,30 @@ impl Teller {
             .collect();
         let mail = messages.iter().any(|message| message.channel == Channel::Email);
         let overtaken = overtakes.map(|order_id| Overtaken { order_id, before_seq: event.seq });
-        if self.repository.tell(messages, overtaken).await? {
-            // Nobody may be watching.
+        if self.save(messages, overtaken).await? {
+            // This fails when no stream is open, which is fine.
             let _ = self.signals.inbox.send(readers);
             if mail {
                 self.signals.mail.notify_one();
             }
         }
         Ok(())
+    }
+
+    /// Saves the messages of a fact and cancels those that it overtakes. False when none is new.
+    async fn save(
+        &self,
+        messages: Vec<Message>,
+        overtaken: Option<Overtaken>,
+    ) -> Result<bool, Error> {
+        let Some(overtaken) = overtaken else {
+            return repository::insert(self.repository.db.connection(), messages).await;
+        };
+        let tx = self.repository.db.begin().await?;
+        repository::cancel_overtaken(&tx, overtaken).await?;
+        let is_new = repository::insert(&*tx, messages).await?;
+        tx.commit().await?;
+        Ok(is_new)
     }
 
     fn messages(&self, event: &Event, fact: &Fact) -> Vec<Message> {
@@ -115,11 +136,14 @@ impl Teller {
 
     async fn forget(&self, event: &Event) -> Result<(), Error> {
         let UserEvent { user_id } = event.decode()?;
-        if let Some(user_id) = id(&user_id)? {
-            self.contacts.forget(user_id).await;
-            self.repository.erase(event, user_id).await?;
+        let Some(user_id) = id(&user_id)? else { return Ok(()) };
+        self.contacts.forget(user_id).await;
+        let tx = self.repository.db.begin().await?;
+        if inbox::first_time(&tx, CONSUMER, event).await? {
+            repository::delete_messages_to(&tx, user_id).await?;
+            settings::delete(&tx, user_id).await?;
         }
-        Ok(())
+        Ok(tx.commit().await?)
     }
 }
 

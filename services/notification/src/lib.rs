@@ -8,7 +8,6 @@ mod api;
 mod contacts;
 mod convert;
 mod domain;
-mod entity;
 mod events;
 mod mail;
 mod repository;

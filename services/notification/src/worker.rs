@@ -91,7 +91,7 @@ impl Postman {
                 Err(error) => Err(error),
             };
             let next = next.unwrap_or_else(|error| {
-                tracing::warn!(%error, "mail waits");
+                tracing::warn!(%error, "cannot look up due mail, will try again");
                 None
             });
             tokio::select! {
@@ -141,7 +141,7 @@ impl Postman {
                 Ok(Some(contact)) => Known::Contact(contact),
                 Ok(None) => Known::Absent,
                 Err(error) => {
-                    tracing::warn!(%error, user.id = %user_id, "no contact for now");
+                    tracing::warn!(%error, user.id = %user_id, "cannot load the contact of an account, its mail waits");
                     Known::Unknown
                 }
             };
@@ -185,7 +185,7 @@ impl Postman {
                 Ok(Some(code)) => Some(code),
                 Ok(None) => return Err(Refusal::ForGood("CODE_NOT_REQUESTED")),
                 Err(error) => {
-                    tracing::warn!(%error, message.id = %message.id, "no code for now");
+                    tracing::warn!(%error, message.id = %message.id, "cannot get a code for a mail, it waits");
                     return Err(Refusal::ForNow("USER_UNAVAILABLE"));
                 }
             },
@@ -231,7 +231,7 @@ pub async fn sweep(
         match repository.sweep(before).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "old messages are forgotten"),
-            Err(error) => tracing::warn!(%error, "old messages stay for now"),
+            Err(error) => tracing::warn!(%error, "cannot delete old messages, will try again"),
         }
         if let Err(error) = transport.sweep(before).await {
             tracing::warn!(%error, "old letters stay for now");

@@ -206,6 +206,15 @@ pub fn retry_at(attempts: i32, now: DateTime<Utc>, jitter: i32) -> Option<DateTi
     Some(now + doubled * jitter / 100)
 }
 
+impl Message {
+    /// Notes that its reader has read it. False when they had before.
+    pub fn mark_read(&mut self, now: DateTime<Utc>) -> bool {
+        let first = self.read_at.is_none();
+        self.read_at = self.read_at.or(Some(now));
+        first
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

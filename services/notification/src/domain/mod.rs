@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod message;
 pub mod quiet;
+pub mod records;
 pub mod settings;
 pub mod template;
 pub mod text;
@@ -11,7 +12,7 @@ use kit::rpc::error::{Fault, Kind};
 use message::{Event, State};
 use std::collections::HashMap;
 
-pub use crate::entity::{message::Model as Message, settings::Model as Settings};
+pub use records::{message::Model as Message, settings::Model as Settings};
 
 /// Id of a message.
 pub type MessageId = kit::Id<Message>;

@@ -4,9 +4,10 @@ use super::{
     Error, Settings,
     quiet::{Hours, minutes},
 };
+use kit::storage::version;
 use uuid::Uuid;
 
-/// Preferences, as somebody asks for them.
+/// Preferences, as a request asks for them.
 pub struct Preferences {
     /// Whether routine e-mail is wanted.
     pub email: bool,
@@ -16,7 +17,7 @@ pub struct Preferences {
     pub version: i64,
 }
 
-/// Quiet hours, as somebody asks for them.
+/// Quiet hours, as a request asks for them.
 pub struct QuietHours {
     /// The hours, or none.
     pub hours: Option<Hours>,
@@ -87,7 +88,7 @@ impl Settings {
     /// Takes over preferences as a new version.
     pub fn replace_preferences(&mut self, new: Preferences) -> Result<(), Error> {
         let Preferences { email, locale, version } = new;
-        check(version, self.preferences_version)?;
+        version::expect(version, self.preferences_version)?;
         (self.email, self.locale) = (email, locale);
         self.preferences_version += 1;
         Ok(())
@@ -96,14 +97,10 @@ impl Settings {
     /// Takes over quiet hours as a new version.
     pub fn replace_quiet_hours(&mut self, new: QuietHours) -> Result<(), Error> {
         let QuietHours { hours, time_zone, version } = new;
-        check(version, self.quiet_version)?;
+        version::expect(version, self.quiet_version)?;
         self.set_quiet_hours(hours);
         self.time_zone = time_zone;
         self.quiet_version += 1;
         Ok(())
     }
-}
-
-fn check(seen: i64, current: i64) -> Result<(), Error> {
-    if seen == 0 || seen == current { Ok(()) } else { Err(kit::Error::VersionMismatch.into()) }
 }

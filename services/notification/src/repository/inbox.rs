@@ -2,11 +2,11 @@
 
 use super::Repository;
 use crate::{
+    domain::records::message::{Column, Entity},
     domain::{Error, Message, MessageId, catalogue::Channel},
-    entity::message::{Column, Entity},
 };
 use chrono::{DateTime, Utc};
-use kit::storage::page::Page;
+use kit::{Tx, storage::page::Page};
 use sea_orm::{ActiveValue::Set, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*};
 
 /// The lowest id that a message made at `at` can have: ids begin with the milliseconds of the Unix time (RFC 9562 §5.7).
@@ -17,6 +17,20 @@ pub fn first_id_at(at: DateTime<Utc>) -> MessageId {
 
 fn inbox_of(user_id: Uuid) -> Select<Entity> {
     Entity::find().filter(Column::UserId.eq(user_id)).filter(Column::Channel.eq(Channel::Inbox))
+}
+
+/// Locks a message in an account's inbox until the transaction ends.
+pub async fn lock(tx: &Tx, user_id: Uuid, id: MessageId) -> Result<Message, Error> {
+    let query = inbox_of(user_id).filter(Column::Id.eq(id)).lock_exclusive();
+    query.one(&**tx).await?.ok_or(Error::MessageNotFound)
+}
+
+/// Saves when a locked message was read.
+pub async fn save_read_at(tx: &Tx, message: &Message) -> Result<(), Error> {
+    let mut row = message.clone().into_active_model();
+    row.read_at = Set(message.read_at);
+    row.update(&**tx).await?;
+    Ok(())
 }
 
 impl Repository {
@@ -31,7 +45,7 @@ impl Repository {
         if unread_only {
             all = all.filter(Column::ReadAt.is_null());
         }
-        Ok(page.of(all, Column::Id).all(self.db.read()).await?)
+        Ok(page.of(all, Column::Id).all(self.db.connection()).await?)
     }
 
     /// Unread messages with an id above `after`, the oldest first, at most `limit`.
@@ -46,36 +60,16 @@ impl Repository {
             .filter(Column::Id.gt(after))
             .order_by_asc(Column::Id)
             .limit(limit);
-        Ok(query.all(self.db.read()).await?)
+        Ok(query.all(self.db.connection()).await?)
     }
 
-    /// Notes that a message was read, unless it was before.
-    pub async fn mark_read(&self, user_id: Uuid, id: MessageId) -> Result<Message, Error> {
-        self.db
-            .write(move |tx| async move {
-                let query = inbox_of(user_id).filter(Column::Id.eq(id)).lock_exclusive();
-                let found = query.one(&*tx).await?.ok_or(Error::MessageNotFound)?;
-                if found.read_at.is_some() {
-                    return Ok(found);
-                }
-                let mut row = found.into_active_model();
-                row.read_at = Set(Some(tx.now()));
-                Ok(row.update(&*tx).await?)
-            })
-            .await
-    }
-
-    /// Forgets messages made before `before`, but for those that still wait. Returns how many.
+    /// Deletes messages made before `before`, but for those that still wait. Returns how many.
     pub async fn sweep(&self, before: DateTime<Utc>) -> Result<u64, Error> {
-        self.db
-            .write(move |tx| async move {
-                let deleted = Entity::delete_many()
-                    .filter(Column::Id.lt(first_id_at(before)))
-                    .filter(Column::DueAt.is_null())
-                    .exec(&*tx)
-                    .await?;
-                Ok(deleted.rows_affected)
-            })
-            .await
+        let deleted = Entity::delete_many()
+            .filter(Column::Id.lt(first_id_at(before)))
+            .filter(Column::DueAt.is_null())
+            .exec(self.db.connection())
+            .await?;
+        Ok(deleted.rows_affected)
     }
 }

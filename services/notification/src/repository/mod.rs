@@ -1,17 +1,17 @@
-//! Every query. Ownership is in the query: a message of somebody else is not found.
+//! Every query. Ownership is in the query: a message to another account is not found.
 
 pub mod inbox;
 pub mod outgoing;
-mod settings;
+pub mod settings;
 
 use crate::{
+    domain::records::message,
     domain::{
         Error, Message,
         message::{Event as Step, State},
     },
-    entity::{message, settings as settings_table},
 };
-use kit::{Clock, Db, Event, Tx};
+use kit::{Clock, Db, Tx};
 use sea_orm::{
     IntoActiveModel,
     entity::prelude::*,
@@ -21,7 +21,8 @@ use sea_orm::{
 /// The tables of the service.
 #[derive(Clone)]
 pub struct Repository {
-    db: Db,
+    /// The database.
+    pub db: Db,
 }
 
 /// The messages about an order that lose their sense with a fact of it.
@@ -43,45 +44,16 @@ impl Repository {
     pub const fn clock(&self) -> &Clock {
         self.db.clock()
     }
-
-    /// Keeps the messages that a fact gives rise to, once: each has the fact in its key. Drops those that the fact
-    /// overtakes. False when nothing is new.
-    pub async fn tell(
-        &self,
-        messages: Vec<Message>,
-        overtaken: Option<Overtaken>,
-    ) -> Result<bool, Error> {
-        let Some(overtaken) = overtaken else { return insert(self.db.read(), messages).await };
-        self.db
-            .write(move |tx| async move {
-                overtake(&tx, overtaken).await?;
-                insert(&*tx, messages).await
-            })
-            .await
-    }
-
-    /// Forgets all about an account.
-    pub async fn erase(&self, event: &Event, user_id: Uuid) -> Result<(), Error> {
-        let event = event.clone();
-        self.db
-            .write(move |tx| async move {
-                if kit::messaging::inbox::first_time(&tx, CONSUMER, &event).await? {
-                    message::Entity::delete_many()
-                        .filter(message::Column::UserId.eq(user_id))
-                        .exec(&*tx)
-                        .await?;
-                    settings_table::Entity::delete_by_id(user_id).exec(&*tx).await?;
-                }
-                Ok(())
-            })
-            .await
-    }
 }
 
-/// The name under which facts are remembered.
-const CONSUMER: &str = "notification";
+/// Deletes every message to an account.
+pub async fn delete_messages_to(tx: &Tx, user_id: Uuid) -> Result<(), Error> {
+    message::Entity::delete_many().filter(message::Column::UserId.eq(user_id)).exec(&**tx).await?;
+    Ok(())
+}
 
-async fn insert(db: &impl ConnectionTrait, messages: Vec<Message>) -> Result<bool, Error> {
+/// Inserts the messages that a fact gives rise to, once: each has the fact in its key. False when none is new.
+pub async fn insert(db: &impl ConnectionTrait, messages: Vec<Message>) -> Result<bool, Error> {
     if messages.is_empty() {
         return Ok(false);
     }
@@ -93,8 +65,11 @@ async fn insert(db: &impl ConnectionTrait, messages: Vec<Message>) -> Result<boo
     Ok(inserted > 0)
 }
 
-/// Cancels what still waits. What is just being handed over is marked, so that it is not sent a second time.
-async fn overtake(tx: &Tx, Overtaken { order_id, before_seq }: Overtaken) -> Result<(), Error> {
+/// Cancels the messages that wait and are overtaken. What is just being handed over is marked, so that it is not sent a second time.
+pub async fn cancel_overtaken(
+    tx: &Tx,
+    Overtaken { order_id, before_seq }: Overtaken,
+) -> Result<(), Error> {
     use message::Column::{DueAt, Fades, Failure, OrderId, OrderSeq, Stale, State as Stands};
     let in_flight = || Stands.eq(State::Sent);
     let stands = CaseStatement::new()

@@ -2,13 +2,13 @@
 
 use super::Repository;
 use crate::{
+    domain::records::{
+        message::{Column, Entity},
+        settings,
+    },
     domain::{
         Error, Message, MessageId, Settings,
         message::{Decision, Event, State},
-    },
-    entity::{
-        message::{Column, Entity},
-        settings,
     },
 };
 use chrono::{DateTime, Duration, Utc};
@@ -39,7 +39,7 @@ impl Repository {
             .filter(Column::DueAt.lte(self.clock().now()))
             .order_by_asc(Column::DueAt)
             .limit(limit);
-        Ok(query.all(self.db.read()).await?)
+        Ok(query.all(self.db.connection()).await?)
     }
 
     /// When the next mail falls due.
@@ -49,7 +49,8 @@ impl Repository {
             .column(Column::DueAt)
             .filter(Column::DueAt.gt(self.clock().now()))
             .order_by_asc(Column::DueAt);
-        let due: Option<Option<DateTime<Utc>>> = query.into_tuple().one(self.db.read()).await?;
+        let due: Option<Option<DateTime<Utc>>> =
+            query.into_tuple().one(self.db.connection()).await?;
         Ok(due.flatten())
     }
 
@@ -59,7 +60,7 @@ impl Repository {
         accounts: impl IntoIterator<Item = Uuid> + Send,
     ) -> Result<HashMap<Uuid, Settings>, Error> {
         let query = settings::Entity::find().filter(settings::Column::UserId.is_in(accounts));
-        let rows = query.all(self.db.read()).await?;
+        let rows = query.all(self.db.connection()).await?;
         Ok(rows.into_iter().map(|row| (row.user_id, row)).collect())
     }
 
@@ -70,37 +71,35 @@ impl Repository {
         decided: Vec<(Message, Decision)>,
         claimant: Uuid,
     ) -> Result<Vec<Message>, Error> {
-        self.db
-            .write(move |tx| async move {
-                let mut decisions: HashMap<MessageId, (Message, Decision)> =
-                    decided.into_iter().map(|it| (it.0.id, it)).collect();
-                let rows = Entity::find()
-                    .filter(Column::Id.is_in(decisions.keys().copied()))
-                    .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-                    .all(&*tx)
-                    .await?;
-                let mut claimed = Vec::new();
-                for row in rows {
-                    let Some((seen, decision)) = decisions.remove(&row.id) else { continue };
-                    if row != seen {
-                        continue;
-                    }
-                    let to = row.state.transition(decision.event())?;
-                    match decision {
-                        Decision::Send => {
-                            let attempts = row.attempts + 1;
-                            claimed.push(Message { state: to, attempts, ..row });
-                        }
-                        Decision::Hold(until) => move_to(&tx, &row, to, Some(until), "").await?,
-                        Decision::Cancel(reason) | Decision::Fail(reason) => {
-                            move_to(&tx, &row, to, None, reason).await?;
-                        }
-                    }
+        let tx = self.db.begin().await?;
+        let mut decisions: HashMap<MessageId, (Message, Decision)> =
+            decided.into_iter().map(|it| (it.0.id, it)).collect();
+        let rows = Entity::find()
+            .filter(Column::Id.is_in(decisions.keys().copied()))
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .all(&*tx)
+            .await?;
+        let mut claimed = Vec::new();
+        for row in rows {
+            let Some((seen, decision)) = decisions.remove(&row.id) else { continue };
+            if row != seen {
+                continue;
+            }
+            let to = row.state.transition(decision.event())?;
+            match decision {
+                Decision::Send => {
+                    let attempts = row.attempts + 1;
+                    claimed.push(Message { state: to, attempts, ..row });
                 }
-                hand_over(&tx, &claimed, claimant).await?;
-                Ok(claimed)
-            })
-            .await
+                Decision::Hold(until) => move_to(&tx, &row, to, Some(until), "").await?,
+                Decision::Cancel(reason) | Decision::Fail(reason) => {
+                    move_to(&tx, &row, to, None, reason).await?;
+                }
+            }
+        }
+        hand_over(&tx, &claimed, claimant).await?;
+        tx.commit().await?;
+        Ok(claimed)
     }
 
     /// Notes what became of the mail that `claimant` sent.
@@ -110,28 +109,22 @@ impl Repository {
         setbacks: Vec<(MessageId, Setback)>,
         claimant: Uuid,
     ) -> Result<(), Error> {
-        self.db
-            .write(move |tx| async move {
-                if !taken.is_empty() {
-                    let delivered = State::Sent.transition(Event::Confirm)?;
-                    done(delivered, None, "", claimant)
-                        .filter(Column::Id.is_in(taken))
-                        .exec(&*tx)
-                        .await?;
-                }
-                for (id, setback) in setbacks {
-                    let (event, due_at, failure) = match setback {
-                        Setback::Later(at, failure) => (Event::Retry, Some(at), failure),
-                        Setback::Never(failure) => (Event::Fail, None, failure),
-                    };
-                    done(State::Sent.transition(event)?, due_at, failure, claimant)
-                        .filter(Column::Id.eq(id))
-                        .exec(&*tx)
-                        .await?;
-                }
-                Ok(())
-            })
-            .await
+        let tx = self.db.begin().await?;
+        if !taken.is_empty() {
+            let delivered = State::Sent.transition(Event::Confirm)?;
+            done(delivered, None, "", claimant).filter(Column::Id.is_in(taken)).exec(&*tx).await?;
+        }
+        for (id, setback) in setbacks {
+            let (event, due_at, failure) = match setback {
+                Setback::Later(at, failure) => (Event::Retry, Some(at), failure),
+                Setback::Never(failure) => (Event::Fail, None, failure),
+            };
+            done(State::Sent.transition(event)?, due_at, failure, claimant)
+                .filter(Column::Id.eq(id))
+                .exec(&*tx)
+                .await?;
+        }
+        Ok(tx.commit().await?)
     }
 }
 

@@ -234,7 +234,7 @@ impl Scene {
     /// Every message, in the order in which they were written.
     pub async fn rows(&self) -> Vec<Row> {
         let sql = "SELECT template, channel, state, failure FROM messages ORDER BY id";
-        let connection = self.db.read();
+        let connection = self.db.connection();
         let query = Statement::from_string(connection.get_database_backend(), sql);
         let rows = connection.query_all_raw(query).await.unwrap();
         rows.iter()
@@ -249,7 +249,7 @@ impl Scene {
 
     /// Changes the tables behind the service's back.
     pub async fn change(&self, sql: &str) {
-        self.db.read().execute_unprepared(sql).await.unwrap();
+        self.db.connection().execute_unprepared(sql).await.unwrap();
     }
 
     /// Waits until the mail from `template` stands in `state`, and returns why it does.
