@@ -4,20 +4,26 @@
 
 use async_trait::async_trait;
 use kit::{
-    Db, Error, Event, Id, Tx,
+    Db, Error, Event, Id,
     messaging::bus::{Bus, Consumer, LocalBus},
     messaging::inbox,
     messaging::outbox::{self, Relay},
     messaging::timers::{self, Alarm, OnTimer, Timer},
-    storage::idempotency::{self, Begun, Key},
-    testing::{Backend, World, eventually},
+    rpc::error::reason,
+    storage::{
+        db,
+        idempotency::{self, Begun, Key},
+    },
+    testing::{Backend, World},
 };
 use proto::quickserve::user::v1::UserEvent;
+use sea_orm::ConnectionTrait;
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
-use tonic::Request;
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
 use uuid::Uuid;
 use yare::parameterized;
 
@@ -33,11 +39,9 @@ fn fact(n: usize) -> UserEvent {
 }
 
 async fn record(db: &Db, aggregate: Uuid, seq: i64) {
-    db.write(move |tx| async move {
-        outbox::record(&tx, "user.registered", aggregate, seq, &fact(1)).await
-    })
-    .await
-    .unwrap();
+    let tx = db.begin().await.unwrap();
+    outbox::record(&tx, "user.registered", aggregate, seq, &fact(1)).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 /// Remembers what it was handed; refuses facts while told so.
@@ -64,52 +68,34 @@ impl Consumer for Ear {
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn a_failed_write_leaves_nothing(backend: Backend) {
+async fn a_transaction_that_is_not_committed_leaves_nothing(backend: Backend) {
     let world = World::new(backend).await;
     let db = database(&world).await;
     let aggregate = Uuid::new_v4();
-    let failed = db
-        .write(move |tx| async move {
-            outbox::record(&tx, "user.registered", aggregate, 1, &fact(1)).await?;
-            Err::<(), _>(Error::internal("changed my mind"))
-        })
-        .await;
-    assert!(failed.is_err());
+    let tx = db.begin().await.unwrap();
+    outbox::record(&tx, "user.registered", aggregate, 1, &fact(1)).await.unwrap();
+    drop(tx);
     // The number is free: nothing was kept.
     record(&db, aggregate, 1).await;
 }
 
-#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
-#[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn a_caller_that_hangs_up_neither_stops_nor_poisons_a_write(backend: Backend) {
-    let world = World::new(backend).await;
+/// PostgreSQL ends a session, as it does when it restarts: what was asked is right and may be asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_the_database_ends_is_unavailable_and_the_next_one_works() {
+    let world = World::new(Backend::Postgres).await;
     let db = database(&world).await;
-    for n in 0..200 {
-        let aggregate = Uuid::new_v4();
-        let write = db.write(move |tx: Tx| async move {
-            outbox::record(&tx, "user.registered", aggregate, 1, &fact(n)).await
-        });
-        // Polled a few times and dropped, somewhere between BEGIN and COMMIT.
-        let mut write = Box::pin(write);
-        for _ in 0..n % 4 {
-            let _ = futures::poll!(&mut write);
-            tokio::task::yield_now().await;
-        }
-        drop(write);
-    }
-    // Acknowledged writes are seen by a pool of their own.
-    record(&db, Uuid::from_u128(7), 1).await;
+    let tx = db.begin().await.unwrap();
     let config = world.host.of("cleaning").database_config();
-    let other = Db::connect(&config, world.clock.clone()).await.unwrap();
-    let bus = Arc::new(LocalBus::default());
-    let ear = Arc::new(Ear::default());
-    bus.subscribe(ear.clone());
-    let relay = Relay::new("cleaning", other, bus);
-    eventually("the last fact is delivered", || async {
-        relay.deliver_due().await.unwrap();
-        ear.heard.lock().unwrap().contains(&(Uuid::from_u128(7), 1)).then_some(())
-    })
-    .await;
+    let admin = Db::connect(&config, world.clock.clone()).await.unwrap();
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    admin.connection().execute_unprepared(end).await.unwrap();
+    let ended = outbox::record(&tx, "user.registered", Uuid::new_v4(), 1, &fact(1)).await;
+    let status = Status::from(ended.unwrap_err());
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "DATABASE_BUSY"));
+    assert!(status.get_details_retry_info().is_some(), "{status:?}");
+    drop(tx);
+    record(&db, Uuid::from_u128(7), 1).await;
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -122,12 +108,11 @@ async fn reading_first_and_writing_then_never_fails_for_want_of_a_lock(backend: 
         let db = db.clone();
         async move {
             let key = key(&format!("key-{n}"), n);
-            db.write(move |tx| async move {
-                idempotency::begin(&tx, &key).await?;
-                timers::schedule(&tx, "late", aggregate, tx.now()).await?;
-                idempotency::finish(&tx, &key, &fact(n)).await
-            })
-            .await
+            let tx = db.begin().await?;
+            idempotency::begin(&tx, &key).await?;
+            timers::schedule(&tx, "late", aggregate, tx.now()).await?;
+            idempotency::finish(&tx, &key, &fact(n)).await?;
+            tx.commit().await
         }
     });
     for done in futures::future::join_all(tasks).await {
@@ -150,10 +135,13 @@ async fn a_key_answers_once_and_only_for_its_own_request(backend: Backend) {
     let call = |body: usize| {
         let (db, calls) = (db.clone(), calls.clone());
         async move {
-            db.write_once(Some(key("k", body)), move |_| async move {
-                Ok::<_, Error>(fact(calls.fetch_add(1, Ordering::SeqCst)))
-            })
-            .await
+            match db.begin_call(Some(key("k", body))).await? {
+                db::Begun::Answered(answer) => Ok(answer),
+                db::Begun::New(tx) => {
+                    let answer = tx.commit_answer(fact(calls.fetch_add(1, Ordering::SeqCst)));
+                    Ok::<_, Error>(answer.await?.into_inner())
+                }
+            }
         }
     };
     let answers = futures::future::join_all((0..20).map(|_| call(1))).await;
@@ -171,7 +159,13 @@ async fn an_unfinished_key_is_in_progress_until_its_lease_ends(backend: Backend)
     let db = database(&world).await;
     let begin = || {
         let key = key("saga", 1);
-        db.write(move |tx| async move { idempotency::begin(&tx, &key).await })
+        let db = &db;
+        async move {
+            let tx = db.begin().await?;
+            let begun = idempotency::begin(&tx, &key).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(begun)
+        }
     };
     assert_eq!(begin().await.unwrap(), Begun::New);
     assert!(matches!(begin().await, Err(Error::InProgress)));
@@ -222,8 +216,13 @@ async fn the_inbox_lets_a_fact_through_once(backend: Backend) {
         data: Vec::new(),
     };
     let first = || {
-        let event = event.clone();
-        db.write(move |tx| async move { inbox::first_time(&tx, "notification", &event).await })
+        let (db, event) = (&db, &event);
+        async move {
+            let tx = db.begin().await?;
+            let first = inbox::first_time(&tx, "notification", event).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(first)
+        }
     };
     let firsts = futures::future::join_all((0..10).map(|_| first())).await;
     assert_eq!(firsts.into_iter().filter(|first| *first.as_ref().unwrap()).count(), 1);
@@ -244,11 +243,9 @@ impl OnTimer for Bell {
         }
         if timer.kind == "repeats" && fired < 2 {
             let (aggregate, at) = (timer.aggregate, timer.due_at + chrono::Duration::hours(1));
-            self.db
-                .write(
-                    move |tx| async move { timers::schedule(&tx, "repeats", aggregate, at).await },
-                )
-                .await?;
+            let tx = self.db.begin().await?;
+            timers::schedule(&tx, "repeats", aggregate, at).await?;
+            tx.commit().await?;
         }
         Ok(())
     }
@@ -261,14 +258,12 @@ async fn a_timer_fires_once_whatever_the_replicas(backend: Backend) {
     let db = database(&world).await;
     let bell = Arc::new(Bell { db: db.clone(), fired: AtomicUsize::new(0) });
     let due = world.clock.now() + chrono::Duration::hours(1);
-    db.write(move |tx| async move {
-        for n in 0..40 {
-            timers::schedule(&tx, "once", Uuid::from_u128(n), due).await?;
-        }
-        timers::cancel(&tx, "once", Uuid::from_u128(39)).await
-    })
-    .await
-    .unwrap();
+    let tx = db.begin().await.unwrap();
+    for n in 0..40 {
+        timers::schedule(&tx, "once", Uuid::from_u128(n), due).await.unwrap();
+    }
+    timers::cancel(&tx, "once", Uuid::from_u128(39)).await.unwrap();
+    tx.commit().await.unwrap();
     let replicas: Vec<_> = (0..4).map(|_| Alarm::new(db.clone(), bell.clone())).collect();
     let ring = || futures::future::join_all(replicas.iter().map(Alarm::fire_due));
     assert!(ring().await.into_iter().all(|count| count.unwrap() == 0), "not due yet");
@@ -287,9 +282,9 @@ async fn a_timer_that_fails_or_sets_itself_anew_fires_again(backend: Backend) {
         let db = database(&world).await;
         let bell = Arc::new(Bell { db: db.clone(), fired: AtomicUsize::new(0) });
         let now = world.clock.now();
-        db.write(move |tx| async move { timers::schedule(&tx, kind, Uuid::nil(), now).await })
-            .await
-            .unwrap();
+        let tx = db.begin().await.unwrap();
+        timers::schedule(&tx, kind, Uuid::nil(), now).await.unwrap();
+        tx.commit().await.unwrap();
         let alarm = Alarm::new(db, bell.clone());
         for _ in 0..5 {
             alarm.fire_due().await.unwrap();

@@ -113,8 +113,8 @@ impl Home {
 /// What a database answers to a query.
 pub async fn rows(config: &DbConfig, sql: &str) -> Vec<QueryResult> {
     let db = Db::connect(config, Clock::system()).await.unwrap();
-    let statement = Statement::from_string(db.read().get_database_backend(), sql);
-    let rows = db.read().query_all_raw(statement).await.unwrap();
+    let statement = Statement::from_string(db.connection().get_database_backend(), sql);
+    let rows = db.connection().query_all_raw(statement).await.unwrap();
     db.close().await.unwrap();
     rows
 }

@@ -157,8 +157,9 @@ impl Relay {
     /// How many facts wait, and since when the oldest does.
     pub async fn backlog(&self) -> Result<(u64, Option<DateTime<Utc>>), Error> {
         let waiting = Entity::find().filter(Column::State.eq(PENDING));
-        let oldest = waiting.clone().order_by_asc(Column::OccurredAt).one(self.db.read()).await?;
-        let count = waiting.count(self.db.read()).await?;
+        let oldest =
+            waiting.clone().order_by_asc(Column::OccurredAt).one(self.db.connection()).await?;
+        let count = waiting.count(self.db.connection()).await?;
         Ok((count, oldest.map(|row| row.occurred_at)))
     }
 
@@ -183,7 +184,7 @@ impl Relay {
     /// Claims in one statement. Asks first whether there is anything, so that an idle relay writes nothing.
     async fn claim(&self) -> Result<Vec<Model>, Error> {
         let now = self.db.clock().now();
-        if due(now).one(self.db.read()).await?.is_none() {
+        if due(now).one(self.db.connection()).await?.is_none() {
             return Ok(Vec::new());
         }
         let next = due(now)
@@ -197,7 +198,7 @@ impl Relay {
             .col_expr(Column::ClaimedBy, Expr::value(self.claimant))
             .col_expr(Column::LeaseUntil, Expr::value(now + LEASE))
             .filter(Column::Id.in_subquery(next.into_query()))
-            .exec_with_returning(self.db.read())
+            .exec_with_returning(self.db.connection())
             .await?;
         rows.sort_by_key(|row| (row.occurred_at, row.seq));
         Ok(rows)
@@ -210,7 +211,7 @@ impl Relay {
         Entity::delete_many()
             .filter(Column::Id.is_in(ids))
             .filter(Column::ClaimedBy.eq(self.claimant))
-            .exec(self.db.read())
+            .exec(self.db.connection())
             .await?;
         Ok(())
     }
@@ -244,7 +245,7 @@ impl Relay {
             .col_expr(Column::State, Expr::value(state))
             .filter(Column::Id.eq(id))
             .filter(Column::ClaimedBy.eq(self.claimant))
-            .exec(self.db.read())
+            .exec(self.db.connection())
             .await?;
         Ok(())
     }

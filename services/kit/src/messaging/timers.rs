@@ -181,34 +181,31 @@ impl Alarm {
 
     /// When the next timer falls due that nobody works on.
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, Error> {
-        let next = Entity::find().order_by_asc(Column::DueAt).one(self.db.read()).await?;
+        let next = Entity::find().order_by_asc(Column::DueAt).one(self.db.connection()).await?;
         Ok(next.map(|row| row.lease_until.map_or(row.due_at, |lease| row.due_at.max(lease))))
     }
 
     async fn claim(&self) -> Result<Vec<Model>, Error> {
-        if due(self.db.clock().now()).one(self.db.read()).await?.is_none() {
+        if due(self.db.clock().now()).one(self.db.connection()).await?.is_none() {
             return Ok(Vec::new());
         }
-        let claimant = self.claimant;
-        self.db
-            .write(move |tx| async move {
-                let now = tx.now();
-                let rows = due(now)
-                    .order_by_asc(Column::DueAt)
-                    .limit(BATCH)
-                    .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-                    .all(&*tx)
-                    .await?;
-                for row in &rows {
-                    of(&row.kind, row.aggregate)
-                        .col_expr(Column::ClaimedBy, Expr::value(claimant))
-                        .col_expr(Column::LeaseUntil, Expr::value(now + LEASE))
-                        .exec(&*tx)
-                        .await?;
-                }
-                Ok::<_, Error>(rows)
-            })
-            .await
+        let tx = self.db.begin().await?;
+        let now = tx.now();
+        let rows = due(now)
+            .order_by_asc(Column::DueAt)
+            .limit(BATCH)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .all(&*tx)
+            .await?;
+        for row in &rows {
+            of(&row.kind, row.aggregate)
+                .col_expr(Column::ClaimedBy, Expr::value(self.claimant))
+                .col_expr(Column::LeaseUntil, Expr::value(now + LEASE))
+                .exec(&*tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(rows)
     }
 
     async fn finish(&self, timer: &Timer) -> Result<(), Error> {
@@ -216,7 +213,7 @@ impl Alarm {
             .filter(Column::Kind.eq(&timer.kind))
             .filter(Column::Aggregate.eq(timer.aggregate))
             .filter(Column::ClaimedBy.eq(self.claimant))
-            .exec(self.db.read())
+            .exec(self.db.connection())
             .await?;
         Ok(())
     }
@@ -229,7 +226,7 @@ impl Alarm {
             .col_expr(Column::ClaimedBy, Expr::value(Option::<Uuid>::None))
             .col_expr(Column::Attempts, Expr::value(timer.attempts + 1))
             .filter(Column::ClaimedBy.eq(self.claimant))
-            .exec(self.db.read())
+            .exec(self.db.connection())
             .await?;
         Ok(())
     }

@@ -205,15 +205,17 @@ impl Host {
     }
 }
 
+async fn prune_once(db: &Db) -> Result<(), Error> {
+    let tx = db.begin().await?;
+    idempotency::prune(&tx).await?;
+    inbox::prune(&tx).await?;
+    tx.commit().await
+}
+
 async fn prune(db: Db, stop: CancellationToken) {
     loop {
-        let pruned = db.write(|tx| async move {
-            idempotency::prune(&tx).await?;
-            inbox::prune(&tx).await
-        });
-        if let Err(error) = pruned.await {
-            let error: Error = error;
-            tracing::warn!(%error, "old keys stay for now");
+        if let Err(error) = prune_once(&db).await {
+            tracing::warn!(%error, "cannot delete old keys, will try again");
         }
         tokio::select! {
             () = db.clock().sleep(PRUNE_EVERY) => {}

@@ -24,7 +24,10 @@ use std::{
     task::{self, Poll},
     time::Duration,
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tonic::{Code, Status, body::Body, service::Routes as TonicRoutes};
 use tower::{Service, ServiceExt};
 use tracing::Instrument;
@@ -140,24 +143,10 @@ impl Guard {
         };
         request.extensions_mut().insert(caller);
         let answered = if runs_to_its_end(rpc) {
-            let request = tokio::time::timeout_at(deadline, read_whole(request)).await;
-            let request = request.map_err(|_| too_late())??;
+            let request = tokio::time::timeout_at(deadline, read_message(request));
+            let request = request.await.map_err(|_| too_late())??;
             let handler = context.scope(self.inner.oneshot(request));
-            let task = tokio::spawn(
-                async move {
-                    let _place = place;
-                    AssertUnwindSafe(handler).catch_unwind().await
-                }
-                .in_current_span(),
-            );
-            match tokio::time::timeout_at(deadline, task).await {
-                Ok(Ok(answered)) => answered,
-                Ok(Err(cancelled)) => {
-                    tracing::warn!(%cancelled, rpc = rpc.path, "a handler was stopped before its end");
-                    return Err(Status::unavailable("the service is stopping"));
-                }
-                Err(_) => return Err(too_late()),
-            }
+            run_to_its_end(handler, place, deadline, rpc).await?
         } else {
             let handler = context.scope(self.inner.oneshot(request));
             let answered = AssertUnwindSafe(handler).catch_unwind();
@@ -175,16 +164,40 @@ impl Guard {
     }
 }
 
-/// Whether the RPC changes something. Its handler then has a task of its own and runs to its end even when its caller
-/// hangs up or its deadline passes, so that a transaction in it is plain code: no await point can be its last.
-/// Streams end with their callers instead.
+/// Runs a handler in a task of its own, which keeps its place among the requests in flight. The caller waits for it
+/// until the deadline; the task goes on.
+async fn run_to_its_end<H>(
+    handler: H,
+    place: OwnedSemaphorePermit,
+    deadline: Instant,
+    rpc: &Rpc,
+) -> Result<std::thread::Result<H::Output>, Status>
+where
+    H: Future<Output: Send> + Send + 'static,
+{
+    let run = async move {
+        let answered = AssertUnwindSafe(handler).catch_unwind().await;
+        drop(place);
+        answered
+    };
+    let task = tokio::spawn(run.in_current_span());
+    let ended = tokio::time::timeout_at(deadline, task).await.map_err(|_| too_late())?;
+    ended.map_err(|cancelled| {
+        tracing::warn!(%cancelled, rpc = rpc.path, "a handler was stopped before its end, what it began is rolled back");
+        Status::unavailable("the service is stopping")
+    })
+}
+
+/// Whether the RPC changes something. Its handler then runs to its end even when its caller hangs up or the deadline
+/// passes. So a handler is never dropped between two of its statements, and a transaction in it is plain code. Streams end
+/// with their callers instead.
 fn runs_to_its_end(rpc: &Rpc) -> bool {
     let reads = rpc.idempotency_level == IdempotencyLevel::NoSideEffects;
     !reads && !rpc.client_streaming && !rpc.server_streaming
 }
 
-/// Takes in the message before the handler begins, so that a slow sender holds up nothing but its own call.
-async fn read_whole(request: Request<Body>) -> Result<Request<Body>, Status> {
+/// Reads the message before the handler begins: once it runs, no deadline ends it, so it must not wait for the caller.
+async fn read_message(request: Request<Body>) -> Result<Request<Body>, Status> {
     let (head, body) = request.into_parts();
     let limited = Limited::new(body, MAX_MESSAGE_BYTES + GRPC_PREFIX_BYTES);
     let body = limited.collect().await.map_err(|error| match error.downcast::<Status>() {

@@ -90,14 +90,13 @@ impl DbConfig {
 }
 
 /// An open transaction. It is rolled back unless it is committed.
-#[derive(Clone)]
 pub struct Tx {
-    transaction: Arc<DatabaseTransaction>,
+    transaction: DatabaseTransaction,
     clock: Clock,
     now: DateTime<Utc>,
     key: Option<idempotency::Key>,
     wakes: Arc<Wakes>,
-    left: Arc<Mutex<Left>>,
+    left: Mutex<Left>,
 }
 
 /// How a call that came with an idempotency key begins.
@@ -126,10 +125,8 @@ impl Tx {
 
     /// Commits, and wakes the workers for which the transaction left something.
     pub async fn commit(self) -> Result<(), Error> {
-        let transaction = Arc::into_inner(self.transaction)
-            .ok_or_else(|| Error::internal("a transaction is still in use"))?;
-        transaction.commit().await?;
-        self.wakes.wake(&self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        self.transaction.commit().await?;
+        self.wakes.wake(&self.left.into_inner().unwrap_or_else(PoisonError::into_inner));
         Ok(())
     }
 
@@ -174,11 +171,6 @@ impl Db {
         &self.connection
     }
 
-    /// As [`Db::connection`].
-    pub const fn read(&self) -> &DatabaseConnection {
-        &self.connection
-    }
-
     /// The service's clock.
     pub const fn clock(&self) -> &Clock {
         &self.clock
@@ -200,10 +192,10 @@ impl Db {
             mark: Mark { suspect: self.suspect.clone(), armed: true },
             begin: self.connection.begin_with_options(options),
         };
-        let transaction = Arc::new(begun.await?);
+        let transaction = begun.await?;
         let now = self.clock.now();
         let (clock, wakes) = (self.clock.clone(), self.wakes.clone());
-        Ok(Tx { transaction, clock, now, key: None, wakes, left: Arc::default() })
+        Ok(Tx { transaction, clock, now, key: None, wakes, left: Mutex::default() })
     }
 
     /// As [`Db::begin`] for a call that takes effect once for its idempotency key: the same key and content get the
@@ -220,57 +212,6 @@ impl Db {
                 Ok(Begun::Answered(M::decode(bytes.as_slice()).map_err(Error::internal)?))
             }
         }
-    }
-
-    /// Runs `work` in one transaction and commits it when it succeeds.
-    ///
-    /// The transaction has a task of its own: a caller that hangs up neither leaves it open nor half done.
-    pub async fn write<T, E, F, Fut>(&self, work: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        let db = self.clone();
-        let context = crate::rpc::context::Context::current();
-        let span = tracing::Span::current();
-        let task = async move {
-            context
-                .scope(async move {
-                    let tx = db.begin().await?;
-                    let value = work(tx.clone()).await?;
-                    tx.commit().await?;
-                    Ok(value)
-                })
-                .await
-        };
-        let joined = tokio::spawn(tracing::Instrument::instrument(task, span)).await;
-        joined.unwrap_or_else(|panic| Err(Error::internal(panic).into()))
-    }
-
-    /// As [`Db::write`], once for each idempotency key: the same key and body get the first answer again.
-    pub async fn write_once<T, E, F, Fut>(
-        &self,
-        key: Option<idempotency::Key>,
-        work: F,
-    ) -> Result<T, E>
-    where
-        T: prost::Message + Default + 'static,
-        E: From<Error> + Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        let Some(key) = key else { return self.write(work).await };
-        self.write(|tx| async move {
-            if let idempotency::Begun::Replay(bytes) = idempotency::begin(&tx, &key).await? {
-                return T::decode(bytes.as_slice()).map_err(|error| Error::internal(error).into());
-            }
-            let answer = work(tx.clone()).await?;
-            idempotency::finish(&tx, &key, &answer).await?;
-            Ok(answer)
-        })
-        .await
     }
 
     pub(crate) fn wakes(&self) -> &Wakes {
@@ -373,8 +314,6 @@ fn options(config: &DbConfig, suspect: Arc<AtomicBool>) -> ConnectOptions {
     options
 }
 
-pub use super::db_error::is_duplicate as violates;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -403,10 +342,10 @@ mod tests {
             format!("INSERT INTO inbox VALUES ('t{number}', '{}', now())", uuid::Uuid::new_v4())
         };
         for number in 0..40 {
-            db.read().execute_unprepared(&insert(number)).await.unwrap();
+            db.connection().execute_unprepared(&insert(number)).await.unwrap();
         }
         let other = Db::connect(&config, world.clock.clone()).await.unwrap();
-        let seen = other.read().query_one_raw(sea_orm::Statement::from_string(
+        let seen = other.connection().query_one_raw(sea_orm::Statement::from_string(
             sea_orm::DbBackend::Postgres,
             "SELECT count(*) AS n FROM inbox",
         ));

@@ -272,11 +272,9 @@ impl Town {
     pub async fn publish<M: prost::Message + Clone + 'static>(&self, kind: &'static str, data: M) {
         let config = self.host().of("order").database_config();
         let db = kit::Db::connect(&config, self.clock.clone()).await.unwrap();
-        db.write(move |tx| async move {
-            kit::messaging::outbox::record(&tx, kind, Uuid::new_v4(), 1, &data).await
-        })
-        .await
-        .unwrap();
+        let tx = db.begin().await.unwrap();
+        kit::messaging::outbox::record(&tx, kind, Uuid::new_v4(), 1, &data).await.unwrap();
+        tx.commit().await.unwrap();
         db.close().await.unwrap();
     }
 }

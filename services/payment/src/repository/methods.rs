@@ -1,7 +1,7 @@
 //! Saved payment methods: found, listed and saved.
 
 use crate::domain::{Error, Method, MethodId, UserId, method};
-use kit::{Tx, storage::db::violates};
+use kit::{Tx, storage::db_error::is_duplicate};
 use sea_orm::{
     IntoActiveModel, QueryOrder,
     entity::prelude::*,
@@ -111,7 +111,7 @@ pub async fn save(tx: &Tx, method: &mut Method) -> Result<(), Error> {
     let saved = method.clone().into_active_model().reset_all().update(&**tx).await;
     match saved {
         Ok(_) => Ok(()),
-        Err(error) if violates(&error, ONE_DEFAULT, "payment_methods.customer_id") => {
+        Err(error) if is_duplicate(&error, ONE_DEFAULT, "payment_methods.customer_id") => {
             Err(Error::Raced)
         }
         Err(error) => Err(error.into()),

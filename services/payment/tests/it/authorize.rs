@@ -212,7 +212,7 @@ async fn calls_at_the_same_time_charge_once(backend: Backend) {
     }
     let charged = shop
         .db
-        .read()
+        .connection()
         .query_one_raw(sea_orm::Statement::from_string(
             shop.db.connection().get_database_backend(),
             "SELECT COUNT(*) AS n FROM sandbox_charges",

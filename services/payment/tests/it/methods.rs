@@ -162,11 +162,10 @@ async fn the_cards_of_an_erased_account_are_forgotten(backend: Backend) {
     let shop = Shop::open(backend).await;
     let order = shop.authorized("tok_ok").await;
     let user = shop.customer.user_id;
-    let erased = shop.db.write(move |tx| async move {
-        let fact = UserEvent { user_id: user.to_string() };
-        outbox::record(&tx, "user.erased", user, 1, &fact).await
-    });
-    erased.await.unwrap();
+    let tx = shop.db.begin().await.unwrap();
+    let fact = UserEvent { user_id: user.to_string() };
+    outbox::record(&tx, "user.erased", user, 1, &fact).await.unwrap();
+    tx.commit().await.unwrap();
     eventually("the cards are forgotten", || async {
         list(&shop, shop.customer).await.is_empty().then_some(())
     })

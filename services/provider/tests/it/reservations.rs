@@ -319,7 +319,7 @@ async fn the_database_itself_refuses_an_overlap(backend: Backend) {
         .and_where(Expr::col("starts_at").eq(at("2027-05-24T08:00:00Z")))
         .to_owned();
     for statement in [to_other, come_back, longer] {
-        let error = db.read().execute(&statement).await.unwrap_err();
+        let error = db.connection().execute(&statement).await.unwrap_err();
         assert!(error.to_string().contains("reservations_no_overlap"), "{error}");
     }
 }

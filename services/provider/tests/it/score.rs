@@ -31,12 +31,9 @@ impl Elsewhere {
     }
 
     async fn publish<M: prost::Message + 'static>(&self, kind: &'static str, data: M) {
-        self.0
-            .write(
-                move |tx| async move { outbox::record(&tx, kind, Uuid::new_v4(), 1, &data).await },
-            )
-            .await
-            .unwrap();
+        let tx = self.0.begin().await.unwrap();
+        outbox::record(&tx, kind, Uuid::new_v4(), 1, &data).await.unwrap();
+        tx.commit().await.unwrap();
     }
 }
 

@@ -17,8 +17,8 @@ async fn database(service: &Service) -> Db {
 
 async fn texts(db: &Db, table: &str, column: &str) -> Vec<String> {
     let sql = format!("SELECT {column} FROM {table}");
-    let query = Statement::from_string(db.read().get_database_backend(), sql);
-    let rows = db.read().query_all_raw(query).await.unwrap();
+    let query = Statement::from_string(db.connection().get_database_backend(), sql);
+    let rows = db.connection().query_all_raw(query).await.unwrap();
     rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 
@@ -31,10 +31,10 @@ async fn an_outdated_hash_is_renewed_at_sign_in(backend: Backend) {
     let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let weak = weak.hash_password(PASSWORD.as_bytes()).unwrap().to_string();
     let db = database(&service).await;
-    let engine = db.read().get_database_backend();
+    let engine = db.connection().get_database_backend();
     let sql = "UPDATE credentials SET password_hash = $1";
     let update = Statement::from_sql_and_values(engine, sql, [Value::from(weak.clone())]);
-    db.read().execute_raw(update).await.unwrap();
+    db.connection().execute_raw(update).await.unwrap();
 
     assert!(service.login("ana@example.org", "not the password").await.is_err());
     assert_eq!(texts(&db, "credentials", "password_hash").await[0], weak);
@@ -57,8 +57,8 @@ async fn no_token_or_code_is_stored_as_it_is(backend: Backend) {
     stored.extend(texts(&db, "contact_codes", "code_hash").await);
     assert_eq!(stored.len(), 3);
     let sql = "SELECT successor FROM refresh_tokens WHERE successor IS NOT NULL";
-    let query = Statement::from_string(db.read().get_database_backend(), sql.to_owned());
-    let row = db.read().query_one_raw(query).await.unwrap().unwrap();
+    let query = Statement::from_string(db.connection().get_database_backend(), sql.to_owned());
+    let row = db.connection().query_one_raw(query).await.unwrap().unwrap();
     let sealed: Vec<u8> = row.try_get_by_index(0).unwrap();
     let sealed = base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, sealed);
     stored.push(sealed);
