@@ -133,6 +133,7 @@ fn options(config: &Config) -> Options {
         problem_details: false,
         trailing_slash: TrailingSlash::Trim,
         etag_field: Some("version".to_owned()),
+        version_mismatch_reason: Some("VERSION_MISMATCH".to_owned()),
         challenge: HeaderValue::from_static("Bearer"),
         success_status: Some(Arc::new(status)),
         ..Options::default()

@@ -156,6 +156,7 @@ impl Fakes {
             "CreateUser" => unary(request, self, create_user).await,
             "GetUser" => unary(request, self, get_user).await,
             "GetMe" => unary(request, self, get_me).await,
+            "UpdateMe" => unary(request, self, update_me).await,
             "SuspendUser" => unary(request, self, suspend_user).await,
             "ListRevocations" => {
                 let revocations = self.0.revocations.lock().unwrap().clone();
@@ -243,6 +244,25 @@ async fn get_me(
 ) -> Result<user::GetMeResponse, Status> {
     let id = caller.subject()?.user_id.to_string();
     Ok(user::GetMeResponse { user: account(&id, &"Ada ".repeat(1000)) })
+}
+
+/// The account has version 3, and one of its changes is always in progress.
+async fn update_me(
+    _: Fakes,
+    caller: Caller,
+    request: user::UpdateMeRequest,
+) -> Result<user::UpdateMeResponse, Status> {
+    use kit::rpc::error::Error;
+    let id = caller.subject()?.user_id.to_string();
+    let name = request.changes.unwrap_or_default().name;
+    match request.version {
+        _ if name.is_empty() && request.update_mask.is_some_and(|mask| mask.paths == ["name"]) => {
+            Err(Error::invalid("changes.name", "must not be empty").into())
+        }
+        _ if name == "Busy" => Err(Error::InProgress.into()),
+        0 | 3 => Ok(user::UpdateMeResponse { user: account(&id, &name) }),
+        _ => Err(Error::VersionMismatch.into()),
+    }
 }
 
 async fn suspend_user(

@@ -2,10 +2,13 @@
 
 use crate::{
     fakes::{ABSENT, BROKEN, SLOW},
-    fixture::{Edge, REGISTRATION, customer},
+    fixture::{Answer, Edge, REGISTRATION, customer},
 };
 use edge::Config;
 use http::StatusCode;
+use proto::quickserve::user::v1::{
+    UpdateMeRequest, UserChanges, user_service_client::UserServiceClient,
+};
 use serde_json::json;
 
 #[tokio::test]
@@ -150,5 +153,77 @@ async fn refusals_of_the_edge_have_stable_reasons() {
         let answer = edge.send(request.body(body.to_owned()).unwrap()).await;
         assert_eq!(answer.status, status, "{method} {path}");
         assert_eq!(answer.json()["reason"], reason, "{method} {path}");
+    }
+}
+
+/// PATCH of the caller's account.
+async fn patch_me(edge: &Edge, if_match: Option<&str>, body: &str) -> Answer {
+    let mut request = edge.request("PATCH", "/v1/me").header("content-type", "application/json");
+    request = request.header("authorization", edge.bearer(customer()));
+    if let Some(tag) = if_match {
+        request = request.header("if-match", tag);
+    }
+    edge.send(request.body(body.to_owned()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_stale_if_match_is_a_failed_precondition() {
+    let edge = Edge::start().await;
+    let ada = r#"{"name":"Ada"}"#;
+    for (tag, status) in [
+        (None, 200),
+        (Some("*"), 200),
+        (Some("\"3\""), 200),
+        (Some("W/\"2\", \"3\""), 200),
+        (Some("\"2\""), 412),
+        // A weak tag never matches, and what was never given out as a tag is not the current one.
+        (Some("W/\"3\""), 412),
+        (Some("\"0\""), 412),
+        (Some("\"abc\""), 412),
+        (Some("3"), 400),
+    ] {
+        let answer = patch_me(&edge, tag, ada).await;
+        assert_eq!(answer.status, status, "{tag:?}: {:?}", answer.body);
+        if status == 412 {
+            let problem = answer.json();
+            assert_eq!(
+                (&problem["reason"], &problem["code"]),
+                (&"VERSION_MISMATCH".into(), &"ABORTED".into())
+            );
+        }
+    }
+    // A lost race is no failed precondition, and neither is a version in the content.
+    let answer = patch_me(&edge, Some("\"3\""), r#"{"name":"Busy"}"#).await;
+    assert_eq!(
+        (answer.status, &answer.json()["reason"]),
+        (StatusCode::CONFLICT, &"IN_PROGRESS".into())
+    );
+    let update = |version: i64| UpdateMeRequest {
+        changes: Some(UserChanges { name: "Ada".to_owned(), ..UserChanges::default() }),
+        version,
+        ..UpdateMeRequest::default()
+    };
+    let channel = tonic::transport::Channel::from_shared(edge.url("")).unwrap();
+    let mut users = UserServiceClient::new(channel.connect().await.unwrap());
+    let mut stale = tonic::Request::new(update(2));
+    stale.metadata_mut().insert("authorization", edge.bearer(customer()).parse().unwrap());
+    assert_eq!(users.update_me(stale).await.unwrap_err().code(), tonic::Code::Aborted);
+}
+
+#[tokio::test]
+async fn violations_name_the_field_that_the_client_sent() {
+    let edge = Edge::start().await;
+    for (body, field, detail) in [
+        (r#"{"name":""}"#, "name", "name must not be empty"),
+        (r#"{"name":5}"#, "name", "name: expected a string (byte 8)"),
+        (r#"{"time_zone":5}"#, "time_zone", "time_zone: expected a string (byte 13)"),
+        (r#"{"timeZone":5}"#, "time_zone", "time_zone: expected a string (byte 12)"),
+        (r#"{"nme":"Ada"}"#, "nme", "nme: the message has no such field"),
+    ] {
+        let answer = patch_me(&edge, None, body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}: {:?}", answer.body);
+        let problem = answer.json();
+        assert_eq!(problem["violations"][0]["field"], field, "{body}: {problem}");
+        assert_eq!(problem["detail"], detail, "{body}");
     }
 }

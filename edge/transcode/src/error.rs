@@ -67,6 +67,13 @@ impl FieldError {
         self.inner.offset
     }
 
+    /// The same error with another path.
+    #[must_use]
+    pub(crate) fn at_path(mut self, path: String) -> Self {
+        self.inner.path = path;
+        self
+    }
+
     /// Puts the field `name` before the path.
     #[must_use]
     pub fn in_field(mut self, name: &str) -> Self {

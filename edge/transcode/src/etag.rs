@@ -1,7 +1,8 @@
 //! Entity tags made of a resource's version (RFC 9110 §8.8.3), and the conditions on them (§13.1).
 
 use http::header::{IF_MATCH, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use tonic::Code;
 
 use crate::failure::Failure;
 
@@ -17,22 +18,65 @@ pub(crate) fn tag(version: &str, partial: bool) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("{weak}\"{version}\"")).ok()
 }
 
-/// The version that `If-Match` demands; `None` without the header and for `*`.
+/// The version that `If-Match` demands; `None` without the header and for `*`. Weak tags are not compared, because they
+/// never match (RFC 9110 §13.1.1).
 ///
 /// # Errors
-/// When the header is malformed, or lists several tags: the upstream compares one version.
+/// When the header is malformed, when it lists several strong tags (the upstream compares one version), and, with 412,
+/// when it lists none that can match.
 pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<String>, Failure> {
-    let mut values = headers.get_all(IF_MATCH).into_iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let value = value.to_str().map(str::trim).unwrap_or_default();
-    if value == "*" && values.next().is_none() {
+    if !headers.contains_key(IF_MATCH) {
         return Ok(None);
     }
-    let tag = opaque(value).filter(|tag| !tag.contains('"') && values.next().is_none());
-    match tag {
-        Some(tag) => Ok(Some(tag.to_owned())),
-        None => Err(Failure::invalid("if-match", "one entity tag is expected")),
+    let malformed = || Failure::invalid("if-match", "one entity tag is expected");
+    let mut strong = None;
+    for tag in demanded(headers) {
+        match tag {
+            "*" => return Ok(None),
+            weak if weak.starts_with("W/") => {
+                opaque(weak).ok_or_else(malformed)?;
+            }
+            tag => {
+                let version = opaque(tag).filter(|version| !version.contains('"'));
+                if strong.replace(version.ok_or_else(malformed)?).is_some() {
+                    return Err(malformed());
+                }
+            }
+        }
     }
+    match strong {
+        Some(version) => Ok(Some(version.to_owned())),
+        None => Err(precondition_failed()),
+    }
+}
+
+/// Whether `If-Match` holds for a representation with this tag, compared strongly.
+pub(crate) fn matches(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    !headers.contains_key(IF_MATCH)
+        || demanded(headers).any(|demanded| {
+            demanded == "*"
+                || (!demanded.starts_with("W/") && demanded.as_bytes() == tag.as_bytes())
+        })
+}
+
+/// `If-Match` does not hold: 412, with the code and reason of a version that is out of date.
+pub(crate) fn precondition_failed() -> Failure {
+    let message = "if-match: the entity tag is not the current one; a weak tag never is";
+    let failure = Failure::new(Code::Aborted, message).with_reason("VERSION_MISMATCH");
+    failure.with_status(StatusCode::PRECONDITION_FAILED)
+}
+
+/// The elements of `If-Match`.
+fn demanded(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(IF_MATCH).into_iter();
+    lines.map(|line| line.to_str().unwrap_or_default()).flat_map(|list| {
+        let mut in_quotes = false;
+        let ends_element = move |char: char| {
+            in_quotes ^= char == '"';
+            char == ',' && !in_quotes
+        };
+        list.split(ends_element).map(str::trim)
+    })
 }
 
 /// Whether `If-None-Match` names this tag, compared weakly.
@@ -73,11 +117,15 @@ mod tests {
     fn one_tag_is_demanded_at_most() {
         let demanded = |value| if_match(&headers(IF_MATCH, value));
         assert_eq!(demanded("\"7\"").unwrap().as_deref(), Some("7"));
-        assert_eq!(demanded("W/\"7\"").unwrap().as_deref(), Some("7"));
+        assert_eq!(demanded("\"7,8\"").unwrap().as_deref(), Some("7,8"));
+        assert_eq!(demanded("W/\"6\", \"7\"").unwrap().as_deref(), Some("7"));
+        for weak in ["W/\"7\"", "W/\"6\", W/\"7\""] {
+            assert_eq!(demanded(weak).unwrap_err().status, StatusCode::PRECONDITION_FAILED);
+        }
         assert_eq!(demanded("*").unwrap(), None);
         assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);
-        for value in ["7", "\"7\", \"8\"", "\"7", ""] {
-            assert!(demanded(value).is_err(), "{value:?}");
+        for value in ["7", "\"7\", \"8\"", "\"7", "", "W/7"] {
+            assert_eq!(demanded(value).unwrap_err().status, StatusCode::BAD_REQUEST, "{value:?}");
         }
     }
 

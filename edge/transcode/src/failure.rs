@@ -258,6 +258,27 @@ impl Failure {
         requests.flat_map(|r| r.field_violations).collect()
     }
 
+    /// The same failure with the fields of its violations renamed; a message that begins with such a field, too.
+    #[must_use]
+    pub(crate) fn with_fields_renamed(mut self, rename: impl Fn(&str) -> &str) -> Self {
+        let FailureParts { details, message, .. } = &mut *self;
+        for detail in details.iter_mut().filter(|detail| same_type(&detail.type_url, BAD_REQUEST)) {
+            let Ok(mut request) = pb::BadRequest::decode(detail.value.as_slice()) else { continue };
+            for violation in &mut request.field_violations {
+                let renamed = rename(&violation.field).to_owned();
+                if let Some(rest) = message.strip_prefix(violation.field.as_str())
+                    && renamed != violation.field
+                {
+                    let subject = if renamed.is_empty() { "the content" } else { &renamed };
+                    *message = format!("{subject}{rest}");
+                }
+                violation.field = renamed;
+            }
+            detail.value = request.encode_to_vec();
+        }
+        self
+    }
+
     /// The first `ErrorInfo`.
     pub fn error_info(&self) -> Option<pb::ErrorInfo> {
         self.find(ERROR_INFO)

@@ -89,6 +89,9 @@ pub struct Options {
     pub trailing_slash: TrailingSlash,
     /// The field that names a resource's version: printed as `ETag`, and set from `If-Match`.
     pub etag_field: Option<String>,
+    /// The `ErrorInfo.reason` of an upstream that found another version than `If-Match` demands: such an ABORTED is 412,
+    /// any other a lost race, 409. Unset, each ABORTED of a call with `If-Match` is 412.
+    pub version_mismatch_reason: Option<String>,
     /// The value of `WWW-Authenticate` on 401.
     pub challenge: HeaderValue,
     /// The HTTP status of a success by method, 200 when unset.
@@ -122,6 +125,7 @@ impl Default for Options {
             problem_type_base: None,
             trailing_slash: TrailingSlash::default(),
             etag_field: None,
+            version_mismatch_reason: None,
             challenge: HeaderValue::from_static("Bearer"),
             success_status: None,
         }

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use tonic::Code;
 
+use super::blame::in_terms_of_client;
 use super::prepare::Call;
 use super::printer::{OCTETS, Printer, malformed};
 use super::replies::Replies;
@@ -21,9 +21,10 @@ pub(crate) async fn answer(
     head: &Parts,
     mut replies: Replies,
 ) -> Result<Response<Body>, Failure> {
-    let only = replies.next().await.map_err(|failure| precondition(&call, failure))?;
+    let failed = |failure| in_terms_of_client(&call, failure);
+    let only = replies.next().await.map_err(failed)?;
     let only = only.ok_or_else(|| Failure::bad_gateway("the upstream sent no message"))?;
-    let another = replies.next().await.map_err(|failure| precondition(&call, failure))?;
+    let another = replies.next().await.map_err(failed)?;
     if another.is_some() {
         return Err(Failure::bad_gateway("the upstream sent more than one message"));
     }
@@ -47,6 +48,9 @@ pub(crate) async fn answer(
     let mut status = printer.binding.status;
     if let Some(tag) = version_tag(&printer, &only)? {
         let safe = matches!(head.method, Method::GET | Method::HEAD);
+        if safe && !etag::matches(&head.headers, &tag) {
+            return Err(etag::precondition_failed());
+        }
         if safe && etag::none_match(&head.headers, &tag) {
             status = StatusCode::NOT_MODIFIED;
         }
@@ -82,12 +86,4 @@ fn version_tag(printer: &Printer, message: &Bytes) -> Result<Option<HeaderValue>
     let version = extract::text(&printer.inner.schema, output, path, message);
     let version = version.map_err(|e| malformed(e.into()))?;
     Ok(version.and_then(|v| etag::tag(&v, printer.selection.is_some())))
-}
-
-/// A version that is out of date answers `If-Match` with 412.
-pub(crate) fn precondition(call: &Call, failure: Failure) -> Failure {
-    match failure.code {
-        Code::Aborted if call.conditional => failure.with_status(StatusCode::PRECONDITION_FAILED),
-        _ => failure,
-    }
 }

@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
+use super::blame::sent_path;
 use super::prepare::{Call, refused, refused_in};
 use super::upstream::Content;
 use crate::accept;
@@ -179,7 +180,10 @@ pub(crate) fn json(call: &mut Call, document: Option<&Bytes>) -> Result<Bytes, F
                 json_to_wire(schema, input, document, &call.bindings, &options, out)
             }
         };
-        written.map_err(|e| refused_in(call.element, e))
+        written.map_err(|error| {
+            let path = sent_path(schema, &binding, error.path()).to_owned();
+            refused_in(call.element, error.at_path(path))
+        })
     })
 }
 

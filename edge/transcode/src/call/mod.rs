@@ -1,6 +1,7 @@
 //! One call: the HTTP request bound and converted, the upstream asked, its answer converted back.
 
 mod answer;
+mod blame;
 mod compression;
 mod content;
 mod prepare;
@@ -28,6 +29,7 @@ use crate::error_body::ErrorContext;
 use crate::failure::Failure;
 use crate::rule::RequestBody;
 
+use blame::in_terms_of_client;
 use prepare::Call;
 use replies::{Replies, RequestFailure};
 use reply_stream::ReplyStream;
@@ -118,7 +120,8 @@ async fn ask(
             let replies = ReplyStream::new(opening, &call);
             return stream::respond(*call, &head, upload, replies, context).await;
         }
-        answer::answer(*call, &head, opening.await?).await
+        let replies = opening.await.map_err(|failure| in_terms_of_client(&call, failure))?;
+        answer::answer(*call, &head, replies).await
     };
     // By itself: a request whose content is still on its way needs no memory for the answer.
     Box::pin(asking).await

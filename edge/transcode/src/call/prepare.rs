@@ -152,9 +152,14 @@ fn condition(
     let refuse = |problem: &str| Failure::invalid(IF_MATCH.as_str(), problem);
     let path = binding.if_match.as_ref();
     let path = path.ok_or_else(|| refuse("the method does not compare versions"))?;
+    // What can be no version was never given out as a tag, and so it is not the current one. A zero is like no version
+    // on the wire: the upstream could not compare it.
+    if version.trim_start_matches('0').is_empty() {
+        return Err(etag::precondition_failed());
+    }
     bindings
         .add_text(&inner.schema, binding.method.input(), path, &version)
-        .map_err(|e| refuse(e.problem()))?;
+        .map_err(|_| etag::precondition_failed())?;
     Ok(true)
 }
 

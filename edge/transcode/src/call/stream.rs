@@ -11,7 +11,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::time::timeout;
 
-use super::answer::precondition;
+use super::blame::in_terms_of_client;
 use super::prepare::Call;
 use super::printer::{OCTETS, Printer};
 use super::reply_stream::ReplyStream;
@@ -46,7 +46,7 @@ pub(crate) async fn respond(
 ) -> Result<Response<Body>, Failure> {
     let is_raw = matches!(call.route.binding.response, ResponseBody::Raw(_));
     let beginning = tokio::select! {
-        first = replies.next() => match first.map_err(|failure| precondition(&call, failure))? {
+        first = replies.next() => match first.map_err(|failure| in_terms_of_client(&call, failure))? {
             Some(message) => Beginning::Message(message),
             None => Beginning::End,
         },

@@ -251,3 +251,31 @@ async fn every_refusal_of_its_own_has_a_stable_reason() {
         assert!(body.contains("UPSTREAM_MALFORMED"), "{body}");
     }
 }
+
+#[tokio::test]
+async fn fields_are_named_as_the_client_sent_them() {
+    let violation = |field: &str| pb::bad_request::FieldViolation {
+        field: field.to_owned(),
+        description: "is wrong".to_owned(),
+        ..Default::default()
+    };
+    let fields = ["book.pages", "book.tags[1]", "book.id", "bookish", "book", "name"];
+    let bad = pb::BadRequest { field_violations: fields.map(violation).to_vec() };
+    let edge = Edge::new(Options::default());
+    edge.plan(failing(3, vec![any("BadRequest", &bad)]));
+    let json = ("content-type", "application/json");
+    // The content is the field `book`, and `book.id` comes from the path.
+    let answer = edge.send("PATCH /v1/books/1", &[json], r#"{"pages":1}"#).await;
+    assert_eq!(answer.fields(), ["pages", "tags[1]", "book.id", "bookish", "", "name"]);
+    let answer = edge.get("/v1/books/1").await;
+    assert_eq!(answer.fields(), fields);
+
+    let answer = edge.send("PATCH /v1/books/1", &[json], r#"{"printedAt":1}"#).await;
+    assert_eq!(answer.fields(), ["printedAt"]);
+    let edge = Edge::new(Options { preserve_proto_field_names: true, ..Options::default() });
+    for name in ["printedAt", "printed_at"] {
+        let answer = edge.send("PATCH /v1/books/1", &[json], &format!(r#"{{"{name}":1}}"#)).await;
+        let bad = &answer.json()["error"]["details"][0];
+        assert_eq!(bad["field_violations"][0]["field"], "printed_at");
+    }
+}

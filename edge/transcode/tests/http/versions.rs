@@ -56,7 +56,11 @@ async fn a_demanded_version_is_part_of_the_request() {
     assert_eq!(send(r#"{"version":"8"}"#).await, 400);
     edge.send("PATCH /v1/books/1", &[json, ("if-match", "\"7\"")], r#"{"pages":1}"#).await;
     assert_eq!(edge.received()[0]["version"], "7");
-    for tags in ["7", "\"7\", \"8\"", "\"x\""] {
+    for tags in ["W/\"7\"", "\"x\"", "\"0\""] {
+        let answer = edge.send("PUT /v1/books/1", &[("if-match", tags)], "").await;
+        assert_eq!((answer.status, answer.code().as_str()), (412, "ABORTED"), "{tags}");
+    }
+    for tags in ["7", "\"7\", \"8\""] {
         let answer = edge.send("PUT /v1/books/1", &[("if-match", tags)], "").await;
         assert_eq!((answer.status, answer.fields()), (400, vec!["if-match".to_owned()]), "{tags}");
     }
@@ -74,7 +78,30 @@ async fn a_demanded_version_is_part_of_the_request() {
 async fn a_version_out_of_date_is_a_failed_precondition() {
     let edge = edge();
     edge.plan(Plan { messages: vec![], ..Plan::default() }.status(10, "stale"));
+    assert_is_failed_precondition(&edge).await;
+    // The same in a head without content, as servers end a call that has no message.
+    let headers = vec![
+        ("content-type", "application/grpc"),
+        ("grpc-status", "10"),
+        ("grpc-message", "stale"),
+    ];
+    edge.plan(Plan { headers, messages: vec![], trailers: vec![], ..Plan::default() });
+    assert_is_failed_precondition(&edge).await;
+}
+
+async fn assert_is_failed_precondition(edge: &Edge) {
     let with = edge.send("PUT /v1/books/1", &[("if-match", "\"6\"")], "").await;
     assert_eq!((with.status, with.code().as_str()), (412, "ABORTED"));
     assert_eq!(edge.send("PUT /v1/books/1", &[], "").await.status, 409);
+}
+
+#[tokio::test]
+async fn a_reading_that_depends_on_a_version_is_refused_when_it_is_another() {
+    let edge = edge();
+    for (tags, status) in
+        [("\"7\"", 200), ("*", 200), ("\"6\", \"7\"", 200), ("\"6\"", 412), ("W/\"7\"", 412)]
+    {
+        let answer = edge.send("GET /v1/books/1", &[("if-match", tags)], "").await;
+        assert_eq!(answer.status, status, "{tags}");
+    }
 }

@@ -225,9 +225,9 @@ impl<'a> Reader<'a, '_> {
         if null {
             // Unset: a binding may still give the field.
             if inside.is_empty() && !self.scratch.see(frame.seen, at) {
-                return Err(duplicate().in_field(&field.json_name));
+                return Err(duplicate().in_field(self.name_of(field)));
             }
-            return self.scan.word("null").map_err(|e| e.in_field(&field.json_name));
+            return self.scan.word("null").map_err(|e| e.in_field(self.name_of(field)));
         }
         let read = self.see(frame, at, field).and_then(|()| {
             if inside.is_empty() {
@@ -236,7 +236,7 @@ impl<'a> Reader<'a, '_> {
                 self.both(field, inside)
             }
         });
-        read.map_err(|e| e.in_field(&field.json_name))
+        read.map_err(|e| e.in_field(self.name_of(field)))
     }
 
     /// Marks a field, and its oneof, as given.
@@ -285,7 +285,7 @@ impl<'a> Reader<'a, '_> {
         if given {
             if self.scan.shape() == Shape::Null && !self.takes_null(field) {
                 let error = FieldError::new(ErrorKind::Type, "expected a value instead of null");
-                return Err(error.in_field(&field.json_name));
+                return Err(error.in_field(self.name_of(field)));
             }
             self.member(frame, at, field)?;
         } else if field.presence && field.kind.message().is_some() && inside.is_empty() {
@@ -308,6 +308,11 @@ impl<'a> Reader<'a, '_> {
             }
             None => Err(FieldError::new(ErrorKind::Limit, "nested too deep")),
         }
+    }
+
+    /// The name of a field in errors, which is its name in the JSON that we print.
+    fn name_of<'f>(&self, field: &'f Field) -> &'f str {
+        if self.options.preserve_proto_names { field.name() } else { &field.json_name }
     }
 
     /// Counts a member or an element, before which the message may not be too large already: short ones become many
