@@ -1,6 +1,6 @@
 //! Tiny contracts, each with one fault, and the line that the build must name.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,

@@ -1,7 +1,7 @@
 //! What attacks cost the edge: its memory stays bounded, its neighbours are served, the attacker is sent away. In a
 //! process of its own and one after another, because memory is measured.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "../it/fakes.rs"]
 #[allow(dead_code, reason = "these tests need fewer of the fakes")]

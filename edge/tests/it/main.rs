@@ -1,6 +1,6 @@
 //! The edge as its clients meet it: a real server before services that are fakes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod fakes;
 mod fixture;

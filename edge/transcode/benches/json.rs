@@ -1,6 +1,6 @@
 //! The codec on three payloads, beside `serde_json` reading the same bytes and prost-reflect doing
 //! the same work through a dynamic message.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![expect(missing_docs, reason = "the harness's macro makes public items without")]
 
 use std::hint::black_box;

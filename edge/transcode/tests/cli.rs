@@ -1,5 +1,5 @@
 //! The program: what `--check` accepts, and contracts that change while it runs.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests use this")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
 //! The codec's rules, one by one.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "codec/bindings.rs"]
 mod bindings;

@@ -1,5 +1,5 @@
 //! The codec against prost-reflect, on generated texts and messages and on damaged ones.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use prost::Message as _;

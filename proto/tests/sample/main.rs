@@ -1,6 +1,6 @@
 //! What is derived from contracts, tried on an example contract with every kind of rule.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod codec {
     pub use proto::codec::*;

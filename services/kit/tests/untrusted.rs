@@ -1,5 +1,5 @@
 //! Page tokens and access tokens that nobody issued. `fuzz` does the same for longer.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "untrusted/checks.rs"]
 mod checks;

@@ -1,5 +1,4 @@
 //! Values from path and query beside those of the body.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
 
 use bytes::BytesMut;
 use transcode::{

@@ -1,6 +1,5 @@
 //! Valid ProtoJSON of any message, made from bytes: the same bytes give the same text, and fewer
 //! bytes a smaller one, so that property tests can shrink and fuzzers can steer.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
 
 use std::fmt::Write as _;
 

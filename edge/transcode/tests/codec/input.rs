@@ -1,5 +1,4 @@
 //! JSON to the wire.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
 
 use bytes::BytesMut;
 use prost_reflect::DynamicMessage;

@@ -1,5 +1,4 @@
 //! prost-reflect as the oracle: what it makes of JSON and of the wire, beside the codec.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
 
 use bytes::BytesMut;
 use prost::Message as _;

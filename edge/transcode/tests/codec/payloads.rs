@@ -1,6 +1,5 @@
 //! The test schema and the three payloads that are measured: a small message, a page of about
 //! 10 KB, and bytes that are 350 KB of base64.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
 
 use std::fmt::Write as _;
 

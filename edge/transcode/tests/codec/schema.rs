@@ -1,5 +1,4 @@
 //! Descriptors to tables.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
 
 use prost::Message as _;
 use prost_types::{

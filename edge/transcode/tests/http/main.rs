@@ -1,5 +1,5 @@
 //! The HTTP side as its clients see it, before a fake upstream.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests use this")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod anything;
 mod bodies;
