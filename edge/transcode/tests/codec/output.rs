@@ -1,5 +1,4 @@
 //! The wire to JSON.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests and benches use this")]
 
 use transcode::{
     ErrorKind, JsonOptions, Limits, Selection, WireError, any_to_json, wire_field_to_json,
@@ -20,11 +19,18 @@ fn refused(message: &str, wire: &[u8]) -> WireError {
     }
 }
 
+/// Each row is a message, its wire bytes and its JSON.
+fn assert_printed(rows: &[(&str, &[u8], &str)]) {
+    for (message, wire, json) in rows {
+        assert_eq!(print(message, wire), *json, "{message}: {wire:02x?}");
+    }
+}
+
 #[test]
-fn fields_out_of_order_are_put_in_order() {
-    for (message, wire, json) in [
+fn the_last_scalar_counts_and_parts_of_messages_are_merged() {
+    assert_printed(&[
         // The last of a singular scalar counts.
-        ("Tree", &b"\x0A\x01a\x0A\x01b"[..], r#"{"name":"b"}"#),
+        ("Tree", b"\x0A\x01a\x0A\x01b", r#"{"name":"b"}"#),
         // Parts of a message are merged, also inside one another.
         ("Tree", b"\x22\x03\x0A\x01a\x22\x02\x10\x07", r#"{"only":{"name":"a","weight":7}}"#),
         (
@@ -32,12 +38,26 @@ fn fields_out_of_order_are_put_in_order() {
             b"\x22\x05\x22\x03\x0A\x01a\x22\x04\x22\x02\x10\x07",
             r#"{"only":{"only":{"name":"a","weight":7}}}"#,
         ),
+        // Zeros of fields without presence are not there.
+        ("Scalars", b"\x18\x00\x72\x00\x88\x01\x00", r#"{"maybeInt":0}"#),
+    ]);
+}
+
+#[test]
+fn lists_keep_their_order_across_other_fields_packed_or_not() {
+    assert_printed(&[
         // Elements of a list keep their order across other fields.
         ("Tree", b"\x2A\x01a\x0A\x01x\x2A\x01b", r#"{"name":"x","tags":["a","b"]}"#),
         // Packed, not packed, and both.
         ("Lists", b"\x10\x01\x12\x02\x02\x03\x10\x04", r#"{"ints":[1,2,3,4]}"#),
         ("Lists", b"\x4A\x02\x01\x02", r#"{"loose":[1,2]}"#),
         ("Lists", b"\x12\x00", "{}"),
+    ]);
+}
+
+#[test]
+fn map_entries_have_defaults_and_the_last_value_of_a_key_counts() {
+    assert_printed(&[
         // Maps: a missing key or value is the default, and the last value of a key counts.
         ("Maps", b"\x0A\x00", r#"{"labels":{"":""}}"#),
         (
@@ -56,13 +76,23 @@ fn fields_out_of_order_are_put_in_order() {
             b"\x12\x0B\x08\x05\x12\x03\x0A\x01x\x12\x02\x10\x01",
             r#"{"trees":{"5":{"name":"x","weight":1}}}"#,
         ),
+    ]);
+}
+
+#[test]
+fn a_oneof_keeps_its_last_member() {
+    assert_printed(&[
         // A oneof keeps its last member, and of that only what comes after the others.
         ("Choice", b"\x12\x01a\x18\x01", r#"{"number":1}"#),
         ("Choice", b"\x18\x01\x12\x01a", r#"{"text":"a"}"#),
         ("Choice", b"\x22\x03\x0A\x01x\x18\x01\x22\x02\x10\x01", r#"{"tree":{"weight":1}}"#),
         ("Choice", b"\x22\x03\x0A\x01x\x22\x02\x10\x01", r#"{"tree":{"name":"x","weight":1}}"#),
-        // Zeros of fields without presence are not there.
-        ("Scalars", b"\x18\x00\x72\x00\x88\x01\x00", r#"{"maybeInt":0}"#),
+    ]);
+}
+
+#[test]
+fn well_known_types_in_parts_are_put_together() {
+    assert_printed(&[
         // A part that could not be printed alone: nanoseconds without seconds, an unknown type.
         (
             "WellKnown",
@@ -87,9 +117,7 @@ fn fields_out_of_order_are_put_in_order() {
             b"\x22\x12\x0A\x07\x0A\x01a\x12\x02\x20\x01\x0A\x07\x0A\x01a\x12\x02\x20\x00",
             r#"{"structure":{"a":false}}"#,
         ),
-    ] {
-        assert_eq!(print(message, wire), json, "{wire:02x?}");
-    }
+    ]);
 }
 
 #[test]
