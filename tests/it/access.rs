@@ -149,7 +149,8 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
     let profile = format!("/v1/providers/{}", bob.provider_id);
     let member = json!({ "name": "Zoé", "role": "cleaner" });
     let time_off = json!({ "start_local": "2027-08-01T00:00", "end_local": "2027-08-15T00:00" });
-    let message = eventually("a message comes", || first(alice, "/v1/inbox", "messages")).await;
+    let message = async || first(alice, "/v1/inbox", "messages").await;
+    let message = eventually("a message comes", message, Option::is_some).await.unwrap();
     let documents = format!("{profile}/documents");
     let offerings = format!("{profile}/offerings");
     let preview = format!("/v1/orders/{}:previewCancel", text(&order, "id").unwrap());

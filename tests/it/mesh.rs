@@ -5,7 +5,7 @@ use kit::{
     Clock,
     program::config::Config,
     program::host::Storage,
-    testing::{Backend, start},
+    testing::{Backend, eventually_in_time, start},
 };
 use quickserve::{
     client::Client,
@@ -15,6 +15,7 @@ use quickserve::{
 };
 use std::{
     collections::BTreeMap,
+    fmt::Debug,
     net::{Ipv4Addr, SocketAddr},
 };
 
@@ -58,6 +59,17 @@ impl Mesh {
         let process = Process::start(plan).await.unwrap();
         let client = Client::new(&format!("http://{}", process.edge().unwrap()));
         Self { clock, client, process, _folder: folder }
+    }
+
+    /// Waits for what takes time: the clock moves on as the timers and events of the services fall due.
+    pub async fn in_time<T: Debug>(
+        &self,
+        what: &str,
+        read: impl AsyncFnMut() -> T,
+        holds: impl Fn(&T) -> bool,
+    ) -> T {
+        let hosts = Service::ALL.map(|service| self.process.host().of(service.name()));
+        eventually_in_time(what, &hosts, read, holds).await
     }
 
     /// Somebody who runs the marketplace.

@@ -128,8 +128,8 @@ async fn readers_that_take_nothing_are_sent_away_with_little_copied_for_them() {
         readers.push(reader);
     }
     neighbour(&edge).await;
-    let gone = || async { (open_connections(&edge).await <= others).then_some(()) };
-    eventually("the readers are sent away", gone).await;
+    let open = async || open_connections(&edge).await;
+    eventually("the readers are sent away", open, |open| *open <= others).await;
     assert!(memory.grown() <= READERS * EACH_KIB / 1024, "{} MiB", memory.grown());
     for mut reader in readers {
         // What the kernel took of the edge, up to the end or a reset.

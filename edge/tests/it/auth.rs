@@ -109,10 +109,14 @@ async fn a_revoked_token_fails_before_its_time() {
         revoked_at: Some(prost_types::Timestamp { seconds: now.timestamp(), nanos: 0 }),
     });
     edge.world.clock.advance(chrono::Duration::seconds(5));
-    kit::testing::eventually("the refusal", async || {
-        let answer = get_with(&edge, &of_ended, "/v1/me").await;
-        (answer.status == StatusCode::UNAUTHORIZED).then_some(())
-    })
+    kit::testing::eventually(
+        "the refusal",
+        async || {
+            let answer = get_with(&edge, &of_ended, "/v1/me").await;
+            answer.status
+        },
+        |seen| *seen == StatusCode::UNAUTHORIZED,
+    )
     .await;
     assert_eq!(get_with(&edge, &of_other, "/v1/me").await.status, StatusCode::OK);
 }

@@ -61,9 +61,11 @@ impl Edge {
         edge.fakes.install(&edge.world.host);
         // This client speaks no TLS.
         if is_plain {
-            eventually("readiness", async || {
-                (edge.get("/readyz").await.status == StatusCode::OK).then_some(())
-            })
+            eventually(
+                "readiness",
+                async || edge.get("/readyz").await.status,
+                |seen| *seen == StatusCode::OK,
+            )
             .await;
         }
         edge

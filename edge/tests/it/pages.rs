@@ -151,15 +151,15 @@ async fn readiness_waits_for_services_and_ends_before_the_edge() {
     let answer = edge.get_as(customer(), "/v1/me").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     edge.fakes.install(&edge.world.host);
-    eventually("readiness", async || {
-        (edge.get("/readyz").await.status == StatusCode::OK).then_some(())
-    })
+    eventually(
+        "readiness",
+        async || edge.get("/readyz").await.status,
+        |seen| *seen == StatusCode::OK,
+    )
     .await;
     edge.world.host.stop_token().cancel();
-    eventually("the notice", async || {
-        (edge.get("/readyz").await.json()["status"] == "stopping").then_some(())
-    })
-    .await;
+    let ready = async || edge.get("/readyz").await.json();
+    eventually("the notice", ready, |answer| answer["status"] == "stopping").await;
     // Load balancers have not noticed yet: requests still come and are served.
     assert_eq!(edge.get_as(customer(), "/v1/me").await.status, StatusCode::OK);
     edge.serving.abort();

@@ -1,4 +1,22 @@
-//! A host for tests: a manual clock, a database of the test's own, the real guard and the real bus.
+//! What tests of services share: a host with a manual clock, a database of the test's own, the real guard and the real
+//! bus; callers, samples, a recorder of events, and ways to wait.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod calls;
+mod recorder;
+mod samples;
+mod waiting;
+
+pub use calls::{ActingAs, acting_as, refusal, refused_field, somebody};
+pub use recorder::EventRecorder;
+pub use samples::{at, paris, window};
+pub use waiting::{eventually, eventually_in_time};
 
 use crate::{
     identity::identify::Identity,
@@ -8,14 +26,13 @@ use crate::{
     program::clock::Clock,
     program::config::Config,
     program::host::{Host, Settings, Storage},
-    rpc::caller::{EDGE, Role, Roles, Subject},
+    rpc::caller::EDGE,
     rpc::client::Channel,
-    rpc::context::Context,
     storage::cache::LocalCache,
 };
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database};
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -36,7 +53,6 @@ impl Backend {
     pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
 
     /// An empty store of that engine in `folder` or on the test server.
-    #[expect(clippy::expect_used, reason = "a test cannot go on without its database")]
     pub async fn storage(self, folder: &std::path::Path) -> Storage {
         match self {
             Self::Sqlite => Storage::Sqlite(folder.to_owned()),
@@ -64,8 +80,33 @@ pub struct World {
     pub host: Host,
     /// The time; move it with [`Clock::advance`].
     pub clock: Clock,
-    stop: CancellationToken,
+    /// Carries the events of the process.
+    pub bus: Arc<LocalBus>,
+    /// Stops the process, as a signal does.
+    pub stop: CancellationToken,
+    storage: Storage,
     _folder: tempfile::TempDir,
+}
+
+/// Another process on the database of a [`World`], with its clock and keys, and a bus of its own. It dies when it is
+/// dropped.
+pub struct Process {
+    /// The runtime.
+    pub host: Host,
+    stop: CancellationToken,
+}
+
+impl Process {
+    /// Stops the workers of the process.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
+    }
 }
 
 impl World {
@@ -75,7 +116,6 @@ impl World {
     }
 
     /// As [`World::new`], with this configuration.
-    #[expect(clippy::expect_used, reason = "a test cannot go on without its folder")]
     pub async fn with(backend: Backend, config: Config) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(start());
@@ -84,17 +124,36 @@ impl World {
         let keys = SharedKeyring::new(keys, clock.clone());
         let access = Verifier::from_keyring(ISSUER, keys.clone(), clock.clone());
         let identity = Identity::new(ISSUER, keys.clone(), access, clock.clone());
+        let bus = Arc::new(LocalBus::default());
+        let storage = backend.storage(folder.path()).await;
         let settings = Settings {
             config,
             clock: clock.clone(),
-            bus: Arc::new(LocalBus::default()),
+            bus: bus.clone(),
             cache: LocalCache::new(1 << 20),
-            storage: backend.storage(folder.path()).await,
+            storage: storage.clone(),
             data_dir: folder.path().to_owned(),
             identity: Arc::new(identity),
             access_keys: Some(keys),
         };
-        Self { host: Host::new(settings, stop.clone()), clock, stop, _folder: folder }
+        let host = Host::new(settings, stop.clone());
+        Self { host, clock, bus, stop, storage, _folder: folder }
+    }
+
+    /// Starts another process on the same database.
+    pub fn another_process(&self) -> Process {
+        let stop = CancellationToken::new();
+        let settings = Settings {
+            config: Config::defaults(),
+            clock: self.clock.clone(),
+            bus: Arc::new(LocalBus::default()),
+            cache: LocalCache::new(1 << 20),
+            storage: self.storage.clone(),
+            data_dir: self.host.data_dir().to_owned(),
+            identity: self.host.identity().clone(),
+            access_keys: self.host.access_keys().cloned(),
+        };
+        Process { host: Host::new(settings, stop.clone()), stop }
     }
 
     /// The channel by which the outside reaches `service`.
@@ -112,35 +171,4 @@ impl Drop for World {
 /// When tests begin.
 pub fn start() -> DateTime<Utc> {
     DateTime::from_timestamp(1_809_939_600, 0).unwrap_or_default()
-}
-
-/// Somebody with these roles.
-pub fn somebody(roles: &[Role]) -> Subject {
-    Subject {
-        user_id: Uuid::new_v4(),
-        session_id: Uuid::new_v4(),
-        roles: roles.iter().copied().collect::<Roles>(),
-    }
-}
-
-/// Makes the calls of `work` on behalf of `subject`.
-pub async fn acting_as<F: Future>(subject: Subject, work: F) -> F::Output {
-    Context { subject: Some(subject), ..Context::default() }.scope(work).await
-}
-
-/// Waits until `check` gives a value, for what happens after a commit. Fails after ten seconds.
-#[expect(clippy::panic, reason = "the test has failed")]
-pub async fn eventually<T, F, Fut>(what: &str, mut check: F) -> T
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Option<T>>,
-{
-    let limit = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-    while tokio::time::Instant::now() < limit {
-        if let Some(value) = check().await {
-            return value;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("{what} did not happen");
 }

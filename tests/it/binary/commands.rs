@@ -26,6 +26,11 @@ async fn healthcheck_tells_by_its_exit_code() {
     let check = ["healthcheck", "--url", url.as_str()];
     assert_eq!(home.run(&check).await.ok(), format!("{url} answers 200 OK\n"));
     program.stop().await;
+    // The port is taken, so that nobody else gets it, and nobody listens there.
+    let silent = tokio::net::TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let check = ["healthcheck", "--url", url.as_str()];
     assert!(told(home.run(&check).await).contains("does not answer"));
     // Somebody who is there, but is not it.
     let stranger = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -123,11 +128,11 @@ async fn keys_turn_and_tokens_stay_good() {
     assert_eq!(keys_in("Next", &turned).len(), 1, "{turned}");
 
     // The running program follows, and both tokens are good.
-    let after = eventually("new tokens have the new key", || async {
-        let again = demo::sign_in(&program.client, &before.email, demo::PASSWORD).await.unwrap();
-        (header(&again) != header(&before)).then_some(again)
-    })
-    .await;
+    let sign_in =
+        async || demo::sign_in(&program.client, &before.email, demo::PASSWORD).await.unwrap();
+    let key = async || header(&sign_in().await);
+    eventually("new tokens have the new key", key, |key| *key != header(&before)).await;
+    let after = sign_in().await;
     assert_eq!((reads_me(&program, &before).await, reads_me(&program, &after).await), (200, 200));
     let served = program.client.get("/.well-known/jwks.json").await.unwrap().ok().unwrap();
     assert_eq!(kids(&served).len(), 3, "{served}");

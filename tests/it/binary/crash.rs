@@ -29,6 +29,18 @@ const CHARGED: &str = "SELECT intents.order_id AS id FROM sandbox_charges \
                        JOIN intents ON intents.id = attempts.intent_id \
                        WHERE sandbox_charges.state IN ('AUTHORIZED', 'CAPTURED')";
 
+/// What the services know of orders.
+#[derive(Debug)]
+struct Books {
+    alive: Vec<Uuid>,
+    held: Vec<Uuid>,
+    charged: Vec<Uuid>,
+    /// Bookings that have not come to an end.
+    unfinished: usize,
+    /// Effects that orders still owe.
+    owed: usize,
+}
+
 impl Home {
     async fn column<T: TryGetable + Ord>(&self, service: &str, sql: &str) -> Vec<T> {
         let rows = self.rows(service, sql).await;
@@ -51,19 +63,27 @@ impl Home {
         (program, people)
     }
 
+    async fn books(&self) -> Books {
+        let unfinished = "SELECT id FROM orders WHERE booking AND state = 'PENDING_PAYMENT'";
+        Books {
+            alive: self.column("order", ALIVE).await,
+            held: self.column("provider", HELD).await,
+            charged: self.column("payment", CHARGED).await,
+            unfinished: self.rows("order", unfinished).await.len(),
+            owed: self.rows("order", "SELECT order_id FROM effects").await.len(),
+        }
+    }
+
     /// Every order has time and money, and nothing else has.
     async fn is_consistent(&self, people: &People) -> Vec<Uuid> {
-        let alive = eventually("orders, time and money agree", || async {
-            let alive: Vec<Uuid> = self.column("order", ALIVE).await;
-            let held: Vec<Uuid> = self.column("provider", HELD).await;
-            let charged: Vec<Uuid> = self.column("payment", CHARGED).await;
-            let unfinished = self
-                .rows("order", "SELECT id FROM orders WHERE booking AND state = 'PENDING_PAYMENT'");
-            let owed = self.rows("order", "SELECT order_id FROM effects").await.len();
-            let settled = unfinished.await.is_empty() && owed == 0;
-            (settled && alive == held && alive == charged).then_some(alive)
-        })
-        .await;
+        let books = eventually(
+            "orders, time and money agree",
+            async || self.books().await,
+            |it| {
+                it.unfinished == 0 && it.owed == 0 && it.alive == it.held && it.alive == it.charged
+            },
+        );
+        let alive = books.await.alive;
         let balance = people.operator.client.get("/v1/ledger/trialBalance").await.unwrap();
         let balance = balance.ok().unwrap();
         assert_eq!(balance["balanced"], true, "{balance}");
@@ -82,18 +102,23 @@ async fn first(backend: Backend) -> (Home, People) {
 impl People {
     /// The order of a quote, once it is there.
     async fn order_of(&self, quote: &str) -> Value {
-        eventually("the order is there", || async {
-            self.orders().await.into_iter().find(|order| order["quote_id"] == quote)
-        })
-        .await
+        let is_of_the_quote = |order: &Value| order["quote_id"] == quote;
+        let orders = eventually(
+            "the order is there",
+            async || self.orders().await,
+            |orders| orders.iter().any(is_of_the_quote),
+        );
+        orders.await.into_iter().find(is_of_the_quote).unwrap()
     }
 
     /// Books, until there is a last word about it.
     async fn book_again(&self, quote: &str) -> (u16, String) {
-        eventually("the booking has an answer", || async {
+        let book = async || {
             let answer = self.book(quote).await.unwrap();
-            let last = answer.status == 201 || answer.reason() == "QUOTE_USED";
-            last.then(|| (answer.status.as_u16(), answer.reason().to_owned()))
+            (answer.status.as_u16(), answer.reason().to_owned())
+        };
+        eventually("the booking has an answer", book, |(status, reason)| {
+            *status == 201 || reason == "QUOTE_USED"
         })
         .await
     }
@@ -183,10 +208,11 @@ async fn money_is_taken_once(backend: Backend) {
 
         let (_program, people) = home.restart(&people).await;
         let customer = &people.customer.client;
-        eventually("the money is taken", || async {
-            let order = customer.get(&format!("/v1/orders/{id}")).await.unwrap().ok().unwrap();
-            let done = order["state"] == "ORDER_STATE_COMPLETED";
-            (done && order["payment"]["state"] == "PAYMENT_STATE_CAPTURED").then_some(())
+        let path = format!("/v1/orders/{id}");
+        let order = async || customer.get(&path).await.unwrap().ok().unwrap();
+        eventually("the money is taken", order, |order| {
+            order["state"] == "ORDER_STATE_COMPLETED"
+                && order["payment"]["state"] == "PAYMENT_STATE_CAPTURED"
         })
         .await;
         assert_eq!(home.is_consistent(&people).await.len(), number + 1, "{point}");

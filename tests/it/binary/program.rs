@@ -180,14 +180,7 @@ impl Program {
 
     /// Waits until it ends by itself, and returns how, with all that it wrote to stderr.
     pub async fn ended(mut self) -> (ExitStatus, String) {
-        let limit = tokio::time::Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(tokio::time::Instant::now() < limit, "it does not end: {}", self.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        };
+        let status = ended(&mut self.child).await;
         if let Some(reader) = self.reader.take() {
             tokio::task::spawn_blocking(move || reader.join()).await.unwrap().unwrap();
         }
@@ -202,7 +195,7 @@ impl Program {
 
     /// Waits until it has written this to stderr.
     pub async fn says(&self, text: &str) {
-        eventually(text, || async { self.log().contains(text).then_some(()) }).await;
+        eventually(text, async || self.log(), |log| log.contains(text)).await;
     }
 }
 
@@ -211,6 +204,12 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Waits until `child` ends by itself.
+pub async fn ended(child: &mut Child) -> ExitStatus {
+    let status = async || child.try_wait().unwrap();
+    eventually("the program ends", status, Option::is_some).await.unwrap()
 }
 
 fn read_log(child: &mut Child, log: Arc<Mutex<String>>) -> thread::JoinHandle<()> {

@@ -1,21 +1,17 @@
 //! The service in a world of its own, met as order and as people meet it.
 
-use chrono::{DateTime, Duration, Utc};
 use kit::{
-    Role, Subject, Window,
+    Role, Subject,
     rpc::client::Channel,
-    rpc::error::reason,
-    testing::{Backend, World, acting_as, somebody},
+    testing::{Backend, World, paris, somebody, window},
 };
 use prost_types::{ListValue, Struct, Value, value::Kind};
 use proto::quickserve::{
     cleaning::v1::cleaning_service_client::CleaningServiceClient,
-    common::v1::{Address, TimeWindow},
+    common::v1::TimeWindow,
     fulfilment::v1::{self as pb, OrderState, vertical_service_client::VerticalServiceClient},
 };
 use serde_json::Value as Json;
-use std::future::Future;
-use tonic::Status;
 use uuid::Uuid;
 
 /// The service in a world of its own.
@@ -90,7 +86,7 @@ impl Order {
             customer: somebody(&[Role::Customer]),
             provider: somebody(&[Role::Provider]),
             details: flat(),
-            window: window("2027-05-24T08:00:00Z"),
+            window: window("2027-05-24T08:00:00Z", 2),
             state: OrderState::Unspecified,
         }
     }
@@ -114,47 +110,15 @@ impl Order {
     }
 }
 
-/// Makes a call on somebody's behalf.
-pub trait ActingAs: Future + Sized {
-    /// The call, made by `subject`.
-    fn by(self, subject: Subject) -> impl Future<Output = Self::Output> {
-        acting_as(subject, self)
-    }
-}
-
-impl<F: Future> ActingAs for F {}
-
 pub fn flat() -> Json {
     serde_json::json!({"rooms": 2, "bathrooms": 1})
-}
-
-pub fn at(text: &str) -> DateTime<Utc> {
-    text.parse().unwrap()
-}
-
-/// Two hours on the clock of Paris.
-pub fn window(start: &str) -> TimeWindow {
-    let start = at(start);
-    Window { start, end: start + Duration::hours(2), zone: chrono_tz::Europe::Paris }.into()
-}
-
-pub fn address(country: &str) -> Address {
-    Address {
-        lines: vec!["1 rue de Rivoli".to_owned()],
-        postcode: "75001".to_owned(),
-        city: "Paris".to_owned(),
-        country: country.to_owned(),
-        lat: 48.86,
-        lng: 2.34,
-        access_notes: String::new(),
-    }
 }
 
 pub fn quote(inputs: &Json, customer: Subject) -> pb::QuoteRequest {
     pb::QuoteRequest {
         details: Some(details(inputs)),
-        window: Some(window("2027-05-24T08:00:00Z")),
-        address: Some(address("FR")),
+        window: Some(window("2027-05-24T08:00:00Z", 2)),
+        address: Some(paris()),
         customer_id: customer.user_id.to_string(),
     }
 }
@@ -181,17 +145,4 @@ fn value(json: &Json) -> Value {
         }),
     };
     Value { kind: Some(kind) }
-}
-
-/// The reason of a refusal.
-pub fn refusal<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
-    reason(&answer.unwrap_err())
-}
-
-/// The field that a refusal names.
-pub fn field<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
-    use tonic_types::StatusExt;
-    let status = answer.unwrap_err();
-    let request = status.get_details_bad_request().unwrap_or_else(|| panic!("{status:?}"));
-    request.field_violations[0].field.clone()
 }

@@ -1,11 +1,14 @@
 //! Prices and what a cleaning takes, from free-form details.
 
-use crate::fixture::{Order, Shop, address, field, quote, window};
+use crate::fixture::{Order, Shop, quote};
 use kit::{
     Role,
-    testing::{Backend, somebody},
+    testing::{Backend, paris, refused_field, somebody, window},
 };
-use proto::quickserve::fulfilment::v1::{self as pb, OrderState};
+use proto::quickserve::{
+    common::v1::Address,
+    fulfilment::v1::{self as pb, OrderState},
+};
 use serde_json::{Value as Json, json};
 use yare::parameterized;
 
@@ -75,7 +78,7 @@ async fn what_the_record_says_overrules_a_shorter_gap(backend: Backend) {
     assert_eq!(price(&shop, &weekly, &order).await, 5600 + 2500, "a first clean");
     assert_eq!(price(&shop, &claimed(7), &order).await, 4480);
     // The visit takes place, on 5 April: seven weeks before the one that is asked for.
-    order.window = window("2027-04-05T08:00:00Z");
+    order.window = window("2027-04-05T08:00:00Z", 2);
     shop.go_through(
         &mut order,
         &[OrderState::PendingPayment, OrderState::Assigned, OrderState::InProgress],
@@ -129,13 +132,14 @@ async fn bad_details_name_their_field(backend: Backend) {
         (json!({"area_m2": 2000}), "details.area_m2"),
     ] {
         let answer = shop.vertical().quote(quote(&inputs, customer)).await;
-        assert_eq!(field(answer), wrong, "{inputs}");
+        assert_eq!(refused_field(answer), wrong, "{inputs}");
     }
     let flat = crate::fixture::flat();
-    let abroad = pb::QuoteRequest { address: Some(address("US")), ..quote(&flat, customer) };
-    assert_eq!(field(shop.vertical().quote(abroad).await), "address.country");
+    let abroad = Address { country: "US".to_owned(), ..paris() };
+    let abroad = pb::QuoteRequest { address: Some(abroad), ..quote(&flat, customer) };
+    assert_eq!(refused_field(shop.vertical().quote(abroad).await), "address.country");
     let nowhere = pb::QuoteRequest { address: None, ..quote(&flat, customer) };
-    assert_eq!(field(shop.vertical().quote(nowhere).await), "address");
+    assert_eq!(refused_field(shop.vertical().quote(nowhere).await), "address");
     let nothing = pb::QuoteRequest { details: None, ..quote(&flat, customer) };
-    assert_eq!(field(shop.vertical().quote(nothing).await), "details");
+    assert_eq!(refused_field(shop.vertical().quote(nothing).await), "details");
 }

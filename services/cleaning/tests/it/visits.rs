@@ -1,19 +1,18 @@
 //! How cleanings go: checklist, gate, rework, closed doors, and who may see and do what.
 
-use crate::fixture::{ActingAs, Order, Shop, at, field, refusal, window};
-use async_trait::async_trait;
+use crate::fixture::{Order, Shop};
 use chrono::Duration;
 use kit::{
-    Event, Role,
-    messaging::bus::Consumer,
-    testing::{Backend, eventually, somebody},
+    Role,
+    testing::{
+        ActingAs, Backend, EventRecorder, at, eventually, refusal, refused_field, somebody, window,
+    },
     values::time::timestamp,
 };
 use proto::quickserve::{
     cleaning::v1 as pb,
     fulfilment::v1::{CompletionGateRequest, OrderState},
 };
-use std::sync::{Arc, Mutex};
 use tonic::Code;
 use uuid::Uuid;
 use yare::parameterized;
@@ -149,7 +148,7 @@ async fn saying_a_transition_again_changes_nothing(backend: Backend) {
     assert_eq!(first.provider_user_id, order.provider.user_id.to_string());
     assert_eq!(first.state(), OrderState::Assigned);
     // The order moves to another time, with one thing more to do.
-    order.window = window("2027-05-25T08:00:00Z");
+    order.window = window("2027-05-25T08:00:00Z", 2);
     order.details["extras"] = serde_json::json!([{"code": "fridge"}]);
     shop.go(&mut order, OrderState::EnRoute).await;
     let moved = cleaning(&shop, &order).await;
@@ -217,7 +216,7 @@ async fn ticks_need_the_item_the_state_and_the_version(backend: Backend) {
     shop.go(&mut order, OrderState::InProgress).await;
     let unknown = ticks(&order, &["all.bins", "roof"]);
     let unknown = shop.people().update_checklist(unknown).by(order.provider).await;
-    assert_eq!(field(unknown), "items[1].code");
+    assert_eq!(refused_field(unknown), "items[1].code");
     let version = checklist(&shop, &order).await.version;
     let noted = pb::UpdateChecklistRequest {
         version,
@@ -237,28 +236,11 @@ async fn ticks_need_the_item_the_state_and_the_version(backend: Backend) {
     assert_eq!(refusal(stale), "VERSION_MISMATCH");
 }
 
-/// Keeps the facts that it hears of.
-#[derive(Default)]
-struct Listener(Mutex<Vec<pb::CleaningEvent>>);
-
-#[async_trait]
-impl Consumer for Listener {
-    fn wants(&self, kind: &str) -> bool {
-        kind == "cleaning.access_failed"
-    }
-
-    async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
-        self.0.lock().unwrap().push(event.decode()?);
-        Ok(())
-    }
-}
-
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_closed_door_is_reported_after_two_tries(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let listener = Arc::<Listener>::default();
-    shop.world.host.subscribe(listener.clone());
+    let events = EventRecorder::subscribed(&shop.world.host, &["cleaning.access_failed"]);
     let mut order = Order::new();
     shop.go_through(&mut order, &TO_WORK[..4]).await;
     let report = |moments: &[&str]| pb::ReportAccessFailedRequest {
@@ -285,7 +267,7 @@ async fn a_closed_door_is_reported_after_two_tries(backend: Backend) {
     shop.go(&mut order, OrderState::Arrived).await;
     for (request, wrong) in bad {
         let answer = shop.people().report_access_failed(request).by(order.provider).await;
-        assert_eq!(field(answer), wrong);
+        assert_eq!(refused_field(answer), wrong);
     }
     let other = somebody(&[Role::Provider]);
     let foreign = shop.people().report_access_failed(good.clone()).by(other).await;
@@ -299,9 +281,8 @@ async fn a_closed_door_is_reported_after_two_tries(backend: Backend) {
     assert_eq!(answers[0].contact_attempts.len(), 2);
     assert!(answers[0].access_failed_at.is_some());
     shop.go(&mut order, OrderState::NoShow).await;
-    eventually("the fact", || async { (!listener.0.lock().unwrap().is_empty()).then_some(()) })
-        .await;
-    let heard = listener.0.lock().unwrap().clone();
+    let heard = async || events.messages::<pb::CleaningEvent>("cleaning.access_failed");
+    let heard = eventually("the event", heard, |heard| !heard.is_empty()).await;
     let expected = pb::CleaningEvent {
         order_id: order.id.clone(),
         reported_by: order.provider.user_id.to_string(),

@@ -265,6 +265,15 @@ impl Relay {
     }
 }
 
+/// When the first fact falls due, or fell due and is being delivered. A fact waits for the earlier ones of its aggregate.
+#[cfg(feature = "testing")]
+pub(crate) async fn first_due(db: &Db) -> Result<Option<DateTime<Utc>>, Error> {
+    let waiting = Entity::find().filter(Column::State.eq(PENDING)).order_by_asc(Column::Seq);
+    let mut aggregates = HashSet::new();
+    let rows = waiting.all(db.connection()).await?.into_iter();
+    Ok(rows.filter(|row| aggregates.insert(row.aggregate)).map(|row| row.next_at).min())
+}
+
 /// Facts that wait, that nobody works on, and whose aggregate has no earlier one held up.
 fn due(now: DateTime<Utc>) -> sea_orm::Select<Entity> {
     let earlier = Alias::new("earlier");

@@ -232,6 +232,13 @@ impl Alarm {
     }
 }
 
+/// When the first timer falls due, or fell due and is being worked on.
+#[cfg(feature = "testing")]
+pub(crate) async fn first_due(db: &Db) -> Result<Option<DateTime<Utc>>, Error> {
+    let first = Entity::find().order_by_asc(Column::DueAt).one(db.connection()).await?;
+    Ok(first.map(|row| row.due_at))
+}
+
 fn row(kind: &str, aggregate: Uuid, due_at: DateTime<Utc>) -> ActiveModel {
     ActiveModel {
         kind: Set(kind.to_owned()),

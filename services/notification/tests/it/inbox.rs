@@ -3,7 +3,7 @@
 use crate::scene::{Order, Scene};
 use kit::{
     rpc::error::reason,
-    testing::{Backend, acting_as},
+    testing::{Backend, acting_as, eventually},
 };
 use proto::quickserve::{
     fulfilment::v1::OrderState::{Assigned, Requested},
@@ -81,8 +81,6 @@ async fn old_messages_are_forgotten(backend: Backend) {
     let mailboxes = || std::fs::read_dir(scene.mail_folder()).unwrap().count();
     assert_eq!(mailboxes(), 1);
     scene.clock.advance(chrono::Duration::days(31));
-    kit::testing::eventually("the sweep", || async {
-        (scene.rows().await.is_empty() && mailboxes() == 0).then_some(())
-    })
-    .await;
+    let left = async || (scene.rows().await.len(), mailboxes());
+    eventually("the sweep", left, |left| *left == (0, 0)).await;
 }

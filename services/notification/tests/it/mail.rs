@@ -2,7 +2,7 @@
 
 use crate::scene::{Order, Scene, contact};
 use chrono::Duration;
-use kit::testing::{Backend, acting_as};
+use kit::testing::{Backend, acting_as, eventually};
 use proto::quickserve::{
     fulfilment::v1::OrderState::{
         Assigned, Cancelled, Completed, Delivered, EnRoute, PendingPayment, Requested,
@@ -147,10 +147,11 @@ async fn mail_waits_for_a_user_service_that_is_down(backend: Backend) {
     let scene = Scene::new(backend).await;
     *scene.users.down.lock().unwrap() = true;
     scene.order(&mut Order::new(), "order.completed", Delivered, Completed).await;
-    kit::testing::eventually("an attempt fails", || async {
-        let rows = scene.rows().await;
-        rows.iter().any(|row| row.failure == "USER_UNAVAILABLE").then_some(())
-    })
+    eventually(
+        "an attempt fails",
+        async || scene.rows().await,
+        |rows| rows.iter().any(|row| row.failure == "USER_UNAVAILABLE"),
+    )
     .await;
     // The inbox does without: it falls back to French.
     let told = &scene.messages(scene.customer).await[0].subject;

@@ -1,17 +1,12 @@
 //! A host with the service, a scripted user service, a bus to put facts on, and a look at the tables and letters.
 
 use kit::{
-    Clock, Db, Event, Host, Routes,
-    identity::identify::Identity,
-    identity::keyring::{Keyring, SharedKeyring},
-    identity::token::{ISSUER, Verifier},
-    messaging::bus::{Bus, LocalBus},
+    Clock, Db, Event, Routes,
+    messaging::bus::Bus,
     program::config::Config,
-    program::host::Settings,
-    rpc::caller::{EDGE, Role, Subject},
+    rpc::caller::{Role, Subject},
     rpc::client::Channel,
-    storage::cache::LocalCache,
-    testing::{Backend, acting_as, eventually, somebody, start},
+    testing::{Backend, World, acting_as, eventually, somebody, start},
 };
 use proto::quickserve::{
     common::v1::{Money, TimeWindow},
@@ -30,7 +25,6 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex},
 };
-use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -98,6 +92,7 @@ pub struct Row {
     pub channel: String,
     pub state: String,
     pub failure: String,
+    pub attempts: i32,
 }
 
 /// A letter in the folder of mail.
@@ -110,15 +105,12 @@ pub struct Letter {
 
 /// Everything a story needs.
 pub struct Scene {
-    pub host: Host,
+    pub world: World,
     pub clock: Clock,
     pub users: Users,
     pub customer: Subject,
     pub provider: Subject,
-    pub stop: CancellationToken,
-    bus: Arc<LocalBus>,
     db: Db,
-    folder: tempfile::TempDir,
 }
 
 impl Scene {
@@ -128,33 +120,19 @@ impl Scene {
 
     /// The service runs, and knows an English customer and a French provider.
     pub async fn with_config(backend: Backend, entries: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Clock::manual(start());
-        let bus = Arc::new(LocalBus::default());
-        let keys = SharedKeyring::new(Keyring::ephemeral(clock.now()).unwrap(), clock.clone());
-        let access = Verifier::from_keyring(ISSUER, keys.clone(), clock.clone());
         let linger = ("notification.linger_ms", "1");
-        let settings = Settings {
-            config: Config::from_map([linger].iter().chain(entries).copied()),
-            clock: clock.clone(),
-            bus: bus.clone(),
-            cache: LocalCache::new(1 << 20),
-            storage: backend.storage(folder.path()).await,
-            data_dir: folder.path().to_owned(),
-            identity: Arc::new(Identity::new(ISSUER, keys.clone(), access, clock.clone())),
-            access_keys: Some(keys),
-        };
-        let stop = CancellationToken::new();
-        let host = Host::new(settings, stop.clone());
+        let config = Config::from_map([linger].iter().chain(entries).copied());
+        let world = World::with(backend, config).await;
         let users = Users::default();
         let routes = Routes::default().add(AccountServiceServer::new(users.clone()));
-        host.of("user").install(routes);
-        let own = host.of("notification");
+        world.host.of("user").install(routes);
+        let own = world.host.of("notification");
         own.migrate().await.unwrap();
         own.install(notification::start(&own).await.unwrap());
-        let db = Db::connect(&own.database_config(), clock.clone()).await.unwrap();
+        let db = Db::connect(&own.database_config(), world.clock.clone()).await.unwrap();
         let (customer, provider) = (somebody(&[Role::Customer]), somebody(&[Role::Provider]));
-        let scene = Self { host, clock, users, customer, provider, stop, bus, db, folder };
+        let clock = world.clock.clone();
+        let scene = Self { world, clock, users, customer, provider, db };
         scene.users.set(customer.user_id, contact("Ada Lovelace", "ada@example.org", "en"));
         scene.users.set(provider.user_id, contact("Édith Piaf", "edith@example.org", "fr"));
         scene
@@ -162,12 +140,12 @@ impl Scene {
 
     /// The service, as the outside reaches it.
     pub fn client(&self) -> Client {
-        Client::new(self.host.of(EDGE).channel("notification"))
+        Client::new(self.world.outside("notification"))
     }
 
     /// Puts a fact on the bus; every consumer has acted on it when this returns.
     pub async fn publish(&self, event: &Event) {
-        self.bus.publish(event).await.unwrap();
+        self.world.bus.publish(event).await.unwrap();
     }
 
     /// Publishes the next fact of an order.
@@ -233,7 +211,7 @@ impl Scene {
 
     /// Every message, in the order in which they were written.
     pub async fn rows(&self) -> Vec<Row> {
-        let sql = "SELECT template, channel, state, failure FROM messages ORDER BY id";
+        let sql = "SELECT template, channel, state, failure, attempts FROM messages ORDER BY id";
         let connection = self.db.connection();
         let query = Statement::from_string(connection.get_database_backend(), sql);
         let rows = connection.query_all_raw(query).await.unwrap();
@@ -243,6 +221,7 @@ impl Scene {
                 channel: row.try_get("", "channel").unwrap(),
                 state: row.try_get("", "state").unwrap(),
                 failure: row.try_get("", "failure").unwrap(),
+                attempts: row.try_get("", "attempts").unwrap(),
             })
             .collect()
     }
@@ -254,19 +233,25 @@ impl Scene {
 
     /// Waits until the mail from `template` stands in `state`, and returns why it does.
     pub async fn mail_is(&self, template: &str, state: &str) -> String {
-        eventually(&format!("{template} is {state}"), || async {
-            let mut rows = self.rows().await.into_iter();
-            rows.find(|row| {
-                row.channel == "email" && row.template == template && row.state == state
-            })
-        })
-        .await
-        .failure
+        let is_it =
+            |row: &Row| row.channel == "email" && row.template == template && row.state == state;
+        let what = format!("{template} is {state}");
+        let rows = eventually(&what, async || self.rows().await, |rows| rows.iter().any(is_it));
+        rows.await.into_iter().find(is_it).unwrap().failure
+    }
+
+    /// Waits until so many attempts to send the only mail are over, and returns what came of the last one.
+    pub async fn mail_after(&self, attempts: i32) -> Row {
+        let is_over =
+            |row: &Row| row.channel == "email" && row.attempts == attempts && row.state != "SENT";
+        let what = format!("{attempts} attempts are over");
+        let rows = eventually(&what, async || self.rows().await, |rows| rows.iter().any(is_over));
+        rows.await.into_iter().find(is_over).unwrap()
     }
 
     /// The folder of letters.
     pub fn mail_folder(&self) -> PathBuf {
-        self.folder.path().join("mail")
+        self.world.host.data_dir().join("mail")
     }
 
     /// The letters from `template`, the oldest first.
@@ -315,12 +300,6 @@ impl Scene {
         };
         let request = pb::UpdateQuietHoursRequest { quiet_hours: Some(hours) };
         acting_as(subject, self.client().update_quiet_hours(request)).await.unwrap();
-    }
-}
-
-impl Drop for Scene {
-    fn drop(&mut self) {
-        self.stop.cancel();
     }
 }
 

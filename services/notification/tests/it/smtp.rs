@@ -8,7 +8,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 use yare::parameterized;
 
@@ -103,14 +103,9 @@ async fn a_busy_server_is_asked_again(backend: Backend) {
     let (server, address) = Server::start(&["450 busy", "451 still busy"]).await;
     let scene = scene(backend, address).await;
     scene.account("user.password_changed", scene.customer.user_id).await;
-    for answers_left in [1, 0] {
-        kit::testing::eventually("a setback", || async {
-            let asked = server.answers.lock().unwrap().len() == answers_left;
-            let rows = scene.rows().await;
-            let waits = rows.iter().any(|row| row.state == "QUEUED" && row.failure == "SMTP_BUSY");
-            (asked && waits).then_some(())
-        })
-        .await;
+    for attempt in [1, 2] {
+        let mail = scene.mail_after(attempt).await;
+        assert_eq!((mail.state.as_str(), mail.failure.as_str()), ("QUEUED", "SMTP_BUSY"));
         assert!(server.letters.lock().unwrap().is_empty());
         scene.clock.advance(chrono::Duration::minutes(5));
     }
@@ -134,17 +129,18 @@ async fn a_refusal_is_final(backend: Backend) {
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn mail_is_given_up_in_the_end(backend: Backend) {
-    // Nobody listens there any more.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let scene = scene(backend, address).await;
+    // The port is taken, so that nobody else gets it, and nobody listens there.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let scene = scene(backend, socket.local_addr().unwrap()).await;
     scene.account("user.password_changed", scene.customer.user_id).await;
-    let failure = kit::testing::eventually("the end", || async {
+    let mut attempts = 1;
+    let mut mail = scene.mail_after(attempts).await;
+    while mail.state == "QUEUED" {
         scene.clock.advance(chrono::Duration::hours(3));
-        let mut rows = scene.rows().await.into_iter();
-        rows.find(|row| row.state == "FAILED").map(|row| row.failure)
-    })
-    .await;
-    assert!(["SMTP_UNREACHABLE", "NO_ANSWER"].contains(&failure.as_str()), "{failure}");
+        attempts += 1;
+        mail = scene.mail_after(attempts).await;
+    }
+    assert_eq!((mail.state.as_str(), attempts), ("FAILED", 10));
+    assert_eq!(mail.failure, "SMTP_UNREACHABLE");
 }

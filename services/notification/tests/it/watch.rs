@@ -102,6 +102,6 @@ async fn streams_are_bounded_and_end(backend: Backend) {
     drop(open);
     let mut inbox = watch(&scene, scene.customer).await;
     // So does one whose service stops.
-    scene.stop.cancel();
+    scene.world.stop.cancel();
     assert_eq!(next(&mut inbox).await, None);
 }

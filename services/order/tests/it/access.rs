@@ -2,12 +2,13 @@
 
 use crate::{
     acts::{PUBLIC, With},
-    town::{Town, acting_as, keyed, reason},
+    town::{Town, keyed},
 };
 use chrono::Duration;
 use kit::{
     Role,
-    testing::{Backend, somebody},
+    rpc::error::reason,
+    testing::{Backend, acting_as, somebody},
 };
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
 use tonic::Code;

@@ -1,8 +1,8 @@
 //! Every action by its name, as contracts call it.
 
-use crate::town::{Town, acting_as};
+use crate::town::Town;
 use chrono::Duration;
-use kit::Subject;
+use kit::{Subject, testing::acting_as};
 use proto::quickserve::order::v1 as pb;
 use tonic::{Response, Status};
 

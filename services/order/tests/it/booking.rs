@@ -2,12 +2,13 @@
 
 use crate::{
     script::{Fault, refusal},
-    town::{Town, acting_as, booking, keyed, metadata, reason},
+    town::{Town, booking, keyed, metadata},
 };
 use chrono::Duration;
 use kit::{
     Role,
-    testing::{Backend, somebody},
+    rpc::error::reason,
+    testing::{Backend, acting_as, somebody},
     values::time::timestamp,
 };
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
@@ -92,7 +93,7 @@ async fn a_booking_holds_authorises_and_asks_the_provider(backend: Backend) {
     assert_eq!(order.ends_at, Some(timestamp(until)), "held as long as the provider is asked");
     let created = town.until_fact(&order.id, "order.created").await;
     assert_eq!(created.to(), OrderState::Requested);
-    assert_eq!(town.witness.kinds(&order.id), ["order.created"]);
+    assert_eq!(town.events.kinds_of(&order.id), ["order.created"]);
     let full = town.full(town.customer, &order.id).await;
     let actions: Vec<_> = full.timeline.iter().map(|it| it.action.as_str()).collect();
     assert_eq!(actions, ["book", "authorize"]);

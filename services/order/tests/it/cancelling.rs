@@ -3,11 +3,12 @@
 use crate::{
     acts::With,
     script::{Fault, refusal},
-    town::{Town, acting_as, reason},
+    town::Town,
 };
 use chrono::Duration;
 use kit::{
-    testing::{Backend, eventually},
+    rpc::error::reason,
+    testing::{Backend, acting_as, eventually},
     values::time::timestamp,
 };
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
@@ -142,8 +143,10 @@ async fn a_move_that_stopped_halfway_is_ended(backend: Backend) {
     assert!(town.move_to(&order.id, Duration::days(5)).await.is_err());
     let start = town.clock.now() + Duration::days(5);
     town.clock.advance(Duration::seconds(31));
-    eventually("the window moved", || async {
-        (town.get(&order.id).await.window?.start == Some(timestamp(start))).then_some(())
-    })
+    eventually(
+        "the window moved",
+        async || town.get(&order.id).await.window?.start,
+        |seen| *seen == Some(timestamp(start)),
+    )
     .await;
 }

@@ -3,12 +3,13 @@
 use crate::{
     acts::With,
     script::{Fault, refusal},
-    town::{Town, acting_as, reason},
+    town::Town,
 };
 use chrono::Duration;
 use kit::{
     Subject,
-    testing::{Backend, eventually},
+    rpc::error::reason,
+    testing::{Backend, acting_as, eventually},
 };
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
 use tonic::{Code, Status};
@@ -75,13 +76,12 @@ async fn people_who_write_at_once_lose_no_message_and_hold_no_step_up(backend: B
     let listed = acting_as(town.customer, town.records().list_order_messages(request)).await;
     assert_eq!(listed.unwrap().into_inner().messages.len(), 3 * EACH);
     assert_eq!(town.full(town.customer, &id).await.proofs.len(), 2 * EACH);
-    // The witness asserts that the events are numbered without a gap.
-    eventually("every message is told", || async {
-        let kinds = town.witness.kinds(&id);
-        let told = kinds.iter().filter(|kind| *kind == "order.message_posted").count();
-        (told == 3 * EACH).then_some(())
+    let kinds = async || town.events.kinds_of(&id);
+    eventually("every message is told", kinds, |kinds| {
+        kinds.iter().filter(|kind| *kind == "order.message_posted").count() == 3 * EACH
     })
     .await;
+    town.events.assert_no_gaps();
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -142,7 +142,6 @@ async fn a_lost_race_at_another_service_is_no_final_refusal(backend: Backend) {
     let id = town.delivered().await.id;
     town.script.fail("capture", Fault::Refuse(refusal(Code::Aborted, "VERSION_MISMATCH")));
     town.act(town.customer, "acceptDelivery", &id).await;
-    town.until_passing("captured", Duration::seconds(5), |it| it.money(&id).captured == 10_000)
-        .await;
+    town.in_time("captured", |it| it.money(&id).captured == 10_000).await;
     assert_eq!(town.script.calls("capture"), 2);
 }

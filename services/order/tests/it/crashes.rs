@@ -3,10 +3,13 @@
 use crate::{
     acts::With,
     script::{Fault, refusal},
-    town::{Town, acting_as, booking, keyed, reason},
+    town::{Town, booking, keyed},
 };
 use chrono::Duration;
-use kit::testing::{Backend, eventually};
+use kit::{
+    rpc::error::reason,
+    testing::{Backend, acting_as, eventually, eventually_in_time},
+};
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb, payment::v1::Outcome};
 use tonic::{Code, Status};
 use yare::parameterized;
@@ -33,13 +36,14 @@ impl Town {
 
     /// The only order, once it is visible.
     async fn only_order(&self) -> pb::Order {
-        eventually("the order is there", || async {
-            let mut api = self.orders();
-            let request = pb::ListOrdersRequest::default();
-            let listed = acting_as(self.customer, api.list_orders(request)).await.unwrap();
-            listed.into_inner().orders.into_iter().next()
-        })
-        .await
+        let orders = async || self.own_orders().await;
+        eventually("the order is there", orders, |orders| !orders.is_empty()).await.remove(0)
+    }
+
+    async fn own_orders(&self) -> Vec<pb::Order> {
+        let mut api = self.orders();
+        let listed = api.list_orders(pb::ListOrdersRequest::default());
+        acting_as(self.customer, listed).await.unwrap().into_inner().orders
     }
 
     /// Nobody is charged or held without an order, and an order has both.
@@ -72,11 +76,9 @@ async fn a_booking_whose_process_dies_is_gone_on_with_by_another(backend: Backen
             }
             town.restart().await;
             town.clock.advance(Duration::seconds(31));
-            let order = eventually("the order is there", || async {
-                let order = town.only_order().await;
-                (order.quote_id == quote.id).then_some(order)
-            })
-            .await;
+            let newest = async || town.only_order().await;
+            let order =
+                eventually("the order is there", newest, |order| order.quote_id == quote.id).await;
             assert_eq!(order.state(), OrderState::Requested, "{step} {fault:?}");
             town.consistent(Some(&order));
             assert_eq!(town.script.money(&order.id).attempts.len(), 1, "one attempt");
@@ -156,14 +158,15 @@ async fn a_booking_that_cannot_get_through_is_undone_when_its_hold_is_over(backe
         town.script.fail("authorize", Fault::Lose);
     }
     assert_eq!(reason(&town.book(booking(&quote)).await.unwrap_err()), "BOOKING_INTERRUPTED");
-    town.until_passing("undone", Duration::seconds(20), |it| {
+    // Once its lease is over the sweep takes it up; from then on order's timers drive it.
+    town.clock.advance(Duration::seconds(31));
+    town.until_script("the second try", |it| it.calls("authorize") > 1).await;
+    town.in_time("undone", |it| {
         it.with(|memory| memory.slots.is_empty() && memory.money.values().all(|money| money.closed))
     })
     .await;
     town.consistent(None);
-    let mut orders = town.orders();
-    let listed = acting_as(town.customer, orders.list_orders(pb::ListOrdersRequest::default()));
-    assert!(listed.await.unwrap().into_inner().orders.is_empty(), "nobody ever saw it");
+    assert!(town.own_orders().await.is_empty(), "nobody ever saw it");
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -180,22 +183,20 @@ async fn what_is_owed_after_a_change_is_paid_whatever_fails(backend: Backend) {
     town.until(&id, OrderState::Expired).await;
     town.until_script("the first try", |it| it.calls("void") > 0).await;
     town.restart().await;
-    town.until_passing("money back and time free", Duration::seconds(5), |it| {
-        it.money(&id).closed && it.slots(&id).is_empty()
-    })
-    .await;
+    town.in_time("money back and time free", |it| it.money(&id).closed && it.slots(&id).is_empty())
+        .await;
 
     // Completion: the capture is lost once and happens once.
     let id = town.delivered().await.id;
     town.script.fail("capture", Fault::Lose);
     town.act(town.customer, "acceptDelivery", &id).await;
     town.until_script("the first try", |it| it.calls("capture") > 0).await;
-    eventually("the capture is noted", || async {
-        town.clock.advance(Duration::seconds(5));
-        let payment = town.get(&id).await.payment?;
-        (payment.state() == pb::PaymentState::Captured).then_some(())
-    })
-    .await;
+    let order_service = town.host().of("order");
+    let payment = async || town.get(&id).await.payment;
+    let captured = |payment: &Option<pb::Payment>| {
+        payment.as_ref().is_some_and(|payment| payment.state() == pb::PaymentState::Captured)
+    };
+    eventually_in_time("the capture is noted", &[order_service], payment, captured).await;
     let money = town.script.money(&id);
     assert_eq!((money.captured, money.captures), (10_000, 1));
 }

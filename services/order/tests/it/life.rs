@@ -3,12 +3,13 @@
 use crate::{
     acts::With,
     script::{Fault, refusal},
-    town::{Town, acting_as, metadata, reason},
+    town::{Town, metadata},
 };
 use chrono::Duration;
 use kit::{
     Role,
-    testing::{Backend, eventually, somebody},
+    rpc::error::reason,
+    testing::{Backend, acting_as, eventually, somebody},
 };
 use proto::quickserve::{
     cleaning::v1::CleaningEvent, common::v1::Money, fulfilment::v1::OrderState, order::v1 as pb,
@@ -24,7 +25,7 @@ async fn an_order_lives_from_the_booking_to_the_end(backend: Backend) {
     let id = town.reach(OrderState::Closed).await.id;
     town.until_fact(&id, "order.closed").await;
     assert_eq!(
-        town.witness.kinds(&id),
+        town.events.kinds_of(&id),
         [
             "order.created",
             "order.assigned",
@@ -112,9 +113,11 @@ async fn nobody_at_the_door_is_a_no_show_in_the_end(backend: Backend) {
     let id = town.at_the_door().await.id;
     let event = CleaningEvent { order_id: id.clone(), ..CleaningEvent::default() };
     town.publish("cleaning.access_failed", event).await;
-    eventually("the attempts count", || async {
-        (town.get(&id).await.contact_attempts == 2).then_some(())
-    })
+    eventually(
+        "the attempts count",
+        async || town.get(&id).await.contact_attempts,
+        |seen| *seen == 2,
+    )
     .await;
     let early = town.attempt(town.provider, "noShow", &id, &With::default()).await.unwrap_err();
     assert_eq!(reason(&early), "NO_SHOW_TOO_EARLY");
@@ -243,7 +246,7 @@ async fn reviews_are_seen_by_nobody_until_both_are_in_or_time_is_over(backend: B
     let fact = town.until_fact(&both, "order.reviewed").await;
     assert_eq!(fact.stars, 5);
     town.clock.advance(Duration::days(7));
-    eventually("the other is published", || async { (published().await == 2).then_some(()) }).await;
+    eventually("the other is published", async || published().await, |seen| *seen == 2).await;
     let late = town.attempt(town.provider, "review", &one, &With::default()).await.unwrap_err();
     assert_eq!(reason(&late), "REVIEW_WINDOW_OVER");
 }
@@ -282,12 +285,10 @@ async fn an_erased_customer_leaves_no_words_behind(backend: Backend) {
     let user_id = town.customer.user_id.to_string();
     town.publish("user.erased", UserEvent { user_id }).await;
     town.until(&open, OrderState::Cancelled).await;
-    eventually("nothing personal is left", || async {
-        let orders = [town.get(&over).await, town.get(&open).await];
-        let bare = |it: &pb::Order| it.address.as_ref().is_some_and(|it| it.lines.is_empty());
-        orders.iter().all(bare).then_some(())
-    })
-    .await;
+    let bare = |it: &pb::Order| it.address.as_ref().is_some_and(|it| it.lines.is_empty());
+    for order in [&over, &open] {
+        eventually("nothing personal is left", async || town.get(order).await, bare).await;
+    }
     let request = pb::ListOrderMessagesRequest { order_id: open, ..Default::default() };
     let listed = acting_as(town.operator, town.records().list_order_messages(request)).await;
     assert_eq!(listed.unwrap().into_inner().messages[0].text, "");

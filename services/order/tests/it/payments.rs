@@ -1,8 +1,11 @@
 //! Payments that want the customer, come late, or are asked for close to the start.
 
-use crate::town::{Town, acting_as, reason};
+use crate::town::Town;
 use chrono::Duration;
-use kit::testing::{Backend, eventually};
+use kit::{
+    rpc::error::reason,
+    testing::{Backend, acting_as, eventually},
+};
 use proto::quickserve::{
     fulfilment::v1::OrderState,
     order::v1 as pb,
@@ -59,7 +62,7 @@ async fn a_declined_card_is_replaced_by_another(backend: Backend) {
     );
     assert_eq!(town.script.money(&order.id).attempts.len(), 3, "each attempt has its own key");
     town.until_fact(&order.id, "order.requested").await;
-    assert_eq!(town.witness.kinds(&order.id), ["order.created", "order.requested"]);
+    assert_eq!(town.events.kinds_of(&order.id), ["order.created", "order.requested"]);
     let error = town.attempt(town.customer, "confirmPayment", &order.id, &Default::default()).await;
     assert_eq!(reason(&error.unwrap_err()), "PAYMENT_SETTLED");
 }
@@ -92,9 +95,11 @@ async fn an_attempt_that_is_not_known_is_told_later(backend: Backend) {
     town.until(&first.id, OrderState::Requested).await;
     assert_eq!(town.get(&known.id).await, known, "what is known changes nothing");
     town.publish("payment.failed", Town::payment_event(&second.id, "CARD_DECLINED")).await;
-    eventually("the decline is noted", || async {
-        (payment(&town.get(&second.id).await) == pb::PaymentState::Declined).then_some(())
-    })
+    eventually(
+        "the decline is noted",
+        async || payment(&town.get(&second.id).await),
+        |seen| *seen == pb::PaymentState::Declined,
+    )
     .await;
     town.until_fact(&second.id, "order.payment_failed").await;
 }
@@ -137,9 +142,11 @@ async fn a_start_far_ahead_is_authorised_a_day_before(backend: Backend) {
     town.clock.advance(Duration::days(9) - Duration::minutes(1));
     assert_eq!(town.script.calls("authorize"), 1);
     town.clock.advance(Duration::minutes(1));
-    eventually("the price is authorised", || async {
-        (payment(&town.get(&order.id).await) == pb::PaymentState::Authorized).then_some(())
-    })
+    eventually(
+        "the price is authorised",
+        async || payment(&town.get(&order.id).await),
+        |seen| *seen == pb::PaymentState::Authorized,
+    )
     .await;
     assert_eq!(town.script.money(&order.id).authorized, 10_000);
 }
@@ -156,9 +163,11 @@ async fn a_method_that_fails_late_is_asked_for_again_and_at_last_given_up(backen
     town.clock.advance(Duration::days(9));
     for attempts in 2..=5 {
         town.until_script("an attempt", |script| script.calls("authorize") == attempts).await;
-        eventually("the decline is noted", || async {
-            (payment(&town.get(&id).await) == pb::PaymentState::Declined).then_some(())
-        })
+        eventually(
+            "the decline is noted",
+            async || payment(&town.get(&id).await),
+            |seen| *seen == pb::PaymentState::Declined,
+        )
         .await;
         assert!(town.get(&id).await.allowed_actions.contains(&"confirmPayment".to_owned()));
         town.clock.advance(Duration::hours(6));

@@ -40,7 +40,7 @@ pub struct Money {
 }
 
 /// The memory of the scripted services.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Memory {
     pub faults: HashMap<&'static str, VecDeque<Fault>>,
     pub calls: Vec<&'static str>,
@@ -70,6 +70,11 @@ impl Script {
     /// Looks into the memory, or changes it.
     pub fn with<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
         work(&mut self.0.lock().unwrap())
+    }
+
+    /// A copy of the memory.
+    pub fn memory(&self) -> Memory {
+        self.with(|memory| memory.clone())
     }
 
     /// Has the next call of `rpc` fail.

@@ -1,10 +1,11 @@
 //! Searching for a provider: waves of offers, races for one, giving up an assignment.
 
-use crate::town::{Town, acting_as, booking, reason};
+use crate::town::{Town, booking};
 use chrono::Duration;
 use kit::{
     Subject,
-    testing::{Backend, eventually},
+    rpc::error::reason,
+    testing::{Backend, acting_as, eventually},
 };
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
 use tonic::Status;
@@ -19,7 +20,8 @@ impl Town {
 
     /// The offer that `who` has.
     async fn offer(&self, who: Subject) -> pb::Offer {
-        eventually("an offer", || async { self.offers(who).await.into_iter().next() }).await
+        let offers = async || self.offers(who).await;
+        eventually("an offer", offers, |offers| !offers.is_empty()).await.remove(0)
     }
 
     async fn take(&self, who: Subject, offer: &pb::Offer) -> Result<pb::Order, Status> {

@@ -2,11 +2,12 @@
 
 use crate::{
     acts::{PUBLIC, With},
-    town::{Town, booking, metadata, reason},
+    town::{Town, booking, metadata},
 };
 use chrono::Duration;
 use kit::{
     Subject,
+    rpc::error::reason,
     testing::{Backend, eventually},
 };
 use proto::quickserve::{
@@ -128,10 +129,8 @@ impl Town {
         let event = PayoutEvent { order_id: id.to_owned(), ..PayoutEvent::default() };
         let before = self.get(id).await.version;
         self.publish("payout.paid", event).await;
-        eventually("the payout is noted", || async {
-            (self.get(id).await.version > before).then_some(())
-        })
-        .await;
+        let noted = |order: &pb::Order| order.version > before;
+        eventually("the payout is noted", async || self.get(id).await, noted).await;
     }
 }
 

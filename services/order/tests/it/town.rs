@@ -1,21 +1,18 @@
-//! A town to test in: order's processes, the scripted services, people, and a witness of every fact.
+//! A town to test in: order's processes, the scripted services, people, and a recorder of every event.
 
 use crate::{
     script::Script,
     servers::{Cleaning, Payment, Provider},
 };
-use async_trait::async_trait;
 use chrono::Duration;
 use kit::{
-    Clock, Event, Host, Role, Routes, Subject,
-    messaging::bus::{Consumer, LocalBus},
-    program::config::Config,
-    program::host::{Settings, Storage},
+    Clock, Host, Role, Routes, Subject,
     rpc::caller::EDGE,
     rpc::client::Channel,
-    rpc::context::Context,
-    storage::cache::LocalCache,
-    testing::{Backend, World, eventually, somebody},
+    testing::{
+        Backend, EventRecorder, Process, World, acting_as, eventually, eventually_in_time, paris,
+        somebody,
+    },
     values::time::timestamp,
 };
 use proto::quickserve::{
@@ -29,23 +26,17 @@ use proto::quickserve::{
     payment::v1::charge_service_server::ChargeServiceServer,
     provider::v1::reservation_service_server::ReservationServiceServer,
 };
-use std::{
-    collections::HashMap,
-    future::Future,
-    sync::{Arc, Mutex},
-};
-use tokio_util::sync::CancellationToken;
+use std::sync::Arc;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
 /// Everything for one story.
 pub struct Town {
     world: World,
-    backend: Backend,
     process: Process,
     pub clock: Clock,
     pub script: Arc<Script>,
-    pub witness: Arc<Witness>,
+    pub events: Arc<EventRecorder>,
     pub customer: Subject,
     pub operator: Subject,
     /// The provider of most stories: profile and account.
@@ -53,70 +44,11 @@ pub struct Town {
     pub provider: Subject,
 }
 
-/// One process that runs order.
-struct Process {
-    host: Host,
-    stop: CancellationToken,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
-/// Sees every fact, and that the facts of an order count up without a gap.
-#[derive(Default)]
-pub struct Witness(Mutex<HashMap<Uuid, Vec<Seen>>>);
-
-/// A fact: its number, its kind and its data.
-type Seen = (i64, String, pb::OrderEvent);
-
-#[async_trait]
-impl Consumer for Witness {
-    fn wants(&self, kind: &str) -> bool {
-        kind.starts_with("order.")
-    }
-
-    async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
-        let data: pb::OrderEvent = event.decode()?;
-        let mut seen = self.0.lock().unwrap();
-        let facts = seen.entry(event.aggregate).or_default();
-        if facts.iter().any(|(seq, ..)| *seq == event.seq) {
-            return Ok(());
-        }
-        assert_eq!(
-            event.seq,
-            i64::try_from(facts.len()).unwrap() + 1,
-            "a gap before {}",
-            event.kind
-        );
-        facts.push((event.seq, event.kind.clone(), data));
-        Ok(())
-    }
-}
-
-impl Witness {
-    /// The kinds of an order's facts so far.
-    pub fn kinds(&self, order: &str) -> Vec<String> {
-        let seen = self.0.lock().unwrap();
-        let facts = seen.get(&order.parse().unwrap());
-        facts.into_iter().flatten().map(|(_, kind, _)| kind.clone()).collect()
-    }
-
-    /// The last fact of that kind.
-    pub fn last(&self, order: &str, kind: &str) -> Option<pb::OrderEvent> {
-        let seen = self.0.lock().unwrap();
-        let facts = seen.get(&order.parse().unwrap())?;
-        facts.iter().rev().find(|(_, it, _)| it == kind).map(|(.., data)| data.clone())
-    }
-}
-
 impl Town {
     pub async fn new(backend: Backend) -> Self {
         let world = World::new(backend).await;
         let script = Arc::new(Script::default());
-        let witness = Arc::new(Witness::default());
+        let events = EventRecorder::new(&["order."]);
         let profile = Uuid::new_v4();
         let provider = somebody(&[Role::Provider]);
         script.with(|memory| {
@@ -124,14 +56,13 @@ impl Town {
             memory.accounts.insert(profile.to_string(), provider.user_id);
         });
         world.host.of("order").migrate().await.unwrap();
-        let process = Process::start(&world, backend, &script, &witness).await;
+        let process = start_process(&world, &script, &events).await;
         Self {
             clock: world.clock.clone(),
             world,
-            backend,
             process,
             script,
-            witness,
+            events,
             customer: somebody(&[Role::Customer]),
             operator: somebody(&[Role::Operator]),
             profile,
@@ -141,8 +72,8 @@ impl Town {
 
     /// Kills the process and starts another one on the same database.
     pub async fn restart(&mut self) {
-        self.process.stop.cancel();
-        self.process = Process::start(&self.world, self.backend, &self.script, &self.witness).await;
+        self.process.stop();
+        self.process = start_process(&self.world, &self.script, &self.events).await;
     }
 
     /// The runtime of the process that runs order.
@@ -194,7 +125,7 @@ impl Town {
             vertical: "cleaning".to_owned(),
             details: Some(prost_types::Struct::default()),
             window: Some(self.window(ahead)),
-            address: Some(address()),
+            address: Some(Address { access_notes: "B1234".to_owned(), ..paris() }),
             provider_id: provider.map(|id| id.to_string()).unwrap_or_default(),
         }
     }
@@ -242,30 +173,31 @@ impl Town {
     /// Waits until the order is in that state.
     pub async fn until(&self, id: &str, state: OrderState) -> pb::Order {
         let what = format!("{} of {id}", state.as_str_name());
-        eventually(&what, async || {
-            let order = self.get_as(self.operator, id).await.ok()?;
-            (order.state == i32::from(state)).then_some(order)
-        })
-        .await
+        let read = async || self.get_as(self.operator, id).await.ok();
+        let is_in_state =
+            |order: &Option<pb::Order>| order.as_ref().is_some_and(|order| order.state() == state);
+        eventually(&what, read, is_in_state).await.unwrap()
     }
 
     /// Waits until the script's memory satisfies the check.
     pub async fn until_script(&self, what: &str, check: impl Fn(&Script) -> bool) {
-        eventually(what, async || check(&self.script).then_some(())).await;
+        eventually(what, async || self.script.memory(), |_| check(&self.script)).await;
     }
 
-    /// As [`Town::until_script`], while time passes by `step` at each look.
-    pub async fn until_passing(&self, what: &str, step: Duration, check: impl Fn(&Script) -> bool) {
-        eventually(what, async || {
-            self.clock.advance(step);
-            check(&self.script).then_some(())
-        })
-        .await;
+    /// As [`Town::until_script`], for what takes time: the clock moves on as order's timers fall due.
+    pub async fn in_time(&self, what: &str, check: impl Fn(&Script) -> bool) {
+        let order_service = self.host().of("order");
+        let memory = async || self.script.memory();
+        eventually_in_time(what, &[order_service], memory, |_| check(&self.script)).await;
     }
 
-    /// Waits until the witness saw a fact of that kind.
+    /// Waits until order has published an event of that kind about an order, and returns the last one's message.
     pub async fn until_fact(&self, id: &str, kind: &str) -> pb::OrderEvent {
-        eventually(kind, async || self.witness.last(id, kind)).await
+        let of_the_order = async || self.events.events_of(id);
+        let seen = eventually(kind, of_the_order, |seen| seen.iter().any(|it| it.kind == kind));
+        let last = seen.await.into_iter().rfind(|event| event.kind == kind);
+        self.events.assert_no_gaps();
+        last.unwrap().decode().unwrap()
     }
 
     /// Has other services publish a fact.
@@ -279,60 +211,23 @@ impl Town {
     }
 }
 
-impl Process {
-    async fn start(
-        world: &World,
-        backend: Backend,
-        script: &Arc<Script>,
-        witness: &Arc<Witness>,
-    ) -> Self {
-        let config = world.host.of("order").database_config();
-        let folder = world.host.data_dir().to_owned();
-        let storage = match backend {
-            Backend::Sqlite => Storage::Sqlite(folder.clone()),
-            Backend::Postgres => Storage::Postgres(config.url),
-        };
-        let settings = Settings {
-            config: Config::defaults(),
-            clock: world.clock.clone(),
-            bus: Arc::new(LocalBus::default()),
-            cache: LocalCache::new(1 << 20),
-            storage,
-            data_dir: folder,
-            identity: world.host.identity().clone(),
-            access_keys: world.host.access_keys().cloned(),
-        };
-        let stop = CancellationToken::new();
-        let host = Host::new(settings, stop.clone());
-        let provider = ReservationServiceServer::new(Provider(script.clone()));
-        host.of("provider").install(Routes::default().add(provider));
-        let payment = ChargeServiceServer::new(Payment(script.clone()));
-        host.of("payment").install(Routes::default().add(payment));
-        let cleaning = VerticalServiceServer::new(Cleaning(script.clone()));
-        host.of("cleaning").install(Routes::default().add(cleaning));
-        host.subscribe(witness.clone());
-        let own = host.of("order");
-        let routes = order::start(&own).await.unwrap();
-        own.install(routes);
-        Self { host, stop }
-    }
-}
-
-/// Makes the calls of `work` on behalf of `subject`.
-pub async fn acting_as<F: Future>(subject: Subject, work: F) -> F::Output {
-    Context { subject: Some(subject), ..Context::default() }.scope(work).await
-}
-
-pub fn address() -> Address {
-    Address {
-        lines: vec!["1 rue de Rivoli".to_owned()],
-        postcode: "75001".to_owned(),
-        city: "Paris".to_owned(),
-        country: "FR".to_owned(),
-        lat: 48.8566,
-        lng: 2.3522,
-        access_notes: "B1234".to_owned(),
-    }
+/// Starts order in a process of its own, beside the scripted services.
+async fn start_process(
+    world: &World,
+    script: &Arc<Script>,
+    events: &Arc<EventRecorder>,
+) -> Process {
+    let process = world.another_process();
+    let provider = ReservationServiceServer::new(Provider(script.clone()));
+    process.host.of("provider").install(Routes::default().add(provider));
+    let payment = ChargeServiceServer::new(Payment(script.clone()));
+    process.host.of("payment").install(Routes::default().add(payment));
+    let cleaning = VerticalServiceServer::new(Cleaning(script.clone()));
+    process.host.of("cleaning").install(Routes::default().add(cleaning));
+    process.host.subscribe(events.clone());
+    let order = process.host.of("order");
+    order.install(order::start(&order).await.unwrap());
+    process
 }
 
 /// Books the quote as it is.
@@ -345,10 +240,6 @@ pub fn keyed<T>(message: T, key: &str) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
     request
-}
-
-pub fn reason(status: &Status) -> String {
-    kit::rpc::error::reason(status)
 }
 
 /// The fact that a metadata key of the error says.

@@ -1,9 +1,9 @@
 //! Authorising: the cards, repeated calls, races, late answers, a process that dies.
 
-use crate::shop::{RACE, Shop, euros, reason};
+use crate::shop::{RACE, Shop, euros};
 use chrono::Duration;
 use futures::future::join_all;
-use kit::testing::{Backend, eventually};
+use kit::testing::{Backend, eventually, refusal};
 use proto::quickserve::payment::v1::{self as pb, Outcome};
 use sea_orm::ConnectionTrait;
 use yare::parameterized;
@@ -78,7 +78,7 @@ async fn payments_made_together_do_not_mix(backend: Backend) {
             "tok_late" => Outcome::Pending,
             "tok_confirm" => Outcome::ConfirmationRequired,
             "no card" => {
-                assert_eq!(reason(answer), "PAYMENT_METHOD_NOT_FOUND");
+                assert_eq!(refusal(answer), "PAYMENT_METHOD_NOT_FOUND");
                 continue;
             }
             _ => Outcome::Authorized,
@@ -231,18 +231,18 @@ async fn a_key_with_another_amount_is_refused(backend: Backend) {
     let mut request = shop.order("tok_ok").await;
     shop.authorize(&request).await.unwrap();
     request.amount = euros(12_001);
-    assert_eq!(reason(shop.authorize(&request).await), "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(refusal(shop.authorize(&request).await), "IDEMPOTENCY_KEY_REUSED");
     request.attempt_key = "second".into();
-    assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_STATE");
+    assert_eq!(refusal(shop.authorize(&request).await), "PAYMENT_STATE");
     request.amount = euros(12_000);
     assert_eq!(shop.authorize(&request).await.unwrap().0, Outcome::Authorized);
 
     let mut request = shop.order("tok_ok").await;
     request.payment_method_id = uuid::Uuid::new_v4().to_string();
-    assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_METHOD_NOT_FOUND");
+    assert_eq!(refusal(shop.authorize(&request).await), "PAYMENT_METHOD_NOT_FOUND");
     for wrong in [-1, 100_000_000_001] {
         request.amount = euros(wrong);
-        assert_eq!(reason(shop.authorize(&request).await), "INVALID_ARGUMENT");
+        assert_eq!(refusal(shop.authorize(&request).await), "INVALID_ARGUMENT");
     }
     shop.check_books().await;
 }
@@ -315,10 +315,11 @@ async fn a_process_that_dies_while_it_asks_is_picked_up(backend: Backend) {
         shop.db.connection().execute_unprepared(statement).await.unwrap();
     }
     shop.pass(Duration::seconds(31));
-    eventually("the payment is found", || async {
-        let state = shop.payment(&order).await.state();
-        (state == pb::PaymentState::Authorized).then_some(())
-    })
+    eventually(
+        "the payment is found",
+        async || shop.payment(&order).await.state(),
+        |seen| *seen == pb::PaymentState::Authorized,
+    )
     .await;
     shop.check_books().await;
 }

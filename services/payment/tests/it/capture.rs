@@ -1,8 +1,8 @@
 //! Capturing and raising: the split, repeated calls, refusals.
 
-use crate::shop::{RACE, Shop, euros, reason};
+use crate::shop::{RACE, Shop, euros};
 use futures::future::join_all;
-use kit::testing::Backend;
+use kit::testing::{Backend, refusal};
 use proto::quickserve::payment::v1 as pb;
 use std::collections::HashSet;
 use yare::parameterized;
@@ -77,7 +77,7 @@ async fn an_order_is_captured_once(backend: Backend) {
     assert_eq!(shop.facts("payment.captured", &order).len(), 1);
 
     let other = shop.charges().capture_payment(shop.settlement(&order, 9_999)).await;
-    assert_eq!(reason(other), "PAYMENT_STATE");
+    assert_eq!(refusal(other), "PAYMENT_STATE");
     shop.check_books().await;
 }
 
@@ -87,30 +87,30 @@ async fn what_cannot_be_captured_is_refused(backend: Backend) {
     let shop = Shop::open(backend).await;
     let mut client = shop.charges();
     let nobody = shop.settlement(&uuid::Uuid::new_v4().to_string(), 1);
-    assert_eq!(reason(client.capture_payment(nobody).await), "PAYMENT_NOT_FOUND");
+    assert_eq!(refusal(client.capture_payment(nobody).await), "PAYMENT_NOT_FOUND");
 
     let order = shop.authorized("tok_ok").await;
     let more = shop.settlement(&order, 12_001);
-    assert_eq!(reason(client.capture_payment(more).await), "CAPTURE_EXCEEDS_AUTHORIZATION");
+    assert_eq!(refusal(client.capture_payment(more).await), "CAPTURE_EXCEEDS_AUTHORIZATION");
     let mut gross = shop.settlement(&order, 12_000);
     gross.provider_gross = euros(12_001);
-    assert_eq!(reason(client.capture_payment(gross).await), "INVALID_ARGUMENT");
+    assert_eq!(refusal(client.capture_payment(gross).await), "INVALID_ARGUMENT");
     let mut nameless = shop.settlement(&order, 12_000);
     nameless.provider_id = String::new();
-    assert_eq!(reason(client.capture_payment(nameless).await), "INVALID_ARGUMENT");
+    assert_eq!(refusal(client.capture_payment(nameless).await), "INVALID_ARGUMENT");
     let mut dollars = shop.settlement(&order, 12_000);
     dollars.amount.as_mut().unwrap().currency = "USD".into();
-    assert_eq!(reason(client.capture_payment(dollars).await), "INVALID_ARGUMENT");
+    assert_eq!(refusal(client.capture_payment(dollars).await), "INVALID_ARGUMENT");
 
     let pending = shop.order("tok_never").await;
     shop.authorize(&pending).await.unwrap();
     let early = shop.settlement(&pending.order_id, 1);
-    assert_eq!(reason(client.capture_payment(early).await), "PAYMENT_STATE");
+    assert_eq!(refusal(client.capture_payment(early).await), "PAYMENT_STATE");
 
     let declined = shop.authorized("tok_capture_declined").await;
     for _ in 0..2 {
         let answer = client.capture_payment(shop.settlement(&declined, 12_000)).await;
-        assert_eq!(reason(answer), "PAYMENT_DECLINED");
+        assert_eq!(refusal(answer), "PAYMENT_DECLINED");
     }
     let fact = shop.fact("payment.failed", &declined).await;
     assert_eq!(fact.1, "AUTHORIZATION_EXPIRED");
@@ -135,20 +135,20 @@ async fn a_raise_is_captured_with_the_price(backend: Backend) {
         assert_eq!(raised.unwrap().into_inner().authorized, euros(15_000));
     }
     let other = client.raise_authorization(raise(&order, 3_001, "change 1")).await;
-    assert_eq!(reason(other), "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(refusal(other), "IDEMPOTENCY_KEY_REUSED");
     let second = client.raise_authorization(raise(&order, 500, "change 2")).await;
     assert_eq!(second.unwrap().into_inner().authorized, euros(15_500));
     client.capture_payment(shop.settlement(&order, 15_500)).await.unwrap();
     let late = client.raise_authorization(raise(&order, 1, "change 3")).await;
-    assert_eq!(reason(late), "PAYMENT_STATE");
+    assert_eq!(refusal(late), "PAYMENT_STATE");
 
     let refused = shop.authorized("tok_raise_declined").await;
     for _ in 0..2 {
         let answer = client.raise_authorization(raise(&refused, 1, "change 1")).await;
-        assert_eq!(reason(answer), "PAYMENT_DECLINED");
+        assert_eq!(refusal(answer), "PAYMENT_DECLINED");
     }
     assert_eq!(shop.payment(&refused).await.authorized, euros(12_000));
     let nobody = raise(&uuid::Uuid::new_v4().to_string(), 1, "change 1");
-    assert_eq!(reason(client.raise_authorization(nobody).await), "PAYMENT_NOT_FOUND");
+    assert_eq!(refusal(client.raise_authorization(nobody).await), "PAYMENT_NOT_FOUND");
     shop.check_books().await;
 }

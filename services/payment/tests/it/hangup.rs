@@ -2,7 +2,7 @@
 
 use crate::shop::{Shop, euros};
 use chrono::Duration;
-use kit::testing::{Backend, eventually};
+use kit::testing::{Backend, acting_as, eventually};
 use proto::quickserve::payment::v1::{self as pb, Outcome};
 use std::{
     future::Future,
@@ -43,20 +43,19 @@ async fn a_step_that_was_left_half_way_is_finished_by_the_next_call(backend: Bac
     for polls in POLLS {
         let request = shop.order("tok_ok").await;
         hang_up(polls, shop.authorize(&request)).await;
-        eventually("the authorisation", || async {
-            let outcome = shop.authorize(&request).await.unwrap().0;
-            (outcome == Outcome::Authorized).then_some(())
-        })
+        eventually(
+            "the authorisation",
+            async || shop.authorize(&request).await.unwrap().0,
+            |seen| *seen == Outcome::Authorized,
+        )
         .await;
         let order = request.order_id;
         let settlement = shop.settlement(&order, 12_000);
         let mut client = shop.charges();
         hang_up(polls, client.capture_payment(settlement.clone())).await;
-        let payout = eventually("the capture", || async {
-            let captured = shop.charges().capture_payment(settlement.clone()).await.ok()?;
-            Some(captured.into_inner().payout_id)
-        })
-        .await;
+        let capture = async || shop.charges().capture_payment(settlement.clone()).await;
+        let captured = eventually("the capture", capture, Result::is_ok).await.unwrap();
+        let payout = captured.into_inner().payout_id;
         hang_up(polls, shop.refund(&order, 1_000, "first")).await;
         assert_eq!(shop.refund(&order, 1_000, "first").await.unwrap(), 1_000);
         if polls % 2 == 0 {
@@ -73,10 +72,14 @@ async fn a_step_that_was_left_half_way_is_finished_by_the_next_call(backend: Bac
 async fn check(shop: &Shop, order: &str, payout: &str, voided: bool) {
     shop.pass(Duration::seconds(31));
     let refunded = if voided { 12_000 } else { 1_000 };
-    eventually("the refunds", || async {
-        let facts = shop.facts("payment.refunded", order);
-        (facts.iter().map(|(amount, _)| amount).sum::<i64>() == refunded).then_some(())
-    })
+    eventually(
+        "the refunds",
+        async || {
+            let facts = shop.facts("payment.refunded", order);
+            facts.iter().map(|(amount, _)| amount).sum::<i64>()
+        },
+        |seen| *seen == refunded,
+    )
     .await;
     for kind in ["payment.authorized", "payment.captured"] {
         assert_eq!(shop.facts(kind, order), [(12_000, String::new())], "{kind}");
@@ -96,21 +99,18 @@ async fn a_step_that_was_left_half_way_is_finished_by_the_sweep(backend: Backend
         let request = shop.order("tok_ok").await;
         hang_up(polls, shop.authorize(&request)).await;
         // Whoever asked never comes back; what it began is known all the same, or never began.
-        let begun = eventually("an outcome", || async {
-            shop.pass(Duration::seconds(31));
-            let list = pb::ListPaymentsRequest {
-                order_id: request.order_id.clone(),
-                ..Default::default()
-            };
+        shop.pass(Duration::seconds(31));
+        let list =
+            pb::ListPaymentsRequest { order_id: request.order_id.clone(), ..Default::default() };
+        let payments = async || {
             let mut client = shop.payments();
-            let found = kit::testing::acting_as(shop.operator, client.list_payments(list));
-            match found.await.unwrap().into_inner().payments.first() {
-                None => Some(false),
-                Some(payment) if payment.state() == pb::PaymentState::Authorized => Some(true),
-                Some(_) => None,
-            }
-        })
-        .await;
+            let listed = acting_as(shop.operator, client.list_payments(list.clone())).await;
+            listed.unwrap().into_inner().payments
+        };
+        let found = shop.in_time("an outcome", payments, |found| {
+            found.iter().all(|payment| payment.state() == pb::PaymentState::Authorized)
+        });
+        let begun = !found.await.is_empty();
         shop.void(&request.order_id).await;
         any_begun |= begun;
         assert_eq!(shop.payment(&request.order_id).await.state(), pb::PaymentState::Closed);

@@ -1,11 +1,11 @@
 //! Saved payment methods, and who sees which payment.
 
-use crate::shop::{Shop, reason};
+use crate::shop::Shop;
 use futures::future::join_all;
 use kit::{
     Role, Subject,
     messaging::outbox,
-    testing::{Backend, acting_as, eventually, somebody},
+    testing::{Backend, acting_as, eventually, refusal, somebody},
 };
 use proto::quickserve::{payment::v1 as pb, user::v1::UserEvent};
 use tonic::Request;
@@ -60,7 +60,7 @@ async fn a_customer_keeps_methods_of_which_one_is_the_default(backend: Backend) 
     let request = pb::DeletePaymentMethodRequest { payment_method_id: first.id.clone() };
     acting_as(me, client.delete_payment_method(request.clone())).await.unwrap();
     let again = acting_as(me, client.delete_payment_method(request)).await;
-    assert_eq!(reason(again), "PAYMENT_METHOD_NOT_FOUND");
+    assert_eq!(refusal(again), "PAYMENT_METHOD_NOT_FOUND");
     let left = list(&shop, me).await;
     assert_eq!(left.iter().map(|it| &it.id).collect::<Vec<_>>(), [&third.id, &second.id]);
     assert_eq!(defaults(&left), [third.id]);
@@ -75,15 +75,15 @@ async fn methods_are_saved_once_a_key_and_bounded(backend: Backend) {
     let first = save(&shop, me, "tok_ok", false, Some("k")).await.unwrap();
     assert_eq!(save(&shop, me, "tok_ok", false, Some("k")).await.unwrap(), first);
     let other = save(&shop, me, "tok_late", false, Some("k")).await;
-    assert_eq!(reason(other), "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(refusal(other), "IDEMPOTENCY_KEY_REUSED");
     for token in ["tok_unknown", "", "a b", "4242424242424242!"] {
-        assert_eq!(reason(save(&shop, me, token, false, None).await), "INVALID_ARGUMENT");
+        assert_eq!(refusal(save(&shop, me, token, false, None).await), "INVALID_ARGUMENT");
     }
     for _ in 1..20 {
         save(&shop, me, "tok_ok", false, None).await.unwrap();
     }
     let more = save(&shop, me, "tok_ok", false, None).await;
-    assert_eq!(reason(more), "PAYMENT_METHOD_LIMIT");
+    assert_eq!(refusal(more), "PAYMENT_METHOD_LIMIT");
     shop.check_books().await;
 }
 
@@ -112,18 +112,18 @@ async fn nobody_reaches_or_charges_another_customers_method(backend: Backend) {
     let own = acting_as(shop.customer, client.get_payment_method(get.clone())).await;
     assert_eq!(own.unwrap().into_inner().payment_method.unwrap().id, id);
     let foreign = acting_as(stranger, client.get_payment_method(get)).await;
-    assert_eq!(reason(foreign), "PAYMENT_METHOD_NOT_FOUND");
+    assert_eq!(refusal(foreign), "PAYMENT_METHOD_NOT_FOUND");
     let delete = pb::DeletePaymentMethodRequest { payment_method_id: id.clone() };
     let foreign = acting_as(stranger, client.delete_payment_method(delete)).await;
-    assert_eq!(reason(foreign), "PAYMENT_METHOD_NOT_FOUND");
+    assert_eq!(refusal(foreign), "PAYMENT_METHOD_NOT_FOUND");
     let default = pb::SetDefaultPaymentMethodRequest { payment_method_id: id };
     let foreign = acting_as(stranger, client.set_default_payment_method(default)).await;
-    assert_eq!(reason(foreign), "PAYMENT_METHOD_NOT_FOUND");
+    assert_eq!(refusal(foreign), "PAYMENT_METHOD_NOT_FOUND");
     assert_eq!(list(&shop, stranger).await, []);
 
     let mut request = shop.order("tok_ok").await;
     request.customer_id = stranger.user_id.to_string();
-    assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_METHOD_NOT_FOUND");
+    assert_eq!(refusal(shop.authorize(&request).await), "PAYMENT_METHOD_NOT_FOUND");
     shop.check_books().await;
 }
 
@@ -141,7 +141,7 @@ async fn customers_see_their_own_payments_only(backend: Backend) {
     let own = acting_as(shop.customer, client.get_payment(get.clone())).await.unwrap();
     assert_eq!(own.into_inner().payment.unwrap().order_id, orders[0]);
     let foreign = acting_as(stranger, client.get_payment(get)).await;
-    assert_eq!(reason(foreign), "PAYMENT_NOT_FOUND");
+    assert_eq!(refusal(foreign), "PAYMENT_NOT_FOUND");
     let page =
         |page_token| pb::ListPaymentsRequest { page_size: 2, page_token, ..Default::default() };
     let first = acting_as(shop.customer, client.list_payments(page(String::new()))).await;
@@ -166,9 +166,11 @@ async fn the_cards_of_an_erased_account_are_forgotten(backend: Backend) {
     let fact = UserEvent { user_id: user.to_string() };
     outbox::record(&tx, "user.erased", user, 1, &fact).await.unwrap();
     tx.commit().await.unwrap();
-    eventually("the cards are forgotten", || async {
-        list(&shop, shop.customer).await.is_empty().then_some(())
-    })
+    eventually(
+        "the cards are forgotten",
+        async || list(&shop, shop.customer).await,
+        |seen| seen.is_empty(),
+    )
     .await;
     // What was authorised is still captured.
     shop.charges().capture_payment(shop.settlement(&order, 12_000)).await.unwrap();

@@ -1,11 +1,11 @@
 //! Payouts: once, when due, undisputed, and less what the provider owes.
 
-use crate::shop::{RACE, Shop, euros, reason};
+use crate::shop::{RACE, Shop, euros};
 use chrono::Duration;
 use futures::future::join_all;
 use kit::{
     Role,
-    testing::{Backend, acting_as, eventually, somebody},
+    testing::{Backend, acting_as, eventually, refusal, somebody},
 };
 use proto::quickserve::payment::v1::{self as pb, PayoutState};
 use sea_orm::{ConnectionTrait, Statement};
@@ -30,9 +30,11 @@ async fn a_payout_is_made_once_when_it_falls_due(backend: Backend) {
     join_all((0..RACE).map(|_| release(&shop, &payout))).await;
     shop.pass(Duration::days(1));
     assert_eq!(shop.balance("provider.payable").await, 0);
-    eventually("the fact", || async {
-        (shop.payout_facts("payout.paid", &payout) == [9_600]).then_some(())
-    })
+    eventually(
+        "the fact",
+        async || shop.payout_facts("payout.paid", &payout),
+        |seen| *seen == [9_600],
+    )
     .await;
     shop.check_books().await;
 }
@@ -53,9 +55,11 @@ async fn a_dispute_holds_payouts_back(backend: Backend) {
     shop.pass(DUE * 2);
     for payout in [&early_payout, &late_payout] {
         assert_eq!(shop.payout(payout).await.state(), PayoutState::Frozen);
-        eventually("the fact", || async {
-            (shop.payout_facts("payout.frozen", payout) == [9_600]).then_some(())
-        })
+        eventually(
+            "the fact",
+            async || shop.payout_facts("payout.frozen", payout),
+            |seen| *seen == [9_600],
+        )
         .await;
     }
     assert_eq!(shop.balance("provider.payable").await, 19_200);
@@ -82,14 +86,14 @@ async fn an_operator_freezes_and_releases(backend: Backend) {
     assert_eq!(shop.payout(&payout).await.state(), PayoutState::Frozen);
     let released = release(&shop, &payout).await.unwrap();
     assert_eq!((released.state(), released.paid), (PayoutState::Paid, euros(9_600)));
-    assert_eq!(reason(freeze(&shop, &payout).await), "PAYOUT_STATE");
+    assert_eq!(refusal(freeze(&shop, &payout).await), "PAYOUT_STATE");
 
     let (order, payout) = shop.captured("tok_ok").await;
     let early = release(&shop, &payout).await.unwrap();
     assert_eq!(early.state(), PayoutState::Paid);
     shop.void(&order).await;
     let nobody = release(&shop, &Uuid::new_v4().to_string()).await;
-    assert_eq!(reason(nobody), "PAYOUT_NOT_FOUND");
+    assert_eq!(refusal(nobody), "PAYOUT_NOT_FOUND");
     shop.check_books().await;
 }
 
@@ -161,9 +165,11 @@ async fn a_transfer_that_fails_or_comes_back_may_be_made_again(backend: Backend)
         assert_eq!(failed.paid, euros(0));
     }
     assert_eq!(owed(&shop).await, 80);
-    eventually("the facts", || async {
-        (shop.payout_facts("payout.failed", &payout) == [80, 80]).then_some(())
-    })
+    eventually(
+        "the facts",
+        async || shop.payout_facts("payout.failed", &payout),
+        |seen| *seen == [80, 80],
+    )
     .await;
 
     let (_, payout) = shop.captured("tok_ok").await;
@@ -217,7 +223,7 @@ async fn providers_see_their_own_payouts_only(backend: Backend) {
     let mut client = shop.payouts();
     let get = pb::GetPayoutRequest { payout_id: ids[0].clone() };
     let foreign = acting_as(stranger, client.get_payout(get)).await;
-    assert_eq!(reason(foreign), "PAYOUT_NOT_FOUND");
+    assert_eq!(refusal(foreign), "PAYOUT_NOT_FOUND");
 
     let all = list(shop.operator, 0, String::new(), String::new()).await;
     assert_eq!((all.payouts.len(), all.balances), (3, vec![]));

@@ -1,9 +1,9 @@
 //! Refunds: never more than was captured, each once, and only lost while they are repeated.
 
-use crate::shop::{RACE, Shop, euros, reason};
+use crate::shop::{RACE, Shop, euros};
 use chrono::Duration;
 use futures::future::join_all;
-use kit::testing::{Backend, acting_as};
+use kit::testing::{Backend, acting_as, refusal};
 use proto::quickserve::payment::v1::{self as pb, RefundState};
 use tonic::Request;
 use yare::parameterized;
@@ -22,14 +22,14 @@ async fn a_refund_is_taken_from_all_who_earned(backend: Backend) {
     assert_eq!(shop.fact("payment.refunded", &order).await, (3_000, "GOODWILL".to_owned()));
     assert_eq!(shop.payout(&payout).await.amount, euros(7_200));
 
-    assert_eq!(reason(shop.refund(&order, 3_001, "first").await), "IDEMPOTENCY_KEY_REUSED");
-    assert_eq!(reason(shop.refund(&order, 9_001, "more").await), "REFUND_EXCEEDS_CAPTURE");
+    assert_eq!(refusal(shop.refund(&order, 3_001, "first").await), "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(refusal(shop.refund(&order, 9_001, "more").await), "REFUND_EXCEEDS_CAPTURE");
     assert_eq!(shop.refund(&order, 9_000, "rest").await.unwrap(), 12_000);
     for kind in ["provider.payable", "platform.commission", "platform.vat"] {
         assert_eq!(shop.balance(kind).await, 0, "{kind}");
     }
     assert_eq!(shop.payout(&payout).await.state(), pb::PayoutState::Cancelled);
-    assert_eq!(reason(shop.refund(&order, 1, "again").await), "REFUND_EXCEEDS_CAPTURE");
+    assert_eq!(refusal(shop.refund(&order, 1, "again").await), "REFUND_EXCEEDS_CAPTURE");
     assert_eq!(shop.facts("payment.refunded", &order).len(), 2);
     shop.check_books().await;
 }
@@ -48,7 +48,7 @@ async fn refunds_at_the_same_time_never_exceed_the_capture(backend: Backend) {
         let done = answers.iter().filter(|answer| answer.is_ok()).count();
         assert_eq!(done, fit, "{answers:?}");
         for refused in answers.into_iter().filter(Result::is_err) {
-            assert_eq!(reason(refused), "REFUND_EXCEEDS_CAPTURE");
+            assert_eq!(refusal(refused), "REFUND_EXCEEDS_CAPTURE");
         }
         let refunded = amount * i64::try_from(fit).unwrap();
         assert_eq!(shop.payment(&order).await.refunded, euros(refunded));
@@ -66,7 +66,7 @@ async fn a_refund_that_gets_no_answer_is_repeated(backend: Backend) {
     assert_eq!(payment.refunds[0].state(), RefundState::Pending);
     assert_eq!(shop.facts("payment.refunded", &order), []);
     // What is under way counts against the capture.
-    assert_eq!(reason(shop.refund(&order, 10_001, "more").await), "REFUND_EXCEEDS_CAPTURE");
+    assert_eq!(refusal(shop.refund(&order, 10_001, "more").await), "REFUND_EXCEEDS_CAPTURE");
     shop.pass(Duration::seconds(2));
     assert_eq!(shop.fact("payment.refunded", &order).await.0, 2_000);
     let payment = shop.payment(&order).await;
@@ -80,8 +80,8 @@ async fn a_refund_that_gets_no_answer_is_repeated(backend: Backend) {
 async fn a_declined_refund_frees_its_amount(backend: Backend) {
     let shop = Shop::open(backend).await;
     let (order, _) = shop.captured("tok_refund_declined").await;
-    assert_eq!(reason(shop.refund(&order, 12_000, "first").await), "PAYMENT_DECLINED");
-    assert_eq!(reason(shop.refund(&order, 12_000, "first").await), "PAYMENT_DECLINED");
+    assert_eq!(refusal(shop.refund(&order, 12_000, "first").await), "PAYMENT_DECLINED");
+    assert_eq!(refusal(shop.refund(&order, 12_000, "first").await), "PAYMENT_DECLINED");
     let payment = shop.payment(&order).await;
     assert_eq!(payment.refunded, euros(0));
     assert_eq!(payment.refunds[0].state(), RefundState::Failed);
@@ -116,9 +116,9 @@ async fn an_operator_refunds_with_a_key(backend: Backend) {
     assert_eq!(refund(&payment_id, euros(1_000), Some("k1")).await.unwrap(), first);
     for (payment, amount) in [(&payment_id, 1_001), (&shop.payment(&other).await.id, 1_000)] {
         let reused = refund(payment, euros(amount), Some("k1")).await;
-        assert_eq!(reason(reused), "IDEMPOTENCY_KEY_REUSED");
+        assert_eq!(refusal(reused), "IDEMPOTENCY_KEY_REUSED");
     }
-    assert_eq!(reason(refund(&payment_id, euros(1), None).await), "INVALID_ARGUMENT");
+    assert_eq!(refusal(refund(&payment_id, euros(1), None).await), "INVALID_ARGUMENT");
     let same = join_all((0..RACE).map(|_| refund(&payment_id, euros(500), Some("k2")))).await;
     for answer in same {
         let answer = answer.map_err(|status| kit::rpc::error::reason(&status));
@@ -127,7 +127,7 @@ async fn an_operator_refunds_with_a_key(backend: Backend) {
     assert_eq!(shop.payment(&order).await.refunded, euros(1_500));
     let rest = refund(&payment_id, None, Some("k3")).await.unwrap();
     assert_eq!(rest.amount, euros(10_500));
-    assert_eq!(reason(refund(&payment_id, None, Some("k4")).await), "REFUND_EXCEEDS_CAPTURE");
+    assert_eq!(refusal(refund(&payment_id, None, Some("k4")).await), "REFUND_EXCEEDS_CAPTURE");
     assert_eq!(shop.payment(&order).await.refunds.len(), 3);
     shop.check_books().await;
 }

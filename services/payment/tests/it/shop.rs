@@ -1,14 +1,12 @@
 //! A payment service to try things on: the order service's calls, a customer's, a provider's and an operator's.
 
-use async_trait::async_trait;
 use chrono::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use kit::{
-    Event, Role, Subject,
-    messaging::bus::Consumer,
+    Role, Subject,
     rpc::client::Channel,
     storage::db::{Db, DbConfig},
-    testing::{Backend, World, acting_as, eventually, somebody},
+    testing::{Backend, EventRecorder, World, acting_as, eventually, eventually_in_time, somebody},
 };
 use proto::{
     google::api::HttpBody,
@@ -25,9 +23,12 @@ use proto::{
     },
 };
 use sha2::Sha256;
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    fmt::Debug,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use tonic::{Request, Status};
 use uuid::Uuid;
@@ -41,7 +42,7 @@ pub struct Shop {
     pub provider: Subject,
     pub provider_id: String,
     pub backend: Backend,
-    facts: Arc<Facts>,
+    events: Arc<EventRecorder>,
     books_checked: AtomicBool,
 }
 
@@ -52,30 +53,13 @@ impl Drop for Shop {
     }
 }
 
-/// What was published.
-#[derive(Default)]
-struct Facts(Mutex<Vec<Event>>);
-
-#[async_trait]
-impl Consumer for Facts {
-    fn wants(&self, kind: &str) -> bool {
-        kind.starts_with("payment.") || kind.starts_with("payout.")
-    }
-
-    async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
-        self.0.lock().unwrap().push(event.clone());
-        Ok(())
-    }
-}
-
 impl Shop {
     /// Starts the service on `backend`. A story ends with [`Shop::check_books`].
     pub async fn open(backend: Backend) -> Self {
         let world = World::new(backend).await;
         let host = world.host.of("payment");
         host.migrate().await.unwrap();
-        let facts = Arc::<Facts>::default();
-        host.subscribe(facts.clone());
+        let events = EventRecorder::subscribed(&host, &["payment.", "payout."]);
         let routes = payment::start(&host).await.unwrap();
         host.install(routes);
         let config: DbConfig = host.database_config();
@@ -87,7 +71,7 @@ impl Shop {
             provider: somebody(&[Role::Provider]),
             provider_id: Uuid::new_v4().to_string(),
             backend,
-            facts,
+            events,
             books_checked: AtomicBool::new(false),
             world,
         }
@@ -214,10 +198,8 @@ impl Shop {
 
     /// Waits until a payout is in that state.
     pub async fn payout_in(&self, payout_id: &str, state: pb::PayoutState) -> pb::Payout {
-        eventually("the payout", || async {
-            Some(self.payout(payout_id).await).filter(|payout| payout.state() == state)
-        })
-        .await
+        let read = async || self.payout(payout_id).await;
+        eventually("the payout", read, |payout| payout.state() == state).await
     }
 
     pub fn pass(&self, time: Duration) {
@@ -226,36 +208,39 @@ impl Shop {
 
     /// The facts of that kind about an order, as (amount, reason).
     pub fn facts(&self, kind: &str, order_id: &str) -> Vec<(i64, String)> {
-        let facts = self.facts.0.lock().unwrap();
-        let payments = facts.iter().filter(|event| event.kind == kind).map(|event| {
-            let fact: pb::PaymentEvent = event.decode().unwrap();
-            (fact.order_id, fact.amount.unwrap().minor_units, fact.reason)
-        });
-        payments.filter(|(id, ..)| id == order_id).map(|(_, amount, why)| (amount, why)).collect()
+        let facts = self.events.messages::<pb::PaymentEvent>(kind).into_iter();
+        let of_the_order = facts.filter(|fact| fact.order_id == order_id);
+        of_the_order.map(|fact| (fact.amount.unwrap().minor_units, fact.reason)).collect()
     }
 
     /// How often that fact about a payout was published.
     pub fn payout_facts(&self, kind: &str, payout: &str) -> Vec<i64> {
-        let facts = self.facts.0.lock().unwrap();
-        let payouts = facts.iter().filter(|event| event.kind == kind).map(|event| {
-            let fact: pb::PayoutEvent = event.decode().unwrap();
-            (fact.payout_id, fact.amount.unwrap().minor_units)
-        });
-        payouts.filter(|(id, _)| id == payout).map(|(_, amount)| amount).collect()
+        let facts = self.events.messages::<pb::PayoutEvent>(kind).into_iter();
+        let of_the_payout = facts.filter(|fact| fact.payout_id == payout);
+        of_the_payout.map(|fact| fact.amount.unwrap().minor_units).collect()
     }
 
     /// Waits for a fact about an order.
     pub async fn fact(&self, kind: &str, order_id: &str) -> (i64, String) {
-        eventually(kind, || async { self.facts(kind, order_id).into_iter().next() }).await
+        let facts = async || self.facts(kind, order_id);
+        eventually(kind, facts, |facts| !facts.is_empty()).await.remove(0)
     }
 
-    /// As [`Shop::fact`] for what the payment provider may have to be asked for again: time passes meanwhile.
+    /// As [`Shop::fact`] for what the payment provider may have to be asked for again: the clock moves on as payment's
+    /// timers fall due.
     pub async fn fact_in_time(&self, kind: &str, order_id: &str) -> (i64, String) {
-        eventually(kind, || async {
-            self.pass(Duration::seconds(1));
-            self.facts(kind, order_id).into_iter().next()
-        })
-        .await
+        let facts = async || self.facts(kind, order_id);
+        self.in_time(kind, facts, |facts| !facts.is_empty()).await.remove(0)
+    }
+
+    /// Waits for what takes time: the clock moves on as payment's timers fall due.
+    pub async fn in_time<T: Debug>(
+        &self,
+        what: &str,
+        read: impl AsyncFnMut() -> T,
+        holds: impl Fn(&T) -> bool,
+    ) -> T {
+        eventually_in_time(what, &[self.world.host.of("payment")], read, holds).await
     }
 
     /// Posts an event to the webhook, signed with the service's secret.
@@ -311,31 +296,15 @@ impl Shop {
     /// Checks what must hold after every story: the ledger balances, and no number of an event is missing.
     pub async fn check_books(&self) {
         self.books_checked.store(true, Ordering::Relaxed);
-        self.numbers_have_no_gap();
+        self.events.assert_no_gaps();
         let trial = self.trial_balance().await;
         assert!(trial.balanced, "{trial:?}");
         assert!(trial.totals.iter().all(|total| total.minor_units == 0));
-    }
-
-    /// The facts of each payment and payout are numbered from 1 without a gap, in the order they came.
-    fn numbers_have_no_gap(&self) {
-        let mut next = std::collections::HashMap::<Uuid, i64>::new();
-        for event in self.facts.0.lock().unwrap().iter() {
-            let seq = next.entry(event.aggregate).or_insert(1);
-            assert_eq!(event.seq, *seq, "{} of {}", event.kind, event.aggregate);
-            *seq += 1;
-        }
     }
 }
 
 pub fn euros(minor_units: i64) -> Option<Money> {
     Some(Money { currency: "EUR".into(), minor_units })
-}
-
-/// The reason of a refusal.
-#[track_caller]
-pub fn reason<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
-    kit::rpc::error::reason(&answer.unwrap_err())
 }
 
 pub const RACE: usize = 20;

@@ -1,9 +1,9 @@
 //! Giving everything back, and whatever still arrives after it.
 
-use crate::shop::{RACE, Shop, euros, reason};
+use crate::shop::{RACE, Shop, euros};
 use chrono::Duration;
 use futures::future::join_all;
-use kit::testing::{Backend, eventually};
+use kit::testing::{Backend, eventually, refusal};
 use proto::quickserve::payment::v1::{self as pb, Outcome};
 use sea_orm::{ConnectionTrait, Statement};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ async fn a_success_after_the_end_goes_back_by_itself(backend: Backend) {
         for _ in 0..2 {
             shop.void(&request.order_id).await;
         }
-        assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_CLOSED");
+        assert_eq!(refusal(shop.authorize(&request).await), "PAYMENT_CLOSED");
         assert_eq!(shop.facts("payment.late_refunded", &request.order_id), []);
         shop.pass(Duration::seconds(wait));
         let refunded = shop.fact_in_time("payment.late_refunded", &request.order_id).await;
@@ -47,11 +47,8 @@ async fn a_success_that_meets_its_cancellation_goes_back(backend: Backend) {
     shop.pass(Duration::seconds(60));
     join_all(orders.iter().map(|order| shop.void(order))).await;
     for order in &orders {
-        eventually("a voided charge", || async {
-            shop.pass(Duration::seconds(1));
-            (charge_state(&shop, order).await == "VOIDED").then_some(())
-        })
-        .await;
+        let state = async || charge_state(&shop, order).await;
+        shop.in_time("a voided charge", state, |state| state == "VOIDED").await;
     }
     shop.check_books().await;
 }
@@ -73,7 +70,7 @@ async fn a_closed_payment_keeps_nothing_at_the_provider(backend: Backend) {
         shop.void(&request.order_id).await;
         shop.void(&request.order_id).await;
         assert_eq!(charge_state(&shop, &request.order_id).await, state, "{token}");
-        assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_CLOSED", "{token}");
+        assert_eq!(refusal(shop.authorize(&request).await), "PAYMENT_CLOSED", "{token}");
         assert_eq!(
             shop.payment(&request.order_id).await.state(),
             pb::PaymentState::Closed,
@@ -89,13 +86,13 @@ async fn what_never_began_may_be_closed_and_stays_closed(backend: Backend) {
     let shop = Shop::open(backend).await;
     let mut request = shop.order("tok_ok").await;
     join_all((0..RACE).map(|_| shop.void(&request.order_id))).await;
-    assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_CLOSED");
+    assert_eq!(refusal(shop.authorize(&request).await), "PAYMENT_CLOSED");
     request.save_method_only = true;
-    assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_CLOSED");
+    assert_eq!(refusal(shop.authorize(&request).await), "PAYMENT_CLOSED");
     let refund = shop.refund(&request.order_id, 1, "first").await;
-    assert_eq!(reason(refund), "INVALID_ARGUMENT");
+    assert_eq!(refusal(refund), "INVALID_ARGUMENT");
     let nobody = shop.refund(&Uuid::new_v4().to_string(), 1, "first").await;
-    assert_eq!(reason(nobody), "PAYMENT_NOT_FOUND");
+    assert_eq!(refusal(nobody), "PAYMENT_NOT_FOUND");
     shop.check_books().await;
 }
 
@@ -111,10 +108,11 @@ async fn what_was_captured_is_refunded(backend: Backend) {
         shop.void(&order).await;
         shop.void(&order).await;
         shop.pass(Duration::seconds(2));
-        eventually("the refund", || async {
-            let state = shop.payout(&payout).await.state();
-            (state == pb::PayoutState::Cancelled).then_some(())
-        })
+        eventually(
+            "the refund",
+            async || shop.payout(&payout).await.state(),
+            |seen| *seen == pb::PayoutState::Cancelled,
+        )
         .await;
         let payment = shop.payment(&order).await;
         assert_eq!(payment.refunded, euros(12_000));
@@ -138,12 +136,12 @@ async fn whoever_wins_between_authorizing_and_closing_nothing_is_kept(backend: B
                 shop.void(&request.order_id)
             );
             shop.pass(Duration::seconds(40));
-            eventually("the charge is given back", || async {
-                let state = charge_state(&shop, &request.order_id).await;
-                ["VOIDED", "CANCELLED", ""].contains(&&*state).then_some(())
+            let state = async || charge_state(&shop, &request.order_id).await;
+            eventually("the charge is given back", state, |state| {
+                ["VOIDED", "CANCELLED", ""].contains(&state.as_str())
             })
             .await;
-            assert_eq!(reason(shop.authorize(&request).await), "PAYMENT_CLOSED");
+            assert_eq!(refusal(shop.authorize(&request).await), "PAYMENT_CLOSED");
         }
     }
     shop.check_books().await;

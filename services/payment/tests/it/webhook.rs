@@ -1,9 +1,9 @@
 //! The webhook: only what is signed counts, each event once, in any order.
 
-use crate::shop::{RACE, Shop, reason};
+use crate::shop::{RACE, Shop};
 use chrono::Duration;
 use futures::future::join_all;
-use kit::testing::{Backend, eventually};
+use kit::testing::{Backend, eventually, refusal};
 use proto::quickserve::payment::v1 as pb;
 use sea_orm::{ConnectionTrait, Statement};
 use tonic::Code;
@@ -37,9 +37,9 @@ async fn forged_and_stale_events_have_no_effect(backend: Backend) {
         assert_eq!(kit::rpc::error::reason(&refused), "SIGNATURE_INVALID");
     }
     let elsewhere = shop.post_signed("stripe", Some(&good), &body).await;
-    assert_eq!(reason(elsewhere), "PSP_NOT_FOUND");
+    assert_eq!(refusal(elsewhere), "PSP_NOT_FOUND");
     for malformed in ["", "{}", "[]", "null", r#"{"id":"x","type":"y","data":{"reference":1}}"#] {
-        assert_eq!(reason(shop.post(malformed).await), "INVALID_ARGUMENT", "{malformed}");
+        assert_eq!(refusal(shop.post(malformed).await), "INVALID_ARGUMENT", "{malformed}");
     }
     let payment = shop.payment(&request.order_id).await;
     assert_eq!(payment.state(), pb::PaymentState::Pending);
@@ -136,10 +136,11 @@ async fn a_dispute_at_the_bank_freezes_the_payout(backend: Backend) {
     shop.post(&event("d1", "charge.disputed", charge)).await.unwrap();
     assert_eq!(shop.fact("payment.disputed", &order).await.0, 12_000);
     shop.pass(Duration::days(3));
-    eventually("the payout is frozen", || async {
-        let state = shop.payout(&payout).await.state();
-        (state == pb::PayoutState::Frozen).then_some(())
-    })
+    eventually(
+        "the payout is frozen",
+        async || shop.payout(&payout).await.state(),
+        |seen| *seen == pb::PayoutState::Frozen,
+    )
     .await;
     shop.check_books().await;
 }

@@ -1,7 +1,10 @@
 //! Working hours, time off, and the slots that follow, over changes of clocks too.
 
-use crate::fixture::{ActingAs, Provider, Shop, at, field, hold, hours, refusal, window};
-use kit::{testing::Backend, values::time::timestamp};
+use crate::fixture::{Provider, Shop, hold, hours};
+use kit::{
+    testing::{ActingAs, Backend, at, refusal, refused_field, window},
+    values::time::timestamp,
+};
 use proto::quickserve::{common::v1::TimeWindow, provider::v1 as pb};
 use yare::parameterized;
 
@@ -135,14 +138,14 @@ async fn slots_of_a_vertical_say_who_is_free(backend: Backend) {
     let far = pb::ListSlotsRequest { lat: Some(43.3), lng: Some(5.4), ..anyone.clone() };
     assert!(starts(&shop, far).await.is_empty());
     let half = pb::ListSlotsRequest { lat: Some(43.3), ..anyone.clone() };
-    assert_eq!(field(shop.availability().list_slots(half).await), "lng");
+    assert_eq!(refused_field(shop.availability().list_slots(half).await), "lng");
     let nothing = pb::ListSlotsRequest { vertical: String::new(), ..anyone };
-    assert_eq!(field(shop.availability().list_slots(nothing).await), "vertical");
+    assert_eq!(refused_field(shop.availability().list_slots(nothing).await), "vertical");
     let hidden = shop.ready("Cleo").await;
     let hidden = slots(&hidden, "2027-05-24T06:00:00Z", "2027-05-24T08:00:00Z", 2);
     assert_eq!(refusal(shop.availability().list_slots(hidden).await), "PROVIDER_NOT_FOUND");
     let long = slots(&ana, "2027-05-24T06:00:00Z", "2027-07-24T08:00:00Z", 2);
-    assert_eq!(field(shop.availability().list_slots(long).await), "to");
+    assert_eq!(refused_field(shop.availability().list_slots(long).await), "to");
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -167,6 +170,6 @@ async fn bad_hours_name_their_field(backend: Backend) {
         (zone, "time_zone"),
     ] {
         let answer = shop.availability().replace_availability(request).by(provider.owner).await;
-        assert_eq!(field(answer), wrong);
+        assert_eq!(refused_field(answer), wrong);
     }
 }

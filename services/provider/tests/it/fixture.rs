@@ -1,15 +1,13 @@
 //! A marketplace in small: the service, clients of it, and providers ready to be booked.
 
-use chrono::{DateTime, Duration, Utc};
 use kit::{
-    Role, Subject, Window,
+    Role, Subject,
     rpc::client::Channel,
-    rpc::error::reason,
-    testing::{Backend, World, acting_as, somebody},
+    testing::{ActingAs, Backend, World, acting_as, at, paris, somebody, window},
     values::time::timestamp,
 };
 use proto::quickserve::{
-    common::v1::{Address, Money, TimeWindow},
+    common::v1::Money,
     fulfilment::v1::Requirements,
     provider::v1::{
         self as pb, availability_service_client::AvailabilityServiceClient,
@@ -19,8 +17,6 @@ use proto::quickserve::{
         vetting_service_client::VettingServiceClient,
     },
 };
-use std::future::Future;
-use tonic::Status;
 use uuid::Uuid;
 
 /// The service in a world of its own.
@@ -137,16 +133,6 @@ impl Shop {
     }
 }
 
-/// Makes a call on somebody's behalf.
-pub trait ActingAs: Future + Sized {
-    /// The call, made by `subject`.
-    fn by(self, subject: Subject) -> impl Future<Output = Self::Output> {
-        acting_as(subject, self)
-    }
-}
-
-impl<F: Future> ActingAs for F {}
-
 pub fn application(name: &str) -> pb::CreateProviderRequest {
     pb::CreateProviderRequest {
         kind: pb::ProviderKind::Solo.into(),
@@ -196,28 +182,6 @@ pub fn insurance(provider_id: &str, issued: &str, expires: &str) -> pb::SubmitDo
     }
 }
 
-pub fn at(text: &str) -> DateTime<Utc> {
-    text.parse().unwrap()
-}
-
-/// A window of so many hours on the clock of Paris.
-pub fn window(start: &str, hours: i64) -> TimeWindow {
-    let start = at(start);
-    Window { start, end: start + Duration::hours(hours), zone: chrono_tz::Europe::Paris }.into()
-}
-
-pub fn paris() -> Address {
-    Address {
-        lines: vec!["1 rue de Rivoli".to_owned()],
-        postcode: "75001".to_owned(),
-        city: "Paris".to_owned(),
-        country: "FR".to_owned(),
-        lat: 48.8600,
-        lng: 2.3400,
-        access_notes: String::new(),
-    }
-}
-
 pub fn requirements(buffer_minutes: i64) -> Requirements {
     let buffer = Some(prost_types::Duration { seconds: buffer_minutes * 60, nanos: 0 });
     Requirements {
@@ -247,17 +211,4 @@ pub fn hold(
         hold_expires_at: Some(timestamp(at(expires))),
         customer_id: Uuid::new_v4().to_string(),
     }
-}
-
-/// The reason of a refusal.
-pub fn refusal<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
-    reason(&answer.unwrap_err())
-}
-
-/// The field that a refusal names.
-pub fn field<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
-    use tonic_types::StatusExt;
-    let status = answer.unwrap_err();
-    let request = status.get_details_bad_request().unwrap_or_else(|| panic!("{status:?}"));
-    request.field_violations[0].field.clone()
 }

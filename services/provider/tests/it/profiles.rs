@@ -1,10 +1,10 @@
 //! Applying, reading, listing and changing profiles, and who may.
 
-use crate::fixture::{ActingAs, Shop, application, field, refusal};
+use crate::fixture::{Shop, application};
 use kit::{
     Role,
     storage::idempotency,
-    testing::{Backend, somebody},
+    testing::{ActingAs, Backend, refusal, refused_field, somebody},
 };
 use proto::quickserve::provider::v1 as pb;
 use tonic::{Code, Request};
@@ -46,7 +46,7 @@ async fn bad_applications_name_their_field(backend: Backend) {
             "time_zone",
         ),
     ] {
-        assert_eq!(field(shop.profiles().create_provider(request).by(owner).await), wrong);
+        assert_eq!(refused_field(shop.profiles().create_provider(request).by(owner).await), wrong);
     }
 }
 
@@ -170,7 +170,7 @@ async fn the_list_finds_by_vertical_and_town_page_by_page(backend: Backend) {
         state: pb::ProviderState::Applied.into(),
         ..list("", "", String::new())
     };
-    assert_eq!(field(profiles.list_providers(waiting.clone()).await), "state");
+    assert_eq!(refused_field(profiles.list_providers(waiting.clone()).await), "state");
     let seen = profiles.list_providers(waiting).by(shop.operator).await.unwrap();
     assert_eq!(names(&seen.into_inner()), ["Dora"]);
 }

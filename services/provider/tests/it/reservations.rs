@@ -1,8 +1,12 @@
 //! Holding, confirming, moving and releasing time.
 
-use crate::fixture::{ActingAs, Provider, Shop, at, hold, refusal, window};
+use crate::fixture::{Provider, Shop, hold};
 use chrono::Duration;
-use kit::{Db, testing::Backend, values::time::timestamp};
+use kit::{
+    Db,
+    testing::{ActingAs, Backend, at, eventually, refusal, window},
+    values::time::timestamp,
+};
 use proto::quickserve::provider::v1 as pb;
 use sea_orm::{
     ConnectionTrait, ExprTrait,
@@ -133,10 +137,7 @@ async fn a_confirmation_after_expiry_counts_while_the_time_is_free(backend: Back
     let first = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
     reservations.hold_reservation(first.clone()).await.unwrap();
     shop.world.clock.advance(Duration::hours(1));
-    kit::testing::eventually("the sweep", || async {
-        taken(&shop, &provider).await.is_empty().then_some(())
-    })
-    .await;
+    eventually("the sweep", async || taken(&shop, &provider).await, |seen| seen.is_empty()).await;
     for _ in 0..2 {
         reservations.confirm_reservation(confirm(&first)).await.unwrap();
     }

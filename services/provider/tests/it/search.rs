@@ -1,7 +1,7 @@
 //! Who could take a job.
 
-use crate::fixture::{ActingAs, Shop, hold, paris, requirements, window};
-use kit::testing::Backend;
+use crate::fixture::{Shop, hold, requirements};
+use kit::testing::{ActingAs, Backend, paris, window};
 use proto::quickserve::{fulfilment::v1::Requirements, provider::v1 as pb};
 use yare::parameterized;
 

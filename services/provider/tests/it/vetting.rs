@@ -1,51 +1,22 @@
 //! Documents, reviews, blocks, and the facts and timers that come of them.
 
-use crate::fixture::{ActingAs, Provider, Shop, at, field, hold, insurance, refusal};
-use async_trait::async_trait;
+use crate::fixture::{Provider, Shop, hold, insurance};
 use chrono::Duration;
 use kit::{
-    Event,
-    messaging::bus::Consumer,
-    testing::{Backend, eventually},
+    testing::{ActingAs, Backend, EventRecorder, at, eventually, refusal, refused_field},
     values::time::timestamp,
 };
 use proto::quickserve::provider::v1 as pb;
-use std::sync::{Arc, Mutex};
 use yare::parameterized;
 
-/// Keeps the facts that it hears of.
-#[derive(Default)]
-struct Listener(Mutex<Vec<(String, i64, pb::ProviderEvent)>>);
-
-#[async_trait]
-impl Consumer for Listener {
-    fn wants(&self, kind: &str) -> bool {
-        kind.starts_with("provider.")
-    }
-
-    async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
-        let heard = (event.kind.clone(), event.seq, event.decode()?);
-        self.0.lock().unwrap().push(heard);
-        Ok(())
-    }
-}
-
-impl Listener {
-    fn on(shop: &Shop) -> Arc<Self> {
-        let listener = Arc::<Self>::default();
-        shop.world.host.subscribe(listener.clone());
-        listener
-    }
-
-    /// Kind, number and reason of the first facts, as many as there shall be.
-    async fn first(&self, count: usize) -> Vec<(String, i64, String)> {
-        eventually("the facts", || async {
-            let heard = self.0.lock().unwrap();
-            let facts = heard.iter().map(|(kind, seq, it)| (kind.clone(), *seq, it.reason.clone()));
-            (heard.len() >= count).then(|| facts.collect())
-        })
-        .await
-    }
+/// Kind, number and reason of the first events, as many as there shall be.
+async fn first_facts(events: &EventRecorder, count: usize) -> Vec<(String, i64, String)> {
+    let seen = eventually("the events", async || events.events(), |seen| seen.len() >= count).await;
+    let facts = seen.into_iter().map(|event| {
+        let data: pb::ProviderEvent = event.decode().unwrap();
+        (event.kind, event.seq, data.reason)
+    });
+    facts.collect()
 }
 
 fn fact(kind: &str, seq: i64, reason: &str) -> (String, i64, String) {
@@ -56,7 +27,7 @@ fn fact(kind: &str, seq: i64, reason: &str) -> (String, i64, String) {
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn an_operator_vets_step_by_step(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let listener = Listener::on(&shop);
+    let events = EventRecorder::subscribed(&shop.world.host, &["provider."]);
     let provider = shop.ready("Ana").await;
     let id = || provider.id.clone();
     let mut vetting = shop.vetting();
@@ -76,7 +47,7 @@ async fn an_operator_vets_step_by_step(backend: Backend) {
     vetting.set_background_check(check).by(shop.operator).await.unwrap();
     let approved = vetting.approve_provider(approve()).by(shop.operator).await.unwrap();
     assert_eq!(approved.into_inner().provider.unwrap().state(), pb::ProviderState::Active);
-    let facts = listener.first(2).await;
+    let facts = first_facts(&events, 2).await;
     assert_eq!(facts, [fact("provider.applied", 1, ""), fact("provider.verified", 2, "")]);
 }
 
@@ -84,7 +55,7 @@ async fn an_operator_vets_step_by_step(backend: Backend) {
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_block_ends_by_itself_where_it_found_the_profile(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let listener = Listener::on(&shop);
+    let events = EventRecorder::subscribed(&shop.world.host, &["provider."]);
     let provider = shop.vetted("Ana").await;
     let id = || provider.id.clone();
     let pause = pb::PauseProviderRequest { provider_id: id() };
@@ -96,21 +67,25 @@ async fn a_block_ends_by_itself_where_it_found_the_profile(backend: Backend) {
     };
     let mut vetting = shop.vetting();
     let past = vetting.block_provider(block("2027-05-01T00:00:00Z")).by(shop.operator).await;
-    assert_eq!(field(past), "until");
+    assert_eq!(refused_field(past), "until");
     let until = "2027-05-11T00:00:00Z";
     let blocked = vetting.block_provider(block(until)).by(shop.operator).await.unwrap();
     let blocked = blocked.into_inner().provider.unwrap();
     assert_eq!(blocked.state(), pb::ProviderState::Blocked);
     assert_eq!(blocked.blocked_reason, "SAFETY");
-    assert_eq!(listener.first(3).await[2], fact("provider.blocked", 3, "SAFETY"));
+    assert_eq!(first_facts(&events, 3).await[2], fact("provider.blocked", 3, "SAFETY"));
     let resume = pb::ResumeProviderRequest { provider_id: id() };
     let resumed = shop.profiles().resume_provider(resume).by(provider.owner).await;
     assert_eq!(refusal(resumed), "PROVIDER_STATE");
     shop.world.clock.advance(Duration::days(1));
-    eventually("the end of the block", || async {
-        let profile = shop.profile(&provider).await;
-        (profile.state() == pb::ProviderState::Paused).then_some(())
-    })
+    eventually(
+        "the end of the block",
+        async || {
+            let profile = shop.profile(&provider).await;
+            profile.state()
+        },
+        |seen| *seen == pb::ProviderState::Paused,
+    )
     .await;
     // A block for good ends by an operator's hand, and the end of the first one means nothing to it.
     let block = pb::BlockProviderRequest { until: None, ..block(until) };
@@ -132,21 +107,22 @@ async fn document(shop: &Shop, provider: &Provider) -> pb::Document {
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_document_is_announced_before_it_expires_and_then_put_away(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let listener = Listener::on(&shop);
+    let events = EventRecorder::subscribed(&shop.world.host, &["provider."]);
     let provider = shop.applicant("Ana").await;
     shop.verified(&provider, "2027-01-01", "2027-07-01").await;
     // It expires in seven weeks and two days; notice is given 30 days before.
     assert_eq!(document(&shop, &provider).await.state(), pb::DocumentState::Verified);
     shop.world.clock.advance(Duration::days(23));
-    let facts = listener.first(2).await;
+    let facts = first_facts(&events, 2).await;
     assert_eq!(facts[1], fact("provider.document_expiring", 2, "insurance"));
     shop.world.clock.advance(Duration::days(29));
     assert_eq!(document(&shop, &provider).await.state(), pb::DocumentState::Verified);
     shop.world.clock.advance(Duration::days(1));
-    eventually("the expiry", || async {
-        let state = document(&shop, &provider).await.state();
-        (state == pb::DocumentState::Expired).then_some(())
-    })
+    eventually(
+        "the expiry",
+        async || document(&shop, &provider).await.state(),
+        |seen| *seen == pb::DocumentState::Expired,
+    )
     .await;
 }
 
@@ -201,6 +177,6 @@ async fn bad_documents_name_their_field(backend: Backend) {
     ] {
         let request = insurance(&provider.id, issued, expires);
         let answer = shop.vetting().submit_document(request).by(provider.owner).await;
-        assert_eq!(field(answer), wrong, "{issued} {expires}");
+        assert_eq!(refused_field(answer), wrong, "{issued} {expires}");
     }
 }

@@ -62,10 +62,14 @@ async fn the_owner_is_told_of_repetitions_once_an_hour_and_placeholders_go_away(
     service.expect_facts(&owner.id, &kinds).await;
 
     service.world.clock.advance(Duration::days(31));
-    kit::testing::eventually("the sweep", async || {
-        let gone = service.suspend(&operator, &placeholder.id).await.unwrap_err();
-        (gone.code() == Code::NotFound).then_some(())
-    })
+    kit::testing::eventually(
+        "the sweep",
+        async || {
+            let gone = service.suspend(&operator, &placeholder.id).await.unwrap_err();
+            gone.code()
+        },
+        |seen| *seen == Code::NotFound,
+    )
     .await;
     service.login("ana@example.org", PASSWORD).await.unwrap();
 }

@@ -1,34 +1,32 @@
 //! What the stories share: a running user service, and people who use it.
 
-use async_trait::async_trait;
 use kit::{
-    Error, Event, Host, Role, Subject,
+    Host, Role, Subject,
     identity::token::{AccessClaims, ISSUER, Verifier},
-    messaging::bus::Consumer,
     program::config::Config,
     rpc::client::Channel,
     rpc::error::reason,
-    testing::{Backend, World, acting_as, eventually},
+    testing::{Backend, EventRecorder, World, acting_as, eventually},
 };
 use proto::quickserve::user::v1::{
     self as pb, account_service_client::AccountServiceClient,
     auth_service_client::AuthServiceClient, user_service_client::UserServiceClient,
 };
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 /// A good password.
 pub const PASSWORD: &str = "correct horse battery";
 
-/// The service, its clients, and the facts it published.
+/// The service, its clients, and the events it published.
 pub struct Service {
     pub world: World,
     pub host: Host,
     pub users: UserServiceClient<Channel>,
     pub auth: AuthServiceClient<Channel>,
     pub accounts: AccountServiceClient<Channel>,
-    facts: Arc<Facts>,
+    events: Arc<EventRecorder>,
 }
 
 /// Somebody who has signed in.
@@ -41,25 +39,6 @@ pub struct Person {
     pub refresh: String,
 }
 
-/// Remembers every fact.
-#[derive(Default)]
-struct Facts(Mutex<Vec<Event>>);
-
-#[async_trait]
-impl Consumer for Facts {
-    fn wants(&self, kind: &str) -> bool {
-        kind.starts_with("user.")
-    }
-
-    async fn consume(&self, event: &Event) -> Result<(), Error> {
-        let mut seen = self.0.lock().unwrap();
-        if seen.iter().all(|other| other.id != event.id) {
-            seen.push(event.clone());
-        }
-        Ok(())
-    }
-}
-
 impl Service {
     /// The service on `backend`, as it is configured from the start.
     pub async fn new(backend: Backend) -> Self {
@@ -68,11 +47,13 @@ impl Service {
 
     /// As [`Service::new`], with these entries of the configuration.
     pub async fn configured(backend: Backend, entries: &[(&str, &str)]) -> Self {
-        let world = World::with(backend, Config::from_map(entries.iter().copied())).await;
+        // A story that does many things at once shall not be told that hashing is busy, however slow the machine is.
+        let turns = ("user.hashing_turns", "32");
+        let config = Config::from_map([turns].iter().chain(entries).copied());
+        let world = World::with(backend, config).await;
         let host = world.host.of("user");
         host.migrate().await.unwrap();
-        let facts = Arc::new(Facts::default());
-        host.subscribe(facts.clone());
+        let events = EventRecorder::subscribed(&host, &["user."]);
         host.install(user::start(&host).await.unwrap());
         Self {
             users: UserServiceClient::new(world.outside("user")),
@@ -80,7 +61,7 @@ impl Service {
             accounts: AccountServiceClient::new(world.host.of("notification").channel("user")),
             world,
             host,
-            facts,
+            events,
         }
     }
 
@@ -161,30 +142,21 @@ impl Service {
         Ok(self.accounts.clone().issue_contact_code(request).await?.into_inner().code)
     }
 
-    /// The facts of an account so far, in order.
+    /// The kinds of the events of an account so far.
     pub fn facts_of(&self, id: &str) -> Vec<String> {
-        let seen = self.facts.0.lock().unwrap();
-        let mut own: Vec<_> =
-            seen.iter().filter(|event| event.aggregate.to_string() == id).collect();
-        own.sort_by_key(|event| event.seq);
-        let seqs: Vec<_> = own.iter().map(|event| event.seq).collect();
-        assert_eq!(seqs, (1..=i64::try_from(own.len()).unwrap()).collect::<Vec<_>>());
-        own.into_iter().map(|event| event.kind.clone()).collect()
+        self.events.assert_no_gaps();
+        self.events.kinds_of(id)
     }
 
-    /// Every fact so far, as bytes.
+    /// Every event so far, as bytes.
     pub fn all_facts(&self) -> Vec<u8> {
-        let seen = self.facts.0.lock().unwrap();
-        seen.iter().flat_map(|event| event.data.clone()).collect()
+        self.events.events().into_iter().flat_map(|event| event.data).collect()
     }
 
-    /// Waits until the facts of an account are these.
+    /// Waits until the events of an account are of these kinds.
     pub async fn expect_facts(&self, id: &str, kinds: &[&str]) {
-        eventually(&format!("{kinds:?}"), async || {
-            // Facts of an aggregate come in order, so a gap here is one still under way.
-            (self.facts_of(id) == kinds).then_some(())
-        })
-        .await;
+        eventually("the events of the account", async || self.facts_of(id), |seen| seen == kinds)
+            .await;
     }
 }
 
