@@ -1,5 +1,4 @@
 //! A warm codec allocates nothing, whatever the message.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use bytes::BytesMut;
 use transcode::{Bindings, JsonOptions, Schema, json_to_wire, wire_to_json};

@@ -1,5 +1,6 @@
 //! The test schema and the three payloads that are measured: a small message, a page of about
 //! 10 KB, and bytes that are 350 KB of base64.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
 
