@@ -305,7 +305,6 @@ fn rules() {
     let weight = "(buf.validate.field).double = {gte: 0 lt: 10}";
     let uuid = "(buf.validate.field).string.uuid = true";
     let state = "(buf.validate.field).enum.defined_only = true";
-    let tags = "(buf.validate.field).repeated = {min_items: 1 items: {string: {min_len: 2}}}";
     let pattern = "\"^\\\\d+$\"";
     for (replace, by, at, message) in [
         (uuid, "(buf.validate.field).int32.gt = 1", "string id", "`int32` rules do not fit"),
@@ -330,6 +329,22 @@ fn rules() {
         (weight, "(buf.validate.field).double = {gt: 5 lt: 1}", "double weight", "no range"),
         (weight, "(buf.validate.field).double = {gte: inf}", "double weight", "cannot be a limit"),
         (state, "(buf.validate.field).enum.in = 7", "State state", "7 is no value"),
+        (pattern, "\"(\"", "string box", "is not valid"),
+        (
+            "Timestamp since = 6;",
+            "Timestamp since = 6 [(buf.validate.field).duration.gt = {seconds: 1}];",
+            "Timestamp since",
+            "do not fit",
+        ),
+    ] {
+        check(replace, by, at, message);
+    }
+}
+
+#[test]
+fn rules_of_lists_and_maps() {
+    let tags = "(buf.validate.field).repeated = {min_items: 1 items: {string: {min_len: 2}}}";
+    for (replace, by, at, message) in [
         (
             tags,
             "(buf.validate.field).repeated = {min_items: 2 max_items: 1}",
@@ -353,13 +368,6 @@ fn rules() {
             "(buf.validate.field).string.min_len = 1",
             "repeated string tags",
             "do not fit a repeated field",
-        ),
-        (pattern, "\"(\"", "string box", "is not valid"),
-        (
-            "Timestamp since = 6;",
-            "Timestamp since = 6 [(buf.validate.field).duration.gt = {seconds: 1}];",
-            "Timestamp since",
-            "do not fit",
         ),
         (
             "int32> words = 3;",

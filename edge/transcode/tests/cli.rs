@@ -121,25 +121,30 @@ fn check_folder(folder: &Path, more: &[&str]) -> (bool, Vec<String>) {
     (status.success(), said.lines().map(str::to_owned).collect())
 }
 
+/// Writes a set of contracts whose RPCs have these rules.
+fn write_set(folder: &Path, name: &str, rules: &[(&str, &str)], more: &str) {
+    let package = name.replace('/', ".");
+    let rpcs: String = rules
+        .iter()
+        .map(|(rpc, rule)| {
+            format!("rpc {rpc}(M) returns (M) {{ option (google.api.http) = {{ {rule} }}; }}\n")
+        })
+        .collect();
+    let source = format!(
+        "syntax = \"proto3\";\npackage {package};\nimport \"google/api/annotations.proto\";\n{more}\n\
+         message M {{ string a = 1; string b = 2; }}\nservice S {{\n{rpcs}}}\n"
+    );
+    std::fs::create_dir_all(folder.join(name)).unwrap();
+    std::fs::write(folder.join(name).join("a.proto"), source).unwrap();
+}
+
 #[test]
 fn a_folder_of_contracts_is_checked_set_by_set() {
     let folder = tempfile::tempdir().unwrap();
     let google = format!("{}/../../proto", env!("CARGO_MANIFEST_DIR"));
     let import = format!("--import={google}");
     let write = |name: &str, rules: &[(&str, &str)], more: &str| {
-        let package = name.replace('/', ".");
-        let rpcs: String = rules
-            .iter()
-            .map(|(rpc, rule)| {
-                format!("rpc {rpc}(M) returns (M) {{ option (google.api.http) = {{ {rule} }}; }}\n")
-            })
-            .collect();
-        let source = format!(
-            "syntax = \"proto3\";\npackage {package};\nimport \"google/api/annotations.proto\";\n{more}\n\
-             message M {{ string a = 1; string b = 2; }}\nservice S {{\n{rpcs}}}\n"
-        );
-        std::fs::create_dir_all(folder.path().join(name)).unwrap();
-        std::fs::write(folder.path().join(name).join("a.proto"), source).unwrap();
+        write_set(folder.path(), name, rules, more)
     };
     write("good/v1", &[("Get", "get: \"/a/{a}\""), ("List", "get: \"/a\"")], "");
     // What is imported is not served with it, and clashes with nothing.

@@ -137,9 +137,26 @@ pub(super) fn forms(f: &Fixture) -> Vec<(&'static str, String)> {
 }
 
 pub(super) fn claims(f: &Fixture) -> Vec<(String, String)> {
+    let header = f.header().to_string();
+    let mut forged = [malformed_claims(f), wrong_claims(f)].concat();
+    for (name, claims) in [("claims list", "[]"), ("claims no JSON", "sub"), ("claims empty", "")] {
+        forged.push((name.to_owned(), f.sign(&header, claims)));
+    }
+    let now = f.clock.now().timestamp();
+    let (started, life) = (now - 631, json!(now - 31));
+    let mut expired = f.claims();
+    expired["iat"] = json!(started);
+    expired["nbf"] = json!(started);
+    expired["exp"] = life;
+    forged.push(("expired".to_owned(), f.sign(&header, &expired.to_string())));
+    forged
+}
+
+/// Each claim absent, null, an object, there twice; each time as something else than a number.
+fn malformed_claims(f: &Fixture) -> Vec<(String, String)> {
     let now = f.clock.now().timestamp();
     let header = f.header().to_string();
-    let mut forged: Vec<(String, String)> = Vec::new();
+    let mut forged = Vec::new();
     for name in ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "ver", "roles"] {
         forged.push((format!("{name} absent"), f.with_claim(name, Value::Null)));
         let null = f.claims().as_object().unwrap()[name].to_string();
@@ -158,7 +175,13 @@ pub(super) fn claims(f: &Fixture) -> Vec<(String, String)> {
         forged.push((format!("{name} text"), f.with_claim(name, json!((now + 600).to_string()))));
         forged.push((format!("{name} fraction"), f.with_claim(name, json!(now as f64 + 0.5))));
     }
-    let others = [
+    forged
+}
+
+/// Claims of the right type that say what they must not.
+fn wrong_claims(f: &Fixture) -> Vec<(String, String)> {
+    let now = f.clock.now().timestamp();
+    let wrong = [
         ("exp huge", "exp", json!(i64::MAX)),
         ("exp beyond i64", "exp", json!(u64::MAX)),
         ("exp negative", "exp", json!(-1)),
@@ -185,17 +208,6 @@ pub(super) fn claims(f: &Fixture) -> Vec<(String, String)> {
         ("role of another case", "roles", json!(["Operator"])),
         ("roles as text", "roles", json!("operator")),
     ];
-    for (name, claim, value) in others {
-        forged.push((name.to_owned(), f.with_claim(claim, value)));
-    }
-    for (name, claims) in [("claims list", "[]"), ("claims no JSON", "sub"), ("claims empty", "")] {
-        forged.push((name.to_owned(), f.sign(&header, claims)));
-    }
-    let (started, life) = (now - 631, json!(now - 31));
-    let mut expired = f.claims();
-    expired["iat"] = json!(started);
-    expired["nbf"] = json!(started);
-    expired["exp"] = life;
-    forged.push(("expired".to_owned(), f.sign(&header, &expired.to_string())));
-    forged
+    let forged = wrong.map(|(name, claim, value)| (name.to_owned(), f.with_claim(claim, value)));
+    forged.into()
 }
