@@ -111,9 +111,11 @@ async fn a_caller_that_hangs_up_neither_stops_nor_poisons_a_change(backend: Back
     let other = Db::connect(&config, world.clock.clone()).await.unwrap();
     let other = Change { db: other, begun: AtomicUsize::new(0), gate: Semaphore::new(0) };
     let begun = || i64::try_from(change.begun.load(Ordering::SeqCst)).unwrap();
-    eventually("every change that began is committed", || async {
-        (other.recorded().await == begun()).then_some(())
-    })
+    eventually(
+        "every change that began is committed",
+        async || other.recorded().await,
+        |recorded| *recorded == begun(),
+    )
     .await;
     assert!(begun() > 100, "only {} of the dropped calls began", begun());
 }
@@ -127,9 +129,11 @@ async fn a_change_whose_deadline_passes_is_committed_all_the_same(backend: Backe
     assert_eq!(late.code(), Code::DeadlineExceeded);
     assert_eq!(change.begun.load(Ordering::SeqCst), 1);
     change.gate.add_permits(1);
-    eventually("the change is committed", || async {
-        (change.recorded().await == 1).then_some(())
-    })
+    eventually(
+        "the change is committed",
+        async || change.recorded().await,
+        |recorded| *recorded == 1,
+    )
     .await;
 }
 
