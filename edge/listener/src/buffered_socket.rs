@@ -19,9 +19,12 @@ use tokio::{
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How long a peer whose connection is closed may take to see it. What it sends meanwhile is read: unread, it would have
-/// the kernel reset the connection, and the peer lose an answer that came before its content had ended.
+/// How long a peer whose connection is closed may be silent before the socket is closed, too. What it sends meanwhile is
+/// read: unread, it would have the kernel reset the connection, and the peer lose an answer that came before its content
+/// had ended (RFC 9112, section 9.6).
 const LINGER: Duration = Duration::from_millis(500);
+/// How long such a peer may go on sending.
+const MAX_LINGER: Duration = Duration::from_secs(5);
 
 /// The version of HTTP that a peer speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +47,7 @@ pub struct BufferedSocket<T> {
     /// Running while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Running since we have said our last.
-    lingering: Option<Pin<Box<Sleep>>>,
+    lingering: Option<Lingering>,
     /// Makes the answer that takes the place of hyper's own to a request that cannot be read.
     answer_unreadable: Option<AnswerUnreadable>,
     /// What is left to write of such an answer.
@@ -54,6 +57,12 @@ pub struct BufferedSocket<T> {
 }
 
 type AnswerUnreadable = Box<dyn Fn(StatusCode) -> Option<Bytes> + Send>;
+
+/// The time for which a closed connection is still read.
+struct Lingering {
+    silence: Pin<Box<Sleep>>,
+    ends_at: Instant,
+}
 
 impl<T: AsyncRead + Unpin> BufferedSocket<T> {
     /// Reads as much as shows the version. None when the peer leaves before.
@@ -90,17 +99,23 @@ impl<T: AsyncRead + Unpin> BufferedSocket<T> {
         Ok(Some((version, socket)))
     }
 
-    /// Reads on for nobody, until the peer closes too or its time is over.
+    /// Reads and drops what the peer still sends, until it closes too, falls silent, or has gone on for too long.
     fn linger(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let sleep = || Box::pin(tokio::time::sleep(LINGER));
-        let over = self.lingering.get_or_insert_with(sleep).as_mut().poll(context);
+        let begin = || {
+            let now = Instant::now();
+            let silence = Box::pin(tokio::time::sleep_until(now + LINGER));
+            Lingering { silence, ends_at: now + MAX_LINGER }
+        };
+        let lingering = self.lingering.get_or_insert_with(begin);
         let mut chunk = [0_u8; 8 * 1024];
-        while over.is_pending() {
+        while lingering.silence.as_mut().poll(context).is_pending() {
             let mut buffer = ReadBuf::new(&mut chunk);
             let read = ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer));
             if read.is_err() || buffer.filled().is_empty() {
                 break;
             }
+            let until = (Instant::now() + LINGER).min(lingering.ends_at);
+            lingering.silence.as_mut().reset(until);
         }
         Poll::Ready(Ok(()))
     }
@@ -288,30 +303,46 @@ mod tests {
         assert_eq!(socket.read(&mut [0; 200]).await.unwrap(), sent.len());
     }
 
+    /// A peer that sends a byte every so often, `more` times after the first bytes, and then closes.
+    async fn drip(mut to: impl AsyncWrite + Unpin, more: usize) -> io::Result<()> {
+        to.write_all(&[b'G'; 1000]).await?;
+        for _ in 0..more {
+            tokio::time::sleep(LINGER / 2).await;
+            to.write_all(b"G").await?;
+        }
+        to.shutdown().await
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_still_sends_gets_the_answer_and_has_a_moment_to_stop() {
-        for endless in [false, true] {
+    async fn a_peer_that_still_sends_gets_the_answer_and_has_time_to_stop() {
+        for more in [0, 8, usize::MAX] {
             let (client, server) = tokio::io::duplex(64);
-            let (mut from, mut to) = tokio::io::split(client);
-            let sending = tokio::spawn(async move {
-                to.write_all(&[b'G'; 1000]).await?;
-                for _ in 0..if endless { usize::MAX } else { 0 } {
-                    to.write_all(b"G").await?;
-                    tokio::time::sleep(LINGER / 10).await;
-                }
-                to.shutdown().await
-            });
+            let (mut from, to) = tokio::io::split(client);
+            let sending = tokio::spawn(drip(to, more));
             let opened = BufferedSocket::open(server, Duration::from_secs(60)).await.unwrap();
             let (_, mut socket) = opened.unwrap();
             socket.write_all(b"too long").await.unwrap();
             let begun = Instant::now();
             socket.shutdown().await.unwrap();
-            assert_eq!(begun.elapsed() >= LINGER, endless);
+            let is_endless = more == usize::MAX;
+            assert_eq!(begun.elapsed() >= MAX_LINGER, is_endless);
             drop(socket);
             let mut answer = Vec::new();
             from.read_to_end(&mut answer).await.unwrap();
-            assert_eq!((answer, sending.await.unwrap().is_err()), (b"too long".to_vec(), endless));
+            assert_eq!(answer, b"too long");
+            assert_eq!(sending.await.unwrap().is_err(), is_endless);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_says_nothing_is_not_waited_for() {
+        let (mut client, server) = tokio::io::duplex(64);
+        client.write_all(b"GET /").await.unwrap();
+        let opened = BufferedSocket::open(server, Duration::from_secs(60)).await.unwrap();
+        let (_, mut socket) = opened.unwrap();
+        let begun = Instant::now();
+        socket.shutdown().await.unwrap();
+        assert_eq!(begun.elapsed(), LINGER);
     }
 
     #[tokio::test]

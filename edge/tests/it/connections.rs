@@ -150,20 +150,46 @@ fn refused_head(length: usize, more: &str) -> String {
     )
 }
 
+/// An edge that takes only short contents.
+async fn edge_of_short_contents() -> Edge {
+    Edge::with(Config { max_request_bytes: REGISTRATION.len() - 1, ..Config::default() }).await
+}
+
+/// The heads of registrations that are refused before their content, with the status of the refusal.
+fn refused_by_head(edge: &Edge) -> Vec<(u16, String)> {
+    const JSON: &str = "content-type: application/json\r\n";
+    let customer = format!("authorization: {}\r\n{JSON}", edge.bearer(customer()));
+    [
+        (401, "/v1/me/addresses", format!("authorization: Bearer x\r\n{JSON}")),
+        (403, "/v1/users/0b9d5a80-0000-4000-8000-00000000000a:suspend", customer),
+        (404, "/v1/nothing", JSON.to_owned()),
+        (405, "/v1/me", JSON.to_owned()),
+        (413, "/v1/users", JSON.to_owned()),
+        (415, "/v1/users", "content-type: text/plain\r\n".to_owned()),
+    ]
+    .into_iter()
+    .map(|(status, path, headers)| {
+        let length = REGISTRATION.len();
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: x\r\n{headers}content-length: {length}\r\n\r\n");
+        (status, head)
+    })
+    .collect()
+}
+
 #[tokio::test]
 async fn an_answer_before_the_content_says_that_the_connection_ends() {
-    let edge = Edge::start().await;
-    for (length, more) in [
-        (100, ""),
-        (100, "expect: 100-continue\r\n"),
-        // More than is worth reading: no time is given to it.
-        (1_000_000, ""),
-    ] {
-        let (answer, mut client) = ask(&edge, refused_head(length, more)).await;
-        assert_eq!(answer.status, 401, "{answer:?}");
-        assert!(answer.closes(), "{more:?}: {answer:?}");
+    let edge = edge_of_short_contents().await;
+    let mut refused = refused_by_head(&edge);
+    refused.push((401, refused_head(100, "expect: 100-continue\r\n")));
+    // More than is worth reading: no time is given to it.
+    refused.push((401, refused_head(1_000_000, "")));
+    for (status, head) in refused {
+        let (answer, mut client) = ask(&edge, &head).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(answer.closes(), "{head:?}: {answer:?}");
         // The content still comes, and the answer is not lost by it.
-        let _ = client.write(vec![b' '; length]).await;
+        let _ = client.write(vec![b' '; REGISTRATION.len()]).await;
         assert!(client.is_closed().await);
         let (answer, _) = ask(&edge, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
         assert_eq!(answer.status, 200);
@@ -172,25 +198,32 @@ async fn an_answer_before_the_content_says_that_the_connection_ends() {
 
 #[tokio::test]
 async fn a_client_that_writes_head_and_content_apart_never_meets_a_closed_connection() {
-    let edge = Edge::start().await;
-    let mut client = Client::connect(&edge).await;
+    let edge = edge_of_short_contents().await;
+    for (status, head) in refused_by_head(&edge) {
+        refuse_sixty(&edge, status, &head).await;
+    }
+    let edge = Edge::with(Config { client_per_minute: 1, ..Config::default() }).await;
+    edge.get("/v1/nothing").await;
+    refuse_sixty(&edge, 429, &refused_head(REGISTRATION.len(), "")).await;
+}
+
+/// Sends a head and a content of its length sixty times, on a connection that is kept until an answer says otherwise.
+async fn refuse_sixty(edge: &Edge, status: u16, head: &str) {
+    let mut client = Client::connect(edge).await;
     let mut opened = 1;
     for round in 0..60 {
-        client.write(refused_head(REGISTRATION.len(), "")).await.unwrap();
+        client.write(head).await.unwrap();
         // Some contents come after the answer, and most right after the head.
-        if round % 20 == 7 {
-            let answer = client.read().await.expect("an answer");
-            assert!(answer.closes(), "{answer:?}");
-            client = Client::connect(&edge).await;
-            opened += 1;
-            continue;
+        let is_late = round % 20 == 7;
+        if !is_late {
+            tokio::task::yield_now().await;
+            client.write(REGISTRATION).await.unwrap();
         }
-        tokio::task::yield_now().await;
-        client.write(REGISTRATION).await.unwrap();
         let answer = client.read().await.unwrap_or_else(|| panic!("closed in round {round}"));
-        assert_eq!(answer.status, 401, "{answer:?}");
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(answer.closes() || !is_late, "{answer:?}");
         if answer.closes() {
-            client = Client::connect(&edge).await;
+            client = Client::connect(edge).await;
             opened += 1;
         }
     }

@@ -11,6 +11,7 @@ mod headers;
 mod query;
 mod quiet;
 mod reflection;
+mod refusals;
 mod routes;
 mod server;
 mod slow;

@@ -247,13 +247,3 @@ async fn requests_that_break_http_get_an_error_of_the_usual_shape() {
         assert_eq!(error["error"]["status"], "INVALID_ARGUMENT", "{sent:?}: {answer}");
     }
 }
-
-#[tokio::test]
-async fn an_answer_before_the_content_says_that_the_connection_ends() {
-    let edge = Edge::new(Options { max_request_bytes: 100, ..Options::default() });
-    let server = Running::start(&edge).await;
-    let head = "POST /v1/books HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
-    let answer = exchange(server.address, &format!("{head}content-length: 1000\r\n\r\n")).await;
-    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-    assert!(answer.contains("connection: close"), "{answer}");
-}
