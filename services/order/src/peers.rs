@@ -9,7 +9,7 @@ use kit::{Host, Window, rpc::client::Channel, values::time::timestamp};
 use proto::quickserve::{
     payment::v1::{RaiseAuthorizationRequest, charge_service_client::ChargeServiceClient},
     provider::v1::{
-        Candidate, ConfirmReservationRequest, FindCandidatesRequest, MoveReservationRequest,
+        Candidate, CheckEligibilityRequest, ConfirmReservationRequest, FindCandidatesRequest, MoveReservationRequest,
         ReleaseReservationRequest, reservation_service_client::ReservationServiceClient,
     },
 };
@@ -77,6 +77,24 @@ impl Peers {
         };
         self.reservations.clone().move_reservation(request).await?;
         Ok(())
+    }
+
+    /// What speaks against the provider taking or rendering the order now, as stable codes.
+    pub async fn objections(
+        &self,
+        order: &Order,
+        provider: ProviderId,
+    ) -> Result<Vec<String>, Error> {
+        let request = CheckEligibilityRequest {
+            provider_id: provider.to_string(),
+            vertical: order.vertical.clone(),
+            window: Some(order.window().into()),
+            address: Some(convert::address(&order.terms.place)),
+            requirements: Some(convert::requirements_of(&order.terms)),
+            customer_id: order.customer_id.to_string(),
+        };
+        let answer = self.reservations.clone().check_eligibility(request).await?;
+        Ok(answer.into_inner().causes)
     }
 
     /// Providers that could take the order, best first.

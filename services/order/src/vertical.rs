@@ -1,14 +1,15 @@
 //! The verticals: they price the work, agree to what a provider does before it is done, and hear of the rest afterwards.
 //!
-//! Which action is asked about and which is told of stands in [`Action::vertical_role`] alone. No vertical is called
+//! Which action is asked about and which is told of stands in [`Action::vertical_role`] alone. Before the vertical is
+//! asked, provider says whether the provider may still work ([`crate::processes::eligibility`]). No service is called
 //! while a transaction is open, so that the answer is an [`Agreement`] that the transaction takes along.
 
 use crate::{
     app::App,
     convert,
     domain::{
-        AccountId, Action, Actor, Agreement, Error, Order, OrderId, Principal, Resource, State,
-        VerticalRole,
+        AccountId, Action, Actor, Agreement, Error, Order, OrderId, Principal, ProviderId,
+        Resource, State, VerticalRole,
     },
     repository::orders,
 };
@@ -28,9 +29,9 @@ use std::collections::BTreeMap;
 pub struct Verticals(BTreeMap<String, VerticalServiceClient<Channel>>);
 
 impl App {
-    /// Asks the vertical about an action that `principal` wants to do to an order. One that the state refuses is not
-    /// asked about: what refuses it also finds the answer of an earlier call with the same key.
-    pub async fn ask_vertical(
+    /// Asks provider and the vertical about an action that `principal` wants to do to an order. One that the state
+    /// refuses is not asked about: what refuses it also finds the answer of an earlier call with the same key.
+    pub async fn ask_before(
         &self,
         id: OrderId,
         principal: &Principal,
@@ -38,28 +39,35 @@ impl App {
     ) -> Result<Option<Agreement>, Error> {
         let order = orders::get(self.db.connection(), id, principal).await?;
         match order.side(principal) {
-            Some(by) => self.ask_vertical_as(&order, action, by, order.provider_user_id).await,
+            Some(by) => {
+                let provider = order.provider_id.zip(order.provider_user_id);
+                self.ask_before_as(&order, action, by, provider).await
+            }
             None => Ok(None),
         }
     }
 
-    /// As [`App::ask_vertical`], about an action by `by` after which the order is `provider`'s.
-    pub async fn ask_vertical_as(
+    /// As [`App::ask_before`], about an action by `by` after which the order is `provider`'s.
+    pub async fn ask_before_as(
         &self,
         order: &Order,
         action: Action,
         by: Actor,
-        provider: Option<AccountId>,
+        provider: Option<(ProviderId, AccountId)>,
     ) -> Result<Option<Agreement>, Error> {
         let Ok(to) = order.check(action, by) else { return Ok(None) };
         if action.vertical_role() == VerticalRole::ToldAfterwards {
             return Ok(None);
         }
+        if let Some((provider, _)) = provider.filter(|_| action.asks_eligibility()) {
+            self.check_eligibility(order, provider).await?;
+        }
         if action == Action::Deliver {
             let proof_kinds = orders::proof_kinds(self.db.connection(), order.id).await?;
             self.verticals.check_completion_gate(order, proof_kinds).await?;
         }
-        let denials = self.verticals.on_transition(order, order.state, to.state, provider).await?;
+        let account = provider.map(|(_, account)| account);
+        let denials = self.verticals.on_transition(order, order.state, to.state, account).await?;
         if denials.is_empty() {
             Ok(Some(Agreement::to(action)))
         } else {

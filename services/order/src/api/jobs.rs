@@ -104,7 +104,7 @@ impl JobService for Api {
         let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::DepartRequest { order_id, version } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let agreed = self.app.ask_vertical(id, &caller, Action::Depart).await?;
+        let agreed = self.app.ask_before(id, &caller, Action::Depart).await?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
@@ -126,7 +126,7 @@ impl JobService for Api {
         let pb::ArriveRequest { order_id, version, position } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let position = position.map(|pb::Position { lat, lng }| (lat, lng));
-        let agreed = self.app.ask_vertical(id, &caller, Action::Arrive).await?;
+        let agreed = self.app.ask_before(id, &caller, Action::Arrive).await?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
@@ -148,7 +148,7 @@ impl JobService for Api {
         let pb::StartWorkRequest { order_id, version, start_code } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         self.count_wrong_code(id, &caller, &start_code).await?;
-        let agreed = self.app.ask_vertical(id, &caller, Action::Start).await?;
+        let agreed = self.app.ask_before(id, &caller, Action::Start).await?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
@@ -208,7 +208,7 @@ impl JobService for Api {
         let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
         let pb::DeliverRequest { order_id, version } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let agreed = self.app.ask_vertical(id, &caller, Action::Deliver).await?;
+        let agreed = self.app.ask_before(id, &caller, Action::Deliver).await?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,

@@ -159,6 +159,11 @@ impl Action {
         }
     }
 
+    /// Whether provider is asked, before the action is done, whether the provider may take or render the order.
+    pub const fn asks_eligibility(self) -> bool {
+        matches!(self, Self::Accept | Self::TakeOffer | Self::Depart | Self::Start)
+    }
+
     /// Every action, in each of its forms.
     pub const ALL: [Self; 34] = [
         Self::ConfirmPayment,

@@ -1,7 +1,7 @@
 //! Who takes an order: the requested provider's answer, waves of offers, giving up an assignment.
 
 use super::{
-    AccountId, Action, Actor, Error, LiableParty, OfferId, OfferState, OrderChange, ProviderId,
+    AccountId, Action, Actor, Charge, Error, LiableParty, OfferId, OfferState, OrderChange, ProviderId,
     RecordChange, SideEffect, State, records::offer, timing::seconds,
 };
 
@@ -28,7 +28,9 @@ impl OrderChange {
     pub fn decline(&mut self, reason: &str) -> Result<(), Error> {
         let search = self.order.search_if_declined && self.order.window_start > self.now;
         self.act(Action::Decline { search }, reason)?;
-        self.publish("order.declined").addressee = "customer";
+        let former = self.order.provider_id.zip(self.order.provider_user_id);
+        let event = self.publish("order.declined");
+        (event.addressee, event.provider) = ("customer", former);
         if search {
             self.exclude_provider();
             self.begin_search();
@@ -102,13 +104,44 @@ impl OrderChange {
         Ok(())
     }
 
-    /// The assignment is given up: others are asked, unless that happened too often or the time has come.
+    /// The provider or an operator gives the assignment up.
     pub fn reassign(&mut self, reason: &str) -> Result<(), Error> {
+        let fault =
+            if self.by == Actor::Provider { LiableParty::Provider } else { LiableParty::None };
+        self.end_assignment(fault, reason)
+    }
+
+    /// The provider may not take or render the order any more. Others are asked, as after a decline or when an assignment
+    /// is given up; the customer pays nothing. Work that has begun is an operator's to break off.
+    pub fn withdraw_provider(&mut self, reason: &str) -> Result<(), Error> {
+        match self.order.state {
+            State::PendingPayment if self.order.booking => Ok(()),
+            State::PendingPayment => self.cancel(Charge::default(), LiableParty::Provider, reason),
+            State::Requested => self.decline(reason),
+            State::Assigned | State::EnRoute | State::Arrived => {
+                self.end_assignment(LiableParty::Provider, reason)
+            }
+            State::Searching
+            | State::InProgress
+            | State::AwaitingApproval
+            | State::Delivered
+            | State::ChangesRequested
+            | State::Completed
+            | State::Closed
+            | State::Expired
+            | State::Declined
+            | State::NoProvider
+            | State::NoShow
+            | State::Cancelled
+            | State::Aborted => Ok(()),
+        }
+    }
+
+    /// Ends the assignment: others are asked, unless that happened too often or the time has come.
+    fn end_assignment(&mut self, fault: LiableParty, reason: &str) -> Result<(), Error> {
         let again = self.order.progress.reassigned < self.timing.reassignments
             && self.order.window_start > self.now;
         self.act(Action::Reassign { again }, reason)?;
-        let fault =
-            if self.by == Actor::Provider { LiableParty::Provider } else { LiableParty::None };
         let former = self.order.provider_id.zip(self.order.provider_user_id);
         let event = self.publish("order.reassigned");
         (event.fault, event.provider) = (fault.name(), former);

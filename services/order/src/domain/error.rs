@@ -79,6 +79,9 @@ pub enum Error {
     /// Too few attempts.
     #[error("at least two attempts to reach the customer come first")]
     ContactAttemptsMissing,
+    /// The provider may not take or render the order.
+    #[error("the provider may not take this job now")]
+    ProviderNotEligible(Vec<String>),
     /// The vertical says no.
     #[error("the {0} does not allow it")]
     Denied(String, Vec<String>),
@@ -156,6 +159,7 @@ impl Fault for Error {
             Self::PaymentSettled => Kind::Precondition("PAYMENT_SETTLED"),
             Self::NoShowTooEarly => Kind::Precondition("NO_SHOW_TOO_EARLY"),
             Self::ContactAttemptsMissing => Kind::Precondition("CONTACT_ATTEMPTS_MISSING"),
+            Self::ProviderNotEligible(_) => Kind::Precondition("PROVIDER_NOT_ELIGIBLE"),
             Self::Denied(..) => Kind::Precondition("TRANSITION_DENIED"),
             Self::GateClosed(_) => Kind::Precondition("COMPLETION_GATE_CLOSED"),
             Self::ReviewedAlready => Kind::Exists("REVIEWED_ALREADY"),
@@ -170,6 +174,7 @@ impl Fault for Error {
             Self::Refused(_, allowed) => one("allowed_actions", allowed.join(",")),
             Self::QuoteUsed(order_id) => one("order_id", order_id.to_string()),
             Self::StartCodeWrong { left } => one("tries_left", left.to_string()),
+            Self::ProviderNotEligible(causes) => one("causes", causes.join(",")),
             Self::Denied(_, denials) => one("denials", denials.join(",")),
             Self::GateClosed(missing) => one("missing", missing.join(",")),
             _ => HashMap::new(),

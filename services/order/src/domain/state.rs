@@ -251,10 +251,11 @@ fn pending_payment(action: Action, by: Actor) -> Option<State> {
 fn requested(action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::Accept, Actor::Provider | Actor::Operator) => Some(State::Assigned),
-        (Action::Decline { search: false }, Actor::Provider | Actor::Operator) => {
+        // The system declines for a provider who may not take the order any more.
+        (Action::Decline { search: false }, Actor::Provider | Actor::Operator | Actor::System) => {
             Some(State::Declined)
         }
-        (Action::Decline { search: true }, Actor::Provider | Actor::Operator) => {
+        (Action::Decline { search: true }, Actor::Provider | Actor::Operator | Actor::System) => {
             Some(State::Searching)
         }
         (Action::Expire, Actor::System) => Some(State::Expired),
@@ -303,10 +304,11 @@ fn arrived(action: Action, by: Actor) -> Option<State> {
 /// What holds from the assignment to the start.
 fn before_work(state: State, action: Action, by: Actor) -> Option<State> {
     match (action, by) {
-        (Action::Reassign { again: true }, Actor::Provider | Actor::Operator) => {
+        // The system reassigns when the provider may not render the order any more.
+        (Action::Reassign { again: true }, Actor::Provider | Actor::Operator | Actor::System) => {
             Some(State::Searching)
         }
-        (Action::Reassign { again: false }, Actor::Provider | Actor::Operator) => {
+        (Action::Reassign { again: false }, Actor::Provider | Actor::Operator | Actor::System) => {
             Some(State::NoProvider)
         }
         (Action::PostMessage, Actor::Customer | Actor::Provider) => Some(state),

@@ -9,6 +9,7 @@
 //! In tests the process can be made to die after each step ([`crash_points`]).
 
 pub mod booking;
+pub mod eligibility;
 pub mod offers;
 pub mod payment;
 pub mod reschedule;

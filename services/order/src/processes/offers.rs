@@ -25,7 +25,8 @@ impl App {
         let allowed = order.check(Action::Accept, by).is_ok();
         let Some(provider) = order.provider_id.filter(|_| allowed) else { return Ok(None) };
         self.peers.confirm(&order, provider).await?;
-        self.ask_vertical_as(&order, Action::Accept, by, order.provider_user_id).await
+        let provider = order.provider_id.zip(order.provider_user_id);
+        self.ask_before_as(&order, Action::Accept, by, provider).await
     }
 
     /// Prepares the acceptance of an offer: the provider's time is held and confirmed, and the vertical asked. The offer
@@ -61,8 +62,8 @@ impl App {
         let until = self.now() + Duration::seconds(self.timing.hold_s);
         self.hold_time(order, offer.provider_id, until).await?;
         self.peers.confirm(order, offer.provider_id).await?;
-        let provider = Some(offer.provider_user_id);
-        self.ask_vertical_as(order, Action::TakeOffer, Actor::Provider, provider).await
+        let provider = Some((offer.provider_id, offer.provider_user_id));
+        self.ask_before_as(order, Action::TakeOffer, Actor::Provider, provider).await
     }
 
     /// Frees the time of a provider who did not get the order. Should that fail, the offer's timer does it.

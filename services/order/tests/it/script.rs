@@ -52,6 +52,8 @@ pub struct Memory {
     /// Accounts of providers.
     pub accounts: HashMap<String, Uuid>,
     pub candidates: Vec<Uuid>,
+    /// What speaks against providers.
+    pub objections: HashMap<Uuid, Vec<String>>,
     pub money: HashMap<String, Money>,
     /// What the next attempts come to; authorised when nothing is said.
     pub outcomes: VecDeque<i32>,

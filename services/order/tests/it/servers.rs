@@ -117,6 +117,20 @@ impl ReservationService for Provider {
         Ok(Response::new(moved.await?))
     }
 
+    async fn check_eligibility(
+        &self,
+        request: Request<provider::CheckEligibilityRequest>,
+    ) -> Result<Response<provider::CheckEligibilityResponse>, Status> {
+        let request = request.into_inner();
+        assert_eq!(request.requirements.unwrap().skills, ["cleaning.standard"]);
+        let judged = self.0.play("eligibility", |memory| {
+            let id: uuid::Uuid = request.provider_id.parse().unwrap();
+            let causes = memory.objections.get(&id).cloned().unwrap_or_default();
+            Ok(provider::CheckEligibilityResponse { causes })
+        });
+        Ok(Response::new(judged.await?))
+    }
+
     async fn find_candidates(
         &self,
         request: Request<provider::FindCandidatesRequest>,

@@ -66,6 +66,26 @@ impl ReservationService for Api {
         Ok(Response::new(pb::MoveReservationResponse { reservation_id: id.to_string() }))
     }
 
+    async fn check_eligibility(
+        &self,
+        request: Request<pb::CheckEligibilityRequest>,
+    ) -> Result<Response<pb::CheckEligibilityResponse>, Status> {
+        let pb::CheckEligibilityRequest {
+            provider_id: id,
+            vertical,
+            window,
+            address,
+            requirements,
+            customer_id,
+        } = request.into_inner();
+        let window = Window::parse("window", window.as_ref())?;
+        let job = convert::parse_job(vertical, window, address.as_ref(), requirements)?;
+        let customer = parse_customer_id(&customer_id)?;
+        let standing = self.providers.fresh_standing(parse_provider_id(&id)?).await?;
+        let causes = standing.objections_to_booked(&job, customer);
+        Ok(Response::new(pb::CheckEligibilityResponse { causes }))
+    }
+
     async fn find_candidates(
         &self,
         request: Request<pb::FindCandidatesRequest>,

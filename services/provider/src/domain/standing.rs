@@ -12,6 +12,9 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// The profile takes no bookings in its state.
+const NOT_ACTIVE: &str = "NOT_ACTIVE";
+
 /// What decides about a provider. `revision` is the count of changes that it was read at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
@@ -92,11 +95,27 @@ impl Standing {
         }
     }
 
-    /// What speaks against the provider taking `job` for `customer`, as stable codes; nothing means eligible.
+    /// What speaks against booking the provider for `job` of `customer`, as stable codes; nothing means eligible.
     pub fn objections(&self, job: &Job, customer: Option<Uuid>) -> Vec<String> {
+        let mut causes = self.objections_to_booked(job, customer);
+        if self.state == State::Paused {
+            causes.insert(0, NOT_ACTIVE.to_owned());
+        }
+        if self.offering(&job.vertical).zip(job.place).is_some_and(|(it, to)| !it.reaches(&to)) {
+            causes.push("OUT_OF_AREA".to_owned());
+        }
+        if !self.calendar.covers(&job.work()) {
+            causes.push("OUTSIDE_AVAILABILITY".to_owned());
+        }
+        causes
+    }
+
+    /// What speaks against the provider taking or rendering `job`, which was booked with it. A pause, other hours and a
+    /// smaller area keep new bookings away and take nothing back that was booked before.
+    pub fn objections_to_booked(&self, job: &Job, customer: Option<Uuid>) -> Vec<String> {
         let mut causes = Vec::new();
-        if self.state != State::Active {
-            causes.push("NOT_ACTIVE".to_owned());
+        if !matches!(self.state, State::Active | State::Paused) {
+            causes.push(NOT_ACTIVE.to_owned());
         }
         if self.background_check != BackgroundCheck::Clear {
             causes.push("BACKGROUND_CHECK".to_owned());
@@ -109,16 +128,10 @@ impl Standing {
             Some(offering) => {
                 let missing = job.skills.iter().filter(|skill| !offering.skills.contains(skill));
                 causes.extend(missing.map(|skill| format!("SKILL:{skill}")));
-                if job.place.is_some_and(|place| !offering.reaches(&place)) {
-                    causes.push("OUT_OF_AREA".to_owned());
-                }
             }
         }
         let missing = job.documents.iter().filter(|kind| !self.has_document(kind, job));
         causes.extend(missing.map(|kind| format!("DOCUMENT:{kind}")));
-        if !self.calendar.covers(&job.work()) {
-            causes.push("OUTSIDE_AVAILABILITY".to_owned());
-        }
         causes
     }
 

@@ -14,7 +14,7 @@ PENDING_PAYMENT system expire:EXPIRED cancel:CANCELLED
 REQUESTED customer confirmPayment:. previewCancel:. cancel:CANCELLED reschedule:. postMessage:.
 REQUESTED provider accept:ASSIGNED decline:DECLINED decline+:SEARCHING postMessage:.
 REQUESTED operator accept:ASSIGNED decline:DECLINED decline+:SEARCHING previewCancel:. cancel:CANCELLED
-REQUESTED system expire:EXPIRED cancel:CANCELLED
+REQUESTED system expire:EXPIRED decline:DECLINED decline+:SEARCHING cancel:CANCELLED
 SEARCHING customer confirmPayment:. previewCancel:. cancel:CANCELLED
 SEARCHING provider acceptOffer:ASSIGNED
 SEARCHING operator previewCancel:. cancel:CANCELLED
@@ -22,15 +22,15 @@ SEARCHING system sendOffers:. exhaust:NO_PROVIDER cancel:CANCELLED
 ASSIGNED customer confirmPayment:. previewCancel:. cancel:CANCELLED reschedule:. postMessage:.
 ASSIGNED provider depart:EN_ROUTE reassign+:SEARCHING reassign:NO_PROVIDER postMessage:.
 ASSIGNED operator reassign+:SEARCHING reassign:NO_PROVIDER previewCancel:. cancel:CANCELLED
-ASSIGNED system cancel:CANCELLED
+ASSIGNED system reassign+:SEARCHING reassign:NO_PROVIDER cancel:CANCELLED
 EN_ROUTE customer previewCancel:. cancel:CANCELLED postMessage:.
 EN_ROUTE provider arrive:ARRIVED reassign+:SEARCHING reassign:NO_PROVIDER postMessage:.
 EN_ROUTE operator reassign+:SEARCHING reassign:NO_PROVIDER previewCancel:. cancel:CANCELLED
-EN_ROUTE system cancel:CANCELLED
+EN_ROUTE system reassign+:SEARCHING reassign:NO_PROVIDER cancel:CANCELLED
 ARRIVED customer previewCancel:. cancel:CANCELLED postMessage:.
 ARRIVED provider start:IN_PROGRESS contactAttempt:. noShow:NO_SHOW reassign+:SEARCHING reassign:NO_PROVIDER postMessage:. addProof:.
 ARRIVED operator reassign+:SEARCHING reassign:NO_PROVIDER previewCancel:. cancel:CANCELLED
-ARRIVED system accessFailed:. noShow:NO_SHOW cancel:CANCELLED
+ARRIVED system accessFailed:. noShow:NO_SHOW reassign+:SEARCHING reassign:NO_PROVIDER cancel:CANCELLED
 IN_PROGRESS customer dispute:! postMessage:. addProof:.
 IN_PROGRESS provider proposeChange:AWAITING_APPROVAL deliver:DELIVERED dispute:! postMessage:. addProof:.
 IN_PROGRESS operator abort:ABORTED! dispute:!
