@@ -2,6 +2,7 @@
 
 mod m0001_providers;
 mod m0002_reservations;
+mod m0003_blocks;
 
 use sea_orm_migration::prelude::*;
 
@@ -15,6 +16,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::common::Migration),
             Box::new(m0001_providers::Migration),
             Box::new(m0002_reservations::Migration),
+            Box::new(m0003_blocks::Migration),
         ]
     }
 }

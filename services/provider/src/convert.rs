@@ -2,6 +2,7 @@
 
 use crate::domain::{
     Document, Error, Member, Offering, Provider, ProviderId, Reservation, TimeOff,
+    block::Block,
     calendar::{Hours, Weekly, refuse_overlaps},
     document,
     geo::Place,
@@ -50,11 +51,21 @@ pub fn provider(provider: &Provider, offerings: &[Offering], view: View) -> pb::
     };
     if view == View::Full {
         message.user_id = provider.user_id.to_string();
-        message.blocked_reason = provider.blocked_reason.clone().unwrap_or_default();
-        message.blocked_until = provider.blocked_until.map(timestamp);
+        let longest = provider.blocks.longest();
+        message.blocked_reason = longest.map(|block| block.reason.clone()).unwrap_or_default();
+        message.blocked_until = longest.and_then(|block| block.until).map(timestamp);
+        message.blocks = provider.blocks.0.iter().map(block).collect();
         message.background_check = background_check(provider.background_check).into();
     }
     message
+}
+
+fn block(block: &Block) -> pb::ProviderBlock {
+    pb::ProviderBlock {
+        reason: block.reason.clone(),
+        until: block.until.map(timestamp),
+        since: Some(timestamp(block.since)),
+    }
 }
 
 fn score(provider: &Provider) -> pb::Score {

@@ -3,6 +3,8 @@
 use crate::{
     domain::{
         Error, Provider, ProviderId,
+        block::ACCOUNT_SUSPENDED,
+        profile::State,
         score::{Outcome, is_on_time},
     },
     repository::{Providers, Scope, documents, members, profiles, time_off},
@@ -22,10 +24,18 @@ use uuid::Uuid;
 pub const APPLIED: &str = "provider.applied";
 /// An operator approved a profile.
 pub const VERIFIED: &str = "provider.verified";
-/// A profile was blocked; the reason is its code.
+/// A reason holds a profile, anew or until another moment; the reason is its code.
 pub const BLOCKED: &str = "provider.blocked";
-/// Why the profile of a suspended account is blocked.
-const ACCOUNT_SUSPENDED: &str = "ACCOUNT_SUSPENDED";
+/// A reason does not hold a profile any more; others may.
+pub const UNBLOCKED: &str = "provider.unblocked";
+/// Something that had been verified was withdrawn; the reason is the document's kind, or `background`.
+pub const RESTRICTED: &str = "provider.restricted";
+/// Names the background check in [`RESTRICTED`].
+pub const BACKGROUND: &str = "background";
+/// What a profile offers or where has changed; the reason is the vertical.
+pub const OFFERING_CHANGED: &str = "provider.offering_changed";
+/// A profile has left.
+pub const OFFBOARDED: &str = "provider.offboarded";
 /// A verified document expires soon; the reason is its kind.
 pub const DOCUMENT_EXPIRING: &str = "provider.document_expiring";
 
@@ -91,6 +101,9 @@ impl FactConsumer {
         let Some(mut provider) = profiles::lock_of_user(&tx, user_id).await? else {
             return Ok(tx.commit().await?);
         };
+        if provider.state != State::Offboarded {
+            record(&tx, &mut provider, OFFBOARDED, "").await?;
+        }
         provider.erase();
         documents::forget_person(&tx, provider.id).await?;
         members::delete_all(&tx, provider.id).await?;
@@ -101,7 +114,7 @@ impl FactConsumer {
         Ok(())
     }
 
-    /// Blocks the profile of a suspended account. One that is blocked already or has ended stays as it is.
+    /// Blocks the profile of a suspended account, unless the profile has left.
     async fn block_suspended(&self, event: &Event, user_id: Uuid) -> Result<(), Error> {
         let tx = self.providers.db.begin().await?;
         if !inbox::first_time(&tx, CONSUMER, event).await? {
@@ -110,10 +123,28 @@ impl FactConsumer {
         let Some(mut provider) = profiles::lock_of_user(&tx, user_id).await? else {
             return Ok(tx.commit().await?);
         };
-        if provider.block(ACCOUNT_SUSPENDED.to_owned(), None).is_ok() {
+        if provider.block(ACCOUNT_SUSPENDED, None, tx.now()).is_ok() {
             record(&tx, &mut provider, BLOCKED, ACCOUNT_SUSPENDED).await?;
         }
         profiles::save(&tx, &mut provider).await?;
+        tx.commit().await?;
+        self.providers.forget_standing(provider.id).await;
+        Ok(())
+    }
+
+    /// Lifts the block that a suspension set. Other reasons go on holding the profile.
+    async fn lift_suspension(&self, event: &Event, user_id: Uuid) -> Result<(), Error> {
+        let tx = self.providers.db.begin().await?;
+        if !inbox::first_time(&tx, CONSUMER, event).await? {
+            return Ok(());
+        }
+        let Some(mut provider) = profiles::lock_of_user(&tx, user_id).await? else {
+            return Ok(tx.commit().await?);
+        };
+        if provider.lift_suspension()? {
+            record(&tx, &mut provider, UNBLOCKED, ACCOUNT_SUSPENDED).await?;
+            profiles::save(&tx, &mut provider).await?;
+        }
         tx.commit().await?;
         self.providers.forget_standing(provider.id).await;
         Ok(())
@@ -158,6 +189,7 @@ impl Consumer for FactConsumer {
                 | "order.completed"
                 | "user.erased"
                 | "user.suspended"
+                | "user.reinstated"
         )
     }
 
@@ -165,6 +197,7 @@ impl Consumer for FactConsumer {
         let done = match event.kind.as_str() {
             "user.erased" => self.erase(event, user_of(event)?).await,
             "user.suspended" => self.block_suspended(event, user_of(event)?).await,
+            "user.reinstated" => self.lift_suspension(event, user_of(event)?).await,
             _ => self.count_outcome(event).await,
         };
         done.map_err(into_kit_error)

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub const DOCUMENT_EXPIRING: &str = "document_expiring";
 /// The last day of a verified document is over.
 pub const DOCUMENT_EXPIRED: &str = "document_expired";
-/// A block ends.
+/// A block ends by itself.
 pub const BLOCK_OVER: &str = "block_over";
 
 /// Sets the timers of a verified document; any other document has none.
@@ -35,10 +35,10 @@ pub async fn schedule_document_end(tx: &Tx, document: &Document, zone: Tz) -> Re
     Ok(())
 }
 
-/// Sets the timer of a block that ends by itself; any other block has none.
+/// Sets the timer for the next block that ends by itself, if there is one.
 pub async fn schedule_block_end(tx: &Tx, provider: &Provider) -> Result<(), Error> {
     let id = provider.id.uuid();
-    match provider.blocked_until {
+    match provider.blocks.next_end() {
         Some(until) => timers::schedule(tx, BLOCK_OVER, id, until).await?,
         None => timers::cancel(tx, BLOCK_OVER, id).await?,
     }
@@ -81,17 +81,17 @@ impl Timers {
         Ok(())
     }
 
-    /// Unblocks a profile whose block is over.
-    async fn end_block(&self, id: ProviderId) -> Result<(), Error> {
+    /// Lifts the blocks of a profile that are over.
+    async fn end_blocks(&self, id: ProviderId) -> Result<(), Error> {
         let tx = self.providers.db.begin().await?;
         let mut provider = match profiles::lock(&tx, id, Scope::All).await {
             Err(Error::ProviderNotFound) => return Ok(()),
             found => found?,
         };
-        if !provider.block_is_over(tx.now()) {
-            return Ok(());
+        for reason in provider.lift_blocks_over(tx.now())? {
+            events::record(&tx, &mut provider, events::UNBLOCKED, &reason).await?;
         }
-        provider.unblock()?;
+        schedule_block_end(&tx, &provider).await?;
         profiles::save(&tx, &mut provider).await?;
         tx.commit().await?;
         self.providers.forget_standing(id).await;
@@ -120,7 +120,7 @@ impl OnTimer for Timers {
         let done = match timer.kind.as_str() {
             DOCUMENT_EXPIRING => self.warn_of_expiry(document).await,
             DOCUMENT_EXPIRED => self.expire_document(document).await,
-            BLOCK_OVER => self.end_block(ProviderId::from_uuid(timer.aggregate)).await,
+            BLOCK_OVER => self.end_blocks(ProviderId::from_uuid(timer.aggregate)).await,
             other => Err(kit::Error::internal(format!("no timer is called {other}")).into()),
         };
         done.map_err(into_kit_error)

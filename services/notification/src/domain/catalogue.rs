@@ -232,6 +232,8 @@ pub const NOTICES: &[Notice] = &[
     both("provider.verified", Provider),
     both("provider.document_expiring", Provider),
     both("provider.blocked", Provider).essential(),
+    inbox("provider.unblocked", Provider).essential(),
+    both("provider.restricted", Provider).essential(),
     inbox("user.registered", Account),
     mail("user.registration_repeated", Account).critical(),
     mail("user.contact_verification_requested", Account).critical(),
@@ -315,9 +317,15 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Facts that nobody is told of. The order says itself when its payment succeeds or fails, and its end is no news; an
-    /// erased account has no reader any more.
-    const SILENT: &[&str] =
-        &["order.closed", "payment.authorized", "payment.failed", "user.erased"];
+    /// erased account has no reader any more; who changes an offering or leaves knows it.
+    const SILENT: &[&str] = &[
+        "order.closed",
+        "payment.authorized",
+        "payment.failed",
+        "provider.offering_changed",
+        "provider.offboarded",
+        "user.erased",
+    ];
 
     /// The facts that the contracts of the services name.
     fn published() -> BTreeSet<String> {

@@ -57,7 +57,9 @@ impl Slot {
             &[Self::Date, Self::Service, Self::Amount]
         } else if template.starts_with("payment.") || template.starts_with("payout.") {
             &[Self::Amount]
-        } else if template.starts_with("provider.document_expiring.") {
+        } else if template.starts_with("provider.document_expiring.")
+            || template.starts_with("provider.restricted.")
+        {
             &[Self::Subject]
         } else if carries_code(template) {
             &[Self::Code, Self::Expires]

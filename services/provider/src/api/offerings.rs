@@ -4,6 +4,7 @@ use super::{Api, parse_provider_id, scope};
 use crate::{
     convert::{self, View},
     domain::{Offering, OfferingId},
+    events,
     repository::{offerings, profiles},
 };
 use kit::{
@@ -66,6 +67,7 @@ impl OfferingService for Api {
         let mut offering = offerings::find(&tx, id, offering_id).await?;
         offering.replace(terms, tx.now());
         offerings::save(&tx, &offering).await?;
+        events::record(&tx, &mut provider, events::OFFERING_CHANGED, &offering.vertical).await?;
         profiles::save(&tx, &mut provider).await?;
         let offering = Some(convert::offering(&offering, View::Full));
         Ok(self.commit(tx, id, pb::UpdateOfferingResponse { offering }).await?)
@@ -82,7 +84,9 @@ impl OfferingService for Api {
         let tx = self.providers.db.begin().await?;
         let mut provider = profiles::lock(&tx, id, scope).await?;
         provider.check_changeable()?;
+        let offering = offerings::find(&tx, id, offering_id).await?;
         offerings::delete(&tx, id, offering_id).await?;
+        events::record(&tx, &mut provider, events::OFFERING_CHANGED, &offering.vertical).await?;
         profiles::save(&tx, &mut provider).await?;
         Ok(self.commit(tx, id, pb::DeleteOfferingResponse {}).await?)
     }

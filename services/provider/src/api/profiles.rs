@@ -162,6 +162,7 @@ impl ProviderService for Api {
         };
         let mut provider = profiles::lock(&tx, id, scope).await?;
         provider.act(Action::Offboard)?;
+        events::record(&tx, &mut provider, events::OFFBOARDED, "").await?;
         profiles::save(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::OffboardProviderResponse { provider }).await?)

@@ -5,6 +5,7 @@ use crate::{
     convert,
     domain::{
         Document, DocumentId, Error, Provider, ProviderId,
+        block::ACCOUNT_SUSPENDED,
         document::{self, Submission},
         profile::Action,
     },
@@ -134,7 +135,9 @@ impl VettingService for Api {
             Begun::New(tx) => tx,
         };
         let mut provider = profiles::lock(&tx, id, Scope::All).await?;
-        provider.background_check = check;
+        if provider.set_background_check(check) {
+            events::record(&tx, &mut provider, events::RESTRICTED, events::BACKGROUND).await?;
+        }
         profiles::save(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::SetBackgroundCheckResponse { provider }).await?)
@@ -169,12 +172,16 @@ impl VettingService for Api {
         if until.is_some_and(|until| until <= self.providers.clock().now()) {
             return Err(Error::invalid("until", "must be in the future").into());
         }
+        if reason == ACCOUNT_SUSPENDED {
+            let problem = "is set by suspending the account: choose another one";
+            return Err(Error::invalid("reason", problem).into());
+        }
         let tx = match self.providers.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
         let mut provider = profiles::lock(&tx, id, Scope::All).await?;
-        provider.block(reason.clone(), until)?;
+        provider.block(&reason, until, tx.now())?;
         worker::schedule_block_end(&tx, &provider).await?;
         events::record(&tx, &mut provider, events::BLOCKED, &reason).await?;
         profiles::save(&tx, &mut provider).await?;
@@ -187,13 +194,17 @@ impl VettingService for Api {
         request: Request<pb::UnblockProviderRequest>,
     ) -> Result<Response<pb::UnblockProviderResponse>, Status> {
         let key = Key::of(&request);
-        let id = parse_provider_id(&request.get_ref().provider_id)?;
+        let pb::UnblockProviderRequest { provider_id, reason } = request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
+        let reason = Some(reason.as_str()).filter(|reason| !reason.is_empty());
         let tx = match self.providers.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
         let mut provider = profiles::lock(&tx, id, Scope::All).await?;
-        provider.unblock()?;
+        for lifted in provider.unblock(reason)? {
+            events::record(&tx, &mut provider, events::UNBLOCKED, &lifted).await?;
+        }
         worker::schedule_block_end(&tx, &provider).await?;
         profiles::save(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
@@ -217,6 +228,9 @@ async fn review_document(
     let mut document = documents::lock(tx, provider_id, id).await?;
     document.review(action, reason, operator, tx.now())?;
     worker::schedule_document_end(tx, &document, provider.zone()).await?;
+    if action == document::Action::Revoke {
+        events::record(tx, &mut provider, events::RESTRICTED, &document.kind).await?;
+    }
     documents::save(tx, &document).await?;
     profiles::save(tx, &mut provider).await?;
     Ok(convert::document(&document))

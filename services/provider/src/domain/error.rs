@@ -22,6 +22,12 @@ pub enum Error {
         /// What was asked.
         action: profile::Action,
     },
+    /// No block of the profile has this reason.
+    #[error("no block with this reason holds the profile")]
+    BlockNotFound,
+    /// Only the suspension of the account holds the profile.
+    #[error("the account is suspended: reinstate it to lift this block")]
+    AccountSuspended,
     /// The background check found nothing clear.
     #[error("the background check is not clear")]
     BackgroundCheckNotClear,
@@ -90,6 +96,8 @@ impl Fault for Error {
             Self::ProviderNotFound => Kind::NotFound("PROVIDER_NOT_FOUND"),
             Self::ProviderExists => Kind::Exists("PROVIDER_EXISTS"),
             Self::ProviderState { .. } => Kind::Precondition("PROVIDER_STATE"),
+            Self::BlockNotFound => Kind::NotFound("BLOCK_NOT_FOUND"),
+            Self::AccountSuspended => Kind::Precondition("ACCOUNT_SUSPENDED"),
             Self::BackgroundCheckNotClear => Kind::Precondition("BACKGROUND_CHECK_NOT_CLEAR"),
             Self::DocumentNotFound => Kind::NotFound("DOCUMENT_NOT_FOUND"),
             Self::DocumentState { .. } => Kind::Precondition("DOCUMENT_STATE"),

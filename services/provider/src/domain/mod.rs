@@ -1,5 +1,6 @@
 //! The rules: who may be vetted, who may be booked when, whose time is taken.
 
+pub mod block;
 pub mod calendar;
 pub mod document;
 pub mod error;

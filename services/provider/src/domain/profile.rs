@@ -1,6 +1,6 @@
 //! The life of a profile: vetted, booked, paused, blocked, gone.
 
-use super::{Error, MAX_ENTRIES, Provider, ProviderId, calendar};
+use super::{Error, MAX_ENTRIES, Provider, ProviderId, block, calendar};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -42,9 +42,9 @@ pub enum Action {
     Pause,
     /// The owner takes bookings again.
     Resume,
-    /// An operator keeps it from being booked.
+    /// A reason keeps it from being booked, or another one or another end of it comes to it.
     Block,
-    /// The block ends: the profile goes back where it stood.
+    /// The last block ends: the profile goes back where it stood.
     Unblock {
         /// Where it stood.
         to: State,
@@ -79,7 +79,7 @@ impl State {
             (Applied, Action::StartReview) => Ok(InReview),
             (InReview, Action::Approve) | (Paused, Action::Resume) => Ok(Active),
             (Active, Action::Pause) => Ok(Paused),
-            (Applied | InReview | Active | Paused, Action::Block) => Ok(Blocked),
+            (Applied | InReview | Active | Paused | Blocked, Action::Block) => Ok(Blocked),
             (Blocked, Action::Unblock { to }) => Ok(to),
             (Applied | InReview | Active | Paused | Blocked, Action::Change) => Ok(self),
             (Applied | InReview | Active | Paused | Blocked, Action::Offboard) => Ok(Offboarded),
@@ -188,8 +188,7 @@ impl Provider {
             time_zone: new.zone.name().to_owned(),
             state: State::Applied,
             before_block: None,
-            blocked_reason: None,
-            blocked_until: None,
+            blocks: block::Blocks::default(),
             background_check: BackgroundCheck::Pending,
             weekly: calendar::Weekly::default(),
             exceptions: calendar::Exceptions::default(),
@@ -232,28 +231,11 @@ impl Provider {
         Ok(())
     }
 
-    /// Keeps it from being booked, until a moment or for good.
-    pub fn block(&mut self, reason: String, until: Option<DateTime<Utc>>) -> Result<(), Error> {
-        let before = self.state;
-        self.act(Action::Block)?;
-        self.before_block = Some(before);
-        self.blocked_reason = Some(reason);
-        self.blocked_until = until;
-        Ok(())
-    }
-
-    /// Puts it back where it stood before the block.
-    pub fn unblock(&mut self) -> Result<(), Error> {
-        self.act(Action::Unblock { to: self.before_block.unwrap_or(State::InReview) })?;
-        self.before_block = None;
-        self.blocked_reason = None;
-        self.blocked_until = None;
-        Ok(())
-    }
-
-    /// Whether its block is over by time.
-    pub fn block_is_over(&self, now: DateTime<Utc>) -> bool {
-        self.state == State::Blocked && self.blocked_until.is_some_and(|until| until <= now)
+    /// Notes the outcome of its background check. True when it was clear and is so no more.
+    pub fn set_background_check(&mut self, check: BackgroundCheck) -> bool {
+        let was_clear = self.background_check == BackgroundCheck::Clear;
+        self.background_check = check;
+        was_clear && check != BackgroundCheck::Clear
     }
 
     /// Changes what it says.
@@ -367,7 +349,14 @@ mod tests {
                     (Action::Offboard, Offboarded),
                 ],
             ),
-            (Blocked, &[(Action::Unblock { to: Paused }, Paused), (Action::Offboard, Offboarded)]),
+            (
+                Blocked,
+                &[
+                    (Action::Block, Blocked),
+                    (Action::Unblock { to: Paused }, Paused),
+                    (Action::Offboard, Offboarded),
+                ],
+            ),
             (Offboarded, &[]),
         ];
         let actions = [

@@ -3,6 +3,7 @@
 pub mod provider {
     use crate::domain::{
         ProviderId,
+        block::Blocks,
         calendar::{Exceptions, Weekly},
         profile::{BackgroundCheck, ProviderKind, State},
     };
@@ -23,8 +24,7 @@ pub mod provider {
         pub time_zone: String,
         pub state: State,
         pub before_block: Option<State>,
-        pub blocked_reason: Option<String>,
-        pub blocked_until: Option<DateTimeUtc>,
+        pub blocks: Blocks,
         pub background_check: BackgroundCheck,
         pub weekly: Weekly,
         pub exceptions: Exceptions,

@@ -1,7 +1,10 @@
 //! Whether a provider may still take or render what was booked with it.
 
-use crate::fixture::{ActingAs, Provider, Shop, at, hours, paris, requirements, window};
-use kit::{testing::Backend, values::time::timestamp};
+use crate::fixture::{Provider, Shop, hours, requirements};
+use kit::{
+    testing::{ActingAs, Backend, at, paris, window},
+    values::time::timestamp,
+};
 use proto::quickserve::provider::v1 as pb;
 use yare::parameterized;
 

@@ -92,7 +92,7 @@ async fn a_block_ends_by_itself_where_it_found_the_profile(backend: Backend) {
     vetting.block_provider(block).by(shop.operator).await.unwrap();
     shop.world.clock.advance(Duration::days(30));
     assert_eq!(shop.profile(&provider).await.state(), pb::ProviderState::Blocked);
-    let unblock = pb::UnblockProviderRequest { provider_id: id() };
+    let unblock = pb::UnblockProviderRequest { provider_id: id(), reason: String::new() };
     let back = vetting.unblock_provider(unblock).by(shop.operator).await.unwrap();
     assert_eq!(back.into_inner().provider.unwrap().state(), pb::ProviderState::Paused);
 }
