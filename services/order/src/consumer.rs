@@ -1,8 +1,9 @@
-//! Events of other services that orders act on: payments, payouts, an access that failed, erased accounts.
+//! Events of other services that orders act on: payments, payouts, an access that failed, accounts and providers that
+//! are suspended, blocked or gone.
 
 use crate::{
     app::{App, into_kit_error},
-    domain::{AccountId, Authorization, Error, OrderChange, OrderId, Outcome, Principal},
+    domain::{Authorization, Error, Order, OrderChange, OrderId, Outcome, Principal},
     repository::orders,
 };
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use kit::{
 use proto::quickserve::{
     cleaning::v1::CleaningEvent,
     payment::v1::{PaymentEvent, PayoutEvent},
+    provider::v1::ProviderEvent,
     user::v1::UserEvent,
 };
 
@@ -29,6 +31,11 @@ impl Consumer for App {
                 | "payment.disputed"
                 | "payout.paid"
                 | "cleaning.access_failed"
+                | "provider.blocked"
+                | "provider.restricted"
+                | "provider.offering_changed"
+                | "provider.offboarded"
+                | "user.suspended"
                 | "user.erased"
         )
     }
@@ -40,6 +47,11 @@ impl Consumer for App {
             "payment.disputed" => self.on_chargeback(event).await,
             "payout.paid" => self.on_payout(event).await,
             "cleaning.access_failed" => self.on_access_failed(event).await,
+            "provider.blocked"
+            | "provider.restricted"
+            | "provider.offering_changed"
+            | "provider.offboarded" => self.on_provider_change(event).await,
+            "user.suspended" => self.on_suspension(event).await,
             "user.erased" => self.on_erasure(event).await,
             _ => Ok(()),
         };
@@ -95,21 +107,47 @@ impl App {
         Ok(tx.commit().await?)
     }
 
+    /// A provider lost something that orders require, or all of it.
+    async fn on_provider_change(&self, event: &Event) -> Result<(), Error> {
+        let ProviderEvent { provider_id, user_id, .. } = event.decode()?;
+        self.review_provider(parse_id(&provider_id)?, parse_id(&user_id)?).await
+    }
+
+    /// A suspended customer's orders are cancelled: no provider shall travel to them.
+    async fn on_suspension(&self, event: &Event) -> Result<(), Error> {
+        let UserEvent { user_id } = event.decode()?;
+        let orders = orders::booked_by(self.db.connection(), parse_id(&user_id)?).await?;
+        let before_work = orders.into_iter().filter(|order| order.state.is_before_work());
+        self.end_for_customer(before_work.collect(), OrderChange::suspend_customer).await
+    }
+
     async fn on_erasure(&self, event: &Event) -> Result<(), Error> {
         let UserEvent { user_id } = event.decode()?;
-        let account: AccountId = parse_id(&user_id)?;
-        for order in orders::booked_by(self.db.connection(), account).await? {
-            if order.progress.erased {
+        let orders = orders::booked_by(self.db.connection(), parse_id(&user_id)?).await?;
+        let personal = orders.into_iter().filter(|order| !order.progress.erased);
+        self.end_for_customer(personal.collect(), OrderChange::erase_customer).await
+    }
+
+    /// Changes orders whose customer is gone. Fails while one is being booked, so that the event comes again once it is
+    /// booked or given up.
+    async fn end_for_customer(
+        &self,
+        orders: Vec<Order>,
+        end: fn(&mut OrderChange) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut is_booking = false;
+        for order in orders {
+            let tx = self.db.begin().await?;
+            let mut change = orders::lock(&tx, order.id, &Principal::System, &self.timing).await?;
+            if change.order.booking && !change.order.given_up {
+                is_booking = true;
                 continue;
             }
-            let tx = self.db.begin().await?;
-            let system = Principal::System;
-            let mut change = orders::lock(&tx, order.id, &system, &self.timing).await?;
-            change.erase_customer()?;
+            end(&mut change)?;
             orders::save(&tx, change).await?;
             tx.commit().await?;
         }
-        Ok(())
+        if is_booking { Err(Error::BookingInterrupted) } else { Ok(()) }
     }
 
     /// The order that an event is about. None when order has acted on the event before, or the order is not there.

@@ -9,8 +9,9 @@ use kit::{Host, Window, rpc::client::Channel, values::time::timestamp};
 use proto::quickserve::{
     payment::v1::{RaiseAuthorizationRequest, charge_service_client::ChargeServiceClient},
     provider::v1::{
-        Candidate, CheckEligibilityRequest, ConfirmReservationRequest, FindCandidatesRequest, MoveReservationRequest,
-        ReleaseReservationRequest, reservation_service_client::ReservationServiceClient,
+        Candidate, CheckEligibilityRequest, ConfirmReservationRequest, FindCandidatesRequest,
+        MoveReservationRequest, ReleaseReservationRequest,
+        reservation_service_client::ReservationServiceClient,
     },
 };
 use tonic::Code;

@@ -1,8 +1,8 @@
 //! Who takes an order: the requested provider's answer, waves of offers, giving up an assignment.
 
 use super::{
-    AccountId, Action, Actor, Charge, Error, LiableParty, OfferId, OfferState, OrderChange, ProviderId,
-    RecordChange, SideEffect, State, records::offer, timing::seconds,
+    AccountId, Action, Actor, Charge, Error, LiableParty, OfferId, OfferState, OrderChange,
+    ProviderId, RecordChange, SideEffect, State, records::offer, timing::seconds,
 };
 
 /// A provider who is asked for an order, as customers see them.

@@ -1,8 +1,8 @@
 //! Settlement: acceptance, rework, disputes, reviews, the end; and what both sides write on the way.
 
 use super::{
-    Action, Actor, CaptureTerms, DisputeState, Error, LiableParty, OrderChange, PaymentState,
-    Private, RecordChange, SideEffect, State,
+    Action, Actor, CaptureTerms, Charge, DisputeState, Error, LiableParty, OrderChange,
+    PaymentState, Private, RecordChange, SideEffect, State,
     records::{dispute, message, proof, review},
 };
 use chrono::{DateTime, Utc};
@@ -287,12 +287,18 @@ impl OrderChange {
         Ok(row)
     }
 
+    /// The customer's account is suspended: no provider shall go there. That is the operator's decision, so it costs
+    /// nothing.
+    pub fn suspend_customer(&mut self) -> Result<(), Error> {
+        if !self.order.state.is_before_work() {
+            return Ok(());
+        }
+        self.cancel(Charge::default(), LiableParty::None, "ACCOUNT_SUSPENDED")
+    }
+
     /// The customer's account was erased: what has not begun is cancelled, and nothing personal stays on what is over.
     pub fn erase_customer(&mut self) -> Result<(), Error> {
         self.order.progress.erased = true;
-        if self.order.booking {
-            return Ok(());
-        }
         if self.order.state.is_before_work() {
             let fault = LiableParty::Customer;
             let charge = self.order.charge(self.order.state, Actor::Customer, fault, self.now);

@@ -1,10 +1,10 @@
-//! Whether a provider may still take or render an order: provider is asked at every step that needs it, and who may not
-//! loses the order.
+//! Whether a provider may still take or render an order: provider is asked at every step that needs it and whenever a
+//! profile loses something, and who may not loses the order.
 
 use crate::{
     app::App,
-    domain::{Error, Order, OrderId, Principal, ProviderId},
-    repository::orders,
+    domain::{AccountId, Error, OfferState, Order, OrderId, Principal, ProviderId},
+    repository::{offers, orders},
 };
 
 /// Why an order is taken from its provider.
@@ -23,6 +23,36 @@ impl App {
         }
         self.withdraw_provider(order.id, provider).await?;
         Err(Error::ProviderNotEligible(causes))
+    }
+
+    /// Looks at all that a provider is to render or is asked for, after its profile has changed: what it may not do goes to
+    /// others.
+    pub async fn review_provider(
+        &self,
+        provider: ProviderId,
+        account: AccountId,
+    ) -> Result<(), Error> {
+        let db = self.db.connection();
+        for order in orders::before_work_of(db, account).await? {
+            if let Some(assigned) = order.provider_id {
+                self.is_eligible(&order, assigned).await?;
+            }
+        }
+        for offer in offers::all_open(db, account).await? {
+            let order = orders::get(db, offer.order_id, &Principal::System).await?;
+            if offer.provider_id == provider && !self.is_eligible(&order, provider).await? {
+                self.close_offer(&offer, OfferState::Expired).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_eligible(&self, order: &Order, provider: ProviderId) -> Result<bool, Error> {
+        match self.check_eligibility(order, provider).await {
+            Ok(()) => Ok(true),
+            Err(Error::ProviderNotEligible(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes an order from its provider, unless it is another's meanwhile or the work has begun.

@@ -107,7 +107,7 @@ impl App {
     }
 
     /// Ends an open offer, and has the next wave go out when it was the last one.
-    async fn close_offer(&self, offer: &offer::Model, state: OfferState) -> Result<(), Error> {
+    pub async fn close_offer(&self, offer: &offer::Model, state: OfferState) -> Result<(), Error> {
         let tx = self.db.begin().await?;
         let was_last = offers::end(&tx, offer, state).await?;
         tx.commit().await?;

@@ -35,6 +35,17 @@ pub async fn list_open(
     Ok(with_orders)
 }
 
+/// Every open offer to an account.
+pub async fn all_open(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+) -> Result<Vec<offer::Model>, Error> {
+    let open = offer::Entity::find()
+        .filter(offer::Column::ProviderUserId.eq(account))
+        .filter(offer::Column::State.eq(OfferState::Open));
+    Ok(open.all(db).await?)
+}
+
 /// An offer to the account.
 pub async fn get(
     db: &impl ConnectionTrait,

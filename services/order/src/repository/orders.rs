@@ -73,7 +73,20 @@ pub async fn list(
     Ok(page.of(select, Column::Id).all(db).await?)
 }
 
-/// The orders that an account booked, for its erasure.
+/// The orders that an account is asked for or has taken, and whose work has not begun.
+pub async fn before_work_of(
+    db: &impl ConnectionTrait,
+    provider: AccountId,
+) -> Result<Vec<Order>, Error> {
+    let states = State::ALL.into_iter().filter(|state| state.is_before_work());
+    let orders = Entity::find()
+        .filter(Column::ProviderUserId.eq(provider))
+        .filter(Column::Booking.eq(false))
+        .filter(Column::State.is_in(states));
+    Ok(orders.all(db).await?)
+}
+
+/// The orders that an account booked, those under way included.
 pub async fn booked_by(
     db: &impl ConnectionTrait,
     customer: AccountId,

@@ -2,17 +2,40 @@
 
 use crate::{
     acts::With,
-    town::{Town, acting_as, booking, metadata, reason},
+    script::Fault,
+    town::{Town, booking, metadata},
 };
 use chrono::Duration;
-use kit::testing::{Backend, eventually};
-use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
+use kit::{
+    Subject,
+    rpc::error::reason,
+    testing::{Backend, acting_as, eventually},
+};
+use proto::quickserve::{
+    fulfilment::v1::OrderState, order::v1 as pb, provider::v1::ProviderEvent, user::v1::UserEvent,
+};
+use uuid::Uuid;
 use yare::parameterized;
 
 impl Town {
-    /// Has provider say that the usual provider may not work any more, and why.
-    fn object(&self, cause: &str) {
-        self.script.with(|it| it.objections.insert(self.profile, vec![cause.to_owned()]));
+    /// Has provider say that a provider may not work any more, and why.
+    fn object_to(&self, profile: Uuid, cause: &str) {
+        self.script.with(|it| it.objections.insert(profile, vec![cause.to_owned()]));
+    }
+
+    /// Has provider publish that a profile has changed.
+    async fn publish_provider(&self, kind: &'static str, profile: Uuid, who: Subject) {
+        let (provider_id, user_id) = (profile.to_string(), who.user_id.to_string());
+        self.publish(kind, ProviderEvent { provider_id, user_id, ..Default::default() }).await;
+    }
+
+    async fn first_offer_to(&self, who: Subject) -> pb::Offer {
+        let read = async || {
+            let request = pb::ListOffersRequest::default();
+            let listed = acting_as(who, self.jobs().list_offers(request)).await.unwrap();
+            listed.into_inner().offers
+        };
+        eventually("an offer", read, |offers| !offers.is_empty()).await.remove(0)
     }
 }
 
@@ -34,7 +57,7 @@ async fn a_provider_who_may_not_work_is_refused_at_each_step_and_loses_the_order
             town.act(town.provider, action, &id).await;
         }
         let start_code = town.get(&id).await.start_code;
-        town.object("DOCUMENT:insurance");
+        town.object_to(town.profile, "DOCUMENT:insurance");
         let with = With { start_code, ..With::default() };
         let refused = town.attempt(town.provider, step, &id, &with).await.unwrap_err();
         assert_eq!(reason(&refused), "PROVIDER_NOT_ELIGIBLE", "{step}");
@@ -61,7 +84,7 @@ async fn an_order_lost_on_the_way_is_offered_to_others(backend: Backend) {
     let (other, _) = town.candidate();
     let id = town.ordered_ahead(Duration::hours(2)).await.id;
     town.act(town.provider, "accept", &id).await;
-    town.object("NOT_ACTIVE");
+    town.object_to(town.profile, "NOT_ACTIVE");
     town.attempt(town.provider, "depart", &id, &With::default()).await.unwrap_err();
     let offered = town.until_fact(&id, "order.offered").await;
     assert_eq!(offered.provider_id, other.to_string());
@@ -76,17 +99,124 @@ async fn an_offer_is_not_taken_by_who_may_not_work(backend: Backend) {
     let (profile, who) = town.candidate();
     let quote = town.quote(None, Duration::days(2)).await;
     let id = town.book(booking(&quote)).await.unwrap().id;
-    let offer = eventually("an offer", || async {
-        let request = pb::ListOffersRequest::default();
-        let listed = acting_as(who, town.jobs().list_offers(request)).await.unwrap();
-        listed.into_inner().offers.into_iter().next()
-    })
-    .await;
-    town.script.with(|it| it.objections.insert(profile, vec!["BACKGROUND_CHECK".to_owned()]));
+    let offer = town.first_offer_to(who).await;
+    town.object_to(profile, "BACKGROUND_CHECK");
     let request = pb::AcceptOfferRequest { offer_id: offer.id };
     let refused = acting_as(who, town.jobs().accept_offer(request)).await.unwrap_err();
     assert_eq!(reason(&refused), "PROVIDER_NOT_ELIGIBLE");
     assert_eq!(metadata(&refused, "causes"), "BACKGROUND_CHECK");
     town.until(&id, OrderState::NoProvider).await;
     assert!(town.script.slots(&id).is_empty());
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn whatever_ends_a_profile_takes_its_orders_away_at_no_cost(backend: Backend) {
+    let town = Town::new(backend).await;
+    let kinds = [
+        "provider.blocked",
+        "provider.restricted",
+        "provider.offboarded",
+        "provider.offering_changed",
+    ];
+    for kind in kinds {
+        town.script.with(|it| it.objections.clear());
+        let requested = town.ordered_ahead(Duration::days(4)).await.id;
+        let assigned = town.ordered().await.id;
+        let soon = town.at_the_door().await.id;
+        town.act(town.provider, "accept", &assigned).await;
+        town.publish_provider(kind, town.profile, town.provider).await;
+        town.object_to(town.profile, "NOT_ACTIVE");
+        town.publish_provider(kind, town.profile, town.provider).await;
+        for (id, end, fact) in [
+            (&requested, OrderState::Declined, "order.declined"),
+            (&assigned, OrderState::NoProvider, "order.reassigned"),
+            (&soon, OrderState::NoProvider, "order.reassigned"),
+        ] {
+            town.until(id, end).await;
+            town.until_fact(id, fact).await;
+            town.until_script("money back and time free", |script| {
+                let money = script.money(id);
+                money.closed && money.captured == 0 && script.slots(id).is_empty()
+            })
+            .await;
+        }
+    }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_change_that_matters_to_no_order_leaves_them_alone(backend: Backend) {
+    let town = Town::new(backend).await;
+    let requested = town.ordered().await;
+    let working = town.at_work().await;
+    town.publish_provider("provider.restricted", town.profile, town.provider).await;
+    town.until_script("asked", |script| script.calls("eligibility") >= 4).await;
+    town.object_to(town.profile, "NOT_ACTIVE");
+    let (other, who) = town.candidate();
+    town.publish_provider("provider.blocked", other, who).await;
+    assert_eq!(town.get(&requested.id).await, requested, "another's block is not its provider's");
+    town.publish_provider("provider.blocked", town.profile, town.provider).await;
+    town.until(&requested.id, OrderState::Declined).await;
+    let still = town.get(&working.id).await;
+    assert_eq!(still.state(), OrderState::InProgress, "an operator breaks off what has begun");
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_blocked_providers_open_offer_ends(backend: Backend) {
+    let town = Town::new(backend).await;
+    let (profile, who) = town.candidate();
+    let quote = town.quote(None, Duration::days(2)).await;
+    let id = town.book(booking(&quote)).await.unwrap().id;
+    town.first_offer_to(who).await;
+    town.object_to(profile, "NOT_ACTIVE");
+    town.publish_provider("provider.blocked", profile, who).await;
+    town.until(&id, OrderState::NoProvider).await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn no_provider_travels_to_a_suspended_customer(backend: Backend) {
+    let town = Town::new(backend).await;
+    let searching = town.reach(OrderState::Searching).await.id;
+    let requested = town.ordered_ahead(Duration::days(4)).await.id;
+    let on_the_way = town.reach(OrderState::EnRoute).await.id;
+    let completed = town.completed().await.id;
+    let user_id = town.customer.user_id.to_string();
+    town.publish("user.suspended", UserEvent { user_id }).await;
+    for id in [&searching, &requested, &on_the_way] {
+        let order = town.until(id, OrderState::Cancelled).await;
+        let cancellation = order.cancellation.unwrap();
+        assert_eq!(
+            (cancellation.reason.as_str(), cancellation.fee.unwrap().minor_units),
+            ("ACCOUNT_SUSPENDED", 0)
+        );
+        town.until_fact(id, "order.cancelled").await;
+        town.until_script("money back and time free", |script| {
+            script.money(id).closed && script.slots(id).is_empty()
+        })
+        .await;
+    }
+    assert_eq!(town.get(&completed).await.state(), OrderState::Completed);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_booking_under_way_when_its_customer_is_suspended_is_cancelled_too(backend: Backend) {
+    let town = Town::new(backend).await;
+    let quote = town.quote(Some(town.profile), Duration::days(2)).await;
+    town.script.fail("authorize", Fault::Lose);
+    let interrupted = town.book(booking(&quote)).await.unwrap_err();
+    assert_eq!(reason(&interrupted), "BOOKING_INTERRUPTED");
+    let user_id = town.customer.user_id.to_string();
+    town.publish("user.suspended", UserEvent { user_id }).await;
+    town.in_time("resumed, and then cancelled", |script| {
+        script.with(|it| it.slots.is_empty() && it.money.values().all(|money| money.closed))
+    })
+    .await;
+    let mut api = town.orders();
+    let listed = acting_as(town.operator, api.list_orders(pb::ListOrdersRequest::default())).await;
+    let orders = listed.unwrap().into_inner().orders;
+    assert!(orders.iter().all(|order| order.state() == OrderState::Cancelled), "{orders:?}");
 }
