@@ -61,7 +61,7 @@ pub fn compile(include: &[PathBuf], tree: &Path, out: &Path) -> Result<(), Vec<P
     let contracts = Contracts::load(include, tree).map_err(|problem| vec![problem])?;
     let rpcs = rpc::all(&contracts);
     let mut problems = check::check(&contracts, &rpcs);
-    let rules = rules::generate(&contracts).unwrap_or_else(|faults| {
+    let rules = rules::generate(&contracts, &rpcs).unwrap_or_else(|faults| {
         problems.extend(faults);
         String::new()
     });

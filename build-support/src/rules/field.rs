@@ -2,7 +2,7 @@
 
 use super::{
     literal::{extension, flag},
-    typed,
+    text, typed,
 };
 use crate::names;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind};
@@ -10,6 +10,14 @@ use std::{collections::HashSet, fmt::Write};
 
 /// Field names of the messages that have rules.
 type Checked = HashSet<String>;
+
+/// What the checks of a field depend on besides its own rules.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    checked: &'a Checked,
+    /// Which characters texts may have, as a variant of `Text`; none where that is not checked.
+    text: Option<&'static str>,
+}
 
 /// When the rules of a field do not apply.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,17 +43,26 @@ pub fn has_rules(field: &FieldDescriptor) -> bool {
 ///
 /// # Errors
 /// When a rule is not implemented or does not fit the field.
-pub fn checks(checked: &Checked, field: &FieldDescriptor) -> Result<String, String> {
-    let rules = Rules::read(extension(&field.options(), "buf.validate.field"))?;
+pub fn checks(
+    checked: &Checked,
+    checks_texts: bool,
+    field: &FieldDescriptor,
+) -> Result<String, String> {
+    let mut rules = Rules::read(extension(&field.options(), "buf.validate.field"))?;
+    let text = Some(text::variant(field)?).filter(|_| checks_texts);
+    let mut context = Context { checked, text };
+    let nothing = Checked::new();
     if rules.ignore == Ignore::Always {
-        return Ok(String::new());
+        // It turns the rules of buf.validate off, and those alone.
+        rules = Rules::read(None)?;
+        context.checked = &nothing;
     }
     let inner = if field.is_map() {
-        map(checked, field, &rules)?
+        map(context, field, &rules)?
     } else if field.is_list() {
-        list(checked, field, &rules)?
+        list(context, field, &rules)?
     } else {
-        value(checked, &field.kind(), &rules)?
+        value(context, &field.kind(), &rules)?
     };
     if inner.is_empty() && !rules.required {
         return Ok(String::new());
@@ -93,20 +110,40 @@ fn without_presence(field: &FieldDescriptor, rules: &Rules, inner: &str) -> Stri
 }
 
 /// The checks of one value behind the reference `value`.
-fn value(checked: &Checked, kind: &Kind, rules: &Rules) -> Result<String, String> {
+fn value(context: Context<'_>, kind: &Kind, rules: &Rules) -> Result<String, String> {
+    let ignored = rules.ignore == Ignore::Always;
     let mut code = String::new();
     if let Kind::Message(message) = kind
-        && checked.contains(message.full_name())
+        && context.checks(message.full_name(), ignored)
     {
         code.push_str("at.message(value);\n");
     }
-    if let Some((name, typed)) = &rules.typed {
+    if let Some((name, typed)) = &rules.typed
+        && !ignored
+    {
         code.push_str(&typed::checks(name, typed, kind)?);
     }
-    Ok(code)
+    match context.text.filter(|_| text::is_string(kind)) {
+        // A text with wrong characters breaks one rule, not all that it cannot fit.
+        Some(text) => {
+            Ok(format!("if at.text(value, crate::validate::Text::{text}) {{\n{code}}}\n"))
+        }
+        None => Ok(code),
+    }
 }
 
-fn list(checked: &Checked, field: &FieldDescriptor, rules: &Rules) -> Result<String, String> {
+impl Context<'_> {
+    /// Whether something of a message with this name is checked, when its own rules are `ignored` or not.
+    fn checks(self, message: &str, ignored: bool) -> bool {
+        if text::CONTAINERS.contains(&message) {
+            self.text.is_some()
+        } else {
+            !ignored && self.checked.contains(message)
+        }
+    }
+}
+
+fn list(context: Context<'_>, field: &FieldDescriptor, rules: &Rules) -> Result<String, String> {
     let typed = rules.collection("repeated")?;
     let mut code = String::new();
     let mut items = Rules::read(None)?;
@@ -122,17 +159,15 @@ fn list(checked: &Checked, field: &FieldDescriptor, rules: &Rules) -> Result<Str
         }
         items = Rules::nested(typed, "items")?;
     }
-    if items.ignore != Ignore::Always {
-        let check = value(checked, &field.kind(), &items)?;
-        if !check.is_empty() {
-            let check = unless_zero(&field.kind(), &items, &check);
-            let _ = writeln!(code, "at.items(value, |value, at| {{ {check} }});");
-        }
+    let check = value(context, &field.kind(), &items)?;
+    if !check.is_empty() {
+        let check = unless_zero(&field.kind(), &items, &check);
+        let _ = writeln!(code, "at.items(value, |value, at| {{ {check} }});");
     }
     Ok(code)
 }
 
-fn map(checked: &Checked, field: &FieldDescriptor, rules: &Rules) -> Result<String, String> {
+fn map(context: Context<'_>, field: &FieldDescriptor, rules: &Rules) -> Result<String, String> {
     let typed = rules.collection("map")?;
     let Kind::Message(entry) = field.kind() else { return Err("not a map".into()) };
     let mut code = String::new();
@@ -144,14 +179,12 @@ fn map(checked: &Checked, field: &FieldDescriptor, rules: &Rules) -> Result<Stri
         (keys, values) = (Rules::nested(typed, "keys")?, Rules::nested(typed, "values")?);
     }
     let mut check = String::new();
-    for (rules, field, name) in [
-        (keys, entry.map_entry_key_field(), "key"),
-        (values, entry.map_entry_value_field(), "value"),
+    let of_keys = Context { text: context.text.map(|_| "Unspecified"), ..context };
+    for (context, rules, field, name) in [
+        (of_keys, keys, entry.map_entry_key_field(), "key"),
+        (context, values, entry.map_entry_value_field(), "value"),
     ] {
-        let inner = match rules.ignore {
-            Ignore::Always => String::new(),
-            _ => value(checked, &field.kind(), &rules)?,
-        };
+        let inner = value(context, &field.kind(), &rules)?;
         if !inner.is_empty() {
             let inner = unless_zero(&field.kind(), &rules, &inner);
             let _ = writeln!(check, "{{ let value = {name}; {inner} }}");

@@ -4,6 +4,7 @@
 mod comments;
 mod rules;
 mod schemas;
+mod text;
 mod well_known;
 
 pub use comments::Comments;

@@ -3,7 +3,7 @@
 use crate::{
     comments::{Comments, example},
     rules::Rules,
-    well_known,
+    text, well_known,
 };
 use heck::ToUpperCamelCase as _;
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
@@ -142,6 +142,7 @@ impl Schemas {
             let mut items = self.value(&field.kind(), direction, &rules.items());
             if direction == Direction::Request {
                 rules.items().apply(&mut items);
+                text::limit(&mut items, field, &field.kind());
             }
             object(json!({ "type": "array", "items": items }))
         } else {
@@ -149,6 +150,7 @@ impl Schemas {
         };
         if direction == Direction::Request {
             rules.apply(&mut schema);
+            text::limit(&mut schema, field, &field.kind());
         }
         let comment = self.comments.of_field(field);
         if let Some(example) = example(comment).and_then(|it| fitting(it, &schema)) {
@@ -166,7 +168,10 @@ impl Schemas {
     fn map(&self, field: &FieldDescriptor, direction: Direction) -> Map<String, Value> {
         let Kind::Message(entry) = field.kind() else { return Map::new() };
         let value = entry.map_entry_value_field();
-        let values = self.value(&value.kind(), direction, &Rules::of(&value));
+        let mut values = self.value(&value.kind(), direction, &Rules::of(&value));
+        if direction == Direction::Request {
+            text::limit(&mut values, field, &value.kind());
+        }
         object(json!({ "type": "object", "additionalProperties": values }))
     }
 

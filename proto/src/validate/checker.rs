@@ -35,6 +35,11 @@ impl<'a> Checker<'a> {
         self.path.field(name);
     }
 
+    /// Steps into a member of a `google.protobuf.Struct`.
+    pub fn member(&mut self, name: &str) {
+        self.path.member(name);
+    }
+
     /// Steps back.
     pub fn leave(&mut self) {
         self.path.leave();

@@ -1,6 +1,7 @@
 //! The rules of a request, checked after it is decoded. Generated code implements [`Validate`] for every message from the
 //! `buf.validate` options of its contract; this module is the vocabulary that the generated code speaks.
 
+mod characters;
 mod checker;
 mod collections;
 mod format;
@@ -10,7 +11,9 @@ mod range;
 mod status;
 mod text;
 mod time;
+mod well_known;
 
+pub use crate::generated::quickserve::options::v1::Text;
 pub use checker::{Checker, MAX_VIOLATIONS, Violation};
 pub use collections::{BoolRules, BytesRules, EnumRules, SizeRules};
 pub use format::Format;

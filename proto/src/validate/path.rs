@@ -13,6 +13,7 @@ pub struct FieldPath(Vec<Segment>);
 enum Segment {
     Field(&'static str),
     Index(usize),
+    Member(String),
     Key(String),
     AnyKey,
 }
@@ -30,12 +31,14 @@ impl FieldPath {
 
     /// Steps into an entry of a map.
     pub fn key(&mut self, key: &impl fmt::Display) {
-        let mut text = key.to_string();
-        if let Some((end, _)) = text.char_indices().nth(KEY_SHOWN) {
-            text.truncate(end);
-            text.push('…');
-        }
-        self.0.push(Segment::Key(text));
+        self.0.push(Segment::Key(shown(key.to_string())));
+    }
+
+    /// Steps into a member of a `google.protobuf.Struct`.
+    pub fn member(&mut self, name: &str) {
+        let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let segment = if is_plain && !name.is_empty() { Segment::Member } else { Segment::Key };
+        self.0.push(segment(shown(name.to_owned())));
     }
 
     /// Steps into an entry of a map whose keys must not be shown.
@@ -49,12 +52,22 @@ impl FieldPath {
     }
 }
 
+/// A key as far as a path shows it.
+fn shown(mut key: String) -> String {
+    if let Some((end, _)) = key.char_indices().nth(KEY_SHOWN) {
+        key.truncate(end);
+        key.push('…');
+    }
+    key
+}
+
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (depth, segment) in self.0.iter().enumerate() {
             match segment {
                 Segment::Field(name) if depth == 0 => f.write_str(name)?,
                 Segment::Field(name) => write!(f, ".{name}")?,
+                Segment::Member(name) => write!(f, ".{name}")?,
                 Segment::Index(index) => write!(f, "[{index}]")?,
                 Segment::Key(key) => write!(f, "[{key:?}]")?,
                 Segment::AnyKey => f.write_str("[*]")?,

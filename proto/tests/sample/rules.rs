@@ -1,8 +1,9 @@
 //! The generated checks against a table of messages in JSON and the rules they break.
 
 use crate::{
+    google::api::HttpBody,
     sample::v1::{
-        Numbers, Others, Person, RegisterRequest, Texts,
+        Characters, CountRequest, Numbers, Others, Person, RegisterRequest, Texts,
         others::Either,
         person::{Payment, Place},
     },
@@ -10,7 +11,7 @@ use crate::{
 };
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
-use prost_types::{Duration, Timestamp};
+use prost_types::{Any, Duration, FieldMask, Timestamp};
 use tonic_types::StatusExt;
 
 const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sample/descriptors.bin"));
@@ -34,6 +35,8 @@ fn messages_break_the_rules_of_the_table() {
             "Numbers" => broken::<Numbers>(&bytes),
             "Others" => broken::<Others>(&bytes),
             "RegisterRequest" => broken::<RegisterRequest>(&bytes),
+            "Characters" => broken::<Characters>(&bytes),
+            "CountRequest" => broken::<CountRequest>(&bytes),
             other => panic!("no such message: {other}"),
         };
         let told: Vec<String> =
@@ -53,6 +56,26 @@ fn valid_others() -> Others {
         scores: [("a".to_owned(), 1)].into(),
         ..Others::default()
     }
+}
+
+#[test]
+fn texts_that_json_does_not_reach_are_checked_too() {
+    let any = || Any { type_url: "a/b\0".into(), value: vec![0] };
+    let broken = violations(&Characters {
+        any: Some(any()),
+        body: Some(HttpBody {
+            content_type: "text/plain\n".into(),
+            data: vec![0],
+            extensions: vec![any()],
+        }),
+        mask: Some(FieldMask { paths: vec!["a".into(), "b\0".into(), "c\0".into()] }),
+        ..Characters::default()
+    });
+    let fields: Vec<_> = broken.iter().map(|it| it.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        ["mask", "any.type_url", "body.content_type", "body.extensions[0].type_url"]
+    );
 }
 
 #[test]

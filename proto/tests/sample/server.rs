@@ -81,7 +81,8 @@ async fn a_valid_request_reaches_its_handler_and_responses_are_not_checked() {
     let (mut client, _, calls) = start();
     let response = client.register(valid()).await.unwrap().into_inner();
     assert_eq!(response.person.unwrap().id, "no UUID");
-    let numbers = client.count(CountRequest { to: 3 }).await.unwrap().into_inner();
+    let numbers =
+        client.count(CountRequest { to: 3, ..CountRequest::default() }).await.unwrap().into_inner();
     assert_eq!(numbers.map(|it| it.unwrap().number).collect::<Vec<_>>().await, [1, 2, 3]);
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     let body = HttpBody { data: vec![1, 2, 3], ..HttpBody::default() };
@@ -107,7 +108,8 @@ async fn an_invalid_request_is_refused_with_its_fields_before_the_handler() {
     assert_eq!(violation.reason, "string.min_len");
     assert!(!format!("{status:?}").contains("canary"));
 
-    let status = client.count(CountRequest { to: 11 }).await.unwrap_err();
+    let status =
+        client.count(CountRequest { to: 11, ..CountRequest::default() }).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     assert_eq!(calls.load(Ordering::SeqCst), 0);
 }

@@ -30,6 +30,13 @@ pub fn parse_details(details: Option<&Struct>) -> Result<(pb::CleaningDetails, D
     Ok((message, read))
 }
 
+/// As [`parse_details`], for the details that an order was accepted with.
+pub fn accepted_details(details: &Struct) -> Result<(pb::CleaningDetails, Details), Error> {
+    let message: pb::CleaningDetails = kit::rpc::details::decode_accepted(DETAILS, details)?;
+    let read = read_details(&message)?;
+    Ok((message, read))
+}
+
 fn read_details(message: &pb::CleaningDetails) -> Result<Details, Error> {
     let pb::CleaningDetails {
         r#type,

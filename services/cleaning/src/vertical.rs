@@ -149,7 +149,7 @@ fn moved(request: pb::OnTransitionRequest) -> Result<Move, Error> {
         details,
         window,
     } = request;
-    let details = details.map(|details| convert::parse_details(Some(&details))).transpose()?;
+    let details = details.as_ref().map(convert::accepted_details).transpose()?;
     Ok(Move {
         order_id: order_id(&id)?,
         from,
