@@ -6,4 +6,5 @@ mod access;
 mod binary;
 mod journey;
 mod mesh;
+mod text;
 mod tidy;
