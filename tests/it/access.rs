@@ -174,6 +174,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
         ("change_order_id", Uuid::new_v4().to_string()),
         ("offer_id", Uuid::new_v4().to_string()),
         ("payout_id", Uuid::new_v4().to_string()),
+        ("due_id", Uuid::new_v4().to_string()),
     ])
 }
 

@@ -3,6 +3,7 @@
 mod m0001_payments;
 mod m0002_ledger;
 mod m0003_sandbox;
+mod m0004_money;
 
 use sea_orm_migration::prelude::*;
 
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_payments::Migration),
             Box::new(m0002_ledger::Migration),
             Box::new(m0003_sandbox::Migration),
+            Box::new(m0004_money::Migration),
         ]
     }
 }

@@ -206,12 +206,24 @@ fn of_order(kind: String, order: OrderEvent) -> Result<Fact, Error> {
 }
 
 fn of_payment(kind: String, payment: PaymentEvent) -> Result<Fact, Error> {
-    let PaymentEvent { payment_id: _, order_id, customer_id, amount, reason: _, answered: _ } =
-        payment;
+    let PaymentEvent {
+        payment_id: _,
+        order_id,
+        customer_id,
+        amount,
+        reason: _,
+        answered: _,
+        provider_user_id,
+        due_id: _,
+        captured: _,
+        refunded: _,
+        charged_back: _,
+    } = payment;
     let amount = Money::parse("amount", amount.as_ref()).ok();
     Ok(Fact {
         kind,
         customer: id(&customer_id)?,
+        provider: id(&provider_user_id)?,
         order_id: id(&order_id)?,
         particulars: Particulars { amount, ..Particulars::default() },
         ..Fact::default()

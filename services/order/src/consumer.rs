@@ -3,8 +3,11 @@
 
 use crate::{
     app::{App, into_kit_error},
-    domain::{Authorization, Error, Order, OrderChange, OrderId, Outcome, Principal},
-    repository::orders,
+    domain::{
+        Actor, Amounts, Authorization, Error, Order, OrderChange, OrderId, Outcome, PaymentState,
+        Principal,
+    },
+    repository::{orders, records},
 };
 use async_trait::async_trait;
 use kit::{
@@ -29,6 +32,13 @@ impl Consumer for App {
             "payment.authorized"
                 | "payment.failed"
                 | "payment.disputed"
+                | "payment.chargeback_won"
+                | "payment.chargeback_lost"
+                | "payment.refunded"
+                | "payment.refund_failed"
+                | "payment.due_created"
+                | "payment.due_paid"
+                | "payment.due_waived"
                 | "payout.paid"
                 | "cleaning.access_failed"
                 | "provider.blocked"
@@ -45,6 +55,12 @@ impl Consumer for App {
             "payment.authorized" => self.on_payment(event, Outcome::Authorized).await,
             "payment.failed" => self.on_payment(event, Outcome::Declined).await,
             "payment.disputed" => self.on_chargeback(event).await,
+            "payment.chargeback_won" => self.on_chargeback_end(event, true).await,
+            "payment.chargeback_lost" => self.on_chargeback_end(event, false).await,
+            "payment.refunded" | "payment.refund_failed" => self.on_refund(event).await,
+            "payment.due_created" | "payment.due_paid" | "payment.due_waived" => {
+                self.on_due(event).await
+            }
             "payout.paid" => self.on_payout(event).await,
             "cleaning.access_failed" => self.on_access_failed(event).await,
             "provider.blocked"
@@ -81,10 +97,58 @@ impl App {
     }
 
     async fn on_chargeback(&self, event: &Event) -> Result<(), Error> {
-        let PaymentEvent { order_id, .. } = event.decode()?;
+        let fact: PaymentEvent = event.decode()?;
         let tx = self.db.begin().await?;
-        let Some(mut change) = self.lock_once(&tx, event, &order_id).await? else { return Ok(()) };
+        let change = self.lock_once(&tx, event, &fact.order_id).await?;
+        let Some(mut change) = change else { return Ok(()) };
+        take_amounts(&mut change.order.payment.amounts, &fact);
         change.charge_back(tx.new_uuid())?;
+        orders::save(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The bank has decided. A dispute that a side of the order opened goes on, since it is an operator's to decide.
+    async fn on_chargeback_end(&self, event: &Event, won: bool) -> Result<(), Error> {
+        let fact: PaymentEvent = event.decode()?;
+        let tx = self.db.begin().await?;
+        let change = self.lock_once(&tx, event, &fact.order_id).await?;
+        let Some(mut change) = change else { return Ok(()) };
+        take_amounts(&mut change.order.payment.amounts, &fact);
+        let dispute = records::open_dispute(&*tx, change.order.id).await?;
+        if dispute.is_some_and(|dispute| dispute.opened_by == Actor::Payment) {
+            change.end_chargeback(won, fact.amount.map_or(0, |amount| amount.minor_units))?;
+        }
+        orders::save(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Money went back, or did not arrive.
+    async fn on_refund(&self, event: &Event) -> Result<(), Error> {
+        let fact: PaymentEvent = event.decode()?;
+        let tx = self.db.begin().await?;
+        let change = self.lock_once(&tx, event, &fact.order_id).await?;
+        let Some(mut change) = change else { return Ok(()) };
+        let mut amounts = change.order.payment.amounts;
+        take_amounts(&mut amounts, &fact);
+        change.note_refund(amounts)?;
+        orders::save(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The customer owes what the card refused, or does not any more.
+    async fn on_due(&self, event: &Event) -> Result<(), Error> {
+        let fact: PaymentEvent = event.decode()?;
+        let tx = self.db.begin().await?;
+        let change = self.lock_once(&tx, event, &fact.order_id).await?;
+        let Some(mut change) = change else { return Ok(()) };
+        match event.kind.as_str() {
+            "payment.due_created" => change.owe(fact.due_id.parse().ok()),
+            "payment.due_paid" => {
+                change.note_payment(PaymentState::Captured);
+                take_amounts(&mut change.order.payment.amounts, &fact);
+            }
+            _ => change.give_up_due()?,
+        }
         orders::save(&tx, change).await?;
         Ok(tx.commit().await?)
     }
@@ -164,6 +228,20 @@ impl App {
         match orders::lock(tx, id, &Principal::System, &self.timing).await {
             Err(Error::NotFound(_)) => Ok(None),
             found => found.map(Some),
+        }
+    }
+}
+
+/// Takes in what payment has moved in all, as far as a fact tells it: those of earlier versions do not.
+fn take_amounts(known: &mut Amounts, fact: &PaymentEvent) {
+    let told = [
+        (&mut known.captured, &fact.captured),
+        (&mut known.refunded, &fact.refunded),
+        (&mut known.charged_back, &fact.charged_back),
+    ];
+    for (amount, money) in told {
+        if let Some(money) = money {
+            *amount = money.minor_units;
         }
     }
 }

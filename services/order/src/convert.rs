@@ -53,6 +53,7 @@ pub const fn payment_state(state: PaymentState) -> pb::PaymentState {
         PaymentState::MethodSaved => pb::PaymentState::MethodSaved,
         PaymentState::Authorized => pb::PaymentState::Authorized,
         PaymentState::Captured => pb::PaymentState::Captured,
+        PaymentState::Due => pb::PaymentState::Due,
         PaymentState::Released => pb::PaymentState::Released,
     }
 }

@@ -161,6 +161,12 @@ pub fn is_refusal(error: &Error) -> bool {
     }
 }
 
+/// The reason of a failed call that was refused.
+pub fn refusal_reason(error: &Error) -> Option<String> {
+    let Error::Kit(kit::Error::Upstream(status)) = error else { return None };
+    is_refusal(error).then(|| kit::rpc::error::reason(status))
+}
+
 /// The reason of a failed call that was refused for good, so that making it again is of no use. A lost race, and a peer
 /// that does not know the RPC or its caller yet, are no such answers.
 pub fn final_refusal(error: &Error) -> Option<String> {

@@ -21,8 +21,11 @@ pub struct Config {
     pub psp_timeout_ms: u64,
     /// How long an authorisation may be without an outcome before it is given up, in seconds.
     pub pending_deadline_s: u32,
-    /// When a payout falls due that nobody set a time for, in seconds after the capture.
+    /// When a payout falls due for which order set no time, in seconds after the capture.
     pub payout_delay_s: u32,
+    /// The reasons of blocks that hold back what a provider has earned, as operators give them to `:block`. Payouts of a
+    /// suspended account are always held.
+    pub held_blocks: Vec<String>,
     /// Where customers confirm; the payment provider's reference is added.
     pub confirmation_url: String,
     /// Secrets that sign events of the payment provider: the current one first, then those being replaced. Without any,
@@ -37,6 +40,7 @@ impl Default for Config {
             psp_timeout_ms: 4_000,
             pending_deadline_s: 1_800,
             payout_delay_s: 172_800,
+            held_blocks: vec!["FRAUD".to_owned()],
             confirmation_url: "https://psp.invalid/confirm/".to_owned(),
             psp_webhook_secrets: Vec::new(),
         }

@@ -1,15 +1,8 @@
-//! The facts that payment publishes, and the one it acts on.
+//! The facts that payment publishes.
 
-use crate::{
-    domain::{Error, Intent, Payout, UserId},
-    repository::methods,
-};
-use async_trait::async_trait;
-use kit::{
-    Db, Event, Tx,
-    messaging::{bus::Consumer, inbox, outbox},
-};
-use proto::quickserve::{common::v1::Money, payment::v1 as pb, user::v1::UserEvent};
+use crate::domain::{Due, Error, Intent, Payout};
+use kit::{Tx, messaging::outbox};
+use proto::quickserve::{common::v1::Money, payment::v1 as pb};
 
 /// Money is authorised.
 pub const AUTHORIZED: &str = "payment.authorized";
@@ -23,6 +16,20 @@ pub const LATE_REFUNDED: &str = "payment.late_refunded";
 pub const FAILED: &str = "payment.failed";
 /// The customer disputes the charge at the bank.
 pub const DISPUTED: &str = "payment.disputed";
+/// A refund was refused after it was answered, or came back.
+pub const REFUND_FAILED: &str = "payment.refund_failed";
+/// The bank gave the money of a dispute back.
+pub const CHARGEBACK_WON: &str = "payment.chargeback_won";
+/// The customer keeps the money of a dispute.
+pub const CHARGEBACK_LOST: &str = "payment.chargeback_lost";
+/// A capture was declined: the customer owes the amount.
+pub const DUE_CREATED: &str = "payment.due_created";
+/// The customer owes less: the amount is what is left.
+pub const DUE_LOWERED: &str = "payment.due_lowered";
+/// The customer has paid what was owed.
+pub const DUE_PAID: &str = "payment.due_paid";
+/// What was owed is not asked for any more.
+pub const DUE_WAIVED: &str = "payment.due_waived";
 /// A payout will be made.
 pub const PAYOUT_SCHEDULED: &str = "payout.scheduled";
 /// A payout is held back.
@@ -32,7 +39,8 @@ pub const PAYOUT_PAID: &str = "payout.paid";
 /// A payout failed or came back.
 pub const PAYOUT_FAILED: &str = "payout.failed";
 
-/// Publishes a fact about a payment, which is to be saved in the same transaction.
+/// Publishes a fact about a payment, which is to be saved in the same transaction. Attempts to pay a due are no news to
+/// the order and its parties: [`due`] tells when it is paid.
 pub async fn payment(
     tx: &Tx,
     intent: &mut Intent,
@@ -40,8 +48,23 @@ pub async fn payment(
     amount: i64,
     reason: &str,
 ) -> Result<(), Error> {
+    if intent.pays_due() && [AUTHORIZED, FAILED, CAPTURED].contains(&kind) {
+        return Ok(());
+    }
     intent.event_seq += 1;
     let event = fact(intent, amount, reason);
+    Ok(outbox::record(tx, kind, intent.id.uuid(), intent.event_seq, &event).await?)
+}
+
+/// Publishes a fact about a due as one of `intent`, the payment of its order or its own, which is to be saved in the
+/// same transaction. The amount is that of the due.
+pub async fn due(tx: &Tx, intent: &mut Intent, due: &Due, kind: &'static str) -> Result<(), Error> {
+    intent.event_seq += 1;
+    let event = pb::PaymentEvent {
+        due_id: due.id.to_string(),
+        provider_user_id: due.provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
+        ..fact(intent, due.amount, &due.reason)
+    };
     Ok(outbox::record(tx, kind, intent.id.uuid(), intent.event_seq, &event).await?)
 }
 
@@ -52,13 +75,19 @@ pub fn authorized_first(intent: &Intent) -> outbox::Fact {
 }
 
 fn fact(intent: &Intent, amount: i64, reason: &str) -> pb::PaymentEvent {
+    let money = |minor_units| Some(Money { currency: intent.currency.clone(), minor_units });
     pb::PaymentEvent {
         payment_id: intent.id.to_string(),
-        order_id: intent.order_id.to_string(),
+        order_id: intent.order().to_string(),
         customer_id: intent.customer_id.map(|id| id.to_string()).unwrap_or_default(),
-        amount: Some(Money { currency: intent.currency.clone(), minor_units: amount }),
+        amount: money(amount),
         reason: reason.to_owned(),
         answered: false,
+        provider_user_id: String::new(),
+        due_id: String::new(),
+        captured: money(intent.captured),
+        refunded: money(intent.refunded),
+        charged_back: money(intent.charged_back),
     }
 }
 
@@ -77,41 +106,4 @@ pub async fn payout(
         amount: Some(Money { currency: payout.currency.clone(), minor_units: amount }),
     };
     Ok(outbox::record(tx, kind, payout.id.uuid(), payout.event_seq, &event).await?)
-}
-
-/// Forgets the cards of erased accounts. What they paid stays in the books.
-pub struct ErasureConsumer {
-    /// The database.
-    pub db: Db,
-}
-
-#[async_trait]
-impl Consumer for ErasureConsumer {
-    fn wants(&self, kind: &str) -> bool {
-        kind == "user.erased"
-    }
-
-    async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
-        self.erase_methods(event).await.map_err(into_kit_error)
-    }
-}
-
-impl ErasureConsumer {
-    async fn erase_methods(&self, event: &Event) -> Result<(), Error> {
-        let UserEvent { user_id } = event.decode()?;
-        let user = UserId::parse("user_id", &user_id)?;
-        let tx = self.db.begin().await?;
-        if inbox::first_time(&tx, "payment", event).await? {
-            methods::erase(&tx, user).await?;
-        }
-        Ok(tx.commit().await?)
-    }
-}
-
-/// A failure as workers report it.
-pub fn into_kit_error(error: Error) -> kit::Error {
-    match error {
-        Error::Kit(error) => error,
-        other => kit::Error::internal(other),
-    }
 }

@@ -5,6 +5,7 @@
 
 mod api;
 mod config;
+mod consumer;
 mod domain;
 mod events;
 mod flow;
@@ -39,7 +40,9 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
     }
     host.timers(&db, Arc::new(worker::Timers(payments.clone())));
     host.spawn(worker::sweep(payments.clone(), host.stop_token()));
-    host.subscribe(Arc::new(events::ErasureConsumer { db }));
+    host.subscribe(Arc::new(consumer::ErasureConsumer { db: db.clone() }));
+    let held_blocks = config.held_blocks.clone();
+    host.subscribe(Arc::new(consumer::StandingConsumer { db, held_blocks }));
 
     let api = api::Api { payments };
     Ok(Routes::default()
@@ -47,6 +50,7 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
         .add(pb::payment_service_server::PaymentServiceServer::new(api.clone()))
         .add(pb::payment_method_service_server::PaymentMethodServiceServer::new(api.clone()))
         .add(pb::payout_service_server::PayoutServiceServer::new(api.clone()))
+        .add(pb::due_service_server::DueServiceServer::new(api.clone()))
         .add(pb::ledger_service_server::LedgerServiceServer::new(api.clone()))
         .add(pb::psp_event_service_server::PspEventServiceServer::new(api)))
 }

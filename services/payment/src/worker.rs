@@ -1,7 +1,7 @@
 //! What happens without a request: timers, the sweep after a crash, and the sandbox's events.
 
 use crate::{
-    events::into_kit_error,
+    consumer::into_kit_error,
     flow::{PAYOUT, Payments, SETTLE},
     psp::sandbox,
 };

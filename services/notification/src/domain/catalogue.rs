@@ -218,10 +218,22 @@ pub const NOTICES: &[Notice] = &[
     inbox("order.reviewed", Provider).when(Addressed),
     both("order.message_posted", Customer).when(Addressed),
     both("order.message_posted", Provider).when(Addressed),
+    mail("order.side_effect_refused", Operator).essential(),
     both("payment.captured", Customer).essential(),
     both("payment.refunded", Customer).essential(),
     both("payment.late_refunded", Customer).essential(),
+    both("payment.refund_failed", Customer).essential(),
+    mail("payment.refund_failed", Operator).essential(),
     mail("payment.disputed", Operator).essential(),
+    mail("payment.chargeback_won", Operator).essential(),
+    mail("payment.chargeback_lost", Operator).essential(),
+    both("payment.due_created", Customer).critical(),
+    both("payment.due_created", Provider).essential(),
+    mail("payment.due_created", Operator).essential(),
+    both("payment.due_lowered", Customer).essential(),
+    both("payment.due_paid", Customer).essential(),
+    inbox("payment.due_waived", Customer),
+    both("payment.due_waived", Provider).essential(),
     inbox("payout.scheduled", Provider),
     both("payout.paid", Provider).essential(),
     both("payout.failed", Provider).essential(),
@@ -257,6 +269,7 @@ pub fn moves_on(kind: &str) -> bool {
                 | "order.dispute_resolved"
                 | "order.reviewed"
                 | "order.message_posted"
+                | "order.side_effect_refused"
         )
 }
 

@@ -111,8 +111,7 @@ async fn money_and_profiles_are_told_of_too(backend: Backend) {
         order_id: order_id.clone(),
         customer_id: scene.customer.user_id.to_string(),
         amount: Some(money(3_000)),
-        reason: String::new(),
-        answered: false,
+        ..PaymentEvent::default()
     };
     for (seq, kind) in (1..).zip(["payment.authorized", "payment.refunded", "payment.disputed"]) {
         scene.publish(&scene.event(kind, Uuid::new_v4(), seq, &payment)).await;

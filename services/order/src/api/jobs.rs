@@ -92,9 +92,12 @@ impl JobService for Api {
         let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
         version::expect(version, change.order.version)?;
         change.decline(&reason)?;
+        change.caller_runs_side_effects = true;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::DeclineOrderResponse { order }).await?)
+        let answer = tx.commit_answer(pb::DeclineOrderResponse { order }).await?;
+        self.app.run_side_effects_now(id).await;
+        Ok(answer)
     }
 
     async fn depart(

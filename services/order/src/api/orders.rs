@@ -185,9 +185,13 @@ impl OrderService for Api {
         let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
         version::expect(version, change.order.version)?;
         change.cancel_with_token(token, &reason)?;
+        change.caller_runs_side_effects = true;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::CancelOrderResponse { order }).await?)
+        let answer = tx.commit_answer(pb::CancelOrderResponse { order }).await?;
+        // The customer may book the same time again at once.
+        self.app.run_side_effects_now(id).await;
+        Ok(answer)
     }
 
     /// The move is noted, then made at the provider, then written.

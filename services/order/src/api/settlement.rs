@@ -3,7 +3,7 @@
 use super::{Api, view};
 use crate::{
     domain::{Principal, Resolution},
-    repository::orders,
+    repository::{orders, side_effects},
 };
 use kit::{
     Id, Money,
@@ -92,7 +92,8 @@ impl SettlementService for Api {
         };
         let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
         version::expect(version, change.order.version)?;
-        change.resolve_dispute(resolution)?;
+        let pending = side_effects::pending_refunds(&*tx, id).await?;
+        change.resolve_dispute(resolution, pending)?;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
         Ok(tx.commit_answer(pb::ResolveDisputeResponse { order }).await?)
@@ -131,9 +132,12 @@ impl SettlementService for Api {
         let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
         version::expect(version, change.order.version)?;
         change.reassign(&reason)?;
+        change.caller_runs_side_effects = true;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::ReassignOrderResponse { order }).await?)
+        let answer = tx.commit_answer(pb::ReassignOrderResponse { order }).await?;
+        self.app.run_side_effects_now(id).await;
+        Ok(answer)
     }
 
     async fn abort_order(

@@ -4,7 +4,7 @@ use crate::{
     app::App,
     convert,
     domain::{
-        Actor, Order, OrderId, Principal, Quote, State,
+        Action, Actor, Order, OrderId, Principal, Quote, State,
         records::{change_order, dispute, message, offer, proof, review, timeline},
     },
     repository::records::Records,
@@ -25,7 +25,7 @@ pub fn order(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         id: order.id.to_string(),
         vertical: order.vertical.clone(),
         state: convert::state(order.state).into(),
-        allowed_actions: order.allowed_actions(side).into_iter().map(str::to_owned).collect(),
+        allowed_actions: allowed_actions(app, order, side),
         disputed: order.disputed,
         customer_id: order.customer_id.to_string(),
         provider_id: id(order.provider_id.map(|it| it.to_string())),
@@ -79,6 +79,14 @@ pub fn full(app: &App, it: &Order, viewer: &Principal, records: Records) -> pb::
     }
 }
 
+/// What a side may do now. A dispute is left out when it would come too late or once too often.
+fn allowed_actions(app: &App, order: &Order, side: Actor) -> Vec<String> {
+    let may_dispute = order.check_dispute_limits(side, app.now(), &app.timing).is_ok();
+    let names = order.allowed_actions(side).into_iter();
+    let names = names.filter(|name| may_dispute || *name != Action::Dispute.name());
+    names.map(str::to_owned).collect()
+}
+
 /// Decline reasons and confirmation are the customer's business.
 fn payment(order: &Order, side: Actor) -> pb::Payment {
     let payment = &order.payment;
@@ -93,6 +101,10 @@ fn payment(order: &Order, side: Actor) -> pb::Payment {
         } else {
             String::new()
         },
+        captured: Some(order.money(payment.amounts.captured).into()),
+        refunded: Some(order.money(payment.amounts.refunded).into()),
+        charged_back: Some(order.money(payment.amounts.charged_back).into()),
+        due_id: payment.due_id.filter(|_| customer).map(|id| id.to_string()).unwrap_or_default(),
     }
 }
 

@@ -57,6 +57,18 @@ pub struct Authorization {
     pub confirmation_url: String,
 }
 
+impl Authorization {
+    /// An attempt that was declined.
+    pub const fn declined(reason: String) -> Self {
+        Self {
+            payment_id: None,
+            outcome: Outcome::Declined,
+            decline_reason: reason,
+            confirmation_url: String::new(),
+        }
+    }
+}
+
 impl Order {
     /// The order that a customer makes of a quote. It stays invisible until its booking got through.
     pub fn of_quote(
@@ -308,7 +320,9 @@ impl OrderChange {
     /// Another attempt to pay, when what there is leads nowhere.
     pub fn retry_payment(&mut self, method: Option<Uuid>, confirmed: bool) -> Result<(), Error> {
         self.order.check(Action::ConfirmPayment, self.by)?;
-        if !self.order.payment_wants_customer() {
+        // Another card may take the place of the one on file.
+        let replaces = self.order.payment.state == PaymentState::MethodSaved && method.is_some();
+        if !self.order.payment_wants_customer() && !replaces {
             return Err(Error::PaymentSettled);
         }
         let payment = &mut self.order.payment;

@@ -121,6 +121,8 @@ pub struct OrderChange {
     pub events: Vec<OrderEvent>,
     /// What other services have to do after it.
     pub side_effects: Vec<SideEffect>,
+    /// Whether the caller runs the side effects itself once the change is committed, so that the timer only stands by.
+    pub caller_runs_side_effects: bool,
     /// The rows that change with it.
     pub records: Vec<RecordChange>,
     agreed: Option<Action>,
@@ -156,6 +158,7 @@ impl OrderChange {
             entries: Vec::new(),
             events: Vec::new(),
             side_effects: Vec::new(),
+            caller_runs_side_effects: false,
             records: Vec::new(),
             agreed: None,
         })

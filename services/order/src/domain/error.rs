@@ -88,6 +88,12 @@ pub enum Error {
     /// The vertical's gate is closed.
     #[error("something is missing before the work can be delivered")]
     GateClosed(Vec<String>),
+    /// The time for disputes is over.
+    #[error("the order ended too long ago to be disputed")]
+    DisputeWindowOver,
+    /// A side has opened as many disputes as it may.
+    #[error("no more disputes of the order can be opened: ask an operator")]
+    DisputeLimit,
     /// A side reviews once.
     #[error("the order was reviewed already")]
     ReviewedAlready,
@@ -162,6 +168,8 @@ impl Fault for Error {
             Self::ProviderNotEligible(_) => Kind::Precondition("PROVIDER_NOT_ELIGIBLE"),
             Self::Denied(..) => Kind::Precondition("TRANSITION_DENIED"),
             Self::GateClosed(_) => Kind::Precondition("COMPLETION_GATE_CLOSED"),
+            Self::DisputeWindowOver => Kind::Precondition("DISPUTE_WINDOW_OVER"),
+            Self::DisputeLimit => Kind::Precondition("DISPUTE_LIMIT"),
             Self::ReviewedAlready => Kind::Exists("REVIEWED_ALREADY"),
             Self::ReviewWindowOver => Kind::Precondition("REVIEW_WINDOW_OVER"),
         }

@@ -217,12 +217,13 @@ impl OrderChange {
         Ok(())
     }
 
-    /// The price of the part of the window that was worked.
+    /// The price of the part of the window that was worked, less what disputes took off it.
     fn pro_rata(&self) -> i64 {
         let planned = (self.order.window_end - self.order.window_start).num_seconds().max(1);
         let begun = self.order.progress.started_at.unwrap_or(self.now);
         let worked = (self.now - begun).num_seconds().clamp(0, planned);
-        let part = i128::from(self.order.total) * i128::from(worked) / i128::from(planned);
-        i64::try_from(part).unwrap_or(self.order.total)
+        let price = self.order.reduced_total();
+        let part = i128::from(price) * i128::from(worked) / i128::from(planned);
+        i64::try_from(part).unwrap_or(price)
     }
 }

@@ -32,7 +32,8 @@ pub use settlement::Resolution;
 pub use state::{State, StateView};
 pub use timing::Timing;
 pub use values::{
-    AccountId, Address, Cancellation, CaptureTerms, ChangeId, ChangeLines, ChangeState, Details,
-    DisputeState, Line, Moving, OfferId, OfferState, OrderId, Party, Payment, PaymentState,
-    PendingChange, Private, Progress, ProviderId, QuoteId, Requirements, SideEffect, Terms,
+    AccountId, Address, Amounts, Cancellation, CaptureTerms, ChangeId, ChangeLines, ChangeState,
+    Details, DisputeState, Line, Moving, OfferId, OfferState, OrderId, Party, Payment,
+    PaymentState, PendingChange, Private, Progress, ProviderId, QuoteId, Requirements, SideEffect,
+    Terms,
 };

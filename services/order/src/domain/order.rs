@@ -34,6 +34,13 @@ impl Order {
         )
     }
 
+    /// Whether it is a booking that stands still since its payment was declined.
+    pub fn is_declined_booking(&self) -> bool {
+        self.state == State::PendingPayment
+            && !self.booking
+            && self.payment.state == PaymentState::Declined
+    }
+
     /// When the work happens.
     pub fn window(&self) -> Window {
         let zone = self.time_zone.parse().unwrap_or(chrono_tz_utc());
@@ -53,6 +60,11 @@ impl Order {
     /// What the customer owes now: the price, or the fee once that is all there is.
     pub fn due(&self) -> i64 {
         self.progress.cancellation.as_ref().map_or(self.total, |cancellation| cancellation.fee)
+    }
+
+    /// The price after what resolved disputes took off it.
+    pub const fn reduced_total(&self) -> i64 {
+        self.total.saturating_sub(self.progress.reduction)
     }
 
     /// What the provider earns before commission when the customer pays `amount` of the price.
@@ -160,16 +172,45 @@ impl Order {
         self.progress.completed_at.map(|at| at + seconds(timing.review_s))
     }
 
+    /// When the order came to its end; none while it goes on.
+    pub fn ended_at(&self) -> Option<DateTime<Utc>> {
+        let cancelled = self.progress.cancellation.as_ref().map(|cancellation| cancellation.at);
+        self.progress.completed_at.or(cancelled)
+    }
+
+    /// Refuses a dispute that a side would open too late, or once too often.
+    pub fn check_dispute_limits(
+        &self,
+        side: Actor,
+        now: DateTime<Utc>,
+        timing: &Timing,
+    ) -> Result<(), Error> {
+        let opened = match side {
+            Actor::Customer => self.progress.disputes_by_customer,
+            Actor::Provider => self.progress.disputes_by_provider,
+            Actor::Operator | Actor::Payment | Actor::System => return Ok(()),
+        };
+        if self.ended_at().is_some_and(|end| now >= end + seconds(timing.dispute_s)) {
+            return Err(Error::DisputeWindowOver);
+        }
+        match opened >= timing.disputes {
+            true => Err(Error::DisputeLimit),
+            false => Ok(()),
+        }
+    }
+
     /// When the method on file is to be authorised, or asked for again, or the order given up for want of money.
     pub fn authorize_at(&self, timing: &Timing) -> Option<DateTime<Utc>> {
         let waits = match self.payment.state {
             PaymentState::MethodSaved => true,
+            // A booking that is not paid waits for the customer alone.
             PaymentState::Pending | PaymentState::Declined | PaymentState::ConfirmationRequired => {
-                self.payment.late_attempts > 0
+                self.state != State::PendingPayment
             }
             PaymentState::None
             | PaymentState::Authorized
             | PaymentState::Captured
+            | PaymentState::Due
             | PaymentState::Released => false,
         };
         if self.booking || !waits || !self.state.is_before_work() {

@@ -1,13 +1,16 @@
 //! Settlement: acceptance, rework, disputes, reviews, the end; and what both sides write on the way.
 
 use super::{
-    Action, Actor, CaptureTerms, Charge, DisputeState, Error, LiableParty, OrderChange,
+    Action, Actor, Amounts, CaptureTerms, Charge, DisputeState, Error, LiableParty, OrderChange,
     PaymentState, Private, RecordChange, SideEffect, State,
-    records::{dispute, message, proof, review},
+    records::{dispute, effect, message, proof, review},
 };
 use chrono::{DateTime, Utc};
 use kit::Money;
 use uuid::Uuid;
+
+/// The reason with which payment refuses what a card declined for good.
+const PAYMENT_DECLINED: &str = "PAYMENT_DECLINED";
 
 /// How a dispute ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +28,7 @@ impl OrderChange {
     pub fn accept_delivery(&mut self, note: &str) -> Result<(), Error> {
         self.act(Action::AcceptDelivery, note)?;
         self.order.progress.completed_at = Some(self.now);
-        let amount = self.order.total - self.order.progress.reduction;
+        let amount = self.order.reduced_total();
         if amount > 0 {
             self.enqueue(SideEffect::Capture(CaptureTerms {
                 amount,
@@ -57,7 +60,14 @@ impl OrderChange {
     /// Opens a dispute.
     pub fn open_dispute(&mut self, id: Uuid, reason: String, text: String) -> Result<(), Error> {
         let code = reason.clone();
+        let side = self.by;
         self.act(Action::Dispute, code)?;
+        self.order.check_dispute_limits(side, self.now, &self.timing)?;
+        match side {
+            Actor::Customer => self.order.progress.disputes_by_customer += 1,
+            Actor::Provider => self.order.progress.disputes_by_provider += 1,
+            Actor::Operator | Actor::Payment | Actor::System => {}
+        }
         if self.captured_amount().is_some_and(|amount| amount > 0) {
             self.enqueue(SideEffect::Freeze { frozen: true });
         }
@@ -85,44 +95,79 @@ impl OrderChange {
         self.publish("order.disputed").addressee = addressee;
     }
 
-    /// Resolves the dispute: what was captured goes back as decided, what was not is captured the less.
-    pub fn resolve_dispute(&mut self, resolution: Resolution) -> Result<(), Error> {
+    /// Resolves the dispute: what was captured goes back as decided, what was not is captured the less. What several
+    /// disputes decide adds up: `pending` is what earlier ones gave back that payment has not answered yet.
+    pub fn resolve_dispute(&mut self, resolution: Resolution, pending: i64) -> Result<(), Error> {
         let captured = self.captured_amount();
-        let most = captured.unwrap_or(self.order.total);
+        let is_owed = self.order.payment.state == PaymentState::Due;
+        let returned = match is_owed {
+            true => 0,
+            false => self.order.payment.amounts.returned() + pending,
+        };
+        let left = (captured.unwrap_or(self.order.reduced_total()) - returned).max(0);
         let (state, refund) = match resolution {
-            Resolution::Customer => (DisputeState::ResolvedCustomer, most),
+            Resolution::Customer => (DisputeState::ResolvedCustomer, left),
             Resolution::Provider => (DisputeState::ResolvedProvider, 0),
-            Resolution::Split(refund) if refund.currency != self.order.currency() => {
-                let problem = "is not in the currency of the order";
-                return Err(kit::Error::invalid("refund.currency", problem).into());
-            }
-            Resolution::Split(Money { minor_units, .. })
-                if minor_units > 0 && minor_units < most =>
-            {
-                (DisputeState::ResolvedSplit, minor_units)
-            }
-            Resolution::Split(_) => {
-                let problem = "must be more than nothing and less than what was paid";
-                return Err(kit::Error::invalid("refund", problem).into());
-            }
+            Resolution::Split(money) => (DisputeState::ResolvedSplit, self.share(money, left)?),
         };
         self.act(Action::ResolveDispute, "")?;
-        self.records.push(RecordChange::MoveDispute(state, Some(refund)));
-        if captured.is_some() {
-            if refund > 0 {
-                let step = format!("dispute:{}", self.order.version);
-                self.enqueue(SideEffect::Refund {
-                    amount: refund,
-                    step,
-                    reason: "DISPUTE".to_owned(),
-                });
-            }
-            self.enqueue(SideEffect::Freeze { frozen: false });
-        } else {
-            self.order.progress.reduction = refund;
+        if captured.is_none() || is_owed {
+            self.lower_price(refund);
         }
-        if captured == Some(refund) {
-            self.order.progress.paid_out = true;
+        if captured.is_some() && refund > 0 {
+            let step = format!("dispute:{}", self.order.version);
+            let reason = "DISPUTE".to_owned();
+            self.enqueue(SideEffect::Refund { amount: refund, step, reason });
+        }
+        let refunded = self.order.payment.amounts.refunded + pending + refund;
+        self.end_dispute(state, refund, captured.is_some_and(|captured| refunded >= captured))
+    }
+
+    /// What the customer gets when both are right in part: less than what is `left`.
+    fn share(&self, refund: Money, left: i64) -> Result<i64, Error> {
+        if refund.currency != self.order.currency() {
+            let problem = "is not in the currency of the order";
+            return Err(kit::Error::invalid("refund.currency", problem).into());
+        }
+        if refund.minor_units <= 0 || refund.minor_units >= left {
+            let problem =
+                format!("must be more than nothing and less than the {left} minor units left");
+            return Err(kit::Error::invalid("refund", problem).into());
+        }
+        Ok(refund.minor_units)
+    }
+
+    /// Lowers the price, or the fee of an order that was cancelled, before the customer has paid it.
+    fn lower_price(&mut self, amount: i64) {
+        match &mut self.order.progress.cancellation {
+            Some(cancellation) => cancellation.fee -= amount,
+            None => self.order.progress.reduction += amount,
+        }
+    }
+
+    /// The customer's bank has decided: the dispute that it began ends, and nothing more goes back.
+    pub fn end_chargeback(&mut self, won: bool, amount: i64) -> Result<(), Error> {
+        if self.order.check(Action::ResolveDispute, Actor::Payment).is_err() {
+            return Ok(());
+        }
+        self.act_as(Action::ResolveDispute, Actor::Payment, "CHARGEBACK")?;
+        if won {
+            return self.end_dispute(DisputeState::ResolvedProvider, 0, false);
+        }
+        self.end_dispute(DisputeState::ResolvedCustomer, amount, self.has_returned_all())
+    }
+
+    /// Writes down how the dispute ended, and has the payout go on if one is left.
+    fn end_dispute(
+        &mut self,
+        state: DisputeState,
+        refund: i64,
+        nothing_left: bool,
+    ) -> Result<(), Error> {
+        self.records.push(RecordChange::MoveDispute(state, Some(refund)));
+        if self.captured_amount().is_some() {
+            self.enqueue(SideEffect::Freeze { frozen: false });
+            self.order.progress.paid_out |= nothing_left;
         }
         self.publish("order.dispute_resolved");
         self.close_when_over()
@@ -130,11 +175,9 @@ impl OrderChange {
 
     /// What was captured or is being captured, in minor units; none while nothing was.
     fn captured_amount(&self) -> Option<i64> {
-        match self.order.state {
-            State::Completed | State::Closed => {
-                Some(self.order.total - self.order.progress.reduction)
-            }
-            State::NoShow | State::Cancelled | State::Aborted => Some(self.order.due()),
+        let expected = match self.order.state {
+            State::Completed | State::Closed => self.order.reduced_total(),
+            State::NoShow | State::Cancelled | State::Aborted => self.order.due(),
             State::PendingPayment
             | State::Requested
             | State::Searching
@@ -147,8 +190,18 @@ impl OrderChange {
             | State::ChangesRequested
             | State::Expired
             | State::Declined
-            | State::NoProvider => None,
+            | State::NoProvider => return None,
+        };
+        match self.order.payment.amounts.captured {
+            0 => Some(expected),
+            captured => Some(captured),
         }
+    }
+
+    /// Whether all that was captured is with the customer again.
+    fn has_returned_all(&self) -> bool {
+        let amounts = self.order.payment.amounts;
+        amounts.captured > 0 && amounts.returned() >= amounts.captured
     }
 
     /// One side reviews the other. Both reviews are published together.
@@ -214,15 +267,44 @@ impl OrderChange {
         self.close_when_over()
     }
 
-    /// Notes how the payment stands after an effect.
+    /// Notes how the payment stands.
     pub const fn note_payment(&mut self, state: PaymentState) {
         self.order.payment.state = state;
     }
 
-    /// Ends a side effect that another service refused for good. The timeline says so for those who look after it.
-    pub fn end_side_effect(&mut self, seq: i64, name: &str, reason: &str) {
-        self.records.push(RecordChange::SideEffectDone(seq));
+    /// Notes that a refund was made, or came back. An order of which nothing is left to pay out waits for no payout.
+    pub fn note_refund(&mut self, amounts: Amounts) -> Result<(), Error> {
+        self.order.payment.amounts = amounts;
+        match self.has_returned_all() {
+            true => self.paid_out(),
+            false => Ok(()),
+        }
+    }
+
+    /// The capture was declined, and the customer owes the amount as this due.
+    pub fn owe(&mut self, due: Option<Uuid>) {
+        self.order.payment.due_id = due.or(self.order.payment.due_id);
+        if self.order.payment.state == PaymentState::Authorized {
+            self.order.payment.state = PaymentState::Due;
+        }
+    }
+
+    /// What the customer owed is not asked for any more: the provider earns nothing.
+    pub fn give_up_due(&mut self) -> Result<(), Error> {
+        self.note_payment(PaymentState::Released);
+        self.paid_out()
+    }
+
+    /// Ends a side effect that another service refused for good. The timeline says so, and an operator is told; of a
+    /// payment that was declined payment tells all sides itself.
+    pub fn end_side_effect(&mut self, row: &effect::Model, name: &str, reason: &str) {
+        self.records.push(RecordChange::SideEffectDone(row.seq));
         self.note("sideEffectRefused", Actor::System, format!("{name}: {reason}"));
+        if reason != PAYMENT_DECLINED {
+            self.publish("order.side_effect_refused");
+        } else if matches!(row.effect, SideEffect::Capture(_)) {
+            self.owe(None);
+        }
     }
 
     fn close_when_over(&mut self) -> Result<(), Error> {

@@ -94,7 +94,10 @@ impl StateView {
             (Dispute, Payment, false) => {
                 Some(self.state.was_charged().then_some(Self { disputed: true, ..self }))
             }
-            (ResolveDispute, Operator, true) => Some(Some(Self { disputed: false, ..self })),
+            // A bank ends the dispute that it began.
+            (ResolveDispute, Operator | Payment, true) => {
+                Some(Some(Self { disputed: false, ..self }))
+            }
             (Dispute | ResolveDispute, ..) | (AcceptDelivery, Customer | System, true) => {
                 Some(None)
             }

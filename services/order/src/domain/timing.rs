@@ -39,6 +39,10 @@ pub struct Timing {
     pub acceptance_s: i64,
     /// How long reviews can be written.
     pub review_s: i64,
+    /// How long after its end an order can be disputed.
+    pub dispute_s: i64,
+    /// How many disputes each side of an order may open.
+    pub disputes: u32,
     /// How long after the completion the payout falls due.
     pub payout_s: i64,
     /// How long a preview of a cancellation is good.
@@ -76,6 +80,8 @@ impl Default for Timing {
             change_s: 30 * MINUTE,
             acceptance_s: 2 * DAY,
             review_s: 7 * DAY,
+            dispute_s: 7 * DAY,
+            disputes: 3,
             payout_s: 2 * DAY,
             cancel_token_s: 10 * MINUTE,
             reschedule_s: DAY,

@@ -1,7 +1,7 @@
 //! The values that orders are made of: ids, prices, places, payment and progress.
 
-use super::{policy::Policy, state::State};
-use chrono::{DateTime, Utc};
+use super::{policy::Policy, state::State, timing::seconds};
+use chrono::{DateTime, Duration, Utc};
 use sea_orm::{DeriveActiveEnum, DeriveValueType, EnumIter, FromJsonQueryResult};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -115,6 +115,13 @@ pub struct Requirements {
     pub buffer_after_s: i64,
 }
 
+impl Requirements {
+    /// Time kept free before and after the work.
+    pub fn buffers(&self) -> Duration {
+        seconds(self.buffer_before_s) + seconds(self.buffer_after_s)
+    }
+}
+
 /// What was agreed, as the quote had it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct Terms {
@@ -147,6 +154,8 @@ pub enum PaymentState {
     Authorized,
     /// Captured.
     Captured,
+    /// The capture was declined: the customer owes the amount.
+    Due,
     /// Nothing is kept.
     Released,
 }
@@ -172,6 +181,36 @@ pub struct Payment {
     pub decline_reason: String,
     /// Where the customer confirms.
     pub confirmation_url: String,
+    /// What the customer owes after the capture was declined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_id: Option<Uuid>,
+    /// What was captured, refunded and taken back by the customer's bank so far.
+    #[serde(skip_serializing_if = "Amounts::is_zero")]
+    pub amounts: Amounts,
+}
+
+/// What payment has moved for an order in all, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Amounts {
+    /// Taken from the customer.
+    pub captured: i64,
+    /// Given back, or on its way back.
+    pub refunded: i64,
+    /// Taken back by the customer's bank, or held by it during a dispute.
+    pub charged_back: i64,
+}
+
+impl Amounts {
+    /// Whether nothing was moved yet.
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What has gone back to the customer, one way or the other.
+    pub const fn returned(&self) -> i64 {
+        self.refunded + self.charged_back
+    }
 }
 
 /// How an order was cancelled.
@@ -276,8 +315,12 @@ pub struct Progress {
     pub reviews_over: bool,
     /// Whether the provider has their money, or earns none.
     pub paid_out: bool,
-    /// What a resolved dispute takes off the price before the capture, in minor units.
+    /// What resolved disputes take off the price before the capture, in minor units.
     pub reduction: i64,
+    /// Disputes that the customer has opened.
+    pub disputes_by_customer: u32,
+    /// Disputes that the provider has opened.
+    pub disputes_by_provider: u32,
     /// Whether the customer's account is erased.
     pub erased: bool,
 }

@@ -8,7 +8,7 @@ use crate::{
         Authorization, ClosedChange, Error, NewOrder, Order, OrderChange, OrderId, Outcome,
         Principal, ProviderId, RequestedProvider, SideEffect, State,
     },
-    peers::{is_refusal, parse_id},
+    peers::{is_refusal, parse_id, refusal_reason},
     repository::{bookings::Begun, orders},
 };
 use chrono::{DateTime, Utc};
@@ -214,8 +214,36 @@ impl App {
         let needed = STEPS.iter().rev().filter(|step| (step.when)(&change.order));
         let undo = needed.map(|step| (step.undo)(reason)).collect();
         change.give_up_booking(reason, undo)?;
+        change.caller_runs_side_effects = true;
         orders::save(&tx, change).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.run_side_effects_now(id).await;
+        Ok(())
+    }
+
+    /// Frees the time that the customer's own earlier bookings keep from this one although their cards were declined: a
+    /// customer who books again with another card does not come back to the first booking. False when none did.
+    async fn free_unpaid_hold(&self, order: &Order, error: &Error) -> Result<bool, Error> {
+        if refusal_reason(error).as_deref() != Some("SLOT_TAKEN") {
+            return Ok(false);
+        }
+        let mut freed = false;
+        let buffers = order.terms.requirements.buffers();
+        for other in orders::unpaid_around(self.db.connection(), order, buffers).await? {
+            let tx = self.db.begin().await?;
+            let system = Principal::System;
+            let mut change = orders::lock(&tx, other.id, &system, &self.timing).await?;
+            if !change.order.is_declined_booking() {
+                continue;
+            }
+            change.expire("REPLACED")?;
+            change.caller_runs_side_effects = true;
+            orders::save(&tx, change).await?;
+            tx.commit().await?;
+            self.run_side_effects_now(other.id).await;
+            freed = true;
+        }
+        Ok(freed)
     }
 
     /// Holds a provider's time for an order.
@@ -285,7 +313,12 @@ async fn hold(app: &App, booking: &mut Booking) -> Result<(), Error> {
     let order = &booking.order;
     let Some(provider) = order.provider_id else { return Ok(()) };
     let until = order.hold_until(&order.window(), &app.timing);
-    let held = app.hold_time(order, provider, until).await?;
+    let held = match app.hold_time(order, provider, until).await {
+        Err(error) if app.free_unpaid_hold(order, &error).await? => {
+            app.hold_time(order, provider, until).await?
+        }
+        held => held?,
+    };
     let is_own_profile = held.provider_user_id == order.customer_id;
     booking.provider = Some(held);
     if is_own_profile {

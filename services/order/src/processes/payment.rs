@@ -2,7 +2,8 @@
 
 use crate::{
     app::App,
-    domain::{Charge, Error, LiableParty, Order, OrderId, Principal},
+    domain::{Authorization, Charge, Error, LiableParty, Order, OrderId, Principal},
+    peers::final_refusal,
     repository::orders,
 };
 
@@ -17,7 +18,14 @@ impl App {
         let seen = order.payment.late_attempts;
         let mut attempt = order;
         attempt.payment.key.clone_from(&key);
-        let authorization = self.authorize_payment(&attempt, String::new(), false).await?;
+        let authorization = match self.authorize_payment(&attempt, String::new(), false).await {
+            Ok(authorization) => authorization,
+            // A refusal for good, such as that of a card that is no longer there, is as good as a declined card.
+            Err(error) => match final_refusal(&error) {
+                Some(reason) => Authorization::declined(reason),
+                None => return Err(error),
+            },
+        };
 
         let tx = self.db.begin().await?;
         let mut change = orders::lock(&tx, attempt.id, &Principal::System, &self.timing).await?;

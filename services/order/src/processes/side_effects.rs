@@ -6,8 +6,8 @@ use super::StepFuture;
 use crate::{
     app::App,
     domain::{
-        AccountId, CaptureTerms, Error, Order, OrderId, PaymentState, Principal, ProviderId,
-        RecordChange, SideEffect, State, records::effect,
+        AccountId, Amounts, CaptureTerms, Error, Order, OrderId, PaymentState, Principal,
+        ProviderId, RecordChange, SideEffect, State, records::effect,
     },
     peers::final_refusal,
     repository::{orders, side_effects},
@@ -17,6 +17,10 @@ use proto::quickserve::payment::v1::{
     CaptureKind, CapturePaymentRequest, RefundPaymentRequest, SetPayoutFrozenRequest,
     VoidPaymentRequest,
 };
+use std::time::Duration;
+
+/// How long a call waits for the side effects of its change.
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 const NAME: &str = "effect";
 const STEPS: [&str; 6] = ["void", "capture", "refund", "freeze", "release", "notify"];
@@ -37,10 +41,17 @@ struct Step<'a> {
 /// What the order notes of a side effect that is done.
 enum Outcome {
     Nothing,
-    /// Where the payment stands now.
-    Payment(PaymentState),
-    /// The money is captured, and the provider earns nothing of it.
-    CapturedWithoutPayout,
+    /// Nothing of the payment is kept.
+    Released,
+    /// So much is captured; whether the provider earns of it.
+    Captured {
+        amount: i64,
+        has_payout: bool,
+    },
+    /// So much has gone back to the customer in all.
+    Refunded {
+        total: i64,
+    },
 }
 
 impl App {
@@ -85,6 +96,20 @@ impl App {
         }
     }
 
+    /// Runs the side effects of a change whose caller waits for them: it finds a provider's time free, for one. What they
+    /// do not come to in time the timer does.
+    pub async fn run_side_effects_now(&self, id: OrderId) {
+        match tokio::time::timeout(MAX_WAIT, self.run_side_effects(id)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, order.id = %id, "side effect failed, the timer will retry it");
+            }
+            Err(_) => {
+                tracing::warn!(order.id = %id, "side effects take long, the timer will end them");
+            }
+        }
+    }
+
     /// Runs the pending side effects of an order in sequence. A failure stops the run and is retried by the timer; one of
     /// the vertical does not hold the rest up.
     pub async fn run_side_effects(&self, id: OrderId) -> Result<(), Error> {
@@ -124,19 +149,26 @@ impl App {
         row: &effect::Model,
         outcome: Outcome,
     ) -> Result<(), Error> {
-        let (state, earns_nothing) = match outcome {
-            Outcome::Nothing => {
-                return side_effects::delete(self.db.connection(), row.order_id, row.seq).await;
-            }
-            Outcome::Payment(state) => (state, false),
-            Outcome::CapturedWithoutPayout => (PaymentState::Captured, true),
-        };
+        if matches!(outcome, Outcome::Nothing) {
+            return side_effects::delete(self.db.connection(), row.order_id, row.seq).await;
+        }
         let tx = self.db.begin().await?;
         let system = Principal::System;
         let mut change = orders::lock(&tx, row.order_id, &system, &self.timing).await?;
-        change.note_payment(state);
-        if earns_nothing {
-            change.paid_out()?;
+        let amounts = change.order.payment.amounts;
+        match outcome {
+            Outcome::Nothing => {}
+            Outcome::Released => change.note_payment(PaymentState::Released),
+            Outcome::Captured { amount, has_payout } => {
+                change.note_payment(PaymentState::Captured);
+                change.order.payment.amounts = Amounts { captured: amount, ..amounts };
+                if !has_payout {
+                    change.paid_out()?;
+                }
+            }
+            Outcome::Refunded { total } => {
+                change.note_refund(Amounts { refunded: total, ..amounts })?;
+            }
         }
         change.records.push(RecordChange::SideEffectDone(row.seq));
         orders::save(&tx, change).await?;
@@ -152,7 +184,11 @@ impl App {
         let tx = self.db.begin().await?;
         let system = Principal::System;
         let mut change = orders::lock(&tx, row.order_id, &system, &self.timing).await?;
-        change.end_side_effect(row.seq, name, reason);
+        if !side_effects::is_pending(&*tx, row.order_id, row.seq).await? {
+            // The timer and a call ran it at once, and the other one has ended it.
+            return Ok(());
+        }
+        change.end_side_effect(row, name, reason);
         orders::save(&tx, change).await?;
         Ok(tx.commit().await?)
     }
@@ -161,7 +197,7 @@ impl App {
         let order_id = order.id.to_string();
         let request = VoidPaymentRequest { order_id, reason: reason.to_owned() };
         self.peers.charges().void_payment(request).await?;
-        Ok(Outcome::Payment(PaymentState::Released))
+        Ok(Outcome::Released)
     }
 
     async fn capture_payment(&self, order: &Order, terms: &CaptureTerms) -> Result<Outcome, Error> {
@@ -178,10 +214,9 @@ impl App {
             payout_due_at: Some(timestamp(terms.payout_due_at)),
         };
         let answer = self.peers.charges().capture_payment(request).await?.into_inner();
-        if !fee && answer.payout_id.is_empty() {
-            return Ok(Outcome::CapturedWithoutPayout);
-        }
-        Ok(Outcome::Payment(PaymentState::Captured))
+        let captured = answer.captured.map_or(*amount, |captured| captured.minor_units);
+        let has_payout = *fee || !answer.payout_id.is_empty();
+        Ok(Outcome::Captured { amount: captured, has_payout })
     }
 
     async fn refund_payment(
@@ -196,9 +231,11 @@ impl App {
             amount: Some(order.money(amount).into()),
             step_key: step.to_owned(),
             reason: reason.to_owned(),
+            // An operator may have refunded some of it at payment: the customer gets what is left.
+            at_most: true,
         };
-        self.peers.charges().refund_payment(request).await?;
-        Ok(Outcome::Nothing)
+        let answer = self.peers.charges().refund_payment(request).await?.into_inner();
+        Ok(Outcome::Refunded { total: answer.refunded.map_or(0, |refunded| refunded.minor_units) })
     }
 
     async fn freeze_payout(&self, order: &Order, frozen: bool) -> Result<Outcome, Error> {

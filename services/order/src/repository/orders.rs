@@ -25,6 +25,9 @@ use std::sync::Arc;
 /// How long a move may take before its timer takes it up.
 const MOVE_LEASE: Duration = Duration::seconds(30);
 
+/// How long a caller may take to run the side effects of its change before their timer does.
+const SIDE_EFFECT_LEASE: Duration = Duration::seconds(5);
+
 /// Which orders a list is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderFilter {
@@ -92,6 +95,24 @@ pub async fn booked_by(
     customer: AccountId,
 ) -> Result<Vec<Order>, Error> {
     Ok(Entity::find().filter(Column::CustomerId.eq(customer)).all(db).await?)
+}
+
+/// The bookings of a customer at a provider that wait for a payment, their windows at most `around` a given one.
+pub async fn unpaid_around(
+    db: &impl ConnectionTrait,
+    order: &Order,
+    around: Duration,
+) -> Result<Vec<Order>, Error> {
+    let found = Entity::find()
+        .filter(Column::CustomerId.eq(order.customer_id))
+        .filter(Column::ProviderId.eq(order.provider_id))
+        .filter(Column::State.eq(State::PendingPayment))
+        .filter(Column::Booking.eq(false))
+        .filter(Column::WindowStart.lt(order.window_end + around))
+        .filter(Column::WindowEnd.gt(order.window_start - around))
+        .all(db)
+        .await?;
+    Ok(found)
 }
 
 /// The kinds of proof on file, which the vertical asks for before a delivery.
@@ -265,7 +286,11 @@ fn changed_timers(change: &ClosedChange) -> Vec<(&'static str, Option<DateTime<U
         .map(|(kind, _, due, _)| (kind, due))
         .collect();
     if !change.side_effects.is_empty() {
-        changed.push((SIDE_EFFECTS, Some(change.now)));
+        let wait = match change.caller_runs_side_effects {
+            true => SIDE_EFFECT_LEASE,
+            false => Duration::zero(),
+        };
+        changed.push((SIDE_EFFECTS, Some(change.now + wait)));
     }
     changed
 }

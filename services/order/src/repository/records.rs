@@ -56,6 +56,17 @@ pub async fn all(db: &impl ConnectionTrait, id: OrderId) -> Result<Records, Erro
     })
 }
 
+/// The dispute of an order that is not resolved, if there is one.
+pub async fn open_dispute(
+    db: &impl ConnectionTrait,
+    id: OrderId,
+) -> Result<Option<dispute::Model>, Error> {
+    let open = dispute::Entity::find()
+        .filter(dispute::Column::OrderId.eq(id))
+        .filter(dispute::Column::ResolvedAt.is_null());
+    Ok(open.one(db).await?)
+}
+
 /// A page of messages.
 pub async fn messages(
     db: &impl ConnectionTrait,

@@ -1,6 +1,6 @@
 //! What other services have still to do for orders.
 
-use crate::domain::{Error, OrderId, records::effect};
+use crate::domain::{Error, OrderId, SideEffect, records::effect};
 use sea_orm::{QueryOrder, entity::prelude::*};
 
 /// The side effects of an order that are not done, in the order in which they were decided.
@@ -11,6 +11,21 @@ pub async fn pending(db: &impl ConnectionTrait, id: OrderId) -> Result<Vec<effec
         .all(db)
         .await?;
     Ok(rows)
+}
+
+/// Whether a side effect is not done yet.
+pub async fn is_pending(db: &impl ConnectionTrait, id: OrderId, seq: i64) -> Result<bool, Error> {
+    Ok(effect::Entity::find_by_id((id, seq)).one(db).await?.is_some())
+}
+
+/// What is on its way back to the customer of an order, as far as payment has not answered yet.
+pub async fn pending_refunds(db: &impl ConnectionTrait, id: OrderId) -> Result<i64, Error> {
+    let rows = pending(db, id).await?;
+    let refunds = rows.iter().map(|row| match row.effect {
+        SideEffect::Refund { amount, .. } => amount,
+        _ => 0,
+    });
+    Ok(refunds.sum())
 }
 
 /// Deletes a side effect that is done.

@@ -3,15 +3,16 @@
 use crate::{
     acts::With,
     script::{Fault, refusal},
-    town::Town,
+    town::{Town, booking},
 };
 use chrono::Duration;
 use kit::{
+    Role,
     rpc::error::reason,
-    testing::{Backend, acting_as, eventually},
+    testing::{Backend, acting_as, eventually, somebody},
     values::time::timestamp,
 };
-use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
+use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb, payment::v1::Outcome};
 use tonic::{Code, Status};
 use yare::parameterized;
 
@@ -149,4 +150,69 @@ async fn a_move_that_stopped_halfway_is_ended(backend: Backend) {
         |seen| *seen == Some(timestamp(start)),
     )
     .await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn time_is_free_as_soon_as_it_is_given_up(backend: Backend) {
+    let town = Town::new(backend).await;
+    let request = town.quote_request(Some(town.profile), Duration::days(2));
+    let book = async || {
+        let quoted = acting_as(town.customer, town.quotes().create_quote(request.clone())).await;
+        town.book(booking(&quoted.unwrap().into_inner().quote.unwrap())).await
+    };
+    let id = book().await.unwrap().id;
+    let (token, _) = town.token(town.customer, &id).await;
+    town.cancel(&id, &token).await.unwrap();
+    let id = book().await.expect("the slot is free at once after a cancellation").id;
+    town.act(town.provider, "decline", &id).await;
+    let id = book().await.expect("and after the provider has declined").id;
+    town.act(town.provider, "accept", &id).await;
+    town.act(town.operator, "reassign", &id).await;
+    book().await.expect("and after the assignment was given up");
+    assert!(!town.script.slots(&id).iter().any(|(_, confirmed)| *confirmed));
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_cancellation_does_not_wait_for_a_service_that_is_down(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.ordered().await.id;
+    let (token, _) = town.token(town.customer, &id).await;
+    town.script.fail("void", Fault::Refuse(Status::unavailable("down")));
+    let order = town.cancel(&id, &token).await.unwrap().unwrap();
+    assert_eq!(order.state(), OrderState::Cancelled);
+    town.in_time("settled by the timer", |it| it.money(&id).closed && it.slots(&id).is_empty())
+        .await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_wrong_card_does_not_keep_the_time_from_the_right_one(backend: Backend) {
+    let town = Town::new(backend).await;
+    let request = town.quote_request(Some(town.profile), Duration::days(2));
+    let quote = async |who| {
+        let quoted = acting_as(who, town.quotes().create_quote(request.clone())).await;
+        quoted.unwrap().into_inner().quote.unwrap()
+    };
+    // A card that is not there: the booking is refused, and its quote can be booked again at once.
+    let first = quote(town.customer).await;
+    let unknown = refusal(Code::NotFound, "PAYMENT_METHOD_NOT_FOUND");
+    town.script.fail("authorize", Fault::Refuse(unknown));
+    assert_eq!(reason(&town.book(booking(&first)).await.unwrap_err()), "PAYMENT_METHOD_NOT_FOUND");
+    // A card that is declined: the booking waits for another card, and gives way to another booking of its customer.
+    town.script.with(|memory| memory.outcomes.push_back(Outcome::Declined.into()));
+    let declined = town.book(booking(&first)).await.unwrap();
+    assert_eq!(declined.state(), OrderState::PendingPayment);
+    let stranger = somebody(&[Role::Customer]);
+    let (others, mut orders) = (quote(stranger).await, town.orders());
+    let taken = acting_as(stranger, orders.create_order(booking(&others))).await.unwrap_err();
+    assert_eq!(reason(&taken), "SLOT_TAKEN");
+    let order = town.book(booking(&quote(town.customer).await)).await.unwrap();
+    assert_eq!(order.state(), OrderState::Requested);
+    assert_eq!(town.get(&declined.id).await.state(), OrderState::Expired);
+    assert!(town.script.money(&declined.id).closed);
+    // One that is paid gives way to no other.
+    let twice = town.book(booking(&quote(town.customer).await)).await.unwrap_err();
+    assert_eq!(reason(&twice), "SLOT_TAKEN");
 }

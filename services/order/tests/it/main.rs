@@ -9,6 +9,7 @@ mod concurrency;
 mod crashes;
 mod eligibility;
 mod life;
+mod money;
 mod payments;
 mod script;
 mod search;

@@ -1,6 +1,9 @@
 //! Payments that want the customer, come late, or are asked for close to the start.
 
-use crate::town::Town;
+use crate::{
+    script::{self, Fault},
+    town::Town,
+};
 use chrono::Duration;
 use kit::{
     rpc::error::reason,
@@ -11,6 +14,7 @@ use proto::quickserve::{
     order::v1 as pb,
     payment::v1::{Outcome, PaymentEvent},
 };
+use tonic::Code;
 use uuid::Uuid;
 use yare::parameterized;
 
@@ -189,4 +193,49 @@ async fn a_chargeback_freezes_the_payout(backend: Backend) {
     let order = town.full(town.operator, &id).await;
     assert!(order.disputed);
     assert_eq!(order.disputes[0].opened_by, "payment");
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_card_that_is_gone_a_day_before_counts_as_declined(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.ordered_ahead(Duration::days(15)).await.id;
+    town.act(town.provider, "accept", &id).await;
+    let gone = script::refusal(Code::NotFound, "PAYMENT_METHOD_NOT_FOUND");
+    town.script.fail("authorize", Fault::Refuse(gone));
+    town.clock.advance(Duration::days(14));
+    let order = eventually(
+        "the decline is noted",
+        async || town.get(&id).await,
+        |order| payment(order) == pb::PaymentState::Declined,
+    )
+    .await;
+    assert_eq!(order.payment.unwrap().decline_reason, "PAYMENT_METHOD_NOT_FOUND");
+    assert!(order.allowed_actions.contains(&"confirmPayment".to_owned()));
+    town.until_fact(&id, "order.payment_failed").await;
+    let order = town.confirm(&id, &Uuid::new_v4().to_string(), "").await;
+    assert_eq!(payment(&order), pb::PaymentState::Authorized);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_card_on_file_is_replaced_before_it_is_charged(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.ordered_ahead(Duration::days(15)).await.id;
+    town.act(town.provider, "accept", &id).await;
+    let other = Uuid::new_v4().to_string();
+    let order = town.confirm(&id, &other, "").await;
+    assert_eq!(payment(&order), pb::PaymentState::MethodSaved);
+    town.clock.advance(Duration::days(10));
+    // So close to the start the card is authorised at once; one that is declined is asked for again like any other.
+    town.next_attempt(Outcome::Declined);
+    let order = town.confirm(&id, &other, "").await;
+    assert_eq!(payment(&order), pb::PaymentState::Declined);
+    town.clock.advance(Duration::days(4));
+    eventually(
+        "the price is authorised",
+        async || payment(&town.get(&id).await),
+        |seen| *seen == pb::PaymentState::Authorized,
+    )
+    .await;
 }

@@ -266,13 +266,20 @@ impl ChargeService for Payment {
         request: Request<payment::RefundPaymentRequest>,
     ) -> Result<Response<payment::RefundPaymentResponse>, Status> {
         let request = request.into_inner();
-        let amount = units(request.amount);
+        let asked = units(request.amount);
         let refunded = self.0.play("refund", |memory| {
             let it = memory.money.entry(request.order_id).or_default();
+            let amount = asked.min(it.captured - it.refunded);
+            if amount < asked && !request.at_most {
+                return Err(refusal(Code::FailedPrecondition, "REFUND_EXCEEDS_CAPTURE"));
+            }
             if it.refunds.insert(request.step_key) {
                 it.refunded += amount;
             }
-            Ok(payment::RefundPaymentResponse { refunded: money(it.refunded) })
+            Ok(payment::RefundPaymentResponse {
+                refunded: money(it.refunded),
+                amount: money(amount),
+            })
         });
         Ok(Response::new(refunded.await?))
     }

@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     domain::{
-        Error, MethodId, OrderId, ProviderId, UserId, attempt::State, capture::CaptureRequest,
+        MethodId, OrderId, ProviderId, UserId, capture::CaptureRequest,
         decision::AuthorizationRequest,
     },
-    flow::{AuthorizationStatus, Outcome, RefundRequest},
+    flow::{AuthorizationStatus, Outcome, RefundAmount, RefundRequest},
 };
 use kit::values::time::moment;
 use proto::quickserve::payment::v1::{self as pb, charge_service_server::ChargeService};
@@ -85,17 +85,21 @@ impl ChargeService for Api {
         &self,
         request: Request<pb::RefundPaymentRequest>,
     ) -> Result<Response<pb::RefundPaymentResponse>, Status> {
-        let pb::RefundPaymentRequest { order_id, amount, step_key, reason } = request.into_inner();
+        let pb::RefundPaymentRequest { order_id, amount, step_key, reason, at_most } =
+            request.into_inner();
         let order = OrderId::parse("order_id", &order_id)?;
         let (minor_units, currency) = positive("amount", amount.as_ref())?;
         let key = format!("order:{step_key}");
-        let refund = RefundRequest { amount: Some(minor_units), currency, key, reason };
-        let (intent, attempt) = self.payments.refund_order(order, refund).await?;
-        if attempt.state == State::Failed {
-            return Err(Error::Declined(attempt.reason).into());
-        }
-        let refunded = money(&intent.currency, intent.refunded);
-        Ok(Response::new(pb::RefundPaymentResponse { refunded }))
+        let amount = match at_most {
+            true => RefundAmount::AtMost(minor_units),
+            false => RefundAmount::Exactly(minor_units),
+        };
+        let refund = RefundRequest { amount, currency, key, reason };
+        let refunded = self.payments.refund_order(order, refund).await?;
+        Ok(Response::new(pb::RefundPaymentResponse {
+            refunded: money(&refunded.currency, refunded.total),
+            amount: money(&refunded.currency, refunded.amount),
+        }))
     }
 
     async fn set_payout_frozen(
@@ -103,7 +107,7 @@ impl ChargeService for Api {
         request: Request<pb::SetPayoutFrozenRequest>,
     ) -> Result<Response<pb::SetPayoutFrozenResponse>, Status> {
         let pb::SetPayoutFrozenRequest { order_id, frozen } = request.into_inner();
-        self.payments.set_frozen(OrderId::parse("order_id", &order_id)?, frozen).await?;
+        self.payments.set_disputed(OrderId::parse("order_id", &order_id)?, frozen).await?;
         Ok(Response::new(pb::SetPayoutFrozenResponse {}))
     }
 }

@@ -1,9 +1,9 @@
 //! Between rows and messages.
 
 use crate::domain::{
-    AMOUNT_MOST, Attempt, Error, Intent, Method, Payout,
+    Attempt, Due, Error, Hold, Intent, MAX_AMOUNT, Method, Payout,
     attempt::{Kind, State},
-    intent, payout,
+    due, intent, payout,
 };
 use kit::values::time::timestamp;
 use proto::quickserve::{
@@ -14,7 +14,7 @@ use proto::quickserve::{
 /// Reads an amount that is not negative.
 pub fn amount(field: &str, money: Option<&Money>) -> Result<(i64, String), Error> {
     let money = kit::Money::parse(field, money)?;
-    if !(0..=AMOUNT_MOST).contains(&money.minor_units) {
+    if !(0..=MAX_AMOUNT).contains(&money.minor_units) {
         let field = format!("{field}.minor_units");
         return Err(Error::invalid(&field, "must be between zero and 100000000000"));
     }
@@ -45,13 +45,14 @@ pub fn payment(intent: Intent, attempts: &[Attempt]) -> pb::Payment {
     let currency = &intent.currency;
     pb::Payment {
         id: intent.id.to_string(),
-        order_id: intent.order_id.to_string(),
+        order_id: intent.order().to_string(),
         customer_id: intent.customer_id.map(|id| id.to_string()).unwrap_or_default(),
         state: state.into(),
         amount: money(currency, intent.amount),
         authorized: money(currency, intent.authorized),
         captured: money(currency, intent.captured),
         refunded: money(currency, intent.refunded),
+        charged_back: money(currency, intent.charged_back),
         payment_method_id: intent.method_id.map(|id| id.to_string()).unwrap_or_default(),
         decline_reason: failed.map(|attempt| attempt.reason.clone()).unwrap_or_default(),
         confirmation_url: last
@@ -76,6 +77,7 @@ fn payment_state(intent: &Intent, last: Option<&Attempt>) -> PaymentState {
         intent::State::Authorized => PaymentState::Authorized,
         intent::State::Captured => PaymentState::Captured,
         intent::State::Closed => PaymentState::Closed,
+        intent::State::Due => PaymentState::Due,
     }
 }
 
@@ -84,6 +86,7 @@ pub fn refund(intent: &Intent, attempt: &Attempt) -> pb::Refund {
     let state = match attempt.state {
         State::Succeeded => RefundState::Succeeded,
         State::Failed => RefundState::Failed,
+        State::Reversed => RefundState::Reversed,
         State::Unknown
         | State::ConfirmationRequired
         | State::Pending
@@ -134,7 +137,7 @@ pub fn payment_method(method: Method) -> pb::PaymentMethod {
 }
 
 /// A payout; what is only planned is not shown as paid.
-pub fn payout(payout: Payout) -> pb::Payout {
+pub fn payout(payout: Payout, holds: &[Hold]) -> pb::Payout {
     let done = payout.state == payout::State::Paid;
     let (paid, recovered) = if done { (payout.paid, payout.recovered) } else { (0, 0) };
     pb::Payout {
@@ -153,6 +156,39 @@ pub fn payout(payout: Payout) -> pb::Payout {
         version: payout.version,
         created_at: Some(timestamp(payout.created_at)),
         updated_at: Some(timestamp(payout.updated_at)),
+        holds: match payout.state {
+            payout::State::Frozen => {
+                holds.iter().filter(|it| it.covers(&payout)).map(hold).collect()
+            }
+            _ => Vec::new(),
+        },
+    }
+}
+
+fn hold(hold: &Hold) -> pb::PayoutHold {
+    let (reason, since) = (hold.reason.name().to_owned(), Some(timestamp(hold.held_at)));
+    pb::PayoutHold { reason, since }
+}
+
+/// What a customer owes.
+pub fn due(due: Due) -> pb::Due {
+    let state = match due.state {
+        due::State::Open => pb::DueState::Open,
+        due::State::Paid => pb::DueState::Paid,
+        due::State::Waived => pb::DueState::Waived,
+    };
+    pb::Due {
+        id: due.id.to_string(),
+        order_id: due.order_id.to_string(),
+        customer_id: due.customer_id.to_string(),
+        amount: money(&due.currency, due.amount),
+        state: state.into(),
+        reason: due.reason,
+        due_at: Some(timestamp(due.due_at)),
+        confirmation_url: String::new(),
+        version: due.version,
+        created_at: Some(timestamp(due.created_at)),
+        updated_at: Some(timestamp(due.updated_at)),
     }
 }
 

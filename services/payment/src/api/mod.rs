@@ -2,6 +2,7 @@
 
 mod charge;
 mod convert;
+mod due;
 mod ledger;
 mod payment;
 mod payment_method;

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     domain::{AttemptId, Error, IntentId, OrderId, UserId},
-    flow::{RefundRequest, open_refund},
+    flow::{RefundAmount, RefundRequest, open_refund},
     repository::{attempts, intents},
 };
 use kit::{
@@ -60,10 +60,10 @@ impl PaymentService for Api {
         let derived: AttemptId = key.derived_id();
         let pb::CreateRefundRequest { payment_id, amount, reason } = request.into_inner();
         let (amount, currency) = match amount {
-            None => (None, String::new()),
+            None => (RefundAmount::Rest, String::new()),
             Some(money) => {
                 let (minor_units, currency) = positive("amount", Some(&money))?;
-                (Some(minor_units), currency)
+                (RefundAmount::Exactly(minor_units), currency)
             }
         };
         let refund = RefundRequest { amount, currency, key: format!("rest:{derived}"), reason };
@@ -74,7 +74,7 @@ impl PaymentService for Api {
             Begun::New(tx) => {
                 let mut intent = intents::lock(&tx, payment).await?;
                 let attempt = open_refund(&tx, &mut intent, refund).await?;
-                let refund = Some(convert::refund(&intent, &attempt));
+                let refund = attempt.map(|attempt| convert::refund(&intent, &attempt));
                 tx.commit_answer(pb::CreateRefundResponse { refund }).await?.into_inner()
             }
         };
@@ -87,7 +87,7 @@ impl PaymentService for Api {
 }
 
 /// Operators see every payment, others their own.
-fn scope(caller: &Caller) -> Result<Option<UserId>, Error> {
+pub fn scope(caller: &Caller) -> Result<Option<UserId>, Error> {
     match caller.is_operator() {
         true => Ok(None),
         false => Ok(Some(UserId::from_uuid(caller.subject()?.user_id))),

@@ -4,7 +4,7 @@ use super::{Api, convert};
 use crate::{
     domain::{Error, PayoutId, ProviderId, UserId},
     repository::{
-        journals,
+        holds, journals,
         payouts::{self, Scope},
     },
 };
@@ -26,12 +26,13 @@ impl PayoutService for Api {
         let db = self.payments.db.connection();
         let mut rows = payouts::list(db, scope, page).await?;
         let next_page_token = page.cut(&mut rows, |payout| payout.id.uuid());
+        let holds = holds::list_of_payouts(db, &rows).await?;
         let balances = match scope.is_everything() {
             true => Vec::new(),
             false => journals::balances(db, scope).await?,
         };
         Ok(Response::new(pb::ListPayoutsResponse {
-            payouts: rows.into_iter().map(convert::payout).collect(),
+            payouts: rows.into_iter().map(|payout| convert::payout(payout, &holds)).collect(),
             next_page_token,
             balances: balances
                 .iter()
@@ -47,15 +48,19 @@ impl PayoutService for Api {
         let scope = scope(&caller(&request), None)?;
         let id = PayoutId::parse("payout_id", &request.into_inner().payout_id)?;
         let found = payouts::find(self.payments.db.connection(), id, scope).await?;
-        Ok(Response::new(pb::GetPayoutResponse { payout: Some(convert::payout(found)) }))
+        let holds = holds::list_of_payout(self.payments.db.connection(), &found).await?;
+        let payout = Some(convert::payout(found, &holds));
+        Ok(Response::new(pb::GetPayoutResponse { payout }))
     }
 
     async fn freeze_payout(
         &self,
         request: Request<pb::FreezePayoutRequest>,
     ) -> Result<Response<pb::FreezePayoutResponse>, Status> {
+        let operator = UserId::from_uuid(caller(&request).subject()?.user_id);
         let id = PayoutId::parse("payout_id", &request.into_inner().payout_id)?;
-        let payout = Some(convert::payout(self.payments.freeze_payout(id).await?));
+        let (payout, holds) = self.payments.freeze_payout(id, operator).await?;
+        let payout = Some(convert::payout(payout, &holds));
         Ok(Response::new(pb::FreezePayoutResponse { payout }))
     }
 
@@ -63,8 +68,10 @@ impl PayoutService for Api {
         &self,
         request: Request<pb::ReleasePayoutRequest>,
     ) -> Result<Response<pb::ReleasePayoutResponse>, Status> {
+        let operator = UserId::from_uuid(caller(&request).subject()?.user_id);
         let id = PayoutId::parse("payout_id", &request.into_inner().payout_id)?;
-        let payout = Some(convert::payout(self.payments.release_payout(id).await?));
+        let (payout, holds) = self.payments.release_payout(id, operator).await?;
+        let payout = Some(convert::payout(payout, &holds));
         Ok(Response::new(pb::ReleasePayoutResponse { payout }))
     }
 }

@@ -193,6 +193,9 @@ pub enum State {
     /// It was undone. Final.
     #[sea_orm(string_value = "RELEASED")]
     Released,
+    /// A refund that succeeded came back from the customer's bank. Final.
+    #[sea_orm(string_value = "REVERSED")]
+    Reversed,
 }
 
 /// What happens to an attempt.
@@ -214,6 +217,8 @@ pub enum Signal {
     CancelledEmpty,
     /// The provider cancelled it and freed what it had reserved.
     CancelledHeld,
+    /// The money did not arrive: a refund failed, maybe after it had succeeded.
+    CameBack,
 }
 
 impl State {
@@ -230,8 +235,9 @@ impl State {
             }
             (
                 Self::Unknown | Self::ConfirmationRequired | Self::Pending | Self::Abandoned,
-                S::Declined,
+                S::Declined | S::CameBack,
             ) => Self::Failed,
+            (Self::Succeeded, S::CameBack) => Self::Reversed,
             (Self::Unknown | Self::ConfirmationRequired | Self::Pending, S::GiveUp) => {
                 Self::Abandoned
             }
@@ -251,7 +257,8 @@ impl State {
                 | Self::Returning
                 | Self::Returned
                 | Self::Releasing
-                | Self::Released,
+                | Self::Released
+                | Self::Reversed,
                 _,
             ) => self,
         }
@@ -271,7 +278,9 @@ impl State {
             | Self::Abandoned
             | Self::Returning
             | Self::Releasing => true,
-            Self::Succeeded | Self::Failed | Self::Returned | Self::Released => false,
+            Self::Succeeded | Self::Failed | Self::Returned | Self::Released | Self::Reversed => {
+                false
+            }
         }
     }
 }
@@ -286,7 +295,7 @@ mod tests {
     use super::{Signal as S, State as A, *};
     use sea_orm::Iterable;
 
-    const SIGNALS: [S; 8] = [
+    const SIGNALS: [S; 9] = [
         S::NoAnswer,
         S::ConfirmationRequired,
         S::Pending,
@@ -295,6 +304,7 @@ mod tests {
         S::GiveUp,
         S::CancelledEmpty,
         S::CancelledHeld,
+        S::CameBack,
     ];
 
     #[test]
@@ -310,19 +320,21 @@ mod tests {
             ('R', A::Returned),
             ('l', A::Releasing),
             ('L', A::Released),
+            ('b', A::Reversed),
         ];
         // A column for each signal in the order above.
         let table = [
-            (A::Unknown, "?cpSFa??"),
-            (A::ConfirmationRequired, "ccpSFacc"),
-            (A::Pending, "pppSFapp"),
-            (A::Succeeded, "SSSSSlSS"),
-            (A::Failed, "FFFFFFFF"),
-            (A::Abandoned, "aaarFaFR"),
-            (A::Returning, "rrrrrrRR"),
-            (A::Returned, "RRRRRRRR"),
-            (A::Releasing, "llllllLL"),
-            (A::Released, "LLLLLLLL"),
+            (A::Unknown, "?cpSFa??F"),
+            (A::ConfirmationRequired, "ccpSFaccF"),
+            (A::Pending, "pppSFappF"),
+            (A::Succeeded, "SSSSSlSSb"),
+            (A::Failed, "FFFFFFFFF"),
+            (A::Abandoned, "aaarFaFRF"),
+            (A::Returning, "rrrrrrRRr"),
+            (A::Returned, "RRRRRRRRR"),
+            (A::Releasing, "llllllLLl"),
+            (A::Released, "LLLLLLLLL"),
+            (A::Reversed, "bbbbbbbbb"),
         ];
         assert_eq!(table.len(), A::iter().count());
         for (state, row) in table {

@@ -2,7 +2,7 @@
 
 use super::{
     AttemptId, Error, IntentId, OrderId, ProviderId, UserId,
-    commission::{Parts, Rules},
+    commission::{Rules, Split},
 };
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
@@ -32,7 +32,7 @@ pub struct CaptureRequest {
 
 impl CaptureRequest {
     /// Splits the amount by the commission rules.
-    pub fn split(&self, rules: &Rules) -> Result<Parts, Error> {
+    pub fn split(&self, rules: &Rules) -> Result<Split, Error> {
         let parts = rules.split(&self.vertical, self.amount, self.gross)?;
         if parts.payable > 0 && (self.provider.is_none() || self.provider_user.is_none()) {
             return Err(Error::invalid("provider_id", "must be given when the provider earns"));
@@ -42,7 +42,6 @@ impl CaptureRequest {
 }
 
 /// How an order's capture was split.
-
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "captures")]
 pub struct Model {
@@ -74,7 +73,7 @@ impl Model {
         intent: IntentId,
         attempt: AttemptId,
         request: CaptureRequest,
-        parts: Parts,
+        parts: Split,
         payout_due_at: DateTime<Utc>,
     ) -> Self {
         Self {
@@ -104,13 +103,13 @@ impl Model {
     }
 
     /// The parts as they were captured.
-    pub const fn parts(&self) -> Parts {
-        Parts { payable: self.payable, commission: self.commission, vat: self.vat }
+    pub const fn parts(&self) -> Split {
+        Split { payable: self.payable, commission: self.commission, vat: self.vat }
     }
 
     /// Takes `amount` back from everyone who earned, in proportion to what each has left, and returns the parts.
-    pub fn take_back(&mut self, amount: i64) -> Parts {
-        let left = Parts {
+    pub fn take_back(&mut self, amount: i64) -> Split {
+        let left = Split {
             payable: self.payable - self.payable_refunded,
             commission: self.commission - self.commission_refunded,
             vat: self.vat - self.vat_refunded,
@@ -120,5 +119,27 @@ impl Model {
         self.commission_refunded += parts.commission;
         self.vat_refunded += parts.vat;
         parts
+    }
+
+    /// Gives the parts back that a refund had taken, since it came back.
+    pub const fn give_back(&mut self, parts: Split) {
+        self.payable_refunded -= parts.payable;
+        self.commission_refunded -= parts.commission;
+        self.vat_refunded -= parts.vat;
+    }
+
+    /// Lowers what is to be captured, since the customer owes `amount` less: all who earn get less, each in proportion.
+    pub fn lower(&mut self, amount: i64) {
+        let less = self.parts().share(amount);
+        self.amount -= less.total();
+        self.payable -= less.payable;
+        self.commission -= less.commission;
+        self.vat -= less.vat;
+    }
+
+    /// The same split for the capture of a due, which `attempt` asks for.
+    #[must_use]
+    pub fn for_due(&self, intent: IntentId, attempt: AttemptId) -> Self {
+        Self { intent_id: intent, attempt_id: attempt, ..self.clone() }
     }
 }

@@ -42,7 +42,7 @@ pub struct Rules {
 
 /// The parts of an amount. They add up to it exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Parts {
+pub struct Split {
     /// What the provider earns.
     pub payable: i64,
     /// What the platform earns, net of tax.
@@ -51,10 +51,16 @@ pub struct Parts {
     pub vat: i64,
 }
 
-impl Parts {
+impl Split {
     /// The sum of the parts.
     pub const fn total(self) -> i64 {
         self.payable + self.commission + self.vat
+    }
+
+    /// The same parts taken back.
+    #[must_use]
+    pub const fn negated(self) -> Self {
+        Self { payable: -self.payable, commission: -self.commission, vat: -self.vat }
     }
 
     /// Splits `amount` in proportion to these parts. No part of it exceeds its own here while `amount` does not exceed
@@ -74,7 +80,7 @@ impl Parts {
 
 impl Rules {
     /// Splits a capture of `amount`, of which the provider's share before commission is `gross`.
-    pub fn split(&self, vertical: &str, amount: i64, gross: i64) -> Result<Parts, Error> {
+    pub fn split(&self, vertical: &str, amount: i64, gross: i64) -> Result<Split, Error> {
         if gross < 0 || gross > amount {
             return Err(Error::invalid("provider_gross", "must be between zero and the amount"));
         }
@@ -82,7 +88,7 @@ impl Rules {
         let platform = amount - gross + rule.take(gross);
         let tax = split(platform, &[WHOLE_BP, u64::from(rule.vat_bp)]);
         let vat = tax.get(1).copied().unwrap_or_default();
-        Ok(Parts { payable: amount - platform, commission: platform - vat, vat })
+        Ok(Split { payable: amount - platform, commission: platform - vat, vat })
     }
 
     /// Refuses rules that make no sense, before anything is charged by them.
@@ -112,8 +118,8 @@ impl Rule {
 mod tests {
     use super::*;
 
-    fn parts(payable: i64, commission: i64, vat: i64) -> Parts {
-        Parts { payable, commission, vat }
+    fn parts(payable: i64, commission: i64, vat: i64) -> Split {
+        Split { payable, commission, vat }
     }
 
     #[test]
@@ -168,7 +174,7 @@ mod tests {
                 left.vat -= share.vat;
                 assert!(left.payable >= 0 && left.commission >= 0 && left.vat >= 0, "{left:?}");
             }
-            assert_eq!(left, Parts::default());
+            assert_eq!(left, Split::default());
         }
     }
 

@@ -26,7 +26,7 @@ pub enum Decision {
     Answer(AttemptId),
     /// Answer that the money is authorised.
     Authorized,
-    /// AuthorizationRequest the provider what became of this attempt.
+    /// Ask the payment provider what became of this attempt.
     Query(AttemptId),
     /// Confirm this attempt.
     Confirm(AttemptId),
@@ -41,31 +41,36 @@ pub enum Decision {
 pub fn decide(
     intent: &Intent,
     attempts: &[Attempt],
-    ask: &AuthorizationRequest,
+    request: &AuthorizationRequest,
 ) -> Result<Decision, Error> {
-    if intent.customer_id.is_some_and(|customer| customer != ask.customer) {
+    if intent.customer_id.is_some_and(|customer| customer != request.customer) {
         return Err(Error::State("another customer's"));
     }
     let charges = || attempts.iter().filter(|attempt| attempt.kind == attempt::Kind::Authorize);
-    if let Some(same) = charges().find(|it| it.key == ask.key || it.confirm_key == ask.key) {
-        return repeated(intent, same, ask);
+    if let Some(same) = charges().find(|it| it.key == request.key || it.confirm_key == request.key)
+    {
+        return repeated(intent, same, request);
     }
     match intent.state.transition(intent::Event::Authorize) {
         Ok(_) => {}
-        Err(_) if intent.state == intent::State::Authorized && intent.amount == ask.amount => {
+        Err(_) if intent.state == intent::State::Authorized && intent.amount == request.amount => {
             return Ok(Decision::Authorized);
         }
         Err(error) => return Err(error),
     }
-    if intent.currency != ask.currency {
+    if intent.currency != request.currency {
         return Err(Error::invalid("amount.currency", "is not the payment's currency"));
+    }
+    if intent.pays_due() && intent.amount != request.amount {
+        // The due was lowered since it was read.
+        return Err(Error::Raced);
     }
     let Some(open) = charges().find(|attempt| attempt.state.is_open()) else {
         return Ok(Decision::Begin { instead_of: None });
     };
     let waits = open.state == attempt::State::ConfirmationRequired;
-    let other_method = ask.method.is_some_and(|method| open.method_id != Some(method));
-    Ok(match (waits, ask.confirmation.is_empty()) {
+    let other_method = request.method.is_some_and(|method| open.method_id != Some(method));
+    Ok(match (waits, request.confirmation.is_empty()) {
         (false, _) => Decision::Query(open.id),
         (true, false) => Decision::Confirm(open.id),
         (true, true) if other_method => Decision::Begin { instead_of: Some(open.id) },
@@ -77,9 +82,9 @@ pub fn decide(
 fn repeated(
     intent: &Intent,
     same: &Attempt,
-    ask: &AuthorizationRequest,
+    request: &AuthorizationRequest,
 ) -> Result<Decision, Error> {
-    if same.amount != ask.amount || intent.currency != ask.currency {
+    if same.amount != request.amount || intent.currency != request.currency {
         return Err(kit::Error::KeyReused.into());
     }
     if intent.state == intent::State::Closed {
@@ -87,7 +92,7 @@ fn repeated(
     }
     Ok(match same.state {
         attempt::State::Unknown | attempt::State::Pending => Decision::Query(same.id),
-        attempt::State::ConfirmationRequired if !ask.confirmation.is_empty() => {
+        attempt::State::ConfirmationRequired if !request.confirmation.is_empty() => {
             Decision::Confirm(same.id)
         }
         attempt::State::ConfirmationRequired
@@ -97,7 +102,8 @@ fn repeated(
         | attempt::State::Returning
         | attempt::State::Returned
         | attempt::State::Releasing
-        | attempt::State::Released => Decision::Answer(same.id),
+        | attempt::State::Released
+        | attempt::State::Reversed => Decision::Answer(same.id),
     })
 }
 
@@ -127,6 +133,9 @@ mod tests {
             state,
             method_id: None,
             frozen: false,
+            purpose: intent::Purpose::Order,
+            for_order: None,
+            charged_back: 0,
             closed_reason: String::new(),
             version: 1,
             event_seq: 0,

@@ -1,7 +1,7 @@
 //! Intents: the money of one order, from the first attempt to the end.
 
 use super::{
-    AttemptId, Error, IntentId, MethodId, OrderId, UserId,
+    AttemptId, Due, DueId, Error, IntentId, MethodId, OrderId, UserId,
     attempt::{self, Kind, Model as Attempt},
     decision::AuthorizationRequest,
 };
@@ -14,7 +14,7 @@ pub const FIRST_VERSION: i64 = 1;
 /// The currency of a payment that was closed before anyone named one: ISO 4217 for no currency.
 const NO_CURRENCY: &str = "XXX";
 
-/// The money of an order.
+/// The money of an order, or of a due. `order_id` is what it pays: the order, or the due whose order is `for_order`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "intents")]
 pub struct Model {
@@ -29,12 +29,28 @@ pub struct Model {
     pub refunded: i64,
     pub state: State,
     pub method_id: Option<MethodId>,
+    /// Written by earlier versions only: the rows of `payout_holds` say what holds payouts back.
     pub frozen: bool,
     pub closed_reason: String,
     pub version: i64,
     pub event_seq: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    pub purpose: Purpose,
+    pub for_order: Option<OrderId>,
+    pub charged_back: i64,
+}
+
+/// What a payment pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Purpose {
+    /// An order.
+    #[sea_orm(string_value = "ORDER")]
+    Order,
+    /// What a customer owes after the capture for an order was declined.
+    #[sea_orm(string_value = "DUES")]
+    Dues,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -54,6 +70,31 @@ impl Model {
         intent.customer_id = Some(request.customer);
         intent.amount = request.amount;
         intent
+    }
+
+    /// The payment of a due.
+    pub fn for_due(id: IntentId, due: &Due, now: DateTime<Utc>) -> Self {
+        let mut intent = Self::new(id, due.payment_subject(), &due.currency, now);
+        intent.customer_id = Some(due.customer_id);
+        intent.amount = due.amount;
+        intent.purpose = Purpose::Dues;
+        intent.for_order = Some(due.order_id);
+        intent
+    }
+
+    /// The due that it pays, when it pays one.
+    pub const fn due_id(&self) -> DueId {
+        DueId::from_uuid(self.order_id.uuid())
+    }
+
+    /// The order that the money is for.
+    pub fn order(&self) -> OrderId {
+        self.for_order.unwrap_or(self.order_id)
+    }
+
+    /// Whether it pays a due.
+    pub fn pays_due(&self) -> bool {
+        self.purpose == Purpose::Dues
     }
 
     /// The closed payment of an order that never paid, so that it never will.
@@ -80,6 +121,9 @@ impl Model {
             event_seq: 0,
             created_at: now,
             updated_at: now,
+            purpose: Purpose::Order,
+            for_order: None,
+            charged_back: 0,
         }
     }
 
@@ -195,24 +239,43 @@ impl Model {
         Ok(())
     }
 
-    /// Sets `amount` aside for a refund, unless the refunds would exceed what was captured.
-    pub fn reserve_refund(&mut self, amount: i64) -> Result<(), Error> {
-        if self.captured == 0 {
-            return Err(Error::State(match self.state {
-                State::Captured => "captured with an amount of zero",
-                state => state.name(),
-            }));
-        }
-        if amount <= 0 || amount > self.refundable() {
-            return Err(Error::ExceedsCapture);
-        }
-        self.refunded += amount;
+    /// Notes that the capture was declined: the customer owes the amount. The payment of a due opens again instead, so
+    /// that another card may pay it.
+    pub fn decline_capture(&mut self) -> Result<(), Error> {
+        self.state = self.state.transition(match self.purpose {
+            Purpose::Order => Event::Owe,
+            Purpose::Dues => Event::Reopen,
+        })?;
         Ok(())
     }
 
-    /// What may still be refunded.
+    /// Sets `amount` aside for a refund, unless the refunds would exceed what is left of the capture.
+    pub fn reserve_refund(&mut self, amount: i64) -> Result<(), Error> {
+        self.check_refund()?;
+        match self.refundable() {
+            0 if self.charged_back > 0 => Err(Error::ChargedBack),
+            left if amount <= 0 || amount > left => Err(Error::ExceedsCapture { refundable: left }),
+            _ => {
+                self.refunded += amount;
+                Ok(())
+            }
+        }
+    }
+
+    /// Refuses refunds when nothing was captured.
+    pub fn check_refund(&self) -> Result<(), Error> {
+        if self.captured > 0 {
+            return Ok(());
+        }
+        Err(Error::State(match self.state {
+            State::Captured => "captured with an amount of zero",
+            state => state.name(),
+        }))
+    }
+
+    /// What is left of the capture.
     pub const fn refundable(&self) -> i64 {
-        self.captured - self.refunded
+        self.captured - self.refunded - self.charged_back
     }
 
     /// Closes the payment: whatever still arrives goes back.
@@ -255,6 +318,9 @@ pub enum State {
     /// Money is captured.
     #[sea_orm(string_value = "CAPTURED")]
     Captured,
+    /// The capture was declined: the customer owes the amount.
+    #[sea_orm(string_value = "DUE")]
+    Due,
     /// Nothing is kept, whatever still arrives. Final.
     #[sea_orm(string_value = "CLOSED")]
     Closed,
@@ -271,6 +337,10 @@ pub enum Event {
     Raise,
     /// Money is captured.
     Capture,
+    /// The capture of an order is declined.
+    Owe,
+    /// The capture of a due is declined.
+    Reopen,
     /// Everything goes back.
     Close,
 }
@@ -283,14 +353,31 @@ impl State {
             (Self::Open | Self::MethodSaved, Event::Authorize) => Ok(Self::Authorized),
             (Self::Authorized, Event::Raise) => Ok(Self::Authorized),
             (Self::Authorized, Event::Capture) => Ok(Self::Captured),
+            (Self::Authorized, Event::Owe) => Ok(Self::Due),
+            (Self::Authorized, Event::Reopen) => Ok(Self::Open),
             (
-                Self::Open | Self::MethodSaved | Self::Authorized | Self::Captured | Self::Closed,
+                Self::Open
+                | Self::MethodSaved
+                | Self::Authorized
+                | Self::Captured
+                | Self::Due
+                | Self::Closed,
                 Event::Close,
             ) => Ok(Self::Closed),
             (Self::Closed, Event::SaveMethod | Event::Authorize) => Err(Error::Closed),
             (
-                Self::Open | Self::MethodSaved | Self::Authorized | Self::Captured | Self::Closed,
-                Event::SaveMethod | Event::Authorize | Event::Raise | Event::Capture,
+                Self::Open
+                | Self::MethodSaved
+                | Self::Authorized
+                | Self::Captured
+                | Self::Due
+                | Self::Closed,
+                Event::SaveMethod
+                | Event::Authorize
+                | Event::Raise
+                | Event::Capture
+                | Event::Owe
+                | Event::Reopen,
             ) => Err(Error::State(self.name())),
         }
     }
@@ -302,6 +389,7 @@ impl State {
             Self::MethodSaved => "not authorised yet",
             Self::Authorized => "authorised",
             Self::Captured => "captured",
+            Self::Due => "owed by the customer",
             Self::Closed => "closed",
         }
     }
@@ -314,23 +402,21 @@ mod tests {
 
     #[test]
     fn the_whole_table() {
-        let check = |state: I, expected: [Option<I>; 5]| {
-            let events = [E::SaveMethod, E::Authorize, E::Raise, E::Capture, E::Close];
-            for (event, expected) in events.into_iter().zip(expected) {
-                assert_eq!(state.transition(event).ok(), expected, "{state:?} {event:?}");
-            }
-        };
+        let events =
+            [E::SaveMethod, E::Authorize, E::Raise, E::Capture, E::Owe, E::Reopen, E::Close];
         let (saved, authorized, closed) =
             (Some(I::MethodSaved), Some(I::Authorized), Some(I::Closed));
         for state in I::iter() {
-            check(
-                state,
-                match state {
-                    I::Open | I::MethodSaved => [saved, authorized, None, None, closed],
-                    I::Authorized => [None, None, authorized, Some(I::Captured), closed],
-                    I::Captured | I::Closed => [None, None, None, None, closed],
-                },
-            );
+            let row = match state {
+                I::Open | I::MethodSaved => [saved, authorized, None, None, None, None, closed],
+                I::Authorized => {
+                    [None, None, authorized, Some(I::Captured), Some(I::Due), Some(I::Open), closed]
+                }
+                I::Captured | I::Due | I::Closed => [None, None, None, None, None, None, closed],
+            };
+            for (event, expected) in events.into_iter().zip(row) {
+                assert_eq!(state.transition(event).ok(), expected, "{state:?} {event:?}");
+            }
         }
         assert!(matches!(I::Closed.transition(E::Authorize), Err(Error::Closed)));
         assert!(matches!(I::Open.transition(E::Capture), Err(Error::State(_))));

@@ -2,7 +2,7 @@
 
 pub mod rows;
 
-use super::{AttemptId, OrderId, PayoutId, ProviderId, commission::Parts};
+use super::{AttemptId, DueId, OrderId, PayoutId, ProviderId, UserId, commission::Split};
 use uuid::Uuid;
 
 /// An account. Money that comes in makes clearing negative, and what is owed positive.
@@ -12,7 +12,7 @@ pub enum Account {
     Clearing,
     /// What the payment provider took for its service.
     Fees,
-    /// What an order has paid and nobody has earned yet.
+    /// What an order has paid and no one has earned yet.
     Escrow(OrderId),
     /// What a provider is owed.
     Payable(ProviderId),
@@ -20,6 +20,12 @@ pub enum Account {
     Commission,
     /// Value added tax that is due.
     Vat,
+    /// What customers' banks hold while they look at disputes: negative.
+    Chargeback,
+    /// What a customer owes: negative.
+    Dues(UserId),
+    /// What is earned with an order once its customer pays what is owed.
+    Deferred(OrderId),
 }
 
 impl Account {
@@ -32,15 +38,19 @@ impl Account {
             Self::Payable(_) => PAYABLE,
             Self::Commission => "platform.commission",
             Self::Vat => "platform.vat",
+            Self::Chargeback => "chargeback",
+            Self::Dues(_) => "customer.dues",
+            Self::Deferred(_) => "order.deferred",
         }
     }
 
-    /// The order or provider it belongs to.
+    /// The order, provider or customer it belongs to.
     pub const fn owner(self) -> Option<Uuid> {
         match self {
-            Self::Escrow(order) => Some(order.uuid()),
+            Self::Escrow(order) | Self::Deferred(order) => Some(order.uuid()),
             Self::Payable(provider) => Some(provider.uuid()),
-            Self::Clearing | Self::Fees | Self::Commission | Self::Vat => None,
+            Self::Dues(customer) => Some(customer.uuid()),
+            Self::Clearing | Self::Fees | Self::Commission | Self::Vat | Self::Chargeback => None,
         }
     }
 
@@ -48,8 +58,12 @@ impl Account {
     pub fn code(self) -> String {
         match self {
             Self::Escrow(order) => format!("order:{order}.escrow"),
+            Self::Deferred(order) => format!("order:{order}.deferred"),
             Self::Payable(provider) => format!("provider:{provider}.payable"),
-            Self::Clearing | Self::Fees | Self::Commission | Self::Vat => self.kind().to_owned(),
+            Self::Dues(customer) => format!("customer:{customer}.dues"),
+            Self::Clearing | Self::Fees | Self::Commission | Self::Vat | Self::Chargeback => {
+                self.kind().to_owned()
+            }
         }
     }
 }
@@ -92,19 +106,17 @@ impl Journal {
     }
 }
 
-/// Money arrives, the payment provider takes its fee, and everybody gets their part.
+/// Money arrives, the payment provider takes its fee, and all who earn get their part.
 pub fn capture(
     attempt: AttemptId,
     order: OrderId,
     provider: Option<ProviderId>,
     currency: &str,
-    parts: Parts,
+    parts: Split,
     fee: i64,
 ) -> Vec<Journal> {
     let escrow = Account::Escrow(order);
     let amount = parts.total();
-    // Without a provider nothing is payable; its account then only stands for the zero that is left out.
-    let payable = provider.map_or(Account::Commission, Account::Payable);
     let journals = [
         Journal::new(
             format!("capture:{attempt}"),
@@ -112,47 +124,144 @@ pub fn capture(
             currency,
             &[(Account::Clearing, -amount), (escrow, amount)],
         ),
+        fee_of(format!("fee:{attempt}"), order, currency, fee),
+        split(format!("complete:{attempt}"), order, provider, currency, escrow, parts),
+    ];
+    journals.into_iter().filter(|journal| !journal.entries.is_empty()).collect()
+}
+
+/// The payment provider takes its fee.
+fn fee_of(reference: String, order: OrderId, currency: &str, fee: i64) -> Journal {
+    Journal::new(reference, order, currency, &[(Account::Fees, -fee), (Account::Clearing, fee)])
+}
+
+/// What `from` holds goes to those who earn it; with negative parts they give it back.
+fn split(
+    reference: String,
+    order: OrderId,
+    provider: Option<ProviderId>,
+    currency: &str,
+    from: Account,
+    parts: Split,
+) -> Journal {
+    // Without a provider nothing is payable; its account then only stands for the zero that is left out.
+    let payable = provider.map_or(Account::Commission, Account::Payable);
+    Journal::new(
+        reference,
+        order,
+        currency,
+        &[
+            (from, -parts.total()),
+            (payable, parts.payable),
+            (Account::Commission, parts.commission),
+            (Account::Vat, parts.vat),
+        ],
+    )
+}
+
+/// A capture was declined: the customer owes the amount, and what it earns waits for that.
+pub fn due(due: DueId, order: OrderId, customer: UserId, currency: &str, amount: i64) -> Journal {
+    Journal::new(
+        format!("due:{due}"),
+        order,
+        currency,
+        &[(Account::Dues(customer), -amount), (Account::Deferred(order), amount)],
+    )
+}
+
+/// A customer owes `amount` less, which is not earned: `reference` says for what.
+pub fn due_lowered(
+    reference: String,
+    order: OrderId,
+    customer: UserId,
+    currency: &str,
+    amount: i64,
+) -> Journal {
+    let entries = [(Account::Dues(customer), amount), (Account::Deferred(order), -amount)];
+    Journal::new(reference, order, currency, &entries)
+}
+
+/// A due is paid: the payment provider takes its fee, and what waited is earned.
+pub fn due_paid(
+    attempt: AttemptId,
+    order: OrderId,
+    customer: UserId,
+    provider: Option<ProviderId>,
+    currency: &str,
+    parts: Split,
+    fee: i64,
+) -> Vec<Journal> {
+    let amount = parts.total();
+    let journals = [
         Journal::new(
-            format!("fee:{attempt}"),
+            format!("capture:{attempt}"),
             order,
             currency,
-            &[(Account::Fees, -fee), (Account::Clearing, fee)],
+            &[(Account::Clearing, -amount), (Account::Dues(customer), amount)],
         ),
-        Journal::new(
+        fee_of(format!("fee:{attempt}"), order, currency, fee),
+        split(
             format!("complete:{attempt}"),
             order,
+            provider,
             currency,
-            &[
-                (escrow, -amount),
-                (payable, parts.payable),
-                (Account::Commission, parts.commission),
-                (Account::Vat, parts.vat),
-            ],
+            Account::Deferred(order),
+            parts,
         ),
     ];
     journals.into_iter().filter(|journal| !journal.entries.is_empty()).collect()
 }
 
-/// Everybody gives their part back.
+/// The customer's bank takes money of a charge back while it looks at a dispute, and the payment provider its fee.
+pub fn chargeback(
+    charge: AttemptId,
+    order: OrderId,
+    currency: &str,
+    amount: i64,
+    fee: i64,
+) -> Vec<Journal> {
+    let taken = Journal::new(
+        format!("chargeback:{charge}"),
+        order,
+        currency,
+        &[(Account::Chargeback, -amount), (Account::Clearing, amount)],
+    );
+    let fee = fee_of(format!("chargeback_fee:{charge}"), order, currency, fee);
+    [taken, fee].into_iter().filter(|journal| !journal.entries.is_empty()).collect()
+}
+
+/// The bank gave the money back: the chargeback is undone, its fee stays.
+pub fn chargeback_won(
+    charge: AttemptId,
+    order: OrderId,
+    currency: &str,
+    amount: i64,
+) -> Option<Journal> {
+    chargeback(charge, order, currency, amount, 0).first().map(Journal::reversal)
+}
+
+/// The customer keeps the money: all who earned bear it, each by their part.
+pub fn chargeback_lost(
+    charge: AttemptId,
+    order: OrderId,
+    provider: Option<ProviderId>,
+    currency: &str,
+    parts: Split,
+) -> Journal {
+    let reference = format!("chargeback_lost:{charge}");
+    split(reference, order, provider, currency, Account::Chargeback, parts.negated())
+}
+
+/// All who earned give their part back.
 pub fn refund(
     attempt: AttemptId,
     order: OrderId,
     provider: Option<ProviderId>,
     currency: &str,
-    parts: Parts,
+    parts: Split,
 ) -> Journal {
-    let payable = provider.map_or(Account::Commission, Account::Payable);
-    Journal::new(
-        format!("refund:{attempt}"),
-        order,
-        currency,
-        &[
-            (payable, -parts.payable),
-            (Account::Commission, -parts.commission),
-            (Account::Vat, -parts.vat),
-            (Account::Clearing, parts.total()),
-        ],
-    )
+    let reference = format!("refund:{attempt}");
+    split(reference, order, provider, currency, Account::Clearing, parts.negated())
 }
 
 /// A provider gets what is owed; `transfer` counts the transfers of a payout.
@@ -182,12 +291,18 @@ mod tests {
 
     #[test]
     fn every_journal_sums_to_zero_and_so_does_its_reversal() {
-        let parts = Parts { payable: 9_600, commission: 2_000, vat: 400 };
+        let parts = Split { payable: 9_600, commission: 2_000, vat: 400 };
         let (order, provider) = (id(1), id(2));
         let mut journals = capture(id(3), order, Some(provider), "EUR", parts, 193);
         journals.push(refund(id(4), order, Some(provider), "EUR", parts.share(3_000)));
         journals.push(payout(id(5), 1, order, provider, "EUR", 9_600));
-        assert_eq!(journals.len(), 5);
+        journals.push(due(id(6), order, id(7), "EUR", 12_000));
+        journals.push(due_lowered("lowered".into(), order, id(7), "EUR", 2_000));
+        journals.extend(due_paid(id(8), order, id(7), Some(provider), "EUR", parts, 193));
+        journals.extend(chargeback(id(3), order, "EUR", 12_000, 2_000));
+        journals.extend(chargeback_won(id(3), order, "EUR", 12_000));
+        journals.push(chargeback_lost(id(3), order, Some(provider), "EUR", parts));
+        assert_eq!(journals.len(), 14);
         for journal in journals {
             assert_eq!(sum(&journal), 0, "{journal:?}");
             let reversal = journal.reversal();
@@ -198,11 +313,11 @@ mod tests {
 
     #[test]
     fn what_is_zero_is_left_out() {
-        let parts = Parts { payable: 0, commission: 83, vat: 17 };
+        let parts = Split { payable: 0, commission: 83, vat: 17 };
         let journals = capture(id(3), id(1), None, "EUR", parts, 0);
         assert_eq!(journals.len(), 2);
         assert!(journals.iter().flat_map(|it| &it.entries).all(|(_, amount)| *amount != 0));
-        assert_eq!(capture(id(3), id(1), None, "EUR", Parts::default(), 0), []);
+        assert_eq!(capture(id(3), id(1), None, "EUR", Split::default(), 0), []);
     }
 
     fn sum(journal: &Journal) -> i64 {

@@ -3,8 +3,11 @@
 
 pub mod attempt;
 pub mod capture;
+pub mod chargeback;
 pub mod commission;
 pub mod decision;
+pub mod due;
+pub mod hold;
 pub mod intent;
 pub mod ledger;
 pub mod method;
@@ -14,6 +17,9 @@ pub mod signature;
 
 pub use attempt::Model as Attempt;
 pub use capture::Model as Capture;
+pub use chargeback::Model as Chargeback;
+pub use due::Model as Due;
+pub use hold::Model as Hold;
 pub use intent::Model as Intent;
 pub use method::Model as Method;
 pub use payout::Model as Payout;
@@ -30,6 +36,8 @@ pub struct Provider;
 
 /// Names an attempt; the reference under which the payment provider knows it.
 pub type AttemptId = kit::Id<Attempt>;
+/// Names a due.
+pub type DueId = kit::Id<Due>;
 /// Names an intent.
 pub type IntentId = kit::Id<Intent>;
 /// Names a saved payment method.
@@ -44,7 +52,7 @@ pub type ProviderId = kit::Id<Provider>;
 pub type UserId = kit::Id<User>;
 
 /// Most minor units an amount may have: a billion euros, far from the end of an `i64` however many are added up.
-pub const AMOUNT_MOST: i64 = 100_000_000_000;
+pub const MAX_AMOUNT: i64 = 100_000_000_000;
 
 /// What payment refuses.
 #[derive(Debug, thiserror::Error)]
@@ -73,9 +81,24 @@ pub enum Error {
     /// More than was authorised.
     #[error("more would be captured than was authorised")]
     ExceedsAuthorization,
-    /// More than was captured.
-    #[error("more would be refunded than was captured")]
-    ExceedsCapture,
+    /// Something else than an operator holds the payout back.
+    #[error("the payout is held back: {0}")]
+    PayoutHeld(String),
+    /// No such due, or not the caller's.
+    #[error("the due does not exist")]
+    DueNotFound,
+    /// The due's state does not allow it.
+    #[error("the due is {0}")]
+    DueState(&'static str),
+    /// More than is left of the capture.
+    #[error("more would be refunded than is left: {refundable} minor units")]
+    ExceedsCapture {
+        /// What is left, in minor units.
+        refundable: i64,
+    },
+    /// The customer's bank has the money, or looks at a dispute.
+    #[error("the customer's bank has taken the money back, or looks at a dispute")]
+    ChargedBack,
     /// The payment provider refused; the reason is a stable code.
     #[error("the payment provider refused: {0}")]
     Declined(String),
@@ -120,7 +143,11 @@ impl Fault for Error {
             Self::State(_) => Kind::Precondition("PAYMENT_STATE"),
             Self::PayoutState(_) => Kind::Precondition("PAYOUT_STATE"),
             Self::ExceedsAuthorization => Kind::Precondition("CAPTURE_EXCEEDS_AUTHORIZATION"),
-            Self::ExceedsCapture => Kind::Precondition("REFUND_EXCEEDS_CAPTURE"),
+            Self::PayoutHeld(_) => Kind::Precondition("PAYOUT_HELD"),
+            Self::DueNotFound => Kind::NotFound("DUE_NOT_FOUND"),
+            Self::DueState(_) => Kind::Precondition("DUE_STATE"),
+            Self::ChargedBack => Kind::Precondition("CHARGED_BACK"),
+            Self::ExceedsCapture { .. } => Kind::Precondition("REFUND_EXCEEDS_CAPTURE"),
             Self::Declined(_) => Kind::Precondition("PAYMENT_DECLINED"),
             Self::Pending => {
                 Kind::Unavailable { reason: "PAYMENT_PENDING", retry_after: Duration::from_secs(1) }
@@ -135,7 +162,14 @@ impl Fault for Error {
     fn metadata(&self) -> std::collections::HashMap<String, String> {
         match self {
             Self::Declined(reason) => [("decline_reason".to_owned(), reason.clone())].into(),
+            Self::ExceedsCapture { refundable } => {
+                [("refundable_minor_units".to_owned(), refundable.to_string())].into()
+            }
+            Self::PayoutHeld(reasons) => [("holds".to_owned(), reasons.clone())].into(),
             Self::PaymentNotFound
+            | Self::DueNotFound
+            | Self::DueState(_)
+            | Self::ChargedBack
             | Self::MethodNotFound
             | Self::MethodLimit
             | Self::PayoutNotFound
@@ -143,7 +177,6 @@ impl Fault for Error {
             | Self::State(_)
             | Self::PayoutState(_)
             | Self::ExceedsAuthorization
-            | Self::ExceedsCapture
             | Self::Pending
             | Self::Signature
             | Self::PspNotFound

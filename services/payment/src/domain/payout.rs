@@ -1,4 +1,4 @@
-//! Payouts: what providers earn, held until it is due and nobody disputes it.
+//! Payouts: what providers earn, kept until it is due and nothing holds it back.
 
 use super::{Capture, Error, Intent, IntentId, OrderId, PayoutId, ProviderId, UserId, ledger};
 use chrono::{DateTime, Utc};
@@ -48,7 +48,7 @@ impl Model {
         let (provider_id, provider_user_id) = (capture.provider_id?, capture.provider_user_id?);
         (capture.payable > 0).then(|| Self {
             id,
-            order_id: intent.order_id,
+            order_id: intent.order(),
             intent_id: intent.id,
             provider_id,
             provider_user_id,
@@ -69,6 +69,43 @@ impl Model {
             updated_at: now,
             paid_at: None,
         })
+    }
+
+    /// What a provider is owed again after a refund came back for which another payout had kept it back.
+    pub fn correction(id: PayoutId, of: &Self, amount: i64, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            kind: "CORRECTION".to_owned(),
+            gross: amount,
+            amount,
+            paid: 0,
+            recovered: 0,
+            state: State::Scheduled,
+            reason: String::new(),
+            due_at: now,
+            transfers: 0,
+            transfer_id: None,
+            version: 1,
+            event_seq: 0,
+            created_at: now,
+            updated_at: now,
+            paid_at: None,
+            ..of.clone()
+        }
+    }
+
+    /// What a hold of this payout may be about: itself, its order, its provider, the provider's account.
+    pub const fn hold_subjects(&self) -> [Uuid; 4] {
+        let (order, provider) = (self.order_id.uuid(), self.provider_id.uuid());
+        [self.id.uuid(), order, provider, self.provider_user_id.uuid()]
+    }
+
+    /// Adds what a refund had taken and brought back, unless the transfer was asked for already.
+    pub fn give_back(&mut self, amount: i64) -> bool {
+        let Ok(state) = self.state.transition(Event::Restore) else { return false };
+        self.state = state;
+        self.amount += amount;
+        true
     }
 
     /// Moves the payout, and says whether that changed anything.
@@ -172,7 +209,7 @@ pub enum State {
     /// The transfer failed or came back.
     #[sea_orm(string_value = "FAILED")]
     Failed,
-    /// Refunds left nothing to pay. Final.
+    /// Refunds left nothing to pay. Final, unless one of them comes back.
     #[sea_orm(string_value = "CANCELLED")]
     Cancelled,
 }
@@ -194,6 +231,8 @@ pub enum Event {
     Fail,
     /// Refunds left nothing to pay.
     Cancel,
+    /// A refund came back.
+    Restore,
 }
 
 impl State {
@@ -210,6 +249,8 @@ impl State {
             (Self::Scheduled | Self::Frozen | Self::Failed | Self::Cancelled, Event::Cancel) => {
                 Ok(Self::Cancelled)
             }
+            (Self::Scheduled | Self::Cancelled, Event::Restore) => Ok(Self::Scheduled),
+            (Self::Frozen | Self::Failed, Event::Restore) => Ok(self),
             (
                 Self::Scheduled
                 | Self::Frozen
@@ -223,7 +264,8 @@ impl State {
                 | Event::Pay
                 | Event::Paid
                 | Event::Fail
-                | Event::Cancel,
+                | Event::Cancel
+                | Event::Restore,
             ) => Err(Error::PayoutState(self.name())),
         }
     }
@@ -255,20 +297,22 @@ mod tests {
 
     #[test]
     fn the_whole_table() {
-        let events = [E::Freeze, E::Thaw, E::Release, E::Pay, E::Paid, E::Fail, E::Cancel];
+        let events =
+            [E::Freeze, E::Thaw, E::Release, E::Pay, E::Paid, E::Fail, E::Cancel, E::Restore];
         for state in P::iter() {
             let (scheduled, frozen, cancelled) =
                 (Some(P::Scheduled), Some(P::Frozen), Some(P::Cancelled));
             let (paid, failed) = (Some(P::Paid), Some(P::Failed));
             let row = match state {
                 P::Scheduled => {
-                    [frozen, scheduled, scheduled, Some(P::Paying), None, None, cancelled]
+                    let paying = Some(P::Paying);
+                    [frozen, scheduled, scheduled, paying, None, None, cancelled, scheduled]
                 }
-                P::Frozen => [frozen, scheduled, scheduled, None, None, None, cancelled],
-                P::Paying => [None, None, Some(P::Paying), None, paid, failed, None],
-                P::Paid => [None, None, paid, None, paid, failed, None],
-                P::Failed => [None, None, scheduled, None, None, failed, cancelled],
-                P::Cancelled => [None, None, None, None, None, None, cancelled],
+                P::Frozen => [frozen, scheduled, scheduled, None, None, None, cancelled, frozen],
+                P::Paying => [None, None, Some(P::Paying), None, paid, failed, None, None],
+                P::Paid => [None, None, paid, None, paid, failed, None, None],
+                P::Failed => [None, None, scheduled, None, None, failed, cancelled, failed],
+                P::Cancelled => [None, None, None, None, None, None, cancelled, scheduled],
             };
             for (event, expected) in events.into_iter().zip(row) {
                 assert_eq!(state.transition(event).ok(), expected, "{state:?} {event:?}");

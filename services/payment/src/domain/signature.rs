@@ -9,7 +9,7 @@ use sha2::Sha256;
 /// How far the sender's clock may be from ours, in seconds either way.
 const TOLERANCE_S: i64 = 300;
 /// Most signatures that are looked at: senders change one secret at a time.
-const SIGNATURES_MOST: usize = 4;
+const MAX_SIGNATURES: usize = 4;
 
 /// Checks that one of the signatures in `header` was made with one of the secrets, not long before or after `now`, in
 /// Unix seconds. Every pair is compared, in constant time, whether one fitted before or not.
@@ -51,7 +51,7 @@ fn parse(header: &str) -> Option<(i64, Vec<Vec<u8>>)> {
         match element.trim().split_once('=')? {
             ("t", seconds) if at.is_none() => at = Some(seconds.parse().ok()?),
             ("t", _) => return None,
-            ("v1", hex) if signatures.len() < SIGNATURES_MOST => signatures.push(bytes(hex)?),
+            ("v1", hex) if signatures.len() < MAX_SIGNATURES => signatures.push(bytes(hex)?),
             ("v1", _) => return None,
             _ => {}
         }

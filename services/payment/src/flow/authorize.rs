@@ -67,6 +67,15 @@ impl Payments {
         if let Some(first) = self.fast_path.open(order, request.clone()).await? {
             return self.authorize_first(first).await;
         }
+        self.authorize_further(order, request).await
+    }
+
+    /// Authorises what a payment that may exist already is to pay, or says what became of an earlier attempt.
+    pub(super) async fn authorize_further(
+        &self,
+        order: OrderId,
+        request: AuthorizationRequest,
+    ) -> Result<Outcome, Error> {
         let tx = self.db.begin().await?;
         let deadline = tx.now() + self.config.pending_deadline();
         let next = open_authorization(&tx, order, request, deadline).await?;
@@ -209,6 +218,12 @@ async fn open_authorization(
                 replace_attempt(tx, select_attempt(known, id)?).await?;
             }
             let method = select_method(tx, &intent, &request).await?;
+            if method.token.is_empty() {
+                // The account was erased, and its cards with it.
+                let reason = "PAYMENT_METHOD_DELETED".to_owned();
+                let status = AuthorizationStatus::Declined { reason };
+                return Ok(NextStep::Answer(Outcome { payment: intent.id, status }));
+            }
             let attempt = intent.authorization(&request, method.id, tx.now(), deadline);
             attempts::insert(tx, &attempt).await?;
             Ok(NextStep::Send { intent, attempt, token: method.token })
@@ -230,18 +245,30 @@ async fn authorize_nothing(tx: &Tx, mut intent: Intent) -> Result<NextStep, Erro
     Ok(NextStep::Answer(Outcome { payment: intent.id, status }))
 }
 
-/// The method that is named, or on file for the order, or the customer's default.
+/// The method that is named, or on file for the order, or the customer's default. One on file stays chargeable for its
+/// order after the customer has deleted it.
 async fn select_method(
     tx: &Tx,
     intent: &Intent,
     request: &AuthorizationRequest,
 ) -> Result<Method, Error> {
-    let on_file: Option<MethodId> = request.method.or(intent.method_id);
-    let mut found = methods::find_chargeable(&**tx, request.customer, on_file).await?;
-    if found.is_none() && request.method.is_none() {
-        found = methods::find_chargeable(&**tx, request.customer, None).await?;
+    let named: Option<MethodId> = request.method.or(intent.method_id);
+    if let Some(found) = methods::find_chargeable(&**tx, request.customer, named).await? {
+        return Ok(found);
     }
-    found.ok_or(Error::MethodNotFound)
+    let on_file = intent.method_id.filter(|_| named == intent.method_id);
+    if let Some(id) = on_file
+        && let Some(deleted) = methods::find_used(&**tx, id).await?
+    {
+        return Ok(deleted);
+    }
+    match request.method {
+        Some(_) => Err(Error::MethodNotFound),
+        None => {
+            let default = methods::find_chargeable(&**tx, request.customer, None).await?;
+            default.ok_or(Error::MethodNotFound)
+        }
+    }
 }
 
 /// Gives up an attempt that waits for a confirmation which will not come, since another method is to pay.
@@ -265,7 +292,8 @@ fn outcome(attempt: &Attempt) -> Outcome {
         | State::Returning
         | State::Returned
         | State::Releasing
-        | State::Released => AuthorizationStatus::Declined { reason: attempt.reason.clone() },
+        | State::Released
+        | State::Reversed => AuthorizationStatus::Declined { reason: attempt.reason.clone() },
     };
     Outcome { payment: attempt.intent_id, status }
 }

@@ -3,12 +3,13 @@
 use super::{Payments, SETTLE, attempt::open_step};
 use crate::{
     domain::{
-        Attempt, Capture, Error, Intent, PayoutId,
+        Attempt, Capture, Due, Error, Intent, PayoutId,
         attempt::{Kind, State},
         capture::CaptureRequest,
+        due, intent,
     },
     events,
-    repository::{attempts, captures, intents, payouts},
+    repository::{attempts, captures, dues, intents, payouts},
 };
 use kit::{Tx, messaging::timers};
 
@@ -31,6 +32,10 @@ impl Payments {
         intent.check_currency(&request.currency)?;
         let attempt = match captures::find(&tx, intent.id).await? {
             Some(before) => {
+                if intent.state == intent::State::Due {
+                    drop(tx);
+                    return self.find_captured_due(&intent).await;
+                }
                 before.check_same(&request)?;
                 attempts::find(&*tx, before.attempt_id).await?
             }
@@ -87,6 +92,17 @@ impl Payments {
         }
         events::payment(tx, intent, events::CAPTURED, 0, "").await?;
         intents::save(tx, intent).await
+    }
+
+    /// What became of a capture that was declined: the customer owes it, or has paid it since.
+    async fn find_captured_due(&self, intent: &Intent) -> Result<Captured, Error> {
+        let db = self.db.connection();
+        let due = dues::find(db, Due::id_of(intent.id), None).await?;
+        if due.state != due::State::Paid {
+            return Err(Error::Declined(due.reason));
+        }
+        let payment = intents::find_of_order(db, due.payment_subject()).await?;
+        self.find_captured(payment).await
     }
 
     async fn find_captured(&self, intent: Intent) -> Result<Captured, Error> {

@@ -1,14 +1,17 @@
 //! What follows from the new state of an attempt: for the payment, the ledger and the provider's payout.
 
-use super::{PAYOUT, SETTLE};
+use super::{PAYOUT, SETTLE, holds::freeze};
 use crate::{
     domain::{
-        Attempt, Capture, Error, Intent, Payout, PayoutId,
+        Attempt, Capture, Due, Error, Intent, Payout, PayoutId,
         attempt::{Kind, State},
-        intent, ledger, payout,
+        commission::Split,
+        intent,
+        ledger::{self, Account},
+        payout,
     },
     events,
-    repository::{attempts, captures, journals, payouts},
+    repository::{attempts, captures, chargebacks, dues, holds, journals, payouts},
 };
 use kit::{Tx, messaging::timers};
 
@@ -36,8 +39,10 @@ pub(super) async fn take_effect(
         (Kind::Refund, State::Succeeded) => refunded(tx, intent, attempt).await,
         (Kind::Refund, State::Failed) => {
             intent.refunded -= attempt.amount;
-            events::payment(tx, intent, events::FAILED, attempt.amount, "REFUND_DECLINED").await
+            events::payment(tx, intent, events::REFUND_FAILED, attempt.amount, &attempt.reason)
+                .await
         }
+        (Kind::Refund, State::Reversed) => refund_came_back(tx, intent, attempt).await,
         (
             Kind::Authorize | Kind::Raise | Kind::Capture | Kind::Refund,
             State::Unknown
@@ -48,7 +53,8 @@ pub(super) async fn take_effect(
             | State::Returning
             | State::Returned
             | State::Releasing
-            | State::Released,
+            | State::Released
+            | State::Reversed,
         ) => Ok(()),
     }
 }
@@ -72,7 +78,22 @@ async fn authorized(tx: &Tx, intent: &mut Intent, attempt: &mut Attempt) -> Resu
         attempt.give_up();
         return Ok(());
     }
+    if intent.pays_due() {
+        return open_due_capture(tx, intent, attempt).await;
+    }
     events::payment(tx, intent, events::AUTHORIZED, attempt.amount, "").await
+}
+
+/// What a customer owes is captured as soon as it is authorised, and split as the order's capture was to be.
+async fn open_due_capture(tx: &Tx, intent: &Intent, charge: &Attempt) -> Result<(), Error> {
+    let key = format!("capture:{}", charge.key);
+    let attempt = intent.step(charge.id, Kind::Capture, &key, charge.amount, tx.now());
+    let due = dues::lock(tx, intent.due_id()).await?;
+    let declined = captures::find(tx, due.intent_id).await?;
+    let declined = declined.ok_or_else(|| kit::Error::internal("a due without a capture"))?;
+    captures::upsert(tx, declined.for_due(intent.id, attempt.id)).await?;
+    attempts::insert(tx, &attempt).await?;
+    Ok(timers::schedule(tx, SETTLE, intent.id.uuid(), tx.now()).await?)
 }
 
 /// Splits captured money in the ledger and schedules the payout. When the payment was closed meanwhile, all of it goes
@@ -81,9 +102,12 @@ async fn captured(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(),
     let capture = captures::find(tx, intent.id).await?;
     let capture = capture.ok_or_else(|| kit::Error::internal("a capture without its plan"))?;
     intent.capture(capture.amount)?;
+    if intent.pays_due() && !intent.is_closed() {
+        return due_captured(tx, intent, attempt, &capture).await;
+    }
     let journals = ledger::capture(
         attempt.id,
-        intent.order_id,
+        intent.order(),
         capture.provider_id,
         &intent.currency,
         capture.parts(),
@@ -94,8 +118,31 @@ async fn captured(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(),
     if !intent.is_closed() {
         return schedule_payout(tx, intent, &capture).await;
     }
-    open_refund(tx, intent, "void", capture.amount, "CLOSED").await?;
-    Ok(timers::schedule(tx, SETTLE, intent.id.uuid(), tx.now()).await?)
+    refund_rest_of_closed(tx, intent).await
+}
+
+/// The customer has paid what was owed, so that it is earned.
+async fn due_captured(
+    tx: &Tx,
+    intent: &mut Intent,
+    attempt: &Attempt,
+    capture: &Capture,
+) -> Result<(), Error> {
+    let mut due = dues::lock(tx, intent.due_id()).await?;
+    due.pay()?;
+    let journals = ledger::due_paid(
+        attempt.id,
+        due.order_id,
+        due.customer_id,
+        capture.provider_id,
+        &intent.currency,
+        capture.parts(),
+        attempt.fee,
+    );
+    journals::post(tx, &journals).await?;
+    dues::save(tx, &mut due).await?;
+    events::due(tx, intent, &due, events::DUE_PAID).await?;
+    schedule_payout(tx, intent, capture).await
 }
 
 /// Sets money aside and opens its refund.
@@ -115,34 +162,71 @@ pub(super) async fn open_refund(
     Ok(refund)
 }
 
+/// Gives back what a closed payment still has. While the customer's bank looks at a dispute that waits, so that nothing
+/// is given back twice.
+pub(super) async fn refund_rest_of_closed(tx: &Tx, intent: &mut Intent) -> Result<(), Error> {
+    let left = intent.refundable();
+    if left == 0 || chargebacks::is_any_open(tx, intent.id).await? {
+        return Ok(());
+    }
+    open_refund(tx, intent, "void", left, "CLOSED").await?;
+    Ok(timers::schedule(tx, SETTLE, intent.id.uuid(), tx.now()).await?)
+}
+
 async fn schedule_payout(tx: &Tx, intent: &Intent, capture: &Capture) -> Result<(), Error> {
     let id = PayoutId::new(tx.clock());
     let Some(mut payout) = Payout::schedule(id, intent, capture, tx.now()) else { return Ok(()) };
     events::payout(tx, &mut payout, events::PAYOUT_SCHEDULED, capture.payable).await?;
-    if intent.frozen {
-        payout.act(payout::Event::Freeze)?;
-        events::payout(tx, &mut payout, events::PAYOUT_FROZEN, capture.payable).await?;
-    } else {
-        timers::schedule(tx, PAYOUT, payout.id.uuid(), payout.due_at).await?;
+    insert_payout(tx, &mut payout).await
+}
+
+/// Inserts a new payout, which waits for its time or for the end of what holds it.
+async fn insert_payout(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
+    if !payouts::insert(tx, payout).await? {
+        return Err(kit::Error::internal("the order was paid out before").into());
     }
-    match payouts::insert(tx, &payout).await? {
-        true => Ok(()),
-        false => Err(kit::Error::internal("the order was paid out before").into()),
+    schedule_or_freeze(tx, payout).await
+}
+
+async fn schedule_or_freeze(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
+    match holds::lock_if_any(tx, payout).await? {
+        false => Ok(timers::schedule(tx, PAYOUT, payout.id.uuid(), payout.due_at).await?),
+        true => freeze(tx, payout).await,
     }
 }
 
-/// The authorisation stands; when the payment was closed meanwhile, it goes back.
+/// The customer owes what the card refused. What the card has reserved is freed, since another payment takes its place
+/// or, when the payment was closed meanwhile, none does.
 async fn capture_failed(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
     events::payment(tx, intent, events::FAILED, attempt.amount, &attempt.reason).await?;
-    if intent.is_closed()
-        && let Some(charge) = attempt.charge_id
+    if !intent.is_closed() {
+        intent.decline_capture()?;
+        if !intent.pays_due() {
+            open_due(tx, intent, &attempt.reason).await?;
+        }
+    }
+    if let Some(charge) = attempt.charge_id
         && let Some(mut charge) = attempts::find(&**tx, charge).await?
+        && charge.give_up()
     {
-        charge.give_up();
+        charge.reason.clone_from(&attempt.reason);
         schedule_next_try(tx, &mut charge).await?;
         attempts::save(tx, &mut charge).await?;
     }
     Ok(())
+}
+
+/// Writes down what the customer of an order owes: nothing of it is earned before it is paid.
+async fn open_due(tx: &Tx, intent: &mut Intent, reason: &str) -> Result<(), Error> {
+    let capture = captures::find(tx, intent.id).await?;
+    let capture = capture.ok_or_else(|| kit::Error::internal("a capture without its plan"))?;
+    let due = Due::open(intent, &capture, reason, tx.now());
+    let due = due.ok_or_else(|| kit::Error::internal("a capture without a customer"))?;
+    dues::insert(tx, &due).await?;
+    let (order, customer) = (due.order_id, due.customer_id);
+    let journal = ledger::due(due.id, order, customer, &due.currency, due.amount);
+    journals::post(tx, &[journal]).await?;
+    events::due(tx, intent, &due, events::DUE_CREATED).await
 }
 
 /// Takes the parts of a refund back from everyone who earned: the provider's from the payout while it is not made.
@@ -151,14 +235,66 @@ async fn refunded(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(),
     let mut capture = capture.ok_or_else(|| kit::Error::internal("a refund without a capture"))?;
     let parts = capture.take_back(attempt.amount);
     captures::save(tx, &capture).await?;
-    let (order, provider) = (intent.order_id, capture.provider_id);
+    let (order, provider) = (intent.order(), capture.provider_id);
     let journal = ledger::refund(attempt.id, order, provider, &intent.currency, parts);
     journals::post(tx, &[journal]).await?;
     take_from_payouts(tx, intent, parts.payable).await?;
     events::payment(tx, intent, events::REFUNDED, attempt.amount, &attempt.note).await
 }
 
-async fn take_from_payouts(tx: &Tx, intent: &Intent, amount: i64) -> Result<(), Error> {
+/// A refund that had succeeded came back: all who earned have their part again.
+async fn refund_came_back(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
+    let capture = captures::find(tx, intent.id).await?;
+    let mut capture = capture.ok_or_else(|| kit::Error::internal("a refund without a capture"))?;
+    let (order, provider) = (intent.order(), capture.provider_id);
+    let currency = intent.currency.clone();
+    let none = ledger::refund(attempt.id, order, provider, &currency, Split::default());
+    let posted = journals::list_entries(tx, &none.reference).await?;
+    let parts = Split {
+        payable: provider.map_or(0, |provider| {
+            -journals::amount_of(&posted, Account::Payable(provider), &currency)
+        }),
+        commission: -journals::amount_of(&posted, Account::Commission, &currency),
+        vat: -journals::amount_of(&posted, Account::Vat, &currency),
+    };
+    let journal = ledger::refund(attempt.id, order, provider, &currency, parts);
+    journals::post(tx, &[journal.reversal()]).await?;
+    capture.give_back(parts);
+    captures::save(tx, &capture).await?;
+    intent.refunded -= attempt.amount;
+    give_to_payouts(tx, intent, parts.payable).await?;
+    events::payment(tx, intent, events::REFUND_FAILED, attempt.amount, &attempt.reason).await
+}
+
+/// Gives a provider back what a refund had taken. When the payout was made before, the next payouts may have been kept
+/// back for the refund: what they made up for is paid by a payout of its own.
+async fn give_to_payouts(tx: &Tx, intent: &Intent, amount: i64) -> Result<(), Error> {
+    let payouts = payouts::lock_of_intent(tx, intent.id).await?;
+    let Some(first) = payouts.first().cloned() else { return Ok(()) };
+    for mut payout in payouts {
+        let state = payout.state;
+        if payout.give_back(amount) {
+            payouts::save(tx, &mut payout).await?;
+            if state == payout::State::Cancelled {
+                return schedule_or_freeze(tx, &mut payout).await;
+            }
+            return Ok(());
+        }
+    }
+    journals::lock_payable(tx, first.provider_id, &first.currency).await?;
+    let balance = journals::payable(tx, first.provider_id, &first.currency).await?;
+    let unpaid = payouts::sum_unpaid(tx, first.provider_id, &first.currency).await?;
+    let surplus = (balance - unpaid).clamp(0, amount);
+    if surplus == 0 {
+        return Ok(());
+    }
+    let mut correction = Payout::correction(PayoutId::new(tx.clock()), &first, surplus, tx.now());
+    events::payout(tx, &mut correction, events::PAYOUT_SCHEDULED, surplus).await?;
+    insert_payout(tx, &mut correction).await
+}
+
+/// Takes a part of what was earned back from payouts that are not made yet; the ledger keeps the rest as a debt.
+pub(super) async fn take_from_payouts(tx: &Tx, intent: &Intent, amount: i64) -> Result<(), Error> {
     let mut to_take = amount;
     for mut payout in payouts::lock_of_intent(tx, intent.id).await? {
         let taken = payout.take_back(to_take);

@@ -5,8 +5,10 @@
 mod attempt;
 mod authorize;
 mod capture;
+mod chargeback;
+mod dues;
 mod effects;
-mod freeze;
+mod holds;
 mod payout;
 mod psp_event;
 mod refund;
@@ -14,7 +16,9 @@ mod settle;
 mod void;
 
 pub use authorize::{AuthorizationStatus, Outcome};
-pub use refund::{RefundRequest, open_refund};
+pub use dues::open_due_payment;
+pub use holds::{hold_payouts, lift_hold};
+pub use refund::{RefundAmount, RefundRequest, open_refund};
 
 use crate::{Config, psp::Psp, repository::fast_path::FastPath};
 use kit::Db;

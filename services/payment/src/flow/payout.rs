@@ -1,6 +1,6 @@
 //! Paying providers what is due, less what they owe.
 
-use super::{PAYOUT, Payments};
+use super::{PAYOUT, Payments, holds::freeze};
 use crate::{
     domain::{
         Error, Payout, PayoutId,
@@ -9,7 +9,7 @@ use crate::{
     },
     events,
     psp::Transfer,
-    repository::{journals, payouts},
+    repository::{holds, journals, payouts},
 };
 use kit::{Tx, messaging::timers};
 use uuid::Uuid;
@@ -19,7 +19,11 @@ impl Payments {
     pub async fn pay_out(&self, id: PayoutId) -> Result<(), Error> {
         let tx = self.db.begin().await?;
         let mut payout = payouts::lock(&tx, id).await?;
-        if payout.is_due(tx.now()) {
+        let is_due = payout.is_due(tx.now());
+        if is_due && !holds::list_of_payout(&*tx, &payout).await?.is_empty() {
+            // The payout was scheduled while its provider was being held.
+            freeze(&tx, &mut payout).await?;
+        } else if is_due {
             begin_transfer(&tx, &mut payout).await?;
         }
         if payout.state == State::Paying {

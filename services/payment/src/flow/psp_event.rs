@@ -1,14 +1,19 @@
 //! Taking the events of the payment provider: each once, its sender proven, in whatever order they come.
 
-use super::{Payments, attempt::apply_answer, freeze, payout::conclude_transfer};
+use super::{
+    Payments,
+    attempt::apply_answer,
+    chargeback::{close_chargeback, open_chargeback},
+    payout::conclude_transfer,
+};
 use crate::{
     domain::{
-        AttemptId, Error,
+        AttemptId, Error, MAX_AMOUNT,
         attempt::{Answer, Kind, Signal},
+        chargeback::Dispute,
         signature,
     },
-    events,
-    repository::{attempts, intents, payouts, psp_events},
+    repository::{attempts, payouts, psp_events},
 };
 use kit::Tx;
 use serde::Deserialize;
@@ -31,6 +36,9 @@ struct Data {
     reference: Uuid,
     #[serde(default)]
     reason: String,
+    amount: Option<i64>,
+    #[serde(default)]
+    fee: i64,
 }
 
 impl Payments {
@@ -49,6 +57,10 @@ impl Payments {
         if event.id.is_empty() || event.id.len() > 255 || event.data.reason.len() > 255 {
             return Err(Error::invalid("body", "must have an id of 1 to 255 bytes"));
         }
+        let amounts = [event.data.amount.unwrap_or_default(), event.data.fee];
+        if amounts.iter().any(|amount| !(0..=MAX_AMOUNT).contains(amount)) {
+            return Err(Error::invalid("body", "must have amounts between zero and 100000000000"));
+        }
         let tx = self.db.begin().await?;
         let Data { reference, .. } = event.data;
         if psp_events::first_time(&tx, name, &event.id, &event.kind, reference).await? {
@@ -59,7 +71,7 @@ impl Payments {
 }
 
 async fn take_event(tx: &Tx, event: PspEvent) -> Result<(), Error> {
-    let PspEvent { id: _, kind, data: Data { reference, reason } } = event;
+    let PspEvent { id: _, kind, data: Data { reference, reason, amount, fee } } = event;
     match kind.as_str() {
         "charge.pending" => {
             take_answer(tx, Kind::Authorize, reference, Signal::Pending, reason).await
@@ -70,7 +82,13 @@ async fn take_event(tx: &Tx, event: PspEvent) -> Result<(), Error> {
         "charge.declined" => {
             take_answer(tx, Kind::Authorize, reference, Signal::Declined, reason).await
         }
-        "charge.disputed" => take_dispute(tx, reference, &reason).await,
+        "charge.disputed" => open_chargeback(tx, reference, Dispute { amount, fee, reason }).await,
+        "charge.dispute_won" => {
+            close_chargeback(tx, reference, Dispute { amount, fee, reason }, true).await
+        }
+        "charge.dispute_lost" => {
+            close_chargeback(tx, reference, Dispute { amount, fee, reason }, false).await
+        }
         "capture.succeeded" => {
             take_answer(tx, Kind::Capture, reference, Signal::Succeeded, reason).await
         }
@@ -80,7 +98,7 @@ async fn take_event(tx: &Tx, event: PspEvent) -> Result<(), Error> {
         "refund.succeeded" => {
             take_answer(tx, Kind::Refund, reference, Signal::Succeeded, reason).await
         }
-        "refund.failed" => take_answer(tx, Kind::Refund, reference, Signal::Declined, reason).await,
+        "refund.failed" => take_answer(tx, Kind::Refund, reference, Signal::CameBack, reason).await,
         "payout.paid" => take_transfer(tx, reference, Signal::Succeeded, reason).await,
         "payout.failed" => take_transfer(tx, reference, Signal::Declined, reason).await,
         _ => Ok(()),
@@ -114,16 +132,4 @@ async fn take_transfer(
     let Some(payout) = payouts::find_of_transfer(&**tx, reference).await? else { return Ok(()) };
     let answer = Answer { reason, ..Answer::plain(signal) };
     conclude_transfer(tx, payout.id, reference, answer).await
-}
-
-/// The customer's bank disputes a charge: nothing more is paid out for the order until an operator has looked.
-async fn take_dispute(tx: &Tx, reference: Uuid, reason: &str) -> Result<(), Error> {
-    let found = attempts::find(&**tx, AttemptId::from_uuid(reference)).await?;
-    let Some(found) = found.filter(|attempt| attempt.kind == Kind::Authorize) else {
-        return Ok(());
-    };
-    let mut intent = intents::lock(tx, found.intent_id).await?;
-    events::payment(tx, &mut intent, events::DISPUTED, found.amount, reason).await?;
-    intents::save(tx, &mut intent).await?;
-    freeze::set_frozen(tx, &mut intent, true).await
 }

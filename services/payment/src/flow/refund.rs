@@ -1,17 +1,23 @@
 //! Refunding what was captured, never more than that.
 
-use super::{Payments, effects};
+use super::{Payments, effects, void::close_payment};
 use crate::{
-    domain::{Attempt, AttemptId, Error, Intent, OrderId, attempt::Kind},
-    repository::{attempts, intents},
+    domain::{
+        Attempt, AttemptId, Due, Error, Intent, OrderId,
+        attempt::{Kind, State},
+        due, intent,
+        ledger::{self, Account},
+    },
+    events,
+    repository::{attempts, captures, chargebacks, dues, intents, journals},
 };
 use kit::Tx;
 
 /// A request to refund.
 #[derive(Clone, Debug)]
 pub struct RefundRequest {
-    /// How much, in minor units; none means all that is left.
-    pub amount: Option<i64>,
+    /// How much to give back.
+    pub amount: RefundAmount,
     /// In which currency; empty means the payment's.
     pub currency: String,
     /// Names the refund.
@@ -20,18 +26,81 @@ pub struct RefundRequest {
     pub reason: String,
 }
 
+/// How much to give back, in minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundAmount {
+    /// Exactly this much.
+    Exactly(i64),
+    /// This much, or what is left when that is less.
+    AtMost(i64),
+    /// All that is left.
+    Rest,
+}
+
+impl RefundAmount {
+    /// How much it is when `left` is left.
+    const fn of(self, left: i64) -> i64 {
+        match self {
+            Self::Exactly(amount) => amount,
+            Self::AtMost(amount) if amount < left => amount,
+            Self::AtMost(_) | Self::Rest => left,
+        }
+    }
+
+    /// Whether a refund of `amount` may be what this asked for.
+    const fn fits(self, amount: i64) -> bool {
+        match self {
+            Self::Exactly(asked) => asked == amount,
+            Self::AtMost(asked) => amount <= asked,
+            Self::Rest => true,
+        }
+    }
+}
+
+/// A refund of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refunded {
+    /// In which currency.
+    pub currency: String,
+    /// What was refunded in all, in minor units.
+    pub total: i64,
+    /// What this refund gives back.
+    pub amount: i64,
+}
+
 impl Payments {
     /// Refunds captured money of an order.
     pub async fn refund_order(
         &self,
         order: OrderId,
         request: RefundRequest,
-    ) -> Result<(Intent, Attempt), Error> {
+    ) -> Result<Refunded, Error> {
         let tx = self.db.begin().await?;
         let mut intent = intents::lock_of_order(&tx, order).await?;
+        if !request.currency.is_empty() {
+            intent.check_currency(&request.currency)?;
+        }
+        if intent.state == intent::State::Due {
+            match lock_due(&tx, &intent).await? {
+                (due, Some(payment)) if due.state == due::State::Paid => intent = payment,
+                (due, payment) => {
+                    let lowered = lower_due(&tx, &mut intent, payment, due, request).await?;
+                    tx.commit().await?;
+                    return Ok(lowered);
+                }
+            }
+        }
         let attempt = open_refund(&tx, &mut intent, request).await?;
         tx.commit().await?;
-        self.run_attempt(intent, attempt).await
+        let Some(attempt) = attempt else {
+            return Ok(Refunded { currency: intent.currency, total: intent.refunded, amount: 0 });
+        };
+        let (intent, attempt) = self.run_attempt(intent, attempt).await?;
+        if attempt.state == State::Failed {
+            return Err(Error::Declined(attempt.reason));
+        }
+        let (total, amount) = (intent.refunded, attempt.amount);
+        Ok(Refunded { currency: intent.currency, total, amount })
     }
 
     /// Asks for the outcome of a refund that is written down.
@@ -43,22 +112,98 @@ impl Payments {
     }
 }
 
-/// Writes down a refund of a locked payment, or finds the one of the same key.
+/// Locks the due of an order whose capture was declined, and its payment if the customer has begun one.
+async fn lock_due(tx: &Tx, order: &Intent) -> Result<(Due, Option<Intent>), Error> {
+    let id = Due::id_of(order.id);
+    let payment = intents::lock_of_order_if_any(tx, OrderId::from_uuid(id.uuid())).await?;
+    Ok((dues::lock(tx, id).await?, payment))
+}
+
+/// Takes a refund off what the customer still owes, since what was never paid cannot go back. While a payment of the due
+/// is under way the call is to be repeated: it ends with something to refund, or with a due to lower.
+async fn lower_due(
+    tx: &Tx,
+    order: &mut Intent,
+    payment: Option<Intent>,
+    mut due: Due,
+    request: RefundRequest,
+) -> Result<Refunded, Error> {
+    let reference = format!("due_lowered:{}:{}", due.id, request.key);
+    let before = journals::list_entries(tx, &reference).await?;
+    let owed = journals::amount_of(&before, Account::Dues(due.customer_id), &due.currency);
+    if owed > 0 {
+        return Ok(Refunded { currency: due.currency, total: 0, amount: owed });
+    }
+    let left = if due.state == due::State::Open { due.amount } else { 0 };
+    let less = request.amount.of(left);
+    if less > left {
+        return Err(Error::ExceedsCapture { refundable: left });
+    }
+    if less == 0 {
+        return Ok(Refunded { currency: due.currency, total: 0, amount: 0 });
+    }
+    due.lower(less)?;
+    if let Some(payment) = payment {
+        lower_due_payment(tx, payment, &due).await?;
+    }
+    let capture = captures::find(tx, order.id).await?;
+    let mut capture = capture.ok_or_else(|| kit::Error::internal("a due without a capture"))?;
+    capture.lower(less);
+    captures::save(tx, &capture).await?;
+    let (customer, currency) = (due.customer_id, &due.currency);
+    let journal = ledger::due_lowered(reference, due.order_id, customer, currency, less);
+    journals::post(tx, &[journal]).await?;
+    dues::save(tx, &mut due).await?;
+    let kind = match due.state {
+        due::State::Waived => events::DUE_WAIVED,
+        due::State::Open | due::State::Paid => events::DUE_LOWERED,
+    };
+    events::due(tx, order, &due, kind).await?;
+    intents::save(tx, order).await?;
+    Ok(Refunded { currency: due.currency, total: 0, amount: less })
+}
+
+/// Has the payment of a due ask for what is left of it, or close when nothing is.
+async fn lower_due_payment(tx: &Tx, mut payment: Intent, due: &Due) -> Result<(), Error> {
+    let attempts = attempts::list_of_intent(&**tx, payment.id).await?;
+    let is_under_way = payment.state == intent::State::Authorized
+        || attempts.iter().any(|attempt| attempt.state.is_open());
+    if is_under_way {
+        return Err(Error::Pending);
+    }
+    if due.state == due::State::Waived {
+        return close_payment(tx, &mut payment, "WAIVED").await;
+    }
+    payment.amount = due.amount;
+    intents::save(tx, &mut payment).await
+}
+
+/// Writes down a refund of a locked payment, or finds the one of the same key. None when nothing is left and the request
+/// is content with that.
 pub async fn open_refund(
     tx: &Tx,
     intent: &mut Intent,
     request: RefundRequest,
-) -> Result<Attempt, Error> {
+) -> Result<Option<Attempt>, Error> {
     let RefundRequest { amount, currency, key, reason } = request;
     if !currency.is_empty() {
         intent.check_currency(&currency)?;
     }
     if let Some(same) = attempts::find_step(&**tx, intent.id, Kind::Refund, &key).await? {
-        let same_body = amount.is_none_or(|amount| amount == same.amount) && same.note == reason;
-        return if same_body { Ok(same) } else { Err(kit::Error::KeyReused.into()) };
+        return match amount.fits(same.amount) && same.note == reason {
+            true => Ok(Some(same)),
+            false => Err(kit::Error::KeyReused.into()),
+        };
     }
-    let amount = amount.unwrap_or(intent.refundable());
-    let attempt = effects::open_refund(tx, intent, &key, amount, &reason).await?;
+    intent.check_refund()?;
+    if chargebacks::is_any_open(tx, intent.id).await? {
+        return Err(Error::ChargedBack);
+    }
+    let left = intent.refundable();
+    if left == 0 && matches!(amount, RefundAmount::AtMost(_)) {
+        return Ok(None);
+    }
+    let attempt = effects::open_refund(tx, intent, &key, amount.of(left), &reason).await?;
     intents::save(tx, intent).await?;
-    Ok(attempt)
+    Ok(Some(attempt))
 }

@@ -3,11 +3,14 @@
 use super::{Payments, SETTLE, effects};
 use crate::{
     domain::{
-        Attempt, Error, Intent, IntentId, OrderId,
-        attempt::{Kind, State},
-        intent,
+        Attempt, Due, DueId, Error, Intent, IntentId, OrderId,
+        attempt::{self, Kind},
+        due,
+        intent::{self, State},
+        ledger,
     },
-    repository::{attempts, intents},
+    events,
+    repository::{attempts, dues, intents, journals},
 };
 use kit::{Tx, messaging::timers};
 
@@ -16,46 +19,55 @@ impl Payments {
     /// asks again without end: once this returns, nothing is kept.
     pub async fn void(&self, order: OrderId, reason: &str) -> Result<(), Error> {
         let tx = self.db.begin().await?;
-        let intent = close_order(&tx, order, reason).await?;
+        let closed = close_order(&tx, order, reason).await?;
         tx.commit().await?;
-        if let Err(error) = self.settle(intent).await {
-            tracing::warn!(%error, payment.id = %intent, "cannot give everything back yet; the timer goes on");
+        for intent in closed {
+            if let Err(error) = self.settle(intent).await {
+                tracing::warn!(%error, payment.id = %intent, "cannot give everything back yet; the timer goes on");
+            }
         }
         Ok(())
     }
 }
 
-/// Closes the payment of an order. One that never paid is closed from the start, so that it never will.
-async fn close_order(tx: &Tx, order: OrderId, reason: &str) -> Result<IntentId, Error> {
+/// Closes the payment of an order, and that of its due, and returns them. An order that never paid is closed from the
+/// start, so that it never will.
+async fn close_order(tx: &Tx, order: OrderId, reason: &str) -> Result<Vec<IntentId>, Error> {
     let mut intent = match intents::lock_of_order_if_any(tx, order).await? {
         Some(intent) => intent,
         None => {
             let id = IntentId::new(tx.clock());
             let tombstone = Intent::tombstone(id, order, reason, tx.now());
             if intents::insert(tx, &tombstone).await? {
-                return Ok(id);
+                return Ok(vec![id]);
             }
             // Another call began to pay at the same time.
             intents::lock_of_order(tx, order).await?
         }
     };
+    let mut closed = vec![intent.id];
+    if intent.state == State::Due {
+        closed.extend(close_due_of_order(tx, &mut intent, reason).await?);
+    }
+    close_payment(tx, &mut intent, reason).await?;
+    Ok(closed)
+}
+
+/// Closes a locked payment: what it reserved or captured goes back.
+pub(super) async fn close_payment(tx: &Tx, intent: &mut Intent, reason: &str) -> Result<(), Error> {
     if intent.is_closed() {
-        return Ok(intent.id);
+        return Ok(());
     }
     let known = attempts::list_of_intent(&**tx, intent.id).await?;
     let capture = intent::capture_state(&known);
     intent.close(reason)?;
-    if intent.refundable() > 0 {
-        let left = intent.refundable();
-        effects::open_refund(tx, &mut intent, "void", left, "CLOSED").await?;
-    }
+    effects::refund_rest_of_closed(tx, intent).await?;
     // While a capture has no outcome the charge is left alone: its success is refunded, its failure frees the charge.
-    if capture.is_none_or(|state| state == State::Failed) {
-        release_charges(tx, &intent, known).await?;
+    if capture.is_none_or(|state| state == attempt::State::Failed) {
+        release_charges(tx, intent, known).await?;
     }
     timers::schedule(tx, SETTLE, intent.id.uuid(), tx.now()).await?;
-    intents::save(tx, &mut intent).await?;
-    Ok(intent.id)
+    intents::save(tx, intent).await
 }
 
 /// Gives up every charge: those with an outcome are freed, the others as soon as they have one.
@@ -67,4 +79,48 @@ async fn release_charges(tx: &Tx, intent: &Intent, known: Vec<Attempt>) -> Resul
         }
     }
     Ok(())
+}
+
+/// Gives up the due of an order that is closed, and the payment that may be under way for it. Returns that payment.
+async fn close_due_of_order(
+    tx: &Tx,
+    order: &mut Intent,
+    reason: &str,
+) -> Result<Option<IntentId>, Error> {
+    let id = Due::id_of(order.id);
+    let payment = close_due_payment(tx, id, reason).await?;
+    let mut due = dues::lock(tx, id).await?;
+    if due.state == due::State::Open {
+        waive(tx, order, &mut due).await?;
+    }
+    Ok(payment)
+}
+
+/// Closes the payment of a due, if its customer began one.
+pub(super) async fn close_due_payment(
+    tx: &Tx,
+    id: DueId,
+    reason: &str,
+) -> Result<Option<IntentId>, Error> {
+    let subject = OrderId::from_uuid(id.uuid());
+    match intents::lock_of_order_if_any(tx, subject).await? {
+        Some(mut payment) => {
+            close_payment(tx, &mut payment, reason).await?;
+            Ok(Some(payment.id))
+        }
+        None => Ok(None),
+    }
+}
+
+/// Gives a locked due up: the customer owes it no more, and it is not earned.
+pub(super) async fn waive(tx: &Tx, order: &mut Intent, due: &mut Due) -> Result<(), Error> {
+    if !due.waive()? {
+        return Ok(());
+    }
+    let reference = format!("due_waived:{}", due.id);
+    let (customer, currency) = (due.customer_id, &due.currency);
+    let journal = ledger::due_lowered(reference, due.order_id, customer, currency, due.amount);
+    journals::post(tx, &[journal]).await?;
+    dues::save(tx, due).await?;
+    events::due(tx, order, due, events::DUE_WAIVED).await
 }

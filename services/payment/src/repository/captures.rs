@@ -2,11 +2,23 @@
 
 use crate::domain::{Capture, Error, IntentId, capture};
 use kit::Tx;
-use sea_orm::{IntoActiveModel, entity::prelude::*};
+use sea_orm::{IntoActiveModel, Iterable, entity::prelude::*, sea_query::OnConflict};
 
 /// Writes down how a capture is to be split.
 pub async fn insert(tx: &Tx, capture: Capture) -> Result<(), Error> {
     capture::Entity::insert(capture.into_active_model()).exec_without_returning(&**tx).await?;
+    Ok(())
+}
+
+/// Writes down how a capture is to be split that may take the place of one that was declined.
+pub async fn upsert(tx: &Tx, capture: Capture) -> Result<(), Error> {
+    let known = OnConflict::column(capture::Column::IntentId)
+        .update_columns(capture::Column::iter())
+        .to_owned();
+    capture::Entity::insert(capture.into_active_model())
+        .on_conflict(known)
+        .exec_without_returning(&**tx)
+        .await?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use crate::domain::{
 };
 use kit::{Tx, storage::page::Page};
 use sea_orm::{
-    IntoActiveModel, QueryOrder, QuerySelect,
+    Condition, IntoActiveModel, QueryOrder, QuerySelect,
     entity::prelude::*,
     sea_query::{ExprTrait, OnConflict},
 };
@@ -96,6 +96,12 @@ pub async fn find(
     found.ok_or(Error::PaymentNotFound)
 }
 
+/// The payment of an order, or of what else is paid.
+pub async fn find_of_order(db: &impl ConnectionTrait, order: OrderId) -> Result<Intent, Error> {
+    let found = intent::Entity::find().filter(intent::Column::OrderId.eq(order)).one(db).await?;
+    found.ok_or(Error::PaymentNotFound)
+}
+
 /// The payments of `customer`, or all when no customer is given, with their attempts.
 pub async fn list(
     db: &impl ConnectionTrait,
@@ -105,7 +111,10 @@ pub async fn list(
 ) -> Result<Vec<(Intent, Vec<Attempt>)>, Error> {
     let mut query = visible(customer);
     if let Some(order) = order {
-        query = query.filter(intent::Column::OrderId.eq(order));
+        let of_order = Condition::any()
+            .add(intent::Column::OrderId.eq(order))
+            .add(intent::Column::ForOrder.eq(order));
+        query = query.filter(of_order);
     }
     let rows = page.of(query, intent::Column::Id).all(db).await?;
     let ids = rows.iter().map(|row| row.id);

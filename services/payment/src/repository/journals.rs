@@ -73,6 +73,25 @@ pub async fn payable(tx: &Tx, provider: ProviderId, currency: &str) -> Result<i6
     Ok(sum.flatten().unwrap_or_default())
 }
 
+/// The entries of a journal, by account; none when nothing was posted under that reference.
+pub async fn list_entries(tx: &Tx, reference: &str) -> Result<Vec<(Uuid, i64)>, Error> {
+    let found = entry::Entity::find()
+        .select_only()
+        .column(entry::Column::AccountId)
+        .column(entry::Column::Amount)
+        .filter(entry::Column::JournalId.eq(journal_id(reference)))
+        .into_tuple()
+        .all(&**tx)
+        .await?;
+    Ok(found)
+}
+
+/// What a journal posted to an account, from its entries.
+pub fn amount_of(entries: &[(Uuid, i64)], account: Account, currency: &str) -> i64 {
+    let id = account_id(account, currency);
+    entries.iter().filter(|(account, _)| *account == id).map(|(_, amount)| amount).sum()
+}
+
 /// A sum in one currency.
 #[derive(Clone, Debug, FromQueryResult, PartialEq, Eq)]
 pub struct Total {

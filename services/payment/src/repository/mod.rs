@@ -2,7 +2,10 @@
 
 pub mod attempts;
 pub mod captures;
+pub mod chargebacks;
+pub mod dues;
 pub mod fast_path;
+pub mod holds;
 pub mod intents;
 pub mod journals;
 pub mod methods;

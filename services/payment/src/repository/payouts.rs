@@ -6,7 +6,8 @@ use crate::domain::{
 };
 use kit::{Tx, storage::page::Page};
 use sea_orm::{
-    IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*, sea_query::OnConflict,
+    Condition, IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
+    sea_query::OnConflict,
 };
 
 /// Whose payouts the caller may see.
@@ -44,6 +45,23 @@ pub async fn lock(tx: &Tx, id: PayoutId) -> Result<Payout, Error> {
 pub async fn lock_of_intent(tx: &Tx, intent: IntentId) -> Result<Vec<Payout>, Error> {
     let found = payout::Entity::find().filter(payout::Column::IntentId.eq(intent));
     Ok(found.order_by_asc(payout::Column::Id).lock_exclusive().all(&**tx).await?)
+}
+
+/// Locks the payouts that a hold of `subject` is about and that are not paid yet, until the transaction ends.
+pub async fn lock_of_subject(tx: &Tx, subject: Uuid) -> Result<Vec<Payout>, Error> {
+    let subjects = Condition::any()
+        .add(payout::Column::Id.eq(subject))
+        .add(payout::Column::OrderId.eq(subject))
+        .add(payout::Column::ProviderId.eq(subject))
+        .add(payout::Column::ProviderUserId.eq(subject));
+    let found = payout::Entity::find()
+        .filter(subjects)
+        .filter(payout::Column::State.is_in([State::Scheduled, State::Frozen]))
+        .order_by_asc(payout::Column::Id)
+        .lock_exclusive()
+        .all(&**tx)
+        .await?;
+    Ok(found)
 }
 
 /// Saves a locked payout.

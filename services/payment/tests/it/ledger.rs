@@ -48,6 +48,18 @@ fn entry(
     format!("INSERT INTO entries VALUES ({journal}, {line}, {account}, '{currency}', {amount})")
 }
 
+/// Statements that post `amount` to a new account of that kind.
+fn overdrawn(backend: Backend, kind: &str, amount: i64) -> Vec<String> {
+    let account = id(backend, 8);
+    vec![
+        format!("INSERT INTO accounts VALUES ({account}, 'c', '{kind}', NULL, 'EUR')"),
+        draft(backend, 2, 2, "j2"),
+        entry(backend, 2, 0, 8, "EUR", amount),
+        entry(backend, 2, 1, 1, "EUR", -amount),
+        post(backend, 2),
+    ]
+}
+
 fn post(backend: Backend, n: u8) -> String {
     format!("UPDATE journals SET posted = TRUE WHERE id = {}", id(backend, n))
 }
@@ -86,6 +98,14 @@ fn illegal_entries(backend: Backend) -> Vec<Illegal> {
             drafted(entry(backend, 2, 0, 2, "USD", 5)),
         ),
         ("an entry of no journal", vec![entry(backend, 7, 0, 1, "EUR", 5)]),
+    ]
+}
+
+fn illegal_balances(backend: Backend) -> Vec<Illegal> {
+    vec![
+        ("an overdrawn escrow", overdrawn(backend, "order.escrow", -5)),
+        ("an overdrawn deferred income", overdrawn(backend, "order.deferred", -5)),
+        ("an overpaid due", overdrawn(backend, "customer.dues", 5)),
     ]
 }
 
@@ -143,6 +163,7 @@ async fn the_database_refuses_every_illegal_write(backend: Backend) {
     let illegal = [
         illegal_postings(backend),
         illegal_entries(backend),
+        illegal_balances(backend),
         illegal_changes(backend),
         illegal_on(backend),
     ];

@@ -4,7 +4,10 @@
 
 mod authorize;
 mod capture;
+mod chargebacks;
+mod dues;
 mod hangup;
+mod holds;
 mod ledger;
 mod methods;
 mod payouts;

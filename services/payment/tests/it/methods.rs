@@ -4,7 +4,6 @@ use crate::shop::Shop;
 use futures::future::join_all;
 use kit::{
     Role, Subject,
-    messaging::outbox,
     testing::{Backend, acting_as, eventually, refusal, somebody},
 };
 use proto::quickserve::{payment::v1 as pb, user::v1::UserEvent};
@@ -162,10 +161,7 @@ async fn the_cards_of_an_erased_account_are_forgotten(backend: Backend) {
     let shop = Shop::open(backend).await;
     let order = shop.authorized("tok_ok").await;
     let user = shop.customer.user_id;
-    let tx = shop.db.begin().await.unwrap();
-    let fact = UserEvent { user_id: user.to_string() };
-    outbox::record(&tx, "user.erased", user, 1, &fact).await.unwrap();
-    tx.commit().await.unwrap();
+    shop.publish("user.erased", user, 1, &UserEvent { user_id: user.to_string() }).await;
     eventually(
         "the cards are forgotten",
         async || list(&shop, shop.customer).await,
@@ -174,5 +170,50 @@ async fn the_cards_of_an_erased_account_are_forgotten(backend: Backend) {
     .await;
     // What was authorised is still captured.
     shop.charges().capture_payment(shop.settlement(&order, 12_000)).await.unwrap();
+    shop.check_books().await;
+}
+
+/// What is on file for an order is charged although its customer has deleted the card since.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_order_goes_on_with_a_card_that_was_deleted(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut request = shop.order("tok_ok").await;
+    request.save_method_only = true;
+    assert_eq!(shop.authorize(&request).await.unwrap().0, pb::Outcome::MethodSaved);
+    let mut client = shop.methods();
+    let delete =
+        pb::DeletePaymentMethodRequest { payment_method_id: request.payment_method_id.clone() };
+    acting_as(shop.customer, client.delete_payment_method(delete)).await.unwrap();
+    request.save_method_only = false;
+    request.attempt_key = "late".into();
+    assert_eq!(shop.authorize(&request).await.unwrap().0, pb::Outcome::Authorized);
+
+    // A new order cannot be booked with it.
+    let mut other = shop.order("tok_ok").await;
+    other.payment_method_id = request.payment_method_id;
+    assert_eq!(refusal(shop.authorize(&other).await), "PAYMENT_METHOD_NOT_FOUND");
+    shop.check_books().await;
+}
+
+/// The cards of an erased account are gone: the order hears that its card is declined, and takes another.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_card_that_was_erased_is_declined(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut request = shop.order("tok_ok").await;
+    request.save_method_only = true;
+    shop.authorize(&request).await.unwrap();
+    let user = shop.customer.user_id;
+    shop.publish("user.erased", user, 1, &UserEvent { user_id: user.to_string() }).await;
+    let cards = async || list(&shop, shop.customer).await;
+    eventually("the cards are forgotten", cards, |cards| cards.is_empty()).await;
+    request.save_method_only = false;
+    request.attempt_key = "late".into();
+    let declined = shop.authorize(&request).await.unwrap();
+    assert_eq!(declined, (pb::Outcome::Declined, "PAYMENT_METHOD_DELETED".to_owned()));
+    request.payment_method_id = shop.card("tok_ok").await;
+    request.attempt_key = "another card".into();
+    assert_eq!(shop.authorize(&request).await.unwrap().0, pb::Outcome::Authorized);
     shop.check_books().await;
 }

@@ -27,7 +27,7 @@ async fn a_payout_is_made_once_when_it_falls_due(backend: Backend) {
     assert!(paid.paid_at.is_some());
     assert_eq!(shop.balance("provider.payable").await, 0);
     // Asking again, as a replica or an operator might, pays nothing more.
-    join_all((0..RACE).map(|_| release(&shop, &payout))).await;
+    join_all((0..RACE).map(|_| shop.release_payout(&payout))).await;
     shop.pass(Duration::days(1));
     assert_eq!(shop.balance("provider.payable").await, 0);
     eventually(
@@ -80,19 +80,19 @@ async fn an_operator_freezes_and_releases(backend: Backend) {
     let shop = Shop::open(backend).await;
     let (_, payout) = shop.captured("tok_ok").await;
     for _ in 0..2 {
-        assert_eq!(freeze(&shop, &payout).await.unwrap().state(), PayoutState::Frozen);
+        assert_eq!(shop.freeze_payout(&payout).await.unwrap().state(), PayoutState::Frozen);
     }
     shop.pass(DUE * 2);
     assert_eq!(shop.payout(&payout).await.state(), PayoutState::Frozen);
-    let released = release(&shop, &payout).await.unwrap();
+    let released = shop.release_payout(&payout).await.unwrap();
     assert_eq!((released.state(), released.paid), (PayoutState::Paid, euros(9_600)));
-    assert_eq!(refusal(freeze(&shop, &payout).await), "PAYOUT_STATE");
+    assert_eq!(refusal(shop.freeze_payout(&payout).await), "PAYOUT_STATE");
 
     let (order, payout) = shop.captured("tok_ok").await;
-    let early = release(&shop, &payout).await.unwrap();
+    let early = shop.release_payout(&payout).await.unwrap();
     assert_eq!(early.state(), PayoutState::Paid);
     shop.void(&order).await;
-    let nobody = release(&shop, &Uuid::new_v4().to_string()).await;
+    let nobody = shop.release_payout(&Uuid::new_v4().to_string()).await;
     assert_eq!(refusal(nobody), "PAYOUT_NOT_FOUND");
     shop.check_books().await;
 }
@@ -111,9 +111,9 @@ async fn a_refund_after_the_payout_is_recovered_from_the_next(backend: Backend) 
     let (_, second) = shop.captured("tok_ok").await;
     let (_, third) = shop.captured("tok_ok").await;
     assert_eq!(owed(&shop).await, 16_800);
-    let paid = release(&shop, &second).await.unwrap();
+    let paid = shop.release_payout(&second).await.unwrap();
     assert_eq!((paid.paid, paid.recovered), (euros(7_200), euros(2_400)));
-    let paid = release(&shop, &third).await.unwrap();
+    let paid = shop.release_payout(&third).await.unwrap();
     assert_eq!((paid.paid, paid.recovered), (euros(9_600), euros(0)));
     assert_eq!(owed(&shop).await, 0);
 
@@ -121,7 +121,7 @@ async fn a_refund_after_the_payout_is_recovered_from_the_next(backend: Backend) 
     shop.refund(&order, 9_000, "rest").await.unwrap();
     let (order, fourth) = shop.captured("tok_ok").await;
     shop.refund(&order, 6_000, "half").await.unwrap();
-    let swallowed = release(&shop, &fourth).await.unwrap();
+    let swallowed = shop.release_payout(&fourth).await.unwrap();
     assert_eq!(swallowed.state(), PayoutState::Paid);
     assert_eq!((swallowed.paid, swallowed.recovered), (euros(0), euros(4_800)));
     assert_eq!(owed(&shop).await, -2_400);
@@ -133,14 +133,14 @@ async fn a_refund_after_the_payout_is_recovered_from_the_next(backend: Backend) 
 async fn payouts_at_the_same_time_recover_a_debt_once(backend: Backend) {
     let shop = Shop::open(backend).await;
     let (order, first) = shop.captured("tok_ok").await;
-    release(&shop, &first).await.unwrap();
+    shop.release_payout(&first).await.unwrap();
     shop.refund(&order, 3_000, "late").await.unwrap();
     let mut payouts = Vec::new();
     for _ in 0..5 {
         payouts.push(shop.captured("tok_ok").await.1);
     }
     shop.pass(DUE);
-    let released = join_all(payouts.iter().map(|payout| release(&shop, payout))).await;
+    let released = join_all(payouts.iter().map(|payout| shop.release_payout(payout))).await;
     drop(released);
     let mut recovered = 0;
     for payout in &payouts {
@@ -160,7 +160,7 @@ async fn a_transfer_that_fails_or_comes_back_may_be_made_again(backend: Backend)
     let captured = shop.charges().capture_payment(shop.settlement(&small, 100)).await;
     let payout = captured.unwrap().into_inner().payout_id;
     for _ in 0..2 {
-        let failed = release(&shop, &payout).await.unwrap();
+        let failed = shop.release_payout(&payout).await.unwrap();
         assert_eq!((failed.state(), &*failed.reason), (PayoutState::Failed, "AMOUNT_TOO_SMALL"));
         assert_eq!(failed.paid, euros(0));
     }
@@ -173,7 +173,7 @@ async fn a_transfer_that_fails_or_comes_back_may_be_made_again(backend: Backend)
     .await;
 
     let (_, payout) = shop.captured("tok_ok").await;
-    release(&shop, &payout).await.unwrap();
+    shop.release_payout(&payout).await.unwrap();
     assert_eq!(owed(&shop).await, 80);
     let transfer = transfer_id(&shop, &payout).await;
     let event = |id: &str, kind: &str| {
@@ -187,7 +187,7 @@ async fn a_transfer_that_fails_or_comes_back_may_be_made_again(backend: Backend)
     let back = shop.payout(&payout).await;
     assert_eq!((back.state(), &*back.reason), (PayoutState::Failed, "ACCOUNT_CLOSED"));
     assert_eq!(owed(&shop).await, 9_680);
-    let again = release(&shop, &payout).await.unwrap();
+    let again = shop.release_payout(&payout).await.unwrap();
     assert_eq!((again.state(), again.paid), (PayoutState::Paid, euros(9_600)));
     // An event about the first transfer says nothing of the second.
     shop.post(&event("e4", "payout.failed")).await.unwrap();
@@ -230,20 +230,6 @@ async fn providers_see_their_own_payouts_only(backend: Backend) {
     let of = list(shop.operator, 0, String::new(), shop.provider_id.clone()).await;
     assert_eq!((of.payouts.len(), of.balances), (3, vec![euros(28_800).unwrap()]));
     shop.check_books().await;
-}
-
-async fn release(shop: &Shop, payout_id: &str) -> Result<pb::Payout, tonic::Status> {
-    let mut client = shop.payouts();
-    let request = pb::ReleasePayoutRequest { payout_id: payout_id.into() };
-    let answer = acting_as(shop.operator, client.release_payout(request)).await?;
-    Ok(answer.into_inner().payout.unwrap())
-}
-
-async fn freeze(shop: &Shop, payout_id: &str) -> Result<pb::Payout, tonic::Status> {
-    let mut client = shop.payouts();
-    let request = pb::FreezePayoutRequest { payout_id: payout_id.into() };
-    let answer = acting_as(shop.operator, client.freeze_payout(request)).await?;
-    Ok(answer.into_inner().payout.unwrap())
 }
 
 /// What the provider is owed.

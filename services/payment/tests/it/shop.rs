@@ -4,6 +4,7 @@ use chrono::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use kit::{
     Role, Subject,
+    messaging::outbox,
     rpc::client::Channel,
     storage::db::{Db, DbConfig},
     testing::{Backend, EventRecorder, World, acting_as, eventually, eventually_in_time, somebody},
@@ -14,7 +15,7 @@ use proto::{
         common::v1::Money,
         payment::v1::{
             self as pb, charge_service_client::ChargeServiceClient,
-            ledger_service_client::LedgerServiceClient,
+            due_service_client::DueServiceClient, ledger_service_client::LedgerServiceClient,
             payment_method_service_client::PaymentMethodServiceClient,
             payment_service_client::PaymentServiceClient,
             payout_service_client::PayoutServiceClient,
@@ -22,6 +23,7 @@ use proto::{
         },
     },
 };
+use sea_orm::{ConnectionTrait, Statement};
 use sha2::Sha256;
 use std::{
     fmt::Debug,
@@ -93,6 +95,10 @@ impl Shop {
         PayoutServiceClient::new(self.world.outside("payment"))
     }
 
+    pub fn dues(&self) -> DueServiceClient<Channel> {
+        DueServiceClient::new(self.world.outside("payment"))
+    }
+
     /// Puts a card on the customer's file and returns the method's id.
     pub async fn card(&self, token: &str) -> String {
         let request = pb::CreatePaymentMethodRequest { token: token.into(), default: false };
@@ -162,9 +168,51 @@ impl Shop {
             amount: euros(amount),
             step_key: key.into(),
             reason: "GOODWILL".into(),
+            at_most: false,
         };
         let answer = self.charges().refund_payment(request).await?.into_inner();
         Ok(answer.refunded.unwrap().minor_units)
+    }
+
+    /// Holds a payout back as an operator.
+    pub async fn freeze_payout(&self, payout_id: &str) -> Result<pb::Payout, Status> {
+        let mut client = self.payouts();
+        let request = pb::FreezePayoutRequest { payout_id: payout_id.into() };
+        let answer = acting_as(self.operator, client.freeze_payout(request)).await?;
+        Ok(answer.into_inner().payout.unwrap())
+    }
+
+    /// Releases a payout as an operator.
+    pub async fn release_payout(&self, payout_id: &str) -> Result<pb::Payout, Status> {
+        let mut client = self.payouts();
+        let request = pb::ReleasePayoutRequest { payout_id: payout_id.into() };
+        let answer = acting_as(self.operator, client.release_payout(request)).await?;
+        Ok(answer.into_inner().payout.unwrap())
+    }
+
+    /// Publishes a fact of another service, as if it had come over the bus.
+    pub async fn publish<M: prost::Message>(
+        &self,
+        kind: &str,
+        aggregate: Uuid,
+        seq: i64,
+        fact: &M,
+    ) {
+        let tx = self.db.begin().await.unwrap();
+        outbox::record(&tx, kind, aggregate, seq, fact).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Our reference of an order's charge.
+    pub async fn charge_of(&self, order_id: &str) -> Uuid {
+        let db = self.db.connection();
+        let query = Statement::from_sql_and_values(
+            db.get_database_backend(),
+            "SELECT a.id FROM attempts a JOIN intents i ON i.id = a.intent_id \
+             WHERE a.kind = 'AUTHORIZE' AND i.order_id = $1",
+            [Uuid::parse_str(order_id).unwrap().into()],
+        );
+        db.query_one_raw(query).await.unwrap().unwrap().try_get("", "id").unwrap()
     }
 
     pub async fn void(&self, order_id: &str) {

@@ -5,7 +5,6 @@ use chrono::Duration;
 use futures::future::join_all;
 use kit::testing::{Backend, eventually, refusal};
 use proto::quickserve::payment::v1 as pb;
-use sea_orm::{ConnectionTrait, Statement};
 use tonic::Code;
 use uuid::Uuid;
 use yare::parameterized;
@@ -16,7 +15,7 @@ async fn forged_and_stale_events_have_no_effect(backend: Backend) {
     let shop = Shop::open(backend).await;
     let request = shop.order("tok_never").await;
     shop.authorize(&request).await.unwrap();
-    let body = event("evt_1", "charge.authorized", reference(&shop, &request.order_id).await);
+    let body = event("evt_1", "charge.authorized", shop.charge_of(&request.order_id).await);
     let now = shop.world.clock.now().timestamp();
     let good = shop.sign(now, &body);
     let changed = body.replace("evt_1", "evt_2");
@@ -58,14 +57,14 @@ async fn events_take_effect_once(backend: Backend) {
     let shop = Shop::open(backend).await;
     let request = shop.order("tok_never").await;
     shop.authorize(&request).await.unwrap();
-    let body = event("evt_1", "charge.authorized", reference(&shop, &request.order_id).await);
+    let body = event("evt_1", "charge.authorized", shop.charge_of(&request.order_id).await);
     for answer in join_all((0..RACE).map(|_| shop.post(&body))).await {
         answer.unwrap();
     }
     shop.fact("payment.authorized", &request.order_id).await;
     assert_eq!(shop.facts("payment.authorized", &request.order_id).len(), 1);
     // What nobody knows, or knows as something else, is taken and ignored.
-    let known = reference(&shop, &request.order_id).await;
+    let known = shop.charge_of(&request.order_id).await;
     let before = shop.payment(&request.order_id).await;
     for (id, kind, reference) in [
         ("evt_2", "charge.authorized", Uuid::new_v4()),
@@ -91,7 +90,7 @@ async fn events_in_any_order_end_in_the_same_state(backend: Backend) {
         for (n, order) in orders.iter().enumerate() {
             let request = shop.order("tok_never").await;
             shop.authorize(&request).await.unwrap();
-            let reference = reference(&shop, &request.order_id).await;
+            let reference = shop.charge_of(&request.order_id).await;
             let kinds = ["charge.pending", last, last];
             for index in order {
                 let id = format!("{last} {n} {index}");
@@ -132,7 +131,7 @@ async fn a_refund_may_be_settled_by_its_event(backend: Backend) {
 async fn a_dispute_at_the_bank_freezes_the_payout(backend: Backend) {
     let shop = Shop::open(backend).await;
     let (order, payout) = shop.captured("tok_ok").await;
-    let charge = reference(&shop, &order).await;
+    let charge = shop.charge_of(&order).await;
     shop.post(&event("d1", "charge.disputed", charge)).await.unwrap();
     assert_eq!(shop.fact("payment.disputed", &order).await.0, 12_000);
     shop.pass(Duration::days(3));
@@ -149,16 +148,4 @@ fn event(id: &str, kind: &str, reference: Uuid) -> String {
     let reason = if kind.ends_with("declined") { "CARD_DECLINED" } else { "" };
     let data = format!(r#"{{"reference":"{reference}","reason":"{reason}","more":[]}}"#);
     format!(r#"{{"id":"{id}","type":"{kind}","data":{data}}}"#)
-}
-
-/// Our reference of an order's charge.
-async fn reference(shop: &Shop, order_id: &str) -> Uuid {
-    let db = shop.db.connection();
-    let query = Statement::from_sql_and_values(
-        db.get_database_backend(),
-        "SELECT a.id FROM attempts a JOIN intents i ON i.id = a.intent_id \
-         WHERE a.kind = 'AUTHORIZE' AND i.order_id = $1",
-        [Uuid::parse_str(order_id).unwrap().into()],
-    );
-    db.query_one_raw(query).await.unwrap().unwrap().try_get("", "id").unwrap()
 }

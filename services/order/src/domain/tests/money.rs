@@ -149,7 +149,7 @@ fn disputes_are_resolved_before_and_after_the_capture() {
         let mut it = order(state);
         it.disputed = true;
         let mut it = change(it, Actor::Operator, Duration::zero());
-        it.resolve_dispute(resolution).map(|()| it)
+        it.resolve_dispute(resolution, 0).map(|()| it)
     };
     let refunded = |it: &OrderChange| {
         it.side_effects.iter().find_map(|effect| match effect {
@@ -177,4 +177,58 @@ fn disputes_are_resolved_before_and_after_the_capture() {
             "{split}"
         );
     }
+}
+
+#[test]
+fn what_disputes_decide_adds_up() {
+    let resolve = |it: Order, resolution, pending| {
+        let mut it = change(Order { disputed: true, ..it }, Actor::Operator, Duration::zero());
+        it.resolve_dispute(resolution, pending).map(|()| it)
+    };
+    let split = |units| Resolution::Split(Money::new(Currency::EUR, units));
+    let mut it = order(State::Delivered);
+    for (resolution, reduction) in [
+        (split(2_000), 2_000),
+        (Resolution::Provider, 2_000),
+        (split(7_999), 9_999),
+        (Resolution::Customer, 10_000),
+        (Resolution::Customer, 10_000),
+    ] {
+        it = resolve(it, resolution, 0).unwrap().order.clone();
+        assert_eq!(it.progress.reduction, reduction, "{resolution:?}");
+    }
+
+    let refund = |it: &OrderChange| {
+        it.side_effects.iter().find_map(|effect| match effect {
+            SideEffect::Refund { amount, .. } => Some(*amount),
+            _ => None,
+        })
+    };
+    let mut it = order(State::Completed);
+    it.payment.amounts = Amounts { captured: 10_000, refunded: 1_000, charged_back: 500 };
+    assert!(resolve(it.clone(), split(6_500), 2_000).is_err());
+    assert_eq!(refund(&resolve(it.clone(), split(6_499), 2_000).unwrap()), Some(6_499));
+    let all = resolve(it.clone(), Resolution::Customer, 2_000).unwrap();
+    assert_eq!((refund(&all), all.order.progress.paid_out), (Some(6_500), false));
+    it.payment.amounts.charged_back = 0;
+    let all = resolve(it, Resolution::Customer, 2_000).unwrap();
+    assert_eq!((refund(&all), all.order.progress.paid_out), (Some(7_000), true));
+
+    // What is owed is lowered, at payment as well.
+    let mut it = order(State::Completed);
+    it.payment.state = PaymentState::Due;
+    let it = resolve(it, split(2_000), 0).unwrap();
+    assert_eq!((refund(&it), it.order.progress.reduction), (Some(2_000), 2_000));
+    let it = resolve(it.order.clone(), Resolution::Customer, 2_000).unwrap();
+    assert_eq!((refund(&it), it.order.progress.reduction), (Some(8_000), 10_000));
+}
+
+#[test]
+fn work_that_is_broken_off_costs_its_part_of_the_reduced_price() {
+    let mut it = order(State::InProgress);
+    it.progress.started_at = Some(now());
+    it.progress.reduction = 4_000;
+    let mut it = change(it, Actor::Operator, Duration::hours(1));
+    it.abort(Uuid::nil(), "SAFETY").unwrap();
+    assert_eq!(it.order.due(), 2_000);
 }

@@ -31,12 +31,25 @@ pub enum Behaviour {
     RefundFailsOnce,
     /// Refunds are declined.
     RefundDeclined,
+    /// Refunds succeed and come back later.
+    RefundComesBack,
+    /// The bank disputes the charge after the capture, and maybe decides later.
+    Disputed { outcome: Option<&'static str> },
     /// The charge was cancelled before it came.
     Cancelled,
 }
 
+/// The event of a dispute that the bank decides for QuickServe.
+const DISPUTE_WON: &str = "charge.dispute_won";
+/// The event of a dispute that the bank decides for the customer.
+const DISPUTE_LOST: &str = "charge.dispute_lost";
+/// How long after the capture or the refund a bank disputes it or sends it back.
+const BANK_ACTS_AFTER: Duration = Duration::seconds(60);
+/// How long after the capture a bank decides a dispute.
+const BANK_DECIDES_AFTER: Duration = Duration::seconds(660);
+
 /// Tokens, brands, last digits and what the cards do.
-const CARDS: [(&str, &str, &str, Behaviour); 16] = [
+const CARDS: [(&str, &str, &str, Behaviour); 20] = [
     ("tok_ok", "visa", "4242", Behaviour::Ok),
     ("tok_ok_mastercard", "mastercard", "4444", Behaviour::Ok),
     ("tok_declined", "visa", "0002", Behaviour::Declined("CARD_DECLINED")),
@@ -53,6 +66,10 @@ const CARDS: [(&str, &str, &str, Behaviour); 16] = [
     ("tok_capture_declined", "visa", "0143", Behaviour::CaptureDeclined),
     ("tok_refund_fails_once", "visa", "0150", Behaviour::RefundFailsOnce),
     ("tok_refund_declined", "visa", "0168", Behaviour::RefundDeclined),
+    ("tok_refund_comes_back", "visa", "0176", Behaviour::RefundComesBack),
+    ("tok_disputed", "visa", "0184", Behaviour::Disputed { outcome: None }),
+    ("tok_dispute_won", "visa", "0192", Behaviour::Disputed { outcome: Some(DISPUTE_WON) }),
+    ("tok_dispute_lost", "visa", "0200", Behaviour::Disputed { outcome: Some(DISPUTE_LOST) }),
 ];
 
 /// The card behind a token; test cards expire three years from `now`.
@@ -86,7 +103,9 @@ impl Behaviour {
             | Self::RaiseDeclined
             | Self::CaptureDeclined
             | Self::RefundFailsOnce
-            | Self::RefundDeclined => (charge::AUTHORIZED, "", None),
+            | Self::RefundDeclined
+            | Self::RefundComesBack
+            | Self::Disputed { .. } => (charge::AUTHORIZED, "", None),
             Self::Declined(reason) => (charge::DECLINED, reason, None),
             Self::Confirm => (charge::CONFIRM, "", None),
             Self::Late { seconds, declines } => {
@@ -134,6 +153,20 @@ impl OperationKind {
 }
 
 impl charge::Model {
+    /// The events that follow later from an operation that was done, each with how long it takes.
+    pub fn later_events(&self, kind: OperationKind) -> Vec<(&'static str, Duration)> {
+        match (Behaviour::of(&self.token), kind) {
+            (Behaviour::RefundComesBack, OperationKind::Refund) => {
+                vec![("refund.failed", BANK_ACTS_AFTER)]
+            }
+            (Behaviour::Disputed { outcome }, OperationKind::Capture) => {
+                let decided = outcome.map(|event| (event, BANK_DECIDES_AFTER));
+                [("charge.disputed", BANK_ACTS_AFTER)].into_iter().chain(decided).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Does what is asked for, or says why the card refuses it.
     pub fn operate(&mut self, kind: OperationKind, amount: i64) -> Result<(), &'static str> {
         let behaviour = Behaviour::of(&self.token);
@@ -159,6 +192,8 @@ impl charge::Model {
                 Err("REFUND_DECLINED")
             }
             OperationKind::Refund if self.refunded + amount > self.captured => Err("CHARGE_STATE"),
+            // It comes back, so that the amount may be refunded again.
+            OperationKind::Refund if behaviour == Behaviour::RefundComesBack => Ok(()),
             OperationKind::Refund => {
                 self.refunded += amount;
                 Ok(())

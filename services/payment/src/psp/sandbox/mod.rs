@@ -25,7 +25,7 @@ pub const NAME: &str = "sandbox";
 /// The code that confirms a charge.
 pub const CONFIRMATION_CODE: &str = "123456";
 /// Transfers below this many minor units are refused.
-const TRANSFER_LEAST: i64 = 100;
+const MIN_TRANSFER: i64 = 100;
 
 /// The sandbox.
 pub struct Sandbox {
@@ -60,7 +60,10 @@ impl Sandbox {
     }
 
     async fn operate(&self, kind: OperationKind, step: Step) -> Result<Answer, Unanswered> {
-        let done = elsewhere(self.store.clone().operate(kind, step)).await?;
+        let (done, has_events) = elsewhere(self.store.clone().operate(kind, step)).await?;
+        if has_events {
+            self.late.notify_one();
+        }
         Ok(operation_answer(&done))
     }
 }
@@ -138,7 +141,7 @@ impl Psp for Sandbox {
     }
 
     async fn pay_out(&self, transfer: Transfer<'_>) -> Result<Answer, Unanswered> {
-        let refused = transfer.amount < TRANSFER_LEAST;
+        let refused = transfer.amount < MIN_TRANSFER;
         let (state, reason) = match refused {
             false => (operation::DONE, ""),
             true => (operation::REFUSED, "AMOUNT_TOO_SMALL"),

@@ -113,24 +113,28 @@ impl Store {
         found.ok_or_else(|| Unanswered("the transfer is not known".to_owned()))
     }
 
-    /// Does an operation on a charge once, in the sandbox's own transaction.
+    /// Does an operation on a charge once, in the sandbox's own transaction. Also tells whether events follow later.
     pub async fn operate(
         self,
         kind: OperationKind,
         step: Step,
-    ) -> Result<operation::Model, Unanswered> {
+    ) -> Result<(operation::Model, bool), Unanswered> {
         let tx = self.db.begin().await?;
         let reference = step.reference.uuid();
         let charge = charge::Entity::find_by_id(step.charge.uuid());
         let charge = charge.lock_exclusive().one(&*tx).await?;
         let before = operation::Entity::find_by_id(reference).one(&*tx).await?;
         if let Some(done) = before.filter(|it| it.state != operation::FAILED_ONCE) {
-            return Ok(done);
+            return Ok((done, false));
         }
+        let mut later = Vec::new();
         let (outcome, currency) = match charge {
             None => (Err("CHARGE_UNKNOWN"), String::new()),
             Some(mut charge) => {
                 let outcome = charge.operate(kind, step.amount);
+                if outcome.is_ok() {
+                    later = charge.later_events(kind);
+                }
                 let saved = charge.into_active_model().reset_all().update(&*tx).await?;
                 (outcome, saved.currency)
             }
@@ -150,8 +154,16 @@ impl Store {
             .on_conflict(again.update_columns(columns).to_owned())
             .exec_without_returning(&*tx)
             .await?;
+        let subject = match kind {
+            OperationKind::Refund => reference,
+            OperationKind::Raise | OperationKind::Capture => step.charge.uuid(),
+        };
+        let has_events = !later.is_empty();
+        for (event, wait) in later {
+            insert_event(&tx, event, subject, "", tx.now() + wait).await?;
+        }
         tx.commit().await?;
-        Ok(done)
+        Ok((done, has_events))
     }
 
     /// Gives late charges whose time has come their answer, each with an event to post.
@@ -233,10 +245,21 @@ async fn settle(tx: &kit::Tx, charge: charge::Model) -> Result<(), kit::Error> {
     if moved.rows_affected == 0 {
         return Ok(());
     }
-    let id = format!("evt_{}", charge.reference.simple());
-    let data = serde_json::json!({"reference": charge.reference, "reason": charge.reason});
+    insert_event(tx, kind, charge.reference, &charge.reason, tx.now()).await
+}
+
+/// Writes down an event to post at `next_at`.
+async fn insert_event(
+    tx: &kit::Tx,
+    kind: &str,
+    reference: Uuid,
+    reason: &str,
+    next_at: DateTime<Utc>,
+) -> Result<(), kit::Error> {
+    let id = format!("evt_{}_{kind}", reference.simple());
+    let data = serde_json::json!({"reference": reference, "reason": reason});
     let body = serde_json::json!({"id": id, "type": kind, "data": data});
-    let row = event::Model { id, body: body.to_string(), next_at: tx.now(), tries: 0 };
+    let row = event::Model { id, body: body.to_string(), next_at, tries: 0 };
     event::Entity::insert(row.into_active_model()).exec_without_returning(&**tx).await?;
     Ok(())
 }

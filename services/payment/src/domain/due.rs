@@ -1,0 +1,125 @@
+//! Dues: what a customer owes for an order after its capture was declined.
+
+use super::{Capture, DueId, Error, Intent, IntentId, OrderId, ProviderId, UserId};
+use chrono::{DateTime, Duration, Utc};
+use sea_orm::entity::prelude::*;
+
+/// How long a customer has to pay a due.
+const PAYABLE_WITHIN: Duration = Duration::days(14);
+
+/// What a customer owes.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "dues")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: DueId,
+    pub intent_id: IntentId,
+    pub order_id: OrderId,
+    pub customer_id: UserId,
+    pub provider_id: Option<ProviderId>,
+    pub provider_user_id: Option<UserId>,
+    pub currency: String,
+    pub amount: i64,
+    pub state: State,
+    pub reason: String,
+    pub due_at: DateTimeUtc,
+    pub version: i64,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Where a due stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum State {
+    /// The customer owes it.
+    #[sea_orm(string_value = "OPEN")]
+    Open,
+    /// The customer has paid it. Final.
+    #[sea_orm(string_value = "PAID")]
+    Paid,
+    /// It is not asked for any more. Final.
+    #[sea_orm(string_value = "WAIVED")]
+    Waived,
+}
+
+impl Model {
+    /// What the customer of `intent` owes when `capture` is declined for `reason`. None without a customer.
+    pub fn open(
+        intent: &Intent,
+        capture: &Capture,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
+        Some(Self {
+            id: Self::id_of(intent.id),
+            intent_id: intent.id,
+            order_id: intent.order(),
+            customer_id: intent.customer_id?,
+            provider_id: capture.provider_id,
+            provider_user_id: capture.provider_user_id,
+            currency: intent.currency.clone(),
+            amount: capture.amount,
+            state: State::Open,
+            reason: reason.to_owned(),
+            due_at: now + PAYABLE_WITHIN,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        })
+    }
+
+    /// The id of the due of a payment: there is one at most.
+    pub fn id_of(intent: IntentId) -> DueId {
+        DueId::derived(intent.uuid(), "due")
+    }
+
+    /// What the due's own payment pays, in the place of an order.
+    pub const fn payment_subject(&self) -> OrderId {
+        OrderId::from_uuid(self.id.uuid())
+    }
+
+    /// Lowers what is owed by up to `amount` and returns by how much. A due of which nothing is left is given up.
+    pub fn lower(&mut self, amount: i64) -> Result<i64, Error> {
+        self.check_open()?;
+        if amount >= self.amount {
+            self.state = State::Waived;
+            return Ok(self.amount);
+        }
+        self.amount -= amount;
+        Ok(amount)
+    }
+
+    /// Notes that the customer has paid.
+    pub fn pay(&mut self) -> Result<(), Error> {
+        self.finish(State::Paid)
+    }
+
+    /// Gives the due up. False when that was done before.
+    pub fn waive(&mut self) -> Result<bool, Error> {
+        if self.state == State::Waived {
+            return Ok(false);
+        }
+        self.finish(State::Waived).map(|()| true)
+    }
+
+    /// Refuses what only an open due allows.
+    pub fn check_open(&self) -> Result<(), Error> {
+        match self.state {
+            State::Open => Ok(()),
+            State::Paid => Err(Error::DueState("paid")),
+            State::Waived => Err(Error::DueState("waived")),
+        }
+    }
+
+    fn finish(&mut self, state: State) -> Result<(), Error> {
+        self.check_open()?;
+        self.state = state;
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! Holds: why payouts are held back. Each reason ends on its own, and a payout is frozen as long as there is one.
+
+use super::{OrderId, Payout, PayoutId, ProviderId, UserId};
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+
+/// A reason that holds the payouts of its subject back: of a payout, an order, a provider or a provider's account.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "payout_holds")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub subject: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub reason: Reason,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub reference: String,
+    pub held_by: Option<UserId>,
+    pub held_at: DateTimeUtc,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Why payouts are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Reason {
+    /// The order is in dispute.
+    #[sea_orm(string_value = "ORDER_DISPUTE")]
+    OrderDispute,
+    /// The customer's bank looks at a dispute.
+    #[sea_orm(string_value = "CHARGEBACK")]
+    Chargeback,
+    /// An operator holds the payout back.
+    #[sea_orm(string_value = "OPERATOR")]
+    Operator,
+    /// The provider is blocked for fraud or the like, or its account is suspended; the reference says which.
+    #[sea_orm(string_value = "PROVIDER_STANDING")]
+    ProviderStanding,
+}
+
+impl Reason {
+    /// The reason as the contract names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OrderDispute => "ORDER_DISPUTE",
+            Self::Chargeback => "CHARGEBACK",
+            Self::Operator => "OPERATOR",
+            Self::ProviderStanding => "PROVIDER_STANDING",
+        }
+    }
+}
+
+/// The reference of the hold while an account is suspended.
+const ACCOUNT_SUSPENDED: &str = "ACCOUNT_SUSPENDED";
+
+impl Model {
+    /// The dispute of an order.
+    pub fn of_dispute(order: OrderId, now: DateTime<Utc>) -> Self {
+        Self::new(order.uuid(), Reason::OrderDispute, now)
+    }
+
+    /// The chargeback of an order.
+    pub fn of_chargeback(order: OrderId, now: DateTime<Utc>) -> Self {
+        Self::new(order.uuid(), Reason::Chargeback, now)
+    }
+
+    /// An operator's hold of a payout.
+    pub fn of_operator(payout: PayoutId, operator: UserId, now: DateTime<Utc>) -> Self {
+        Self { held_by: Some(operator), ..Self::new(payout.uuid(), Reason::Operator, now) }
+    }
+
+    /// A provider that is blocked for `reason`.
+    pub fn of_block(provider: ProviderId, reason: &str, now: DateTime<Utc>) -> Self {
+        let hold = Self::new(provider.uuid(), Reason::ProviderStanding, now);
+        Self { reference: reason.to_owned(), ..hold }
+    }
+
+    /// A provider whose account is suspended.
+    pub fn of_suspension(account: UserId, now: DateTime<Utc>) -> Self {
+        let hold = Self::new(account.uuid(), Reason::ProviderStanding, now);
+        Self { reference: ACCOUNT_SUSPENDED.to_owned(), ..hold }
+    }
+
+    fn new(subject: Uuid, reason: Reason, now: DateTime<Utc>) -> Self {
+        Self { subject, reason, reference: String::new(), held_by: None, held_at: now }
+    }
+
+    /// Whether it holds `payout` back.
+    pub fn covers(&self, payout: &Payout) -> bool {
+        payout.hold_subjects().contains(&self.subject)
+    }
+}

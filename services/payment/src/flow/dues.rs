@@ -1,0 +1,110 @@
+//! What customers owe after a capture was declined: it begins, is paid with another card, or is given up.
+
+use super::{
+    Payments,
+    authorize::AuthorizationStatus,
+    void::{close_due_payment, waive},
+};
+use crate::{
+    domain::{
+        Due, DueId, Error, Intent, IntentId, MethodId, UserId,
+        attempt::{Kind, State},
+        decision::AuthorizationRequest,
+        due,
+    },
+    repository::{attempts, dues, intents},
+};
+use kit::Tx;
+
+impl Payments {
+    /// Pays a due, and returns it with the address where its customer confirms, or an empty one.
+    /// `key` names the attempt.
+    pub async fn pay_due(
+        &self,
+        due: Due,
+        method: Option<MethodId>,
+        key: String,
+        confirmation: String,
+    ) -> Result<(Due, String), Error> {
+        if due.state == due::State::Paid {
+            return Ok((due, String::new()));
+        }
+        let request = AuthorizationRequest {
+            customer: due.customer_id,
+            amount: due.amount,
+            currency: due.currency.clone(),
+            method,
+            key,
+            confirmation,
+        };
+        let outcome = match self.authorize_further(due.payment_subject(), request).await {
+            // Another call may have paid it since the due was read.
+            Err(Error::State(state)) => {
+                let due = dues::find(self.db.connection(), due.id, None).await?;
+                return match due.state {
+                    due::State::Paid => Ok((due, String::new())),
+                    due::State::Open | due::State::Waived => Err(Error::State(state)),
+                };
+            }
+            outcome => outcome?,
+        };
+        let mut confirmation_url = String::new();
+        match outcome.status {
+            AuthorizationStatus::Declined { reason } => return Err(Error::Declined(reason)),
+            AuthorizationStatus::ConfirmationRequired { url } => confirmation_url = url,
+            AuthorizationStatus::Authorized => self.finish_due_capture(outcome.payment).await?,
+            AuthorizationStatus::Pending | AuthorizationStatus::MethodSaved => {}
+        }
+        let due = dues::find(self.db.connection(), due.id, None).await?;
+        Ok((due, confirmation_url))
+    }
+
+    /// Captures what is authorised for a due. One that the payment provider does not answer now is finished by the timer.
+    async fn finish_due_capture(&self, payment: IntentId) -> Result<(), Error> {
+        self.settle(payment).await?;
+        let attempts = attempts::list_of_intent(self.db.connection(), payment).await?;
+        let mut captures: Vec<_> =
+            attempts.into_iter().filter(|attempt| attempt.kind == Kind::Capture).collect();
+        // Of several cards that were tried one may have paid, or may still do so.
+        let all_failed = captures.iter().all(|capture| capture.state == State::Failed);
+        match captures.pop() {
+            Some(last) if all_failed => Err(Error::Declined(last.reason)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives up a due: the customer owes it no more, and it is not earned.
+    pub async fn waive_due(&self, id: DueId) -> Result<Due, Error> {
+        let tx = self.db.begin().await?;
+        let found = dues::find(&*tx, id, None).await?;
+        if found.state == due::State::Paid {
+            return Err(Error::DueState("paid"));
+        }
+        let mut order = intents::lock(&tx, found.intent_id).await?;
+        let payment = close_due_payment(&tx, id, "WAIVED").await?;
+        let mut due = dues::lock(&tx, id).await?;
+        waive(&tx, &mut order, &mut due).await?;
+        intents::save(&tx, &mut order).await?;
+        tx.commit().await?;
+        if let Some(payment) = payment
+            && let Err(error) = self.settle(payment).await
+        {
+            tracing::warn!(%error, payment.id = %payment, "cannot free the card of a waived due yet; the timer goes on");
+        }
+        Ok(due)
+    }
+}
+
+/// Makes the payment of a due that its customer begins to pay, if there is none yet.
+pub async fn open_due_payment(tx: &Tx, id: DueId, customer: UserId) -> Result<Due, Error> {
+    let due = dues::lock(tx, id).await?;
+    if due.customer_id != customer {
+        return Err(Error::DueNotFound);
+    }
+    if due.state == due::State::Waived {
+        return Err(Error::DueState("waived"));
+    }
+    let intent = Intent::for_due(IntentId::new(tx.clock()), &due, tx.now());
+    intents::insert(tx, &intent).await?;
+    Ok(due)
+}

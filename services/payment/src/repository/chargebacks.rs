@@ -1,0 +1,34 @@
+//! Chargebacks: found, inserted and saved. Who touches one holds the row of its payment.
+
+use crate::domain::{
+    AttemptId, Chargeback, Error, IntentId,
+    chargeback::{self, State},
+};
+use kit::Tx;
+use sea_orm::{IntoActiveModel, PaginatorTrait, entity::prelude::*};
+
+/// The chargeback of a charge, if there is one.
+pub async fn find(tx: &Tx, charge: AttemptId) -> Result<Option<Chargeback>, Error> {
+    Ok(chargeback::Entity::find_by_id(charge).one(&**tx).await?)
+}
+
+/// Whether the customer's bank still looks at a dispute of a payment.
+pub async fn is_any_open(tx: &Tx, intent: IntentId) -> Result<bool, Error> {
+    let open = chargeback::Entity::find()
+        .filter(chargeback::Column::IntentId.eq(intent))
+        .filter(chargeback::Column::State.eq(State::Open));
+    Ok(open.count(&**tx).await? > 0)
+}
+
+/// Inserts a new chargeback.
+pub async fn insert(tx: &Tx, chargeback: &Chargeback) -> Result<(), Error> {
+    let row = chargeback.clone().into_active_model();
+    chargeback::Entity::insert(row).exec_without_returning(&**tx).await?;
+    Ok(())
+}
+
+/// Saves a chargeback.
+pub async fn save(tx: &Tx, chargeback: &Chargeback) -> Result<(), Error> {
+    chargeback.clone().into_active_model().reset_all().update(&**tx).await?;
+    Ok(())
+}

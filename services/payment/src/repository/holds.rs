@@ -1,0 +1,56 @@
+//! Holds of payouts: found, inserted and deleted.
+
+use crate::domain::{Error, Hold, Payout, hold};
+use kit::Tx;
+use sea_orm::{
+    IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict,
+};
+
+/// Inserts a hold; false when it is there already.
+pub async fn insert(tx: &Tx, hold: Hold) -> Result<bool, Error> {
+    let inserted = hold::Entity::insert(hold.into_active_model())
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(&**tx)
+        .await?;
+    Ok(inserted > 0)
+}
+
+/// Deletes the hold of that subject, reason and reference, whoever placed it; false when there was none.
+pub async fn delete(tx: &Tx, hold: &Hold) -> Result<bool, Error> {
+    let key = (hold.subject, hold.reason, hold.reference.clone());
+    let deleted = hold::Entity::delete_by_id(key).exec(&**tx).await?;
+    Ok(deleted.rows_affected > 0)
+}
+
+/// Whether a payout that is new to others has a hold. The holds are locked until the transaction ends: a transaction that
+/// lifts one waits, and finds the payout then.
+pub async fn lock_if_any(tx: &Tx, payout: &Payout) -> Result<bool, Error> {
+    let found = hold::Entity::find()
+        .filter(hold::Column::Subject.is_in(payout.hold_subjects()))
+        .lock_shared()
+        .all(&**tx)
+        .await?;
+    Ok(!found.is_empty())
+}
+
+/// The holds of a payout, its order, its provider and the provider's account, oldest first.
+pub async fn list_of_payout(
+    db: &impl ConnectionTrait,
+    payout: &Payout,
+) -> Result<Vec<Hold>, Error> {
+    list_of_payouts(db, std::slice::from_ref(payout)).await
+}
+
+/// As [`list_of_payout`], for several payouts in one statement.
+pub async fn list_of_payouts(
+    db: &impl ConnectionTrait,
+    payouts: &[Payout],
+) -> Result<Vec<Hold>, Error> {
+    let subjects = payouts.iter().flat_map(Payout::hold_subjects);
+    let found = hold::Entity::find()
+        .filter(hold::Column::Subject.is_in(subjects))
+        .order_by_asc(hold::Column::HeldAt)
+        .all(db)
+        .await?;
+    Ok(found)
+}
