@@ -1,35 +1,32 @@
-//! Rate limits: a token bucket a key, in memory, with the headers of draft-ietf-httpapi-ratelimit-headers.
+//! Rate limits: a bucket a key, in memory, with the headers of draft-ietf-httpapi-ratelimit-headers.
 
-use kit::Clock;
-use std::{
-    collections::{HashMap, hash_map::RandomState},
-    hash::{BuildHasher as _, Hash},
-    sync::{Mutex, PoisonError},
-    time::Duration,
+use governor::{
+    Quota, RateLimiter,
+    clock::Clock as _,
+    middleware::StateInformationMiddleware,
+    nanos::Nanos,
+    state::{InMemoryState, NotKeyed, StateStore},
 };
+use kit::Clock;
+use moka::{policy::EvictionPolicy, sync::Cache};
+use std::{hash::Hash, num::NonZeroU32, sync::Arc, time::Duration};
 
-/// The window of a quota, in microseconds.
-const WINDOW: i64 = 60_000_000;
-/// Keys are spread over this many locks.
-const SHARDS: usize = 16;
-/// From this many keys on, a shard forgets those that are at rest.
-const CROWDED: usize = 1024;
-/// The most keys of a shard. When more are busy at once it forgets all: nobody is refused for our want of memory.
-const MOST: usize = 16 * 1024;
+/// The window of a quota.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Keys that are remembered. When there are more, the one that has not come for the longest time is forgotten.
+const MAX_KEYS: u64 = 256 * 1024;
 
 /// Counts requests by key.
-pub struct Limiter<K> {
-    quota: u32,
-    clock: Clock,
-    hasher: RandomState,
-    shards: [Mutex<Shard<K>>; SHARDS],
+pub struct Limiter<K: Key> {
+    quota: NonZeroU32,
+    clock: HostClock,
+    limiter: RateLimiter<K, Buckets<K>, HostClock, StateInformationMiddleware>,
 }
 
-struct Shard<K> {
-    /// When each key's bucket is full again, in microseconds since 1970. One that is full needs no entry.
-    full_at: HashMap<K, i64>,
-    crowded: usize,
-}
+/// What a limiter counts by.
+pub trait Key: Hash + Eq + Clone + Send + Sync + 'static {}
+
+impl<K: Hash + Eq + Clone + Send + Sync + 'static> Key for K {}
 
 /// What a key has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,55 +48,74 @@ pub struct Exceeded {
     pub retry_after: Duration,
 }
 
-impl<K: Hash + Eq> Limiter<K> {
+impl<K: Key> Limiter<K> {
     /// A limiter of `quota` requests a minute; none without a quota.
     pub fn new(quota: u32, clock: Clock) -> Option<Self> {
-        let shard = || Mutex::new(Shard { full_at: HashMap::new(), crowded: CROWDED });
-        let shards = std::array::from_fn(|_| shard());
-        (quota > 0).then(|| Self { quota, clock, hasher: RandomState::new(), shards })
+        Some(Self::with_buckets(NonZeroU32::new(quota)?, clock, Buckets::new(MAX_KEYS)))
+    }
+
+    fn with_buckets(quota: NonZeroU32, clock: Clock, buckets: Buckets<K>) -> Self {
+        let clock = HostClock(clock);
+        let limiter = RateLimiter::new(Quota::per_minute(quota), buckets, clock.clone());
+        Self { quota, clock, limiter }
     }
 
     /// Takes a token of `key`.
     pub fn take(&self, key: K) -> Result<RateLimitStatus, Exceeded> {
-        let now = self.clock.now().timestamp_micros();
-        let cost = (WINDOW / i64::from(self.quota)).max(1);
-        let place = self.hasher.hash_one(&key) as usize % SHARDS;
-        let Some(shard) = self.shards.get(place) else { return Ok(self.status(0)) };
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        shard.make_room(now);
-        let full_at = shard.full_at.entry(key).or_insert(now);
-        let next = (*full_at).max(now) + cost;
-        let over = next - now - WINDOW;
-        if over > 0 {
-            let status = RateLimitStatus { remaining: 0, ..self.status(*full_at - now) };
-            let retry_after = Duration::from_micros(over.unsigned_abs());
-            return Err(Exceeded { status, retry_after });
+        match self.limiter.check_key(&key) {
+            Ok(state) => Ok(self.status(state.remaining_burst_capacity())),
+            Err(refused) => {
+                let retry_after = refused.wait_time_from(self.clock.now());
+                Err(Exceeded { status: self.status(0), retry_after })
+            }
         }
-        *full_at = next;
-        Ok(self.status(next - now))
     }
 
-    /// The status of a bucket that lacks `lack` microseconds of tokens.
-    fn status(&self, lack: i64) -> RateLimitStatus {
-        let left = i64::from(self.quota) * (WINDOW - lack).max(0) / WINDOW;
-        RateLimitStatus {
-            quota: self.quota,
-            remaining: u32::try_from(left).unwrap_or(0),
-            reset: lack.max(0).unsigned_abs().div_ceil(1_000_000),
-        }
+    /// The status of a key that has `remaining` tokens.
+    fn status(&self, remaining: u32) -> RateLimitStatus {
+        let quota = self.quota.get();
+        let used = u64::from(quota.saturating_sub(remaining));
+        let reset = (WINDOW.as_secs() * used).div_ceil(u64::from(quota));
+        RateLimitStatus { quota, remaining, reset }
     }
 }
 
-impl<K: Hash + Eq> Shard<K> {
-    fn make_room(&mut self, now: i64) {
-        if self.full_at.len() < self.crowded {
-            return;
-        }
-        self.full_at.retain(|_, full_at| *full_at > now);
-        if self.full_at.len() >= MOST {
-            self.full_at.clear();
-        }
-        self.crowded = (self.full_at.len() * 2).clamp(CROWDED, MOST);
+/// The buckets of all keys, as governor reads and writes them.
+#[derive(Clone)]
+struct Buckets<K>(Cache<K, Arc<InMemoryState>>);
+
+impl<K: Key> Buckets<K> {
+    fn new(max_keys: u64) -> Self {
+        let cache = Cache::builder()
+            .max_capacity(max_keys)
+            .eviction_policy(EvictionPolicy::lru())
+            // The bucket of a key that has not come for a whole window is full, as is one that is not there.
+            .time_to_idle(WINDOW * 2);
+        Self(cache.build())
+    }
+}
+
+impl<K: Key> StateStore for Buckets<K> {
+    type Key = K;
+
+    fn measure_and_replace<T, F, E>(&self, key: &K, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let bucket = self.0.get_with_by_ref(key, Arc::default);
+        bucket.measure_and_replace(&NotKeyed::NonKey, decide)
+    }
+}
+
+/// The host's clock, as governor reads it.
+#[derive(Clone)]
+struct HostClock(Clock);
+
+impl governor::clock::Clock for HostClock {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.now().timestamp_micros()).unwrap_or(0))
     }
 }
 
@@ -130,16 +146,21 @@ mod tests {
     }
 
     #[test]
-    fn keys_at_rest_are_forgotten() {
-        let (limiter, clock) = limiter(60);
-        let kept = || limiter.shards.iter().map(|s| s.lock().unwrap().full_at.len()).sum::<usize>();
-        for round in 0..8_u32 {
-            for key in 0..10_000 {
-                limiter.take(round * 10_000 + key).unwrap();
-            }
-            clock.advance(Span::minutes(2));
+    fn a_full_table_forgets_the_key_that_came_least_recently() {
+        let (_, clock) = limiter(1);
+        let buckets = Buckets::new(100);
+        let limiter = Limiter::with_buckets(NonZeroU32::MIN, clock, buckets.clone());
+        limiter.take(0).unwrap();
+        limiter.take(1).unwrap();
+        for junk in 2..10_000 {
+            let _ = limiter.take(junk);
+            // Whoever goes on asking stays refused, however many others there are.
+            assert!(limiter.take(0).is_err(), "{junk}");
+            buckets.0.run_pending_tasks();
         }
-        assert!(kept() <= SHARDS * CROWDED * 2, "{}", kept());
+        assert!(buckets.0.entry_count() <= 100);
+        assert!(limiter.take(9_999).is_err(), "nor are the newest forgotten");
+        assert!(limiter.take(1).is_ok(), "the oldest is");
     }
 
     #[test]
