@@ -27,6 +27,8 @@ pub struct Access {
     pub idempotency_key: String,
     /// `success_status`; 0 when it is not set.
     pub success_status: i32,
+    /// `critical`.
+    pub critical: bool,
 }
 
 /// One HTTP route.
@@ -70,6 +72,7 @@ fn read(method: MethodDescriptor) -> Rpc {
         services: strings(&access, "services"),
         idempotency_key: names(&access, "idempotency_key").remove(0),
         success_status: number(&access, "success_status"),
+        critical: flag(&access, "critical"),
     });
     let mut routes = Vec::new();
     if let Some(rule) = extension(&options, "google.api.http") {
@@ -104,6 +107,10 @@ fn route(rule: &DynamicMessage, nested: bool) -> Route {
 fn string(message: &DynamicMessage, field: &str) -> String {
     let value = message.get_field_by_name(field);
     value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn flag(message: &DynamicMessage, field: &str) -> bool {
+    message.get_field_by_name(field).and_then(|value| value.as_bool()).unwrap_or_default()
 }
 
 fn number(message: &DynamicMessage, field: &str) -> i32 {

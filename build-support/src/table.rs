@@ -15,7 +15,7 @@ pub fn generate(rpcs: &[Rpc]) -> String {
 }
 
 fn row(rpc: &Rpc) -> Option<(String, String)> {
-    let Access { callers, scope, services, idempotency_key, success_status } =
+    let Access { callers, scope, services, idempotency_key, success_status, critical } =
         rpc.access.as_ref()?;
     let callers: Vec<String> = callers.iter().map(|caller| value("Caller", caller)).collect();
     let mut routes = String::new();
@@ -36,7 +36,7 @@ fn row(rpc: &Rpc) -> Option<(String, String)> {
         "crate::rpc::Rpc {{ path: {path:?}, service: {:?}, method: {:?}, \
          callers: crate::rpc::Callers::of(&[{}]), scope: {}, services: &{services:?}, \
          idempotency_key: {}, idempotency_level: crate::rpc::IdempotencyLevel::{level}, \
-         success_status: {}, client_streaming: {}, server_streaming: {}, routes: &[{routes}] }},\n",
+         success_status: {}, critical: {critical}, client_streaming: {}, server_streaming: {}, routes: &[{routes}] }},\n",
         rpc.method.parent_service().full_name(),
         rpc.method.name(),
         callers.join(", "),

@@ -6,7 +6,15 @@ use crate::{
     rpc_table::RpcEntry,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
-use kit::{Caller, Host, Subject, identity::identify::Identity, rpc::error};
+use kit::{
+    Caller, Host, Subject,
+    identity::identify::Identity,
+    rpc::{
+        admission::{Overloaded, Place, Places, Priority},
+        error,
+    },
+};
+use proto::Rpc;
 use std::{fmt::Write as _, net::IpAddr, sync::Arc, time::Duration};
 use tonic::Status;
 use uuid::Uuid;
@@ -17,8 +25,23 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// Admits requests or refuses them.
 pub struct Admission {
     identity: Arc<Identity>,
+    places: Places,
     clients: Option<Limiter<u128>>,
     accounts: Option<Limiter<Uuid>>,
+}
+
+/// The places for calls of one RPC.
+#[derive(Clone)]
+pub struct PlacesFor {
+    places: Places,
+    rpc: &'static Rpc,
+}
+
+impl PlacesFor {
+    /// Waits for a place, but not long.
+    pub async fn wait_for_one(&self) -> Result<Place, Status> {
+        self.places.wait_for_one(self.rpc, Priority::of(self.rpc)).await.map_err(shed)
+    }
 }
 
 /// What the client and the account of a request have left.
@@ -33,9 +56,16 @@ impl Admission {
     pub fn new(host: &Host, config: &Config) -> Self {
         Self {
             identity: Arc::clone(host.identity()),
+            places: Places::new(config.max_in_flight),
             clients: Limiter::new(config.client_per_minute, host.clock().clone()),
             accounts: Limiter::new(config.account_per_minute, host.clock().clone()),
         }
+    }
+
+    /// The places for calls of `rpc`. A call whose client sends a stream takes none: it would hold its place for as long
+    /// as the client likes.
+    pub fn places_for(&self, rpc: &'static Rpc) -> Option<PlacesFor> {
+        (!rpc.client_streaming).then(|| PlacesFor { places: self.places.clone(), rpc })
     }
 
     /// Counts a request of the client at `address`.
@@ -50,13 +80,15 @@ impl Admission {
         }
     }
 
-    /// The account of a request that may call the RPC; none for a stranger who may.
+    /// The account of a request that may call the RPC; none for a stranger who may. What cannot have a place anyway is
+    /// refused before its token costs anything.
     pub async fn admit(
         &self,
         entry: &RpcEntry,
         headers: &HeaderMap,
         limits: &mut RateLimits,
     ) -> Result<Option<Subject>, Status> {
+        self.places.check(entry.rpc, Priority::of(entry.rpc)).map_err(shed)?;
         // What is open to all has no use for credentials of another scheme, such as an OAuth client's at `/token`. A
         // bearer token that is not valid is refused even there: its owner expects to be known.
         let subject = if entry.public && !has_bearer(headers) {
@@ -98,6 +130,11 @@ impl RateLimits {
             }
         }
     }
+}
+
+fn shed(overloaded: Overloaded) -> Status {
+    kit::program::metrics::service(kit::rpc::caller::EDGE).shed();
+    error::status(&overloaded)
 }
 
 fn throttled(exceeded: Exceeded) -> Status {

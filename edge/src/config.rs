@@ -29,6 +29,10 @@ pub struct Config {
     pub max_header_bytes: u32,
     /// Bytes of a request's content, before and after it is decompressed (gzip or zstd).
     pub max_request_bytes: usize,
+    /// Calls of services at a time, from the moment when a request has arrived whole. A call that finds no place within
+    /// 10 ms is refused with 429; a fifth of the places is kept for what the contracts mark as critical, and no RPC takes
+    /// more than half of them, or fewer while its calls take long.
+    pub max_in_flight: usize,
     /// Bytes of all contents that are not complete yet, beside 16 KiB of each; never less than the longest content.
     /// What does not fit is refused with 503.
     pub max_held_bytes: usize,
@@ -69,6 +73,7 @@ impl Default for Config {
             max_streams: 100,
             max_header_bytes: 16 * 1024,
             max_request_bytes: 4 << 20,
+            max_in_flight: 1024,
             max_held_bytes: 32 << 20,
             head_timeout_ms: 10_000,
             stall_timeout_ms: 30_000,
@@ -93,6 +98,7 @@ impl Config {
             "edge.tls_cert and edge.tls_key are set together or not at all"
         );
         ensure!(self.max_connections > 0, "edge.max_connections must be above 0");
+        ensure!(self.max_in_flight > 0, "edge.max_in_flight must be above 0");
         ensure!(self.max_streams > 0, "edge.max_streams must be above 0");
         // The least that hyper's HTTP/1.1 reader takes.
         ensure!(self.max_header_bytes >= 8192, "edge.max_header_bytes must be 8192 or more");

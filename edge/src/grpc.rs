@@ -167,7 +167,7 @@ impl Calls {
         *request.uri_mut() = Uri::from_static(entry.rpc.path);
         *request.headers_mut() = headers;
         let context = context(subject, entry.rpc, &self.meta);
-        let upstream = Upstream { channel: entry.channel.clone(), context };
+        let upstream = Upstream { channel: entry.channel.clone(), context, places: None };
         upstream.oneshot(request).await.map_err(|error| match error.downcast::<Status>() {
             Ok(status) => *status,
             Err(error) => {

@@ -44,7 +44,8 @@ pub async fn answer(
     }
     let place = entry.creates.then(|| request.uri().path().trim_end_matches('/').to_owned());
     let context = context(subject, entry.rpc, &meta);
-    let upstream = Upstream { channel: entry.channel.clone(), context };
+    let places = state.admission.places_for(entry.rpc);
+    let upstream = Upstream { channel: entry.channel.clone(), context, places };
     let mut response = match ContentCoding::of(&request) {
         Ok(None) => state.transcoder.call(route, request, upstream).await,
         Ok(Some(coding)) => {

@@ -1,12 +1,16 @@
 //! A channel that remembers for whom it is used.
 
+use crate::admission::PlacesFor;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use kit::{
     rpc::client::{CallError, Channel},
     rpc::context::Context,
 };
-use std::task::{self, Poll};
+use std::{
+    mem,
+    task::{self, Poll},
+};
 use tonic::body::Body;
 use tower::Service;
 
@@ -17,6 +21,8 @@ pub struct Upstream {
     pub channel: Channel,
     /// The request's identity and id. Its deadline travels as `grpc-timeout`.
     pub context: Context,
+    /// Where the call needs a place: none where it would hold the place for as long as its client sends.
+    pub places: Option<PlacesFor>,
 }
 
 impl Service<Request<Body>> for Upstream {
@@ -29,7 +35,15 @@ impl Service<Request<Body>> for Upstream {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let call = self.channel.call(request);
-        Box::pin(self.context.clone().scope(call))
+        let next = self.channel.clone();
+        let mut channel = mem::replace(&mut self.channel, next);
+        let (context, places) = (self.context.clone(), self.places.clone());
+        Box::pin(async move {
+            let _place = match &places {
+                Some(places) => Some(places.wait_for_one().await?),
+                None => None,
+            };
+            context.scope(channel.call(request)).await
+        })
     }
 }

@@ -28,6 +28,8 @@ pub struct Rpc {
     pub idempotency_level: IdempotencyLevel,
     /// HTTP status of a success.
     pub success_status: u16,
+    /// Whether a part of the capacity is kept for it.
+    pub critical: bool,
     /// Whether the caller sends a stream.
     pub client_streaming: bool,
     /// Whether the caller gets a stream.

@@ -30,6 +30,7 @@ pub struct Edge {
 }
 
 /// A whole answer.
+#[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,

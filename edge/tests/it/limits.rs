@@ -1,8 +1,12 @@
 //! What clients may not do: too much, too long, too slowly.
 
-use crate::fixture::{Edge, customer};
+use crate::{
+    fakes::{ABSENT, SLOW},
+    fixture::{Answer, Edge, customer},
+};
 use edge::Config;
 use http::StatusCode;
+use kit::testing::eventually;
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -147,4 +151,28 @@ async fn deep_and_huge_documents_are_refused() {
     let answer = edge.get_as(customer(), &format!("/v1/inbox?{names}")).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert!(!edge.fakes.was_called());
+}
+
+#[tokio::test]
+async fn a_call_that_finds_no_place_is_refused_and_others_go_on() {
+    let config = Config { max_in_flight: 5, read_deadline_ms: 30_000, ..Config::default() };
+    let edge = Edge::with(config).await;
+    let slow = format!("/v1/users/{SLOW}");
+    // Two of five places are half: another call of the same RPC finds none, and others do.
+    let endless = async {
+        tokio::join!(edge.get_as(customer(), &slow), edge.get_as(customer(), &slow));
+    };
+    let others = async {
+        let path = format!("/v1/users/{ABSENT}");
+        let ask = async || edge.get_as(customer(), &path).await;
+        let is_refused = |answer: &Answer| answer.status == StatusCode::TOO_MANY_REQUESTS;
+        let refused = eventually("the places are taken", ask, is_refused).await;
+        assert_eq!(refused.json()["reason"], "OVERLOADED");
+        assert_eq!(refused.header("retry-after"), "1");
+        assert_eq!(edge.get_as(customer(), "/v1/me").await.status, StatusCode::OK);
+    };
+    tokio::select! {
+        () = endless => panic!("they never end"),
+        () = others => {}
+    }
 }

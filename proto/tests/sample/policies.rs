@@ -20,6 +20,7 @@ fn a_row_says_what_the_contract_says() {
             idempotency_key: IdempotencyKey::Required,
             idempotency_level: IdempotencyLevel::Unknown,
             success_status: 201,
+            critical: true,
             client_streaming: false,
             server_streaming: false,
             routes: &[
@@ -38,6 +39,7 @@ fn a_row_says_what_the_contract_says() {
     assert_eq!(count.idempotency_level, IdempotencyLevel::NoSideEffects);
     assert!(count.server_streaming && !count.client_streaming && count.routes.is_empty());
     assert_eq!(upload.success_status, 200);
+    assert!(!upload.critical);
     assert_eq!(upload.callers.iter().collect::<Vec<_>>(), [Caller::Public]);
 }
 

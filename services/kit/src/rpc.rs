@@ -1,5 +1,6 @@
 //! Calls between services: the guard round each service, the listener in front of it, and clients of the others.
 
+pub mod admission;
 pub mod caller;
 pub mod client;
 pub mod context;

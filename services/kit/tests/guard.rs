@@ -193,3 +193,35 @@ async fn a_peer_that_has_not_started_is_unavailable() {
     let status = list(world.outside("notification"), customer, "").await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
 }
+
+#[tokio::test]
+async fn when_there_is_too_much_to_do_a_call_is_refused_soon_and_others_go_on() {
+    let world = world().await;
+    let customer = somebody(&[Role::Customer]);
+    let hanging: Vec<_> = (0..700)
+        .map(|_| tokio::spawn(list(world.outside("notification"), Some(customer), "hang")))
+        .collect();
+    // Half of the places are one RPC's; the calls beyond them are refused long before their deadline.
+    let refused = async || hanging.iter().filter(|call| call.is_finished()).count();
+    kit::testing::eventually("the others are refused", refused, |refused| *refused == 700 - 512)
+        .await;
+    let (refused, held): (Vec<_>, Vec<_>) =
+        hanging.into_iter().partition(|call| call.is_finished());
+    for call in refused {
+        let status = call.await.unwrap().unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(error::reason(&status), "OVERLOADED");
+    }
+    let status = list(world.outside("notification"), Some(customer), "").await.unwrap_err();
+    assert_eq!(error::reason(&status), "OVERLOADED");
+    // Another RPC of the service.
+    let request = MarkReadRequest { message_id: uuid::Uuid::new_v4().to_string() };
+    let call = async { Client::new(world.outside("notification")).mark_read(request).await };
+    acting_as(customer, call).await.unwrap();
+    // Places come back when calls end.
+    for call in held {
+        call.abort();
+        let _ = call.await;
+    }
+    list(world.outside("notification"), Some(customer), "").await.unwrap();
+}

@@ -6,6 +6,7 @@ use crate::{
     identity::identify::Identity,
     program::metrics,
     program::telemetry,
+    rpc::admission::{Place, Places, Priority},
     rpc::caller::{Caller, Role},
     rpc::client::Stack,
     rpc::context::Context,
@@ -24,10 +25,7 @@ use std::{
     task::{self, Poll},
     time::Duration,
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::time::Instant;
 use tonic::{Code, Status, body::Body, service::Routes as TonicRoutes};
 use tower::{Service, ServiceExt};
 use tracing::Instrument;
@@ -58,8 +56,8 @@ impl Routes {
     }
 }
 
-/// Most requests a service works on at a time; more are shed at once.
-const IN_FLIGHT_MOST: usize = 1024;
+/// Calls that a service works on at a time.
+const MAX_IN_FLIGHT: usize = 1024;
 
 /// Bytes before a message on the wire: whether it is compressed, and its length.
 const GRPC_PREFIX_BYTES: usize = 5;
@@ -71,7 +69,7 @@ pub fn guard(service: &str, routes: Routes, identity: Arc<Identity>) -> Stack {
         shared: Arc::new(Shared {
             service: service.into(),
             identity,
-            places: Arc::new(Semaphore::new(IN_FLIGHT_MOST)),
+            places: Places::new(MAX_IN_FLIGHT),
             metrics: metrics::service(service),
         }),
     };
@@ -87,7 +85,7 @@ struct Guard {
 struct Shared {
     service: Box<str>,
     identity: Arc<Identity>,
-    places: Arc<Semaphore>,
+    places: Places,
     metrics: metrics::ServiceMetrics,
 }
 
@@ -127,7 +125,6 @@ impl Guard {
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Status> {
         let shared = self.shared.clone();
-        let place = shared.places.clone().try_acquire_owned().map_err(|_| shared.shed())?;
         let caller = match request.extensions().get::<Caller>().cloned() {
             Some(caller) => caller,
             None => shared.identity.identify(&shared.service, request.headers()).await?,
@@ -141,10 +138,17 @@ impl Guard {
             rpc: rpc.path,
             actor: caller.to_string().into(),
         };
+        let priority = if caller.is_service() { Priority::Accepted } else { Priority::of(rpc) };
         request.extensions_mut().insert(caller);
+        if !rpc.client_streaming {
+            let whole = tokio::time::timeout_at(deadline, read_message(request)).await;
+            request = whole.map_err(|_| too_late())??;
+        }
+        let place = shared.places.wait_for_one(rpc, priority).await.map_err(|overloaded| {
+            shared.metrics.shed();
+            error::status(&overloaded)
+        })?;
         let answered = if runs_to_its_end(rpc) {
-            let request = tokio::time::timeout_at(deadline, read_message(request));
-            let request = request.await.map_err(|_| too_late())??;
             let handler = context.scope(self.inner.oneshot(request));
             run_to_its_end(handler, place, deadline, rpc).await?
         } else {
@@ -168,7 +172,7 @@ impl Guard {
 /// until the deadline; the task goes on.
 async fn run_to_its_end<H>(
     handler: H,
-    place: OwnedSemaphorePermit,
+    place: Place,
     deadline: Instant,
     rpc: &Rpc,
 ) -> Result<std::thread::Result<H::Output>, Status>
@@ -196,7 +200,8 @@ fn runs_to_its_end(rpc: &Rpc) -> bool {
     !reads && !rpc.client_streaming && !rpc.server_streaming
 }
 
-/// Reads the message before the handler begins: once it runs, no deadline ends it, so it must not wait for the caller.
+/// Takes in the message before the call has a place and its handler begins: a slow sender holds up nothing but its own
+/// call, and once a handler runs that changes something, no deadline ends it.
 async fn read_message(request: Request<Body>) -> Result<Request<Body>, Status> {
     let (head, body) = request.into_parts();
     let limited = Limited::new(body, MAX_MESSAGE_BYTES + GRPC_PREFIX_BYTES);
@@ -254,23 +259,6 @@ fn idempotency_key(rpc: &Rpc, key: Option<&HeaderValue>) -> Result<(), Status> {
             invalid("must have 1 to 255 printable ASCII characters")
         }
         _ => Ok(()),
-    }
-}
-
-impl Shared {
-    fn shed(&self) -> Status {
-        self.metrics.shed();
-        error::status(&Overloaded)
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the service is overloaded")]
-struct Overloaded;
-
-impl error::Fault for Overloaded {
-    fn kind(&self) -> error::Kind {
-        error::Kind::Exhausted { reason: "OVERLOADED", retry_after: Duration::from_secs(1) }
     }
 }
 
