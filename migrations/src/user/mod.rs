@@ -1,6 +1,7 @@
 //! The tables of user.
 
 mod m0001_accounts;
+mod m0002_known_clients;
 
 use sea_orm_migration::prelude::*;
 
@@ -10,6 +11,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(crate::common::Migration), Box::new(m0001_accounts::Migration)]
+        vec![
+            Box::new(crate::common::Migration),
+            Box::new(m0001_accounts::Migration),
+            Box::new(m0002_known_clients::Migration),
+        ]
     }
 }

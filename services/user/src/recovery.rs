@@ -8,8 +8,8 @@ use crate::{
     },
     events,
     hasher::Hasher,
-    repository::{self, Repository, accounts, codes, sessions},
-    throttle::{Client, Throttles},
+    repository::{self, Repository, accounts, codes, known_clients, sessions},
+    throttle::{Client, Throttles, known_client},
     worker::MailRequests,
 };
 use kit::Tx;
@@ -46,6 +46,7 @@ impl Recovery {
             if user.verify_email(tx.now()) {
                 events::record(&tx, &mut user, events::CONTACT_VERIFIED).await?;
             }
+            remember_client(&tx, &user, client).await?;
             repository::save(&tx, &mut user).await?;
         }
         self.commit_for(tx, redeemed).await?;
@@ -72,6 +73,7 @@ impl Recovery {
             accounts::set_password_hash(&tx, user.id, hash).await?;
             sessions::end_all(&tx, &mut user).await?;
             events::record(&tx, &mut user, events::PASSWORD_CHANGED).await?;
+            remember_client(&tx, &user, client).await?;
             repository::save(&tx, &mut user).await?;
         }
         self.commit_for(tx, redeemed).await?;
@@ -93,5 +95,14 @@ impl Recovery {
         let user = redeemed.ok_or(Error::CodeInvalid)?;
         self.repository.hot.forget(user.id).await;
         Ok(())
+    }
+}
+
+/// Notes where the owner of a mailbox came from: guesses from elsewhere do not keep them out any more.
+async fn remember_client(tx: &Tx, user: &User, client: &Client) -> Result<(), Error> {
+    let known = user.email.as_ref().and_then(|email| known_client(email, client));
+    match known {
+        Some(known) => known_clients::remember(tx, user.id, known).await,
+        None => Ok(()),
     }
 }

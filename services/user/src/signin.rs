@@ -11,10 +11,10 @@ use crate::{
     events,
     hasher::{Hasher, Verdict},
     repository::{
-        self, Repository, accounts,
+        self, Repository, accounts, known_clients,
         sessions::{self, Presented},
     },
-    throttle::{Client, Throttles},
+    throttle::{Attempt, Client, Throttles, known_client},
 };
 use chrono::{DateTime, Utc};
 use kit::{
@@ -60,18 +60,24 @@ impl SignIn {
         client: &Client,
     ) -> Result<Tokens, Error> {
         let email = account::email(email)?;
+        let is_known = match known_client(&email, client) {
+            Some(client) => self.repository.is_known_client(client).await?,
+            None => false,
+        };
+        let attempt = Attempt { email: &email, client, is_known };
         let now = self.repository.clock().now();
-        self.throttles.sign_in(&email, client, now)?;
-        let opened = self.try_login(&email, password).await;
+        self.throttles.sign_in(attempt, now)?;
+        let opened = self.try_login(&attempt, password).await;
         match &opened {
-            Ok(_) => self.throttles.signed_in(&email, client, now),
+            Ok(_) => self.throttles.signed_in(attempt, now),
             Err(Error::CredentialsInvalid) => {}
-            Err(_) => self.throttles.not_tried(&email, client, now),
+            Err(_) => self.throttles.not_tried(attempt, now),
         }
         opened
     }
 
-    async fn try_login(&self, email: &str, password: String) -> Result<Tokens, Error> {
+    async fn try_login(&self, attempt: &Attempt<'_>, password: String) -> Result<Tokens, Error> {
+        let Attempt { email, client, .. } = attempt;
         let found = self.repository.credentials(email).await?;
         let found = found.filter(|(user, _)| {
             user.status == Status::Active
@@ -86,18 +92,20 @@ impl SignIn {
         };
         let id = Id::new(self.repository.clock());
         let token = RefreshToken::new(rand::random());
-        let expires_at = self.open_session(&user, id, &token, password_hash).await?;
+        let client = known_client(email, client);
+        let expires_at = self.open_session(&user, id, &token, password_hash, client).await?;
         Ok(self.tokens(&user, id, &token, expires_at))
     }
 
     /// Opens a session for the account as it was when its password was checked; an account that changed meanwhile gets
-    /// none. `password_hash` replaces one of outdated parameters.
+    /// none. `password_hash` replaces one of outdated parameters; the owner is known to come from `client`.
     async fn open_session(
         &self,
         checked: &User,
         id: SessionId,
         token: &RefreshToken,
         password_hash: Option<String>,
+        client: Option<String>,
     ) -> Result<DateTime<Utc>, Error> {
         let tx = self.repository.db.begin().await?;
         let user = repository::lock(&tx, checked.id).await?;
@@ -107,6 +115,9 @@ impl SignIn {
         let expires_at = sessions::insert(&tx, user.id, id, token).await?;
         if let Some(password_hash) = password_hash {
             accounts::set_password_hash(&tx, user.id, password_hash).await?;
+        }
+        if let Some(client) = client {
+            known_clients::remember(&tx, user.id, client).await?;
         }
         tx.commit().await?;
         Ok(expires_at)

@@ -5,7 +5,7 @@ use crate::{
     domain::{Address, Consent, Error, UserId},
     events,
     registration::Registration,
-    repository::{self, Repository, accounts, addresses, codes, consents, sessions},
+    repository::{self, Repository, accounts, addresses, codes, consents, known_clients, sessions},
 };
 use kit::{
     Id, Tx,
@@ -120,6 +120,7 @@ impl UserService for Api {
             sessions::end_all(&tx, &mut user).await?;
             accounts::delete_password(&tx, id).await?;
             codes::delete_all(&tx, id).await?;
+            known_clients::forget_all(&tx, id).await?;
             addresses::delete_all(&tx, id).await?;
             events::record(&tx, &mut user, events::ERASED).await?;
             repository::save(&tx, &mut user).await?;

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod addresses;
 pub mod codes;
 pub mod consents;
+pub mod known_clients;
 pub mod sessions;
 mod sweep;
 

@@ -1,8 +1,8 @@
 //! Forgets what is past its time.
 
-use super::Repository;
+use super::{Repository, known_clients::KNOWN_FOR};
 use crate::{
-    domain::records::{contact_code, refresh_token, revocation, session, user},
+    domain::records::{contact_code, known_client, refresh_token, revocation, session, user},
     domain::{Error, account::Status, session::GRACE},
 };
 use chrono::Duration;
@@ -16,7 +16,7 @@ const REVOCATIONS_KEPT: Duration = Duration::hours(1);
 const CODES_KEPT: Duration = Duration::days(2);
 
 impl Repository {
-    /// Forgets sessions, tokens, codes, revocations and placeholders past their time.
+    /// Forgets sessions, tokens, codes, revocations, known clients and placeholders past their time.
     pub async fn sweep(&self) -> Result<(), Error> {
         let tx = self.db.begin().await?;
         let now = tx.now();
@@ -41,6 +41,10 @@ impl Repository {
             .await?;
         revocation::Entity::delete_many()
             .filter(revocation::Column::RevokedAt.lt(now - REVOCATIONS_KEPT))
+            .exec(&*tx)
+            .await?;
+        known_client::Entity::delete_many()
+            .filter(known_client::Column::SeenAt.lt(now - KNOWN_FOR))
             .exec(&*tx)
             .await?;
         user::Entity::delete_many()

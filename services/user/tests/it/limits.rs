@@ -4,7 +4,7 @@ use crate::world::{PASSWORD, Service, assert_refused, from, login, registration}
 use chrono::Duration;
 use futures::future::join_all;
 use kit::rpc::error::reason;
-use kit::testing::Backend;
+use kit::testing::{Backend, eventually};
 use proto::quickserve::user::v1 as pb;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -32,11 +32,12 @@ fn is_throttled<T>(answer: &Result<T, Status>) -> bool {
 async fn who_guesses_a_password_waits_longer_each_time(backend: Backend) {
     let service = Service::new(backend).await;
     service.register("ana@example.org", "client").await.unwrap();
+    try_login(&service, HOME, "ana@example.org", PASSWORD).await.unwrap();
     let wrong = async || try_login(&service, STRANGER, "ana@example.org", "wrong guess").await;
     for _ in 0..6 {
         assert_refused(wrong().await, Code::Unauthenticated, "CREDENTIALS_INVALID");
     }
-    for seconds in [1, 2, 4, 8] {
+    for seconds in [30, 60, 120, 240] {
         let refused = wrong().await.unwrap_err();
         assert_eq!(refused.code(), Code::ResourceExhausted);
         let retry = refused.get_details_retry_info().unwrap().retry_delay.unwrap();
@@ -47,7 +48,7 @@ async fn who_guesses_a_password_waits_longer_each_time(backend: Backend) {
         service.world.clock.advance(Duration::seconds(i64::try_from(seconds).unwrap()));
         assert_refused(wrong().await, Code::Unauthenticated, "CREDENTIALS_INVALID");
     }
-    // The owner, elsewhere, never waits; and the stranger does not forever.
+    // The owner never waits where they have signed in before; and the stranger does not forever.
     try_login(&service, HOME, "ana@example.org", PASSWORD).await.unwrap();
     service.world.clock.advance(Duration::minutes(15));
     try_login(&service, STRANGER, "ana@example.org", PASSWORD).await.unwrap();
@@ -84,7 +85,10 @@ async fn parallel_guesses_are_counted_before_they_are_made(backend: Backend) {
         async move { try_login(service, STRANGER, "ana@example.org", &format!("guess {n}")).await }
     });
     let answers = join_all(guesses).await;
-    let verified = answers.iter().filter(|answer| !is_throttled(answer)).count();
+    let is_verified = |answer: &&Result<_, Status>| {
+        answer.as_ref().is_err_and(|status| reason(status) == "CREDENTIALS_INVALID")
+    };
+    let verified = answers.iter().filter(is_verified).count();
     assert_eq!(verified, 6);
 }
 
@@ -109,6 +113,80 @@ async fn a_client_that_tries_many_accounts_and_codes_waits_too(backend: Backend)
     let refused = try_login(&service, STRANGER, "ana@example.org", PASSWORD).await;
     assert_refused(refused, Code::ResourceExhausted, "TOO_MANY_ATTEMPTS");
     try_login(&service, HOME, "ana@example.org", PASSWORD).await.unwrap();
+}
+
+/// An address in a network of its own.
+fn network(number: usize) -> String {
+    format!("2001:db8:0:{number:x}::1")
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn many_networks_together_guess_no_more_than_one(backend: Backend) {
+    let service = Service::new(backend).await;
+    service.register("ana@example.org", "client").await.unwrap();
+    try_login(&service, HOME, "ana@example.org", PASSWORD).await.unwrap();
+    let mut verified = 0;
+    // Every half minute for a quarter of an hour, from each of 40 networks.
+    for _ in 0..30 {
+        for number in 0..40 {
+            let guess = try_login(&service, &network(number), "ana@example.org", "guess").await;
+            verified += usize::from(!is_throttled(&guess));
+        }
+        let home = try_login(&service, HOME, "ana@example.org", PASSWORD).await;
+        assert!(home.is_ok(), "the owner is not locked out: {home:?}");
+        service.world.clock.advance(Duration::seconds(30));
+    }
+    assert_eq!(verified, 10);
+    // A known client that guesses has no more, and the guesses elsewhere do not count with its own.
+    let mut verified = 0;
+    for _ in 0..30 {
+        let guess = try_login(&service, HOME, "ana@example.org", "guess").await;
+        verified += usize::from(!is_throttled(&guess));
+        service.world.clock.advance(Duration::seconds(30));
+    }
+    assert_eq!(verified, 10);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn who_reads_the_mailbox_is_known_again(backend: Backend) {
+    let service = Service::new(backend).await;
+    let ana = service.register("ana@example.org", "client").await.unwrap();
+    for number in 0..40 {
+        let _ = try_login(&service, &network(number), "ana@example.org", "guess").await;
+    }
+    let sign_in =
+        async |password: &str| try_login(&service, HOME, "ana@example.org", password).await;
+    assert!(is_throttled(&sign_in(PASSWORD).await), "a new device cannot be told from strangers");
+    let request = pb::RequestPasswordResetRequest { email: "ana@example.org".to_owned() };
+    service.auth.clone().request_password_reset(from(HOME, request)).await.unwrap();
+    let code = async || service.code(&ana.id, pb::ContactPurpose::PasswordReset).await;
+    let code = eventually("the code is asked for", code, Result::is_ok).await.unwrap();
+    let password = "another good password".to_owned();
+    let request = pb::ConfirmPasswordResetRequest { code, password: password.clone() };
+    service.auth.clone().confirm_password_reset(from(HOME, request)).await.unwrap();
+    sign_in(&password).await.unwrap();
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_client_is_known_for_a_while_only(backend: Backend) {
+    let service = Service::new(backend).await;
+    service.register("ana@example.org", "client").await.unwrap();
+    try_login(&service, HOME, "ana@example.org", PASSWORD).await.unwrap();
+    let guess_elsewhere = async || {
+        for number in 0..40 {
+            let _ = try_login(&service, &network(number), "ana@example.org", "guess").await;
+        }
+    };
+    let sign_in = async || try_login(&service, HOME, "ana@example.org", PASSWORD).await;
+    service.world.clock.advance(Duration::days(89));
+    guess_elsewhere().await;
+    assert!(!is_throttled(&sign_in().await));
+    service.world.clock.advance(Duration::days(91));
+    guess_elsewhere().await;
+    assert!(is_throttled(&sign_in().await));
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

@@ -1,6 +1,6 @@
 //! What the tables hold: nothing that opens an account, and hashes of today.
 
-use crate::world::{PASSWORD, Service};
+use crate::world::{PASSWORD, Service, from, login};
 use argon2::{Algorithm, Argon2, Params, Version, password_hash::PasswordHasher};
 use kit::Db;
 use kit::testing::{Backend, acting_as};
@@ -85,16 +85,20 @@ async fn an_erasure_leaves_no_personal_row(backend: Backend) {
     let kept = pb::CreateAddressRequest { label: "home".into(), address: Some(address) };
     let mut users = service.users.clone();
     acting_as(person.subject, users.create_address(kept)).await.unwrap();
+    let from_home = from("192.0.2.1", login(&person.email, PASSWORD));
+    service.auth.clone().login(from_home).await.unwrap();
     let db = database(&service).await;
-    for (table, column) in
-        [("credentials", "password_hash"), ("addresses", "label"), ("contact_codes", "purpose")]
-    {
+    let tables = [
+        ("credentials", "password_hash"),
+        ("addresses", "label"),
+        ("contact_codes", "purpose"),
+        ("known_clients", "client"),
+    ];
+    for (table, column) in tables {
         assert_eq!(texts(&db, table, column).await.len(), 1, "{table} before");
     }
     acting_as(person.subject, users.erase_me(pb::EraseMeRequest {})).await.unwrap();
-    for (table, column) in
-        [("credentials", "password_hash"), ("addresses", "label"), ("contact_codes", "purpose")]
-    {
+    for (table, column) in tables {
         assert!(texts(&db, table, column).await.is_empty(), "{table} after");
     }
     let row = "name || phone || suspension_reason || COALESCE(email, '')";

@@ -6,6 +6,7 @@ pub mod address;
 pub mod consent;
 pub mod contact_code;
 pub mod credential;
+pub mod known_client;
 pub mod refresh_token;
 pub mod revocation;
 pub mod session;
