@@ -7,11 +7,12 @@ use crate::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use kit::{
-    Caller, Host, Subject,
-    identity::identify::Identity,
+    Caller, Host,
+    identity::{identify::Identity, token::AccessClaims},
     rpc::{
         admission::{Overloaded, Place, Places, Priority},
         error,
+        revocable::AccessToken,
     },
 };
 use proto::Rpc;
@@ -80,29 +81,36 @@ impl Admission {
         }
     }
 
-    /// The account of a request that may call the RPC; none for a stranger who may. What cannot have a place anyway is
-    /// refused before its token costs anything.
+    /// What the access token of a request says that may call the RPC; none for a stranger who may. What cannot have a place
+    /// anyway is refused before its token costs anything.
     pub async fn admit(
         &self,
         entry: &RpcEntry,
         headers: &HeaderMap,
         limits: &mut RateLimits,
-    ) -> Result<Option<Subject>, Status> {
+    ) -> Result<Option<AccessClaims>, Status> {
         self.places.check(entry.rpc, Priority::of(entry.rpc)).map_err(shed)?;
         // What is open to all has no use for credentials of another scheme, such as an OAuth client's at `/token`. A
         // bearer token that is not valid is refused even there: its owner expects to be known.
-        let subject = if entry.public && !has_bearer(headers) {
+        let claims = if entry.public && !has_bearer(headers) {
             None
         } else {
-            self.identity.subject(headers).await?
+            self.identity.access(headers).await?
         };
+        let subject = claims.map(|claims| claims.subject);
         if let (Some(subject), Some(accounts)) = (&subject, &self.accounts) {
             let taken = accounts.take(subject.user_id);
             limits.account = Some(taken.unwrap_or_else(|it| it.status));
             taken.map_err(throttled)?;
         }
         kit::rpc::guard::authorize(entry.rpc, &Caller { service: None, subject }, headers)?;
-        Ok(subject)
+        Ok(claims)
+    }
+
+    /// The token with which an answer ends that goes on for long; none for an answer that does not, or is for all.
+    pub fn token_of_stream(&self, rpc: &Rpc, claims: Option<AccessClaims>) -> Option<AccessToken> {
+        let claims = claims.filter(|_| rpc.server_streaming)?;
+        Some(AccessToken::new(Arc::clone(&self.identity), claims))
     }
 }
 

@@ -158,7 +158,7 @@ impl Calls {
         let mut limits = *self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let admitted = self.state.admission.admit(entry, &head.headers, &mut limits).await;
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
-        let subject = admitted?;
+        let claims = admitted?;
         let most = Duration::from_millis(self.state.config.max_deadline_ms);
         let headers = outgoing(&head.headers, entry.timeout.as_ref(), most)?;
         let mut request = Request::new(body);
@@ -166,8 +166,13 @@ impl Calls {
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = Uri::from_static(entry.rpc.path);
         *request.headers_mut() = headers;
-        let context = context(subject, entry.rpc, &self.meta);
-        let upstream = Upstream { channel: entry.channel.clone(), context, places: None };
+        let upstream = Upstream {
+            channel: entry.channel.clone(),
+            context: context(claims.map(|claims| claims.subject), entry.rpc, &self.meta),
+            // The client may take its time with its message; the service has places for the calls that have come whole.
+            places: None,
+            token: self.state.admission.token_of_stream(entry.rpc, claims),
+        };
         upstream.oneshot(request).await.map_err(|error| match error.downcast::<Status>() {
             Ok(status) => *status,
             Err(error) => {

@@ -1,9 +1,9 @@
 //! Whether the edge can serve.
 
-use chrono::{DateTime, Utc};
+use kit::{Clock, Host, identity::identify::Identity};
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 /// Whether the edge can serve; cheap to clone.
@@ -11,17 +11,16 @@ use std::sync::{
 pub struct Health(Arc<State>);
 
 struct State {
-    clock: kit::Clock,
+    clock: Clock,
+    identity: Arc<Identity>,
     stopping: AtomicBool,
-    /// When the revocations were read last, in seconds since 1970; 0 for never.
-    revocations: AtomicI64,
 }
 
 impl Health {
     /// Not ready yet.
-    pub fn new(clock: kit::Clock) -> Self {
-        let (stopping, revocations) = (AtomicBool::new(false), AtomicI64::new(0));
-        Self(Arc::new(State { clock, stopping, revocations }))
+    pub fn new(host: &Host) -> Self {
+        let (clock, identity) = (host.clock().clone(), Arc::clone(host.identity()));
+        Self(Arc::new(State { clock, identity, stopping: AtomicBool::new(false) }))
     }
 
     /// Says that no more requests should come.
@@ -29,18 +28,12 @@ impl Health {
         self.0.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Says that the void access tokens are known as of `at`.
-    pub fn revocations_read(&self, at: DateTime<Utc>) {
-        self.0.revocations.store(at.timestamp(), Ordering::Relaxed);
-    }
-
     /// Ready means: not stopping, and the void access tokens have been read once. That they are old does not make it
     /// unready: every edge would be so at once, and services check their callers themselves.
     pub fn report(&self) -> (bool, serde_json::Value) {
-        let read = self.0.revocations.load(Ordering::Relaxed);
-        let stopping = self.0.stopping.load(Ordering::Relaxed);
-        let age = (read > 0).then(|| (self.0.clock.now().timestamp() - read).max(0));
-        let status = match (stopping, age) {
+        let read_at = self.0.identity.revocations().read_at();
+        let age = read_at.map(|at| (self.0.clock.now() - at).num_seconds().max(0));
+        let status = match (self.0.stopping.load(Ordering::Relaxed), age) {
             (true, _) => "stopping",
             (false, None) => "starting",
             (false, Some(_)) => "ready",

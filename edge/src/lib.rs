@@ -20,7 +20,6 @@ mod openapi;
 mod pages;
 mod rate;
 mod rest;
-mod revocations;
 mod rpc_table;
 mod state;
 mod tls;
@@ -58,7 +57,7 @@ impl Edge {
             end_streams: CancellationToken::new(),
         };
         let state = Arc::new(State::new(host, config)?);
-        host.spawn(revocations::follow(host.clone(), state.health().clone()));
+        host.spawn(kit::identity::revocation::follow(host.clone()));
         let middleware = Arc::new(Middleware::new(state, listener.end_streams.clone())?);
         Ok(Self { middleware, listener, stop: host.stop_token() })
     }

@@ -28,8 +28,8 @@ pub async fn answer(
             return state.transcoder.respond_unrouted(&ErrorContext::of(&request), &error);
         }
     };
-    let subject = match state.admission.admit(entry, request.headers(), limits).await {
-        Ok(subject) => subject,
+    let claims = match state.admission.admit(entry, request.headers(), limits).await {
+        Ok(claims) => claims,
         Err(status) => {
             let response = state.refuse(&ErrorContext::of(&request), &status);
             return labelled(response, entry.label);
@@ -43,9 +43,12 @@ pub async fn answer(
         headers.insert(GRPC_TIMEOUT, timeout.clone());
     }
     let place = entry.creates.then(|| request.uri().path().trim_end_matches('/').to_owned());
-    let context = context(subject, entry.rpc, &meta);
-    let places = state.admission.places_for(entry.rpc);
-    let upstream = Upstream { channel: entry.channel.clone(), context, places };
+    let upstream = Upstream {
+        channel: entry.channel.clone(),
+        context: context(claims.map(|claims| claims.subject), entry.rpc, &meta),
+        places: state.admission.places_for(entry.rpc),
+        token: state.admission.token_of_stream(entry.rpc, claims),
+    };
     let mut response = match ContentCoding::of(&request) {
         Ok(None) => state.transcoder.call(route, request, upstream).await,
         Ok(Some(coding)) => {

@@ -6,6 +6,7 @@ use http::{Request, Response};
 use kit::{
     rpc::client::{CallError, Channel},
     rpc::context::Context,
+    rpc::revocable::AccessToken,
 };
 use std::{
     mem,
@@ -23,6 +24,8 @@ pub struct Upstream {
     pub context: Context,
     /// Where the call needs a place: none where it would hold the place for as long as its client sends.
     pub places: Option<PlacesFor>,
+    /// The answer ends when this token becomes void.
+    pub token: Option<AccessToken>,
 }
 
 impl Service<Request<Body>> for Upstream {
@@ -38,12 +41,17 @@ impl Service<Request<Body>> for Upstream {
         let next = self.channel.clone();
         let mut channel = mem::replace(&mut self.channel, next);
         let (context, places) = (self.context.clone(), self.places.clone());
+        let token = self.token.clone();
         Box::pin(async move {
             let _place = match &places {
                 Some(places) => Some(places.wait_for_one().await?),
                 None => None,
             };
-            context.scope(channel.call(request)).await
+            let answer = context.scope(channel.call(request)).await?;
+            Ok(match token {
+                Some(token) => token.until_void(answer),
+                None => answer,
+            })
         })
     }
 }

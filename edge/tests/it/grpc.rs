@@ -9,6 +9,7 @@ use edge::Config;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use kit::{Subject, testing::eventually};
 use prost::Message as _;
 use proto::quickserve::{
     notification::v1::{
@@ -16,7 +17,7 @@ use proto::quickserve::{
         notification_service_client::NotificationServiceClient,
     },
     user::v1::{
-        GetMeRequest, GetUserRequest, GetUserResponse, ListRevocationsRequest,
+        GetMeRequest, GetUserRequest, GetUserResponse, ListRevocationsRequest, Revocation,
         account_service_client::AccountServiceClient, user_service_client::UserServiceClient,
     },
 };
@@ -289,4 +290,56 @@ async fn media_types_are_read_in_any_case_and_with_parameters() {
         assert_eq!(answer.header("content-type"), "application/problem+json");
         assert_eq!(answer.json()["reason"], "UNSUPPORTED_MEDIA_TYPE");
     }
+}
+
+/// Makes the tokens of a session or of a whole account void.
+fn revoke(edge: &Edge, subject: Subject, is_account: bool) {
+    let now = edge.world.clock.now();
+    let session_id = if is_account { String::new() } else { subject.session_id.to_string() };
+    edge.fakes.revoke(Revocation {
+        user_id: subject.user_id.to_string(),
+        session_id,
+        token_version: if is_account { 2 } else { 0 },
+        revoked_at: Some(prost_types::Timestamp { seconds: now.timestamp(), nanos: 0 }),
+    });
+}
+
+#[tokio::test]
+async fn open_streams_end_when_their_token_becomes_void() {
+    let edge = Edge::start().await;
+    let mut inbox = NotificationServiceClient::new(channel(&edge).await);
+    let watch = WatchInboxRequest::default();
+    let other = with(watch, "authorization", &edge.bearer(customer()));
+    let mut other = inbox.watch_inbox(other).await.unwrap().into_inner();
+    for is_account in [false, true] {
+        let subject = customer();
+        let bearer = edge.bearer(subject);
+        let native = with(watch, "authorization", &bearer);
+        let mut native = inbox.watch_inbox(native).await.unwrap().into_inner();
+        let events = edge.request("GET", "/v1/me/inbox").header("accept", "text/event-stream");
+        let events = events.header("authorization", &bearer).body(String::new()).unwrap();
+        let events = edge.open(events).await;
+        let mut web =
+            web(&edge, "/quickserve.notification.v1.NotificationService/WatchInbox", &watch);
+        web.headers_mut().insert("authorization", bearer.parse().unwrap());
+        edge.fakes.was_called();
+        let revoked = async {
+            let called = async || edge.fakes.was_called();
+            eventually("the third stream is open", called, |called| *called).await;
+            revoke(&edge, subject, is_account);
+        };
+        let (web, ()) = tokio::join!(edge.send_bytes(web), revoked);
+        assert!(ends_with_status(&web, "16"), "{:?}", web.body);
+        for _ in 0..2 {
+            native.message().await.unwrap().unwrap();
+        }
+        assert_eq!(native.message().await.unwrap_err().code(), Code::Unauthenticated);
+        let events = String::from_utf8(whole(events).await.body.to_vec()).unwrap();
+        assert!(events.contains("\"two\"") && events.contains("TOKEN_INVALID"), "{events}");
+    }
+    for _ in 0..2 {
+        other.message().await.unwrap().unwrap();
+    }
+    edge.fakes.close_inbox();
+    assert!(other.message().await.unwrap().is_none(), "another's stream goes on");
 }

@@ -10,3 +10,4 @@ pub mod guard;
 pub mod headers;
 pub mod listener;
 pub mod remote;
+pub mod revocable;

@@ -7,6 +7,7 @@ use kit::{
     Clock, Host,
     identity::identify::Identity,
     identity::keyring::{Keyring, SharedKeyring},
+    identity::revocation,
     identity::token::{ISSUER, Verifier},
     messaging::bus::LocalBus,
     program::config::Config,
@@ -89,10 +90,14 @@ impl Process {
             let started = self.start_service(*service, plan, index).await;
             started.with_context(|| format!("the {} service did not start", service.name()))?;
         }
-        if let Some(address) = plan.edge {
-            self.start_edge(address).await.context("the edge did not start")?;
+        match plan.edge {
+            Some(address) => self.start_edge(address).await.context("the edge did not start"),
+            // The edge would do this. A service's own port is met by the same tokens, so it asks as an edge does.
+            None => {
+                self.host.spawn(revocation::follow(self.host.of(EDGE)));
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     async fn start_service(

@@ -4,8 +4,8 @@ use crate::{
     Clock,
     identity::keyring::SharedKeyring,
     identity::revocation::Revocations,
-    identity::token::{Mint, Verifier},
-    rpc::caller::{Caller, Subject},
+    identity::token::{AccessClaims, Mint, Verifier},
+    rpc::caller::Caller,
     rpc::error,
 };
 use http::{HeaderMap, header::AUTHORIZATION};
@@ -22,6 +22,14 @@ pub struct Identity {
     internal: Verifier,
     access: Verifier,
     revocations: Revocations,
+}
+
+/// Who sent a request.
+pub struct Identified {
+    /// The service or the account.
+    pub caller: Caller,
+    /// The access token that says so, if it is one.
+    pub access: Option<AccessClaims>,
 }
 
 impl Identity {
@@ -44,26 +52,28 @@ impl Identity {
 
     /// Who sent a request with these headers to `service`. A claim that does not hold is UNAUTHENTICATED; no claim is
     /// nobody.
-    pub async fn identify(&self, service: &str, headers: &HeaderMap) -> Result<Caller, Status> {
+    pub async fn identify(&self, service: &str, headers: &HeaderMap) -> Result<Identified, Status> {
         if let Some(token) = headers.get(INTERNAL_TOKEN) {
             let token = token.to_str().map_err(|_| refused())?;
             let claims = self.internal.verify_internal(token, service).await;
             let claims = claims.map_err(|_| refused())?;
-            return Ok(Caller { service: Some(claims.service), subject: claims.subject });
+            let caller = Caller { service: Some(claims.service), subject: claims.subject };
+            return Ok(Identified { caller, access: None });
         }
-        let subject = self.subject(headers).await?;
-        Ok(Caller { service: None, subject })
+        let access = self.access(headers).await?;
+        let subject = access.map(|claims| claims.subject);
+        Ok(Identified { caller: Caller { service: None, subject }, access })
     }
 
-    /// The account whose access token is in these headers, if there is one.
-    pub async fn subject(&self, headers: &HeaderMap) -> Result<Option<Subject>, Status> {
+    /// What the access token in these headers says, if there is one.
+    pub async fn access(&self, headers: &HeaderMap) -> Result<Option<AccessClaims>, Status> {
         let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
         let token = value.to_str().ok().and_then(bearer).ok_or_else(refused)?;
         let claims = self.access.verify_access(token).await.map_err(|_| refused())?;
         if self.revocations.covers(&claims) {
             return Err(refused());
         }
-        Ok(Some(claims.subject))
+        Ok(Some(claims))
     }
 }
 
@@ -74,7 +84,7 @@ fn bearer(value: &str) -> Option<&str> {
 }
 
 /// One answer for every bad token, so that it tells nothing.
-fn refused() -> Status {
+pub(crate) fn refused() -> Status {
     error::status(&Refused)
 }
 

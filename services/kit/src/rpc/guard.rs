@@ -3,7 +3,7 @@
 use super::headers::{DEFAULT_TIMEOUT, REQUEST_ID, RequestId, TimeLeft, parse_timeout};
 use super::listener::MAX_MESSAGE_BYTES;
 use crate::{
-    identity::identify::Identity,
+    identity::identify::{Identified, Identity},
     program::metrics,
     program::telemetry,
     rpc::admission::{Place, Places, Priority},
@@ -11,6 +11,7 @@ use crate::{
     rpc::client::Stack,
     rpc::context::Context,
     rpc::error,
+    rpc::revocable::AccessToken,
 };
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -125,8 +126,8 @@ impl Guard {
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Status> {
         let shared = self.shared.clone();
-        let caller = match request.extensions().get::<Caller>().cloned() {
-            Some(caller) => caller,
+        let Identified { caller, access } = match request.extensions().get::<Caller>().cloned() {
+            Some(caller) => Identified { caller, access: None },
             None => shared.identity.identify(&shared.service, request.headers()).await?,
         };
         authorize(rpc, &caller, request.headers())?;
@@ -157,7 +158,12 @@ impl Guard {
             tokio::time::timeout_at(deadline, answered).await.map_err(|_| too_late())?
         };
         match answered {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => Ok(match access {
+                Some(claims) if rpc.server_streaming => {
+                    AccessToken::new(shared.identity.clone(), claims).until_void(response)
+                }
+                _ => response,
+            }),
             Ok(Err(never)) => match never {},
             Err(_) => {
                 shared.metrics.panicked();

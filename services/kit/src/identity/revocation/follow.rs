@@ -1,12 +1,12 @@
-//! Keeps the set of access tokens that became void, by asking the user service every few seconds.
+//! Asks the user service every few seconds which access tokens became void.
 
-use crate::health::Health;
-use chrono::{DateTime, Utc};
-use kit::{
-    Host,
-    identity::revocation::Revoked,
+use super::Revoked;
+use crate::{
     identity::token::{ACCESS_LIFE, LEEWAY},
+    program::host::Host,
+    rpc::client::Channel,
 };
+use chrono::{DateTime, Utc};
 use proto::quickserve::user::v1::{
     ListRevocationsRequest, Revocation, account_service_client::AccountServiceClient,
 };
@@ -14,13 +14,13 @@ use std::time::Duration;
 use tonic::Status;
 use uuid::Uuid;
 
-/// How often the set is brought up to date.
+/// How often the set is brought up to date: a void token is refused within ten seconds.
 const EVERY: Duration = Duration::from_secs(5);
 /// How soon the next try follows one that failed.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Follows the revocations until the host stops.
-pub async fn follow(host: Host, health: Health) {
+/// Keeps the revocations of the process up to date until the host stops. One of its callers is enough for a process.
+pub async fn follow(host: Host) {
     let stop = host.stop_token();
     let mut accounts = AccountServiceClient::new(host.channel("user"));
     let mut since = host.clock().now() - ACCESS_LIFE - LEEWAY;
@@ -30,7 +30,6 @@ pub async fn follow(host: Host, health: Health) {
         match ask(&mut accounts, since).await {
             Ok(revoked) => {
                 host.identity().revocations().add(revoked, begun);
-                health.revocations_read(begun);
                 // The clocks of two machines differ, and what is committed late may have an earlier time.
                 since = begun - LEEWAY;
                 failing = false;
@@ -38,7 +37,11 @@ pub async fn follow(host: Host, health: Health) {
             Err(status) => {
                 if !std::mem::replace(&mut failing, true) {
                     let code = status.code();
-                    tracing::warn!(?code, message = status.message(), "revocations unknown");
+                    tracing::warn!(
+                        ?code,
+                        message = status.message(),
+                        "cannot read which access tokens are void, they are accepted until this works again"
+                    );
                 }
             }
         }
@@ -50,7 +53,7 @@ pub async fn follow(host: Host, health: Health) {
 }
 
 async fn ask(
-    accounts: &mut AccountServiceClient<kit::rpc::client::Channel>,
+    accounts: &mut AccountServiceClient<Channel>,
     since: DateTime<Utc>,
 ) -> Result<Vec<(Revoked, DateTime<Utc>)>, Status> {
     let request = ListRevocationsRequest { since: Some(timestamp(since)) };
