@@ -5,9 +5,11 @@ mod assignment;
 mod booking;
 mod change;
 mod code;
+mod dispute;
 mod error;
 mod fulfilment;
 mod order;
+mod payment;
 mod policy;
 mod quote;
 pub mod records;
@@ -23,17 +25,17 @@ pub use assignment::RequestedProvider;
 pub use booking::{Authorization, NewOrder, Outcome};
 pub use change::{Agreement, ClosedChange, OrderChange, OrderEvent, Principal, RecordChange};
 pub use code::{CancelToken, Secret};
+pub use dispute::Resolution;
 pub use error::{Error, Resource};
+pub use payment::{Amounts, CaptureTerms, Payment, PaymentState};
 pub use policy::{Case, Charge, LiableParty, Policy, Rule};
 pub use quote::{inputs_hash, price};
 pub use records::order::Model as Order;
 pub use records::quote::Model as Quote;
-pub use settlement::Resolution;
 pub use state::{State, StateView};
 pub use timing::Timing;
 pub use values::{
-    AccountId, Address, Amounts, Cancellation, CaptureTerms, ChangeId, ChangeLines, ChangeState,
-    Details, DisputeState, Line, Moving, OfferId, OfferState, OrderId, Party, Payment,
-    PaymentState, PendingChange, Private, Progress, ProviderId, QuoteId, Requirements, SideEffect,
-    Terms,
+    AccountId, Address, Cancellation, ChangeId, ChangeLines, ChangeState, Details, DisputeState,
+    Line, Moving, OfferId, OfferState, OrderId, Party, PendingChange, Private, Progress,
+    ProviderId, QuoteId, Requirements, SideEffect, Terms,
 };

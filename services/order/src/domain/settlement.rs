@@ -1,27 +1,15 @@
-//! Settlement: acceptance, rework, disputes, reviews, the end; and what both sides write on the way.
+//! Settlement: acceptance, rework, money, reviews, the end; and what both sides write on the way.
 
 use super::{
     Action, Actor, Amounts, CaptureTerms, Charge, DisputeState, Error, LiableParty, OrderChange,
     PaymentState, Private, RecordChange, SideEffect, State,
-    records::{dispute, effect, message, proof, review},
+    records::{effect, message, proof, review},
 };
 use chrono::{DateTime, Utc};
-use kit::Money;
 use uuid::Uuid;
 
 /// The reason with which payment refuses what a card declined for good.
 const PAYMENT_DECLINED: &str = "PAYMENT_DECLINED";
-
-/// How a dispute ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resolution {
-    /// The customer was right: everything goes back.
-    Customer,
-    /// The provider was right: nothing goes back.
-    Provider,
-    /// So much goes back.
-    Split(Money),
-}
 
 impl OrderChange {
     /// The work is accepted: it is paid.
@@ -55,153 +43,6 @@ impl OrderChange {
         self.publish("order.changes_requested").addressee = "provider";
         self.insert_message(message, reason);
         Ok(())
-    }
-
-    /// Opens a dispute.
-    pub fn open_dispute(&mut self, id: Uuid, reason: String, text: String) -> Result<(), Error> {
-        let code = reason.clone();
-        let side = self.by;
-        self.act(Action::Dispute, code)?;
-        self.order.check_dispute_limits(side, self.now, &self.timing)?;
-        match side {
-            Actor::Customer => self.order.progress.disputes_by_customer += 1,
-            Actor::Provider => self.order.progress.disputes_by_provider += 1,
-            Actor::Operator | Actor::Payment | Actor::System => {}
-        }
-        if self.captured_amount().is_some_and(|amount| amount > 0) {
-            self.enqueue(SideEffect::Freeze { frozen: true });
-        }
-        self.insert_dispute(id, reason, text);
-        Ok(())
-    }
-
-    pub(super) fn insert_dispute(&mut self, id: Uuid, reason: String, text: String) {
-        self.records.push(RecordChange::OpenDispute(dispute::Model {
-            id,
-            order_id: self.order.id,
-            opened_by: self.by,
-            reason,
-            body: Private(text),
-            state: DisputeState::Open,
-            refund: None,
-            created_at: self.now,
-            resolved_at: None,
-        }));
-        let addressee = match self.by {
-            Actor::Customer => "provider",
-            Actor::Provider => "customer",
-            Actor::Operator | Actor::Payment | Actor::System => "",
-        };
-        self.publish("order.disputed").addressee = addressee;
-    }
-
-    /// Resolves the dispute: what was captured goes back as decided, what was not is captured the less. What several
-    /// disputes decide adds up: `pending` is what earlier ones gave back that payment has not answered yet.
-    pub fn resolve_dispute(&mut self, resolution: Resolution, pending: i64) -> Result<(), Error> {
-        let captured = self.captured_amount();
-        let is_owed = self.order.payment.state == PaymentState::Due;
-        let returned = match is_owed {
-            true => 0,
-            false => self.order.payment.amounts.returned() + pending,
-        };
-        let left = (captured.unwrap_or(self.order.reduced_total()) - returned).max(0);
-        let (state, refund) = match resolution {
-            Resolution::Customer => (DisputeState::ResolvedCustomer, left),
-            Resolution::Provider => (DisputeState::ResolvedProvider, 0),
-            Resolution::Split(money) => (DisputeState::ResolvedSplit, self.share(money, left)?),
-        };
-        self.act(Action::ResolveDispute, "")?;
-        if captured.is_none() || is_owed {
-            self.lower_price(refund);
-        }
-        if captured.is_some() && refund > 0 {
-            let step = format!("dispute:{}", self.order.version);
-            let reason = "DISPUTE".to_owned();
-            self.enqueue(SideEffect::Refund { amount: refund, step, reason });
-        }
-        let refunded = self.order.payment.amounts.refunded + pending + refund;
-        self.end_dispute(state, refund, captured.is_some_and(|captured| refunded >= captured))
-    }
-
-    /// What the customer gets when both are right in part: less than what is `left`.
-    fn share(&self, refund: Money, left: i64) -> Result<i64, Error> {
-        if refund.currency != self.order.currency() {
-            let problem = "is not in the currency of the order";
-            return Err(kit::Error::invalid("refund.currency", problem).into());
-        }
-        if refund.minor_units <= 0 || refund.minor_units >= left {
-            let problem =
-                format!("must be more than nothing and less than the {left} minor units left");
-            return Err(kit::Error::invalid("refund", problem).into());
-        }
-        Ok(refund.minor_units)
-    }
-
-    /// Lowers the price, or the fee of an order that was cancelled, before the customer has paid it.
-    fn lower_price(&mut self, amount: i64) {
-        match &mut self.order.progress.cancellation {
-            Some(cancellation) => cancellation.fee -= amount,
-            None => self.order.progress.reduction += amount,
-        }
-    }
-
-    /// The customer's bank has decided: the dispute that it began ends, and nothing more goes back.
-    pub fn end_chargeback(&mut self, won: bool, amount: i64) -> Result<(), Error> {
-        if self.order.check(Action::ResolveDispute, Actor::Payment).is_err() {
-            return Ok(());
-        }
-        self.act_as(Action::ResolveDispute, Actor::Payment, "CHARGEBACK")?;
-        if won {
-            return self.end_dispute(DisputeState::ResolvedProvider, 0, false);
-        }
-        self.end_dispute(DisputeState::ResolvedCustomer, amount, self.has_returned_all())
-    }
-
-    /// Writes down how the dispute ended, and has the payout go on if one is left.
-    fn end_dispute(
-        &mut self,
-        state: DisputeState,
-        refund: i64,
-        nothing_left: bool,
-    ) -> Result<(), Error> {
-        self.records.push(RecordChange::MoveDispute(state, Some(refund)));
-        if self.captured_amount().is_some() {
-            self.enqueue(SideEffect::Freeze { frozen: false });
-            self.order.progress.paid_out |= nothing_left;
-        }
-        self.publish("order.dispute_resolved");
-        self.close_when_over()
-    }
-
-    /// What was captured or is being captured, in minor units; none while nothing was.
-    fn captured_amount(&self) -> Option<i64> {
-        let expected = match self.order.state {
-            State::Completed | State::Closed => self.order.reduced_total(),
-            State::NoShow | State::Cancelled | State::Aborted => self.order.due(),
-            State::PendingPayment
-            | State::Requested
-            | State::Searching
-            | State::Assigned
-            | State::EnRoute
-            | State::Arrived
-            | State::InProgress
-            | State::AwaitingApproval
-            | State::Delivered
-            | State::ChangesRequested
-            | State::Expired
-            | State::Declined
-            | State::NoProvider => return None,
-        };
-        match self.order.payment.amounts.captured {
-            0 => Some(expected),
-            captured => Some(captured),
-        }
-    }
-
-    /// Whether all that was captured is with the customer again.
-    fn has_returned_all(&self) -> bool {
-        let amounts = self.order.payment.amounts;
-        amounts.captured > 0 && amounts.returned() >= amounts.captured
     }
 
     /// One side reviews the other. Both reviews are published together.
@@ -307,7 +148,7 @@ impl OrderChange {
         }
     }
 
-    fn close_when_over(&mut self) -> Result<(), Error> {
+    pub(super) fn close_when_over(&mut self) -> Result<(), Error> {
         let progress = &self.order.progress;
         let over = progress.reviews_over && progress.paid_out && !self.order.disputed;
         if over && self.order.state == State::Completed {
@@ -398,14 +239,5 @@ impl OrderChange {
         self.order.terms.place.access_notes.clear();
         self.order.details = super::Details::default();
         self.records.push(RecordChange::ForgetWords(self.order.customer_id));
-    }
-
-    /// A bank takes money back.
-    pub fn charge_back(&mut self, dispute: Uuid) -> Result<(), Error> {
-        if self.order.check(Action::Dispute, Actor::Payment).is_err() {
-            return Ok(());
-        }
-        self.by = Actor::Payment;
-        self.open_dispute(dispute, "CHARGEBACK".to_owned(), String::new())
     }
 }

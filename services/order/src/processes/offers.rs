@@ -6,7 +6,7 @@ use crate::{
         AccountId, Action, Actor, Agreement, Error, OfferId, OfferState, Order, OrderId, Principal,
         RequestedProvider, State, records::offer,
     },
-    peers::is_refusal,
+    peers::{final_refusal, is_refusal},
     repository::{offers, orders},
 };
 use chrono::Duration;
@@ -88,7 +88,13 @@ impl App {
         if order.provider_id == Some(offer.provider_id) {
             return Ok(());
         }
-        self.peers.release(order.id, Some(offer.provider_id)).await
+        match self.peers.release(order.id, Some(offer.provider_id)).await {
+            Err(error) if final_refusal(&error).is_some() => {
+                tracing::error!(%error, offer.id = %id, "provider will never free the time, will not be retried");
+                Ok(())
+            }
+            released => released,
+        }
     }
 
     /// A provider turns an offer down.
@@ -144,7 +150,13 @@ impl App {
         excluded.sort_unstable();
         excluded.dedup();
         let found = self.peers.candidates(order, excluded.clone(), self.timing.wave_size);
-        let mut candidates = found.await?;
+        let mut candidates = match found.await {
+            Err(error) if final_refusal(&error).is_some() => {
+                tracing::error!(%error, order.id = %order.id, "provider will never find candidates, the search ends");
+                Vec::new()
+            }
+            found => found?,
+        };
         candidates.retain(|candidate| !excluded.contains(&candidate.provider_id));
         Ok(candidates)
     }

@@ -1,6 +1,9 @@
 //! Searching for a provider: waves of offers, races for one, giving up an assignment.
 
-use crate::town::{Town, booking};
+use crate::{
+    script::{Fault, refusal},
+    town::{Town, booking},
+};
 use chrono::Duration;
 use kit::{
     Subject,
@@ -8,7 +11,7 @@ use kit::{
     testing::{Backend, acting_as, eventually},
 };
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
-use tonic::Status;
+use tonic::{Code, Status};
 use yare::parameterized;
 
 impl Town {
@@ -187,4 +190,30 @@ async fn a_lost_answer_while_taking_an_offer_holds_nobody(backend: Backend) {
     assert_eq!(town.script.slots(&id), [(profile.to_string(), true)], "held for nobody");
     town.clock.advance(Duration::seconds(61));
     town.until_script("the time is free", |script| script.slots(&id).is_empty()).await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn what_provider_refuses_for_good_is_not_asked_again(backend: Backend) {
+    let town = Town::new(backend).await;
+    let (_, who) = town.candidate();
+    let id = town.open_order().await.id;
+    let offer = town.offer(who).await;
+    // The offer cannot be taken, and the time it may have kept can never be freed: the call tries, the end of the search
+    // does, and the offer's timer.
+    let refuse = |code| Fault::Refuse(refusal(code, "REFUSED"));
+    town.script.fail("hold", refuse(Code::FailedPrecondition));
+    for _ in 0..3 {
+        town.script.fail("release", refuse(Code::FailedPrecondition));
+    }
+    // No candidates will ever be found.
+    town.script.fail("candidates", refuse(Code::InvalidArgument));
+    assert_eq!(reason(&town.take(who, &offer).await.unwrap_err()), "REFUSED");
+    town.until(&id, OrderState::NoProvider).await;
+    town.in_time("all have tried", |it| it.calls("release") >= 3).await;
+    let calls = || ["candidates", "release"].map(|rpc| town.script.calls(rpc));
+    let before = calls();
+    town.clock.advance(Duration::hours(1));
+    town.in_time("what is due is done", |script| script.money(&id).closed).await;
+    assert_eq!(calls(), before);
 }
