@@ -6,5 +6,6 @@ mod access;
 mod binary;
 mod journey;
 mod mesh;
+mod secrets;
 mod text;
 mod tidy;

@@ -1,6 +1,7 @@
 //! The tables of cleaning.
 
 mod m0001_cleanings;
+mod m0002_order_versions;
 
 use sea_orm_migration::prelude::*;
 
@@ -10,6 +11,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(crate::common::Migration), Box::new(m0001_cleanings::Migration)]
+        vec![
+            Box::new(crate::common::Migration),
+            Box::new(m0001_cleanings::Migration),
+            Box::new(m0002_order_versions::Migration),
+        ]
     }
 }

@@ -4,6 +4,7 @@ mod m0001_orders;
 mod m0002_records;
 mod m0003_bookings;
 mod m0004_joined;
+mod m0005_tell_verticals;
 
 use sea_orm_migration::prelude::*;
 
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_records::Migration),
             Box::new(m0003_bookings::Migration),
             Box::new(m0004_joined::Migration),
+            Box::new(m0005_tell_verticals::Migration),
         ]
     }
 }

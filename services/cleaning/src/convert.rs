@@ -31,7 +31,10 @@ pub fn parse_details(details: Option<&Struct>) -> Result<(pb::CleaningDetails, D
 }
 
 /// As [`parse_details`], for the details that an order was accepted with.
-pub fn accepted_details(details: &Struct) -> Result<(pb::CleaningDetails, Details), Error> {
+pub fn parse_accepted_details(
+    details: Option<&Struct>,
+) -> Result<(pb::CleaningDetails, Details), Error> {
+    let details = details.ok_or_else(|| Error::invalid("order.details", "must be given"))?;
     let message: pb::CleaningDetails = kit::rpc::details::decode_accepted(DETAILS, details)?;
     let read = read_details(&message)?;
     Ok((message, read))

@@ -5,7 +5,7 @@ use crate::{
     convert,
     domain::{
         Cleaning, Details, Error,
-        cleaning::{Move, Phase, visit_on},
+        cleaning::{OrderSnapshot, visit_on},
         details::{Frequency, Size},
         gap,
         table::Tables,
@@ -13,7 +13,7 @@ use crate::{
     repository::{self, Cleanings, Reach},
 };
 use chrono::NaiveDate;
-use kit::{Tx, Window};
+use kit::{Window, values::time::moment};
 use prost::Message;
 use proto::quickserve::fulfilment::v1::{self as pb, vertical_service_server::VerticalService};
 use std::sync::Arc;
@@ -84,11 +84,18 @@ impl VerticalService for Vertical {
         request: Request<pb::OnTransitionRequest>,
     ) -> Result<Response<pb::OnTransitionResponse>, Status> {
         let request = request.into_inner();
-        let leaves = convert::phase(request.from());
-        let moved = moved(request)?;
-        let tx = self.cleanings.db.begin().await?;
-        let denials = follow_order(&tx, moved, leaves).await?;
-        tx.commit().await?;
+        let order = parse_snapshot(request.order.as_ref())?;
+        let denials = match request.mode() {
+            pb::TransitionMode::Tell => {
+                self.hear(order).await?;
+                Vec::new()
+            }
+            pb::TransitionMode::Ask | pb::TransitionMode::Unspecified => {
+                let to = convert::phase(request.to());
+                let to = to.ok_or_else(|| Error::invalid("to", "must be given"))?;
+                self.in_step_with(order).await?.denials(to)
+            }
+        };
         let denials = denials.into_iter().map(str::to_owned).collect();
         Ok(Response::new(pb::OnTransitionResponse { denials }))
     }
@@ -97,37 +104,52 @@ impl VerticalService for Vertical {
         &self,
         request: Request<pb::CompletionGateRequest>,
     ) -> Result<Response<pb::CompletionGateResponse>, Status> {
-        let pb::CompletionGateRequest { order_id: id, proof_kinds } = request.into_inner();
-        let cleaning = self.cleanings.find(order_id(&id)?, Reach::All).await?;
+        let pb::CompletionGateRequest { proof_kinds, order } = request.into_inner();
+        let cleaning = self.in_step_with(parse_snapshot(order.as_ref())?).await?;
         let missing = cleaning.missing(&proof_kinds).into_iter().map(str::to_owned).collect();
         Ok(Response::new(pb::CompletionGateResponse { missing }))
     }
 }
 
-/// Follows an order that moves out of the phase `leaves`, none for a new one. Returns what speaks against it.
-async fn follow_order(
-    tx: &Tx,
-    moved: Move,
-    leaves: Option<Phase>,
-) -> Result<Vec<&'static str>, Error> {
-    // An order that leaves no phase is nearly always new: inserting it first spares a query.
-    if leaves.is_none() && repository::insert(tx, Cleaning::begin(moved.clone(), tx.now())?).await?
-    {
-        return Ok(Vec::new());
-    }
-    let mut cleaning = match repository::lock(tx, moved.order_id, Reach::All).await {
-        Err(Error::OrderNotFound) => {
-            repository::insert(tx, Cleaning::begin(moved, tx.now())?).await?;
-            return Ok(Vec::new());
+impl Vertical {
+    /// The cleaning as it is once it has heard of `order`. Nothing of that is kept: the order may still lose a race.
+    async fn in_step_with(&self, order: OrderSnapshot) -> Result<Cleaning, Error> {
+        match self.cleanings.find(order.order_id, Reach::All).await {
+            Ok(mut cleaning) => {
+                let phase = convert::stored_phase(cleaning.state);
+                cleaning.follow(order, phase);
+                Ok(cleaning)
+            }
+            Err(Error::OrderNotFound) => {
+                let now = self.cleanings.db.clock().now();
+                Cleaning::begin(order, now).ok_or(Error::OrderNotFound)
+            }
+            Err(error) => Err(error),
         }
-        found => found?,
-    };
-    let before = cleaning.clone();
-    let denials = cleaning.follow(moved, leaves.unwrap_or(Phase::Booked));
-    if denials.is_empty() && cleaning != before {
-        repository::save(tx, &mut cleaning).await?;
     }
-    Ok(denials)
+
+    /// Follows an order.
+    async fn hear(&self, order: OrderSnapshot) -> Result<(), Error> {
+        let tx = self.cleanings.db.begin().await?;
+        let mut cleaning = match repository::lock(&tx, order.order_id, Reach::All).await {
+            Err(Error::OrderNotFound) => {
+                let Some(cleaning) = Cleaning::begin(order.clone(), tx.now()) else {
+                    return Ok(());
+                };
+                if repository::insert(&tx, cleaning).await? {
+                    return Ok(tx.commit().await?);
+                }
+                // Another call has told of the order at the same time.
+                repository::lock(&tx, order.order_id, Reach::All).await?
+            }
+            found => found?,
+        };
+        let phase = convert::stored_phase(cleaning.state);
+        if cleaning.follow(order, phase) {
+            repository::save(&tx, &mut cleaning).await?;
+        }
+        Ok(tx.commit().await?)
+    }
 }
 
 /// The last of some visits, the last one first, to a home of this size. Details do not say which home they are of; the
@@ -137,28 +159,24 @@ fn last_of_size(visits: &[(NaiveDate, Vec<u8>)], size: Size) -> Option<NaiveDate
     visit.map(|(date, _)| *date)
 }
 
-fn moved(request: pb::OnTransitionRequest) -> Result<Move, Error> {
-    let phase =
-        convert::phase(request.to()).ok_or_else(|| Error::invalid("to", "must be given"))?;
-    let pb::OnTransitionRequest {
-        order_id: id,
-        from,
-        to,
-        customer_id,
-        provider_user_id,
-        details,
-        window,
-    } = request;
-    let details = details.as_ref().map(convert::accepted_details).transpose()?;
-    Ok(Move {
-        order_id: order_id(&id)?,
-        from,
-        state: to,
-        phase,
-        customer_id: optional_account("customer_id", &customer_id)?,
-        provider_user_id: optional_account("provider_user_id", &provider_user_id)?,
+fn parse_snapshot(order: Option<&pb::OrderSnapshot>) -> Result<OrderSnapshot, Error> {
+    let order = order.ok_or_else(|| Error::invalid("order", "must be given"))?;
+    let phase = convert::phase(order.state());
+    let details = match order.erased {
+        true => None,
+        false => Some(convert::parse_accepted_details(order.details.as_ref())?),
+    };
+    let delivered_at = order.delivered_at.as_ref();
+    Ok(OrderSnapshot {
+        order_id: order_id(&order.order_id)?,
+        version: order.order_version,
+        state: order.state,
+        phase: phase.ok_or_else(|| Error::invalid("order.state", "must be given"))?,
+        customer_id: account("order.customer_id", &order.customer_id)?,
+        provider_user_id: optional_account("order.provider_user_id", &order.provider_user_id)?,
         details: details.map(|(message, read)| (message.encode_to_vec(), read)),
-        window: window.map(|window| Window::parse("window", Some(&window))).transpose()?,
+        window: Window::parse("order.window", order.window.as_ref())?,
+        delivered_at: delivered_at.map(|at| moment("order.delivered_at", Some(at))).transpose()?,
     })
 }
 

@@ -42,27 +42,40 @@ impl Peers {
         self.charges.clone()
     }
 
-    /// Confirms the time that is held.
+    /// Confirms the time that is held in the present round.
     pub async fn confirm(&self, order: &Order, provider: ProviderId) -> Result<(), Error> {
         let request = ConfirmReservationRequest {
             order_id: order.id.to_string(),
             provider_id: provider.to_string(),
+            round: order.progress.round,
         };
         self.reservations.clone().confirm_reservation(request).await?;
         Ok(())
     }
 
-    /// Frees a provider's time, or that of all providers who have some for the order.
-    pub async fn release(&self, order: OrderId, provider: Option<ProviderId>) -> Result<(), Error> {
-        let request = ReleaseReservationRequest {
-            order_id: order.to_string(),
-            provider_id: provider.map(|id| id.to_string()).unwrap_or_default(),
-        };
+    /// Frees the time that a provider has in a round or had in one before. A later round may hold it again.
+    pub async fn release(
+        &self,
+        order: OrderId,
+        provider: ProviderId,
+        round: i32,
+    ) -> Result<(), Error> {
+        let provider_id = provider.to_string();
+        let request = ReleaseReservationRequest { order_id: order.to_string(), provider_id, round };
         self.reservations.clone().release_reservation(request).await?;
         Ok(())
     }
 
-    /// Moves the time to another window; what is only held stays held `until` then.
+    /// Frees the time of all providers who have some for the order, for good.
+    pub async fn release_all(&self, order: OrderId) -> Result<(), Error> {
+        let order_id = order.to_string();
+        let request =
+            ReleaseReservationRequest { order_id, ..ReleaseReservationRequest::default() };
+        self.reservations.clone().release_reservation(request).await?;
+        Ok(())
+    }
+
+    /// Moves the time of the present round to another window; what is only held stays held `until` then.
     pub async fn move_to(
         &self,
         order: &Order,
@@ -75,6 +88,7 @@ impl Peers {
             provider_id: provider.to_string(),
             window: Some(window.into()),
             hold_expires_at: until.map(timestamp),
+            round: order.progress.round,
         };
         self.reservations.clone().move_reservation(request).await?;
         Ok(())

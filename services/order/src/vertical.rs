@@ -1,28 +1,36 @@
-//! The verticals: they price the work, agree to what a provider does before it is done, and hear of the rest afterwards.
+//! The verticals: they price the work, are asked before a provider does something, and are told of what was committed.
 //!
-//! Which action is asked about and which is told of stands in [`Action::vertical_role`] alone. Before the vertical is
-//! asked, provider says whether the provider may still work ([`crate::processes::eligibility`]). No service is called
-//! while a transaction is open, so that the answer is an [`Agreement`] that the transaction takes along.
+//! Asking changes nothing at a vertical, so that an action that does not get through leaves no trace there. Which actions
+//! are asked about stands in [`Action::asks_vertical`] alone. Before the vertical is asked, provider says whether the
+//! provider may still work ([`crate::processes::eligibility`]). No service is called while a transaction is open, so that
+//! the answer is an [`Agreement`] that the transaction takes along.
+//!
+//! Telling is a side effect of every change that concerns the vertical ([`SideEffect::TellVertical`]). It is done at once
+//! after the commit, and by the timer where that fails. The vertical gets the order as it stands by then.
 
 use crate::{
     app::App,
     convert,
     domain::{
         AccountId, Action, Actor, Agreement, Error, Order, OrderId, Principal, ProviderId,
-        Resource, State, VerticalRole,
+        Resource, SideEffect, State,
     },
-    repository::orders,
+    repository::{orders, side_effects},
 };
-use kit::{Host, Window, rpc::client::Channel};
+use kit::{Host, Window, rpc::client::Channel, values::time::timestamp};
 use prost_types::Struct;
 use proto::quickserve::{
     common::v1::Address,
     fulfilment::v1::{
-        CompletionGateRequest, DescribeVerticalRequest, OnTransitionRequest, QuoteRequest,
-        QuoteResponse, vertical_service_client::VerticalServiceClient,
+        CompletionGateRequest, DescribeVerticalRequest, OnTransitionRequest, OrderSnapshot,
+        QuoteRequest, QuoteResponse, TransitionMode,
+        vertical_service_client::VerticalServiceClient,
     },
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+
+/// How long a call waits for the vertical to hear of what it has changed.
+const TELL_AT_ONCE: Duration = Duration::from_millis(300);
 
 /// Typed clients of the verticals.
 #[derive(Clone)]
@@ -56,7 +64,7 @@ impl App {
         provider: Option<(ProviderId, AccountId)>,
     ) -> Result<Option<Agreement>, Error> {
         let Ok(to) = order.check(action, by) else { return Ok(None) };
-        if action.vertical_role() == VerticalRole::ToldAfterwards {
+        if !action.asks_vertical() {
             return Ok(None);
         }
         if let Some((provider, _)) = provider.filter(|_| action.asks_eligibility()) {
@@ -67,12 +75,38 @@ impl App {
             self.verticals.check_completion_gate(order, proof_kinds).await?;
         }
         let account = provider.map(|(_, account)| account);
-        let denials = self.verticals.on_transition(order, order.state, to.state, account).await?;
+        let denials = self.verticals.ask(order, to.state, account).await?;
         if denials.is_empty() {
-            Ok(Some(Agreement::to(action)))
+            Ok(Some(Agreement::to(action, order)))
         } else {
             Err(Error::Denied(order.vertical.clone(), denials))
         }
+    }
+
+    /// Tells the vertical of a change of an order that was committed just now, so that it is in step when the caller hears
+    /// of the change. Where the vertical does not answer soon, the timer tells it.
+    pub async fn tell_vertical_at_once(&self, id: OrderId) {
+        match tokio::time::timeout(TELL_AT_ONCE, self.tell_vertical(id)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, order.id = %id, "cannot tell the vertical, will retry");
+            }
+            Err(_) => tracing::warn!(order.id = %id, "the vertical is slow to hear, will retry"),
+        }
+    }
+
+    async fn tell_vertical(&self, id: OrderId) -> Result<(), Error> {
+        let db = self.db.connection();
+        let mut pending = side_effects::pending(db, id).await?;
+        pending.retain(|row| row.effect == SideEffect::TellVertical);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        // Read after what is pending, so that it contains the changes from which that follows.
+        let order = orders::get(db, id, &Principal::System).await?;
+        self.verticals.tell(&order).await?;
+        let seqs: Vec<i64> = pending.iter().map(|row| row.seq).collect();
+        side_effects::delete(db, id, &seqs).await
     }
 }
 
@@ -118,25 +152,31 @@ impl Verticals {
         Ok(vertical.quote(request).await?.into_inner())
     }
 
-    /// Asks the vertical whether the order may move, or tells it that it did. Returns why it may not.
-    pub async fn on_transition(
+    /// Asks the vertical whether the order may enter the state `to`, as `provider`'s. Returns why it may not.
+    async fn ask(
         &self,
         order: &Order,
-        from: State,
         to: State,
         provider: Option<AccountId>,
     ) -> Result<Vec<String>, Error> {
         let request = OnTransitionRequest {
-            order_id: order.id.to_string(),
-            from: convert::state(from).into(),
             to: convert::state(to).into(),
-            customer_id: order.customer_id.to_string(),
-            provider_user_id: provider.map(|id| id.to_string()).unwrap_or_default(),
-            details: convert::details(&order.details.0),
-            window: Some(order.window().into()),
+            mode: TransitionMode::Ask.into(),
+            order: Some(snapshot(order, provider)),
         };
         let answer = self.client(&order.vertical)?.on_transition(request).await?;
         Ok(answer.into_inner().denials)
+    }
+
+    /// Tells the vertical how the order stands.
+    pub async fn tell(&self, order: &Order) -> Result<(), Error> {
+        let request = OnTransitionRequest {
+            mode: TransitionMode::Tell.into(),
+            order: Some(snapshot(order, order.provider_user_id)),
+            ..OnTransitionRequest::default()
+        };
+        self.client(&order.vertical)?.on_transition(request).await?;
+        Ok(())
     }
 
     /// Fails when something is missing before the work can be delivered.
@@ -145,9 +185,26 @@ impl Verticals {
         order: &Order,
         proof_kinds: Vec<String>,
     ) -> Result<(), Error> {
-        let request = CompletionGateRequest { order_id: order.id.to_string(), proof_kinds };
+        let snapshot = snapshot(order, order.provider_user_id);
+        let request = CompletionGateRequest { proof_kinds, order: Some(snapshot) };
         let answer = self.client(&order.vertical)?.completion_gate(request).await?;
         let missing = answer.into_inner().missing;
         if missing.is_empty() { Ok(()) } else { Err(Error::GateClosed(missing)) }
+    }
+}
+
+/// The order as verticals know it, as `provider`'s.
+fn snapshot(order: &Order, provider: Option<AccountId>) -> OrderSnapshot {
+    let erased = order.is_erased();
+    OrderSnapshot {
+        order_id: order.id.to_string(),
+        order_version: order.version,
+        state: convert::state(order.state).into(),
+        customer_id: order.customer_id.to_string(),
+        provider_user_id: provider.map(|id| id.to_string()).unwrap_or_default(),
+        details: convert::details(&order.details.0).filter(|_| !erased),
+        window: Some(order.window().into()),
+        delivered_at: order.progress.delivered_at.map(timestamp),
+        erased,
     }
 }

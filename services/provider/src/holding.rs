@@ -3,8 +3,8 @@
 
 use crate::{
     domain::{
-        Error, ProviderId, Reservation, ReservationId,
-        reservation::{self, Job, RepeatedHold},
+        Error, Reservation, ReservationId,
+        reservation::{Job, Key, RepeatedHold},
         standing::Standing,
     },
     repository::{Providers, reservations},
@@ -19,10 +19,8 @@ const MAX_JUDGEMENTS: u32 = 3;
 /// A hold to take.
 #[derive(Clone, Debug)]
 pub struct Hold {
-    /// The order it is for.
-    pub order_id: Uuid,
-    /// The provider whose time it takes.
-    pub provider_id: ProviderId,
+    /// For which order and round it takes whose time.
+    pub key: Key,
     /// The work.
     pub job: Job,
     /// When it lapses by itself.
@@ -55,16 +53,15 @@ enum HoldResult {
 pub async fn hold(providers: &Providers, hold: Hold) -> Result<Held, Error> {
     for judgement in 0..MAX_JUDGEMENTS {
         let standing = check_eligibility(providers, &hold, judgement > 0).await?;
-        let Hold { order_id, provider_id, job, expires_at, .. } = hold.clone();
-        let now = providers.clock().now();
-        let row = Reservation::hold(order_id, provider_id, job, expires_at, now);
+        let Hold { key, job, expires_at, .. } = hold.clone();
+        let row = Reservation::hold(key, job, expires_at, providers.clock().now());
         let held = Held { id: row.id, user_id: standing.user_id, name: standing.name };
         if providers.insert_reservation(row.clone(), standing.revision).await? {
             return Ok(held);
         }
-        match hold_again(providers, row, standing.revision).await? {
+        match hold_again(providers, key, row, standing.revision).await? {
             HoldResult::Held => return Ok(held),
-            HoldResult::Stale => providers.forget_standing(provider_id).await,
+            HoldResult::Stale => providers.forget_standing(key.provider_id).await,
         }
     }
     Err(kit::Error::VersionMismatch.into())
@@ -77,20 +74,19 @@ async fn check_eligibility(
     hold: &Hold,
     read_anew: bool,
 ) -> Result<Standing, Error> {
-    let Hold { provider_id, job, customer, .. } = hold;
+    let Hold { key, job, customer, .. } = hold;
     if !read_anew {
-        let known = providers.known_standing(*provider_id).await?;
+        let known = providers.known_standing(key.provider_id).await?;
         if known.objections(job, *customer).is_empty() {
             return Ok(known);
         }
     }
-    let standing = providers.fresh_standing(*provider_id).await?;
+    let standing = providers.fresh_standing(key.provider_id).await?;
     let objections = standing.objections(job, *customer);
     if objections.is_empty() {
         return Ok(standing);
     }
-    let id = reservation::id_of(hold.order_id, hold.provider_id);
-    let existing = providers.find_reservation(id).await?;
+    let existing = providers.find_reservation(key.id()).await?;
     match existing.map(|row| row.asked_again(&hold.job, hold.expires_at)) {
         Some(Ok(RepeatedHold::Stands)) => Ok(standing),
         _ => Err(Error::NotEligible(objections)),
@@ -98,9 +94,10 @@ async fn check_eligibility(
 }
 
 /// Finds out why an INSERT took no effect: the order has a reservation, the standing has changed, or the time is taken,
-/// perhaps by holds that ran out, which give way.
+/// perhaps by holds that ran out or by an earlier round of the order itself, which give way.
 async fn hold_again(
     providers: &Providers,
+    key: Key,
     row: Reservation,
     revision: i64,
 ) -> Result<HoldResult, Error> {
@@ -118,6 +115,7 @@ async fn hold_again(
     if reservations::revision_of(&tx, row.provider_id).await? != revision {
         return Ok(HoldResult::Stale);
     }
+    reservations::release_earlier_rounds(&*tx, key, tx.now()).await?;
     reservations::expire_holds_in_the_way(&tx, &row).await?;
     if !reservations::insert(&*tx, row, revision).await? {
         return Err(Error::SlotTaken);
@@ -127,32 +125,28 @@ async fn hold_again(
 }
 
 /// Turns a hold into a confirmed reservation. A hold that ran out is confirmed too, while the time is free.
-pub async fn confirm(
-    providers: &Providers,
-    order_id: Uuid,
-    provider_id: ProviderId,
-) -> Result<ReservationId, Error> {
-    let id = reservation::id_of(order_id, provider_id);
-    if providers.confirm_hold(id).await? {
-        return Ok(id);
+pub async fn confirm(providers: &Providers, key: Key) -> Result<ReservationId, Error> {
+    if providers.confirm_hold(key.id()).await? {
+        return Ok(key.id());
     }
     let tx = providers.db.begin().await?;
-    let mut row = reservations::lock(&tx, id).await?.ok_or(Error::ReservationNotFound)?;
+    let mut row = reservations::lock_meant(&tx, key).await?;
+    let id = row.id;
     row.confirm()?;
     reservations::overwrite(&tx, row).await?;
     tx.commit().await?;
     Ok(id)
 }
 
-/// Lets go of a provider's time, or of every provider's. What was never held is refused from now on.
-pub async fn release(
-    providers: &Providers,
-    order_id: Uuid,
-    provider_id: Option<ProviderId>,
-) -> Result<(), Error> {
-    if let Some(provider_id) = provider_id {
-        return providers.release(order_id, provider_id).await;
-    }
+/// Lets go of a provider's time. What was never held in the round is refused from now on.
+pub async fn release(providers: &Providers, key: Key) -> Result<(), Error> {
+    let tx = providers.db.begin().await?;
+    reservations::release(&tx, key).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Lets go of every provider's time. Whatever is still to come for the order is refused.
+pub async fn release_order(providers: &Providers, order_id: Uuid) -> Result<(), Error> {
     let tx = providers.db.begin().await?;
     reservations::release_order(&tx, order_id).await?;
     Ok(tx.commit().await?)
@@ -161,23 +155,22 @@ pub async fn release(
 /// Moves the reservation of an order to another window, or leaves it where it is.
 pub async fn move_to(
     providers: &Providers,
-    order_id: Uuid,
-    provider_id: ProviderId,
+    key: Key,
     window: Window,
     hold_expires_at: Option<DateTime<Utc>>,
 ) -> Result<ReservationId, Error> {
-    let id = reservation::id_of(order_id, provider_id);
-    let existing = providers.find_reservation(id).await?.ok_or(Error::ReservationNotFound)?;
+    let existing = providers.find_meant(key).await?;
     existing.clone().move_to(window, hold_expires_at)?;
     if existing.job.window != window {
         let job = existing.job.moved_to(window);
-        let objections = providers.fresh_standing(provider_id).await?.objections(&job, None);
+        let objections = providers.fresh_standing(key.provider_id).await?.objections(&job, None);
         if !objections.is_empty() {
             return Err(Error::NotEligible(objections));
         }
     }
     let tx = providers.db.begin().await?;
-    let mut row = reservations::lock(&tx, id).await?.ok_or(Error::ReservationNotFound)?;
+    let mut row = reservations::lock_meant(&tx, key).await?;
+    let id = row.id;
     row.move_to(window, hold_expires_at)?;
     reservations::overwrite(&tx, row).await?;
     tx.commit().await?;

@@ -286,7 +286,7 @@ const STEPS_BACK: [&str; 3] = ["booking.undo", "effect.void", "effect.release"];
 /// The steps of taking the money for work that is done.
 const CAPTURE: [&str; 3] = ["payment.asking:2", "payment.answered:2", "effect.capture"];
 /// Side effects that no story here comes to. They are repeated like the others.
-const NOT_REACHED: [&str; 3] = ["effect.refund", "effect.freeze", "effect.notify"];
+const NOT_REACHED: [&str; 3] = ["effect.refund", "effect.freeze", "effect.tell"];
 
 /// The steps of a booking that gets through, as order's process has them.
 fn booking_steps() -> Vec<String> {

@@ -55,25 +55,27 @@ pub mod missing {
     pub const AFTER: &str = "photo.after";
 }
 
-/// What an order says of itself when it moves.
-#[derive(Clone, Debug)]
-pub struct Move {
+/// An order at one of its versions. Its details are personal: it is never printed.
+#[derive(Clone)]
+pub struct OrderSnapshot {
     /// The order.
     pub order_id: Uuid,
-    /// Number of the state it leaves; 0 for a new order.
-    pub from: i32,
-    /// Number of the state it enters.
+    /// Its version.
+    pub version: i64,
+    /// Number of its state.
     pub state: i32,
-    /// The phase it enters.
+    /// The phase of its state.
     pub phase: Phase,
     /// The customer.
-    pub customer_id: Option<Uuid>,
+    pub customer_id: Uuid,
     /// The assigned provider's account.
     pub provider_user_id: Option<Uuid>,
-    /// What it was priced on, as stored and as read.
+    /// What it was priced on, as stored and as read; none once the order is erased.
     pub details: Option<(Vec<u8>, Details)>,
     /// When the work happens.
-    pub window: Option<Window>,
+    pub window: Window,
+    /// When it was delivered last.
+    pub delivered_at: Option<DateTime<Utc>>,
 }
 
 /// The date of a visit on the clock of its place.
@@ -82,26 +84,27 @@ pub fn visit_on(window: &Window) -> NaiveDate {
 }
 
 impl Cleaning {
-    /// The cleaning of an order that is met for the first time.
-    pub fn begin(moved: Move, now: DateTime<Utc>) -> Result<Self, Error> {
-        let missing = |field: &'static str| Error::invalid(field, "must be given");
-        let Move {
+    /// The cleaning of an order that is met for the first time; none for an erased order.
+    pub fn begin(order: OrderSnapshot, now: DateTime<Utc>) -> Option<Self> {
+        let OrderSnapshot {
             order_id,
-            from: _,
+            version,
             state,
             phase,
             customer_id,
             provider_user_id,
             details,
             window,
-        } = moved;
-        let (details, read) = details.ok_or_else(|| missing("details"))?;
-        let window = window.ok_or_else(|| missing("window"))?;
-        Ok(Self {
+            delivered_at,
+        } = order;
+        let (details, read) = details?;
+        Some(Self {
             order_id,
-            customer_id: customer_id.ok_or_else(|| missing("customer_id"))?,
+            customer_id,
             provider_user_id,
+            order_version: version,
             state,
+            delivered_at,
             details,
             starts_at: window.start,
             ends_at: window.end,
@@ -119,47 +122,57 @@ impl Cleaning {
         })
     }
 
-    /// Follows an order. The codes of what speaks against the move; nothing means it is allowed. Saying it again
-    /// changes nothing, nor does a move that is told after a later one.
-    pub fn follow(&mut self, moved: Move, leaves: Phase) -> Vec<&'static str> {
-        let Move {
-            order_id: _,
-            from,
-            state,
-            phase,
-            customer_id,
-            provider_user_id,
-            details,
-            window,
-        } = moved;
-        if phase == Phase::Done && leaves != Phase::Done && !self.checklist.is_complete() {
-            return vec![missing::CHECKLIST];
+    /// Follows an order to one of its versions; `phase` is the one of the version on record. False when the record is of
+    /// that version or a later one, and stays as it is.
+    pub fn follow(&mut self, order: OrderSnapshot, phase: Phase) -> bool {
+        if order.version <= self.order_version {
+            return false;
         }
-        // The numbers of states follow the life of an order: only a move out of the state on record leads back.
-        if from != self.state && state < self.state {
-            return Vec::new();
-        }
-        if phase == Phase::Rework && self.state != state {
+        if order.phase == Phase::Rework && !self.knows_rework(&order, phase) {
             self.recleans += 1;
             self.checklist.reopen();
         }
-        self.state = state;
-        self.visited |= phase == Phase::Done;
-        if let Some(customer_id) = customer_id {
-            self.customer_id = customer_id;
+        self.order_version = order.version;
+        self.state = order.state;
+        self.delivered_at = order.delivered_at;
+        self.visited |= order.phase == Phase::Done;
+        self.customer_id = order.customer_id;
+        self.provider_user_id = order.provider_user_id;
+        match order.details {
+            None => self.forget(),
+            Some((bytes, _)) if bytes == self.details => {}
+            Some((bytes, details)) => {
+                self.checklist = self.checklist.changed_to(&details);
+                self.details = bytes;
+            }
         }
-        self.provider_user_id = provider_user_id;
-        if let Some((bytes, details)) = details
-            && bytes != self.details
-        {
-            self.checklist = self.checklist.changed_to(&details);
-            self.details = bytes;
+        let Window { start, end, zone } = order.window;
+        self.starts_at = start;
+        self.ends_at = end;
+        self.time_zone = zone.name().to_owned();
+        self.visit_on = visit_on(&order.window);
+        true
+    }
+
+    /// Whether the rework that an order is in is the one on record. One that follows another delivery is not, even where
+    /// the vertical was not told of that delivery.
+    fn knows_rework(&self, order: &OrderSnapshot, phase: Phase) -> bool {
+        let same_delivery = self.delivered_at.is_none() || self.delivered_at == order.delivered_at;
+        phase == Phase::Rework && same_delivery
+    }
+
+    /// Forgets what people wrote: the order is erased.
+    fn forget(&mut self) {
+        self.details.clear();
+        for item in &mut self.checklist.0 {
+            item.note.clear();
         }
-        if let Some(window) = window {
-            self.starts_at = window.start;
-            self.ends_at = window.end;
-            self.time_zone = window.zone.name().to_owned();
-            self.visit_on = visit_on(&window);
+    }
+
+    /// What speaks against the order's entering a phase.
+    pub fn denials(&self, to: Phase) -> Vec<&'static str> {
+        if to == Phase::Done && !self.checklist.is_complete() {
+            return vec![missing::CHECKLIST];
         }
         Vec::new()
     }

@@ -1,9 +1,11 @@
 //! The service in a world of its own, met as order and as people meet it.
 
+use chrono::{DateTime, Utc};
 use kit::{
     Role, Subject,
     rpc::client::Channel,
     testing::{Backend, World, paris, somebody, window},
+    values::time::timestamp,
 };
 use prost_types::{ListValue, Struct, Value, value::Kind};
 use proto::quickserve::{
@@ -35,6 +37,8 @@ pub struct Order {
     /// When it happens.
     pub window: TimeWindow,
     state: OrderState,
+    version: i64,
+    delivered_at: Option<DateTime<Utc>>,
 }
 
 impl Shop {
@@ -58,16 +62,27 @@ impl Shop {
         CleaningServiceClient::new(self.world.outside("cleaning"))
     }
 
-    /// What a move of an order is answered with.
-    pub async fn try_move(&self, order: &Order, to: OrderState) -> Vec<String> {
-        let request = order.moving(to);
+    /// Why an order may not move to a state.
+    pub async fn ask(&self, order: &Order, to: OrderState) -> Vec<String> {
+        let request = pb::OnTransitionRequest {
+            mode: pb::TransitionMode::Ask.into(),
+            order: Some(order.snapshot()),
+            to: to.into(),
+        };
         self.vertical().on_transition(request).await.unwrap().into_inner().denials
     }
 
-    /// Moves an order.
+    /// Tells the service how an order stands.
+    pub async fn tell(&self, order: pb::OrderSnapshot) {
+        let denials =
+            self.vertical().on_transition(telling(order)).await.unwrap().into_inner().denials;
+        assert_eq!(denials, Vec::<String>::new(), "what has happened is not denied");
+    }
+
+    /// Moves an order, and tells the service.
     pub async fn go(&self, order: &mut Order, to: OrderState) {
-        assert_eq!(self.try_move(order, to).await, Vec::<String>::new(), "{to:?}");
-        order.state = to;
+        order.enter(to, self.world.clock.now());
+        self.tell(order.snapshot()).await;
     }
 
     /// Moves an order through several states.
@@ -87,18 +102,29 @@ impl Order {
             provider: somebody(&[Role::Provider]),
             details: flat(),
             window: window("2027-05-24T08:00:00Z", 2),
-            state: OrderState::Unspecified,
+            state: OrderState::PendingPayment,
+            version: 1,
+            delivered_at: None,
         }
     }
 
-    /// What its service says when it moves.
-    pub fn moving(&self, to: OrderState) -> pb::OnTransitionRequest {
-        let assigned =
-            !matches!(to, OrderState::PendingPayment | OrderState::Searching | OrderState::Expired);
-        pb::OnTransitionRequest {
+    /// Moves the order to a state, of which the service does not hear yet.
+    pub fn enter(&mut self, state: OrderState, now: DateTime<Utc>) {
+        self.state = state;
+        self.version += 1;
+        if state == OrderState::Delivered {
+            self.delivered_at = Some(now);
+        }
+    }
+
+    /// The order as it stands.
+    pub fn snapshot(&self) -> pb::OrderSnapshot {
+        let unassigned = [OrderState::PendingPayment, OrderState::Searching, OrderState::Expired];
+        let assigned = !unassigned.contains(&self.state);
+        pb::OrderSnapshot {
             order_id: self.id.clone(),
-            from: self.state.into(),
-            to: to.into(),
+            order_version: self.version,
+            state: self.state.into(),
             customer_id: self.customer.user_id.to_string(),
             provider_user_id: match assigned {
                 true => self.provider.user_id.to_string(),
@@ -106,7 +132,18 @@ impl Order {
             },
             details: Some(details(&self.details)),
             window: Some(self.window.clone()),
+            delivered_at: self.delivered_at.map(timestamp),
+            erased: false,
         }
+    }
+}
+
+/// Says how an order stands.
+pub fn telling(order: pb::OrderSnapshot) -> pb::OnTransitionRequest {
+    pb::OnTransitionRequest {
+        mode: pb::TransitionMode::Tell.into(),
+        order: Some(order),
+        ..pb::OnTransitionRequest::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! How cleanings go: checklist, gate, rework, closed doors, and who may see and do what.
 
-use crate::fixture::{Order, Shop};
+use crate::fixture::{Order, Shop, telling};
 use chrono::Duration;
 use kit::{
     Role,
@@ -11,20 +11,16 @@ use kit::{
 };
 use proto::quickserve::{
     cleaning::v1 as pb,
-    fulfilment::v1::{CompletionGateRequest, OrderState},
+    fulfilment::v1::{
+        CompletionGateRequest, OnTransitionRequest, OrderSnapshot, OrderState, TransitionMode,
+    },
 };
 use tonic::Code;
 use uuid::Uuid;
 use yare::parameterized;
 
-const TO_WORK: [OrderState; 6] = [
-    OrderState::PendingPayment,
-    OrderState::Requested,
-    OrderState::Assigned,
-    OrderState::EnRoute,
-    OrderState::Arrived,
-    OrderState::InProgress,
-];
+const TO_WORK: [OrderState; 4] =
+    [OrderState::Assigned, OrderState::EnRoute, OrderState::Arrived, OrderState::InProgress];
 
 async fn checklist(shop: &Shop, order: &Order) -> pb::Checklist {
     let request = pb::GetChecklistRequest { order_id: order.id.clone() };
@@ -58,8 +54,8 @@ pub async fn tick_all(shop: &Shop, order: &Order) {
 
 async fn missing(shop: &Shop, order: &Order, proofs: &[&str]) -> Vec<String> {
     let request = CompletionGateRequest {
-        order_id: order.id.clone(),
         proof_kinds: proofs.iter().map(|kind| (*kind).to_owned()).collect(),
+        order: Some(order.snapshot()),
     };
     shop.vertical().completion_gate(request).await.unwrap().into_inner().missing
 }
@@ -90,15 +86,14 @@ async fn the_gate_opens_when_all_is_done_and_photographed(backend: Backend) {
     assert_eq!(missing(&shop, &order, &[]).await, everything);
     let photos = ["photo.after", "photo.before", "signature"];
     assert_eq!(missing(&shop, &order, &photos).await, ["checklist.incomplete"]);
-    let early = shop.try_move(&order, OrderState::Delivered).await;
+    let early = shop.ask(&order, OrderState::Delivered).await;
     assert_eq!(early, ["checklist.incomplete"]);
     tick_all(&shop, &order).await;
     assert_eq!(missing(&shop, &order, &["photo.before"]).await, ["photo.after"]);
     assert_eq!(missing(&shop, &order, &photos).await, Vec::<String>::new());
-    shop.go(&mut order, OrderState::Delivered).await;
-    let unknown =
-        CompletionGateRequest { order_id: Uuid::new_v4().to_string(), proof_kinds: Vec::new() };
-    assert_eq!(refusal(shop.vertical().completion_gate(unknown).await), "ORDER_NOT_FOUND");
+    assert_eq!(shop.ask(&order, OrderState::Delivered).await, Vec::<String>::new());
+    let unknown = Order::new();
+    assert_eq!(missing(&shop, &unknown, &photos).await, ["checklist.incomplete"]);
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -109,14 +104,22 @@ async fn rework_opens_the_checklist_again_once(backend: Backend) {
     shop.go_through(&mut order, &TO_WORK).await;
     tick_all(&shop, &order).await;
     shop.go(&mut order, OrderState::Delivered).await;
+    let delivered = order.snapshot();
+    let photos = ["photo.before", "photo.after"];
+    // The gate is closed from the moment of the request on, also while the service has not heard of it.
+    order.enter(OrderState::ChangesRequested, shop.world.clock.now());
+    assert_eq!(missing(&shop, &order, &photos).await, ["checklist.incomplete"]);
+    assert_eq!(shop.ask(&order, OrderState::Delivered).await, ["checklist.incomplete"]);
+    assert_eq!(cleaning(&shop, &order).await.recleans, 0, "a question changes nothing");
     for _ in 0..3 {
-        assert!(shop.try_move(&order, OrderState::ChangesRequested).await.is_empty());
+        shop.tell(order.snapshot()).await;
     }
-    shop.go(&mut order, OrderState::ChangesRequested).await;
     let list = checklist(&shop, &order).await;
     assert!(list.items.iter().all(|item| !item.done && item.reopened == 1));
     assert_eq!(cleaning(&shop, &order).await.recleans, 1);
-    let photos = ["photo.before", "photo.after"];
+    // The delivery is told once more, too late: that is no denial, and changes nothing.
+    shop.tell(delivered).await;
+    assert_eq!(cleaning(&shop, &order).await.state(), OrderState::ChangesRequested);
     assert_eq!(missing(&shop, &order, &photos).await, ["checklist.incomplete"]);
     tick_all(&shop, &order).await;
     shop.go_through(&mut order, &[OrderState::Delivered, OrderState::Completed]).await;
@@ -127,24 +130,71 @@ async fn rework_opens_the_checklist_again_once(backend: Backend) {
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn saying_a_transition_again_changes_nothing(backend: Backend) {
+async fn a_second_rework_is_one_also_when_the_delivery_before_was_not_told(backend: Backend) {
     let shop = Shop::open(backend).await;
     let mut order = Order::new();
+    shop.go_through(&mut order, &TO_WORK).await;
+    tick_all(&shop, &order).await;
+    shop.go_through(&mut order, &[OrderState::Delivered, OrderState::ChangesRequested]).await;
+    tick_all(&shop, &order).await;
+    shop.world.clock.advance(Duration::hours(1));
+    order.enter(OrderState::Delivered, shop.world.clock.now());
+    order.enter(OrderState::ChangesRequested, shop.world.clock.now());
+    assert_eq!(shop.ask(&order, OrderState::Delivered).await, ["checklist.incomplete"]);
+    shop.tell(order.snapshot()).await;
+    assert_eq!(cleaning(&shop, &order).await.recleans, 2);
+    assert_eq!(shop.ask(&order, OrderState::Delivered).await, ["checklist.incomplete"]);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_question_leaves_no_trace(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut order = Order::new();
+    order.enter(OrderState::Searching, shop.world.clock.now());
+    let loser = somebody(&[Role::Provider]);
+    let asked = ask_for(&order, loser.user_id.to_string());
+    shop.vertical().on_transition(asked.clone()).await.unwrap();
+    for subject in [order.customer, order.provider, loser, shop.operator] {
+        let unknown = shop.people().get_cleaning(get_of(&order)).by(subject).await;
+        assert_eq!(refusal(unknown), "ORDER_NOT_FOUND", "no provider has the order");
+    }
+    shop.go(&mut order, OrderState::Assigned).await;
+    shop.vertical().on_transition(asked).await.unwrap();
+    shop.people().get_cleaning(get_of(&order)).by(order.provider).await.unwrap();
+    let lost = shop.people().get_cleaning(get_of(&order)).by(loser).await;
+    assert_eq!(refusal(lost), "ORDER_NOT_FOUND");
+}
+
+fn get_of(order: &Order) -> pb::GetCleaningRequest {
+    pb::GetCleaningRequest { order_id: order.id.clone() }
+}
+
+/// As order asks whether `provider_user_id` may have the order.
+fn ask_for(order: &Order, provider_user_id: String) -> OnTransitionRequest {
+    OnTransitionRequest {
+        mode: TransitionMode::Ask.into(),
+        order: Some(OrderSnapshot { provider_user_id, ..order.snapshot() }),
+        to: OrderState::Assigned.into(),
+    }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn what_is_told_again_or_late_changes_nothing(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut order = Order::new();
+    order.enter(OrderState::Assigned, shop.world.clock.now());
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..10 {
-        let request = order.moving(OrderState::PendingPayment);
-        let mut vertical = shop.vertical();
+        let (mut vertical, request) = (shop.vertical(), telling(order.snapshot()));
         tasks.spawn(async move { vertical.on_transition(request).await });
     }
     for answer in tasks.join_all().await {
-        assert!(answer.unwrap().into_inner().denials.is_empty());
+        answer.unwrap();
     }
-    assert_eq!(cleaning(&shop, &order).await.version, 1);
-    shop.go(&mut order, OrderState::PendingPayment).await;
-    shop.go(&mut order, OrderState::Assigned).await;
     let first = cleaning(&shop, &order).await;
-    shop.go(&mut order, OrderState::Assigned).await;
-    assert_eq!(cleaning(&shop, &order).await, first);
+    assert_eq!(first.version, 1);
     assert_eq!(first.provider_user_id, order.provider.user_id.to_string());
     assert_eq!(first.state(), OrderState::Assigned);
     // The order moves to another time, with one thing more to do.
@@ -157,17 +207,39 @@ async fn saying_a_transition_again_changes_nothing(backend: Backend) {
     let codes = checklist(&shop, &order).await.items;
     assert_eq!(codes.last().unwrap().code, "extra.fridge");
     // What is told late changes nothing.
+    let en_route = order.snapshot();
     shop.go_through(&mut order, &[OrderState::Arrived, OrderState::InProgress]).await;
     let before = cleaning(&shop, &order).await;
-    let mut late = order.moving(OrderState::EnRoute);
-    late.set_from(OrderState::Assigned);
-    shop.vertical().on_transition(late).await.unwrap();
+    shop.tell(en_route).await;
     assert_eq!(cleaning(&shop, &order).await, before);
     // A reassignment takes the cleaning away from the provider.
-    let mut away = order.moving(OrderState::Searching);
-    away.details = None;
-    shop.vertical().on_transition(away).await.unwrap();
+    shop.go(&mut order, OrderState::Searching).await;
     assert_eq!(cleaning(&shop, &order).await.provider_user_id, "");
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_erased_order_leaves_no_words(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut order = Order::new();
+    order.details["access"] = "key box 1234".into();
+    shop.go_through(&mut order, &TO_WORK).await;
+    let mut noted = ticks(&order, &["all.bins"]);
+    noted.items[0].note = Some("The neighbour has the key".to_owned());
+    shop.people().update_checklist(noted).by(order.provider).await.unwrap();
+    order.enter(OrderState::Closed, shop.world.clock.now());
+    let erased = OrderSnapshot { details: None, erased: true, ..order.snapshot() };
+    for _ in 0..2 {
+        shop.tell(erased.clone()).await;
+    }
+    assert_eq!(cleaning(&shop, &order).await.details, Some(pb::CleaningDetails::default()));
+    assert!(checklist(&shop, &order).await.items.iter().all(|item| item.note.is_empty()));
+    // One that was never told of before leaves nothing to look at.
+    let mut unknown = Order::new();
+    unknown.enter(OrderState::Closed, shop.world.clock.now());
+    shop.tell(OrderSnapshot { details: None, erased: true, ..unknown.snapshot() }).await;
+    let absent = shop.people().get_cleaning(get_of(&unknown)).by(shop.operator).await;
+    assert_eq!(refusal(absent), "ORDER_NOT_FOUND");
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -209,7 +281,7 @@ async fn only_the_parties_see_and_only_the_provider_ticks(backend: Backend) {
 async fn ticks_need_the_item_the_state_and_the_version(backend: Backend) {
     let shop = Shop::open(backend).await;
     let mut order = Order::new();
-    shop.go_through(&mut order, &TO_WORK[..5]).await;
+    shop.go_through(&mut order, &TO_WORK[..3]).await;
     let bins = |order: &Order| ticks(order, &["all.bins"]);
     let early = shop.people().update_checklist(bins(&order)).by(order.provider).await;
     assert_eq!(refusal(early), "ORDER_STATE");
@@ -242,7 +314,7 @@ async fn a_closed_door_is_reported_after_two_tries(backend: Backend) {
     let shop = Shop::open(backend).await;
     let events = EventRecorder::subscribed(&shop.world.host, &["cleaning.access_failed"]);
     let mut order = Order::new();
-    shop.go_through(&mut order, &TO_WORK[..4]).await;
+    shop.go_through(&mut order, &TO_WORK[..2]).await;
     let report = |moments: &[&str]| pb::ReportAccessFailedRequest {
         order_id: order.id.clone(),
         contact_attempts: moments

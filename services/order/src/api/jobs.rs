@@ -51,7 +51,7 @@ impl Api {
         let order = orders::save(&tx, change).await?;
         let provider = Principal::User { id: offer.provider_user_id, operator: false };
         let order = Some(view::order(&self.app, &order, &provider));
-        Ok(tx.commit_answer(pb::AcceptOfferResponse { order }).await?)
+        self.commit(tx, offer.order_id, pb::AcceptOfferResponse { order }).await
     }
 }
 
@@ -75,7 +75,7 @@ impl JobService for Api {
         change.accept()?;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::AcceptOrderResponse { order }).await?)
+        Ok(self.commit(tx, id, pb::AcceptOrderResponse { order }).await?)
     }
 
     async fn decline_order(
@@ -118,7 +118,7 @@ impl JobService for Api {
         change.depart()?;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::DepartResponse { order }).await?)
+        Ok(self.commit(tx, id, pb::DepartResponse { order }).await?)
     }
 
     async fn arrive(
@@ -140,7 +140,7 @@ impl JobService for Api {
         change.arrive(position)?;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::ArriveResponse { order }).await?)
+        Ok(self.commit(tx, id, pb::ArriveResponse { order }).await?)
     }
 
     async fn start_work(
@@ -163,7 +163,7 @@ impl JobService for Api {
         change.start(code_is_right)?;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::StartWorkResponse { order }).await?)
+        Ok(self.commit(tx, id, pb::StartWorkResponse { order }).await?)
     }
 
     async fn record_contact_attempt(
@@ -201,7 +201,7 @@ impl JobService for Api {
         change.no_show()?;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::ReportNoShowResponse { order }).await?)
+        Ok(self.commit(tx, id, pb::ReportNoShowResponse { order }).await?)
     }
 
     async fn deliver(
@@ -222,7 +222,7 @@ impl JobService for Api {
         change.deliver()?;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::DeliverResponse { order }).await?)
+        Ok(self.commit(tx, id, pb::DeliverResponse { order }).await?)
     }
 
     async fn list_offers(

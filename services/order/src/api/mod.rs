@@ -7,9 +7,12 @@ mod records;
 mod settlement;
 mod view;
 
-use crate::{app::App, domain::Error};
+use crate::{
+    app::App,
+    domain::{Error, OrderId},
+};
 use kit::{
-    Routes,
+    Routes, Tx,
     storage::{db::Begun, idempotency::Key},
 };
 use proto::quickserve::order::v1::{
@@ -18,6 +21,7 @@ use proto::quickserve::order::v1::{
     settlement_service_server::SettlementServiceServer,
 };
 use std::sync::Arc;
+use tonic::Response;
 
 /// The public services of order.
 #[derive(Clone)]
@@ -35,6 +39,16 @@ impl Api {
             .add(JobServiceServer::new(api.clone()))
             .add(SettlementServiceServer::new(api.clone()))
             .add(RecordServiceServer::new(api))
+    }
+
+    /// Commits a change of an order with the call's answer, and tells the vertical of it before the call is answered.
+    async fn commit<M>(&self, tx: Tx, id: OrderId, answer: M) -> Result<Response<M>, Error>
+    where
+        M: prost::Message,
+    {
+        let response = tx.commit_answer(answer).await?;
+        self.app.tell_vertical_at_once(id).await;
+        Ok(response)
     }
 
     /// The answer that an earlier call with the key got. A call that asks other services between two transactions looks

@@ -223,7 +223,7 @@ impl OrderService for Api {
         change.end_move(&moving, true)?;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::RescheduleOrderResponse { order }).await?)
+        Ok(self.commit(tx, id, pb::RescheduleOrderResponse { order }).await?)
     }
 }
 

@@ -115,7 +115,7 @@ impl RecordService for Api {
         let proposed = change.propose_change(Id::new(tx.clock()), lines, reason)?;
         let order = orders::save(&tx, change).await?;
         let change_order = Some(view::change_order_of(&order, proposed));
-        Ok(tx.commit_answer(pb::ProposeChangeResponse { change_order }).await?)
+        Ok(self.commit(tx, id, pb::ProposeChangeResponse { change_order }).await?)
     }
 
     async fn list_change_orders(
@@ -157,7 +157,7 @@ impl RecordService for Api {
         change.approve_change(change_id)?;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::ApproveChangeResponse { order }).await?)
+        Ok(self.commit(tx, id, pb::ApproveChangeResponse { order }).await?)
     }
 
     async fn reject_change(
@@ -179,7 +179,7 @@ impl RecordService for Api {
         change.reject_change(change_id)?;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::RejectChangeResponse { order }).await?)
+        Ok(self.commit(tx, id, pb::RejectChangeResponse { order }).await?)
     }
 
     async fn list_timeline(

@@ -30,7 +30,7 @@ impl SettlementService for Api {
         change.accept_delivery("")?;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::AcceptDeliveryResponse { order }).await?)
+        Ok(self.commit(tx, id, pb::AcceptDeliveryResponse { order }).await?)
     }
 
     async fn request_changes(
@@ -49,7 +49,7 @@ impl SettlementService for Api {
         change.request_changes(tx.new_uuid(), reason)?;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::RequestChangesResponse { order }).await?)
+        Ok(self.commit(tx, id, pb::RequestChangesResponse { order }).await?)
     }
 
     async fn open_dispute(
@@ -156,6 +156,6 @@ impl SettlementService for Api {
         change.abort(tx.new_uuid(), &reason)?;
         let order = orders::save(&tx, change).await?;
         let order = Some(view::order(&self.app, &order, &caller));
-        Ok(tx.commit_answer(pb::AbortOrderResponse { order }).await?)
+        Ok(self.commit(tx, id, pb::AbortOrderResponse { order }).await?)
     }
 }

@@ -111,26 +111,17 @@ pub enum Action {
     AddProof,
 }
 
-/// How the vertical takes part in an action that moves an order to another state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VerticalRole {
-    /// It must agree before the action is done.
-    AskedBefore,
-    /// It is told once the action is done.
-    ToldAfterwards,
-}
-
 impl Action {
-    /// Whether the vertical is asked about the action before it is done, or told of it afterwards: the one place that
-    /// says so. Asking goes by it ([`crate::vertical`]), and so does telling ([`super::OrderChange::act_as`]).
-    pub const fn vertical_role(self) -> VerticalRole {
+    /// Whether the vertical is asked before the action is done, and may deny it: the one place that says so. Asking goes
+    /// by it ([`crate::vertical`]), and so does [`super::OrderChange::act_as`], which wants the agreement.
+    pub const fn asks_vertical(self) -> bool {
         match self {
             Self::Accept
             | Self::TakeOffer
             | Self::Depart
             | Self::Arrive
             | Self::Start
-            | Self::Deliver => VerticalRole::AskedBefore,
+            | Self::Deliver => true,
             Self::ConfirmPayment
             | Self::Authorize { .. }
             | Self::Expire
@@ -155,7 +146,7 @@ impl Action {
             | Self::ResolveDispute
             | Self::Review
             | Self::PostMessage
-            | Self::AddProof => VerticalRole::ToldAfterwards,
+            | Self::AddProof => false,
         }
     }
 

@@ -173,11 +173,12 @@ impl OrderChange {
         self.order.provider_name = provider.name;
     }
 
-    /// Frees the provider's time and asks them no more.
+    /// Frees the provider's time and asks them no more for this order.
     fn exclude_provider(&mut self) {
-        if let Some(provider) = self.order.provider_id.take() {
-            self.enqueue(SideEffect::Release { provider_id: Some(provider) });
-            self.order.progress.excluded.push(provider);
+        if let Some(provider_id) = self.order.provider_id.take() {
+            let round = self.order.progress.round;
+            self.enqueue(SideEffect::ReleaseProvider { provider_id, round });
+            self.order.progress.excluded.push(provider_id);
         }
         self.order.provider_user_id = None;
         self.order.provider_name.clear();

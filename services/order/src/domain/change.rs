@@ -2,7 +2,7 @@
 
 use super::{
     AccountId, Action, Actor, ChangeId, ChangeState, DisputeState, Error, OfferId, OfferState,
-    Order, ProviderId, Resource, SideEffect, State, Timing, VerticalRole,
+    Order, ProviderId, Resource, SideEffect, State, Timing,
     records::{change_order, dispute, message, offer, proof, review},
 };
 use chrono::{DateTime, Utc};
@@ -125,17 +125,21 @@ pub struct OrderChange {
     pub caller_runs_side_effects: bool,
     /// The rows that change with it.
     pub records: Vec<RecordChange>,
-    agreed: Option<Action>,
+    agreed: Option<Agreement>,
 }
 
-/// That the vertical agreed to an action before it is done.
+/// That the vertical agreed to an action before it is done. It holds until the order's state changes: work that went back
+/// for rework meanwhile is not what the vertical has agreed to deliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Agreement(Action);
+pub struct Agreement {
+    action: Action,
+    moves: u32,
+}
 
 impl Agreement {
-    /// Notes the vertical's answer. Only who asked it may do so.
-    pub const fn to(action: Action) -> Self {
-        Self(action)
+    /// Notes the vertical's answer about `order`. Only the code that asked the vertical may do so.
+    pub const fn to(action: Action, order: &Order) -> Self {
+        Self { action, moves: order.progress.moves }
     }
 }
 
@@ -166,7 +170,7 @@ impl OrderChange {
 
     /// Notes what the vertical agreed to before the change began.
     pub fn vertical_agreed(&mut self, agreed: Option<Agreement>) {
-        self.agreed = agreed.map(|Agreement(action)| action);
+        self.agreed = agreed;
     }
 
     /// Does `action` as the side that acts.
@@ -174,8 +178,8 @@ impl OrderChange {
         self.act_as(action, self.by, note)
     }
 
-    /// Does `action` as `by`: the one way in which an order's state changes. The vertical has agreed before, or is told
-    /// afterwards; [`Action::vertical_role`] says which.
+    /// Does `action` as `by`: the one way in which an order's state changes. The vertical has agreed before where
+    /// [`Action::asks_vertical`] says so.
     pub fn act_as(
         &mut self,
         action: Action,
@@ -184,8 +188,13 @@ impl OrderChange {
     ) -> Result<(), Error> {
         let from = self.order.state;
         let to = self.order.check(action, by)?;
+        // The state did not allow the action when the vertical was to be asked, or has changed since.
+        if action.asks_vertical() && self.agreed != Some(Agreement::to(action, &self.order)) {
+            return Err(Error::Changed);
+        }
         self.order.state = to.state;
         self.order.disputed = to.disputed;
+        self.order.progress.moves += u32::from(from != to.state);
         let note = note.into();
         self.entries.push(TimelineEntry {
             action: action.name(),
@@ -194,25 +203,10 @@ impl OrderChange {
             actor: by,
             note,
         });
-        match action.vertical_role() {
-            // The state did not allow it when the vertical was to be asked, and does so now.
-            VerticalRole::AskedBefore if self.agreed != Some(action) => return Err(Error::Changed),
-            VerticalRole::AskedBefore => {}
-            VerticalRole::ToldAfterwards => self.notify_vertical(from),
-        }
         if self.order.progress.erased && to.state.is_final() {
             self.forget();
         }
         Ok(())
-    }
-
-    /// Has the vertical told of the order's new state. It knows the order once a provider was assigned.
-    fn notify_vertical(&mut self, from: State) {
-        let to = self.order.state;
-        if from != to && self.order.progress.assignments > 0 {
-            let provider_user_id = self.order.provider_user_id;
-            self.enqueue(SideEffect::NotifyVertical { from, to, provider_user_id });
-        }
     }
 
     /// Adds an entry to the timeline that leaves the state as it is.
@@ -246,6 +240,9 @@ impl OrderChange {
     /// Ends the rules. The order's version counts up if anything of it changes, so that a caller who saw the former one is
     /// told; rows beside it, such as messages, leave it as it is.
     pub fn close(mut self) -> ClosedChange {
+        if self.concerns_vertical() {
+            self.enqueue(SideEffect::TellVertical);
+        }
         let changes_order =
             self.order != self.before || !self.entries.is_empty() || !self.side_effects.is_empty();
         if changes_order {
@@ -254,6 +251,12 @@ impl OrderChange {
         }
         self.order.event_seq += i64::try_from(self.events.len()).unwrap_or_default();
         ClosedChange(self)
+    }
+
+    /// Whether the vertical is to be told of the change. It follows an order from the first assignment on.
+    fn concerns_vertical(&self) -> bool {
+        self.order.progress.assignments > 0
+            && self.order.as_told_to_vertical() != self.before.as_told_to_vertical()
     }
 }
 

@@ -20,7 +20,7 @@ mod tests;
 mod timing;
 mod values;
 
-pub use action::{Action, Actor, VerticalRole};
+pub use action::{Action, Actor};
 pub use assignment::RequestedProvider;
 pub use booking::{Authorization, NewOrder, Outcome};
 pub use change::{Agreement, ClosedChange, OrderChange, OrderEvent, Principal, RecordChange};

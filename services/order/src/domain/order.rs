@@ -57,6 +57,23 @@ impl Order {
         Money::new(self.currency(), minor_units)
     }
 
+    /// What the vertical is told of the order, but for the version.
+    pub fn as_told_to_vertical(&self) -> impl PartialEq + use<'_> {
+        (
+            self.state,
+            self.provider_user_id,
+            &self.details,
+            (self.window_start, self.window_end, &self.time_zone),
+            self.progress.delivered_at,
+            self.is_erased(),
+        )
+    }
+
+    /// Whether its customer's account is erased and it is over, so that nothing personal is left of it.
+    pub const fn is_erased(&self) -> bool {
+        self.progress.erased && self.state.is_final()
+    }
+
     /// What the customer owes now: the price, or the fee once that is all there is.
     pub fn due(&self) -> i64 {
         self.progress.cancellation.as_ref().map_or(self.total, |cancellation| cancellation.fee)

@@ -1,6 +1,6 @@
 //! The values that orders are made of: ids, prices, places, payment and progress.
 
-use super::{CaptureTerms, policy::Policy, state::State, timing::seconds};
+use super::{CaptureTerms, policy::Policy, timing::seconds};
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::{DeriveActiveEnum, DeriveValueType, EnumIter, FromJsonQueryResult};
 use serde::{Deserialize, Serialize};
@@ -244,6 +244,8 @@ pub struct Progress {
     pub disputes_by_provider: u32,
     /// Whether the customer's account is erased.
     pub erased: bool,
+    /// How often its state has changed.
+    pub moves: u32,
 }
 
 /// Lines of a change order: label and minor units.
@@ -321,19 +323,19 @@ pub enum SideEffect {
         /// Freeze, or thaw.
         frozen: bool,
     },
-    /// Free a provider's time, or everybody's.
+    /// Free the time of every provider, for good.
     Release {
-        /// Whose.
+        /// The only provider to free. Rows of the time before rounds name one; new ones use `ReleaseProvider`.
         provider_id: Option<ProviderId>,
     },
-    /// Tell the vertical of a transition that has happened.
-    #[serde(rename = "tell")]
-    NotifyVertical {
-        /// State before.
-        from: State,
-        /// State after.
-        to: State,
-        /// Who was assigned then.
-        provider_user_id: Option<AccountId>,
+    /// Free the time that a provider has held since a round of the search.
+    ReleaseProvider {
+        /// The provider's profile.
+        provider_id: ProviderId,
+        /// The round.
+        round: i32,
     },
+    /// Tell the vertical how the order stands by the time it is told.
+    #[serde(rename = "tell")]
+    TellVertical,
 }

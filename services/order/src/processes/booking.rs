@@ -246,7 +246,7 @@ impl App {
         Ok(freed)
     }
 
-    /// Holds a provider's time for an order.
+    /// Holds a provider's time for an order in its present round.
     pub async fn hold_time(
         &self,
         order: &Order,
@@ -262,6 +262,7 @@ impl App {
             requirements: Some(convert::requirements_of(&order.terms)),
             hold_expires_at: Some(timestamp(until)),
             customer_id: order.customer_id.to_string(),
+            round: order.progress.round,
         };
         let answer = self.peers.reservations().hold_reservation(request).await?.into_inner();
         Ok(RequestedProvider {

@@ -56,7 +56,7 @@ impl App {
         order: &Order,
         offer: &offer::Model,
     ) -> Result<Option<Agreement>, Error> {
-        if order.state != State::Searching {
+        if order.state != State::Searching || order.progress.round != offer.round {
             return Err(Error::OfferTaken);
         }
         let until = self.now() + Duration::seconds(self.timing.hold_s);
@@ -74,7 +74,7 @@ impl App {
     }
 
     async fn try_to_free_provider(&self, offer: &offer::Model) -> Result<(), Error> {
-        self.peers.release(offer.order_id, Some(offer.provider_id)).await?;
+        self.peers.release(offer.order_id, offer.provider_id, offer.round).await?;
         let tx = self.db.begin().await?;
         offers::end_acceptance(&tx, offer.id).await?;
         Ok(tx.commit().await?)
@@ -85,10 +85,12 @@ impl App {
         let db = self.db.connection();
         let Some(offer) = offers::find(db, id).await? else { return Ok(()) };
         let order = orders::get(db, offer.order_id, &Principal::System).await?;
-        if order.provider_id == Some(offer.provider_id) {
+        let has_order =
+            order.provider_id == Some(offer.provider_id) && order.progress.round == offer.round;
+        if has_order {
             return Ok(());
         }
-        match self.peers.release(order.id, Some(offer.provider_id)).await {
+        match self.peers.release(order.id, offer.provider_id, offer.round).await {
             Err(error) if final_refusal(&error).is_some() => {
                 tracing::error!(%error, offer.id = %id, "provider will never free the time, will not be retried");
                 Ok(())

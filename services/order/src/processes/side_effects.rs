@@ -6,8 +6,8 @@ use super::StepFuture;
 use crate::{
     app::App,
     domain::{
-        AccountId, Amounts, CaptureTerms, Error, Order, OrderId, PaymentState, Principal,
-        ProviderId, RecordChange, SideEffect, State, records::effect,
+        Amounts, CaptureTerms, Error, Order, OrderId, PaymentState, Principal, ProviderId,
+        RecordChange, SideEffect, records::effect,
     },
     peers::final_refusal,
     repository::{orders, side_effects},
@@ -23,7 +23,7 @@ use std::time::Duration;
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
 const NAME: &str = "effect";
-const STEPS: [&str; 6] = ["void", "capture", "refund", "freeze", "release", "notify"];
+const STEPS: [&str; 6] = ["void", "capture", "refund", "freeze", "release", "tell"];
 
 /// `effect.void`, `effect.capture` …
 pub fn crash_points() -> impl Iterator<Item = String> {
@@ -33,8 +33,6 @@ pub fn crash_points() -> impl Iterator<Item = String> {
 /// A side effect as it is run.
 struct Step<'a> {
     name: &'static str,
-    /// Whether the later side effects of the order wait until it is done.
-    holds_up_others: bool,
     run: StepFuture<'a, Outcome>,
 }
 
@@ -61,38 +59,32 @@ impl App {
     /// growing pause. One that is refused for good ends: the timeline and an error of the log say so for the operators.
     /// What it held is given back by those behind it, which run then: a payout is thawed after its refund.
     fn side_effect<'a>(&'a self, order: &'a Order, effect: &'a SideEffect) -> Step<'a> {
-        let [void, capture, refund, freeze, release, notify] = STEPS;
+        let [void, capture, refund, freeze, release, tell] = STEPS;
         match effect {
-            SideEffect::Void { reason } => Step {
-                name: void,
-                holds_up_others: true,
-                run: Box::pin(self.void_payment(order, reason)),
-            },
-            SideEffect::Capture(terms) => Step {
-                name: capture,
-                holds_up_others: true,
-                run: Box::pin(self.capture_payment(order, terms)),
-            },
+            SideEffect::Void { reason } => {
+                Step { name: void, run: Box::pin(self.void_payment(order, reason)) }
+            }
+            SideEffect::Capture(terms) => {
+                Step { name: capture, run: Box::pin(self.capture_payment(order, terms)) }
+            }
             SideEffect::Refund { amount, step, reason } => Step {
                 name: refund,
-                holds_up_others: true,
                 run: Box::pin(self.refund_payment(order, *amount, step, reason)),
             },
-            SideEffect::Freeze { frozen } => Step {
-                name: freeze,
-                holds_up_others: true,
-                run: Box::pin(self.freeze_payout(order, *frozen)),
-            },
+            SideEffect::Freeze { frozen } => {
+                Step { name: freeze, run: Box::pin(self.freeze_payout(order, *frozen)) }
+            }
             SideEffect::Release { provider_id } => Step {
                 name: release,
-                holds_up_others: true,
-                run: Box::pin(self.release_time(order, *provider_id)),
+                run: Box::pin(self.release_time(order, provider_id.map(|id| (id, 0)))),
             },
-            SideEffect::NotifyVertical { from, to, provider_user_id } => Step {
-                name: notify,
-                holds_up_others: false,
-                run: Box::pin(self.notify_vertical(order, *from, *to, *provider_user_id)),
+            SideEffect::ReleaseProvider { provider_id, round } => Step {
+                name: release,
+                run: Box::pin(self.release_time(order, Some((*provider_id, *round)))),
             },
+            SideEffect::TellVertical => {
+                Step { name: tell, run: Box::pin(self.tell_vertical_in_turn(order)) }
+            }
         }
     }
 
@@ -110,18 +102,23 @@ impl App {
         }
     }
 
-    /// Runs the pending side effects of an order in sequence. A failure stops the run and is retried by the timer; one of
-    /// the vertical does not hold the rest up.
+    /// Runs the pending side effects of an order in sequence. A failure holds up those behind it until the timer retries
+    /// it. The vertical comes last: it holds nothing up, and nothing holds it up.
     pub async fn run_side_effects(&self, id: OrderId) -> Result<(), Error> {
         let db = self.db.connection();
-        let pending = side_effects::pending(db, id).await?;
+        let mut pending = side_effects::pending(db, id).await?;
         if pending.is_empty() {
             return Ok(());
         }
+        pending.sort_by_key(|row| row.effect == SideEffect::TellVertical);
+        // Read after what is pending, so that it contains the changes from which that follows.
         let order = orders::get(db, id, &Principal::System).await?;
         let mut failed = None;
         for row in &pending {
-            let Step { name, holds_up_others, run } = self.side_effect(&order, &row.effect);
+            if failed.is_some() && row.effect != SideEffect::TellVertical {
+                continue;
+            }
+            let Step { name, run } = self.side_effect(&order, &row.effect);
             match run.await {
                 Ok(outcome) => {
                     crash::step(NAME, name);
@@ -131,10 +128,8 @@ impl App {
                     if let Some(reason) = final_refusal(&error) {
                         tracing::error!(%error, reason, order.id = %id, side_effect = name, "side effect refused for good, will not be retried");
                         self.end_side_effect(row, name, &reason).await?;
-                    } else if holds_up_others {
-                        tracing::error!(%error, order.id = %id, side_effect = name, "side effect failed, will be retried");
-                        return Err(error);
                     } else {
+                        tracing::error!(%error, order.id = %id, side_effect = name, "side effect failed, will be retried");
                         failed = Some(error);
                     }
                 }
@@ -150,7 +145,7 @@ impl App {
         outcome: Outcome,
     ) -> Result<(), Error> {
         if matches!(outcome, Outcome::Nothing) {
-            return side_effects::delete(self.db.connection(), row.order_id, row.seq).await;
+            return side_effects::delete(self.db.connection(), row.order_id, &[row.seq]).await;
         }
         let tx = self.db.begin().await?;
         let system = Principal::System;
@@ -247,20 +242,17 @@ impl App {
     async fn release_time(
         &self,
         order: &Order,
-        provider: Option<ProviderId>,
+        provider: Option<(ProviderId, i32)>,
     ) -> Result<Outcome, Error> {
-        self.peers.release(order.id, provider).await?;
+        match provider {
+            None => self.peers.release_all(order.id).await?,
+            Some((provider, round)) => self.peers.release(order.id, provider, round).await?,
+        }
         Ok(Outcome::Nothing)
     }
 
-    async fn notify_vertical(
-        &self,
-        order: &Order,
-        from: State,
-        to: State,
-        provider: Option<AccountId>,
-    ) -> Result<Outcome, Error> {
-        self.verticals.on_transition(order, from, to, provider).await?;
+    async fn tell_vertical_in_turn(&self, order: &Order) -> Result<Outcome, Error> {
+        self.verticals.tell(order).await?;
         Ok(Outcome::Nothing)
     }
 }

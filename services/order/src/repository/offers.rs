@@ -7,7 +7,7 @@ use crate::domain::{
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{Tx, messaging::timers, storage::page::Page};
-use sea_orm::{IntoActiveModel, entity::prelude::*};
+use sea_orm::{Condition, IntoActiveModel, entity::prelude::*};
 
 /// How long the acceptance of an offer may take before its timer takes it up.
 const LEASE: Duration = Duration::seconds(60);
@@ -131,15 +131,20 @@ pub(super) async fn end_all(
     Ok(())
 }
 
-/// Providers that are not to be offered the order again: those asked in this search, those whose acceptance failed, and
-/// those who declined.
+/// Providers that are not to be offered the order again: those asked in this round, and those who declined in any. A
+/// provider who was slower than another one in an earlier round is asked again.
 pub async fn providers_to_exclude(
     db: &impl ConnectionTrait,
     id: OrderId,
     round: i32,
 ) -> Result<Vec<ProviderId>, Error> {
-    let mut offers = offer::Entity::find().filter(offer::Column::OrderId.eq(id)).all(db).await?;
-    offers
-        .retain(|offer| offer.round == round || offer.tried || offer.state == OfferState::Declined);
+    let of_round_or_declined = Condition::any()
+        .add(offer::Column::Round.eq(round))
+        .add(offer::Column::State.eq(OfferState::Declined));
+    let offers = offer::Entity::find()
+        .filter(offer::Column::OrderId.eq(id))
+        .filter(of_round_or_declined)
+        .all(db)
+        .await?;
     Ok(offers.into_iter().map(|offer| offer.provider_id).collect())
 }

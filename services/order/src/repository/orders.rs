@@ -3,8 +3,8 @@
 use super::{AUTHORIZE, DEADLINE, MOVE, SIDE_EFFECTS, records};
 use crate::{
     domain::{
-        AccountId, ClosedChange, Error, Order, OrderChange, OrderId, Principal, Resource, State,
-        Timing,
+        AccountId, ClosedChange, Error, Order, OrderChange, OrderId, Principal, Resource,
+        SideEffect, State, Timing,
         records::{
             effect,
             order::{Column, Entity},
@@ -24,6 +24,8 @@ use std::sync::Arc;
 
 /// How long a move may take before its timer takes it up.
 const MOVE_LEASE: Duration = Duration::seconds(30);
+/// How long a call may take to tell the vertical before the timer does it.
+const TELL_LEASE: Duration = Duration::seconds(1);
 
 /// How long a caller may take to run the side effects of its change before their timer does.
 const SIDE_EFFECT_LEASE: Duration = Duration::seconds(5);
@@ -285,14 +287,23 @@ fn changed_timers(change: &ClosedChange) -> Vec<(&'static str, Option<DateTime<U
         .filter(|(_, before, after, anew)| before != after || (*anew && after.is_some()))
         .map(|(kind, _, due, _)| (kind, due))
         .collect();
-    if !change.side_effects.is_empty() {
-        let wait = match change.caller_runs_side_effects {
-            true => SIDE_EFFECT_LEASE,
-            false => Duration::zero(),
-        };
-        changed.push((SIDE_EFFECTS, Some(change.now + wait)));
+    if let Some(due) = side_effects_due(change) {
+        changed.push((SIDE_EFFECTS, Some(due)));
     }
     changed
+}
+
+/// When the timer runs what the change has decided. A call tells the vertical itself once it has committed, and some
+/// calls run all of their side effects.
+fn side_effects_due(change: &OrderChange) -> Option<DateTime<Utc>> {
+    let is_call = change.principal != Principal::System;
+    let lease = match change.side_effects.as_slice() {
+        [] => return None,
+        [..] if change.caller_runs_side_effects => SIDE_EFFECT_LEASE,
+        [SideEffect::TellVertical] if is_call => TELL_LEASE,
+        [..] => Duration::zero(),
+    };
+    Some(change.now + lease)
 }
 
 fn move_lease_end(order: &Order) -> Option<DateTime<Utc>> {

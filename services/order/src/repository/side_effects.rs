@@ -28,8 +28,12 @@ pub async fn pending_refunds(db: &impl ConnectionTrait, id: OrderId) -> Result<i
     Ok(refunds.sum())
 }
 
-/// Deletes a side effect that is done.
-pub async fn delete(db: &impl ConnectionTrait, id: OrderId, seq: i64) -> Result<(), Error> {
-    effect::Entity::delete_by_id((id, seq)).exec(db).await?;
+/// Deletes side effects that are done.
+pub async fn delete(db: &impl ConnectionTrait, id: OrderId, seqs: &[i64]) -> Result<(), Error> {
+    effect::Entity::delete_many()
+        .filter(effect::Column::OrderId.eq(id))
+        .filter(effect::Column::Seq.is_in(seqs.iter().copied()))
+        .exec(db)
+        .await?;
     Ok(())
 }

@@ -16,3 +16,4 @@ mod search;
 mod servers;
 mod states;
 mod town;
+mod verticals;

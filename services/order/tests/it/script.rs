@@ -1,6 +1,7 @@
 //! What the scripted services do and remember: they behave like the real ones, and fail when told to.
 
 use chrono::{DateTime, Utc};
+use proto::quickserve::fulfilment::v1::{OrderSnapshot, OrderState};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Mutex,
@@ -48,7 +49,8 @@ pub struct Memory {
     pub slots: BTreeMap<(String, String), (DateTime<Utc>, bool)>,
     /// When the time lapses that is only held.
     pub held_until: BTreeMap<(String, String), DateTime<Utc>>,
-    pub released: BTreeSet<(String, String)>,
+    /// Order, provider and round; no provider stands for all of them in every round.
+    pub released: BTreeSet<(String, String, i32)>,
     /// Accounts of providers.
     pub accounts: HashMap<String, Uuid>,
     pub candidates: Vec<Uuid>,
@@ -60,8 +62,8 @@ pub struct Memory {
     pub denials: HashMap<i32, Vec<String>>,
     pub missing: Vec<String>,
     pub price: i64,
-    /// Transitions the vertical heard of, by order.
-    pub told: HashMap<String, Vec<i32>>,
+    /// What the vertical was told of each order.
+    pub told: HashMap<String, Vec<OrderSnapshot>>,
 }
 
 /// A script that the servers share.
@@ -117,6 +119,14 @@ impl Script {
     /// The money of an order.
     pub fn money(&self, order: &str) -> Money {
         self.with(|memory| memory.money.get(order).cloned().unwrap_or_default())
+    }
+
+    /// The states that the vertical was told an order is in, one after the other.
+    pub fn told(&self, order: &str) -> Vec<OrderState> {
+        self.with(|memory| {
+            let told = memory.told.get(order).into_iter().flatten();
+            told.map(OrderSnapshot::state).collect()
+        })
     }
 
     /// Who has time for an order, and whether it is confirmed.

@@ -152,9 +152,8 @@ async fn an_assignment_that_is_given_up_goes_to_another(backend: Backend) {
     );
     assert_ne!(order.start_code, code, "each assignment has a code of its own");
     town.until_script("the first provider is free, and the vertical knows", |script| {
-        let searching = i32::from(OrderState::Searching);
-        let told = script.with(|memory| memory.told[&order.id].contains(&searching));
-        told && script.slots(&order.id).len() == 1
+        let told = [OrderState::Assigned, OrderState::Searching, OrderState::Assigned];
+        script.told(&order.id) == told && script.slots(&order.id).len() == 1
     })
     .await;
 }
@@ -216,4 +215,35 @@ async fn what_provider_refuses_for_good_is_not_asked_again(backend: Backend) {
     town.clock.advance(Duration::hours(1));
     town.in_time("what is due is done", |script| script.money(&id).closed).await;
     assert_eq!(calls(), before);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn who_lost_a_race_is_asked_again_when_the_winner_gives_up(backend: Backend) {
+    let town = Town::new(backend).await;
+    let (_, winner) = town.candidate();
+    let (loser_profile, loser) = town.candidate();
+    let id = town.open_order().await.id;
+    let (won, lost) = (town.offer(winner).await, town.offer(loser).await);
+    // Both are asked for at once; the loser has secured the time when the winner's acceptance is written.
+    town.script.fail("ask", crate::script::Fault::HangAfter);
+    let losing = {
+        let (mut jobs, offer_id) = (town.jobs(), lost.id.clone());
+        let request = pb::AcceptOfferRequest { offer_id };
+        tokio::spawn(acting_as(loser, async move { jobs.accept_offer(request).await }))
+    };
+    town.until_script("the loser's time is secured", |it| it.calls("ask") == 1).await;
+    town.take(winner, &won).await.unwrap();
+    losing.abort();
+    assert_eq!(reason(&town.take(loser, &lost).await.unwrap_err()), "OFFER_TAKEN");
+    town.clock.advance(Duration::seconds(61));
+    town.until_script("the loser's time is free", |it| it.slots(&id).len() == 1).await;
+
+    town.attempt(winner, "reassign", &id, &Default::default()).await.unwrap();
+    let again = town.offer(loser).await;
+    assert_ne!(again.id, lost.id);
+    let order = town.take(loser, &again).await.unwrap();
+    assert_eq!(order.state(), OrderState::Assigned);
+    assert_eq!(town.script.slots(&id), [(loser_profile.to_string(), true)]);
+    assert!(town.offers(winner).await.is_empty(), "who gave up is not asked again");
 }

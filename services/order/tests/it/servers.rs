@@ -34,7 +34,11 @@ impl ReservationService for Provider {
         let until = moment("until", request.hold_expires_at.as_ref()).unwrap();
         let held = self.0.play("hold", |memory| {
             let key = (order.clone(), profile.clone());
-            if memory.released.contains(&key) {
+            let released = [
+                (order.clone(), profile.clone(), request.round),
+                (order.clone(), String::new(), 0),
+            ];
+            if released.iter().any(|it| memory.released.contains(it)) {
                 return Err(refusal(Code::FailedPrecondition, "RESERVATION_RELEASED"));
             }
             let taken = |((other, it), (at, _)): (&(String, String), &(_, bool))| {
@@ -58,7 +62,8 @@ impl ReservationService for Provider {
         &self,
         request: Request<provider::ConfirmReservationRequest>,
     ) -> Result<Response<provider::ConfirmReservationResponse>, Status> {
-        let provider::ConfirmReservationRequest { order_id, provider_id } = request.into_inner();
+        let provider::ConfirmReservationRequest { order_id, provider_id, .. } =
+            request.into_inner();
         let confirmed =
             self.0.play("confirm", |memory| match memory.slots.get_mut(&(order_id, provider_id)) {
                 None => Err(refusal(Code::NotFound, "RESERVATION_NOT_FOUND")),
@@ -74,7 +79,8 @@ impl ReservationService for Provider {
         &self,
         request: Request<provider::ReleaseReservationRequest>,
     ) -> Result<Response<provider::ReleaseReservationResponse>, Status> {
-        let provider::ReleaseReservationRequest { order_id, provider_id } = request.into_inner();
+        let provider::ReleaseReservationRequest { order_id, provider_id, round } =
+            request.into_inner();
         let released = self.0.play("release", |memory| {
             let all: Vec<_> = memory.slots.keys().cloned().collect();
             let concerned = |(order, profile): &&(String, String)| {
@@ -82,11 +88,8 @@ impl ReservationService for Provider {
             };
             for key in all.iter().filter(concerned) {
                 memory.slots.remove(key);
-                memory.released.insert(key.clone());
             }
-            if !provider_id.is_empty() {
-                memory.released.insert((order_id.clone(), provider_id.clone()));
-            }
+            memory.released.insert((order_id.clone(), provider_id.clone(), round));
             Ok(provider::ReleaseReservationResponse {})
         });
         Ok(Response::new(released.await?))
@@ -345,11 +348,19 @@ impl VerticalService for Cleaning {
         request: Request<vertical::OnTransitionRequest>,
     ) -> Result<Response<vertical::OnTransitionResponse>, Status> {
         let request = request.into_inner();
-        let answered = self.0.play("transition", |memory| {
+        if request.mode() == vertical::TransitionMode::Tell {
+            let order = request.order.unwrap();
+            let told = self.0.play("tell", |memory| {
+                let known = memory.told.entry(order.order_id.clone()).or_default();
+                if known.last().is_none_or(|last| last.order_version < order.order_version) {
+                    known.push(order);
+                }
+                Ok(vertical::OnTransitionResponse::default())
+            });
+            return Ok(Response::new(told.await?));
+        }
+        let answered = self.0.play("ask", |memory| {
             let denials = memory.denials.get(&request.to).cloned().unwrap_or_default();
-            if denials.is_empty() {
-                memory.told.entry(request.order_id).or_default().push(request.to);
-            }
             Ok(vertical::OnTransitionResponse { denials })
         });
         Ok(Response::new(answered.await?))

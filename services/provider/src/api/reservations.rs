@@ -3,7 +3,7 @@
 use super::{Api, parse_provider_id};
 use crate::{
     convert,
-    domain::{Error, ProviderId},
+    domain::{Error, ProviderId, reservation::Key},
     holding::{self, Hold},
     repository::Candidate,
 };
@@ -36,9 +36,9 @@ impl ReservationService for Api {
         &self,
         request: Request<pb::ConfirmReservationRequest>,
     ) -> Result<Response<pb::ConfirmReservationResponse>, Status> {
-        let pb::ConfirmReservationRequest { order_id, provider_id: id } = request.into_inner();
-        let (order_id, id) = (parse_order_id(&order_id)?, parse_provider_id(&id)?);
-        let id = holding::confirm(&self.providers, order_id, id).await?;
+        let pb::ConfirmReservationRequest { order_id, provider_id, round } = request.into_inner();
+        let key = parse_key(&order_id, &provider_id, round)?;
+        let id = holding::confirm(&self.providers, key).await?;
         Ok(Response::new(pb::ConfirmReservationResponse { reservation_id: id.to_string() }))
     }
 
@@ -46,9 +46,14 @@ impl ReservationService for Api {
         &self,
         request: Request<pb::ReleaseReservationRequest>,
     ) -> Result<Response<pb::ReleaseReservationResponse>, Status> {
-        let pb::ReleaseReservationRequest { order_id, provider_id } = request.into_inner();
-        let provider = ProviderId::parse_optional("provider_id", &provider_id)?;
-        holding::release(&self.providers, parse_order_id(&order_id)?, provider).await?;
+        let pb::ReleaseReservationRequest { order_id, provider_id, round } = request.into_inner();
+        let order_id = parse_order_id(&order_id)?;
+        match ProviderId::parse_optional("provider_id", &provider_id)? {
+            None => holding::release_order(&self.providers, order_id).await?,
+            Some(provider_id) => {
+                holding::release(&self.providers, Key { order_id, provider_id, round }).await?;
+            }
+        }
         Ok(Response::new(pb::ReleaseReservationResponse {}))
     }
 
@@ -56,13 +61,13 @@ impl ReservationService for Api {
         &self,
         request: Request<pb::MoveReservationRequest>,
     ) -> Result<Response<pb::MoveReservationResponse>, Status> {
-        let pb::MoveReservationRequest { order_id, provider_id: id, window, hold_expires_at } =
+        let pb::MoveReservationRequest { order_id, provider_id, window, hold_expires_at, round } =
             request.into_inner();
         let window = Window::parse("window", window.as_ref())?;
         let expires_at =
             hold_expires_at.map(|at| moment("hold_expires_at", Some(&at))).transpose()?;
-        let (order_id, id) = (parse_order_id(&order_id)?, parse_provider_id(&id)?);
-        let id = holding::move_to(&self.providers, order_id, id, window, expires_at).await?;
+        let key = parse_key(&order_id, &provider_id, round)?;
+        let id = holding::move_to(&self.providers, key, window, expires_at).await?;
         Ok(Response::new(pb::MoveReservationResponse { reservation_id: id.to_string() }))
     }
 
@@ -114,18 +119,18 @@ impl ReservationService for Api {
 fn parse_hold(request: pb::HoldReservationRequest) -> Result<Hold, Error> {
     let pb::HoldReservationRequest {
         order_id,
-        provider_id: id,
+        provider_id,
         vertical,
         window,
         address,
         requirements,
         hold_expires_at,
         customer_id,
+        round,
     } = request;
     let window = Window::parse("window", window.as_ref())?;
     Ok(Hold {
-        order_id: parse_order_id(&order_id)?,
-        provider_id: parse_provider_id(&id)?,
+        key: parse_key(&order_id, &provider_id, round)?,
         job: convert::parse_job(vertical, window, address.as_ref(), requirements)?,
         expires_at: moment("hold_expires_at", hold_expires_at.as_ref())?,
         customer: parse_customer_id(&customer_id)?,
@@ -140,6 +145,11 @@ fn candidate(candidate: Candidate) -> pb::Candidate {
         provider_name: standing.name,
         travel_time: travel.map(duration),
     }
+}
+
+fn parse_key(order_id: &str, provider_id: &str, round: i32) -> Result<Key, Error> {
+    let (order_id, provider_id) = (parse_order_id(order_id)?, parse_provider_id(provider_id)?);
+    Ok(Key { order_id, provider_id, round })
 }
 
 fn parse_order_id(text: &str) -> Result<Uuid, Error> {

@@ -176,6 +176,7 @@ pub mod reservation {
         pub id: ReservationId,
         pub provider_id: ProviderId,
         pub order_id: Uuid,
+        pub round: i32,
         pub state: State,
         pub lapsed: bool,
         pub starts_at: DateTimeUtc,

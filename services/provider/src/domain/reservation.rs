@@ -64,11 +64,33 @@ impl Job {
 }
 
 /// Stands for every provider in the row that refuses late holds of an order that let go of them all.
-pub const EVERY_PROVIDER: ProviderId = ProviderId::from_uuid(Uuid::nil());
+const EVERY_PROVIDER: ProviderId = ProviderId::from_uuid(Uuid::nil());
 
-/// The id of the reservation of `provider` for `order`: asking again finds the same.
-pub fn id_of(order: Uuid, provider: ProviderId) -> ReservationId {
-    ReservationId::derived(order, &provider.to_string())
+/// What a reservation is for: asking again with the same key finds the same reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The order.
+    pub order_id: Uuid,
+    /// The provider whose time it takes.
+    pub provider_id: ProviderId,
+    /// The round of the order's search; 0 for a provider whom the customer named.
+    pub round: i32,
+}
+
+impl Key {
+    /// Stands for every provider that `order_id` could ask for.
+    pub const fn every_provider(order_id: Uuid) -> Self {
+        Self { order_id, provider_id: EVERY_PROVIDER, round: 0 }
+    }
+
+    /// The id of the reservation.
+    pub fn id(&self) -> ReservationId {
+        let Self { order_id, provider_id, round } = self;
+        match round {
+            0 => ReservationId::derived(*order_id, &provider_id.to_string()),
+            round => ReservationId::derived(*order_id, &format!("{provider_id}:{round}")),
+        }
+    }
 }
 
 /// What to do about a hold that is asked for when there is a reservation already.
@@ -82,18 +104,14 @@ pub enum RepeatedHold {
 
 impl Reservation {
     /// A hold.
-    pub fn hold(
-        order_id: Uuid,
-        provider_id: ProviderId,
-        job: Job,
-        expires_at: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Self {
+    pub fn hold(key: Key, job: Job, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let Key { order_id, provider_id, round } = key;
         let Span { start, end } = job.busy();
         Self {
-            id: id_of(order_id, provider_id),
+            id: key.id(),
             provider_id,
             order_id,
+            round,
             state: State::Hold,
             lapsed: false,
             starts_at: start,
@@ -105,8 +123,8 @@ impl Reservation {
         }
     }
 
-    /// What is left when an order lets go of a provider: no time, and no way back.
-    pub fn released(order_id: Uuid, provider_id: ProviderId, now: DateTime<Utc>) -> Self {
+    /// What is left when an order lets go of a provider: no time, and no way back in the same round.
+    pub fn released(key: Key, now: DateTime<Utc>) -> Self {
         let window = Window { start: now, end: now, zone: Tz::UTC };
         let job = Job {
             vertical: String::new(),
@@ -117,7 +135,7 @@ impl Reservation {
             documents: Vec::new(),
             place: None,
         };
-        Self { state: State::Released, ..Self::hold(order_id, provider_id, job, now, now) }
+        Self { state: State::Released, ..Self::hold(key, job, now, now) }
     }
 
     /// Judges a hold for `job` until `expires_at` that is asked for again.

@@ -6,7 +6,7 @@ use crate::domain::{
         provider,
         reservation::{ActiveModel, Column, Entity},
     },
-    reservation::{self, State},
+    reservation::{Key, State},
 };
 use chrono::{DateTime, Utc};
 use kit::{Tx, storage::db_error};
@@ -16,7 +16,6 @@ use sea_orm::{
     sea_query::{Expr, InsertStatement, OnConflict, Query, SelectStatement, UnionType},
 };
 use std::collections::HashSet;
-use uuid::Uuid;
 
 /// The database's guard against overlaps, as its errors name it.
 const GUARD: &str = "reservations_no_overlap";
@@ -82,6 +81,7 @@ fn insertion(
         Column::Id,
         Column::ProviderId,
         Column::OrderId,
+        Column::Round,
         Column::State,
         Column::Lapsed,
         Column::StartsAt,
@@ -107,13 +107,14 @@ fn values(row: &Reservation, revision: i64) -> SelectStatement {
     let released = Query::select()
         .expr(Expr::val(1))
         .from(Entity)
-        .and_where(Column::Id.eq(reservation::id_of(row.order_id, reservation::EVERY_PROVIDER)))
+        .and_where(Column::Id.eq(Key::every_provider(row.order_id).id()))
         .to_owned();
     Query::select()
         .exprs([
             Expr::val(row.id),
             Expr::val(row.provider_id),
             Expr::val(row.order_id),
+            Expr::val(row.round),
             Expr::val(row.state.to_value()),
             Expr::val(row.lapsed),
             Expr::val(row.starts_at),
@@ -161,14 +162,32 @@ pub async fn expire_holds_in_the_way(tx: &Tx, row: &Reservation) -> Result<(), E
 /// Lets go of a provider, held or not.
 pub async fn release_row<C: ConnectionTrait>(
     connection: &C,
-    order_id: Uuid,
-    provider_id: ProviderId,
+    key: Key,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let released = [Column::State, Column::Lapsed, Column::UpdatedAt];
-    Entity::insert(Reservation::released(order_id, provider_id, now).into_active_model())
+    Entity::insert(Reservation::released(key, now).into_active_model())
         .on_conflict(OnConflict::column(Column::Id).update_columns(released).to_owned())
         .exec_without_returning(connection)
+        .await?;
+    Ok(())
+}
+
+/// Lets go of the time that a provider has for an order from rounds before `key`'s.
+pub async fn release_earlier_rounds<C: ConnectionTrait>(
+    connection: &C,
+    key: Key,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    if key.round == 0 {
+        return Ok(());
+    }
+    set_state(State::Released, false, now)
+        .filter(Column::OrderId.eq(key.order_id))
+        .filter(Column::ProviderId.eq(key.provider_id))
+        .filter(Column::Round.lt(key.round))
+        .filter(Column::State.ne(State::Released))
+        .exec(connection)
         .await?;
     Ok(())
 }

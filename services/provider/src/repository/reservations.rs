@@ -7,10 +7,10 @@ use super::{
 use crate::domain::{
     Error, ProviderId, Reservation, ReservationId, Span,
     records::reservation::{Column, Entity},
-    reservation::{self, State},
+    reservation::{Key, State},
 };
 use kit::Tx;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 /// Locks a reservation until the transaction ends, if it exists.
@@ -18,15 +18,36 @@ pub async fn lock(tx: &Tx, id: ReservationId) -> Result<Option<Reservation>, Err
     Ok(Entity::find_by_id(id).lock_exclusive().one(&**tx).await?)
 }
 
+/// Locks the reservation that an order means by `key`, until the transaction ends.
+pub async fn lock_meant(tx: &Tx, key: Key) -> Result<Reservation, Error> {
+    meant(key).lock_exclusive().one(&**tx).await?.ok_or(Error::ReservationNotFound)
+}
+
+/// The reservation of `key`. What was held before there were rounds has round 0, whatever the order's round is.
+fn meant(key: Key) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::OrderId.eq(key.order_id))
+        .filter(Column::ProviderId.eq(key.provider_id))
+        .filter(Column::Round.is_in([0, key.round]))
+        .order_by_desc(Column::Round)
+}
+
+/// Lets go of the time that a provider has for an order in a round or from one before. A hold of the same round that
+/// arrives later is refused.
+pub async fn release(tx: &Tx, key: Key) -> Result<(), Error> {
+    release_row(&**tx, key, tx.now()).await?;
+    release_earlier_rounds(&**tx, key, tx.now()).await
+}
+
 /// Whether the order let go of every provider, so that a late hold is refused.
 pub async fn is_order_released(tx: &Tx, order_id: Uuid) -> Result<bool, Error> {
-    let tombstone = reservation::id_of(order_id, reservation::EVERY_PROVIDER);
+    let tombstone = Key::every_provider(order_id).id();
     Ok(Entity::find_by_id(tombstone).one(&**tx).await?.is_some())
 }
 
 /// Releases every reservation of an order and refuses all that are still to come.
 pub async fn release_order(tx: &Tx, order_id: Uuid) -> Result<(), Error> {
-    release_row(&**tx, order_id, reservation::EVERY_PROVIDER, tx.now()).await?;
+    release_row(&**tx, Key::every_provider(order_id), tx.now()).await?;
     set_state(State::Released, false, tx.now())
         .filter(Column::OrderId.eq(order_id))
         .exec(&**tx)
@@ -49,6 +70,11 @@ impl Providers {
         Ok(Entity::find_by_id(id).one(self.db.connection()).await?)
     }
 
+    /// The reservation that an order means by `key`.
+    pub async fn find_meant(&self, key: Key) -> Result<Reservation, Error> {
+        meant(key).one(self.db.connection()).await?.ok_or(Error::ReservationNotFound)
+    }
+
     /// Confirms a hold in one statement. False when there is none, or it is no hold any more.
     pub async fn confirm_hold(&self, id: ReservationId) -> Result<bool, Error> {
         let confirmed = set_state(State::Confirmed, false, self.clock().now())
@@ -57,11 +83,6 @@ impl Providers {
             .exec(self.db.connection())
             .await?;
         Ok(confirmed.rows_affected == 1)
-    }
-
-    /// Lets go of one provider's time. What was never held is refused from now on.
-    pub async fn release(&self, order_id: Uuid, provider_id: ProviderId) -> Result<(), Error> {
-        release_row(self.db.connection(), order_id, provider_id, self.clock().now()).await
     }
 
     /// Releases the holds that ran out, and returns how many.
@@ -94,4 +115,6 @@ impl Providers {
     }
 }
 
-pub use reservation_sql::{expire_holds_in_the_way, insert, overwrite, revision_of};
+pub use reservation_sql::{
+    expire_holds_in_the_way, insert, overwrite, release_earlier_rounds, revision_of,
+};

@@ -210,5 +210,6 @@ pub fn hold(
         requirements: Some(requirements(0)),
         hold_expires_at: Some(timestamp(at(expires))),
         customer_id: Uuid::new_v4().to_string(),
+        round: 0,
     }
 }

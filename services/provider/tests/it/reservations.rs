@@ -19,14 +19,17 @@ use yare::parameterized;
 /// The world begins at 9 o'clock UTC on Monday, 10 May 2027; holds last for a quarter of an hour.
 const EXPIRES: &str = "2027-05-10T09:15:00Z";
 
+/// An order that asks several times.
+const ORDER: &str = "0196b8a0-0000-7000-8000-000000000001";
+
 fn confirm(hold: &pb::HoldReservationRequest) -> pb::ConfirmReservationRequest {
-    let pb::HoldReservationRequest { order_id, provider_id, .. } = hold.clone();
-    pb::ConfirmReservationRequest { order_id, provider_id }
+    let pb::HoldReservationRequest { order_id, provider_id, round, .. } = hold.clone();
+    pb::ConfirmReservationRequest { order_id, provider_id, round }
 }
 
 fn release(hold: &pb::HoldReservationRequest) -> pb::ReleaseReservationRequest {
-    let pb::HoldReservationRequest { order_id, provider_id, .. } = hold.clone();
-    pb::ReleaseReservationRequest { order_id, provider_id }
+    let pb::HoldReservationRequest { order_id, provider_id, round, .. } = hold.clone();
+    pb::ReleaseReservationRequest { order_id, provider_id, round }
 }
 
 async fn taken(shop: &Shop, provider: &Provider) -> Vec<pb::Reservation> {
@@ -177,6 +180,67 @@ async fn a_release_holds_off_a_late_hold(backend: Backend) {
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_later_round_may_hold_again_what_an_earlier_one_let_go(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let provider = shop.vetted("Ana").await;
+    let mut reservations = shop.reservations();
+    let in_round = |round| {
+        let hold = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
+        pb::HoldReservationRequest { order_id: ORDER.to_owned(), round, ..hold }
+    };
+    let (first, second, third) = (in_round(1), in_round(2), in_round(3));
+    reservations.hold_reservation(first.clone()).await.unwrap();
+    reservations.release_reservation(release(&first)).await.unwrap();
+    let late = reservations.hold_reservation(first.clone()).await;
+    assert_eq!(refusal(late), "RESERVATION_RELEASED");
+    reservations.hold_reservation(second.clone()).await.unwrap();
+    reservations.confirm_reservation(confirm(&second)).await.unwrap();
+    // A release of the round before comes late.
+    reservations.release_reservation(release(&first)).await.unwrap();
+    assert_eq!(taken(&shop, &provider).await.len(), 1);
+    // The order asks anew before it has let go.
+    reservations.hold_reservation(third.clone()).await.unwrap();
+    let rows = taken(&shop, &provider).await;
+    assert_eq!((rows.len(), rows[0].state()), (1, pb::ReservationState::Hold));
+    assert_eq!(
+        refusal(reservations.confirm_reservation(confirm(&second)).await),
+        "RESERVATION_NOT_FOUND"
+    );
+    reservations.confirm_reservation(confirm(&third)).await.unwrap();
+    let all = pb::ReleaseReservationRequest { provider_id: String::new(), ..release(&third) };
+    reservations.release_reservation(all).await.unwrap();
+    assert!(taken(&shop, &provider).await.is_empty());
+    let over = reservations.hold_reservation(in_round(4)).await;
+    assert_eq!(refusal(over), "RESERVATION_RELEASED");
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn time_that_was_taken_before_there_were_rounds_belongs_to_any(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let provider = shop.vetted("Ana").await;
+    let mut reservations = shop.reservations();
+    // An order that was in its first search when it took the time; reservations had no rounds then.
+    let before = hold(&provider, "2027-05-24T08:00:00Z", 2, EXPIRES);
+    reservations.hold_reservation(before.clone()).await.unwrap();
+    let now = pb::HoldReservationRequest { round: 1, ..before };
+    reservations.confirm_reservation(confirm(&now)).await.unwrap();
+    let moved = pb::MoveReservationRequest {
+        order_id: now.order_id.clone(),
+        provider_id: provider.id.clone(),
+        window: Some(window("2027-05-24T10:00:00Z", 2)),
+        hold_expires_at: None,
+        round: 1,
+    };
+    reservations.move_reservation(moved).await.unwrap();
+    let rows = taken(&shop, &provider).await;
+    assert_eq!(rows[0].window, Some(window("2027-05-24T10:00:00Z", 2)));
+    reservations.release_reservation(release(&now)).await.unwrap();
+    assert!(taken(&shop, &provider).await.is_empty());
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn releasing_all_frees_every_provider_of_the_order(backend: Backend) {
     let shop = Shop::open(backend).await;
     let (ana, bea) = (shop.vetted("Ana").await, shop.vetted("Bea").await);
@@ -209,6 +273,7 @@ async fn a_reservation_moves_in_one_step_or_not_at_all(backend: Backend) {
         provider_id: provider.id.clone(),
         window: Some(window(start, 2)),
         hold_expires_at: None,
+        round: 0,
     };
     let clash = reservations.move_reservation(to("2027-05-24T13:00:00Z")).await;
     assert_eq!(refusal(clash), "SLOT_TAKEN");

@@ -81,7 +81,7 @@ fn a_provider_sets_out_inside_the_window() {
         [(hours(-4), false), (hours(-3), true), (hours(3), true), (hours(4), false)]
     {
         let mut it = change(order(State::Assigned), Actor::Provider, at);
-        it.vertical_agreed(Some(Agreement::to(Action::Depart)));
+        it.vertical_agreed(Some(Agreement::to(Action::Depart, &it.order)));
         assert_eq!(it.depart().is_ok(), allowed, "{at}");
     }
 }
@@ -98,7 +98,7 @@ fn an_arrival_is_flagged_unless_it_is_near() {
     ];
     for (position, flagged) in cases {
         let mut it = change(order(State::EnRoute), Actor::Provider, Duration::days(2));
-        it.vertical_agreed(Some(Agreement::to(Action::Arrive)));
+        it.vertical_agreed(Some(Agreement::to(Action::Arrive, &it.order)));
         it.arrive(position).unwrap();
         assert_eq!(it.order.progress.arrival_flagged, flagged, "{position:?}");
     }
@@ -130,7 +130,8 @@ fn an_assignment_is_given_up_three_times() {
         let mut it = change(it, Actor::Provider, Duration::zero());
         it.reassign("ILL").unwrap();
         assert_eq!(it.order.state, to);
-        assert!(it.side_effects.contains(&SideEffect::Release { provider_id: Some(provider) }));
+        let freed = SideEffect::ReleaseProvider { provider_id: provider, round: 0 };
+        assert!(it.side_effects.contains(&freed));
         assert_eq!(it.order.progress.excluded, [provider]);
         assert_eq!((it.events[0].kind, it.events[0].fault), ("order.reassigned", "provider"));
         assert_eq!(it.order.total, 10_000, "the price stays");
@@ -212,31 +213,51 @@ fn a_price_is_in_one_currency_and_not_negative() {
 
 #[test]
 fn what_the_vertical_has_not_agreed_to_does_not_happen() {
-    for agreed in [None, Some(Agreement::to(Action::Arrive))] {
-        let mut it = change(order(State::Assigned), Actor::Provider, Duration::days(2));
+    let assigned = order(State::Assigned);
+    for agreed in [None, Some(Agreement::to(Action::Arrive, &assigned))] {
+        let mut it = change(assigned.clone(), Actor::Provider, Duration::days(2));
         it.vertical_agreed(agreed);
         assert!(matches!(it.depart(), Err(Error::Changed)), "{agreed:?}");
     }
 }
 
 #[test]
-fn the_vertical_is_asked_before_or_told_afterwards_and_never_both() {
+fn an_agreement_ends_when_the_state_changes() {
+    let reworked = order(State::ChangesRequested);
+    let agreed = Agreement::to(Action::Deliver, &reworked);
+    // Meanwhile the rework was delivered, and sent back once more.
+    let mut again = reworked.clone();
+    again.progress.moves += 2;
+    for (found, delivered) in [(reworked, true), (again, false)] {
+        let mut it = change(found, Actor::Provider, Duration::zero());
+        it.vertical_agreed(Some(agreed));
+        assert_eq!(it.deliver().is_ok(), delivered);
+    }
+}
+
+#[test]
+fn the_vertical_is_told_of_whatever_it_knows_of_an_order_once_it_was_assigned() {
     for action in Action::ALL {
         for state in State::ALL {
             for by in [Actor::Customer, Actor::Provider, Actor::Operator, Actor::System] {
                 let mut it = order(state);
-                it.progress.assignments = 1;
                 let Ok(to) = it.check(action, by) else { continue };
-                let mut it = change(it, by, Duration::zero());
-                it.vertical_agreed(Some(Agreement::to(action)));
-                it.act(action, "").unwrap();
-                let told = matches!(it.side_effects[..], [SideEffect::NotifyVertical { .. }]);
-                let asked = action.vertical_role() == VerticalRole::AskedBefore;
-                let moved = to.state != state;
-                assert_eq!(told, moved && !asked, "{action:?} in {state:?} by {by:?}");
+                for assignments in [0, 1] {
+                    it.progress.assignments = assignments;
+                    let mut it = change(it.clone(), by, Duration::zero());
+                    it.vertical_agreed(Some(Agreement::to(action, &it.order)));
+                    it.act(action, "").unwrap();
+                    let told = it.close().side_effects == [SideEffect::TellVertical];
+                    let expected = to.state != state && assignments > 0;
+                    assert_eq!(told, expected, "{action:?} in {state:?} by {by:?}");
+                }
             }
         }
     }
+    let mut moved = change(order(State::Assigned), Actor::Customer, Duration::zero());
+    moved.order.progress.assignments = 1;
+    moved.order.window_start += Duration::days(1);
+    assert_eq!(moved.close().side_effects, [SideEffect::TellVertical], "another window");
 }
 
 #[test]
@@ -270,8 +291,14 @@ fn side_effects_are_stored_as_before() {
             "kind": "capture", "amount": 5, "provider_gross": 4, "fee": false, "provider_id": null,
             "provider_user_id": null, "payout_due_at": "2026-01-01T00:00:00Z",
         },
-        { "kind": "tell", "from": "ASSIGNED", "to": "CANCELLED", "provider_user_id": null },
+        { "kind": "release", "provider_id": null },
+        { "kind": "tell" },
     ]);
     let read: Vec<SideEffect> = serde_json::from_value(stored.clone()).unwrap();
     assert_eq!(serde_json::to_value(read).unwrap(), stored);
+    // What a row of an earlier version says of the transition is not needed any more.
+    let earlier = serde_json::json!(
+        { "kind": "tell", "from": "ASSIGNED", "to": "CANCELLED", "provider_user_id": null }
+    );
+    assert_eq!(serde_json::from_value::<SideEffect>(earlier).unwrap(), SideEffect::TellVertical);
 }

@@ -1,0 +1,121 @@
+//! How an order keeps its vertical in step: asked before, told afterwards.
+
+use crate::{
+    script::{Fault, refusal},
+    town::Town,
+};
+use chrono::Duration;
+use kit::{
+    rpc::error::reason,
+    testing::{Backend, acting_as, eventually},
+};
+use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
+use sea_orm::ConnectionTrait;
+use tonic::{Code, Status};
+use yare::parameterized;
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_vertical_hears_only_of_what_was_committed(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.ordered_ahead(Duration::hours(2)).await.id;
+    // The acceptance is refused after the vertical has agreed to it.
+    let version = town.get(&id).await.version + 1;
+    let request = pb::AcceptOrderRequest { order_id: id.clone(), version };
+    let refused = acting_as(town.provider, town.jobs().accept_order(request)).await.unwrap_err();
+    assert_eq!(reason(&refused), "VERSION_MISMATCH");
+    assert_eq!((town.script.calls("ask"), town.script.calls("tell")), (1, 0));
+    let order = town.act(town.provider, "accept", &id).await;
+    // When the call is answered, the vertical knows.
+    assert_eq!(town.script.told(&id), [OrderState::Assigned]);
+    let told = town.script.with(|memory| memory.told[&id][0].clone());
+    assert_eq!(told.order_version, order.version);
+    assert_eq!(told.provider_user_id, town.provider.user_id.to_string());
+    assert_eq!(told.customer_id, town.customer.user_id.to_string());
+    assert_eq!(told.window, order.window);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_vertical_that_is_down_is_told_later_and_holds_nothing_up(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.ordered_ahead(Duration::hours(2)).await.id;
+    for _ in 0..2 {
+        town.script.fail("tell", Fault::Refuse(Status::unavailable("down")));
+    }
+    town.act(town.provider, "accept", &id).await;
+    let order = town.act(town.provider, "depart", &id).await;
+    assert_eq!(order.state(), OrderState::EnRoute);
+    town.in_time("the vertical knows", |it| !it.told(&id).is_empty()).await;
+    // It is told how the order stands now, not how it stood in between.
+    assert_eq!(town.script.told(&id), [OrderState::EnRoute]);
+    let version = town.script.with(|memory| memory.told[&id][0].order_version);
+    assert_eq!(version, order.version);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_vertical_that_hangs_delays_a_call_by_little(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.ordered_ahead(Duration::hours(2)).await.id;
+    town.script.fail("tell", Fault::Hang);
+    town.act(town.provider, "accept", &id).await;
+    assert!(town.script.told(&id).is_empty());
+    town.in_time("the vertical knows", |it| !it.told(&id).is_empty()).await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_vertical_that_refuses_for_good_is_not_told_again(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.ordered_ahead(Duration::hours(2)).await.id;
+    for _ in 0..2 {
+        let refused = refusal(Code::InvalidArgument, "INVALID_FIELD");
+        town.script.fail("tell", Fault::Refuse(refused));
+    }
+    town.act(town.provider, "accept", &id).await;
+    town.in_time("the timer has tried", |it| it.calls("tell") == 2).await;
+    let timeline = async || town.full(town.operator, &id).await.timeline;
+    let says_so = |entries: &Vec<pb::TimelineEntry>| {
+        entries.iter().any(|entry| entry.note == "tell: INVALID_FIELD")
+    };
+    eventually("the timeline says so", timeline, says_so).await;
+    // The next change is told as ever.
+    town.act(town.provider, "depart", &id).await;
+    assert_eq!(town.script.told(&id), [OrderState::EnRoute]);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_move_to_another_window_is_told(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.ordered_ahead(Duration::days(3)).await.id;
+    town.act(town.provider, "accept", &id).await;
+    let window = Some(town.window(Duration::days(4)));
+    let request =
+        pb::RescheduleOrderRequest { order_id: id.clone(), version: 0, window: window.clone() };
+    acting_as(town.customer, town.orders().reschedule_order(request)).await.unwrap();
+    let told = town.script.with(|memory| memory.told[&id].clone());
+    assert_eq!((told.len(), told[1].window.clone()), (2, window));
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn the_vertical_of_an_order_from_before_the_migration_is_told(backend: Backend) {
+    let mut town = Town::new(backend).await;
+    let id = town.ordered_ahead(Duration::hours(2)).await.id;
+    let request = town.ordered_ahead(Duration::hours(8)).await.id;
+    town.act(town.provider, "accept", &id).await;
+    town.script.with(|memory| memory.told.clear());
+    // As if the order were of the time before the migration: the vertical was asked, and follows what it was asked.
+    let order_service = town.host().of("order");
+    let config = order_service.database_config();
+    let db = kit::Db::connect(&config, town.clock.clone()).await.unwrap();
+    let undone = "DELETE FROM seaql_migrations WHERE version = 'm0005_tell_verticals'";
+    db.connection().execute_unprepared(undone).await.unwrap();
+    db.close().await.unwrap();
+    order_service.migrate().await.unwrap();
+    town.restart().await;
+    town.in_time("the vertical knows", |it| it.told(&id) == [OrderState::Assigned]).await;
+    assert!(town.script.told(&request).is_empty(), "no provider has the other one");
+}

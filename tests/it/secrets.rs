@@ -1,0 +1,120 @@
+//! What people tell of their homes, and who gets to know it.
+
+use crate::{
+    journey::{act, clean, noon, until_work_begins},
+    mesh::Mesh,
+};
+use chrono::{DateTime, Duration, Utc};
+use kit::testing::{Backend, eventually};
+use quickserve::demo::{self, Person, Provider, text};
+use serde_json::{Value, json};
+use yare::parameterized;
+
+/// How to get into the home of every story.
+const ACCESS: &str = "key box 4711";
+
+/// An order that names no provider.
+async fn open_order(customer: &Person, start: DateTime<Utc>) -> String {
+    let mut request = demo::quote_request("", start);
+    request["details"]["access"] = ACCESS.into();
+    let quote = customer.client.post("/v1/quotes", request).await.unwrap().ok().unwrap();
+    let body = json!({ "quote_id": quote["id"] });
+    let order = customer.client.post("/v1/orders", body).await.unwrap().ok().unwrap();
+    text(&order, "id").unwrap()
+}
+
+/// The offer of an order that a provider has, once there is one.
+async fn offer_of(provider: &Provider, order: &str) -> String {
+    let offers = async || provider.person.client.get("/v1/offers").await.unwrap().ok().unwrap();
+    let of_order = |listed: &Value| {
+        let offers = listed["offers"].as_array().into_iter().flatten();
+        offers.filter(|offer| offer["order_id"] == order).find_map(|offer| text(offer, "id").ok())
+    };
+    let listed = eventually("an offer", offers, |listed| of_order(listed).is_some()).await;
+    of_order(&listed).unwrap()
+}
+
+/// Has all who are asked accept at once. Returns who gets the order, and the others.
+async fn race<'a>(asked: &[&'a Provider], order: &str) -> (&'a Provider, Vec<&'a Provider>) {
+    let mut paths = Vec::new();
+    for provider in asked {
+        paths.push(format!("/v1/offers/{}:accept", offer_of(provider, order).await));
+    }
+    let calls = asked.iter().zip(&paths);
+    let calls = calls.map(|(provider, path)| provider.person.client.post(path, json!({})));
+    let answers = futures::future::join_all(calls).await;
+    let (mut winners, mut losers) = (Vec::new(), Vec::new());
+    for (provider, answer) in asked.iter().zip(answers) {
+        let answer = answer.unwrap();
+        if answer.status == 200 {
+            winners.push(*provider);
+        } else {
+            assert_eq!(answer.reason(), "OFFER_TAKEN", "{}", answer.body);
+            losers.push(*provider);
+        }
+    }
+    assert_eq!(winners.len(), 1);
+    (winners[0], losers)
+}
+
+async fn reads_access_of(order: &str, winner: &Provider, losers: &[&Provider]) {
+    let path = format!("/v1/orders/{order}/cleaning");
+    let read = winner.person.client.get(&path).await.unwrap();
+    assert_eq!(read.status, 200, "the winner reads: {}", read.body);
+    assert_eq!(read.body["details"]["access"], ACCESS);
+    for loser in losers {
+        let read = loser.person.client.get(&path).await.unwrap();
+        assert_eq!(read.status, 404, "a loser reads: {}", read.body);
+    }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn of_three_who_accept_at_once_the_one_with_the_order_reads_how_to_get_in(backend: Backend) {
+    const RACES: i32 = 12;
+    let mesh = Mesh::start(backend).await;
+    let operator = mesh.operator().await;
+    let alice = mesh.customer("alice").await;
+    let cleaners = [
+        mesh.cleaner(&operator, "bob").await,
+        mesh.cleaner(&operator, "carol").await,
+        mesh.cleaner(&operator, "dan").await,
+    ];
+    let all: Vec<_> = cleaners.iter().collect();
+    for number in 0..RACES {
+        let start = noon(&mesh) + Duration::hours(4) * number;
+        let order = open_order(&alice, start).await;
+        let (winner, losers) = race(&all, &order).await;
+        reads_access_of(&order, winner, &losers).await;
+        if number % 4 != 0 {
+            continue;
+        }
+        // The winner gives up: the losers are asked again, the winner is not, and forgets how to get in.
+        act(&winner.person, &order, "reassign", json!({ "reason": "ILL" })).await;
+        let (second, mut others) = race(&losers, &order).await;
+        others.push(winner);
+        reads_access_of(&order, second, &others).await;
+    }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn rework_closes_the_gate_at_once(backend: Backend) {
+    let mesh = Mesh::start(backend).await;
+    let operator = mesh.operator().await;
+    let (customer, provider) = (mesh.customer("alice").await, mesh.cleaner(&operator, "bob").await);
+    let order = demo::book(&customer, &provider, noon(&mesh)).await.unwrap();
+    let id = text(&order, "id").unwrap();
+    let (customer, cleaner) = until_work_begins(&mesh, &customer, &provider, &id).await;
+    clean(&cleaner, &id).await;
+    for _ in 0..3 {
+        act(&cleaner, &id, "deliver", json!({})).await;
+        act(&customer, &id, "requestChanges", json!({ "reason": "The floor is wet." })).await;
+        let deliver = format!("/v1/orders/{id}:deliver");
+        let early = cleaner.client.post(&deliver, json!({})).await.unwrap();
+        assert_eq!((early.status.as_u16(), early.reason()), (400, "COMPLETION_GATE_CLOSED"));
+        clean(&cleaner, &id).await;
+    }
+    let delivered: Value = act(&cleaner, &id, "deliver", json!({})).await;
+    assert_eq!(delivered["state"], "ORDER_STATE_DELIVERED");
+}
