@@ -105,6 +105,7 @@ class World:
             "payment_method_id": each(self.customer, "/v1/paymentMethods", "payment_methods"),
             "payment_id": each(self.customer, "/v1/payments", "payments"),
             "payout_id": each(self.operator, "/v1/payouts", "payouts"),
+            "due_id": each(self.customer, "/v1/me/dues", "dues"),
             "document_id": each(self.operator, f"{own}/documents", "documents"),
             "member_id": each(self.cleaner, f"{own}/members", "members"),
             "offering_id": each(self.cleaner, f"{own}/offerings", "offerings"),

@@ -34,13 +34,16 @@ impl DueService for Api {
     ) -> Result<Response<pb::PayDueResponse>, Status> {
         let customer = UserId::from_uuid(caller(&request).subject()?.user_id);
         let key = Key::of(&request);
-        let key = key.ok_or_else(|| kit::Error::invalid("Idempotency-Key", "must be given"))?;
-        let attempt_key = key.derived_id::<Due>().to_string();
+        // Without a key each call is an attempt of its own, unless one is under way.
+        let attempt = match &key {
+            Some(key) => key.derived_id::<Due>(),
+            None => DueId::new(self.payments.db.clock()),
+        };
         let pb::PayDueRequest { due_id, payment_method_id, confirmation } = request.into_inner();
         let id = DueId::parse("due_id", &due_id)?;
         let method = MethodId::parse_optional("payment_method_id", &payment_method_id)?;
         // A repeated call finds its attempt and tells how the due stands now.
-        let due = match self.payments.db.begin_call::<pb::PayDueResponse>(Some(key)).await? {
+        let due = match self.payments.db.begin_call::<pb::PayDueResponse>(key).await? {
             Begun::Answered(_) => {
                 dues::find(self.payments.db.connection(), id, Some(customer)).await?
             }
@@ -51,6 +54,7 @@ impl DueService for Api {
                 due
             }
         };
+        let attempt_key = attempt.to_string();
         let paid = self.payments.pay_due(due, method, attempt_key, confirmation).await?;
         let (due, confirmation_url) = paid;
         let due = Some(pb::Due { confirmation_url, ..convert::due(due) });

@@ -42,7 +42,9 @@ async fn pay_as(
         payment_method_id: method.into(),
         confirmation: confirmation.into(),
     });
-    request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
+    if !key.is_empty() {
+        request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
+    }
     let mut client = shop.dues();
     Ok(acting_as(who, client.pay_due(request)).await?.into_inner().due.unwrap())
 }
@@ -118,7 +120,9 @@ async fn what_a_card_refuses_is_paid_with_another(backend: Backend) {
 async fn a_due_is_paid_once_however_often_it_is_tried(backend: Backend) {
     let shop = Shop::open(backend).await;
     let (order, due) = declined(&shop).await;
-    for (token, key) in [("tok_declined", "k1"), ("tok_capture_declined", "k2")] {
+    for (token, key) in
+        [("tok_declined", "k1"), ("tok_capture_declined", "k2"), ("tok_declined", "")]
+    {
         let method = shop.card(token).await;
         for _ in 0..2 {
             let refused = pay_as(&shop, shop.customer, (&due.id, &method, key, "")).await;
@@ -130,7 +134,9 @@ async fn a_due_is_paid_once_however_often_it_is_tried(backend: Backend) {
     assert_eq!(refusal(pay_as(&shop, stranger, (&due.id, "", "k3", "")).await), "DUE_NOT_FOUND");
 
     let method = shop.card("tok_ok").await;
-    let keys: Vec<_> = (0..RACE).map(|n| format!("race {}", n % 4)).collect();
+    let keys =
+        (0..RACE).map(|n| if n % 4 == 0 { String::new() } else { format!("race {}", n % 4) });
+    let keys: Vec<_> = keys.collect();
     let calls = keys.iter().map(|key| pay_as(&shop, shop.customer, (&due.id, &method, key, "")));
     for answer in join_all(calls).await {
         let answer = answer.map_err(|status| kit::rpc::error::reason(&status));
