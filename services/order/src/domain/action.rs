@@ -70,6 +70,8 @@ pub enum Action {
     AccessFailed,
     /// The work begins.
     Start,
+    /// The provider gets new tries for the start code, and the customer another code.
+    ResetStartCode,
     /// The customer is not there.
     NoShow,
     /// More work is proposed.
@@ -97,6 +99,8 @@ pub enum Action {
     Cancel,
     /// Move to another window.
     Reschedule,
+    /// Work that does not end is shown to an operator.
+    Escalate,
     /// Break the work off.
     Abort,
     /// Open a dispute.
@@ -139,6 +143,7 @@ impl Action {
             | Self::Exhaust
             | Self::ContactAttempt
             | Self::AccessFailed
+            | Self::ResetStartCode
             | Self::NoShow
             | Self::ProposeChange
             | Self::ApproveChange
@@ -150,6 +155,7 @@ impl Action {
             | Self::PreviewCancel
             | Self::Cancel
             | Self::Reschedule
+            | Self::Escalate
             | Self::Abort
             | Self::Dispute
             | Self::ResolveDispute
@@ -165,7 +171,7 @@ impl Action {
     }
 
     /// Every action, in each of its forms.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::ConfirmPayment,
         Self::Authorize { search: false },
         Self::Authorize { search: true },
@@ -181,6 +187,7 @@ impl Action {
         Self::ContactAttempt,
         Self::AccessFailed,
         Self::Start,
+        Self::ResetStartCode,
         Self::NoShow,
         Self::ProposeChange,
         Self::ApproveChange,
@@ -194,6 +201,7 @@ impl Action {
         Self::PreviewCancel,
         Self::Cancel,
         Self::Reschedule,
+        Self::Escalate,
         Self::Abort,
         Self::Dispute,
         Self::ResolveDispute,
@@ -218,6 +226,7 @@ impl Action {
             Self::ContactAttempt => "contactAttempt",
             Self::AccessFailed => "accessFailed",
             Self::Start => "start",
+            Self::ResetStartCode => "resetStartCode",
             Self::NoShow => "noShow",
             Self::ProposeChange => "proposeChange",
             Self::ApproveChange => "approveChange",
@@ -230,6 +239,7 @@ impl Action {
             Self::PreviewCancel => "previewCancel",
             Self::Cancel => "cancel",
             Self::Reschedule => "reschedule",
+            Self::Escalate => "escalate",
             Self::Abort => "abort",
             Self::Dispute => "dispute",
             Self::ResolveDispute => "resolveDispute",

@@ -169,8 +169,9 @@ impl OrderChange {
         self.agreed = agreed.map(|Agreement(action)| action);
     }
 
-    /// Does `action` as the side that acts.
+    /// Does `action` as the side that acts, if all that the order knows allows it now.
     pub fn act(&mut self, action: Action, note: impl Into<String>) -> Result<(), Error> {
+        self.check(action)?;
         self.act_as(action, self.by, note)
     }
 
