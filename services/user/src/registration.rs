@@ -12,7 +12,7 @@ use kit::{
     Clock, Db, Host, Id, Role, Tx,
     storage::{db::Begun, idempotency},
 };
-use proto::quickserve::user::v1 as pb;
+use proto::{quickserve::user::v1 as pb, validate::Text};
 use std::sync::Arc;
 use tonic::Response;
 
@@ -74,6 +74,7 @@ fn new_account(
 ) -> Result<(NewAccount, String), Error> {
     let pb::CreateUserRequest { name, email, role, password, phone, locale, time_zone } = request;
     let email = account::email(&email)?;
+    let password = password::normalize(&password);
     password::check_new(&password, &email)?;
     let new = NewAccount {
         id: Id::new(clock),
@@ -102,10 +103,13 @@ pub async fn create_operator(
     password: &str,
 ) -> Result<UserId, Error> {
     let clock = host.clock().clone();
+    check_name_characters("email", email)?;
+    check_name_characters("name", name)?;
     let email = account::email(email)?;
-    password::check_new(password, &email)?;
+    let password = password::normalize(password);
+    password::check_new(&password, &email)?;
     let name = account::name("name", name)?;
-    let password_hash = Hasher::new(1).await?.hash(password.to_owned()).await?;
+    let password_hash = Hasher::new(1).await?.hash(password).await?;
     let new = NewAccount {
         id: Id::new(&clock),
         email,
@@ -121,6 +125,14 @@ pub async fn create_operator(
     let made = insert_operator(&db, &new).await;
     db.close().await?;
     if made? { Ok(new.id) } else { Err(Error::EmailTaken) }
+}
+
+/// Refuses what the contract refuses in a name, for what comes by no RPC.
+fn check_name_characters(field: &'static str, text: &str) -> Result<(), Error> {
+    match Text::Name.broken_rule(text) {
+        None => Ok(()),
+        Some((_, problem)) => Err(Error::Invalid { field, problem }),
+    }
 }
 
 /// Inserts the account of an operator, its address taken as proven. False when the address has an account.
