@@ -24,11 +24,13 @@ pub struct Registration {
     pub hasher: Hasher,
     /// Slows down clients that register many accounts.
     pub throttles: Arc<Throttles>,
+    /// Whether a registration whose address has an account is refused.
+    pub refuses_registered_email: bool,
 }
 
 impl Registration {
     /// Registers an account. When its address has one, a placeholder is made instead: the answer is the same, and so
-    /// is the work behind it, the hash above all.
+    /// is the work behind it, the hash above all. An installation may have it refused instead.
     pub async fn register(
         &self,
         request: pb::CreateUserRequest,
@@ -49,6 +51,8 @@ impl Registration {
             events::record(&tx, &mut user, events::REGISTERED).await?;
             codes::note_request(&tx, user.id, Purpose::Verification).await?;
             events::record(&tx, &mut user, Purpose::Verification.request_fact()).await?;
+        } else if self.refuses_registered_email {
+            return Err(Error::EmailRegistered);
         } else {
             tell_owner_of_repetition(&tx, &new.email).await?;
             accounts::insert_placeholder(&tx, &new).await?;

@@ -1,6 +1,6 @@
 //! An account: its status, its roles, and what may be written into it.
 
-use super::{Error, User, code::Purpose, mask};
+use super::{Error, User, UserId, code::Purpose, mask};
 use chrono::{DateTime, Duration, Utc};
 use email_address::{EmailAddress, Options};
 use kit::{Role, rpc::caller::Roles};
@@ -158,7 +158,26 @@ pub fn time_zone(field: &'static str, text: &str) -> Result<String, Error> {
     Ok(kit::values::time::zone(field, text)?.name().to_owned())
 }
 
+/// Refuses to take `leaving` from the operators who can sign in when nobody is left then.
+pub fn keep_an_operator(active_operators: &[UserId], leaving: UserId) -> Result<(), Error> {
+    if active_operators == [leaving] { Err(Error::LastOperator) } else { Ok(()) }
+}
+
 impl User {
+    /// Takes on another role. False when the account has it already. An operator's account has no other: who decides
+    /// about orders and payouts is no party to them.
+    pub fn add_role(&mut self, role: Role) -> Result<bool, Error> {
+        let roles = roles_of(self.roles);
+        if roles.has(role) {
+            return Ok(false);
+        }
+        if roles.has(Role::Operator) {
+            return Err(Error::OperatorRole);
+        }
+        self.roles = role_bits(roles.with(role));
+        Ok(true)
+    }
+
     /// Closes the account. False when it is closed already.
     pub fn suspend(&mut self, reason: String) -> Result<bool, Error> {
         if !self.apply(Event::Suspend)? {
