@@ -3,6 +3,7 @@
 mod m0001_providers;
 mod m0002_reservations;
 mod m0003_blocks;
+mod m0004_composed_towns;
 
 use sea_orm_migration::prelude::*;
 
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_providers::Migration),
             Box::new(m0002_reservations::Migration),
             Box::new(m0003_blocks::Migration),
+            Box::new(m0004_composed_towns::Migration),
         ]
     }
 }
