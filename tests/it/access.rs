@@ -75,11 +75,13 @@ async fn every_rpc_meets_every_kind_of_caller(backend: Backend) {
     let operator = mesh.operator().await;
     let customer = mesh.customer("alice").await;
     let provider = mesh.cleaner(&operator, "bob").await;
-    let callers = [
-        ("anonymous", None, None),
-        ("customer", Some(Role::Customer), Some(&customer)),
-        ("provider", Some(Role::Provider), Some(&provider.person)),
-        ("operator", Some(Role::Operator), Some(&operator)),
+    let both = mesh.cleaner(&operator, "eve").await;
+    let callers: [(&str, &[Role], Option<&Person>); 5] = [
+        ("anonymous", &[], None),
+        ("customer", &[Role::Customer], Some(&customer)),
+        ("provider", &[Role::Provider], Some(&provider.person)),
+        ("customer and provider", &[Role::Customer, Role::Provider], Some(&both.person)),
+        ("operator", &[Role::Operator], Some(&operator)),
     ];
     // Who has erased their account is nobody any more: that comes last.
     let mut rpcs: Vec<&Rpc> = proto::rpcs().iter().collect();
@@ -87,16 +89,16 @@ async fn every_rpc_meets_every_kind_of_caller(backend: Backend) {
     for rpc in rpcs {
         // The edge asks the mesh for itself; the outside never gets there.
         let outside = if rpc.callers.contains(Caller::Service) { &[][..] } else { &callers[..] };
-        for (name, role, person) in outside {
+        for (name, roles, person) in outside {
             let declared = rpc.callers.iter().any(|listed| match listed {
                 Caller::Public => true,
                 Caller::User => person.is_some(),
-                Caller::Customer => *role == Some(Role::Customer),
-                Caller::Provider => *role == Some(Role::Provider),
-                Caller::Operator => *role == Some(Role::Operator),
+                Caller::Customer => roles.contains(&Role::Customer),
+                Caller::Provider => roles.contains(&Role::Provider),
+                Caller::Operator => roles.contains(&Role::Operator),
                 Caller::Service | Caller::Unspecified => false,
             });
-            let subject = person.map(|person| subject(person, role.unwrap()));
+            let subject = person.map(|person| subject(person, roles));
             let code = call(&mesh, "edge", subject, rpc).await;
             let login_says_no = rpc.method == "IssueToken" && code == Code::Unauthenticated;
             assert_eq!(
@@ -122,11 +124,11 @@ async fn every_rpc_meets_every_kind_of_caller(backend: Backend) {
     }
 }
 
-fn subject(person: &Person, role: Role) -> Subject {
+fn subject(person: &Person, roles: &[Role]) -> Subject {
     Subject {
         user_id: person.user_id.parse().unwrap(),
         session_id: Uuid::new_v4(),
-        roles: [role].into_iter().collect(),
+        roles: roles.iter().copied().collect(),
     }
 }
 

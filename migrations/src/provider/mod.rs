@@ -4,6 +4,7 @@ mod m0001_providers;
 mod m0002_reservations;
 mod m0003_blocks;
 mod m0004_rounds;
+mod m0005_composed_towns;
 
 use sea_orm_migration::prelude::*;
 
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_reservations::Migration),
             Box::new(m0003_blocks::Migration),
             Box::new(m0004_rounds::Migration),
+            Box::new(m0005_composed_towns::Migration),
         ]
     }
 }

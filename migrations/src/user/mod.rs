@@ -2,6 +2,7 @@
 
 mod m0001_accounts;
 mod m0002_known_clients;
+mod m0003_composed_emails;
 
 use sea_orm_migration::prelude::*;
 
@@ -15,6 +16,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::common::Migration),
             Box::new(m0001_accounts::Migration),
             Box::new(m0002_known_clients::Migration),
+            Box::new(m0003_composed_emails::Migration),
         ]
     }
 }

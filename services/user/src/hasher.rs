@@ -32,7 +32,7 @@ pub enum Verdict {
     Wrong,
     /// It is the password.
     Right,
-    /// It is the password, and its hash was made with parameters of the past.
+    /// It is the password, and its hash was made with parameters of the past or of another form than the first.
     RightButDated,
 }
 
@@ -50,16 +50,16 @@ impl Hasher {
         self.in_turn(move || hash(&password)).await
     }
 
-    /// Compares a password with a hash, or with nobody's when there is none. Both take as long.
+    /// Compares the forms of a password with a hash, or with nobody's when there is none. Both take as long.
     pub async fn verify(
         &self,
-        password: String,
+        forms: Vec<String>,
         password_hash: Option<String>,
     ) -> Result<Verdict, Error> {
         let nobody = self.nobody.clone();
         self.in_turn(move || match password_hash {
-            Some(password_hash) => verify(&password, &password_hash),
-            None => verify(&password, &nobody).map(|_| Verdict::Wrong),
+            Some(password_hash) => verify_any(&forms, &password_hash),
+            None => verify_any(&forms, &nobody).map(|_| Verdict::Wrong),
         })
         .await
     }
@@ -84,6 +84,18 @@ impl Hasher {
 fn hash(password: &str) -> Result<String, Error> {
     let hash = argon2()?.hash_password(password.as_bytes()).map_err(kit::Error::internal)?;
     Ok(hash.to_string())
+}
+
+/// Compares the forms of a password with a hash, one after another until one fits.
+fn verify_any(forms: &[String], password_hash: &str) -> Result<Verdict, Error> {
+    for (index, form) in forms.iter().enumerate() {
+        match verify(form, password_hash)? {
+            Verdict::Wrong => {}
+            Verdict::Right if index > 0 => return Ok(Verdict::RightButDated),
+            verdict => return Ok(verdict),
+        }
+    }
+    Ok(Verdict::Wrong)
 }
 
 fn verify(password: &str, password_hash: &str) -> Result<Verdict, Error> {
@@ -116,7 +128,7 @@ mod tests {
         let hash = hasher.hash("correct horse".to_owned()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         let check = async |password: &str, hash: Option<&str>| {
-            hasher.verify(password.to_owned(), hash.map(str::to_owned)).await.unwrap()
+            hasher.verify(vec![password.to_owned()], hash.map(str::to_owned)).await.unwrap()
         };
         assert_eq!(check("correct horse", Some(&hash)).await, Verdict::Right);
         assert_eq!(check("correct horsf", Some(&hash)).await, Verdict::Wrong);
@@ -134,6 +146,21 @@ mod tests {
         let hash = weak.hash_password(b"correct horse").unwrap().to_string();
         assert_eq!(verify("correct horse", &hash).unwrap(), Verdict::RightButDated);
         assert_eq!(verify("wrong", &hash).unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_an_earlier_form_is_accepted_and_told() {
+        let hasher = Hasher::new(1).await.unwrap();
+        let hash = hasher.hash("cafe\u{301}".to_owned()).await.unwrap();
+        let check = async |forms: &[&str], hash: Option<&str>| {
+            let forms = forms.iter().map(|form| (*form).to_owned()).collect();
+            hasher.verify(forms, hash.map(str::to_owned)).await.unwrap()
+        };
+        let forms = ["café", "cafe\u{301}"];
+        assert_eq!(check(&forms, Some(&hash)).await, Verdict::RightButDated);
+        assert_eq!(check(&["cafe\u{301}"], Some(&hash)).await, Verdict::Right);
+        assert_eq!(check(&["café"], Some(&hash)).await, Verdict::Wrong);
+        assert_eq!(check(&forms, None).await, Verdict::Wrong);
     }
 
     #[test]

@@ -39,11 +39,19 @@ pub struct Config {
     pub login_requires_verified_email: bool,
     /// Accounts that one client registers without any wait.
     pub registrations_free: u32,
+    /// Whether registering an address that has an account is refused with 400 and "Email already registered", as clients
+    /// of QuickServe's first version expect. Then anybody can find out who is registered; without it nobody can.
+    pub refuse_registered_email: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { hashing_turns: 0, login_requires_verified_email: false, registrations_free: 2_000 }
+        Self {
+            hashing_turns: 0,
+            login_requires_verified_email: false,
+            registrations_free: 2_000,
+            refuse_registered_email: false,
+        }
     }
 }
 
@@ -67,6 +75,7 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
         repository: repository.clone(),
         hasher: hasher.clone(),
         throttles: throttles.clone(),
+        refuses_registered_email: config.refuse_registered_email,
     };
     let signin = signin::SignIn {
         repository: repository.clone(),

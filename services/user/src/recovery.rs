@@ -56,7 +56,8 @@ impl Recovery {
 
     /// Sets a new password with a mailed code. The code is checked before the password is hashed, and again when it is
     /// used up: two calls with one code set one password.
-    pub async fn reset(&self, code: &str, password: String, client: &Client) -> Result<(), Error> {
+    pub async fn reset(&self, code: &str, password: &str, client: &Client) -> Result<(), Error> {
+        let password = password::normalize(password);
         password::check_new(&password, "")?;
         let now = self.repository.clock().now();
         self.throttles.guess(client, now)?;

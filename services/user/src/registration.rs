@@ -12,7 +12,7 @@ use kit::{
     Clock, Db, Host, Id, Role, Tx,
     storage::{db::Begun, idempotency},
 };
-use proto::quickserve::user::v1 as pb;
+use proto::{quickserve::user::v1 as pb, validate::Text};
 use std::sync::Arc;
 use tonic::Response;
 
@@ -24,11 +24,13 @@ pub struct Registration {
     pub hasher: Hasher,
     /// Slows down clients that register many accounts.
     pub throttles: Arc<Throttles>,
+    /// Whether a registration whose address has an account is refused.
+    pub refuses_registered_email: bool,
 }
 
 impl Registration {
     /// Registers an account. When its address has one, a placeholder is made instead: the answer is the same, and so
-    /// is the work behind it, the hash above all.
+    /// is the work behind it, the hash above all. An installation may have it refused instead.
     pub async fn register(
         &self,
         request: pb::CreateUserRequest,
@@ -49,6 +51,8 @@ impl Registration {
             events::record(&tx, &mut user, events::REGISTERED).await?;
             codes::note_request(&tx, user.id, Purpose::Verification).await?;
             events::record(&tx, &mut user, Purpose::Verification.request_fact()).await?;
+        } else if self.refuses_registered_email {
+            return Err(Error::EmailRegistered);
         } else {
             tell_owner_of_repetition(&tx, &new.email).await?;
             accounts::insert_placeholder(&tx, &new).await?;
@@ -74,6 +78,7 @@ fn new_account(
 ) -> Result<(NewAccount, String), Error> {
     let pb::CreateUserRequest { name, email, role, password, phone, locale, time_zone } = request;
     let email = account::email(&email)?;
+    let password = password::normalize(&password);
     password::check_new(&password, &email)?;
     let new = NewAccount {
         id: Id::new(clock),
@@ -102,10 +107,13 @@ pub async fn create_operator(
     password: &str,
 ) -> Result<UserId, Error> {
     let clock = host.clock().clone();
+    check_name_characters("email", email)?;
+    check_name_characters("name", name)?;
     let email = account::email(email)?;
-    password::check_new(password, &email)?;
+    let password = password::normalize(password);
+    password::check_new(&password, &email)?;
     let name = account::name("name", name)?;
-    let password_hash = Hasher::new(1).await?.hash(password.to_owned()).await?;
+    let password_hash = Hasher::new(1).await?.hash(password).await?;
     let new = NewAccount {
         id: Id::new(&clock),
         email,
@@ -121,6 +129,14 @@ pub async fn create_operator(
     let made = insert_operator(&db, &new).await;
     db.close().await?;
     if made? { Ok(new.id) } else { Err(Error::EmailTaken) }
+}
+
+/// Refuses what the contract refuses in a name, for what comes by no RPC.
+fn check_name_characters(field: &'static str, text: &str) -> Result<(), Error> {
+    match Text::Name.broken_rule(text) {
+        None => Ok(()),
+        Some((_, problem)) => Err(Error::Invalid { field, problem }),
+    }
 }
 
 /// Inserts the account of an operator, its address taken as proven. False when the address has an account.

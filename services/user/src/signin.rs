@@ -56,10 +56,11 @@ impl SignIn {
     pub async fn login(
         &self,
         email: &str,
-        password: String,
+        password: &str,
         client: &Client,
     ) -> Result<Tokens, Error> {
         let email = account::email(email)?;
+        let forms = password::hashed_forms(password).ok_or(Error::CredentialsInvalid)?;
         let is_known = match known_client(&email, client) {
             Some(client) => self.repository.is_known_client(client).await?,
             None => false,
@@ -67,7 +68,7 @@ impl SignIn {
         let attempt = Attempt { email: &email, client, is_known };
         let now = self.repository.clock().now();
         self.throttles.sign_in(attempt, now)?;
-        let opened = self.try_login(&attempt, password).await;
+        let opened = self.try_login(&attempt, forms).await;
         match &opened {
             Ok(_) => self.throttles.signed_in(attempt, now),
             Err(Error::CredentialsInvalid) => {}
@@ -76,7 +77,8 @@ impl SignIn {
         opened
     }
 
-    async fn try_login(&self, attempt: &Attempt<'_>, password: String) -> Result<Tokens, Error> {
+    /// `forms` are those of the password, the one of today first.
+    async fn try_login(&self, attempt: &Attempt<'_>, forms: Vec<String>) -> Result<Tokens, Error> {
         let Attempt { email, client, .. } = attempt;
         let found = self.repository.credentials(email).await?;
         let found = found.filter(|(user, _)| {
@@ -84,7 +86,8 @@ impl SignIn {
                 && (user.email_verified_at.is_some() || !self.verified_only)
         });
         let (user, stored) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
-        let verdict = self.hasher.verify(password.clone(), stored).await?;
+        let password = forms.first().cloned().unwrap_or_default();
+        let verdict = self.hasher.verify(forms, stored).await?;
         let user = user.filter(|_| verdict != Verdict::Wrong).ok_or(Error::CredentialsInvalid)?;
         let password_hash = match verdict {
             Verdict::RightButDated => Some(self.hasher.hash(password).await?),
@@ -144,10 +147,7 @@ impl SignIn {
             Grant::Password { username, password } => {
                 // What is no address at all is no account's: a form has no field to find fault with.
                 account::email(&username).map_err(|_| Error::CredentialsInvalid)?;
-                if password.chars().count() > password::LONGEST {
-                    return Err(Error::CredentialsInvalid);
-                }
-                self.login(&username, password, client).await
+                self.login(&username, &password, client).await
             }
             Grant::Refresh { token } => self.refresh(&token).await,
         }

@@ -2,7 +2,7 @@
 
 use super::{Api, view};
 use crate::{
-    domain::{Action, Agreement, Error, OrderId, Principal, State, records::offer},
+    domain::{Action, Actor, Agreement, Error, OrderId, Principal, State, records::offer},
     repository::{offers, orders},
 };
 use kit::{
@@ -14,7 +14,8 @@ use tonic::{Request, Response, Status};
 
 impl Api {
     /// Fails when the start code is wrong, and counts it. A wrong code counts as a try even when the call is wrong
-    /// in other ways, and its error is never kept as the answer of a key.
+    /// in other ways, and its error is never kept as the answer of a key. Only the provider tries: a customer who is a
+    /// provider elsewhere is refused by the state, and locks no code.
     async fn count_wrong_code(
         &self,
         id: OrderId,
@@ -22,7 +23,8 @@ impl Api {
         code: &str,
     ) -> Result<(), Error> {
         let order = orders::get(self.app.db.connection(), id, caller).await?;
-        if order.state != State::Arrived || self.app.secret.opens(&order, code) {
+        let tries = order.state == State::Arrived && order.side(caller) == Some(Actor::Provider);
+        if !tries || self.app.secret.opens(&order, code) {
             return Ok(());
         }
         let tx = self.app.db.begin().await?;

@@ -5,6 +5,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 /// Where a profile stands.
@@ -168,9 +169,9 @@ pub struct Change {
     pub zone: Option<Tz>,
 }
 
-/// The form in which towns are compared.
+/// The form in which towns are compared: in lower case and composed (NFC), however they are typed.
 pub fn city_key(city: &str) -> String {
-    city.trim().to_lowercase()
+    city.trim().nfc().collect::<String>().to_lowercase()
 }
 
 impl Provider {
@@ -310,8 +311,15 @@ impl Provider {
 
 #[cfg(test)]
 mod tests {
-    use super::{Action, State};
+    use super::{Action, State, city_key};
     use sea_orm::Iterable;
+
+    #[test]
+    fn a_town_is_one_however_it_is_typed() {
+        for city in ["Orléans", " orle\u{301}ans", "ORLÉANS"] {
+            assert_eq!(city_key(city), "orléans");
+        }
+    }
 
     #[test]
     fn every_state_allows_what_its_row_says() {

@@ -66,7 +66,7 @@ impl AuthService for Api {
     ) -> Result<Response<pb::LoginResponse>, Status> {
         let client = client(&request);
         let pb::LoginRequest { email, password } = request.into_inner();
-        let tokens = self.signin.login(&email, password, &client).await?;
+        let tokens = self.signin.login(&email, &password, &client).await?;
         Ok(unkept(convert::login(tokens)))
     }
 
@@ -142,7 +142,7 @@ impl AuthService for Api {
     ) -> Result<Response<pb::ConfirmPasswordResetResponse>, Status> {
         let client = client(&request);
         let pb::ConfirmPasswordResetRequest { code, password } = request.into_inner();
-        self.recovery.reset(&code, password, &client).await?;
+        self.recovery.reset(&code, &password, &client).await?;
         Ok(Response::new(pb::ConfirmPasswordResetResponse {}))
     }
 

@@ -2,7 +2,7 @@
 
 use super::{client::client, convert, signed_in};
 use crate::{
-    domain::{Address, Consent, Error, UserId},
+    domain::{Address, Consent, Error, UserId, account},
     events,
     registration::Registration,
     repository::{self, Repository, accounts, addresses, codes, consents, known_clients, sessions},
@@ -108,13 +108,33 @@ impl UserService for Api {
         Ok(Response::new(pb::UpdateMeResponse { user: Some(user) }))
     }
 
+    async fn add_role(
+        &self,
+        request: Request<pb::AddRoleRequest>,
+    ) -> Result<Response<pb::AddRoleResponse>, Status> {
+        let (id, _) = signed_in(&request)?;
+        let role = account::registered_role(&request.get_ref().role)?;
+        let tx = self.repository.db.begin().await?;
+        let mut user = repository::lock_signed_in(&tx, id).await?;
+        if user.add_role(role)? {
+            repository::save(&tx, &mut user).await?;
+        }
+        self.commit(tx, id).await?;
+        let user = convert::own(convert::user(user));
+        Ok(Response::new(pb::AddRoleResponse { user: Some(user) }))
+    }
+
     async fn erase_me(
         &self,
         request: Request<pb::EraseMeRequest>,
     ) -> Result<Response<pb::EraseMeResponse>, Status> {
         let (id, _) = signed_in(&request)?;
+        let is_operator = kit::caller(&request).is_operator();
         let pb::EraseMeRequest {} = request.into_inner();
         let tx = self.repository.db.begin().await?;
+        if is_operator {
+            account::keep_an_operator(&accounts::lock_active_operators(&tx).await?, id)?;
+        }
         let mut user = repository::lock(&tx, id).await?;
         if user.erase()? {
             sessions::end_all(&tx, &mut user).await?;
@@ -133,9 +153,14 @@ impl UserService for Api {
         &self,
         request: Request<pb::SuspendUserRequest>,
     ) -> Result<Response<pb::SuspendUserResponse>, Status> {
+        let (caller, _) = signed_in(&request)?;
         let pb::SuspendUserRequest { user_id, reason } = request.into_inner();
         let id = Id::parse("user_id", &user_id)?;
+        if id == caller {
+            return Err(Error::SelfSuspension.into());
+        }
         let tx = self.repository.db.begin().await?;
+        account::keep_an_operator(&accounts::lock_active_operators(&tx).await?, id)?;
         let mut user = repository::lock(&tx, id).await?;
         if user.suspend(reason)? {
             sessions::end_all(&tx, &mut user).await?;

@@ -1,12 +1,16 @@
 //! An account: its status, its roles, and what may be written into it.
 
-use super::{Error, User, code::Purpose, mask};
+use super::{Error, User, UserId, code::Purpose, mask};
 use chrono::{DateTime, Duration, Utc};
+use email_address::{EmailAddress, Options};
 use kit::{Role, rpc::caller::Roles};
 use sea_orm::{DeriveActiveEnum, EnumIter};
+use unicode_normalization::UnicodeNormalization;
 
 /// Longest name, in characters.
 const MAX_NAME_CHARS: usize = 100;
+/// Longest e-mail address, in bytes: what a mail server takes (RFC 5321 §4.5.3.1.3).
+const MAX_EMAIL_BYTES: usize = 254;
 /// The owner of an address hears of registrations that repeat it at most this often.
 const NOTICE_INTERVAL: Duration = Duration::hours(1);
 /// Name of an erased account.
@@ -112,42 +116,33 @@ pub fn roles_of(bits: i16) -> Roles {
     Role::ALL.into_iter().filter(|role| bits & i16::from(*role as u8) != 0).collect()
 }
 
-/// An e-mail address as accounts keep it: trimmed and in lower case, so that one mailbox is one account.
+/// An e-mail address as accounts keep it: trimmed, composed (NFC) and in lower case, so that one mailbox is one account
+/// however its address is typed.
 pub fn email(text: &str) -> Result<String, Error> {
-    let refused = || Error::Invalid { field: "email", problem: "must be an e-mail address" };
-    let email = text.trim().to_lowercase();
-    let (local, domain) = email.rsplit_once('@').ok_or_else(refused)?;
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
-    };
-    let atom = |c: char| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~-.".contains(c);
-    let dotted =
-        |text: &str| !text.starts_with('.') && !text.ends_with('.') && !text.contains("..");
-    let fits = email.len() <= 254
-        && (1..=64).contains(&local.len())
-        && local.chars().all(atom)
-        && dotted(local)
-        && domain.contains('.')
-        && domain.split('.').all(label);
-    if fits { Ok(email) } else { Err(refused()) }
+    let email: String = text.trim().nfc().collect::<String>().to_lowercase().nfc().collect();
+    let options =
+        Options::default().without_display_text().without_domain_literal().with_required_tld();
+    // A local part in quotes is another way to write one without them.
+    let fits = email.len() <= MAX_EMAIL_BYTES
+        && !email.starts_with('"')
+        && EmailAddress::parse_with_options(&email, options).is_ok();
+    if fits {
+        Ok(email)
+    } else {
+        Err(Error::Invalid { field: "email", problem: "must be an e-mail address" })
+    }
 }
 
-/// A name, trimmed.
+/// A name, trimmed and composed (NFC). Which characters it may have is the contract's rule.
 pub fn name(field: &'static str, text: &str) -> Result<String, Error> {
-    let name = text.trim();
+    let name: String = text.trim().nfc().collect();
     if name.is_empty() {
         return Err(Error::Invalid { field, problem: "must not be empty" });
     }
     if name.chars().count() > MAX_NAME_CHARS {
         return Err(Error::Invalid { field, problem: "must have at most 100 characters" });
     }
-    if name.chars().any(char::is_control) {
-        return Err(Error::Invalid { field, problem: "must have no control characters" });
-    }
-    Ok(name.to_owned())
+    Ok(name)
 }
 
 /// A language, [`LOCALE`] when none is named.
@@ -163,7 +158,26 @@ pub fn time_zone(field: &'static str, text: &str) -> Result<String, Error> {
     Ok(kit::values::time::zone(field, text)?.name().to_owned())
 }
 
+/// Refuses to take `leaving` from the operators who can sign in when nobody is left then.
+pub fn keep_an_operator(active_operators: &[UserId], leaving: UserId) -> Result<(), Error> {
+    if active_operators == [leaving] { Err(Error::LastOperator) } else { Ok(()) }
+}
+
 impl User {
+    /// Takes on another role. False when the account has it already. An operator's account has no other: who decides
+    /// about orders and payouts is no party to them.
+    pub fn add_role(&mut self, role: Role) -> Result<bool, Error> {
+        let roles = roles_of(self.roles);
+        if roles.has(role) {
+            return Ok(false);
+        }
+        if roles.has(Role::Operator) {
+            return Err(Error::OperatorRole);
+        }
+        self.roles = role_bits(roles.with(role));
+        Ok(true)
+    }
+
     /// Closes the account. False when it is closed already.
     pub fn suspend(&mut self, reason: String) -> Result<bool, Error> {
         if !self.apply(Event::Suspend)? {
@@ -297,7 +311,11 @@ mod tests {
         for text in ["Ana.Diaz+x@Example.ORG", "  ana.diaz+x@example.org\n"] {
             assert_eq!(email(text).unwrap(), "ana.diaz+x@example.org");
         }
-        assert_eq!(email("élise@müller.fr").unwrap(), "élise@müller.fr");
+        // Composed or decomposed, in upper case or lower: on a Mac, letters and accents may come apart.
+        for text in ["élise@müller.fr", "e\u{301}lise@mu\u{308}ller.fr", "E\u{301}LISE@MÜLLER.fr"]
+        {
+            assert_eq!(email(text).unwrap(), "élise@müller.fr");
+        }
         for text in [
             "",
             "@",
@@ -312,9 +330,11 @@ mod tests {
             "a..b@c.fr",
             "a@b.fr.",
             "a@b@c.fr",
-            "a\0@b.fr",
-            "a@b_c.fr",
+            "a\u{7f}@b.fr",
+            "\"a b\"@c.fr",
+            "a@[127.0.0.1]",
             "<a@b.fr>",
+            "Ana <a@b.fr>",
         ] {
             assert!(email(text).is_err(), "{text:?}");
         }

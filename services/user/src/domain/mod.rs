@@ -65,6 +65,18 @@ pub enum Error {
     /// An account that an operator makes has an address that is taken.
     #[error("the e-mail address has an account already")]
     EmailTaken,
+    /// The address of a registration has an account, on an installation that says so.
+    #[error("Email already registered")]
+    EmailRegistered,
+    /// An operator asks for a role beside that one.
+    #[error("an operator's account cannot take on another role: use an account of its own for it")]
+    OperatorRole,
+    /// An operator would suspend their own account.
+    #[error("operators cannot suspend their own account: another operator can")]
+    SelfSuspension,
+    /// Afterwards no operator could sign in.
+    #[error("this is the last active operator: make another one before")]
+    LastOperator,
     /// The account's status does not allow it.
     #[error("{} account cannot be {action}", .status.described())]
     Refused {
@@ -113,6 +125,10 @@ impl Fault for Error {
             Self::CodeInvalid => Kind::Precondition("CODE_INVALID"),
             Self::CodeNotRequested => Kind::Precondition("CODE_NOT_REQUESTED"),
             Self::EmailTaken => Kind::Exists("EMAIL_TAKEN"),
+            Self::EmailRegistered => Kind::Precondition("EMAIL_REGISTERED"),
+            Self::OperatorRole => Kind::Precondition("OPERATOR_ROLE"),
+            Self::SelfSuspension => Kind::Precondition("SELF_SUSPENSION"),
+            Self::LastOperator => Kind::Precondition("LAST_OPERATOR"),
             Self::Refused { .. } => Kind::Precondition("USER_STATE"),
             Self::TooManyAttempts { retry_after } => {
                 Kind::Exhausted { reason: "TOO_MANY_ATTEMPTS", retry_after: *retry_after }

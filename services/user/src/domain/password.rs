@@ -1,16 +1,38 @@
 //! Which passwords are good enough. Their hashing is in `hasher`.
 
 use super::Error;
+use unicode_normalization::UnicodeNormalization;
 
 /// Fewest characters of a new password.
 const SHORTEST: usize = 8;
-/// Most characters of any password: what is longer is not even hashed.
-pub const LONGEST: usize = 128;
+/// Most characters of any password, once composed: what is longer is not even hashed.
+const LONGEST: usize = 128;
 
 /// The passwords that are tried first everywhere, in lower case, one a line.
 const COMMON: &str = include_str!("common_passwords.txt");
 
-/// Refuses a password that is short, long, common, or the account's own e-mail address.
+/// A password as it is hashed: composed (NFC, as NIST SP 800-63B asks), so that it is the same on every keyboard.
+pub fn normalize(password: &str) -> String {
+    password.nfc().collect()
+}
+
+/// The forms in which a typed password may have been hashed: as it is today first, then as earlier versions hashed it,
+/// which took it as it was typed, composed or not. None for what is too long to be a password.
+pub fn hashed_forms(password: &str) -> Option<Vec<String>> {
+    let normal = normalize(password);
+    if normal.chars().count() > LONGEST {
+        return None;
+    }
+    let mut forms = vec![normal];
+    for earlier in [password.nfd().collect(), password.to_owned()] {
+        if !forms.contains(&earlier) {
+            forms.push(earlier);
+        }
+    }
+    Some(forms)
+}
+
+/// Refuses a normalised password that is short, long, common, or the account's own e-mail address.
 pub fn check_new(password: &str, email: &str) -> Result<(), Error> {
     let refuse = |problem| Err(Error::Invalid { field: "password", problem });
     let length = password.chars().count();
@@ -51,6 +73,19 @@ mod tests {
         }
         check_new("correct horse", "ana@example.org").unwrap();
         check_new(&"éa".repeat(64), "").unwrap();
+    }
+
+    #[test]
+    fn a_password_is_one_however_it_is_typed() {
+        assert_eq!(normalize("cafe\u{301} cre\u{300}me"), "café crème");
+        assert_eq!(hashed_forms("correct horse").unwrap(), ["correct horse"]);
+        for typed in ["café", "cafe\u{301}"] {
+            assert_eq!(hashed_forms(typed).unwrap(), ["café", "cafe\u{301}"]);
+        }
+        let mixed = hashed_forms("é e\u{301}").unwrap();
+        assert_eq!(mixed, ["é é", "e\u{301} e\u{301}", "é e\u{301}"]);
+        assert!(hashed_forms(&"e\u{301}".repeat(128)).is_some());
+        assert!(hashed_forms(&"é".repeat(129)).is_none());
     }
 
     #[test]

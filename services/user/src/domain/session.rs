@@ -6,6 +6,7 @@
 use super::secret::{self, Bytes32};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
 /// A session ends after this time whatever happens.
 pub const LIFE: Duration = Duration::days(60);
@@ -13,6 +14,11 @@ pub const LIFE: Duration = Duration::days(60);
 pub const IDLE: Duration = Duration::days(14);
 /// For this long a rotated token still answers with its successor.
 pub const GRACE: Duration = Duration::seconds(10);
+
+/// What a sealed successor starts with; those of earlier versions have another length.
+const SEAL_VERSION: u8 = 1;
+/// Random bytes that a successor is sealed with.
+pub type SealNonce = [u8; 12];
 
 /// What refresh tokens start with, so that scanners find leaked ones.
 const PREFIX: &str = "qsr_";
@@ -43,19 +49,42 @@ impl RefreshToken {
         secret::digest("refresh-token", &self.0)
     }
 
-    /// Hides `successor` so that only this token reads it. Once for each token: the pad is used for one text only.
-    pub fn seal(&self, successor: &Self) -> Vec<u8> {
-        self.pad(&successor.0).to_vec()
+    /// Encrypts `successor` so that only this token reads it: version, nonce, ciphertext and tag. None only if the cipher
+    /// fails.
+    pub fn seal(&self, successor: &Self, nonce: SealNonce) -> Option<Vec<u8>> {
+        let mut text = successor.0.to_vec();
+        let key = self.seal_key()?;
+        let aad = Aad::from([SEAL_VERSION]);
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut text).ok()?;
+        Some([&[SEAL_VERSION], nonce.as_slice(), text.as_slice()].concat())
     }
 
-    /// Reads what [`RefreshToken::seal`] hid.
+    /// Reads what [`RefreshToken::seal`] encrypted; none when this token is not the one that did.
     pub fn unseal(&self, sealed: &[u8]) -> Option<Self> {
-        sealed.try_into().ok().map(|sealed| Self(self.pad(sealed)))
+        if let Ok(sealed) = sealed.try_into() {
+            return Some(Self(self.unseal_earlier_version(sealed)));
+        }
+        let (version, rest) = sealed.split_first()?;
+        let (nonce, text) = rest.split_first_chunk()?;
+        let (nonce, aad) = (Nonce::assume_unique_for_key(*nonce), Aad::from([SEAL_VERSION]));
+        if *version != SEAL_VERSION {
+            return None;
+        }
+        let mut text = text.to_vec();
+        let successor = self.seal_key()?.open_in_place(nonce, aad, &mut text).ok()?;
+        <[u8; 32]>::try_from(&*successor).ok().map(Self)
     }
 
-    fn pad(&self, text: &Bytes32) -> Bytes32 {
+    fn seal_key(&self) -> Option<LessSafeKey> {
+        let key = secret::keyed("refresh-successor-key", &self.0);
+        UnboundKey::new(&CHACHA20_POLY1305, &key).ok().map(LessSafeKey::new)
+    }
+
+    /// What versions before the cipher sealed: the successor, combined with a pad. It lives for the ten seconds after a
+    /// rotation, so that this can go in the next version.
+    fn unseal_earlier_version(&self, sealed: &Bytes32) -> Bytes32 {
         let pad = secret::keyed("refresh-successor", &self.0);
-        std::array::from_fn(|i| text.get(i).unwrap_or(&0) ^ pad.get(i).unwrap_or(&0))
+        std::array::from_fn(|i| sealed.get(i).unwrap_or(&0) ^ pad.get(i).unwrap_or(&0))
     }
 }
 
@@ -112,11 +141,27 @@ mod tests {
     #[test]
     fn only_the_old_token_reads_its_successor() {
         let (old, new) = (RefreshToken::new([7; 32]), RefreshToken::new([9; 32]));
-        let sealed = old.seal(&new);
+        let sealed = old.seal(&new, [5; 12]).unwrap();
+        assert_eq!(sealed.len(), 1 + 12 + 32 + 16);
+        assert!(!sealed.windows(8).any(|part| part == [9; 8]), "it is encrypted");
         assert!(old.unseal(&sealed).unwrap() == new);
-        assert!(RefreshToken::new([8; 32]).unseal(&sealed).unwrap() != new);
-        assert!(old.unseal(b"short").is_none());
-        assert_ne!(sealed, new.0);
+        assert!(RefreshToken::new([8; 32]).unseal(&sealed).is_none());
+        for index in 0..sealed.len() {
+            let mut forged = sealed.clone();
+            forged[index] ^= 1;
+            assert!(old.unseal(&forged).is_none(), "byte {index}");
+        }
+        for part in [&sealed[..60], &sealed[..13], &[1], &[]] {
+            assert!(old.unseal(part).is_none(), "{} bytes", part.len());
+        }
+        assert_ne!(sealed, old.seal(&new, [6; 12]).unwrap());
+    }
+
+    #[test]
+    fn what_an_earlier_version_sealed_is_read() {
+        let (old, new) = (RefreshToken::new([7; 32]), RefreshToken::new([9; 32]));
+        let sealed = old.unseal_earlier_version(&new.0);
+        assert!(old.unseal(&sealed).unwrap() == new);
     }
 
     #[test]

@@ -9,7 +9,10 @@ use crate::domain::{
 use chrono::{DateTime, Utc};
 use kit::{Role, Tx, rpc::caller::Roles};
 use sea_orm::{
-    ActiveValue::Set, IntoActiveModel, QuerySelect, entity::prelude::*, sea_query::OnConflict,
+    ActiveValue::Set,
+    IntoActiveModel, QueryOrder, QuerySelect,
+    entity::prelude::*,
+    sea_query::{ExprTrait, OnConflict},
 };
 
 /// An account to be made.
@@ -79,6 +82,20 @@ pub async fn insert(tx: &Tx, new: &NewAccount, facts: i64) -> Result<bool, Error
     };
     credential::Entity::insert(credential).exec_without_returning(&**tx).await?;
     Ok(true)
+}
+
+/// Locks the operators who can sign in, always in the order of their ids: of two who would shut each other out at the
+/// same time, the second finds itself shut out.
+pub async fn lock_active_operators(tx: &Tx) -> Result<Vec<UserId>, Error> {
+    let operator = role_bits(Roles::default().with(Role::Operator));
+    let locked = user::Entity::find()
+        .filter(user::Column::Status.eq(Status::Active))
+        .filter(Expr::col(user::Column::Roles).bit_and(operator).ne(0))
+        .order_by_asc(user::Column::Id)
+        .lock_exclusive()
+        .all(&**tx)
+        .await?;
+    Ok(locked.into_iter().map(|user| user.id).collect())
 }
 
 /// Locks the account with this address, if there is one.

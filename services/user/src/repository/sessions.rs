@@ -105,9 +105,11 @@ impl Presented {
         new: &RefreshToken,
         expires_at: DateTime<Utc>,
     ) -> Result<bool, Error> {
+        let sealed = old.seal(new, rand::random());
+        let sealed = sealed.ok_or_else(|| kit::Error::internal("a refresh token is not sealed"))?;
         let rotated = refresh_token::Entity::update_many()
             .col_expr(refresh_token::Column::RotatedAt, Expr::value(tx.now()))
-            .col_expr(refresh_token::Column::Successor, Expr::value(old.seal(new)))
+            .col_expr(refresh_token::Column::Successor, Expr::value(sealed))
             .filter(refresh_token::Column::Hash.eq(&self.token.hash))
             .filter(refresh_token::Column::RotatedAt.is_null())
             .exec(&**tx)

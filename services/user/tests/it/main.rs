@@ -9,6 +9,8 @@ mod limits;
 mod operator;
 mod recovery;
 mod registration;
+mod roles;
 mod sessions;
+mod spelling;
 mod storage;
 mod world;

@@ -108,3 +108,29 @@ async fn a_key_registers_once(backend: Backend) {
     let refused = service.users.clone().create_user(keyed(other)).await;
     assert_refused(refused, Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED");
 }
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_installation_may_tell_that_an_address_is_registered(backend: Backend) {
+    let settings = [("user.refuse_registered_email", "true")];
+    let service = Service::configured(backend, &settings).await;
+    let keyed = |key: &str, email: &str| {
+        let mut request = Request::new(registration(email, "client"));
+        request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
+        request
+    };
+    let mut users = service.users.clone();
+    let first = users.create_user(keyed("a", "ana@example.org")).await.unwrap().into_inner();
+    let repeated = users.create_user(keyed("a", "ana@example.org")).await.unwrap().into_inner();
+    assert_eq!(repeated, first, "the same call gets the same answer");
+    for (key, email) in
+        [("b", "ana@example.org"), ("c", " ANA@example.org"), ("b", "ana@example.org")]
+    {
+        let refused = users.create_user(keyed(key, email)).await.unwrap_err();
+        assert_eq!(refused.message(), "Email already registered");
+        assert_refused::<()>(Err(refused), Code::FailedPrecondition, "EMAIL_REGISTERED");
+    }
+    let id = first.user.unwrap().id;
+    service.expect_facts(&id, &["user.registered", "user.contact_verification_requested"]).await;
+    assert_eq!(service.login("ana@example.org", PASSWORD).await.unwrap().id, id);
+}

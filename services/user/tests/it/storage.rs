@@ -9,6 +9,7 @@ use proto::quickserve::{
     user::v1::{self as pb, ContactPurpose},
 };
 use sea_orm::{ConnectionTrait, Statement, Value};
+use sha2::{Digest, Sha256};
 use yare::parameterized;
 
 async fn database(service: &Service) -> Db {
@@ -68,6 +69,36 @@ async fn no_token_or_code_is_stored_as_it_is(backend: Backend) {
         assert!(!person.refresh.contains(text.as_str()) && !next.refresh.contains(text.as_str()));
         assert!(!plain.contains(text.as_str()));
     }
+}
+
+/// The bytes of a refresh token.
+fn token_bytes(token: &str) -> Vec<u8> {
+    let text = token.strip_prefix("qsr_").unwrap();
+    base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, text).unwrap()
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_token_that_the_version_before_rotated_still_answers_with_its_successor(
+    backend: Backend,
+) {
+    let service = Service::new(backend).await;
+    let person = service.join("ana@example.org", "client").await;
+    let next = service.refresh(&person).await.unwrap();
+    // As that version kept it: the successor, combined with a pad that only the old token makes.
+    let (old, new) = (token_bytes(&person.refresh), token_bytes(&next.refresh));
+    let domain = "refresh-successor";
+    let length = (domain.len() as u64).to_be_bytes();
+    let pad = Sha256::digest([&length, domain.as_bytes(), &old].concat());
+    let sealed: Vec<u8> = new.iter().zip(pad).map(|(new, pad)| new ^ pad).collect();
+    let db = database(&service).await;
+    let engine = db.connection().get_database_backend();
+    let sql = "UPDATE refresh_tokens SET successor = $1 WHERE successor IS NOT NULL";
+    let update = Statement::from_sql_and_values(engine, sql, [Value::from(sealed)]);
+    assert_eq!(db.connection().execute_raw(update).await.unwrap().rows_affected(), 1);
+    let again = service.refresh(&person).await.unwrap();
+    assert_eq!(again.refresh, next.refresh);
+    service.refresh(&again).await.unwrap();
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
