@@ -27,6 +27,8 @@ use std::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+/// The name under which an operator's commands call services.
+pub const OPS: &str = "ops";
 /// Bytes that hot reads may take in memory.
 const CACHE_BYTES: u64 = 16 << 20;
 /// How long a stopping process waits for requests, then for workers.
@@ -89,10 +91,24 @@ impl Process {
             let started = self.start_service(*service, plan, index).await;
             started.with_context(|| format!("the {} service did not start", service.name()))?;
         }
+        self.start_relays(&plan.services);
         if let Some(address) = plan.edge {
             self.start_edge(address).await.context("the edge did not start")?;
         }
         Ok(())
+    }
+
+    /// Starts to publish events, when every consumer is in this process. Otherwise they stay in the outbox until a
+    /// process that runs every service takes over its tables: there is no bus between processes.
+    fn start_relays(&self, services: &[Service]) {
+        if Service::ALL.iter().all(|service| services.contains(service)) {
+            self.host.start_relays();
+        } else if !services.is_empty() {
+            tracing::warn!(
+                "this process does not run every service and has no bus to the others: \
+                 its events stay in the outbox until `up` runs on the same tables"
+            );
+        }
     }
 
     async fn start_service(
