@@ -54,7 +54,9 @@ const PROVIDER_KINDS: [&str; 2] = ["provider.verified", "provider.blocked"];
 /// Whose tables show which of these kinds it has acted on: in the inbox, or by a message.
 fn shows(service: &str, kind: &str) -> bool {
     match service {
-        "provider" => ORDER_KINDS.contains(&kind) || ["user.suspended", "user.erased"].contains(&kind),
+        "provider" => {
+            ORDER_KINDS.contains(&kind) || ["user.suspended", "user.erased"].contains(&kind)
+        }
         "payment" => kind == "user.erased",
         "notification" => {
             ORDER_KINDS.iter().chain(&USER_KINDS).chain(&PAYMENT_KINDS).any(|it| *it == kind)

@@ -343,8 +343,7 @@ async fn slow_timers_hold_up_no_others_and_keep_their_lease(backend: Backend) {
     let worker = || TimerWorker::new("cleaning", db.clone(), gate.clone());
     let first = worker();
     let firing = tokio::spawn(async move { first.fire_due().await });
-    let counts =
-        async || (gate.held.load(Ordering::SeqCst), gate.fired.load(Ordering::SeqCst));
+    let counts = async || (gate.held.load(Ordering::SeqCst), gate.fired.load(Ordering::SeqCst));
     let all = "the quick ones fire beside fifteen slow ones";
     eventually(all, counts, |counts| *counts == (15, 25)).await;
     // Far longer than a lease, in steps in which it is renewed.
