@@ -213,7 +213,7 @@ pub async fn missing(
         ("notification", "SELECT event_id FROM messages"),
     ] {
         let found = rows(consumer, sql).await;
-        let ids = found.iter().map(|row| row.try_get_by_index(0).unwrap());
+        let ids = found.iter().map(|row| row.try_get_by_index::<Uuid>(0).unwrap());
         acted.entry(consumer).or_default().extend(ids);
     }
     let mut missing = Vec::new();
