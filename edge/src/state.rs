@@ -59,7 +59,7 @@ impl State {
             transcoder: transcode::Transcoder::compile(proto::DESCRIPTORS, options(&config))?,
             admission: Admission::new(host, &config),
             decoding: Arc::new(Semaphore::new(decompression::AT_ONCE)),
-            health: Health::new(host.clock().clone()),
+            health: Health::new(host.clock().clone(), host.has_room()),
             clock: host.clock().clone(),
             config,
         })

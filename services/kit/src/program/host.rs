@@ -11,6 +11,7 @@ use crate::{
     messaging::timers::{TimerHandler, TimerWorker},
     program::clock::Clock,
     program::config::{Config, ConfigError},
+    program::disk::{self, Disk},
     program::periodic,
     rpc::client::{Channel, Peer, Stack},
     rpc::error::Error,
@@ -28,6 +29,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often workers forget what is past its time.
@@ -77,6 +79,8 @@ struct Shared {
     /// The names of consumers with a database.
     consumers: Mutex<HashSet<String>>,
     relays: Mutex<Relays>,
+    /// Whether the disk of the data folder has room.
+    has_room: watch::Sender<bool>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -97,6 +101,7 @@ impl Host {
             databases: Mutex::default(),
             consumers: Mutex::default(),
             relays: Mutex::default(),
+            has_room: watch::Sender::new(true),
             stop,
             tasks: TaskTracker::new(),
         };
@@ -194,6 +199,26 @@ impl Host {
         for relay in relays.waiting.drain(..) {
             self.spawn(relay.run(self.stop_token()));
         }
+    }
+
+    /// Looks at the disk of the data folder from now on.
+    pub fn watch_disk(&self) -> Result<(), ConfigError> {
+        let settings: DbSettings = self.shared.settings.config.section("database")?;
+        let disk = Arc::new(Disk {
+            folder: self.data_dir().to_owned(),
+            min_free_bytes: settings.min_free_mib.saturating_mul(1 << 20),
+            has_room: self.shared.has_room.clone(),
+        });
+        self.every("look at the disk", disk::LOOK_EVERY, move || {
+            let disk = disk.clone();
+            async move { disk.look().await }
+        });
+        Ok(())
+    }
+
+    /// Whether the disk of the data folder has room, as far as [`Host::watch_disk`] knows.
+    pub fn has_room(&self) -> watch::Receiver<bool> {
+        self.shared.has_room.subscribe()
     }
 
     /// Does `work` at once and then after each `period`, until the process stops. A round that fails is logged under
