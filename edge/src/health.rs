@@ -1,6 +1,7 @@
 //! Whether the edge can serve.
 
 use kit::{Clock, Host, identity::identify::Identity};
+use tokio::sync::watch;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -13,14 +14,20 @@ pub struct Health(Arc<State>);
 struct State {
     clock: Clock,
     identity: Arc<Identity>,
+    /// Whether the disk of the data folder has room.
+    has_room: watch::Receiver<bool>,
     stopping: AtomicBool,
 }
 
 impl Health {
     /// Not ready yet.
     pub fn new(host: &Host) -> Self {
-        let (clock, identity) = (host.clock().clone(), Arc::clone(host.identity()));
-        Self(Arc::new(State { clock, identity, stopping: AtomicBool::new(false) }))
+        Self(Arc::new(State {
+            clock: host.clock().clone(),
+            identity: Arc::clone(host.identity()),
+            has_room: host.has_room(),
+            stopping: AtomicBool::new(false),
+        }))
     }
 
     /// Says that no more requests should come.
@@ -28,15 +35,17 @@ impl Health {
         self.0.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Ready means: not stopping, and the void access tokens have been read once. That they are old does not make it
-    /// unready: every edge would be so at once, and services check their callers themselves.
+    /// Ready means: not stopping, room on the disk, and the void access tokens have been read once. That they are old
+    /// does not make it unready: every edge would be so at once, and services check their callers themselves.
     pub fn report(&self) -> (bool, serde_json::Value) {
         let read_at = self.0.identity.revocations().read_at();
         let age = read_at.map(|at| (self.0.clock.now() - at).num_seconds().max(0));
-        let status = match (self.0.stopping.load(Ordering::Relaxed), age) {
-            (true, _) => "stopping",
-            (false, None) => "starting",
-            (false, Some(_)) => "ready",
+        let stopping = self.0.stopping.load(Ordering::Relaxed);
+        let status = match (stopping, *self.0.has_room.borrow(), age) {
+            (true, ..) => "stopping",
+            (false, false, _) => "disk_full",
+            (false, true, None) => "starting",
+            (false, true, Some(_)) => "ready",
         };
         (status == "ready", serde_json::json!({ "status": status, "revocations_age_s": age }))
     }

@@ -5,6 +5,7 @@
 mod cleaning;
 mod common;
 mod composed;
+mod delivery;
 mod notification;
 mod order;
 mod payment;

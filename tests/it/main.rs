@@ -5,6 +5,7 @@
 mod access;
 mod accounts;
 mod binary;
+mod events;
 mod journey;
 mod mesh;
 mod secrets;

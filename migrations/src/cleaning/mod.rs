@@ -15,6 +15,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::common::Migration),
             Box::new(m0001_cleanings::Migration),
             Box::new(m0002_order_versions::Migration),
+            Box::new(crate::delivery::Migration),
         ]
     }
 }

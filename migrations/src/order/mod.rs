@@ -21,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_bookings::Migration),
             Box::new(m0004_joined::Migration),
             Box::new(m0005_tell_verticals::Migration),
+            Box::new(crate::delivery::Migration),
         ]
     }
 }

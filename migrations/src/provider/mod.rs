@@ -21,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_blocks::Migration),
             Box::new(m0004_rounds::Migration),
             Box::new(m0005_composed_towns::Migration),
+            Box::new(crate::delivery::Migration),
         ]
     }
 }

@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod config;
 pub mod crash;
+mod disk;
 pub mod host;
 pub mod metrics;
+mod periodic;
 pub mod telemetry;

@@ -61,6 +61,7 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
     let timing = Arc::new(config.timing);
     let app = Arc::new(App {
         bookings: Bookings::new(db.clone(), timing.clone()),
+        running: kit::storage::idempotency::Running::default(),
         verticals: Verticals::new(host, &config.verticals),
         peers: Peers::new(host),
         secret: secret::load(&config.secret, host.data_dir())?,
@@ -68,8 +69,12 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
         timing,
         db: db.clone(),
     });
-    host.subscribe(app.clone());
+    host.subscribe(app.clone())?;
     host.timers(&db, app.clone());
-    host.spawn(worker::sweep(app.clone(), host.stop_token()));
+    let bookings = app.clone();
+    host.every("claim stalled bookings", worker::CLAIM_EVERY, move || {
+        let app = bookings.clone();
+        async move { app.claim_stalled_bookings().await }
+    });
     Ok(api::Api::routes(app))
 }

@@ -14,7 +14,7 @@ use kit::{
     program::host::{Settings, Storage},
     rpc::caller::EDGE,
     rpc::client::Peer,
-    rpc::listener as serve,
+    rpc::listener::{self as serve, Options},
     rpc::remote::RemoteChannel,
     storage::cache::LocalCache,
 };
@@ -28,6 +28,8 @@ use std::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+/// The name under which an operator's commands call services.
+pub const OPS: &str = "ops";
 /// Bytes that hot reads may take in memory.
 const CACHE_BYTES: u64 = 16 << 20;
 /// How long a stopping process waits for requests, then for workers.
@@ -81,6 +83,7 @@ impl Process {
     }
 
     async fn start_all(&mut self, plan: &Plan) -> anyhow::Result<()> {
+        self.host.watch_disk()?;
         for (name, url) in &plan.peers {
             let remote = RemoteChannel::connect(url)
                 .with_context(|| format!("{url} is no address of {name}"))?;
@@ -90,6 +93,7 @@ impl Process {
             let started = self.start_service(*service, plan, index).await;
             started.with_context(|| format!("the {} service did not start", service.name()))?;
         }
+        self.start_relays(&plan.services);
         match plan.edge {
             Some(address) => self.start_edge(address).await.context("the edge did not start"),
             // The edge would do this. A service's own port is met by the same tokens, so it asks as an edge does.
@@ -97,6 +101,19 @@ impl Process {
                 self.host.spawn(revocation::follow(self.host.of(EDGE)));
                 Ok(())
             }
+        }
+    }
+
+    /// Starts to publish events, when every consumer is in this process. Otherwise they stay in the outbox until a
+    /// process that runs every service takes over its tables: there is no bus between processes.
+    fn start_relays(&self, services: &[Service]) {
+        if Service::ALL.iter().all(|service| services.contains(service)) {
+            self.host.start_relays();
+        } else if !services.is_empty() {
+            tracing::warn!(
+                "this process does not run every service and has no bus to the others: \
+                 its events stay in the outbox until `up` runs on the same tables"
+            );
         }
     }
 
@@ -117,7 +134,7 @@ impl Process {
         }
         let listener = listen(address)?;
         self.grpc.insert(service.name(), listener.local_addr()?);
-        let options = serve_options(service);
+        let options = Options { ready: host.has_room(), ..serve_options(service) };
         let (stop, name) = (self.stop.clone(), service.name());
         self.servers.push(tokio::spawn(async move {
             if let Err(error) = serve::serve(listener, stack, stop, options).await {
@@ -166,12 +183,12 @@ impl Process {
 }
 
 /// The gRPC services of `service`, whose health its server answers.
-fn serve_options(service: Service) -> serve::Options {
+fn serve_options(service: Service) -> Options {
     let package = format!("quickserve.{}.v1.", service.name());
     let of_service = proto::rpcs().iter().filter(|rpc| rpc.service.starts_with(&package));
     let mut services: Vec<String> = of_service.map(|rpc| rpc.service.to_owned()).collect();
     services.dedup();
-    let mut options = serve::Options { services, ..serve::Options::default() };
+    let mut options = Options { services, ..Options::default() };
     options.limits.drain = DRAIN_LIMIT;
     options
 }
