@@ -1,11 +1,11 @@
 //! Whether the edge can serve.
 
 use kit::{Clock, Host, identity::identify::Identity};
-use tokio::sync::watch;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+use tokio::sync::watch;
 
 /// Whether the edge can serve; cheap to clone.
 #[derive(Clone)]

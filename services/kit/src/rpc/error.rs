@@ -123,9 +123,7 @@ impl Error {
             Kind::Conflict(_)
             | Kind::InProgress
             | Kind::Exhausted { .. }
-            | Kind::Unavailable { .. } => {
-                Self::Upstream(Box::new(status(fault)))
-            }
+            | Kind::Unavailable { .. } => Self::Upstream(Box::new(status(fault))),
             Kind::Upstream(status) => Self::Upstream(status),
             _ => Self::internal(fault),
         }

@@ -284,10 +284,7 @@ impl Wakes {
 
 fn options(config: &DbConfig, suspect: Arc<AtomicBool>) -> ConnectOptions {
     let mut options = ConnectOptions::new(&config.url);
-    options
-        .max_connections(config.connections)
-        .test_before_acquire(false)
-        .sqlx_logging(false);
+    options.max_connections(config.connections).test_before_acquire(false).sqlx_logging(false);
     if config.url.starts_with("sqlite") {
         options.acquire_timeout(MAX_SQLITE_WAIT).map_sqlx_sqlite_opts(|sqlite| {
             sqlite

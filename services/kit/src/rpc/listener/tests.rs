@@ -217,9 +217,11 @@ async fn health_says_whether_the_process_can_work() {
     let mut client = HealthClient::new(server.channel().await);
     let request = HealthCheckRequest { service: NAME.to_owned() };
     let mut watch = client.watch(Call::new(request)).await.unwrap().into_inner();
-    for (can, expected) in
-        [(true, ServingStatus::Serving), (false, ServingStatus::NotServing), (true, ServingStatus::Serving)]
-    {
+    for (can, expected) in [
+        (true, ServingStatus::Serving),
+        (false, ServingStatus::NotServing),
+        (true, ServingStatus::Serving),
+    ] {
         can_work.send_replace(can);
         assert_eq!(watch.message().await.unwrap().unwrap().status(), expected);
     }
