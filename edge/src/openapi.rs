@@ -7,7 +7,7 @@ mod operation;
 mod parameters;
 mod yaml;
 
-use crate::rpc_table::{is_reachable, package};
+use crate::rpc_table::{self, is_reachable, package};
 use bytes::Bytes;
 use json_schema::{Direction, Schemas};
 use operation::Operations;
@@ -33,8 +33,9 @@ pub fn document() -> Value {
     let operations = Operations::new(&schemas);
     for rpc in proto::rpcs().iter().filter(|rpc| is_reachable(rpc)) {
         for (index, route) in rpc.routes.iter().enumerate() {
+            let Some(template) = rpc_table::template(route) else { continue };
             let Some(operation) = operations.of(rpc, route, index) else { continue };
-            let item = paths.entry(parameters::path(route.template)).or_insert_with(|| json!({}));
+            let item = paths.entry(parameters::path(&template)).or_insert_with(|| json!({}));
             if let Some(item) = item.as_object_mut() {
                 item.insert(route.verb.to_ascii_lowercase(), operation);
             }

@@ -5,8 +5,9 @@ use http::HeaderValue;
 use kit::{Host, rpc::client::Channel};
 use proto::{
     Rpc,
-    rpc::{Caller, Callers, IdempotencyLevel},
+    rpc::{Caller, Callers, IdempotencyLevel, Route},
 };
+use route_template::{Segment, Template};
 use std::collections::HashMap;
 
 /// An RPC that the outside can reach.
@@ -61,13 +62,23 @@ impl RpcEntry {
 
 /// Whether the main route is one of a creation, and another RPC reads `{route}/{id}`.
 fn creates(rpc: &Rpc) -> bool {
-    let Some(made) = rpc.routes.first().filter(|_| rpc.success_status == 201) else { return false };
+    let route = rpc.routes.first().filter(|_| rpc.success_status == 201);
+    let Some(made) = route.and_then(template) else { return false };
     let mut routes = proto::rpcs().iter().flat_map(|rpc| rpc.routes);
-    routes.any(|route| {
-        let below = route.template.strip_prefix(made.template).and_then(|it| it.strip_prefix('/'));
-        let is_variable = |it: &str| it.starts_with('{') && !it.contains('/') && it.ends_with('}');
-        route.verb == "GET" && below.is_some_and(is_variable)
-    })
+    routes
+        .any(|route| route.verb == "GET" && template(route).is_some_and(|it| is_below(&it, &made)))
+}
+
+/// Whether a template is `collection` and one variable.
+fn is_below(template: &Template, collection: &Template) -> bool {
+    let Some((last, above)) = template.segments.split_last() else { return false };
+    let is_variable = template.variables.last().is_some_and(|it| it.start == above.len());
+    *last == Segment::One && is_variable && above == collection.segments && template.verb.is_none()
+}
+
+/// The template of a route; the build has checked that it is one.
+pub fn template(route: &Route) -> Option<Template> {
+    Template::parse(route.template).ok()
 }
 
 /// Whether anyone but services may call.

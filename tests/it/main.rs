@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod apart;
 mod binary;
 mod events;
 mod journey;

@@ -11,6 +11,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long accepting pauses when it fails for want of file descriptors: trying again at once only burns the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Idle connections that are closed meanwhile, so that peers which say nothing do not shut out all others.
+const EVICTED_AT_ONCE: usize = 10;
 /// How long connections may take to notice that they were dropped.
 const CUT_LIMIT: Duration = Duration::from_secs(1);
 /// Peers that may wait to be accepted. A peer that finds the queue full tries again only after a second. The kernel may
@@ -91,7 +93,8 @@ impl<A: Application> Acceptor<A> {
                 Ok((stream, peer)) => self.admit(stream, peer).await,
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections; trying again in a moment");
+                    let evicted = self.open.evict_longest_idle(EVICTED_AT_ONCE);
+                    tracing::warn!(%error, evicted, "cannot accept connections; trying again in a moment");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -61,8 +61,8 @@ impl<A: Application> OpenConnections<A> {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                 return Some(place);
             }
-            if let Some(place) = self.evict_longest_idle() {
-                return Some(place);
+            if self.evict_longest_idle(1) > 0 {
+                continue;
             }
             let freed = Arc::clone(&self.places).acquire_owned();
             if let Ok(place) = tokio::time::timeout(RECHECK, freed).await {
@@ -97,22 +97,31 @@ impl<A: Application> OpenConnections<A> {
         connection
     }
 
-    /// Tells the connection that has been idle for the longest time to end, and returns its place.
-    fn evict_longest_idle(&self) -> Option<OwnedSemaphorePermit> {
+    /// Tells the connections that have been idle for the longest time to end, at most `count`, and frees their places.
+    /// Returns how many there were.
+    pub fn evict_longest_idle(&self, count: usize) -> usize {
         // Dropped after the lock: the last reference to a connection takes the lock, too.
         let connections: Vec<_> = {
             let list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
             list.open.values().filter_map(Weak::upgrade).collect()
         };
-        let idle = connections.iter().filter(|it| !it.closing.is_cancelled());
-        let idle = idle.filter_map(|it| Some((it.activity.idle_time()?, it)));
-        let (time, longest) = idle.max_by_key(|(time, _)| *time)?;
-        if time < MIN_IDLE {
-            return None;
+        let open = connections.iter().filter(|it| !it.closing.is_cancelled());
+        let mut idle: Vec<_> = open.filter_map(|it| Some((it.idle_time()?, it))).collect();
+        idle.sort_unstable_by_key(|(time, _)| std::cmp::Reverse(*time));
+        idle.truncate(count);
+        for (_, connection) in &idle {
+            connection.closing.cancel();
+            self.application.connection_evicted();
+            drop(connection.place.lock().unwrap_or_else(PoisonError::into_inner).take());
         }
-        longest.closing.cancel();
-        self.application.connection_evicted();
-        longest.place.lock().unwrap_or_else(PoisonError::into_inner).take()
+        idle.len()
+    }
+}
+
+impl<A: Application> OpenConnection<A> {
+    /// For how long the connection has been idle; none while it is not, or only pauses.
+    fn idle_time(&self) -> Option<Duration> {
+        self.activity.idle_time().filter(|time| *time >= MIN_IDLE)
     }
 }
 

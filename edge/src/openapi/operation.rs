@@ -72,8 +72,8 @@ impl<'a> Operations<'a> {
             return None;
         }
         if route.body == "*" {
-            let bound = parameters::variables(route.template);
-            let is_free = |name: &str| !bound.contains(&name);
+            let bound = parameters::variables(route);
+            let is_free = |name: &str| bound.iter().all(|bound| bound != name);
             let fields: Vec<_> = input.fields().filter(|it| is_free(it.name())).collect();
             // The whole message where the path takes nothing of it.
             let schema = if bound.is_empty() {

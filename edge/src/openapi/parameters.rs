@@ -1,44 +1,63 @@
 //! What of a request is in its path, its query and its headers.
 
+use crate::rpc_table;
 use json_schema::{Direction, Rules, Schemas};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use proto::{
     Rpc,
     rpc::{IdempotencyKey, Route},
 };
+use route_template::{Segment, Template};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// How deep the fields of a query are listed.
 const DEPTH: usize = 3;
 
 /// A template as OpenAPI writes it: `{name=orders/*}` is `{name}`.
-pub fn path(template: &str) -> String {
-    let mut path = String::with_capacity(template.len());
-    for (index, part) in template.split('{').enumerate() {
-        let Some((variable, rest)) = part.split_once('}').filter(|_| index > 0) else {
-            path.push_str(part);
+pub fn path(template: &Template) -> String {
+    let mut path = String::new();
+    let mut next = 0;
+    for (index, segment) in template.segments.iter().enumerate() {
+        if index < next {
             continue;
-        };
-        let name = variable.split_once('=').map_or(variable, |(name, _)| name);
-        path.push('{');
-        path.push_str(name);
-        path.push('}');
-        path.push_str(rest);
+        }
+        path.push('/');
+        match template.variables.iter().find(|variable| variable.start == index) {
+            Some(variable) => {
+                path.push_str(&format!("{{{}}}", variable.field));
+                next = variable.end;
+            }
+            None => path.push_str(&text(segment)),
+        }
+    }
+    if let Some(verb) = &template.verb {
+        path.push_str(&format!(":{verb}"));
     }
     path
 }
 
-/// The variables of a template.
-pub fn variables(template: &str) -> Vec<&str> {
-    let parts = template.split('{').skip(1).filter_map(|part| part.split_once('}'));
-    parts.map(|(variable, _)| variable.split_once('=').map_or(variable, |(name, _)| name)).collect()
+fn text(segment: &Segment) -> Cow<'_, str> {
+    match segment {
+        Segment::Literal(text) => String::from_utf8_lossy(text),
+        Segment::One => "*".into(),
+        Segment::Rest => "**".into(),
+    }
+}
+
+/// The fields that the path of a route binds.
+pub fn variables(route: &Route) -> Vec<String> {
+    let variables = rpc_table::template(route).map(|template| template.variables);
+    variables.unwrap_or_default().into_iter().map(|variable| variable.field).collect()
 }
 
 /// The fields of a request that are neither in the path nor in the body.
 pub fn in_query(input: &MessageDescriptor, route: &Route) -> Vec<FieldDescriptor> {
-    let variables = variables(route.template);
+    let variables = variables(route);
     let is_free = |field: &FieldDescriptor| {
-        route.body != "*" && route.body != field.name() && !variables.contains(&field.name())
+        route.body != "*"
+            && route.body != field.name()
+            && variables.iter().all(|name| name != field.name())
     };
     input.fields().filter(is_free).collect()
 }
@@ -46,13 +65,13 @@ pub fn in_query(input: &MessageDescriptor, route: &Route) -> Vec<FieldDescriptor
 /// All parameters of a route.
 pub fn all(schemas: &Schemas, input: &MessageDescriptor, rpc: &Rpc, route: &Route) -> Vec<Value> {
     let mut parameters = Vec::new();
-    for name in variables(route.template) {
-        let field = resolve(input, name);
+    for name in variables(route) {
+        let field = resolve(input, &name);
         let schema = field.map_or_else(
             || json!({ "type": "string" }),
             |it| schemas.field(&it, Direction::Request),
         );
-        parameters.push(parameter(name, "path", true, schema));
+        parameters.push(parameter(&name, "path", true, schema));
     }
     for field in in_query(input, route) {
         query(schemas, &field, "", DEPTH, &mut parameters);
@@ -147,13 +166,13 @@ mod tests {
 
     #[test]
     fn templates_are_written_as_openapi_has_them() {
-        for (template, want, names) in [
-            ("/v1/users", "/v1/users", &[][..]),
-            ("/v1/users/{user_id}:suspend", "/v1/users/{user_id}:suspend", &["user_id"]),
-            ("/v1/{name=a/*/b/**}/c/{d}", "/v1/{name}/c/{d}", &["name", "d"]),
+        for (template, expected) in [
+            ("/v1/users", "/v1/users"),
+            ("/v1/users/{user_id}:suspend", "/v1/users/{user_id}:suspend"),
+            ("/v1/{name=a/*/b/**}/c/{d}", "/v1/{name}/c/{d}"),
+            ("/v1/*/a/**", "/v1/*/a/**"),
         ] {
-            assert_eq!(path(template), want);
-            assert_eq!(variables(template), names);
+            assert_eq!(path(&Template::parse(template).unwrap()), expected);
         }
     }
 }

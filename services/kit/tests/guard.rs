@@ -6,6 +6,10 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
 use kit::{
     Role, Routes, Subject,
+    identity::{
+        revocation::Revoked,
+        token::{ISSUER, NewAccess, issue_access},
+    },
     rpc::caller::caller,
     rpc::client::Channel,
     rpc::context::Context,
@@ -19,6 +23,7 @@ use proto::quickserve::notification::v1::{
 };
 use std::time::Duration;
 use tonic::{Code, Request, Response, Status};
+use uuid::Uuid;
 
 /// Misbehaves as each request asks it to.
 struct Moody;
@@ -46,10 +51,14 @@ impl NotificationService for Moody {
 
     async fn watch_inbox(
         &self,
-        _: Request<WatchInboxRequest>,
+        request: Request<WatchInboxRequest>,
     ) -> Result<Response<Self::WatchInboxStream>, Status> {
         let three = (0..3).map(|_| Ok(WatchInboxResponse::default()));
-        Ok(Response::new(futures::stream::iter(three).boxed()))
+        let three = futures::stream::iter(three);
+        Ok(Response::new(match request.metadata().contains_key("endless") {
+            true => three.chain(futures::stream::pending()).boxed(),
+            false => three.boxed(),
+        }))
     }
 
     async fn mark_read(
@@ -215,7 +224,7 @@ async fn when_there_is_too_much_to_do_a_call_is_refused_soon_and_others_go_on() 
     let status = list(world.outside("notification"), Some(customer), "").await.unwrap_err();
     assert_eq!(error::reason(&status), "OVERLOADED");
     // Another RPC of the service.
-    let request = MarkReadRequest { message_id: uuid::Uuid::new_v4().to_string() };
+    let request = MarkReadRequest { message_id: Uuid::new_v4().to_string() };
     let call = async { Client::new(world.outside("notification")).mark_read(request).await };
     acting_as(customer, call).await.unwrap();
     // Places come back when calls end.
@@ -224,4 +233,35 @@ async fn when_there_is_too_much_to_do_a_call_is_refused_soon_and_others_go_on() 
         let _ = call.await;
     }
     list(world.outside("notification"), Some(customer), "").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_the_access_token_of_its_caller_becomes_void() {
+    let world = World::new(Backend::Sqlite).await;
+    let stack = world.host.of("notification").install(Routes::default().add(Server::new(Moody)));
+    let (subject, now) = (somebody(&[Role::Customer]), world.clock.now());
+    let access = NewAccess { issuer: ISSUER, subject, token_version: 1, token_id: Uuid::new_v4() };
+    let token = issue_access(&world.host.access_keys().unwrap().current(), access, now).token;
+    let watch = || {
+        let mut request = Request::new(WatchInboxRequest {});
+        let metadata = request.metadata_mut();
+        metadata.insert("authorization", format!("Bearer {token}").parse().unwrap());
+        metadata.insert("endless", "1".parse().unwrap());
+        request
+    };
+    let mut client = Client::new(stack);
+    let mut stream = client.watch_inbox(watch()).await.unwrap().into_inner();
+    for _ in 0..3 {
+        stream.message().await.unwrap().unwrap();
+    }
+    let revocations = world.host.identity().revocations();
+    revocations.add([(Revoked::Session(Uuid::new_v4()), now)], now);
+    assert!(futures::poll!(Box::pin(stream.message())).is_pending(), "another's session");
+    revocations.add([(Revoked::Below { user_id: subject.user_id, token_version: 2 }, now)], now);
+    for status in
+        [stream.message().await.unwrap_err(), client.watch_inbox(watch()).await.unwrap_err()]
+    {
+        assert_eq!(status.code(), Code::Unauthenticated);
+        assert_eq!(error::reason(&status), "TOKEN_INVALID");
+    }
 }

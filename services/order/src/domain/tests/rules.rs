@@ -39,7 +39,7 @@ fn five_wrong_start_codes_lock_for_a_quarter_of_an_hour_or_until_a_reset() {
         it.reset_start_code().unwrap();
         assert_ne!(secret().start_code(&it.order), secret().start_code(&locked), "another code");
         let mut it = change(it.order, Actor::Provider, Duration::days(2));
-        it.vertical_agreed(Some(Agreement::to(Action::Start)));
+        it.vertical_agreed(Some(Agreement::to(Action::Start, &it.order)));
         it.start(true).unwrap();
     }
 }
@@ -161,7 +161,7 @@ fn an_arrival_that_no_position_shows_makes_no_fee_by_itself() {
 
     // With a position the arrival counts from then.
     let mut shown = change(it, Actor::Provider, start + Duration::minutes(20));
-    shown.vertical_agreed(Some(Agreement::to(Action::Arrive)));
+    shown.vertical_agreed(Some(Agreement::to(Action::Arrive, &shown.order)));
     shown.arrive(Some((48.8566, 2.3522))).unwrap();
     assert!(shown.events.is_empty(), "the customer was told before");
     assert!(matches!(shown.arrive(None), Err(Error::ArrivedAlready)));
