@@ -6,4 +6,3 @@ mod access;
 mod binary;
 mod journey;
 mod mesh;
-mod tidy;
