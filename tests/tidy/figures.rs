@@ -137,7 +137,7 @@ fn count(sources: &[Source]) -> Count {
     let mut count = Count::default();
     for source in sources {
         count.path.clone_from(&source.path);
-        for item in &source.items {
+        for item in &source.items() {
             count.visit_item(item);
         }
     }

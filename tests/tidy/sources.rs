@@ -16,18 +16,20 @@ pub struct Source {
     /// Its path from the root of the project, with `/` between folders.
     pub path: String,
     pub text: String,
-    /// What it declares, unit tests left out.
-    pub items: Vec<Item>,
 }
 
 impl Source {
     fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap();
-        let file =
-            syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let items = file.items.into_iter().filter(|item| !is_test(attributes_of(item))).collect();
         let path = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
-        Self { path, text, items }
+        Self { path, text }
+    }
+
+    /// What the file declares, unit tests left out.
+    pub fn items(&self) -> Vec<Item> {
+        let file =
+            syn::parse_file(&self.text).unwrap_or_else(|error| panic!("{}: {error}", self.path));
+        file.items.into_iter().filter(|item| !is_test(attributes_of(item))).collect()
     }
 
     /// Whether the file holds only what tests use.
@@ -62,7 +64,7 @@ impl Source {
 
 /// The root of the project.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
 /// Every Rust file of the project.

@@ -13,7 +13,7 @@ const NEIGHBOURS: [(&str, &[&str]); 6] = [
     ("provider", &["user", "order", "fulfilment"]),
     ("order", &["user", "provider", "payment", "fulfilment"]),
     ("payment", &["user", "provider"]),
-    ("notification", &["user", "provider", "order", "payment"]),
+    ("notification", &["user", "provider", "order", "payment", "fulfilment"]),
     ("cleaning", &["fulfilment"]),
 ];
 
@@ -30,7 +30,7 @@ impl Paths {
     fn of(source: &Source) -> Self {
         let module = source.module().into_iter().map(str::to_owned).collect();
         let mut paths = Self { module, ..Self::default() };
-        for item in &source.items {
+        for item in &source.items() {
             paths.visit_item(item);
         }
         paths
@@ -44,7 +44,6 @@ impl Paths {
             UseTree::Rename(rename) => self.add(&with(rename.ident.to_string())),
             UseTree::Glob(_) => self.add(before),
             UseTree::Group(group) => group.items.iter().for_each(|tree| self.add_use(before, tree)),
-            _ => {}
         }
     }
 
