@@ -36,7 +36,6 @@ struct Shard<K> {
 pub struct RateLimitStatus {
     /// Requests a minute.
     pub quota: u32,
-    /// Requests left.
     pub remaining: u32,
     /// Seconds until the whole quota is there again.
     pub reset: u64,

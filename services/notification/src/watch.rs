@@ -35,7 +35,6 @@ const LONGEST: Duration = Duration::minutes(15);
 /// A stream of messages.
 pub type Stream = BoxStream<'static, Result<WatchInboxResponse, Status>>;
 
-/// Opens streams.
 #[derive(Clone)]
 pub struct Watches {
     reader: Reader,
@@ -110,7 +109,6 @@ impl Watches {
     }
 }
 
-/// One stream.
 struct Watch {
     reader: Reader,
     user_id: Uuid,

@@ -27,11 +27,9 @@ const SWEEP_EVERY: chrono::Duration = chrono::Duration::hours(24);
 
 /// What the postman works with.
 pub struct Parts {
-    /// The tables.
     pub repository: Repository,
     /// What is known of accounts.
     pub contacts: Contacts,
-    /// Writes letters.
     pub writer: Writer,
     /// The way they go.
     pub transport: Arc<Transport>,

@@ -29,7 +29,6 @@ pub struct App {
 }
 
 impl App {
-    /// The time.
     pub fn now(&self) -> DateTime<Utc> {
         self.db.clock().now()
     }

@@ -81,7 +81,6 @@ pub async fn payout(
 
 /// Forgets the cards of erased accounts. What they paid stays in the books.
 pub struct ErasureConsumer {
-    /// The database.
     pub db: Db,
 }
 

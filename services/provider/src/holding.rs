@@ -23,7 +23,6 @@ pub struct Hold {
     pub order_id: Uuid,
     /// The provider whose time it takes.
     pub provider_id: ProviderId,
-    /// The work.
     pub job: Job,
     /// When it lapses by itself.
     pub expires_at: DateTime<Utc>,
@@ -34,7 +33,6 @@ pub struct Hold {
 /// A hold that was taken.
 #[derive(Clone, Debug)]
 pub struct Held {
-    /// The reservation.
     pub id: ReservationId,
     /// The provider's account.
     pub user_id: Uuid,

@@ -21,11 +21,8 @@ pub struct Client {
 /// An answer with its body as JSON, null when there is none.
 #[derive(Clone)]
 pub struct Answer {
-    /// The status.
     pub status: StatusCode,
-    /// The headers.
     pub headers: HeaderMap,
-    /// The body.
     pub body: Value,
 }
 

@@ -18,7 +18,6 @@ pub const PASSWORD: &str = "a-demo-city-of-light";
 pub struct Person {
     /// Speaks for them.
     pub client: Client,
-    /// Their account.
     pub user_id: String,
     /// The address they sign in with.
     pub email: String,
@@ -29,7 +28,6 @@ pub struct Person {
 pub struct Provider {
     /// The account behind it.
     pub person: Person,
-    /// The profile.
     pub provider_id: String,
 }
 

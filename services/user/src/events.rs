@@ -4,7 +4,6 @@ use crate::domain::{Error, User};
 use kit::{Tx, messaging::outbox};
 use proto::quickserve::user::v1 as pb;
 
-/// Somebody registered.
 pub const REGISTERED: &str = "user.registered";
 /// Somebody registered the address of an account again.
 pub const REGISTRATION_REPEATED: &str = "user.registration_repeated";

@@ -27,9 +27,7 @@ use uuid::Uuid;
 
 /// Opens and renews sessions.
 pub struct SignIn {
-    /// The tables.
     pub repository: Repository,
-    /// Compares passwords.
     pub hasher: Hasher,
     /// Slows down clients that guess passwords.
     pub throttles: Arc<Throttles>,

@@ -35,9 +35,7 @@ pub enum Phase {
 /// A try to reach the customer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// How.
     pub channel: String,
-    /// When.
     pub at: DateTime<Utc>,
 }
 
@@ -58,7 +56,6 @@ pub mod missing {
 /// What an order says of itself when it moves.
 #[derive(Clone, Debug)]
 pub struct Move {
-    /// The order.
     pub order_id: Uuid,
     /// Number of the state it leaves; 0 for a new order.
     pub from: i32,
@@ -66,7 +63,6 @@ pub struct Move {
     pub state: i32,
     /// The phase it enters.
     pub phase: Phase,
-    /// The customer.
     pub customer_id: Option<Uuid>,
     /// The assigned provider's account.
     pub provider_user_id: Option<Uuid>,

@@ -10,7 +10,6 @@ use kit::Money;
 /// One line of a price.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Stable code.
     pub code: String,
     /// How many units.
     pub quantity: i64,
@@ -23,9 +22,7 @@ pub struct Line {
 /// What a cleaning takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Takes {
-    /// Skills.
     pub skills: Vec<String>,
-    /// Documents.
     pub documents: Vec<String>,
     /// Minutes of work, in quarters of an hour.
     pub minutes: i64,

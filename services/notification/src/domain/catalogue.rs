@@ -11,7 +11,6 @@ pub enum Addressee {
     /// The customer of the order.
     #[sea_orm(string_value = "customer")]
     Customer,
-    /// The provider.
     #[sea_orm(string_value = "provider")]
     Provider,
     /// The account that the fact is about.
@@ -41,7 +40,6 @@ pub enum Channel {
     /// The inbox within QuickServe.
     #[sea_orm(string_value = "inbox")]
     Inbox,
-    /// E-mail.
     #[sea_orm(string_value = "email")]
     Email,
 }
@@ -70,14 +68,12 @@ pub enum Stage {
     Requested,
     /// Several providers are asked.
     Searching,
-    /// Any other.
     Other,
 }
 
 /// In which cases a notice is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// In each.
     Always,
     /// When the order comes to that stage.
     To(Stage),
@@ -94,7 +90,6 @@ pub enum When {
 /// One row of the catalogue.
 #[derive(Clone, Copy, Debug)]
 pub struct Notice {
-    /// The fact.
     pub kind: &'static str,
     /// Which of several texts for the same fact and addressee; empty for the usual one.
     pub variant: &'static str,
@@ -170,7 +165,6 @@ use Addressee::{Account, Customer, Operator, Provider};
 use Stage::{Requested, Searching, Unpaid};
 use When::{Addressed, From, NotFrom, NotTo, To};
 
-/// Every notice.
 pub const NOTICES: &[Notice] = &[
     both("order.created", Customer).when(To(Requested)).fades(),
     both("order.created", Customer).variant("unpaid").when(To(Unpaid)).critical().fades(),
@@ -261,7 +255,6 @@ pub fn moves_on(kind: &str) -> bool {
 /// A fact, as far as somebody is told of it.
 #[derive(Clone, Debug, Default)]
 pub struct Fact {
-    /// What happened.
     pub kind: String,
     /// The customer's account.
     pub customer: Option<Uuid>,
@@ -275,7 +268,6 @@ pub struct Fact {
     pub from: Option<Stage>,
     /// Where it stands.
     pub to: Option<Stage>,
-    /// The order.
     pub order_id: Option<Uuid>,
     /// What templates are filled in with.
     pub particulars: Particulars,

@@ -172,7 +172,6 @@ pub enum TemplateError {
     /// A text has something it must not have.
     #[error("the template {template} of {locale} {problem}")]
     Text {
-        /// Language.
         locale: &'static str,
         /// Name of the template.
         template: String,
@@ -187,7 +186,6 @@ pub enum TemplateError {
 /// A code and its end.
 #[derive(Clone, Copy)]
 pub struct Code<'a> {
-    /// The code.
     pub code: &'a str,
     /// When it ends, in the reader's zone.
     pub expires: (DateTime<Utc>, Tz),
@@ -196,9 +194,7 @@ pub struct Code<'a> {
 /// A message in words. It is never logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// Subject line.
     pub subject: String,
-    /// Text.
     pub body: String,
 }
 

@@ -93,7 +93,6 @@ pub enum Action {
     },
     /// Ask what cancelling costs.
     PreviewCancel,
-    /// Cancel.
     Cancel,
     /// Move to another window.
     Reschedule,
@@ -107,7 +106,6 @@ pub enum Action {
     Review,
     /// Write to the other side.
     PostMessage,
-    /// Add evidence.
     AddProof,
 }
 

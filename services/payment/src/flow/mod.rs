@@ -28,11 +28,9 @@ pub const PAYOUT: &str = "payout";
 /// Moves the money of orders.
 #[derive(Clone)]
 pub struct Payments {
-    /// The database.
     pub db: Db,
     /// The payment provider.
     pub psp: Arc<dyn Psp>,
-    /// The settings.
     pub config: Arc<Config>,
     fast_path: FastPath,
 }

@@ -15,11 +15,8 @@ use uuid::Uuid;
 /// What decides about a provider. `revision` is the count of changes that it was read at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
-    /// The profile.
     pub provider_id: ProviderId,
-    /// Its account.
     pub user_id: Uuid,
-    /// Its name.
     pub name: String,
     /// Count of changes.
     pub revision: i64,
@@ -38,9 +35,7 @@ pub struct Standing {
 /// An offering as far as it decides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Offered {
-    /// The vertical.
     pub vertical: String,
-    /// Its skills.
     pub skills: Vec<String>,
     /// Centre of its area.
     pub centre: Place,
@@ -51,7 +46,6 @@ pub struct Offered {
 /// A verified document as far as it decides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
-    /// Kind.
     pub kind: String,
     /// First day it is valid.
     pub issued_on: NaiveDate,

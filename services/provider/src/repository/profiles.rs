@@ -26,7 +26,6 @@ use uuid::Uuid;
 pub enum Scope {
     /// The profile of this account.
     Owner(Uuid),
-    /// Every profile.
     All,
 }
 
