@@ -31,7 +31,7 @@ pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     problems
 }
 
-/// The services that may be named as callers: whoever has a package, and the edge.
+/// The services that may be named as callers: those with a package, and the edge.
 fn services(contracts: &Contracts) -> BTreeSet<String> {
     let segment = |package: &str| package.rsplit('.').nth(1).map(str::to_owned);
     let packages = contracts.files.iter().filter_map(|file| segment(file.package_name()));

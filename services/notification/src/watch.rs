@@ -70,7 +70,7 @@ impl Watches {
     /// The inbox of an account from now on.
     pub async fn watch(&self, user_id: Uuid) -> Result<Stream, Error> {
         let place = self.place(user_id)?;
-        // Woken from here on: whatever is committed later is either read below or rings.
+        // Subscribed before reading: a message that is committed later is either read below or wakes this task.
         let wake = self.signals.inbox.subscribe();
         let opened_at = self.reader.repository.clock().now();
         let locale = self.reader.locale(user_id).await?;

@@ -21,7 +21,7 @@ pub struct Config {
     pub psp_timeout_ms: u64,
     /// How long an authorisation may be without an outcome before it is given up, in seconds.
     pub pending_deadline_s: u32,
-    /// When a payout falls due that nobody set a time for, in seconds after the capture.
+    /// When a payout without a time of its own falls due, in seconds after the capture.
     pub payout_delay_s: u32,
     /// Where customers confirm; the payment provider's reference is added.
     pub confirmation_url: String,

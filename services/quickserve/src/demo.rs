@@ -13,7 +13,7 @@ pub const CENTRE: (f64, f64) = (48.8566, 2.3522);
 /// The password of everybody in the city.
 pub const PASSWORD: &str = "a-demo-city-of-light";
 
-/// Somebody who is signed in.
+/// An account that is signed in.
 #[derive(Clone)]
 pub struct Person {
     /// Speaks for them.

@@ -50,7 +50,7 @@ impl Hasher {
         self.in_turn(move || hash(&password)).await
     }
 
-    /// Compares a password with a hash, or with nobody's when there is none. Both take as long.
+    /// Compares a password with a hash. Without a hash it compares with a dummy one, which takes as long.
     pub async fn verify(
         &self,
         password: String,

@@ -1,4 +1,4 @@
-//! Slows down whoever fails too often, each replica by its own count. The rule is in `domain::throttle`.
+//! Slows down clients that fail too often, each replica by its own count. The rule is in `domain::throttle`.
 
 use crate::domain::{
     Error,
@@ -17,7 +17,7 @@ const REMEMBERED: usize = 100_000;
 /// Sign-ins of one account from one client: a stranger elsewhere never slows down the owner.
 const SIGN_INS: Policy =
     Policy { free: 6, first: Duration::seconds(1), longest: Duration::minutes(15) };
-/// Failed sign-ins, and wrong codes, of one client whatever the account.
+/// Failed sign-ins, and wrong codes, of one client, over all accounts.
 const CLIENTS: Policy =
     Policy { free: 40, first: Duration::seconds(1), longest: Duration::minutes(15) };
 /// Requests for mail by one client.
@@ -112,7 +112,7 @@ impl Throttle {
         Self { policy, records: Mutex::default() }
     }
 
-    /// Counts an attempt of a client; one that nobody knows is not counted.
+    /// Counts an attempt of a client. An attempt without a client address is not counted.
     fn of(&self, client: &Client, now: DateTime<Utc>) -> Result<(), Error> {
         client_key(client).map_or(Ok(()), |key| self.attempt(key, now))
     }

@@ -10,7 +10,7 @@ use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// How much earlier than the visit somebody may try to reach the customer.
+/// How much earlier than the visit the provider may try to reach the customer.
 const EARLY: Duration = Duration::hours(1);
 /// Tries to reach the customer before a closed door counts.
 const ATTEMPTS_LEAST: usize = 2;
@@ -189,7 +189,7 @@ impl Cleaning {
         Ok(())
     }
 
-    /// Notes that nobody let the provider in. False when it was noted before.
+    /// Notes that the provider was not let in. False when it was noted before.
     pub fn fail_access(
         &mut self,
         attempts: Vec<Attempt>,

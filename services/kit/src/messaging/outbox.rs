@@ -112,7 +112,7 @@ impl Relay {
         Self { service: service.into(), db, bus, claimant: Uuid::new_v4() }
     }
 
-    /// Delivers whatever is due, and returns how many facts it took up.
+    /// Delivers what is due, and returns how many facts it took up.
     pub async fn deliver_due(&self) -> Result<usize, Error> {
         let rows = self.claim().await?;
         let count = rows.len();
@@ -274,7 +274,7 @@ pub(crate) async fn first_due(db: &Db) -> Result<Option<DateTime<Utc>>, Error> {
     Ok(rows.filter(|row| aggregates.insert(row.aggregate)).map(|row| row.next_at).min())
 }
 
-/// Facts that wait, that nobody works on, and whose aggregate has no earlier one held up.
+/// Facts that wait, that are not leased, and whose aggregate has no earlier one held up.
 fn due(now: DateTime<Utc>) -> sea_orm::Select<Entity> {
     let earlier = Alias::new("earlier");
     let held_up = Condition::any()

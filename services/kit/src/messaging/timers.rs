@@ -119,7 +119,7 @@ impl Alarm {
         Self { db, handler, claimant: Uuid::new_v4() }
     }
 
-    /// Fires whatever is due, and returns how many timers it took up.
+    /// Fires what is due, and returns how many timers it took up.
     pub async fn fire_due(&self) -> Result<usize, Error> {
         self.fire_counted(|_| {}).await
     }
@@ -179,7 +179,7 @@ impl Alarm {
         Ok(next)
     }
 
-    /// When the next timer falls due that nobody works on.
+    /// When the next timer falls due that is not leased.
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, Error> {
         let next = Entity::find().order_by_asc(Column::DueAt).one(self.db.connection()).await?;
         Ok(next.map(|row| row.lease_until.map_or(row.due_at, |lease| row.due_at.max(lease))))

@@ -1,7 +1,7 @@
 //! Idempotency keys: a call with a key takes effect once, and the same call again gets the first answer.
 //!
 //! The key commits together with the effect. A key belongs to one account and one RPC and is bound to the request's
-//! content, so that no key ever answers with somebody else's reply.
+//! content, so that a key never gives one account the answer of another.
 
 use crate::{rpc::caller, rpc::context::Context, rpc::error::Error, storage::db::Tx};
 use chrono::{DateTime, Duration, Utc};

@@ -16,7 +16,7 @@ pub enum Addressee {
     /// The account that the fact is about.
     #[sea_orm(string_value = "account")]
     Account,
-    /// Whoever runs the marketplace.
+    /// The operators of the marketplace.
     #[sea_orm(string_value = "operator")]
     Operator,
 }
@@ -33,7 +33,7 @@ impl Addressee {
     }
 }
 
-/// A way to somebody.
+/// A way to reach an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum Channel {
@@ -54,7 +54,7 @@ pub enum Importance {
     /// Quiet hours: it is about money, or about who comes.
     #[sea_orm(string_value = "essential")]
     Essential,
-    /// Nothing: it is about safety or sign-in, or somebody waits for an answer within minutes.
+    /// Nothing: it is about safety or sign-in, or the sender waits for an answer within minutes.
     #[sea_orm(string_value = "critical")]
     Critical,
 }
@@ -252,7 +252,7 @@ pub fn moves_on(kind: &str) -> bool {
         )
 }
 
-/// A fact, as far as somebody is told of it.
+/// What a message tells of an event.
 #[derive(Clone, Debug, Default)]
 pub struct Fact {
     pub kind: String,
@@ -306,7 +306,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// Facts that nobody is told of. The order says itself when its payment succeeds or fails, and its end is no news; an
+    /// Events without a message. The order says itself when its payment succeeds or fails, and its end is no news; an
     /// erased account has no reader any more.
     const SILENT: &[&str] =
         &["order.closed", "payment.authorized", "payment.failed", "user.erased"];

@@ -178,7 +178,7 @@ pub enum TemplateError {
         /// What is wrong with it.
         problem: String,
     },
-    /// Templates are missing, or nobody uses them.
+    /// Templates are missing or unused.
     #[error("the templates of {0} and the catalogue differ: {1:?}")]
     Catalogue(&'static str, Vec<String>),
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Locale {
-    /// French, which is also for whoever names no language.
+    /// French, which is also for accounts without a language.
     #[default]
     Fr,
     En,

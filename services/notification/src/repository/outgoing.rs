@@ -33,7 +33,7 @@ pub enum Setback {
 }
 
 impl Repository {
-    /// Mail that somebody must look at now, the longest due first.
+    /// Mail that is due, the longest due first.
     pub async fn due(&self, limit: u64) -> Result<Vec<Message>, Error> {
         let query = Entity::find()
             .filter(Column::DueAt.lte(self.clock().now()))

@@ -215,7 +215,7 @@ impl Model {
         self.captured - self.refunded
     }
 
-    /// Closes the payment: whatever still arrives goes back.
+    /// Closes the payment: money that still arrives goes back.
     pub fn close(&mut self, reason: &str) -> Result<(), Error> {
         self.state = self.state.transition(Event::Close)?;
         reason.clone_into(&mut self.closed_reason);
@@ -255,7 +255,7 @@ pub enum State {
     /// Money is captured.
     #[sea_orm(string_value = "CAPTURED")]
     Captured,
-    /// Nothing is kept, whatever still arrives. Final.
+    /// Nothing is kept, also not what still arrives. Final.
     #[sea_orm(string_value = "CLOSED")]
     Closed,
 }

@@ -12,7 +12,7 @@ pub enum Account {
     Clearing,
     /// What the payment provider took for its service.
     Fees,
-    /// What an order has paid and nobody has earned yet.
+    /// What an order has paid and the provider has not earned yet.
     Escrow(OrderId),
     /// What a provider is owed.
     Payable(ProviderId),

@@ -1,4 +1,4 @@
-//! Payouts: what providers earn, held until it is due and nobody disputes it.
+//! Payouts: what providers earn, held until it is due and not disputed.
 
 use super::{Capture, Error, Intent, IntentId, OrderId, PayoutId, ProviderId, UserId, ledger};
 use chrono::{DateTime, Utc};

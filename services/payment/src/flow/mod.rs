@@ -1,5 +1,5 @@
 //! The steps that move money. Each has the same shape: write down what will be asked, ask the payment provider outside
-//! any transaction, write down the answer ([`attempt`]). Whatever happens in between, [`settle`] finds it and finishes
+//! any transaction, write down the answer ([`attempt`]). When a process dies in between, [`settle`] finds the step and finishes
 //! it.
 
 mod attempt;

@@ -1,4 +1,4 @@
-//! Working hours: local times in a zone, turned into instants whatever the clocks do.
+//! Working hours: local times in a zone, turned into instants, also across changes of the clocks.
 
 use super::{
     Error, Span,

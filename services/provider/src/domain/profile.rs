@@ -48,7 +48,7 @@ pub enum Action {
         /// Where it stood.
         to: State,
     },
-    /// Somebody changes what it says or what hangs on it.
+    /// The profile or what belongs to it is edited.
     Change,
     Offboard,
 }

@@ -7,7 +7,7 @@ use kit::program::config::Secret;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// How often the courier looks when nobody told it of something.
+/// How often the courier looks when nothing woke it.
 const POLL: Duration = Duration::from_secs(30);
 
 /// Where events are posted to.
