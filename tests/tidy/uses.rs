@@ -151,6 +151,7 @@ fn rules_never_wait_and_never_ask_the_time() {
     }
 }
 
+/// They may use `events`, whose messages are saved together with the change that they tell of.
 #[test]
 fn queries_see_neither_the_wire_nor_the_rooms_above() {
     let above = [
@@ -159,7 +160,6 @@ fn queries_see_neither_the_wire_nor_the_rooms_above() {
         "prost",
         "crate::api",
         "crate::convert",
-        "crate::events",
         "crate::consumer",
         "crate::processes",
         "crate::flow",
