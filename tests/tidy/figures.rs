@@ -28,19 +28,32 @@ const RIDDLES: [&str; 4] = ["nobody", "somebody", "whoever", "whatever"];
 /// Names of types that more than one crate declares with different meanings.
 const MAX_HOMONYMS: usize = 12;
 /// Names that mean the same in every crate.
-const SAME_EVERYWHERE: [&str; 12] = [
-    "Api",
-    "Config",
-    "Error",
-    "Result",
-    "Model",
-    "Entity",
-    "Column",
+const SAME_EVERYWHERE: [&str; 15] = [
     "ActiveModel",
+    "Api",
+    "Code",
+    "Column",
+    "Config",
+    "Entity",
+    "Error",
+    "Handler",
+    "Model",
+    "OrderId",
+    "ProviderId",
     "Relation",
     "Repository",
-    "Handler",
-    "Code",
+    "State",
+    "UserId",
+];
+/// Crates that are read by themselves: libraries, and the program.
+const APART: [&str; 7] = [
+    "build-support",
+    "edge/listener",
+    "edge/transcode",
+    "proto",
+    "proto/json-schema",
+    "route-template",
+    "services/quickserve",
 ];
 
 #[derive(Default)]
@@ -230,6 +243,9 @@ fn a_name_has_one_meaning() {
     let mut crates: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for source in without_tests() {
         let (package, _) = source.path.split_once("/src/").unwrap_or((&source.path, ""));
+        if APART.contains(&package) {
+            continue;
+        }
         let package = package.to_owned();
         for name in count(&[source]).types {
             crates.entry(name).or_default().insert(package.clone());
