@@ -5,7 +5,6 @@ use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 
 /// One RPC with its options.
 pub struct Rpc {
-    /// The method.
     pub method: MethodDescriptor,
     /// The access policy, when there is one.
     pub access: Option<Access>,

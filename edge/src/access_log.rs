@@ -56,7 +56,7 @@ impl Drop for AccessRecord {
 }
 
 /// The content of an answer, counted on its way. A stream that has nothing to send ends when the edge stops; it breaks
-/// off, so that nobody takes what came for all there is.
+/// off, so that the client does not take what came for the whole.
 pub struct Logged<B> {
     body: B,
     record: AccessRecord,

@@ -79,7 +79,7 @@ pub fn decoded(
     let plain = async move {
         let limit = buffer.limit();
         let content = arrived(content, buffer).await?;
-        // Fails only on a closed semaphore, and nobody closes this one.
+        // Fails only on a closed semaphore, and this one is never closed.
         let _place = places.acquire_owned().await.map_err(|_| Failure::deadline())?;
         expand(coding.decoder(content.bytes.clone()).map_err(|_| malformed())?, limit).await
     };

@@ -47,7 +47,7 @@ impl Service<Request<Content>> for Handler {
         let state = Arc::clone(&self.0);
         let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
         let Some(meta) = request.extensions_mut().remove::<Meta>() else {
-            // The middleware puts it there; a request that came another way is nobody's.
+            // The middleware puts it there; a request without it has not been checked and is refused.
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             return Box::pin(future::ready(Ok(response)));
@@ -68,7 +68,7 @@ impl Service<Request<Content>> for Handler {
             }
             let headers = response.headers_mut();
             if !headers.contains_key(CACHE_CONTROL) {
-                // A reader may keep its own copy and ask whether it is still good; nobody keeps anything else.
+                // A reader may keep its own copy and ask whether it is still good; other answers are not cached.
                 let cached = if is_get { "private, no-cache" } else { "no-store" };
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static(cached));
             }
@@ -112,7 +112,7 @@ async fn answer(state: Arc<State>, mut request: Request<Content>, meta: Meta) ->
     response
 }
 
-/// Refuses a request that cannot be answered whatever it asks for, before it does anything.
+/// Refuses a request that no route could answer, before it does anything.
 fn check(request: &Request<Content>) -> Result<(), Failure> {
     listener::check_request(request)?;
     if AcceptedCodings::of(request.headers()).any() {

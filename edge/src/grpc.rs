@@ -83,7 +83,6 @@ fn write_plainly(headers: &mut HeaderMap, media: &'static str) {
 
 /// Serves the calls of one request.
 pub struct GrpcHandler {
-    /// The edge.
     pub state: Arc<State>,
     /// The request's id and origin.
     pub meta: Meta,

@@ -26,7 +26,6 @@ pub fn yaml() -> Bytes {
     yaml::write(&document()).into()
 }
 
-/// The document.
 pub fn document() -> Value {
     let schemas = schemas();
     let mut paths = Map::new();

@@ -66,7 +66,6 @@ impl Page {
         matches!(self, Self::OpenapiJson | Self::OpenapiYaml | Self::Docs | Self::Redoc)
     }
 
-    /// Its path.
     pub const fn path(self) -> &'static str {
         match self {
             Self::Index => "/",

@@ -33,7 +33,6 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Key for K {}
 pub struct RateLimitStatus {
     /// Requests a minute.
     pub quota: u32,
-    /// Requests left.
     pub remaining: u32,
     /// Seconds until the whole quota is there again.
     pub reset: u64,

@@ -1,4 +1,4 @@
-//! Requests with JSON, or whatever else the contract's route takes.
+//! Requests of REST routes, with JSON or what else the contract's route takes.
 
 use crate::{
     admission::RateLimits,

@@ -12,7 +12,6 @@ use std::collections::HashMap;
 
 /// An RPC that the outside can reach.
 pub struct RpcEntry {
-    /// Its policy.
     pub rpc: &'static Rpc,
     /// The channel to its service.
     pub channel: Channel,

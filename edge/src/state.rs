@@ -37,7 +37,6 @@ pub struct Label(pub &'static str);
 
 /// What every request uses.
 pub struct State {
-    /// The configuration.
     pub config: Config,
     /// The RPCs that the outside can reach.
     pub table: RpcTable,
@@ -70,7 +69,6 @@ impl State {
         &self.health
     }
 
-    /// The time.
     pub const fn clock(&self) -> &kit::Clock {
         &self.clock
     }

@@ -15,7 +15,7 @@ use std::{
 use tonic::body::Body;
 use tower::Service;
 
-/// A channel whose calls are made in the context of one request, on whatever task they are made.
+/// A channel whose calls are made in the context of one request, on any task.
 #[derive(Clone)]
 pub struct Upstream {
     /// The channel to the service.

@@ -2,6 +2,8 @@
 //!
 //! Nothing is written here for a new RPC or package: the build finds every file below `quickserve/`.
 
+#![warn(missing_docs)]
+
 pub mod codec;
 pub mod rpc;
 pub mod validate;

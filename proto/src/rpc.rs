@@ -1,5 +1,5 @@
 //! What the contracts say about each RPC, as a table that the build writes: who may call, whose objects it reaches, how
-//! it is repeated, where it is over HTTP. Whoever is not in it is refused.
+//! it is repeated, where it is over HTTP. Callers that it does not list are refused.
 
 pub use crate::generated::quickserve::options::v1::{Caller, IdempotencyKey, Scope};
 

@@ -4,6 +4,8 @@
 //! The build checks the contracts' templates with it, and the transcoder serves them: what the one accepts, the other
 //! can route.
 
+#![warn(missing_docs)]
+
 pub mod percent;
 mod template;
 

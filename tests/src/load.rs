@@ -53,7 +53,6 @@ pub struct Report {
     pub p90: u64,
     /// 99 in 100 took no longer.
     pub p99: u64,
-    /// The longest.
     pub max: u64,
 }
 

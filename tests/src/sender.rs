@@ -30,9 +30,7 @@ pub enum Protocol {
 
 /// A connection, with one request at a time.
 pub enum Sender {
-    /// HTTP/1.1.
     Http(Plain),
-    /// gRPC.
     Grpc(http2::SendRequest<Full<Bytes>>),
 }
 

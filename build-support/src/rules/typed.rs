@@ -126,7 +126,7 @@ fn ordered(rules: &DynamicMessage, min: &str, max: &str) -> Result<(), String> {
 }
 
 /// The bounds of a number or a time. A lower bound above the upper one, which buf.validate reads as «outside of», is
-/// refused: nobody reads it so.
+/// refused, because readers do not expect it.
 fn range(kind: &str, rules: &DynamicMessage) -> Result<String, String> {
     let bound = |open: &str, closed: &str| {
         let found = rules.fields().find(|(field, _)| [open, closed].contains(&field.name()));

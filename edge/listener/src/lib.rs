@@ -6,6 +6,8 @@
 //! that do not read, lingering after an early answer, and a drain that ends. When there are as many connections as there
 //! may be, the one that has been idle for the longest time makes room.
 
+#![warn(missing_docs)]
+
 mod accept;
 mod answer;
 mod application;

@@ -16,7 +16,6 @@ use std::collections::HashMap;
 
 const HTTP_BODY: &str = "google.api.HttpBody";
 
-/// Makes operations.
 pub struct Operations<'a> {
     schemas: &'a Schemas,
     /// How many RPCs have this name.

@@ -101,7 +101,6 @@ async fn is_cut_off(frames: impl Iterator<Item = Vec<u8>>) {
     neighbour(&edge).await;
 }
 
-/// CVE-2023-44487.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_that_are_reset_at_once() {
     let open = head(GET, "/v1/nothing");
@@ -127,7 +126,6 @@ async fn streams_that_the_edge_must_reset() {
     is_sent_away("made you reset", wrongs).await;
 }
 
-/// RUSTSEC-2024-0332.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_that_never_end() {
     let begun = frame(HEADERS, END_STREAM, 1, &head(GET, "/v1/nothing"));

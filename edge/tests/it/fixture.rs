@@ -144,7 +144,6 @@ pub async fn whole(response: Response<Incoming>) -> Answer {
     Answer { status: head.status, headers: head.headers, body }
 }
 
-/// A customer.
 pub fn customer() -> Subject {
     somebody(&[Role::Customer])
 }

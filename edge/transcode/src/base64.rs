@@ -53,7 +53,7 @@ pub(crate) fn put_delimited(text: &[u8], bits: TrailingBits, out: &mut BytesMut)
         [digits @ .., b'=', b'='] | [digits @ .., b'='] => digits,
         _ => text,
     };
-    // Whatever is valid has this length: no room has to be made for the prefix afterwards.
+    // Valid text has this length: no room has to be made for the prefix afterwards.
     let len = digits.len() / 4 * 3 + digits.len() % 4 * 3 / 4;
     wire::put_varint(out, len as u64);
     let start = out.len();

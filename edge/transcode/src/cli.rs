@@ -167,7 +167,7 @@ fn serve_to_the_end(args: ServeArgs) -> Result<ExitCode, crate::BoxError> {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     #[cfg(unix)]
     serve::raise_file_limit();
-    // On one processor there is nobody to share work with.
+    // On one processor there is no other thread to share work with.
     let alone = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
     let mut builder = match alone {
         true => tokio::runtime::Builder::new_current_thread(),

@@ -1,4 +1,4 @@
-//! One error value for every failure, whatever shape it is later printed in.
+//! One error value for every failure, independent of the shape it is later printed in.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -218,7 +218,7 @@ impl Failure {
 
     /// The failure which gRPC headers or trailers state, `None` when they say OK or nothing.
     ///
-    /// `grpc-status` is what counts: details that are malformed are dropped, and so is whatever
+    /// `grpc-status` is what counts: details that are malformed are dropped, and so is what
     /// else the serialised status claims.
     pub fn from_grpc(headers: &HeaderMap) -> Option<Self> {
         let code = Code::from_bytes(headers.get("grpc-status")?.as_bytes());

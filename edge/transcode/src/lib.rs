@@ -44,6 +44,8 @@
 //! Two sources may not contradict each other: a field that path, query and body give must have the
 //! same value everywhere, and a oneof has one member.
 
+#![warn(missing_docs)]
+
 mod accept;
 mod base64;
 mod bindings;

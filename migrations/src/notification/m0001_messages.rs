@@ -6,7 +6,7 @@ use sea_orm_migration::{prelude::*, schema::*};
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
-/// A message is done with once nobody must look at it again.
+/// A message without a due time is done with.
 const OPEN: &str = "due_at IS NOT NULL";
 
 #[async_trait::async_trait]
@@ -19,8 +19,8 @@ impl MigrationTrait for Migration {
 }
 
 /// Messages, one for each fact, addressee and channel. No text is kept, only the template's name and what it is filled
-/// in with. `user_id` is nil for the operators' mailbox. `due_at` says when somebody must look at the message next:
-/// the end of quiet hours, the next attempt, or the end of a claim. It is null once nobody must.
+/// in with. `user_id` is nil for the operators' mailbox. `due_at` says when the worker must look at the message next:
+/// the end of quiet hours, the next attempt, or the end of a claim. It is null once the message is done with.
 async fn messages(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("messages")

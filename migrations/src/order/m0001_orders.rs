@@ -16,7 +16,6 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Prices.
 async fn quotes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("quotes")

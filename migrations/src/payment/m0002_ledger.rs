@@ -1,4 +1,4 @@
-//! The double-entry ledger. Its rules are the database's own: whatever program writes, an unbalanced or changed posting
+//! The double-entry ledger. Its rules are the database's own: an unbalanced or changed posting of any program
 //! is refused.
 //!
 //! A journal is written as a draft, gets its entries and is then posted; only posted journals count. Posting checks

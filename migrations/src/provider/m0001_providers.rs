@@ -17,7 +17,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Profiles, one an account. `standing` counts the changes of whatever decides who may be booked when; `event_seq`
+/// Profiles, one an account. `standing` counts the changes that decide who may be booked when; `event_seq`
 /// the facts published; `city_key` is the town in lower case.
 async fn providers(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()

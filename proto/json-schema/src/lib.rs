@@ -1,6 +1,8 @@
 //! JSON Schema (draft 2020-12) of the messages of the contracts, as ProtoJSON writes them: names, types, validation
 //! rules and comments. The edge's OpenAPI document and the schemas of the verticals' details are made of it.
 
+#![warn(missing_docs)]
+
 mod comments;
 mod rules;
 mod schemas;

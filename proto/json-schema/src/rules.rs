@@ -148,7 +148,7 @@ fn no_sign(schema: &mut Map<String, Value>, least: &Field, pattern: &str) {
     }
 }
 
-/// Lets a text be empty whatever else it must be, because its rules do not look at an empty one.
+/// Lets a text be empty beside its other rules, because those do not look at an empty one.
 fn accept_empty(schema: &mut Map<String, Value>) {
     if schema.get("type").and_then(Value::as_str) != Some("string") {
         return;

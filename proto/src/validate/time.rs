@@ -1,4 +1,4 @@
-//! Rules of timestamps and durations. Whatever the contract says, both must be within what protobuf allows, so that no
+//! Rules of timestamps and durations. Beside what the contract says, both must be within what protobuf allows, so that no
 //! service meets a date it cannot represent.
 
 use super::{Checker, FieldPath, Range, Scale, Validate, Violation};

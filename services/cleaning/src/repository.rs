@@ -15,10 +15,8 @@ use uuid::Uuid;
 /// How many visits to look back for one to the same place.
 const VISITS_BACK: u64 = 20;
 
-/// The cleanings.
 #[derive(Clone)]
 pub struct Cleanings {
-    /// The database.
     pub db: Db,
 }
 
@@ -29,7 +27,6 @@ pub enum Reach {
     Party(Uuid),
     /// Those to which the account is assigned.
     Provider(Uuid),
-    /// Every one.
     All,
 }
 

@@ -10,6 +10,8 @@
 //! | [`messaging`] | facts between services, and timers |
 //! | [`values`] | ids, money, time |
 
+#![warn(missing_docs)]
+
 pub mod identity;
 pub mod messaging;
 pub mod program;

@@ -23,11 +23,9 @@ use uuid::Uuid;
 /// Reads inboxes in the language of their owners.
 #[derive(Clone)]
 pub struct Reader {
-    /// The tables.
     pub repository: Repository,
     /// What is known of accounts.
     pub contacts: Contacts,
-    /// The words.
     pub templates: Arc<Templates>,
 }
 
@@ -60,9 +58,7 @@ impl Reader {
 
 /// The RPCs of the inbox.
 pub struct Api {
-    /// Reads inboxes.
     pub reader: Reader,
-    /// Opens streams.
     pub watches: Watches,
 }
 

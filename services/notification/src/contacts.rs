@@ -31,7 +31,6 @@ pub struct Contacts {
 
 /// A code that is about to be mailed. It is never logged.
 pub struct IssuedCode {
-    /// The code.
     pub code: String,
     /// Until when it can be used.
     pub expires_at: DateTime<Utc>,

@@ -20,13 +20,11 @@ pub fn message(row: &Message, Rendered { subject, body }: Rendered) -> pb::Messa
     }
 }
 
-/// Preferences.
 pub fn preferences(settings: Settings) -> pb::Preferences {
     let Settings { email, locale, preferences_version: version, .. } = settings;
     pb::Preferences { email, locale, version }
 }
 
-/// Quiet hours.
 pub fn quiet_hours(settings: Settings) -> pb::QuietHours {
     let hours = settings.quiet_hours();
     pb::QuietHours {

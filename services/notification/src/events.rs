@@ -37,7 +37,6 @@ const WAKE_UPS: usize = 1_024;
 pub struct Signals {
     /// Accounts with something new in the inbox.
     pub inbox: broadcast::Sender<Arc<[Uuid]>>,
-    /// Mail waits.
     pub mail: Arc<Notify>,
 }
 
@@ -49,7 +48,6 @@ impl Default for Signals {
 
 /// Turns facts into messages.
 pub struct Teller {
-    /// The tables.
     pub repository: Repository,
     /// What is known of accounts.
     pub contacts: Contacts,

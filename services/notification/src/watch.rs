@@ -35,7 +35,6 @@ const LONGEST: Duration = Duration::minutes(15);
 /// A stream of messages.
 pub type Stream = BoxStream<'static, Result<WatchInboxResponse, Status>>;
 
-/// Opens streams.
 #[derive(Clone)]
 pub struct Watches {
     reader: Reader,
@@ -71,7 +70,7 @@ impl Watches {
     /// The inbox of an account from now on.
     pub async fn watch(&self, user_id: Uuid) -> Result<Stream, Error> {
         let place = self.place(user_id)?;
-        // Woken from here on: whatever is committed later is either read below or rings.
+        // Subscribed before reading: a message that is committed later is either read below or wakes this task.
         let wake = self.signals.inbox.subscribe();
         let opened_at = self.reader.repository.clock().now();
         let locale = self.reader.locale(user_id).await?;
@@ -110,7 +109,6 @@ impl Watches {
     }
 }
 
-/// One stream.
 struct Watch {
     reader: Reader,
     user_id: Uuid,

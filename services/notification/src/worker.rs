@@ -37,11 +37,9 @@ pub const DELETE_EVERY: chrono::Duration = chrono::Duration::hours(24);
 
 /// What the worker works with.
 pub struct Parts {
-    /// The tables.
     pub repository: Repository,
     /// What is known of accounts.
     pub contacts: Contacts,
-    /// Writes letters.
     pub writer: Writer,
     /// The way they go.
     pub transport: Arc<Transport>,

@@ -37,7 +37,6 @@ pub struct App {
 }
 
 impl App {
-    /// The time.
     pub fn now(&self) -> DateTime<Utc> {
         self.db.clock().now()
     }

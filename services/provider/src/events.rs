@@ -20,7 +20,6 @@ use proto::quickserve::{
 };
 use uuid::Uuid;
 
-/// Somebody applied.
 pub const APPLIED: &str = "provider.applied";
 /// An operator approved a profile.
 pub const VERIFIED: &str = "provider.verified";

@@ -32,7 +32,6 @@ pub struct Hold {
 /// A hold that was taken.
 #[derive(Clone, Debug)]
 pub struct Held {
-    /// The reservation.
     pub id: ReservationId,
     /// The provider's account.
     pub user_id: Uuid,

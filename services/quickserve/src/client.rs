@@ -10,7 +10,7 @@ use hyper_util::{
 };
 use serde_json::Value;
 
-/// Speaks JSON to one address, as nobody or as somebody.
+/// Speaks JSON to one address, anonymously or as an account.
 #[derive(Clone)]
 pub struct Client {
     http: HttpClient<HttpConnector, Full<Bytes>>,
@@ -21,11 +21,8 @@ pub struct Client {
 /// An answer with its body as JSON, null when there is none.
 #[derive(Clone)]
 pub struct Answer {
-    /// The status.
     pub status: StatusCode,
-    /// The headers.
     pub headers: HeaderMap,
-    /// The body.
     pub body: Value,
 }
 
@@ -45,7 +42,7 @@ impl Answer {
 }
 
 impl Client {
-    /// A client for `http://host:port`, as nobody.
+    /// An anonymous client for `http://host:port`.
     pub fn new(base: &str) -> Self {
         let http = HttpClient::builder(TokioExecutor::new()).build_http();
         Self { http, base: base.trim_end_matches('/').to_owned(), token: None }

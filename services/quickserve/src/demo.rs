@@ -13,12 +13,11 @@ pub const CENTRE: (f64, f64) = (48.8566, 2.3522);
 /// The password of everybody in the city.
 pub const PASSWORD: &str = "a-demo-city-of-light";
 
-/// Somebody who is signed in.
+/// An account that is signed in.
 #[derive(Clone)]
 pub struct Person {
     /// Speaks for them.
     pub client: Client,
-    /// Their account.
     pub user_id: String,
     /// The address they sign in with.
     pub email: String,
@@ -29,7 +28,6 @@ pub struct Person {
 pub struct Provider {
     /// The account behind it.
     pub person: Person,
-    /// The profile.
     pub provider_id: String,
 }
 

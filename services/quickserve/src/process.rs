@@ -37,7 +37,6 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a process runs.
 pub struct Plan {
-    /// The services.
     pub services: Vec<Service>,
     /// Where the edge listens; none when this process has no edge.
     pub edge: Option<SocketAddr>,
@@ -53,7 +52,6 @@ pub struct Plan {
     pub migrate: bool,
     /// The configuration's sections.
     pub config: Config,
-    /// The time.
     pub clock: Clock,
 }
 

@@ -19,7 +19,7 @@ pub struct City {
 }
 
 /// Makes the city through the REST interface at `url`. The operator who vets the cleaners is made in the tables of
-/// `host`, because nobody can make one from outside.
+/// `host`, because the interface makes none.
 pub async fn run(host: &Host, url: &str, city: City) -> anyhow::Result<()> {
     let client = Client::new(url);
     // A run adds people of its own beside those of earlier runs.

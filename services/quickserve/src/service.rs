@@ -3,14 +3,12 @@
 use clap::ValueEnum;
 use kit::{Host, Routes};
 
-/// A service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Service {
     /// Accounts and sign-in.
     User,
     /// Providers and their time.
     Provider,
-    /// Money.
     Payment,
     /// Messages to people.
     Notification,

@@ -4,9 +4,8 @@ use crate::domain::{Error, User};
 use kit::{Tx, messaging::outbox};
 use proto::quickserve::user::v1 as pb;
 
-/// Somebody registered.
 pub const REGISTERED: &str = "user.registered";
-/// Somebody registered the address of an account again.
+/// The address of an existing account was registered again.
 pub const REGISTRATION_REPEATED: &str = "user.registration_repeated";
 /// The e-mail address was proven.
 pub const CONTACT_VERIFIED: &str = "user.contact_verified";

@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 /// Proves addresses and resets passwords.
 pub struct Recovery {
-    /// The tables.
     pub repository: Repository,
     /// Hashes the new password.
     pub hasher: Hasher,

@@ -16,9 +16,7 @@ use proto::{quickserve::user::v1 as pb, validate::Text};
 use std::sync::Arc;
 use tonic::Response;
 
-/// Registers accounts.
 pub struct Registration {
-    /// The tables.
     pub repository: Repository,
     /// Hashes the password.
     pub hasher: Hasher,

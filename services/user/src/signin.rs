@@ -27,9 +27,7 @@ use uuid::Uuid;
 
 /// Opens and renews sessions.
 pub struct SignIn {
-    /// The tables.
     pub repository: Repository,
-    /// Compares passwords.
     pub hasher: Hasher,
     /// Slows down clients that guess passwords.
     pub throttles: Arc<Throttles>,
@@ -187,7 +185,7 @@ struct Renewed {
 }
 
 /// Puts `new` in the place of `old`, or finds what took its place a moment ago. A token that was rotated before that
-/// ends its session, and like any other that is not valid gets none. Commit the transaction whatever this returns.
+/// ends its session, and like any other that is not valid gets none. Commit the transaction also when this fails.
 async fn renew(tx: &Tx, old: &RefreshToken, new: RefreshToken) -> Result<Option<Renewed>, Error> {
     let hash = old.hash();
     let now = tx.now();

@@ -1,4 +1,4 @@
-//! Slows down whoever fails too often, each replica by its own count. The rule is in `domain::throttle`.
+//! Slows down clients that fail too often, each replica by its own count. The rule is in `domain::throttle`.
 
 use crate::domain::{
     Error,
@@ -150,7 +150,7 @@ impl Throttle {
         Self { policy, records: Mutex::new(Records::new(max)) }
     }
 
-    /// Counts an attempt of a client; one that nobody knows is not counted.
+    /// Counts an attempt of a client. An attempt without a client address is not counted.
     fn of(&self, client: &Client, now: DateTime<Utc>) -> Result<(), Error> {
         client_key(client).map_or(Ok(()), |key| self.attempt(key, now))
     }

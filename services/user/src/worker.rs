@@ -24,7 +24,7 @@ pub const SWEEP_EVERY: Duration = Duration::hours(1);
 #[derive(Clone)]
 pub struct MailRequests(Sender<MailRequest>);
 
-/// Somebody asks for a mail with a code.
+/// A request for a mail with a code.
 pub struct MailRequest {
     email: String,
     purpose: Purpose,

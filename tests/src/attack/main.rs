@@ -82,7 +82,6 @@ struct Outcome {
     slowest_ms: u64,
 }
 
-/// One attack.
 #[derive(Serialize)]
 struct Row {
     attack: &'static str,

@@ -28,7 +28,6 @@ const SLOTS: u64 = 34;
 pub struct Scenario {
     /// Its name in the table.
     pub name: &'static str,
-    /// Its requests.
     pub requests: Requests,
     /// Reads its answers.
     pub answers: Answers,
@@ -36,7 +35,6 @@ pub struct Scenario {
     pub repeatable: bool,
 }
 
-/// The people.
 pub struct World {
     customer: Person,
     token: String,

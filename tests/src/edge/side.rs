@@ -57,7 +57,6 @@ impl Side {
         self.process.id().context("the process has ended")
     }
 
-    /// Ends it.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         self.process.kill().await.context("ending a process")
     }

@@ -33,7 +33,7 @@ libfuzzer_sys::fuzz_target!(|data: &str| {
         let mut wire = BytesMut::new();
         let body = Some(body.as_bytes());
         if json_to_wire(schema, message, body, &bindings, &options, &mut wire).is_ok() {
-            // Whatever is accepted can be printed, and printing needs no second look.
+            // What is accepted can be printed, and printing needs no second look.
             let mut json = Vec::new();
             wire_to_json(schema, message, &wire, &options, None, &mut json).unwrap();
         }

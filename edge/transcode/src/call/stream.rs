@@ -126,7 +126,7 @@ impl Writer {
         .into()
     }
 
-    /// The error, and whatever ends the stream.
+    /// The error, and what ends the stream.
     fn error(&mut self, failure: &Failure) -> Bytes {
         let text = self.printer.inner.errors().in_band(&self.context, failure);
         match self.form {

@@ -145,7 +145,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// As [`Self::string`] for text whose every character is judged by whoever reads it: only the
+    /// As [`Self::string`] for text whose characters the reader checks: only the
     /// closing quote is looked for, which is quicker in long text.
     pub fn unjudged_string(&mut self) -> Result<RawStr<'a>> {
         let start = self.rest.get(1..).unwrap_or_default();
@@ -167,7 +167,7 @@ impl<'a> Scanner<'a> {
                     self.rest = rest.get(1..).unwrap_or_default();
                     return Ok(RawStr { bytes, escaped: 1 });
                 }
-                // Whatever follows is taken with it; `unescape` judges it.
+                // The next byte is taken with it; `unescape` checks it.
                 Some(b'\\') => at += 2,
                 Some(_) => {
                     self.rest = start.get(at..).unwrap_or_default();

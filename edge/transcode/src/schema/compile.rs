@@ -194,7 +194,7 @@ impl<'a> Compiler<'a> {
         let oneofs = oneofs.filter(|(at, _)| !synthetic.contains(&(*at as i32)));
         let oneofs: Vec<Box<str>> = oneofs.map(|(_, oneof)| oneof.name.as_str().into()).collect();
         let mut fields = Vec::with_capacity(descriptor.fields.len());
-        // A map's values are never groups, whatever the file's features say.
+        // A map's values are never groups, even where the file's features say so.
         let map_entry = self.messages.get(declared.index).is_some_and(|m| m.map_entry);
         let delimited = declared.features.delimited && !map_entry;
         let features = Features { delimited, ..declared.features };

@@ -41,7 +41,7 @@ pub struct Schema {
 impl Schema {
     /// Compiles a serialised `google.protobuf.FileDescriptorSet`.
     ///
-    /// Sets may be concatenated. A type is known by its full name, whatever the name of its file:
+    /// Sets may be concatenated. A type is known by its full name and not by that of its file:
     /// one that is declared twice counts once, as it was declared first, and is refused only where
     /// the two declarations contradict each other. All types must be in the set, in any order.
     ///
@@ -129,7 +129,7 @@ impl Schema {
 /// How a descriptor set is compiled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SchemaOptions<'a> {
-    /// A second set, whose types fill gaps: whatever the first set declares wins over a type of the
+    /// A second set, whose types fill gaps: a type of the first set wins over one of the
     /// same name here. Services and extensions of this one do not count.
     pub fallback: &'a [u8],
     /// Leave out the methods whose messages need a type that is in neither set, instead of refusing

@@ -241,7 +241,7 @@ impl Message {
         self.fields.get(self.index_by_name(name.as_bytes())?)
     }
 
-    /// The field that the `.proto` file calls `name`, whatever other fields are called in ProtoJSON.
+    /// The field that the `.proto` file calls `name`. The ProtoJSON names of other fields do not count.
     pub fn field_by_proto_name(&self, name: &str) -> Option<&Field> {
         let field = |index: u16| self.fields.get(usize::from(index));
         let matches = |index| field(index).is_some_and(|f| &*f.name == name);

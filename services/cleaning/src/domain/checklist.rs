@@ -15,7 +15,6 @@ pub struct Checklist(pub Vec<Item>);
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    /// Stable code.
     pub code: String,
     /// Since when it is done.
     pub done_at: Option<DateTime<Utc>>,

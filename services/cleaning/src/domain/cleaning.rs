@@ -35,9 +35,7 @@ pub enum Phase {
 /// A try to reach the customer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// How.
     pub channel: String,
-    /// When.
     pub at: DateTime<Utc>,
 }
 
@@ -206,7 +204,7 @@ impl Cleaning {
         Ok(())
     }
 
-    /// Notes that nobody let the provider in. False when it was noted before.
+    /// Notes that the provider was not let in. False when it was noted before.
     pub fn fail_access(
         &mut self,
         attempts: Vec<Attempt>,

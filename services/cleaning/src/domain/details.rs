@@ -19,7 +19,6 @@ pub enum CleaningType {
 }
 
 impl CleaningType {
-    /// Every type.
     pub const ALL: [Self; 4] = [Self::Standard, Self::Deep, Self::MoveOut, Self::Office];
 
     /// Reads a type; empty means the ordinary one.
@@ -38,11 +37,9 @@ impl CleaningType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Frequency {
-    /// Every week.
     Weekly,
     /// Every other week.
     Biweekly,
-    /// Every month.
     Monthly,
     /// This time only.
     Once,
@@ -73,7 +70,6 @@ pub enum Size {
     Rooms {
         /// Rooms, kitchen included.
         rooms: i64,
-        /// Bathrooms.
         bathrooms: i64,
     },
 }
@@ -118,7 +114,6 @@ impl Size {
 /// When the customer says the place was cleaned before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LastVisit {
-    /// The date.
     pub on: Option<NaiveDate>,
     /// The days from then to this visit.
     pub days_ago: Option<i64>,
@@ -127,9 +122,7 @@ pub struct LastVisit {
 /// Work beyond the ordinary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extra {
-    /// What.
     pub code: String,
-    /// How many.
     pub quantity: i64,
 }
 
@@ -142,7 +135,6 @@ pub struct Details {
     pub size: Size,
     /// Work beyond the ordinary, each once.
     pub extras: Vec<Extra>,
-    /// How often.
     pub frequency: Frequency,
     /// When it was cleaned before.
     pub last_visit: LastVisit,

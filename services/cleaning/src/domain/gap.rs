@@ -1,4 +1,4 @@
-//! The gap since the visit before: what a frequency is priced by, whatever the customer meant to keep.
+//! Regular visits are priced by the actual number of days since the last one, not by the agreed frequency.
 
 use super::{Error, details::LastVisit};
 use chrono::NaiveDate;

@@ -10,7 +10,6 @@ use kit::Money;
 /// One line of a price.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Stable code.
     pub code: String,
     /// How many units.
     pub quantity: i64,
@@ -23,9 +22,7 @@ pub struct Line {
 /// What a cleaning takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Takes {
-    /// Skills.
     pub skills: Vec<String>,
-    /// Documents.
     pub documents: Vec<String>,
     /// Minutes of work, in quarters of an hour.
     pub minutes: i64,
@@ -138,7 +135,7 @@ fn lines(
 }
 
 /// The share of the price that a visit costs, in percent. The gap decides, not the intention: a broken series pays the
-/// share of the frequency that it has kept, all of it when it has kept none; nobody pays less than the frequency asked
+/// share of the frequency that it has kept, all of it when it has kept none; the price is never less than that of the frequency asked
 /// for.
 fn percent(table: &PriceTable, frequency: Frequency, gap: Option<i64>) -> i64 {
     let Some(gap) = gap.filter(|_| frequency != Frequency::Once) else { return 100 };

@@ -31,7 +31,6 @@ pub struct Tables {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PriceTable {
-    /// The currency.
     pub currency: Currency,
     /// What each type costs.
     pub rates: BTreeMap<CleaningType, Rates>,
@@ -49,9 +48,7 @@ pub struct PriceTable {
 pub struct Rates {
     /// To come at all.
     pub base: i64,
-    /// Each room.
     pub room: i64,
-    /// Each bathroom.
     pub bathroom: i64,
     /// Each square metre, where the area is given.
     pub m2: i64,

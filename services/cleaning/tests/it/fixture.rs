@@ -18,19 +18,14 @@ use uuid::Uuid;
 
 /// The service in a world of its own.
 pub struct Shop {
-    /// The world.
     pub world: World,
-    /// An operator.
     pub operator: Subject,
 }
 
 /// An order as its service drives it.
 pub struct Order {
-    /// The order.
     pub id: String,
-    /// Its customer.
     pub customer: Subject,
-    /// Its provider.
     pub provider: Subject,
     /// What it was priced on.
     pub details: Json,

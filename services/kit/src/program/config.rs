@@ -85,7 +85,7 @@ impl Config {
         Ok(Self { merged: merged.merge(Variables::new(variables.collect())) })
     }
 
-    /// Reads the section `name`; whatever is not set keeps its default.
+    /// Reads the section `name`; settings that are not given keep their defaults.
     pub fn section<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, ConfigError> {
         match self.merged.find_value(name) {
             Err(_) => return Ok(T::default()),
@@ -99,7 +99,7 @@ impl Config {
         self.merged.focus(name).extract().map_err(|error| self.refusal(name, &error))
     }
 
-    /// Refuses sections that nobody reads: `known` are those that somebody does.
+    /// Refuses sections that no part of the program reads. `known` are those that are read.
     pub fn check_sections(&self, known: &[&str]) -> Result<(), ConfigError> {
         let sections: Dict = self.merged.extract().unwrap_or_default();
         match sections.keys().find(|name| !known.contains(&name.as_str())) {

@@ -75,7 +75,7 @@ pub struct Subject {
     pub roles: Roles,
 }
 
-/// Whoever sent a request. The guard puts it on each request before a handler sees it.
+/// The sender of a request. The guard puts it on each request before a handler sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     /// The service that sent the request; `edge` for requests from outside, none for a direct call.

@@ -47,7 +47,7 @@ impl Channel {
         Self { from: from.into(), target: target.into(), peer, mint }
     }
 
-    /// The caller that the target meets: the service itself, for whoever it serves at the moment.
+    /// The caller that the target meets: the service itself, on behalf of the account that it serves at the moment.
     fn caller(&self, context: &Context) -> Caller {
         Caller { service: Some(self.from.clone()), subject: context.subject }
     }

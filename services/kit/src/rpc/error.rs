@@ -23,7 +23,7 @@ pub enum Kind {
         /// Path of the field, for example `window.start`.
         field: String,
     },
-    /// Nobody is signed in (UNAUTHENTICATED).
+    /// The caller is not signed in (UNAUTHENTICATED).
     Unauthenticated(&'static str),
     /// The caller may not do this (PERMISSION_DENIED).
     Denied(&'static str),
@@ -79,7 +79,7 @@ pub enum Error {
         /// What is wrong with it, continuing a sentence that starts with the field.
         problem: String,
     },
-    /// Nobody is signed in.
+    /// The caller is not signed in.
     #[error("sign in first")]
     Unauthenticated,
     /// The caller may not do this.

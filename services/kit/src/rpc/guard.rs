@@ -225,9 +225,9 @@ fn too_late() -> Status {
     Status::deadline_exceeded("the request took too long")
 }
 
-/// Refuses whoever the contract does not list. Also the edge asks before it calls.
+/// Refuses a caller that the contract does not list. The edge asks this too, before it calls.
 pub fn authorize(rpc: &Rpc, caller: &Caller, headers: &HeaderMap) -> Result<(), Status> {
-    // The edge passes nobody on to what only services may call, so a call of its own is the only one it makes there.
+    // The edge never forwards users to service-only RPCs, so here its caller is the edge itself.
     let only_services = rpc.callers == rpc::Callers::of(&[rpc::Caller::Service]);
     if caller.is_service() || (only_services && caller.service.is_some()) {
         let service = caller.service.as_deref().unwrap_or_default();

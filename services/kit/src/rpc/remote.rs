@@ -41,7 +41,7 @@ const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
 
 /// How often a call that may be repeated is tried again.
 const RETRIES: u32 = 2;
-/// How often a call is sent again that the peer is known not to have processed, whatever the call does.
+/// How often a call is sent again that the peer is known not to have processed. This is safe for calls of every kind.
 const RESENDS: u32 = 4;
 /// The longest and the shortest pause before a retry, in milliseconds.
 const PAUSE_MS: std::ops::RangeInclusive<u64> = 25..=250;
@@ -119,7 +119,7 @@ impl RemoteChannel {
     }
 
     /// Sends a request and waits for the head of its answer, until the deadline in its `grpc-timeout` at most. A
-    /// transport failure is UNAVAILABLE, a deadline DEADLINE_EXCEEDED, whatever it happened in.
+    /// transport failure is UNAVAILABLE, a deadline DEADLINE_EXCEEDED, at every stage of the call.
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
         let asked = request.headers().get("grpc-timeout").and_then(headers::parse_timeout);
         let now = Instant::now();

@@ -59,8 +59,8 @@ where
         Self { queue }
     }
 
-    /// Does a job, together with others that wait. A caller who leaves does not stop it once it has begun; a job that
-    /// nobody waits for any more is not begun.
+    /// Does a job, together with others that wait. A caller who leaves does not stop it once it has begun; a job whose
+    /// caller has left is not begun.
     pub async fn run(&self, job: J) -> Result<A, E> {
         let (answer, answered) = oneshot::channel();
         let gone = || E::from(Error::internal("a batch has stopped"));
@@ -169,7 +169,7 @@ mod tests {
         for job in jobs.iter().copied() {
             let batch = batch.clone();
             sent.push(tokio::spawn(async move { batch.run(job).await }));
-            // Once for the caller, once for whoever takes the job.
+            // Once for the caller, once for the task that takes the job.
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
         }

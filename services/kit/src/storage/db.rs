@@ -35,7 +35,7 @@ pub struct Db {
     connection: DatabaseConnection,
     clock: Clock,
     wakes: Arc<Wakes>,
-    /// Whether some connection of the pool may have an open transaction that nobody holds.
+    /// Whether some connection of the pool may have an open transaction without an owner.
     suspect: Arc<AtomicBool>,
 }
 
@@ -237,8 +237,8 @@ impl Db {
 
 /// A transaction that begins.
 ///
-/// A BEGIN that is dropped half way hands its connection back to the pool with the transaction open, and whatever is
-/// written on it later is lost. Nobody drops it, because it has a task of its own; should it happen all the same, the
+/// A BEGIN that is dropped half way hands its connection back to the pool with the transaction open, and what is
+/// written on it later is lost. It is not dropped, because it has a task of its own; should it happen all the same, the
 /// pool is told before the connection returns to it (the mark is dropped first), and rolls back from then on.
 struct Begin<F> {
     mark: Mark,

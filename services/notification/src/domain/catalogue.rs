@@ -11,13 +11,12 @@ pub enum Addressee {
     /// The customer of the order.
     #[sea_orm(string_value = "customer")]
     Customer,
-    /// The provider.
     #[sea_orm(string_value = "provider")]
     Provider,
     /// The account that the fact is about.
     #[sea_orm(string_value = "account")]
     Account,
-    /// Whoever runs the marketplace.
+    /// The operators of the marketplace.
     #[sea_orm(string_value = "operator")]
     Operator,
 }
@@ -34,14 +33,13 @@ impl Addressee {
     }
 }
 
-/// A way to somebody.
+/// A way to reach an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum Channel {
     /// The inbox within QuickServe.
     #[sea_orm(string_value = "inbox")]
     Inbox,
-    /// E-mail.
     #[sea_orm(string_value = "email")]
     Email,
 }
@@ -56,7 +54,7 @@ pub enum Importance {
     /// Quiet hours: it is about money, or about who comes.
     #[sea_orm(string_value = "essential")]
     Essential,
-    /// Nothing: it is about safety or sign-in, or somebody waits for an answer within minutes.
+    /// Nothing: it is about safety or sign-in, or the sender waits for an answer within minutes.
     #[sea_orm(string_value = "critical")]
     Critical,
 }
@@ -70,14 +68,12 @@ pub enum Stage {
     Requested,
     /// Several providers are asked.
     Searching,
-    /// Any other.
     Other,
 }
 
 /// In which cases a notice is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// In each.
     Always,
     /// When the order comes to that stage.
     To(Stage),
@@ -94,7 +90,6 @@ pub enum When {
 /// One row of the catalogue.
 #[derive(Clone, Copy, Debug)]
 pub struct Notice {
-    /// The fact.
     pub kind: &'static str,
     /// Which of several texts for the same fact and addressee; empty for the usual one.
     pub variant: &'static str,
@@ -170,7 +165,6 @@ use Addressee::{Account, Customer, Operator, Provider};
 use Stage::{Requested, Searching, Unpaid};
 use When::{Addressed, From, NotFrom, NotTo, To};
 
-/// Every notice.
 pub const NOTICES: &[Notice] = &[
     both("order.created", Customer).when(To(Requested)).fades(),
     both("order.created", Customer).variant("unpaid").when(To(Unpaid)).critical().fades(),
@@ -275,10 +269,9 @@ pub fn moves_on(kind: &str) -> bool {
         )
 }
 
-/// A fact, as far as somebody is told of it.
+/// What a message tells of an event.
 #[derive(Clone, Debug, Default)]
 pub struct Fact {
-    /// What happened.
     pub kind: String,
     /// The customer's account.
     pub customer: Option<Uuid>,
@@ -292,7 +285,6 @@ pub struct Fact {
     pub from: Option<Stage>,
     /// Where it stands.
     pub to: Option<Stage>,
-    /// The order.
     pub order_id: Option<Uuid>,
     /// What templates are filled in with.
     pub particulars: Particulars,

@@ -1,4 +1,4 @@
-//! Quiet hours on somebody's wall clock: they may wrap midnight, and clocks may jump within them.
+//! Quiet hours on the reader's wall clock: they may wrap midnight, and clocks may jump within them.
 
 use chrono::{
     DateTime, Duration, MappedLocalTime, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc,

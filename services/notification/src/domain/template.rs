@@ -174,14 +174,13 @@ pub enum TemplateError {
     /// A text has something it must not have.
     #[error("the template {template} of {locale} {problem}")]
     Text {
-        /// Language.
         locale: &'static str,
         /// Name of the template.
         template: String,
         /// What is wrong with it.
         problem: String,
     },
-    /// Templates are missing, or nobody uses them.
+    /// Templates are missing or unused.
     #[error("the templates of {0} and the catalogue differ: {1:?}")]
     Catalogue(&'static str, Vec<String>),
 }
@@ -189,7 +188,6 @@ pub enum TemplateError {
 /// A code and its end.
 #[derive(Clone, Copy)]
 pub struct Code<'a> {
-    /// The code.
     pub code: &'a str,
     /// When it ends, in the reader's zone.
     pub expires: (DateTime<Utc>, Tz),
@@ -198,9 +196,7 @@ pub struct Code<'a> {
 /// A message in words. It is never logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// Subject line.
     pub subject: String,
-    /// Text.
     pub body: String,
 }
 

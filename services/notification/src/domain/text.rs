@@ -9,10 +9,9 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Locale {
-    /// French, which is also for whoever names no language.
+    /// French, which is also for accounts without a language.
     #[default]
     Fr,
-    /// English.
     En,
 }
 
@@ -58,7 +57,6 @@ const WHOLE: [&str; 15] = [
 const THOUSANDTHS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 
 impl Locale {
-    /// Both.
     pub const ALL: [Self; 2] = [Self::Fr, Self::En];
 
     /// The first of these wishes that names a language.

@@ -40,7 +40,6 @@ pub enum Refusal {
 
 /// The way that letters go.
 pub enum Transport {
-    /// Into files.
     Files(file::Files),
     /// To a mail server.
     Smtp(smtp::Smtp),
@@ -93,7 +92,6 @@ pub struct Letter {
     sent_at: DateTime<Utc>,
 }
 
-/// Writes letters.
 pub struct Writer {
     from: Mailbox,
     templates: Arc<Templates>,

@@ -21,14 +21,12 @@ use sea_orm::{
 /// The tables of the service.
 #[derive(Clone)]
 pub struct Repository {
-    /// The database.
     pub db: Db,
 }
 
 /// The messages about an order that lose their sense with a fact of it.
 #[derive(Clone, Copy)]
 pub struct Overtaken {
-    /// The order.
     pub order_id: Uuid,
     /// Number of the fact; earlier ones are overtaken.
     pub before_seq: i64,

@@ -283,7 +283,6 @@ impl Scene {
         messages.into_iter().map(|message| message.template).collect()
     }
 
-    /// Somebody's inbox.
     pub async fn messages(&self, subject: Subject) -> Vec<pb::Message> {
         let request = pb::ListMessagesRequest { page_size: 100, ..Default::default() };
         let listed = acting_as(subject, self.client().list_messages(request)).await.unwrap();

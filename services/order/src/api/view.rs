@@ -182,7 +182,6 @@ pub fn timeline_entry(row: timeline::Model) -> pb::TimelineEntry {
     }
 }
 
-/// A message.
 pub fn message_of(row: message::Model) -> pb::OrderMessage {
     pb::OrderMessage {
         id: row.id.to_string(),
@@ -193,7 +192,6 @@ pub fn message_of(row: message::Model) -> pb::OrderMessage {
     }
 }
 
-/// A proof.
 pub fn proof_of(row: proof::Model) -> pb::Proof {
     let position = row.lat.zip(row.lng).map(|(lat, lng)| pb::Position { lat, lng });
     pb::Proof {

@@ -95,7 +95,6 @@ pub enum Action {
     },
     /// Ask what cancelling costs.
     PreviewCancel,
-    /// Cancel.
     Cancel,
     /// Move to another window.
     Reschedule,
@@ -111,7 +110,6 @@ pub enum Action {
     Review,
     /// Write to the other side.
     PostMessage,
-    /// Add evidence.
     AddProof,
 }
 

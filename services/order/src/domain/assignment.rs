@@ -8,11 +8,8 @@ use super::{
 /// A provider who is asked for an order, as customers see them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestedProvider {
-    /// Their profile.
     pub provider_id: ProviderId,
-    /// Their account.
     pub provider_user_id: AccountId,
-    /// Their name.
     pub name: String,
 }
 

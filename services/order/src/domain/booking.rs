@@ -38,7 +38,6 @@ pub enum Outcome {
     MethodSaved,
     /// The customer must confirm.
     ConfirmationRequired,
-    /// Declined.
     Declined,
     /// Not known yet.
     Pending,
@@ -47,7 +46,6 @@ pub enum Outcome {
 /// The payment's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorization {
-    /// The intent.
     pub payment_id: Option<Uuid>,
     /// What became of the attempt.
     pub outcome: Outcome,

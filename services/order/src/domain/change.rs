@@ -43,9 +43,7 @@ impl Principal {
 pub struct OrderEvent {
     /// Its kind, for example `order.assigned`.
     pub kind: &'static str,
-    /// State before.
     pub from: State,
-    /// State after.
     pub to: State,
     /// The provider concerned, where it is not the assigned one.
     pub provider: Option<(ProviderId, AccountId)>,
@@ -62,9 +60,7 @@ pub struct OrderEvent {
 pub struct TimelineEntry {
     /// What was done.
     pub action: &'static str,
-    /// State before.
     pub from: State,
-    /// State after.
     pub to: State,
     /// Which side did it.
     pub actor: Actor,
@@ -87,7 +83,6 @@ pub enum RecordChange {
     Review(review::Model),
     /// Publish the order's reviews.
     PublishReviews,
-    /// Insert offers.
     Offers(Vec<offer::Model>),
     /// End the open offers in this state, except for one that was accepted.
     EndOffers(OfferState, Option<OfferId>),
@@ -107,7 +102,6 @@ pub struct OrderChange {
     before: Order,
     /// The order as it will be.
     pub order: Order,
-    /// Who acts.
     pub principal: Principal,
     /// The side on which they act.
     pub by: Actor,

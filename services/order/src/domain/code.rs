@@ -14,7 +14,6 @@ pub struct Secret(Vec<u8>);
 /// The price of a cancellation, as a preview promised it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelToken {
-    /// Which order.
     pub order_id: OrderId,
     /// The version it is good for.
     pub version: i64,

@@ -13,7 +13,6 @@ pub struct Refused {
     pub standing: StateView,
     /// What was tried.
     pub action: Action,
-    /// By whom.
     pub by: Actor,
 }
 
@@ -129,15 +128,11 @@ pub enum Error {
 /// What can be absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
-    /// An order.
     Order,
-    /// A quote.
     Quote,
-    /// An offer.
     Offer,
     /// A change order.
     ChangeOrder,
-    /// A vertical.
     Vertical,
 }
 

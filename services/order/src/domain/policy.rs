@@ -9,18 +9,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LiableParty {
-    /// The customer's.
     Customer,
-    /// The provider's.
     Provider,
-    /// Both sides'.
     Shared,
     /// No one is liable.
     None,
 }
 
 impl LiableParty {
-    /// Every fault.
     pub const ALL: [Self; 4] = [Self::Customer, Self::Provider, Self::Shared, Self::None];
 
     /// The fault's name in contracts.
@@ -67,10 +63,8 @@ pub struct Rule {
     /// On top of the percentage.
     #[serde(skip_serializing_if = "is_default")]
     pub flat: i64,
-    /// Smallest fee.
     #[serde(skip_serializing_if = "is_default")]
     pub least: i64,
-    /// Largest fee.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most: Option<i64>,
     /// Percent of the fee that the provider earns.
@@ -86,11 +80,9 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// The matrix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// Its version.
     pub version: String,
     /// Its rows, in the order in which they are tried.
     pub rules: Vec<Rule>,
@@ -101,7 +93,6 @@ pub struct Policy {
 pub struct Case<'a> {
     /// Key of the vertical.
     pub vertical: &'a str,
-    /// Who cancels.
     pub actor: Actor,
     /// Whose fault it is.
     pub fault: LiableParty,

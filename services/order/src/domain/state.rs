@@ -63,7 +63,6 @@ impl std::fmt::Display for State {
 /// Where an order stands, and whether a dispute lies over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StateView {
-    /// Its state.
     pub state: State,
     /// Whether a dispute freezes it.
     pub disputed: bool,
@@ -117,7 +116,6 @@ impl Order {
 }
 
 impl State {
-    /// Every state.
     pub const ALL: [Self; 18] = [
         Self::PendingPayment,
         Self::Requested,

@@ -46,17 +46,12 @@ impl fmt::Debug for Details {
 /// A postal address with its position: never printed.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Address {
-    /// Street lines.
     pub lines: Vec<String>,
-    /// Postal code.
     pub postcode: String,
-    /// Town.
     pub city: String,
     /// ISO 3166-1 alpha-2 code.
     pub country: String,
-    /// Degrees north.
     pub lat: f64,
-    /// Degrees east.
     pub lng: f64,
     /// How to get in.
     pub access_notes: String,
@@ -72,18 +67,14 @@ impl fmt::Debug for Address {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Party {
-    /// The customer.
     Customer,
-    /// The provider.
     Provider,
-    /// QuickServe.
     Platform,
 }
 
 /// One line of a price.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// Stable code.
     pub code: String,
     /// How many units.
     pub quantity: f64,
@@ -100,11 +91,9 @@ pub struct Line {
 /// What a job requires of its provider. Spans in seconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirements {
-    /// Skills.
     pub skills: Vec<String>,
     /// Documents that must be valid on the date.
     pub documents: Vec<String>,
-    /// People.
     pub crew_size: i32,
     /// Time the work takes.
     pub duration_s: i64,
@@ -124,11 +113,9 @@ impl Requirements {
 /// What was agreed, as the quote had it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct Terms {
-    /// Where.
     pub place: Address,
     /// For how much.
     pub lines: Vec<Line>,
-    /// By whom.
     pub requirements: Requirements,
     /// What cancelling costs.
     pub policy: Policy,
@@ -137,22 +124,17 @@ pub struct Terms {
 /// How an order was cancelled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancellation {
-    /// By whom.
     pub actor: super::Actor,
-    /// Why.
     pub reason: String,
-    /// Whose fault.
     pub fault: super::policy::LiableParty,
     /// What the customer pays, in minor units.
     pub fee: i64,
-    /// When.
     pub at: DateTime<Utc>,
 }
 
 /// A change order that waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingChange {
-    /// Which.
     pub id: ChangeId,
     /// What it adds, in minor units.
     pub amount: i64,
@@ -163,9 +145,7 @@ pub struct PendingChange {
 /// A move to another window that was begun and not finished.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moving {
-    /// New start.
     pub start: DateTime<Utc>,
-    /// New end.
     pub end: DateTime<Utc>,
     /// Zone of the place.
     pub time_zone: String,
@@ -275,7 +255,6 @@ pub struct ChangeLines(pub Vec<(String, i64)>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ChangeState {
-    /// Undecided.
     Proposed,
     /// Agreed and authorised.
     Approved,
@@ -293,7 +272,6 @@ pub enum OfferState {
     Open,
     /// Taken by this provider.
     Accepted,
-    /// Turned down.
     Declined,
     /// Out of time.
     Expired,
@@ -322,10 +300,7 @@ pub enum DisputeState {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum SideEffect {
     /// Give back what was authorised or captured.
-    Void {
-        /// Why.
-        reason: String,
-    },
+    Void { reason: String },
     /// Capture money; what is authorised beyond it goes back.
     Capture(CaptureTerms),
     /// Give captured money back.
@@ -334,7 +309,6 @@ pub enum SideEffect {
         amount: i64,
         /// Names the step.
         step: String,
-        /// Why.
         reason: String,
     },
     /// Freeze or thaw the payout.

@@ -39,7 +39,6 @@ pub enum OrderFilter {
     Customer(AccountId),
     /// Those the account is to render.
     Provider(AccountId),
-    /// All orders.
     All,
 }
 

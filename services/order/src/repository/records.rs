@@ -16,15 +16,11 @@ const MAX_RECORDS: u64 = 200;
 /// All that is kept about one order, oldest first.
 #[derive(Debug, Default)]
 pub struct Records {
-    /// What happened.
     pub timeline: Vec<timeline::Model>,
-    /// Proofs.
     pub proofs: Vec<proof::Model>,
-    /// Change orders.
     pub change_orders: Vec<change_order::Model>,
     /// Reviews, also unpublished ones.
     pub reviews: Vec<review::Model>,
-    /// Disputes.
     pub disputes: Vec<dispute::Model>,
 }
 

@@ -81,7 +81,6 @@ fn payment_state(intent: &Intent, last: Option<&Attempt>) -> PaymentState {
     }
 }
 
-/// A refund.
 pub fn refund(intent: &Intent, attempt: &Attempt) -> pb::Refund {
     let state = match attempt.state {
         State::Succeeded => RefundState::Succeeded,

@@ -136,7 +136,6 @@ impl Answer {
         Self { signal, reason: String::new(), confirmation_url: String::new(), fee: 0 }
     }
 
-    /// A refusal.
     pub fn declined(reason: &str) -> Self {
         Self { reason: reason.to_owned(), ..Self::plain(Signal::Declined) }
     }
@@ -149,7 +148,6 @@ pub enum Kind {
     /// Reserve money on a card. The others act on one of these.
     #[sea_orm(string_value = "AUTHORIZE")]
     Authorize,
-    /// Reserve more.
     #[sea_orm(string_value = "RAISE")]
     Raise,
     /// Take what is reserved, free the rest.

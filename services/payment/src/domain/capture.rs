@@ -10,7 +10,6 @@ use sea_orm::entity::prelude::*;
 /// A request to capture.
 #[derive(Clone, Debug)]
 pub struct CaptureRequest {
-    /// The order.
     pub order: OrderId,
     /// How much in all, in minor units.
     pub amount: i64,

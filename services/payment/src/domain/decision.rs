@@ -5,7 +5,6 @@ use super::{Attempt, AttemptId, Error, Intent, MethodId, UserId, attempt, intent
 /// A request to authorise.
 #[derive(Clone, Debug)]
 pub struct AuthorizationRequest {
-    /// Who pays.
     pub customer: UserId,
     /// How much, in minor units.
     pub amount: i64,

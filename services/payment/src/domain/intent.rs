@@ -278,7 +278,7 @@ impl Model {
         self.captured - self.refunded - self.charged_back
     }
 
-    /// Closes the payment: whatever still arrives goes back.
+    /// Closes the payment: money that still arrives goes back.
     pub fn close(&mut self, reason: &str) -> Result<(), Error> {
         self.state = self.state.transition(Event::Close)?;
         reason.clone_into(&mut self.closed_reason);

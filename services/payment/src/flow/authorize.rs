@@ -18,7 +18,6 @@ use kit::{Tx, messaging::timers};
 /// What became of an authorisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The payment.
     pub payment: IntentId,
     /// What became of it.
     pub status: AuthorizationStatus,

@@ -13,7 +13,6 @@ use crate::{
 };
 use kit::{Tx, messaging::timers};
 
-/// A capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
     /// How much in all, in minor units.

@@ -1,5 +1,5 @@
 //! The steps that move money. Each has the same shape: write down what will be asked, ask the payment provider outside
-//! any transaction, write down the answer ([`attempt`]). Whatever happens in between, [`settle`] finds it and finishes
+//! any transaction, write down the answer ([`attempt`]). When a process dies in between, [`settle`] finds the step and finishes
 //! it.
 
 mod attempt;
@@ -32,11 +32,9 @@ pub const PAYOUT: &str = "payout";
 /// Moves the money of orders.
 #[derive(Clone)]
 pub struct Payments {
-    /// The database.
     pub db: Db,
     /// The payment provider.
     pub psp: Arc<dyn Psp>,
-    /// The settings.
     pub config: Arc<Config>,
     fast_path: FastPath,
 }

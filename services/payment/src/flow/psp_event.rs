@@ -1,4 +1,4 @@
-//! Taking the events of the payment provider: each once, its sender proven, in whatever order they come.
+//! Taking the events of the payment provider: each once, its sender proven, in any order.
 
 use super::{
     Payments,

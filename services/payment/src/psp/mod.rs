@@ -51,9 +51,7 @@ pub struct Unanswered(pub String);
 /// A request to reserve money.
 #[derive(Clone, Copy)]
 pub struct Charge<'a> {
-    /// Our reference.
     pub reference: AttemptId,
-    /// The card.
     pub token: &'a str,
     /// How much, in minor units.
     pub amount: i64,
@@ -75,7 +73,6 @@ pub struct Step {
 /// A request to pay a provider.
 #[derive(Clone, Copy, Debug)]
 pub struct Transfer<'a> {
-    /// Our reference.
     pub reference: Uuid,
     /// Who gets it.
     pub provider: ProviderId,

@@ -27,7 +27,6 @@ struct NewAttempt {
 pub struct FirstAttempt {
     /// The payment that it begins.
     pub intent: Intent,
-    /// The attempt.
     pub attempt: Attempt,
     /// The card's token.
     pub token: String,

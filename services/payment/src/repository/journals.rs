@@ -95,7 +95,6 @@ pub fn amount_of(entries: &[(Uuid, i64)], account: Account, currency: &str) -> i
 /// A sum in one currency.
 #[derive(Clone, Debug, FromQueryResult, PartialEq, Eq)]
 pub struct Total {
-    /// The currency.
     pub currency: String,
     /// The sum, in minor units.
     pub amount: i64,
@@ -120,7 +119,6 @@ pub async fn balances(db: &impl ConnectionTrait, scope: Scope) -> Result<Vec<Tot
 pub struct Line {
     /// The kind of account.
     pub kind: String,
-    /// The currency.
     pub currency: String,
     /// The sum, in minor units.
     pub amount: i64,
@@ -147,9 +145,7 @@ pub async fn lines(db: &impl ConnectionTrait) -> Result<Vec<Line>, Error> {
 /// Money left in the escrow of an order.
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Escrow {
-    /// The order.
     pub order_id: Uuid,
-    /// The currency.
     pub currency: String,
     /// The sum, in minor units.
     pub amount: i64,

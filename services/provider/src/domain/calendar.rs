@@ -1,4 +1,4 @@
-//! Working hours: local times in a zone, turned into instants whatever the clocks do.
+//! Working hours: local times in a zone, turned into instants, also across changes of the clocks.
 
 use super::{
     Error, Span,
@@ -19,7 +19,6 @@ const DAY: u16 = 24 * 60;
 /// Hours of one day, in minutes from midnight; at most 24:00.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Hours {
-    /// First minute.
     pub start: u16,
     /// First minute after.
     pub end: u16,
@@ -38,9 +37,7 @@ pub struct Exceptions(pub BTreeMap<NaiveDate, Vec<Hours>>);
 pub struct Calendar {
     /// Zone of all local times.
     pub zone: Tz,
-    /// Ordinary weeks.
     pub weekly: Weekly,
-    /// Other dates.
     pub exceptions: Exceptions,
     /// Local stretches without work.
     pub time_off: Vec<(NaiveDateTime, NaiveDateTime)>,

@@ -25,7 +25,6 @@ pub enum State {
     /// Is out of date.
     #[sea_orm(string_value = "EXPIRED")]
     Expired,
-    /// Was withdrawn.
     #[sea_orm(string_value = "REVOKED")]
     Revoked,
 }
@@ -74,7 +73,6 @@ impl State {
 /// What is handed in.
 #[derive(Clone)]
 pub struct Submission {
-    /// Kind.
     pub kind: String,
     /// Number on it.
     pub number: String,

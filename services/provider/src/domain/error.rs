@@ -60,7 +60,7 @@ pub enum Error {
     /// The provider cannot take the job.
     #[error("the provider cannot take this job")]
     NotEligible(Vec<String>),
-    /// Somebody else has the time.
+    /// The time is held for another order.
     #[error("the time is taken")]
     SlotTaken,
     /// Nothing is reserved for the order.

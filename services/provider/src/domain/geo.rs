@@ -9,12 +9,9 @@ const DEGREE_KM: f64 = EARTH_KM * std::f64::consts::PI / 180.0;
 /// How fast one gets through a town, all means taken together.
 const SPEED_KM_H: f64 = 25.0;
 
-/// A place.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
-    /// Degrees north.
     pub lat: f64,
-    /// Degrees east.
     pub lng: f64,
 }
 
@@ -40,13 +37,9 @@ impl Place {
 /// The degrees between which a circle lies: south, north, west, east.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
-    /// Southernmost latitude.
     pub lat_min: f64,
-    /// Northernmost latitude.
     pub lat_max: f64,
-    /// Westernmost longitude.
     pub lng_min: f64,
-    /// Easternmost longitude.
     pub lng_max: f64,
 }
 

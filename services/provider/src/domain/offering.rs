@@ -20,7 +20,6 @@ pub struct RateCard(pub Vec<Rate>);
 /// One line of a rate card.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
-    /// Stable code.
     pub code: String,
     /// What is counted.
     pub unit: String,
@@ -31,9 +30,7 @@ pub struct Rate {
 /// What an offering says.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// Skills.
     pub skills: Vec<String>,
-    /// Rate card.
     pub rate_card: Vec<Rate>,
     /// Centre of the area.
     pub centre: Place,

@@ -27,7 +27,6 @@ pub enum State {
     /// Takes no bookings by an operator's decision.
     #[sea_orm(string_value = "BLOCKED")]
     Blocked,
-    /// Has left.
     #[sea_orm(string_value = "OFFBOARDED")]
     Offboarded,
 }
@@ -50,9 +49,8 @@ pub enum Action {
         /// Where it stood.
         to: State,
     },
-    /// Somebody changes what it says or what hangs on it.
+    /// The profile or what belongs to it is edited.
     Change,
-    /// It leaves.
     Offboard,
 }
 
@@ -110,10 +108,8 @@ impl State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum ProviderKind {
-    /// One person.
     #[sea_orm(string_value = "SOLO")]
     Solo,
-    /// A company.
     #[sea_orm(string_value = "COMPANY")]
     Company,
 }
@@ -125,21 +121,17 @@ pub enum BackgroundCheck {
     /// Has no outcome yet.
     #[sea_orm(string_value = "PENDING")]
     Pending,
-    /// Found nothing.
     #[sea_orm(string_value = "CLEAR")]
     Clear,
     /// Found something to weigh.
     #[sea_orm(string_value = "CONSIDER")]
     Consider,
-    /// Stands still.
     #[sea_orm(string_value = "SUSPENDED")]
     Suspended,
-    /// Is contested.
     #[sea_orm(string_value = "DISPUTED")]
     Disputed,
 }
 
-/// An application.
 #[derive(Clone, Debug)]
 pub struct Application {
     /// Who renders the services.
@@ -148,9 +140,7 @@ pub struct Application {
     pub name: String,
     /// What the provider says of itself.
     pub bio: String,
-    /// Town.
     pub city: String,
-    /// Country code.
     pub country: String,
     /// Zone of the working hours.
     pub zone: Tz,
@@ -163,7 +153,6 @@ pub struct Change {
     pub name: Option<String>,
     /// What the provider says of itself.
     pub bio: Option<String>,
-    /// Town.
     pub city: Option<String>,
     /// Zone of the working hours.
     pub zone: Option<Tz>,

@@ -15,10 +15,8 @@ pub enum State {
     /// Is held until a moment.
     #[sea_orm(string_value = "HOLD")]
     Hold,
-    /// Is taken.
     #[sea_orm(string_value = "CONFIRMED")]
     Confirmed,
-    /// Is free.
     #[sea_orm(string_value = "RELEASED")]
     Released,
 }

@@ -22,9 +22,7 @@ pub struct Wish {
 /// Who is free at a time, best first, and the zone of the best one's clock.
 #[derive(Clone, Debug)]
 pub struct Free {
-    /// The zone.
     pub zone: Tz,
-    /// The profiles.
     pub providers: Vec<ProviderId>,
 }
 

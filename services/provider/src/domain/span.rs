@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 /// A span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span {
-    /// First instant.
     pub start: DateTime<Utc>,
     /// First instant after it.
     pub end: DateTime<Utc>,

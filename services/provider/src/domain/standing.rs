@@ -18,11 +18,8 @@ const NOT_ACTIVE: &str = "NOT_ACTIVE";
 /// What decides about a provider. `revision` is the count of changes that it was read at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
-    /// The profile.
     pub provider_id: ProviderId,
-    /// Its account.
     pub user_id: Uuid,
-    /// Its name.
     pub name: String,
     /// Count of changes.
     pub revision: i64,
@@ -41,9 +38,7 @@ pub struct Standing {
 /// An offering as far as it decides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Offered {
-    /// The vertical.
     pub vertical: String,
-    /// Its skills.
     pub skills: Vec<String>,
     /// Centre of its area.
     pub centre: Place,
@@ -54,7 +49,6 @@ pub struct Offered {
 /// A verified document as far as it decides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
-    /// Kind.
     pub kind: String,
     /// First day it is valid.
     pub issued_on: NaiveDate,

@@ -21,7 +21,6 @@ use std::sync::Arc;
 /// The tables of provider, and what is kept at hand of them.
 #[derive(Clone)]
 pub struct Providers {
-    /// The database.
     pub db: Db,
     cache: Arc<dyn Cache>,
     inserts: Batch<(Reservation, i64), bool, Error>,

@@ -26,7 +26,6 @@ use uuid::Uuid;
 pub enum Scope {
     /// The profile of this account.
     Owner(Uuid),
-    /// Every profile.
     All,
 }
 
@@ -84,7 +83,7 @@ fn is_second_profile(error: &sea_orm::DbErr) -> bool {
     is_duplicate(error, "providers_user_id", "providers.user_id")
 }
 
-/// Saves a changed profile under its next version. Whatever was decided about bookings by an earlier version is void.
+/// Saves a changed profile under its next version. Decisions about bookings that were made on an earlier version are void.
 pub async fn save(tx: &Tx, provider: &mut Provider) -> Result<(), Error> {
     provider.standing += 1;
     save_score(tx, provider).await

@@ -33,7 +33,7 @@ const MAX_MERGED: u64 = 20;
 /// Reservations looked at for slots.
 const MAX_BUSY: u64 = 5_000;
 
-/// Somebody who could take a job.
+/// A provider who could take a job.
 #[derive(Clone, Debug)]
 pub struct Candidate {
     /// What decides about them.
@@ -93,7 +93,7 @@ impl Providers {
         self.merged(standings.into_iter().filter(fits).collect(), wish).await
     }
 
-    /// When customers may book somebody who offers `vertical`, the best of them.
+    /// When customers may book a provider who offers `vertical`, for the best-scored of them.
     pub async fn slots_in(
         &self,
         vertical: &str,

@@ -21,18 +21,14 @@ use uuid::Uuid;
 
 /// The service in a world of its own.
 pub struct Shop {
-    /// The world.
     pub world: World,
-    /// An operator.
     pub operator: Subject,
 }
 
 /// A provider that may be booked.
 #[derive(Clone)]
 pub struct Provider {
-    /// Its profile.
     pub id: String,
-    /// Its account.
     pub owner: Subject,
 }
 

@@ -11,7 +11,6 @@ use tonic::{Request, Response, Status, async_trait};
 
 /// The RPCs between services.
 pub struct Api {
-    /// The tables.
     pub repository: Repository,
 }
 

@@ -124,7 +124,6 @@ pub fn consent(consent: Consent) -> pb::Consent {
     }
 }
 
-/// A revocation.
 pub fn revocation(revocation: revocation::Model) -> pb::Revocation {
     let revocation::Model { id: _, user_id, session_id, token_version, revoked_at } = revocation;
     pb::Revocation {

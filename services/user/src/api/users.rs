@@ -16,9 +16,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 /// The RPCs of accounts.
 pub struct Api {
-    /// Makes accounts.
     pub registration: Registration,
-    /// The tables.
     pub repository: Repository,
 }
 

@@ -33,7 +33,7 @@ pub enum Status {
     /// Its personal data is gone.
     #[sea_orm(string_value = "erased")]
     Erased,
-    /// It stands for a registration of an address that had an account: nobody can sign in with it.
+    /// It stands for a registration of an address that had an account. It has no way to sign in.
     #[sea_orm(string_value = "duplicate")]
     Duplicate,
 }
@@ -94,7 +94,7 @@ impl Status {
     }
 }
 
-/// The role that a registration asks for. Nobody registers as an operator.
+/// The role that a registration asks for. Registering as an operator is refused.
 pub fn registered_role(word: &str) -> Result<Role, Error> {
     match word {
         "customer" | "client" => Ok(Role::Customer),

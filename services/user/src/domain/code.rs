@@ -47,7 +47,6 @@ impl Purpose {
     }
 }
 
-/// A code.
 #[derive(Clone)]
 pub struct Code(String);
 

@@ -15,7 +15,6 @@ pub enum Grant {
     Password {
         /// The e-mail address.
         username: String,
-        /// The password.
         password: String,
     },
     /// The next tokens of a session (RFC 6749 §6).

@@ -80,7 +80,6 @@ pub enum Error {
     /// The account's status does not allow it.
     #[error("{} account cannot be {action}", .status.described())]
     Refused {
-        /// The status.
         status: Status,
         /// What was to be done, as a participle.
         action: &'static str,

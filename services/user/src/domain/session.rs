@@ -1,14 +1,14 @@
 //! Sessions and their refresh tokens.
 //!
 //! A token is rotated at each use. Two calls that race with the same token get the same successor: it is kept with the
-//! old token, readable only by whoever has the old token itself, so that the database alone gives no token away.
+//! old token, readable only with the old token itself, so that the database alone gives no token away.
 
 use super::secret::{self, Bytes32};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
-/// A session ends after this time whatever happens.
+/// A session ends after this time, however much it is used.
 pub const LIFE: Duration = Duration::days(60);
 /// A refresh token that is not used for this long expires.
 pub const IDLE: Duration = Duration::days(14);
@@ -95,7 +95,7 @@ pub enum RefreshTokenStatus {
     Fresh,
     /// It was rotated a moment ago: its successor is the answer.
     Grace,
-    /// It was rotated before: somebody has a copy of it, and the session must end.
+    /// It was rotated before: two clients have a copy of it, so the session must end.
     Reused,
     /// It, or its session, has ended.
     Ended,
@@ -108,7 +108,7 @@ pub struct TokenFacts {
     pub expires_at: DateTime<Utc>,
     /// When it was rotated.
     pub rotated_at: Option<DateTime<Utc>>,
-    /// When the session ends whatever happens.
+    /// When the session ends, however much it is used.
     pub session_expires_at: DateTime<Utc>,
     /// Whether the session has been ended.
     pub session_revoked: bool,

@@ -19,7 +19,6 @@ pub const FORGOTTEN_AFTER: Duration = Duration::minutes(15);
 /// The failures of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// How many.
     pub failures: u32,
     /// When the next attempt may be made.
     pub open_at: DateTime<Utc>,

@@ -18,17 +18,14 @@ use sea_orm::{
 /// An account to be made.
 #[derive(Clone)]
 pub struct NewAccount {
-    /// Its id.
     pub id: UserId,
     /// Its e-mail address, normalised.
     pub email: String,
-    /// Its name.
     pub name: String,
     /// Its phone number, or empty.
     pub phone: String,
     /// Its one role.
     pub role: Role,
-    /// Its language.
     pub locale: String,
     /// Its time zone.
     pub time_zone: String,

@@ -50,7 +50,7 @@ pub async fn delete_all(tx: &Tx, user_id: UserId) -> Result<(), Error> {
     Ok(())
 }
 
-/// The account of a code. A wrong guess is counted, so commit the transaction whatever this returns.
+/// The account of a code. A wrong guess is counted, so commit the transaction also when this fails.
 pub async fn find_owner(tx: &Tx, code: &Code, purpose: Purpose) -> Result<Option<UserId>, Error> {
     let found = contact_code::Entity::find()
         .filter(contact_code::Column::Selector.eq(code.selector()))
@@ -73,7 +73,7 @@ pub async fn find_owner(tx: &Tx, code: &Code, purpose: Purpose) -> Result<Option
 }
 
 /// Uses a code up and locks its account. None when the code is not good or the account is closed. A wrong guess is
-/// counted, so commit the transaction whatever this returns.
+/// counted, so commit the transaction also when this fails.
 pub async fn redeem(tx: &Tx, code: &Code, purpose: Purpose) -> Result<Option<User>, Error> {
     let Some(user_id) = find_owner(tx, code, purpose).await? else { return Ok(None) };
     contact_code::Entity::delete_by_id((user_id, purpose)).exec(&**tx).await?;

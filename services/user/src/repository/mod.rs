@@ -21,7 +21,6 @@ use sea_orm::{IntoActiveModel, QuerySelect, entity::prelude::*};
 /// The tables of the service.
 #[derive(Clone)]
 pub struct Repository {
-    /// The database.
     pub db: Db,
     /// Accounts kept for hot reads.
     pub hot: Hot,

@@ -65,7 +65,6 @@ impl Service {
         }
     }
 
-    /// Registers somebody.
     pub async fn register(&self, email: &str, role: &str) -> Result<pb::User, Status> {
         let answer = self.users.clone().create_user(registration(email, role)).await?;
         Ok(answer.into_inner().user.unwrap())
@@ -160,7 +159,6 @@ impl Service {
     }
 }
 
-/// A registration.
 pub fn registration(email: &str, role: &str) -> pb::CreateUserRequest {
     pb::CreateUserRequest {
         name: "Ana Díaz".to_owned(),
@@ -171,7 +169,6 @@ pub fn registration(email: &str, role: &str) -> pb::CreateUserRequest {
     }
 }
 
-/// A sign-in.
 pub fn login(email: &str, password: &str) -> pb::LoginRequest {
     pb::LoginRequest { email: email.to_owned(), password: password.to_owned() }
 }

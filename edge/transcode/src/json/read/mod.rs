@@ -45,7 +45,7 @@ pub fn json_to_wire(
     })
 }
 
-/// Appends the wire form of a message whose field `number` is the JSON text `json`, of whatever
+/// Appends the wire form of a message whose field `number` is the JSON text `json`, of the
 /// shape that field has; absent text means an empty message where the field is one, and otherwise
 /// nothing. The rest is as in [`json_to_wire`].
 ///

@@ -79,7 +79,7 @@ impl<'a> Reader<'a, '_> {
         Ok(true)
     }
 
-    /// The content of a message, of whatever JSON form its type has.
+    /// The content of a message in the JSON form of its type.
     #[inline]
     pub(super) fn message(&mut self, index: MessageIndex, bound: Bound) -> Result<()> {
         let message = self.schema.message(index);

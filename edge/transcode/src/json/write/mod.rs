@@ -153,7 +153,7 @@ struct Writer<'a, 'o> {
 }
 
 impl<'a> Writer<'a, '_> {
-    /// A message in whatever JSON form its type has.
+    /// A message in the JSON form of its type.
     #[inline]
     fn message(
         &mut self,

@@ -117,7 +117,7 @@ impl Writer<'_, '_> {
             Kind::String | Kind::Bytes => self.out.extend_from_slice(b"\"\""),
             Kind::Message(_) | Kind::Group(_) => self.out.extend_from_slice(b"{}"),
             Kind::Enum(index) => {
-                // A closed enum's default is its first value, whatever its number.
+                // A closed enum's default is its first value, also when its number is not 0.
                 let first = self.schema.enumeration(index).values.first();
                 self.scalar(kind, extend(first.map_or(0, |value| value.number)));
             }

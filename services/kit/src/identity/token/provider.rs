@@ -17,7 +17,7 @@ pub(super) fn install() {
         verifier_factory: verifier,
         key_utils: KeyUtils::new_unimplemented(),
     };
-    // It fails only when somebody else installed a provider, which then verifies EdDSA as well.
+    // It fails only when another provider was installed before, which verifies EdDSA as well.
     INSTALLED.call_once(|| {
         let _ = PROVIDER.install_default();
     });

@@ -24,7 +24,7 @@ use std::{
 const MAX_LENGTH: usize = 4096;
 /// How many verified tokens of each type are remembered.
 const REMEMBERED: u64 = 20_000;
-/// An unknown key makes us fetch the keys again, at most this often: nobody can make us hammer the issuer.
+/// An unknown key makes us fetch the keys again, at most this often, so that made-up keys cannot flood the issuer.
 const REFETCH: Duration = Duration::seconds(30);
 /// Keys older than this are fetched again, so that a withdrawn key is forgotten.
 const STALE: Duration = Duration::minutes(5);

@@ -1,6 +1,5 @@
 //! The tables of the ledger: accounts, journals and their entries.
 
-/// Accounts.
 pub mod account {
     use sea_orm::entity::prelude::*;
 
@@ -21,7 +20,6 @@ pub mod account {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Journals.
 pub mod journal {
     use sea_orm::entity::prelude::*;
 
@@ -44,7 +42,6 @@ pub mod journal {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Entries.
 pub mod entry {
     use sea_orm::entity::prelude::*;
 

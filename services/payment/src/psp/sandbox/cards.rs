@@ -16,8 +16,10 @@ pub enum Behaviour {
     /// Asks the customer to confirm.
     Confirm,
     /// Answers after so many seconds, declining or not.
-    Late { seconds: i64, declines: bool },
-    /// Never answers.
+    Late {
+        seconds: i64,
+        declines: bool,
+    },
     Never,
     /// The call times out although the card was charged.
     TimeoutCharged,
@@ -133,7 +135,6 @@ impl Behaviour {
 /// What can be asked of a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperationKind {
-    /// Reserve more.
     Raise,
     /// Take what is reserved.
     Capture,

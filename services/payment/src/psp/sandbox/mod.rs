@@ -27,7 +27,6 @@ pub const CONFIRMATION_CODE: &str = "123456";
 /// Transfers below this many minor units are refused.
 const MIN_TRANSFER: i64 = 100;
 
-/// The sandbox.
 pub struct Sandbox {
     store: Store,
     confirmation_url: String,

@@ -1,11 +1,9 @@
-//! The floor plan as a test: who may name whom, how long a file may be, what every file says first.
+//! The floor plan as a test: which crate may depend on which.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
 
-const FILE_LINES_MOST: usize = 450;
+use crate::sources::root;
+
 const DOMAINS: [&str; 10] = [
     "user",
     "provider",
@@ -18,22 +16,6 @@ const DOMAINS: [&str; 10] = [
     "repair",
     "child-assistance",
 ];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() && name != "target" && !name.starts_with('.') {
-            rust_files(&path, found);
-        } else if name.ends_with(".rs") {
-            found.push(path);
-        }
-    }
-}
 
 /// The part of a manifest that says what the crate is built from, tests left out.
 fn dependencies(folder: &str) -> String {
@@ -82,33 +64,4 @@ fn a_floor_uses_only_what_is_below_it() {
     }
     let kit = dependencies("services/kit");
     assert!(DOMAINS.iter().all(|domain| !names(&kit, domain)), "kit knows a domain");
-}
-
-#[test]
-fn rules_never_wait_and_never_see_the_wire() {
-    let mut files = Vec::new();
-    rust_files(&root().join("services"), &mut files);
-    let rules = files.iter().filter(|path| {
-        let path = path.to_string_lossy();
-        path.ends_with("/src/domain.rs") || path.contains("/src/domain/")
-    });
-    for path in rules {
-        let text = fs::read_to_string(path).unwrap();
-        for word in ["async ", ".await", "proto::", "prost", "Utc::now"] {
-            assert!(!text.contains(word), "{} has `{word}`", path.display());
-        }
-    }
-}
-
-#[test]
-fn a_file_is_short_and_says_first_what_it_is() {
-    let mut files = Vec::new();
-    rust_files(&root(), &mut files);
-    assert!(files.len() > 100, "{} files", files.len());
-    for path in files {
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("//!"), "{} does not say what it is", path.display());
-        let lines = text.lines().count();
-        assert!(lines <= FILE_LINES_MOST, "{} has {lines} lines", path.display());
-    }
 }

@@ -1,0 +1,1 @@
+//! Nothing but the tests beside it: they read the sources of the project.
