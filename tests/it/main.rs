@@ -11,4 +11,3 @@ mod journey;
 mod mesh;
 mod secrets;
 mod text;
-mod tidy;

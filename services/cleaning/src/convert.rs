@@ -196,3 +196,9 @@ fn line(line: Line) -> PriceLine {
         earner: Party::Provider.into(),
     }
 }
+
+impl From<Error> for tonic::Status {
+    fn from(error: Error) -> Self {
+        kit::rpc::error::status(&error)
+    }
+}

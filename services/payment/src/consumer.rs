@@ -23,7 +23,6 @@ const USER_REINSTATED: &str = "user.reinstated";
 
 /// Forgets the cards of erased accounts. What they paid stays in the books.
 pub struct ErasureConsumer {
-    /// The database.
     pub db: Db,
 }
 
@@ -53,7 +52,6 @@ impl ErasureConsumer {
 /// Holds back the payouts of providers that are blocked for what the settings list, or whose account is suspended, until
 /// that ends.
 pub struct StandingConsumer {
-    /// The database.
     pub db: Db,
     /// The reasons of blocks that hold payouts back.
     pub held_blocks: Vec<String>,

@@ -21,7 +21,6 @@ const MAX_JUDGEMENTS: u32 = 3;
 pub struct Hold {
     /// For which order and round it takes whose time.
     pub key: Key,
-    /// The work.
     pub job: Job,
     /// When it lapses by itself.
     pub expires_at: DateTime<Utc>,

@@ -20,7 +20,7 @@ const SWEEP_EVERY: Duration = Duration::minutes(1);
 /// by themselves, so that strangers never slow down the owner; all others count together.
 const SIGN_INS: Policy =
     Policy { free: 6, first: Duration::seconds(30), longest: Duration::minutes(15) };
-/// Failed sign-ins, and wrong codes, of one client whatever the account.
+/// Failed sign-ins, and wrong codes, of one client, over all accounts.
 const CLIENTS: Policy =
     Policy { free: 40, first: Duration::seconds(1), longest: Duration::minutes(15) };
 /// Requests for mail by one client.

@@ -11,7 +11,7 @@ use http::{StatusCode, header::RETRY_AFTER};
 use kit::testing::{Backend, eventually};
 use quickserve::{client::Answer, demo};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},

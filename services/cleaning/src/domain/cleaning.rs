@@ -56,15 +56,12 @@ pub mod missing {
 /// An order at one of its versions. Its details are personal: it is never printed.
 #[derive(Clone)]
 pub struct OrderSnapshot {
-    /// The order.
     pub order_id: Uuid,
-    /// Its version.
     pub version: i64,
     /// Number of its state.
     pub state: i32,
     /// The phase of its state.
     pub phase: Phase,
-    /// The customer.
     pub customer_id: Uuid,
     /// The assigned provider's account.
     pub provider_user_id: Option<Uuid>,

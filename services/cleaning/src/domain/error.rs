@@ -39,9 +39,3 @@ impl Fault for Error {
         }
     }
 }
-
-impl From<Error> for tonic::Status {
-    fn from(error: Error) -> Self {
-        kit::rpc::error::status(&error)
-    }
-}

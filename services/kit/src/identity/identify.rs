@@ -50,8 +50,8 @@ impl Identity {
         &self.revocations
     }
 
-    /// Who sent a request with these headers to `service`. A claim that does not hold is UNAUTHENTICATED; no claim is
-    /// nobody.
+    /// Who sent a request with these headers to `service`. A claim that does not hold is UNAUTHENTICATED; without a
+    /// claim the caller is anonymous.
     pub async fn identify(&self, service: &str, headers: &HeaderMap) -> Result<Identified, Status> {
         if let Some(token) = headers.get(INTERNAL_TOKEN) {
             let token = token.to_str().map_err(|_| refused())?;

@@ -323,7 +323,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// Facts that nobody is told of. The order says itself when its payment succeeds or fails, and its end is no news; an
+    /// Events without a message. The order says itself when its payment succeeds or fails, and its end is no news; an
     /// erased account has no reader any more; who changes an offering or leaves knows it.
     const SILENT: &[&str] = &[
         "order.closed",

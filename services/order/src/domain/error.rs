@@ -220,15 +220,3 @@ impl From<sea_orm::DbErr> for Error {
         Self::Kit(error.into())
     }
 }
-
-impl From<tonic::Status> for Error {
-    fn from(status: tonic::Status) -> Self {
-        Self::Kit(status.into())
-    }
-}
-
-impl From<Error> for tonic::Status {
-    fn from(error: Error) -> Self {
-        kit::rpc::error::status(&error)
-    }
-}

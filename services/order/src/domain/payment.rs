@@ -17,13 +17,9 @@ pub enum PaymentState {
     Pending,
     /// The customer must confirm.
     ConfirmationRequired,
-    /// Declined.
     Declined,
-    /// On file.
     MethodSaved,
-    /// Authorised.
     Authorized,
-    /// Captured.
     Captured,
     /// The capture was declined: the customer owes the amount.
     Due,
@@ -37,7 +33,6 @@ pub enum PaymentState {
 pub struct Payment {
     /// Where it stands.
     pub state: PaymentState,
-    /// The intent.
     pub payment_id: Option<Uuid>,
     /// The method the customer chose, if not their default.
     pub method_id: Option<Uuid>,
@@ -84,7 +79,6 @@ impl Amounts {
     }
 }
 
-/// A capture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CaptureTerms {
     /// How much, in minor units.

@@ -325,7 +325,6 @@ pub enum SideEffect {
     ReleaseProvider {
         /// The provider's profile.
         provider_id: ProviderId,
-        /// The round.
         round: i32,
     },
     /// Tell the vertical how the order stands by the time it is told.

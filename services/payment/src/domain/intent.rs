@@ -45,7 +45,6 @@ pub struct Model {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum Purpose {
-    /// An order.
     #[sea_orm(string_value = "ORDER")]
     Order,
     /// What a customer owes after the capture for an order was declined.
@@ -321,7 +320,7 @@ pub enum State {
     /// The capture was declined: the customer owes the amount.
     #[sea_orm(string_value = "DUE")]
     Due,
-    /// Nothing is kept, whatever still arrives. Final.
+    /// Nothing is kept, also not what still arrives. Final.
     #[sea_orm(string_value = "CLOSED")]
     Closed,
 }

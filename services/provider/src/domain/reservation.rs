@@ -67,7 +67,6 @@ const EVERY_PROVIDER: ProviderId = ProviderId::from_uuid(Uuid::nil());
 /// What a reservation is for: asking again with the same key finds the same reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// The order.
     pub order_id: Uuid,
     /// The provider whose time it takes.
     pub provider_id: ProviderId,
@@ -101,7 +100,6 @@ pub enum RepeatedHold {
 }
 
 impl Reservation {
-    /// A hold.
     pub fn hold(key: Key, job: Job, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         let Key { order_id, provider_id, round } = key;
         let Span { start, end } = job.busy();

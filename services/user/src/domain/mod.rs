@@ -158,9 +158,3 @@ impl From<sea_orm::DbErr> for Error {
         Self::Kit(error.into())
     }
 }
-
-impl From<Error> for tonic::Status {
-    fn from(error: Error) -> Self {
-        kit::rpc::error::status(&error)
-    }
-}

@@ -36,7 +36,9 @@ pub enum Behaviour {
     /// Refunds succeed and come back later.
     RefundComesBack,
     /// The bank disputes the charge after the capture, and maybe decides later.
-    Disputed { outcome: Option<&'static str> },
+    Disputed {
+        outcome: Option<&'static str>,
+    },
     /// The charge was cancelled before it came.
     Cancelled,
 }

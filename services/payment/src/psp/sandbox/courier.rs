@@ -30,7 +30,6 @@ pub trait Post: Send + Sync {
 pub struct Courier {
     /// Whose events they are.
     pub sandbox: Arc<Sandbox>,
-    /// Signs them.
     pub secret: Secret,
     /// Where they go.
     pub to: Arc<dyn Post>,
