@@ -4,6 +4,7 @@
 
 mod cleaning;
 mod common;
+mod delivery;
 mod notification;
 mod order;
 mod payment;

@@ -24,6 +24,8 @@ use yare::parameterized;
 fn target(rpc: &Rpc) -> &'static str {
     match rpc.service.split('.').nth(1) {
         Some("fulfilment") => "cleaning",
+        // Every service serves it.
+        Some("kit") => "user",
         Some(package) => package,
         None => "",
     }

@@ -4,6 +4,7 @@
 
 mod access;
 mod binary;
+mod events;
 mod journey;
 mod mesh;
 mod text;

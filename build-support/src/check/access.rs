@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 
 const SERVICE: &str = "CALLER_SERVICE";
 
-/// The caller that has no contract of its own.
-const EDGE: &str = "edge";
+/// The callers that have no contract of their own: the edge, and an operator at the program's command line.
+const OUTSIDE: [&str; 2] = ["edge", "ops"];
 
 pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     let known = services(contracts);
@@ -31,11 +31,11 @@ pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     problems
 }
 
-/// The services that may be named as callers: whoever has a package, and the edge.
+/// The services that may be named as callers: those that have a package, and the callers from outside.
 fn services(contracts: &Contracts) -> BTreeSet<String> {
     let segment = |package: &str| package.rsplit('.').nth(1).map(str::to_owned);
     let packages = contracts.files.iter().filter_map(|file| segment(file.package_name()));
-    packages.chain([EDGE.to_owned()]).collect()
+    packages.chain(OUTSIDE.map(str::to_owned)).collect()
 }
 
 fn callers(access: &Access, report: &mut impl FnMut(&str)) {

@@ -10,6 +10,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(crate::common::Migration), Box::new(m0001_cleanings::Migration)]
+        vec![
+            Box::new(crate::common::Migration),
+            Box::new(m0001_cleanings::Migration),
+            Box::new(crate::delivery::Migration),
+        ]
     }
 }

@@ -1,6 +1,7 @@
 //! The tables of notification.
 
 mod m0001_messages;
+mod m0002_leases;
 
 use sea_orm_migration::prelude::*;
 
@@ -10,6 +11,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(crate::common::Migration), Box::new(m0001_messages::Migration)]
+        vec![
+            Box::new(crate::common::Migration),
+            Box::new(m0001_messages::Migration),
+            Box::new(crate::delivery::Migration),
+            Box::new(m0002_leases::Migration),
+        ]
     }
 }

@@ -19,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_records::Migration),
             Box::new(m0003_bookings::Migration),
             Box::new(m0004_joined::Migration),
+            Box::new(crate::delivery::Migration),
         ]
     }
 }

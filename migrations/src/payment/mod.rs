@@ -4,6 +4,7 @@ mod m0001_payments;
 mod m0002_ledger;
 mod m0003_sandbox;
 mod m0004_money;
+mod m0005_sandbox_leases;
 
 use sea_orm_migration::prelude::*;
 
@@ -19,6 +20,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_ledger::Migration),
             Box::new(m0003_sandbox::Migration),
             Box::new(m0004_money::Migration),
+            Box::new(crate::delivery::Migration),
+            Box::new(m0005_sandbox_leases::Migration),
         ]
     }
 }

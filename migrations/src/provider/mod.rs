@@ -17,6 +17,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_providers::Migration),
             Box::new(m0002_reservations::Migration),
             Box::new(m0003_blocks::Migration),
+            Box::new(crate::delivery::Migration),
         ]
     }
 }

@@ -15,6 +15,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::common::Migration),
             Box::new(m0001_accounts::Migration),
             Box::new(m0002_known_clients::Migration),
+            Box::new(crate::delivery::Migration),
         ]
     }
 }

@@ -1,7 +1,23 @@
-//! Facts from one service to others, delivered at least once and acted on once, and timers kept as rows.
+//! Events from one service to others, delivered at least once and acted on once, and timers kept as rows.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`outbox`] | an event is written in the transaction of the change it tells of |
+//! | [`relay`] | takes events out of the outbox and publishes them |
+//! | [`bus`] | carries an event to every consumer that wants it |
+//! | [`subscription`] | one consumer: what it cannot take waits in its own database, in order, or is parked |
+//! | [`inbox`] | a consumer acts once on an event that comes twice |
+//! | [`timers`] | what falls due later |
+//! | [`queue`] | rows that wait for a worker: leases and back-off, the same for all of these |
 
 pub mod bus;
 pub mod event;
+mod failure;
 pub mod inbox;
+pub mod maintenance;
 pub mod outbox;
+pub mod parked;
+pub mod queue;
+pub mod relay;
+pub mod subscription;
 pub mod timers;

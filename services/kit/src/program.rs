@@ -5,4 +5,5 @@ pub mod config;
 pub mod crash;
 pub mod host;
 pub mod metrics;
+mod periodic;
 pub mod telemetry;

@@ -137,6 +137,8 @@ impl World {
             access_keys: Some(keys),
         };
         let host = Host::new(settings, stop.clone());
+        // A test subscribes before it acts.
+        host.start_relays();
         Self { host, clock, bus, stop, storage, _folder: folder }
     }
 
@@ -153,7 +155,9 @@ impl World {
             identity: self.host.identity().clone(),
             access_keys: self.host.access_keys().cloned(),
         };
-        Process { host: Host::new(settings, stop.clone()), stop }
+        let host = Host::new(settings, stop.clone());
+        host.start_relays();
+        Process { host, stop }
     }
 
     /// The channel by which the outside reaches `service`.

@@ -7,17 +7,19 @@ use kit::{
     Db, Error, Event, Id,
     messaging::bus::{Bus, Consumer, LocalBus},
     messaging::inbox,
-    messaging::outbox::{self, Relay},
-    messaging::timers::{self, Alarm, OnTimer, Timer},
+    messaging::outbox,
+    messaging::relay::Relay,
+    messaging::subscription::Subscription,
+    messaging::timers::{self, Timer, TimerHandler, TimerWorker},
     rpc::error::reason,
     storage::{
         db,
         idempotency::{self, Begun, Key},
     },
-    testing::{Backend, World},
+    testing::{Backend, World, eventually},
 };
 use proto::quickserve::user::v1::UserEvent;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, Statement};
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -180,7 +182,7 @@ async fn facts_arrive_in_order_for_each_aggregate(backend: Backend) {
     let db = database(&world).await;
     let bus = Arc::new(LocalBus::default());
     let ear = Arc::new(Ear::default());
-    bus.subscribe(ear.clone());
+    bus.subscribe(Arc::new(Subscription::new("ear", None, ear.clone())));
     let relay = Relay::new("cleaning", db.clone(), bus);
     let (stuck, free) = (Uuid::from_u128(1), Uuid::from_u128(2));
     *ear.refuse.lock().unwrap() = Some(stuck);
@@ -235,7 +237,7 @@ struct Bell {
 }
 
 #[async_trait]
-impl OnTimer for Bell {
+impl TimerHandler for Bell {
     async fn fire(&self, timer: &Timer) -> Result<(), Error> {
         let fired = self.fired.fetch_add(1, Ordering::SeqCst);
         if timer.kind == "fails" && fired == 0 {
@@ -264,8 +266,9 @@ async fn a_timer_fires_once_whatever_the_replicas(backend: Backend) {
     }
     timers::cancel(&tx, "once", Uuid::from_u128(39)).await.unwrap();
     tx.commit().await.unwrap();
-    let replicas: Vec<_> = (0..4).map(|_| Alarm::new(db.clone(), bell.clone())).collect();
-    let ring = || futures::future::join_all(replicas.iter().map(Alarm::fire_due));
+    let replicas: Vec<_> =
+        (0..4).map(|_| TimerWorker::new("cleaning", db.clone(), bell.clone())).collect();
+    let ring = || futures::future::join_all(replicas.iter().map(TimerWorker::fire_due));
     assert!(ring().await.into_iter().all(|count| count.unwrap() == 0), "not due yet");
     world.clock.advance(chrono::Duration::hours(1));
     for _ in 0..3 {
@@ -285,9 +288,9 @@ async fn a_timer_that_fails_or_sets_itself_anew_fires_again(backend: Backend) {
         let tx = db.begin().await.unwrap();
         timers::schedule(&tx, kind, Uuid::nil(), now).await.unwrap();
         tx.commit().await.unwrap();
-        let alarm = Alarm::new(db, bell.clone());
+        let worker = TimerWorker::new("cleaning", db, bell.clone());
         for _ in 0..5 {
-            alarm.fire_due().await.unwrap();
+            worker.fire_due().await.unwrap();
             world.clock.advance(chrono::Duration::hours(1));
         }
         let expected = if kind == "fails" { 2 } else { 3 };
@@ -302,6 +305,102 @@ async fn processes_that_start_together_migrate_once(backend: Backend) {
     let host = world.host.of("cleaning");
     let boots = futures::future::join_all((0..8).map(|_| host.migrate())).await;
     boots.into_iter().for_each(|boot| boot.unwrap());
+}
+
+/// Holds every timer of a kind until it is let go; counts how many it holds.
+struct Gate {
+    open: tokio::sync::Semaphore,
+    held: AtomicUsize,
+    fired: AtomicUsize,
+}
+
+#[async_trait]
+impl TimerHandler for Gate {
+    async fn fire(&self, timer: &Timer) -> Result<(), Error> {
+        if timer.kind == "slow" {
+            self.held.fetch_add(1, Ordering::SeqCst);
+            self.open.acquire().await.unwrap().forget();
+        }
+        self.fired.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn slow_timers_hold_up_no_others_and_keep_their_lease(backend: Backend) {
+    let world = World::new(backend).await;
+    let db = database(&world).await;
+    let open = tokio::sync::Semaphore::new(0);
+    let gate = Arc::new(Gate { open, held: AtomicUsize::new(0), fired: AtomicUsize::new(0) });
+    let now = world.clock.now();
+    let tx = db.begin().await.unwrap();
+    for n in 0..40 {
+        let kind = if n < 15 { "slow" } else { "quick" };
+        timers::schedule(&tx, kind, Uuid::from_u128(n), now).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let worker = || TimerWorker::new("cleaning", db.clone(), gate.clone());
+    let first = worker();
+    let firing = tokio::spawn(async move { first.fire_due().await });
+    let counts = async || (gate.held.load(Ordering::SeqCst), gate.fired.load(Ordering::SeqCst));
+    let all = "the quick ones fire beside fifteen slow ones";
+    eventually(all, counts, |counts| *counts == (15, 25)).await;
+    // Far longer than a lease, in steps in which it is renewed.
+    let lease_ends = async || {
+        let sql = "SELECT min(lease_until) AS first FROM timers WHERE kind = 'slow'";
+        let query = Statement::from_string(db.connection().get_database_backend(), sql);
+        let row = db.connection().query_one_raw(query).await.unwrap().unwrap();
+        row.try_get::<chrono::DateTime<chrono::Utc>>("", "first").unwrap()
+    };
+    for _ in 0..8 {
+        let before = lease_ends().await;
+        world.clock.advance(chrono::Duration::seconds(6));
+        eventually("the lease is renewed", lease_ends, |end| *end > before).await;
+    }
+    assert_eq!(worker().fire_due().await.unwrap(), 0, "another replica took a timer over");
+    gate.open.add_permits(15);
+    firing.await.unwrap().unwrap();
+    assert_eq!(gate.fired.load(Ordering::SeqCst), 40);
+    assert_eq!(worker().fire_due().await.unwrap(), 0);
+}
+
+/// Fails always.
+struct Broken(AtomicUsize);
+
+#[async_trait]
+impl TimerHandler for Broken {
+    async fn fire(&self, timer: &Timer) -> Result<(), Error> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        if timer.attempts == 3 { panic!("a bug") } else { Err(Error::internal("no")) }
+    }
+
+    fn longest_pause(&self, kind: &str) -> chrono::Duration {
+        chrono::Duration::seconds(if kind == "urgent" { 8 } else { 600 })
+    }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_timer_that_keeps_failing_rests_no_longer_than_its_kind_says(backend: Backend) {
+    for (kind, expected) in [("urgent", 20..=24), ("patient", 11..=13)] {
+        let world = World::new(backend).await;
+        let db = database(&world).await;
+        let now = world.clock.now();
+        let tx = db.begin().await.unwrap();
+        timers::schedule(&tx, kind, Uuid::nil(), now).await.unwrap();
+        tx.commit().await.unwrap();
+        let broken = Arc::new(Broken(AtomicUsize::new(0)));
+        let worker = TimerWorker::new("cleaning", db, broken.clone());
+        // Twenty minutes, and three that doubling from a second to eight takes at most.
+        let steps = if kind == "urgent" { 20 } else { 160 };
+        for _ in 0..steps {
+            worker.fire_due().await.unwrap();
+            world.clock.advance(chrono::Duration::seconds(8));
+        }
+        let fired = broken.0.load(Ordering::SeqCst);
+        assert!(expected.contains(&fired), "{kind}: {fired}");
+    }
 }
 
 #[test]

@@ -126,6 +126,7 @@ impl Teller {
                     failure: String::new(),
                     due_at: (*channel == Channel::Email).then_some(now),
                     claimed_by: None,
+                    lease_until: None,
                     created_at: now,
                     read_at: None,
                 });

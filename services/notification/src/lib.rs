@@ -94,17 +94,20 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
         signals: signals.clone(),
         operators: !config.operator_email.is_empty(),
     };
-    host.subscribe(Arc::new(teller));
-    let postman = worker::Postman::new(worker::Parts {
+    host.subscribe(Arc::new(teller))?;
+    let mail = worker::MailWorker::new(worker::Parts {
         repository: repository.clone(),
         contacts: contacts.clone(),
         writer,
         transport: transport.clone(),
         linger: std::time::Duration::from_millis(config.linger_ms.into()),
     });
-    host.spawn(postman.run(signals.clone(), host.stop_token()));
-    let (kept, stop) = (config.keep_days, host.stop_token());
-    host.spawn(worker::sweep(repository.clone(), transport, kept, stop));
+    host.spawn(mail.run(signals.clone(), host.stop_token()));
+    let kept = chrono::Duration::days(config.keep_days.max(1).into());
+    let swept = repository.clone();
+    host.every("delete old messages", worker::DELETE_EVERY, move || {
+        worker::delete_old(swept.clone(), transport.clone(), kept)
+    });
 
     let reader = api::Reader { repository, contacts, templates };
     let watches = watch::Watches::new(reader.clone(), signals, host.stop_token());

@@ -1,31 +1,41 @@
-//! The postman, who takes mail out, and the sweep of old messages.
+//! The worker that sends mail, and the deletion of old messages.
 
 use crate::{
     contacts::Contacts,
     domain::{
-        Error, Message, MessageId, Settings,
-        message::{Contact, Reach, decide, retry_at},
-        template,
+        Error, Message, Settings,
+        message::{Contact, Decision, MAX_ATTEMPTS, Reach, State, decide},
+        records, template,
     },
     events::Signals,
     mail::{Refusal, Transport, Writer},
-    repository::{Repository, outgoing::Setback},
+    repository::{Repository, outgoing::Outcome},
 };
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use kit::messaging::queue::{self, Backoff, Claim, Worker};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Mail taken out at a time.
+/// Mail claimed at a time.
 const BATCH: u64 = 50;
 /// Letters on their way at the same moment.
 const AT_ONCE: usize = 4;
-/// How often the postman looks for what no commit of this process told him of.
+/// How often the worker looks for what no commit of this process told it of.
 const POLL: Duration = Duration::from_secs(5);
-/// How often old messages are swept.
-const SWEEP_EVERY: chrono::Duration = chrono::Duration::hours(24);
+/// How long a mail rests that was not taken.
+const BACKOFF: Backoff =
+    Backoff { first: chrono::Duration::minutes(1), longest: chrono::Duration::hours(2) };
+/// How often old messages are deleted.
+pub const DELETE_EVERY: chrono::Duration = chrono::Duration::hours(24);
 
-/// What the postman works with.
+/// What the worker works with.
 pub struct Parts {
     /// The tables.
     pub repository: Repository,
@@ -35,14 +45,17 @@ pub struct Parts {
     pub writer: Writer,
     /// The way they go.
     pub transport: Arc<Transport>,
-    /// How long mail waits for more mail, to be taken out together.
+    /// How long mail waits for more mail, to be sent together.
     pub linger: Duration,
 }
 
-/// Takes mail out.
-pub struct Postman {
+/// Sends mail, each letter at least once and, where the transport can tell, exactly once.
+///
+/// A letter has one Message-ID, made of the message's id, however often it is sent. That it is being handed over is
+/// noted before, that it was taken right after. When a process dies in between, another one takes the letter up once
+/// the lease has ended, asks the transport whether it has arrived, and sends it again otherwise.
+pub struct MailWorker {
     parts: Parts,
-    claimant: Uuid,
 }
 
 /// What is known of the reader of a mail.
@@ -74,57 +87,45 @@ impl Readers {
     }
 }
 
-impl Postman {
-    /// A postman with a claim of his own.
-    pub fn new(parts: Parts) -> Self {
-        Self { parts, claimant: Uuid::new_v4() }
+impl MailWorker {
+    /// A worker with these parts.
+    pub const fn new(parts: Parts) -> Self {
+        Self { parts }
     }
 
-    /// Takes mail out until `stop`: a moment after it was written, and when the next falls due.
+    /// Sends mail until `stop`: a moment after it was written, and when the next falls due.
     pub async fn run(self, signals: Signals, stop: CancellationToken) {
-        let clock = self.parts.repository.clock().clone();
-        while !stop.is_cancelled() {
-            let next = match self.round().await {
-                // There may be more.
-                Ok(done) if done >= BATCH => continue,
-                Ok(_) => self.parts.repository.next_due().await,
-                Err(error) => Err(error),
-            };
-            let next = next.unwrap_or_else(|error| {
-                tracing::warn!(%error, "cannot look up due mail, will try again");
-                None
-            });
-            tokio::select! {
-                () = signals.mail.notified() => tokio::select! {
-                    () = tokio::time::sleep(self.parts.linger) => {}
-                    () = stop.cancelled() => {}
-                },
-                () = clock.sleep_until(next.unwrap_or_default()), if next.is_some() => {}
-                () = clock.poll(POLL) => {}
-                () = stop.cancelled() => {}
-            }
-        }
+        let db = self.parts.repository.db().clone();
+        queue::run(&db, &self, &signals.mail, &stop).await;
     }
 
-    /// Takes out what is due, and returns how many mails that were.
-    async fn round(&self) -> Result<u64, Error> {
+    /// Decides on claimed mail, and sends what is to go.
+    async fn handle(&self, claim: Uuid, due: Vec<Message>) -> Result<(), Error> {
         let repository = &self.parts.repository;
-        let due = repository.due(BATCH).await?;
-        let count = due.len() as u64;
-        if due.is_empty() {
-            return Ok(0);
-        }
         let readers = self.readers(&due).await?;
         let now = repository.clock().now();
-        let decided = due.into_iter().map(|message| {
-            let (settings, reach) =
-                (readers.settings(message.user_id), readers.reach(message.user_id));
-            let decision = decide(&message, &settings, reach, now);
-            (message, decision)
-        });
-        let claimed = repository.claim(decided.collect(), self.claimant).await?;
-        self.take_out(claimed, &readers).await?;
-        Ok(count)
+        let mut going = Vec::new();
+        let mut in_flight = HashSet::new();
+        for message in due {
+            let reach = readers.reach(message.user_id);
+            match decide(&message, &readers.settings(message.user_id), reach, now) {
+                Decision::Send => going.push(message.id),
+                decision => repository.set_aside(claim, &message, decision).await?,
+            }
+            if message.state == State::Sent {
+                in_flight.insert(message.id);
+            }
+        }
+        let going = repository.begin_sending(claim, going).await?;
+        let sending = stream::iter(going)
+            .map(|message| {
+                let repeated = in_flight.contains(&message.id);
+                self.send(claim, message, repeated, &readers)
+            })
+            .buffer_unordered(AT_ONCE);
+        // Each is settled as soon as it is sent, so that a process that dies repeats no more than what was on its way.
+        // All are sent before an error ends the round: none is cut off half way.
+        sending.collect::<Vec<_>>().await.into_iter().collect()
     }
 
     async fn readers(&self, due: &[Message]) -> Result<Readers, Error> {
@@ -150,30 +151,32 @@ impl Postman {
         Ok(readers)
     }
 
-    async fn take_out(&self, claimed: Vec<Message>, readers: &Readers) -> Result<(), Error> {
-        if claimed.is_empty() {
-            return Ok(());
-        }
-        let outcomes: Vec<(Message, Result<(), Refusal>)> = stream::iter(claimed)
-            .map(|message| async move {
-                let outcome = self.deliver(&message, readers).await;
-                (message, outcome)
-            })
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
-        let mut taken: Vec<MessageId> = Vec::new();
-        let mut setbacks = Vec::new();
-        for (message, outcome) in outcomes {
-            match outcome {
-                Ok(()) => taken.push(message.id),
-                Err(refusal) => setbacks.push((message.id, self.setback(&message, refusal))),
-            }
-        }
-        self.parts.repository.settle(taken, setbacks, self.claimant).await
+    /// Hands a letter over and notes what became of it. `repeated` says that a process died, or lost the answer, after
+    /// it may have handed the letter over.
+    async fn send(
+        &self,
+        claim: Uuid,
+        message: Message,
+        repeated: bool,
+        readers: &Readers,
+    ) -> Result<(), Error> {
+        let outcome = match self.deliver(&message, repeated, readers).await {
+            Ok(()) => Outcome::Taken,
+            Err(refusal) => self.setback(&message, refusal),
+        };
+        self.parts.repository.settle(claim, message.id, outcome).await
     }
 
-    async fn deliver(&self, message: &Message, readers: &Readers) -> Result<(), Refusal> {
+    async fn deliver(
+        &self,
+        message: &Message,
+        repeated: bool,
+        readers: &Readers,
+    ) -> Result<(), Refusal> {
+        // Before a code is made: that would void the one in a letter that has arrived.
+        if repeated && self.has_arrived(message).await? {
+            return Ok(());
+        }
         let contact = match readers.reach(message.user_id) {
             Reach::Known(contact) => contact,
             Reach::Absent => return Err(Refusal::ForGood("NO_CONTACT")),
@@ -193,48 +196,73 @@ impl Postman {
         let settings = readers.settings(message.user_id);
         let now = self.parts.repository.clock().now();
         let letter = self.parts.writer.write(message, &settings, contact, code.as_ref(), now)?;
-        self.parts.transport.send(letter).await
+        kit::program::crash::point("mail.sending");
+        self.parts.transport.send(letter).await?;
+        kit::program::crash::point("mail.sent");
+        Ok(())
     }
 
-    fn setback(&self, message: &Message, refusal: Refusal) -> Setback {
+    async fn has_arrived(&self, message: &Message) -> Result<bool, Refusal> {
+        let letter_id = self.parts.writer.message_id(message);
         let now = self.parts.repository.clock().now();
-        // Spread over a fifth by the id's random end, so that a server that comes back is not run over.
-        let jitter = 80 + i32::from(message.id.uuid().as_bytes()[15] % 41);
-        let setback = match refusal {
-            Refusal::ForGood(reason) => Setback::Never(reason),
-            Refusal::ForNow(reason) => match retry_at(message.attempts, now, jitter) {
-                Some(at) => Setback::Later(at, reason),
-                None => Setback::Never(reason),
-            },
+        self.parts.transport.has(&letter_id, message.created_at, now).await
+    }
+
+    fn setback(&self, message: &Message, refusal: Refusal) -> Outcome {
+        let outcome = match refusal {
+            Refusal::ForNow(reason) if message.attempts < MAX_ATTEMPTS => {
+                let now = self.parts.repository.clock().now();
+                Outcome::Later(now + BACKOFF.after(message.attempts), reason)
+            }
+            Refusal::ForNow(reason) | Refusal::ForGood(reason) => Outcome::Never(reason),
         };
-        if let Setback::Never(reason) = setback {
+        if let Outcome::Never(reason) = outcome {
             tracing::warn!(message.id = %message.id, reason, "a mail is given up");
         }
-        setback
+        outcome
     }
 }
 
-/// Forgets messages and letters that were kept long enough, now and then.
-pub async fn sweep(
+#[async_trait]
+impl Worker for MailWorker {
+    fn name(&self) -> &'static str {
+        "mail"
+    }
+
+    fn poll(&self) -> Duration {
+        POLL
+    }
+
+    fn linger(&self) -> Duration {
+        self.parts.linger
+    }
+
+    async fn work_off(&self) -> Result<usize, kit::Error> {
+        let repository = &self.parts.repository;
+        let Claim { id, rows } = repository.claim_due(BATCH).await?;
+        let count = rows.len();
+        if count > 0 {
+            let handled = self.handle(id, rows);
+            queue::hold::<records::message::Entity, _>(repository.db(), id, handled).await?;
+        }
+        Ok(count)
+    }
+
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, kit::Error> {
+        Ok(self.parts.repository.next_due().await?)
+    }
+}
+
+/// Deletes messages and letters that were kept long enough.
+pub async fn delete_old(
     repository: Repository,
     transport: Arc<Transport>,
-    keep_days: u32,
-    stop: CancellationToken,
-) {
-    let kept = chrono::Duration::days(keep_days.max(1).into());
-    loop {
-        tokio::select! {
-            () = repository.clock().sleep(SWEEP_EVERY) => {}
-            () = stop.cancelled() => return,
-        }
-        let before = repository.clock().now() - kept;
-        match repository.sweep(before).await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "old messages are forgotten"),
-            Err(error) => tracing::warn!(%error, "cannot delete old messages, will try again"),
-        }
-        if let Err(error) = transport.sweep(before).await {
-            tracing::warn!(%error, "old letters stay for now");
-        }
+    kept: chrono::Duration,
+) -> anyhow::Result<()> {
+    let before = repository.clock().now() - kept;
+    let count = repository.sweep(before).await?;
+    if count > 0 {
+        tracing::info!(count, "deleted old messages");
     }
+    Ok(transport.sweep(before).await?)
 }

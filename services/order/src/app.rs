@@ -39,7 +39,7 @@ impl App {
 pub fn into_kit_error(error: Error) -> kit::Error {
     match error {
         Error::Kit(error) => error,
-        error => kit::Error::internal(error),
+        error => kit::Error::from_fault(&error),
     }
 }
 

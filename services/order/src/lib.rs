@@ -68,8 +68,12 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
         timing,
         db: db.clone(),
     });
-    host.subscribe(app.clone());
+    host.subscribe(app.clone())?;
     host.timers(&db, app.clone());
-    host.spawn(worker::sweep(app.clone(), host.stop_token()));
+    let bookings = app.clone();
+    host.every("claim stalled bookings", worker::CLAIM_EVERY, move || {
+        let app = bookings.clone();
+        async move { app.claim_stalled_bookings().await }
+    });
     Ok(api::Api::routes(app))
 }

@@ -9,36 +9,31 @@ use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use kit::{
     Id,
-    messaging::timers::{self, OnTimer, Timer},
+    messaging::timers::{self, Timer, TimerHandler},
 };
-use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
-/// How often the sweep looks for bookings that no process has finished.
-const SWEEP_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// Claims bookings whose process stopped, until `stop`.
-pub async fn sweep(app: Arc<App>, stop: CancellationToken) {
-    loop {
-        let before = app.now() - Duration::seconds(app.timing.booking_lease_s);
-        if let Err(error) = app.bookings.claim_stalled(before).await {
-            tracing::warn!(%error, "cannot claim stalled bookings, will retry");
-        }
-        tokio::select! {
-            () = app.db.clock().poll(SWEEP_EVERY) => {}
-            () = stop.cancelled() => return,
-        }
-    }
-}
+/// How often bookings are looked for that no process has finished.
+pub const CLAIM_EVERY: Duration = Duration::seconds(5);
 
 #[async_trait]
-impl OnTimer for App {
+impl TimerHandler for App {
     async fn fire(&self, timer: &Timer) -> Result<(), kit::Error> {
         self.act_on(timer).await.map_err(into_kit_error)
+    }
+
+    /// Other services wait for what an order owes them, so that it is tried again soon.
+    fn longest_pause(&self, kind: &str) -> Duration {
+        if kind == SIDE_EFFECTS { Duration::seconds(8) } else { Duration::minutes(10) }
     }
 }
 
 impl App {
+    /// Claims bookings whose process stopped.
+    pub async fn claim_stalled_bookings(&self) -> Result<(), Error> {
+        let before = self.now() - Duration::seconds(self.timing.booking_lease_s);
+        self.bookings.claim_stalled(before).await
+    }
+
     async fn act_on(&self, timer: &Timer) -> Result<(), Error> {
         if timer.kind == OFFER {
             let settled = self.settle_offer(Id::from_uuid(timer.aggregate)).await;

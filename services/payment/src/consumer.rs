@@ -61,6 +61,10 @@ pub struct StandingConsumer {
 
 #[async_trait]
 impl Consumer for StandingConsumer {
+    fn name(&self) -> &'static str {
+        "standing"
+    }
+
     fn wants(&self, kind: &str) -> bool {
         [PROVIDER_BLOCKED, PROVIDER_UNBLOCKED, USER_SUSPENDED, USER_REINSTATED].contains(&kind)
     }
@@ -110,6 +114,6 @@ async fn follow_account(tx: &Tx, event: &Event) -> Result<(), Error> {
 pub fn into_kit_error(error: Error) -> kit::Error {
     match error {
         Error::Kit(error) => error,
-        other => kit::Error::internal(other),
+        other => kit::Error::from_fault(&other),
     }
 }

@@ -18,7 +18,7 @@ use config::Config;
 use flow::Payments;
 use kit::{Host, Routes};
 use proto::quickserve::payment::v1 as pb;
-use psp::sandbox::Sandbox;
+use psp::sandbox::{Courier, Sandbox};
 use std::sync::Arc;
 
 /// Starts the service on tables that are up to date.
@@ -36,13 +36,18 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
 
     if let Some(secret) = config.psp_webhook_secrets.first() {
         let webhook = Arc::new(worker::Webhook(payments.clone()));
-        host.spawn(sandbox.run(secret.clone(), webhook, host.stop_token()));
+        let courier = Courier { sandbox, secret: secret.clone(), to: webhook };
+        host.spawn(courier.run(host.stop_token()));
     }
     host.timers(&db, Arc::new(worker::Timers(payments.clone())));
-    host.spawn(worker::sweep(payments.clone(), host.stop_token()));
-    host.subscribe(Arc::new(consumer::ErasureConsumer { db: db.clone() }));
+    let swept = payments.clone();
+    host.every("settle unanswered attempts", worker::SWEEP_EVERY, move || {
+        let payments = swept.clone();
+        async move { payments.sweep().await.map(drop) }
+    });
+    host.subscribe(Arc::new(consumer::ErasureConsumer { db: db.clone() }))?;
     let held_blocks = config.held_blocks.clone();
-    host.subscribe(Arc::new(consumer::StandingConsumer { db, held_blocks }));
+    host.subscribe(Arc::new(consumer::StandingConsumer { db, held_blocks }))?;
 
     let api = api::Api { payments };
     Ok(Routes::default()

@@ -6,21 +6,20 @@ use crate::{
     psp::sandbox,
 };
 use async_trait::async_trait;
+use chrono::Duration;
 use kit::{
     Error, Id,
-    messaging::timers::{OnTimer, Timer},
+    messaging::timers::{Timer, TimerHandler},
 };
-use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
-/// How often the sweep looks for attempts whose process stopped.
-const SWEEP_EVERY: Duration = Duration::from_secs(15);
+/// How often attempts are looked for whose process stopped.
+pub const SWEEP_EVERY: Duration = Duration::seconds(15);
 
 /// Acts on the timers of payment.
 pub struct Timers(pub Payments);
 
 #[async_trait]
-impl OnTimer for Timers {
+impl TimerHandler for Timers {
     async fn fire(&self, timer: &Timer) -> Result<(), Error> {
         let done = match timer.kind.as_str() {
             SETTLE => self.0.settle(Id::from_uuid(timer.aggregate)).await,
@@ -31,19 +30,6 @@ impl OnTimer for Timers {
             }
         };
         done.map_err(into_kit_error)
-    }
-}
-
-/// Sweeps until `stop`, first of all when the service starts.
-pub async fn sweep(payments: Payments, stop: CancellationToken) {
-    loop {
-        if let Err(error) = payments.sweep().await {
-            tracing::warn!(%error, "cannot look for unanswered attempts; the next sweep tries again");
-        }
-        tokio::select! {
-            () = payments.db.clock().poll(SWEEP_EVERY) => {}
-            () = stop.cancelled() => return,
-        }
     }
 }
 

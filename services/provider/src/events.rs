@@ -213,6 +213,6 @@ fn user_of(event: &Event) -> Result<Uuid, kit::Error> {
 pub fn into_kit_error(error: Error) -> kit::Error {
     match error {
         Error::Kit(error) => error,
-        other => kit::Error::internal(other),
+        other => kit::Error::from_fault(&other),
     }
 }

@@ -54,10 +54,13 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
     );
     let db = host.database().await?;
     let providers = repository::Providers::new(db.clone(), host.cache().clone());
-    host.subscribe(Arc::new(events::FactConsumer::new(providers.clone())));
+    host.subscribe(Arc::new(events::FactConsumer::new(providers.clone())))?;
     host.timers(&db, Arc::new(worker::Timers::new(providers.clone())));
     let sweep_every = Duration::seconds(i64::from(config.sweep_seconds.max(1)));
-    host.spawn(worker::sweep_holds(providers.clone(), sweep_every, host.stop_token()));
+    let swept = providers.clone();
+    host.every("release expired holds", sweep_every, move || {
+        worker::release_expired_holds(swept.clone())
+    });
     let api = api::Api::new(providers, config);
     Ok(kit::Routes::default()
         .add(pb::provider_service_server::ProviderServiceServer::new(api.clone()))

@@ -6,13 +6,11 @@ use crate::{
     repository::{Providers, Scope, documents, profiles},
 };
 use async_trait::async_trait;
-use chrono::Duration;
 use chrono_tz::Tz;
 use kit::{
     Tx,
-    messaging::timers::{self, OnTimer, Timer},
+    messaging::timers::{self, Timer, TimerHandler},
 };
-use tokio_util::sync::CancellationToken;
 
 /// A verified document expires soon.
 pub const DOCUMENT_EXPIRING: &str = "document_expiring";
@@ -114,7 +112,7 @@ async fn lock_verified(tx: &Tx, id: DocumentId) -> Result<Option<(Document, Prov
 }
 
 #[async_trait]
-impl OnTimer for Timers {
+impl TimerHandler for Timers {
     async fn fire(&self, timer: &Timer) -> Result<(), kit::Error> {
         let document = DocumentId::from_uuid(timer.aggregate);
         let done = match timer.kind.as_str() {
@@ -127,20 +125,11 @@ impl OnTimer for Timers {
     }
 }
 
-/// Releases holds that ran out at intervals. A hold that ran out gives way to a new one before it is released, too.
-pub async fn sweep_holds(providers: Providers, every: Duration, stop: CancellationToken) {
-    let clock = providers.clock().clone();
-    loop {
-        match providers.release_expired_holds().await {
-            Ok(0) => {}
-            Ok(count) => tracing::debug!(count, "released holds that ran out"),
-            Err(error) => {
-                tracing::warn!(%error, "cannot release holds that ran out, will try again")
-            }
-        }
-        tokio::select! {
-            () = clock.sleep(every) => {}
-            () = stop.cancelled() => return,
-        }
+/// Releases holds that ran out. One that did gives way to a new one before it is released, too.
+pub async fn release_expired_holds(providers: Providers) -> Result<(), Error> {
+    let count = providers.release_expired_holds().await?;
+    if count > 0 {
+        tracing::debug!(count, "released holds that ran out");
     }
+    Ok(())
 }

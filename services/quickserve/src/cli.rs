@@ -118,6 +118,12 @@ pub enum Command {
         #[arg(long, env = "QS_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
         url: String,
     },
+    /// Shows and changes what running services could not deliver.
+    Events {
+        /// What to do with which events.
+        #[command(subcommand)]
+        command: Events,
+    },
     /// Prints the OpenAPI document of the REST interface.
     Openapi,
     /// Puts REST before any gRPC service.
@@ -139,8 +145,68 @@ pub struct Storage {
 #[derive(Args)]
 pub struct Peers {
     /// A service and its URL, for example `order=http://order:7100`; repeatable.
-    #[arg(long = "peer", env = "QS_PEERS", value_delimiter = ',', value_name = "NAME=URL")]
+    #[arg(
+        long = "peer",
+        global = true,
+        env = "QS_PEERS",
+        value_delimiter = ',',
+        value_name = "NAME=URL"
+    )]
     pub peers: Vec<String>,
+}
+
+/// Which events.
+#[derive(Subcommand)]
+pub enum Events {
+    /// Events that a service could not take, after which those of the same aggregate wait.
+    Parked {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Parked,
+        /// Where the services are; those of `up` on this machine without.
+        #[command(flatten)]
+        peers: Peers,
+        /// The data folder of the running system, whose keys prove who asks.
+        #[arg(
+            long,
+            global = true,
+            env = "QS_DATA_DIR",
+            default_value = "data",
+            value_name = "DIR"
+        )]
+        data_dir: PathBuf,
+    },
+}
+
+/// What to do with parked events.
+#[derive(Subcommand)]
+pub enum Parked {
+    /// Lists them, those of an aggregate in order.
+    List {
+        /// The service that could not take them; all without.
+        #[arg(long)]
+        service: Option<Service>,
+    },
+    /// Has them tried again, in order.
+    Retry {
+        /// The service that could not take them; all without.
+        #[arg(long)]
+        service: Option<Service>,
+        /// The aggregate whose events are tried; all without.
+        #[arg(long, value_name = "ID")]
+        aggregate: Option<String>,
+    },
+    /// Drops the first parked event of an aggregate for good; those behind it are delivered.
+    Drop {
+        /// The service that could not take it.
+        #[arg(long)]
+        service: Service,
+        /// The event.
+        event: String,
+        /// Why it may be lost. The service logs it.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 /// What to do with the keys.

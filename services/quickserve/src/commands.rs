@@ -1,7 +1,8 @@
 //! What each command does.
 
 use crate::{
-    cli::{Cli, Command, Keys, Peers, Storage},
+    cli::{Cli, Command, Events, Keys, Peers, Storage},
+    events,
     seed::{self, City},
 };
 use anyhow::{Context, bail};
@@ -97,6 +98,12 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
             say(&format!("{url} answers {}", ready.status))?;
             Ok(if ready.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::Events { command: Events::Parked { command, peers, data_dir } } => {
+            events::check_keys(&data_dir)?;
+            let storage = Storage { data_dir, database_url: None };
+            let host = quickserve::process::host(&plan(storage, config))?;
+            events::run(&host, command, &peers).await
+        }
         Command::Openapi => say(&serde_json::to_string_pretty(&edge::openapi())?),
         Command::Transcode(_) => bail!("transcode starts before the runtime"),
     }
@@ -117,7 +124,7 @@ fn plan(storage: Storage, config: Config) -> Plan {
     }
 }
 
-fn peers_of(peers: &Peers) -> anyhow::Result<BTreeMap<String, String>> {
+pub fn peers_of(peers: &Peers) -> anyhow::Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for peer in peers.peers.iter().filter(|peer| !peer.is_empty()) {
         let (name, url) = peer.split_once('=').with_context(|| format!("{peer} is no NAME=URL"))?;
@@ -204,7 +211,7 @@ fn keys(command: &Keys, data_dir: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(line: &str) -> anyhow::Result<ExitCode> {
+pub fn say(line: &str) -> anyhow::Result<ExitCode> {
     writeln!(std::io::stdout().lock(), "{line}")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod events;
 mod seed;
 
 use clap::Parser;

@@ -28,6 +28,8 @@ use std::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+/// The name under which an operator's commands call services.
+pub const OPS: &str = "ops";
 /// Bytes that hot reads may take in memory.
 const CACHE_BYTES: u64 = 16 << 20;
 /// How long a stopping process waits for requests, then for workers.
@@ -90,6 +92,7 @@ impl Process {
             let started = self.start_service(*service, plan, index).await;
             started.with_context(|| format!("the {} service did not start", service.name()))?;
         }
+        self.start_relays(&plan.services);
         match plan.edge {
             Some(address) => self.start_edge(address).await.context("the edge did not start"),
             // The edge would do this. A service's own port is met by the same tokens, so it asks as an edge does.
@@ -97,6 +100,19 @@ impl Process {
                 self.host.spawn(revocation::follow(self.host.of(EDGE)));
                 Ok(())
             }
+        }
+    }
+
+    /// Starts to publish events, when every consumer is in this process. Otherwise they stay in the outbox until a
+    /// process that runs every service takes over its tables: there is no bus between processes.
+    fn start_relays(&self, services: &[Service]) {
+        if Service::ALL.iter().all(|service| services.contains(service)) {
+            self.host.start_relays();
+        } else if !services.is_empty() {
+            tracing::warn!(
+                "this process does not run every service and has no bus to the others: \
+                 its events stay in the outbox until `up` runs on the same tables"
+            );
         }
     }
 

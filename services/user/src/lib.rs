@@ -61,7 +61,11 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
     let repository = repository::Repository::new(db, cache::Hot::new(host.cache().clone()));
     let (mail, requests) = worker::mail_requests();
     host.spawn(worker::request_mail(repository.clone(), requests, host.stop_token()));
-    host.spawn(worker::sweep(repository.clone(), host.stop_token()));
+    let swept = repository.clone();
+    host.every("delete codes and sessions past their time", worker::SWEEP_EVERY, move || {
+        let repository = swept.clone();
+        async move { repository.sweep().await }
+    });
 
     let registration = registration::Registration {
         repository: repository.clone(),

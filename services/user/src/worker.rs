@@ -17,8 +17,8 @@ const BATCH: usize = 100;
 /// How long requests for mail wait, in milliseconds, at random: the answers are gone when the work begins, so that
 /// nothing of it shows in their timing.
 const PAUSE_MS: std::ops::Range<u64> = 50..300;
-/// How often what is past its time is forgotten.
-const SWEEP_EVERY: Duration = Duration::hours(1);
+/// How often what is past its time is deleted.
+pub const SWEEP_EVERY: Duration = Duration::hours(1);
 
 /// Takes requests for mail.
 #[derive(Clone)]
@@ -86,17 +86,4 @@ async fn note_mail_request(
         repository::save_quietly(&tx, &user).await?;
     }
     Ok(tx.commit().await?)
-}
-
-/// Deletes what is past its time, at intervals.
-pub async fn sweep(repository: Repository, stop: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = repository.clock().sleep(SWEEP_EVERY) => {}
-            () = stop.cancelled() => return,
-        }
-        if let Err(error) = repository.sweep().await {
-            tracing::warn!(%error, "cannot delete what is past its time, will try again");
-        }
-    }
 }

@@ -1,5 +1,5 @@
-//! The process dies, at every step of a booking and at any moment: what was begun is ended or undone, and nobody is
-//! charged without service.
+//! The process dies at every step of a booking: what was begun is ended or undone, and no customer is charged without
+//! service.
 
 use super::{
     people::People,
@@ -7,16 +7,22 @@ use super::{
 };
 use crate::journey::{act, clean};
 use kit::testing::{Backend, eventually};
-use quickserve::demo::{self, CENTRE, text};
+use quickserve::{
+    demo::{self, CENTRE, text},
+    service::Service,
+};
 use sea_orm::TryGetable;
 use serde_json::{Value, json};
-use std::time::Instant;
 use uuid::Uuid;
 use yare::parameterized;
 
-/// A booking that stopped is taken up after a second; a provider may set out days ahead.
-const SOON: [(&str, &str); 2] =
-    [("QS_ORDER__TIMING__BOOKING_LEASE_S", "1"), ("QS_ORDER__TIMING__DEPARTURE_S", "864000")];
+/// A booking that stopped is resumed after a second, a provider may set out days ahead, and the price is authorised at
+/// once however far ahead the work is.
+pub(super) const SOON: [(&str, &str); 3] = [
+    ("QS_ORDER__TIMING__BOOKING_LEASE_S", "1"),
+    ("QS_ORDER__TIMING__DEPARTURE_S", "864000"),
+    ("QS_ORDER__TIMING__AUTHORIZE_WITHIN_S", "8640000"),
+];
 
 /// Orders for which somebody is to work.
 const ALIVE: &str = "SELECT id FROM orders WHERE NOT booking AND state NOT IN ('PENDING_PAYMENT', 'EXPIRED', \
@@ -51,12 +57,15 @@ impl Home {
 
     /// What a process had taken up when it died is free again, as it is by itself half a minute later.
     async fn leases_end(&self) {
-        for service in ["order", "payment", "provider"] {
-            self.rows(service, "UPDATE timers SET lease_until = NULL RETURNING kind").await;
+        for service in Service::ALL.map(Service::name) {
+            for queue in ["timers", "outbox", "parked_events"] {
+                let sql = format!("UPDATE {queue} SET lease_until = NULL RETURNING attempts");
+                self.rows(service, &sql).await;
+            }
         }
     }
 
-    async fn restart(&self, people: &People) -> (Program, People) {
+    pub(super) async fn restart(&self, people: &People) -> (Program, People) {
         self.leases_end().await;
         let program = self.start_with(&SOON).await;
         let people = people.at(&program);
@@ -75,7 +84,7 @@ impl Home {
     }
 
     /// Every order has time and money, and nothing else has.
-    async fn is_consistent(&self, people: &People) -> Vec<Uuid> {
+    pub(super) async fn is_consistent(&self, people: &People) -> Vec<Uuid> {
         let books = eventually(
             "orders, time and money agree",
             async || self.books().await,
@@ -101,7 +110,7 @@ async fn first(backend: Backend) -> (Home, People) {
 
 impl People {
     /// The order of a quote, once it is there.
-    async fn order_of(&self, quote: &str) -> Value {
+    pub(super) async fn order_of(&self, quote: &str) -> Value {
         let is_of_the_quote = |order: &Value| order["quote_id"] == quote;
         let orders = eventually(
             "the order is there",
@@ -112,7 +121,7 @@ impl People {
     }
 
     /// Books, until there is a last word about it.
-    async fn book_again(&self, quote: &str) -> (u16, String) {
+    pub(super) async fn book_again(&self, quote: &str) -> (u16, String) {
         let book = async || {
             let answer = self.book(quote).await.unwrap();
             (answer.status.as_u16(), answer.reason().to_owned())
@@ -236,49 +245,6 @@ async fn work(people: &People, order: &str) {
     act(provider, order, "start", json!({ "start_code": seen["start_code"] })).await;
     clean(provider, order).await;
     act(provider, order, "deliver", json!({})).await;
-}
-
-/// How often the program is killed: a sample, unless this variable says otherwise (`tests/long`).
-fn kills() -> u32 {
-    let kills = std::env::var("QS_TEST_KILLS").ok();
-    kills.map_or(12, |text| text.parse().expect("QS_TEST_KILLS is a number above 2"))
-}
-
-/// Killed at any moment of a booking, a dozen times: the moments are spread over the time that one takes.
-#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
-#[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn killed_at_any_moment(backend: Backend) {
-    let kills = kills();
-    let home = Home::new(backend).await;
-    let mut program = home.start_with(&SOON).await;
-    let settled = People::settle(&home, &program).await;
-    let mut quotes = vec![settled.quote(24).await];
-    let begun = Instant::now();
-    assert_eq!(settled.book(&quotes[0]).await.unwrap().status, 201);
-    let step = begun.elapsed() / (kills - 2);
-    for number in 0..kills {
-        let people = settled.at(&program);
-        let quote = people.quote(28 + 4 * i64::from(number)).await;
-        quotes.push(quote.clone());
-        let booking = tokio::spawn(async move { people.book(&quote).await });
-        // This waits for nothing: it is the moment of the kill.
-        tokio::time::sleep(step * number).await;
-        program.kill();
-        let _ = booking.await.unwrap();
-        program = home.start_with(&SOON).await;
-    }
-    program.kill();
-    let (_program, people) = home.restart(&settled).await;
-    let survived = home.is_consistent(&people).await.len();
-    // Whatever did not get through can be booked now; whatever did cannot be booked twice.
-    let mut new = 0;
-    for quote in &quotes {
-        let (status, _) = people.book_again(quote).await;
-        new += usize::from(status == 201);
-        assert_eq!(people.order_of(quote).await["state"], "ORDER_STATE_REQUESTED");
-    }
-    assert_eq!(survived + new, quotes.len());
-    assert_eq!(home.is_consistent(&people).await.len(), quotes.len());
 }
 
 /// The steps of taking a refused booking back.

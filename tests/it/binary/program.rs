@@ -100,13 +100,17 @@ impl Home {
         Program::start(command).await
     }
 
-    /// What a service's tables hold.
-    pub async fn rows(&self, service: &str, sql: &str) -> Vec<QueryResult> {
-        let config = match &self.database_url {
+    /// Where a service keeps its tables.
+    pub fn database(&self, service: &str) -> DbConfig {
+        match &self.database_url {
             None => DbConfig::sqlite(self.path(), service),
             Some(url) => DbConfig::postgres(url, service),
-        };
-        rows(&config, sql).await
+        }
+    }
+
+    /// What a service's tables hold.
+    pub async fn rows(&self, service: &str, sql: &str) -> Vec<QueryResult> {
+        rows(&self.database(service), sql).await
     }
 }
 

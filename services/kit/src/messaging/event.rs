@@ -1,13 +1,13 @@
-//! Facts: what one service publishes and others act on.
+//! Events: what one service publishes and others act on.
 
 use crate::rpc::error::Error;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// A fact that has happened to an aggregate. Its attributes are those of a CloudEvent 1.0.
+/// Something that has happened to an aggregate. Its attributes are those of a CloudEvent 1.0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Identifies the fact; a consumer meets it again when it is delivered again.
+    /// Identifies the event; a consumer meets it again when it is delivered again.
     pub id: Uuid,
     /// The service that published it.
     pub source: String,
@@ -15,7 +15,7 @@ pub struct Event {
     pub kind: String,
     /// What it happened to.
     pub aggregate: Uuid,
-    /// Counts the facts of the aggregate from 1, without a gap.
+    /// Counts the events of the aggregate from 1, without a gap.
     pub seq: i64,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
@@ -23,12 +23,12 @@ pub struct Event {
     pub actor: String,
     /// W3C trace context of the request that made it happen, or empty.
     pub traceparent: String,
-    /// The fact's protobuf message, named by `kind` in the publishing service's contract.
+    /// The event's protobuf message, named by `kind` in the publishing service's contract.
     pub data: Vec<u8>,
 }
 
 impl Event {
-    /// Reads the fact's message.
+    /// Reads the event's message.
     pub fn decode<M: prost::Message + Default>(&self) -> Result<M, Error> {
         M::decode(self.data.as_slice()).map_err(Error::internal)
     }

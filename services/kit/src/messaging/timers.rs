@@ -1,30 +1,30 @@
 //! Timers: rows that say when something falls due. Exactly one replica claims each.
 
 use crate::{
+    messaging::queue::{self, Backoff, Claim, Queue, Worker},
     program::metrics::{self, ServiceMetrics},
     rpc::error::Error,
     storage::db::{Db, Tx},
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
-use sea_orm::{
-    ActiveValue::Set,
-    Condition, QueryOrder, QuerySelect,
-    entity::prelude::*,
-    sea_query::{LockBehavior, LockType, OnConflict},
-};
+use futures::{StreamExt, stream};
+use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*, sea_query::OnConflict};
 use std::{
+    collections::BTreeMap,
     sync::{Arc, PoisonError},
     time::Duration as StdDuration,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
-/// How long a claimed timer may run before another replica takes it up.
-const LEASE: Duration = Duration::seconds(30);
 /// Timers claimed at a time.
-const BATCH: u64 = 50;
-
-/// How often an alarm looks for what no commit of its own process told it of.
+const BATCH: u64 = 48;
+/// Aggregates whose timers fire at the same time.
+const AT_ONCE: usize = 16;
+/// How long a timer rests after its first failure.
+const FIRST_PAUSE: Duration = Duration::seconds(1);
+/// How often a worker looks for what no commit of its own process told it of.
 const POLL: StdDuration = StdDuration::from_secs(5);
 
 /// Something that falls due for an aggregate.
@@ -42,10 +42,16 @@ pub struct Timer {
 
 /// Acts on timers.
 #[async_trait]
-pub trait OnTimer: Send + Sync {
+pub trait TimerHandler: Send + Sync {
     /// Acts on a timer that fell due. It may come again after a crash, so the act asks for the state it expects. An
     /// error has it fire again later; a timer scheduled anew meanwhile stays.
     async fn fire(&self, timer: &Timer) -> Result<(), Error>;
+
+    /// The longest pause before a timer of this kind is tried again. It doubles from a second with each failure.
+    fn longest_pause(&self, kind: &str) -> Duration {
+        let _ = kind;
+        Duration::minutes(10)
+    }
 }
 
 /// Sets the timer `kind` of an aggregate, or moves it.
@@ -107,128 +113,115 @@ pub async fn cancel_all(tx: &Tx, aggregate: Uuid) -> Result<(), Error> {
 }
 
 /// Fires the timers of one service.
-pub struct Alarm {
+pub struct TimerWorker {
     db: Db,
-    handler: Arc<dyn OnTimer>,
-    claimant: Uuid,
+    handler: Arc<dyn TimerHandler>,
+    metrics: ServiceMetrics,
 }
 
-impl Alarm {
-    /// An alarm for the timers in `db`.
-    pub fn new(db: Db, handler: Arc<dyn OnTimer>) -> Self {
-        Self { db, handler, claimant: Uuid::new_v4() }
+impl TimerWorker {
+    /// A worker for the timers of `service` in `db`.
+    pub fn new(service: &str, db: Db, handler: Arc<dyn TimerHandler>) -> Self {
+        Self { db, handler, metrics: metrics::service(service) }
     }
 
-    /// Fires whatever is due, and returns how many timers it took up.
+    /// Fires what is due, and returns how many timers it took up. Those of one aggregate fire one after the other,
+    /// several aggregates at a time.
     pub async fn fire_due(&self) -> Result<usize, Error> {
-        self.fire_counted(|_| {}).await
-    }
-
-    async fn fire_counted(&self, count_kind: impl Fn(&str)) -> Result<usize, Error> {
-        let rows = self.claim().await?;
+        let waiting = Entity::find().order_by_asc(Column::DueAt);
+        let Claim { id, rows } = queue::claim(&self.db, waiting, BATCH).await?;
         let count = rows.len();
+        let mut aggregates: BTreeMap<Uuid, Vec<Timer>> = BTreeMap::new();
         for row in rows {
-            let timer = Timer {
-                kind: row.kind,
-                aggregate: row.aggregate,
-                due_at: row.due_at,
-                attempts: row.attempts,
-            };
-            match self.handler.fire(&timer).await {
-                Ok(()) => {
-                    count_kind(&timer.kind);
-                    self.finish(&timer).await?;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, timer.kind, %timer.aggregate, "a timer failed");
-                    self.retry_later(&timer).await?;
-                }
-            }
+            aggregates.entry(row.aggregate).or_default().push(Timer::from(row));
+        }
+        let fire_all = stream::iter(aggregates.into_values())
+            .map(|timers| self.fire_in_order(id, timers))
+            .buffer_unordered(AT_ONCE)
+            .collect::<Vec<_>>();
+        for fired in queue::hold::<Entity, _>(&self.db, id, fire_all).await {
+            fired?;
         }
         Ok(count)
     }
 
-    /// Fires until `stop`: when the next timer falls due, and at intervals for what other replicas set.
-    pub async fn run(self, service: &str, stop: CancellationToken) {
-        let metrics = metrics::service(service);
-        while !stop.is_cancelled() {
-            let next = match self.fire_and_look_ahead(&metrics).await {
-                Ok(next) => next,
-                Err(error) => {
-                    tracing::warn!(%error, "the alarm failed");
-                    None
+    /// Fires until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        queue::run(&self.db, &self, &self.db.wakes().timers, &stop).await;
+    }
+
+    async fn fire_in_order(&self, claim: Uuid, mut timers: Vec<Timer>) -> Result<(), Error> {
+        timers.sort_by_key(|timer| timer.due_at);
+        for timer in timers {
+            match self.fire(&timer).await {
+                Ok(()) => {
+                    self.metrics.timer_fired(&timer.kind);
+                    self.remove_claimed(claim, &timer).await?;
                 }
-            };
-            let clock = self.db.clock();
-            tokio::select! {
-                () = async { clock.sleep_until(next.unwrap_or(DateTime::<Utc>::MAX_UTC)).await }, if next.is_some() => {}
-                () = self.db.wakes().timers.notified() => {}
-                () = clock.poll(POLL) => {}
-                () = stop.cancelled() => {}
+                Err(error) => self.retry_later(claim, &timer, &error).await?,
             }
         }
+        Ok(())
     }
 
-    async fn fire_and_look_ahead(
-        &self,
-        metrics: &ServiceMetrics,
-    ) -> Result<Option<DateTime<Utc>>, Error> {
-        while self.fire_counted(|kind| metrics.timer_fired(kind)).await? > 0 {}
-        let next = self.next_due().await?;
-        *self.db.wakes().next_due.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        Ok(next)
+    /// Calls the handler. It has a task of its own, so that a panic ends nothing but this try.
+    async fn fire(&self, timer: &Timer) -> Result<(), Error> {
+        let (handler, own) = (self.handler.clone(), timer.clone());
+        let task = async move { handler.fire(&own).await };
+        let fired = tokio::spawn(task.instrument(tracing::Span::current())).await;
+        fired.unwrap_or_else(|_| Err(Error::internal("the handler panicked")))
     }
 
-    /// When the next timer falls due that nobody works on.
-    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, Error> {
-        let next = Entity::find().order_by_asc(Column::DueAt).one(self.db.connection()).await?;
-        Ok(next.map(|row| row.lease_until.map_or(row.due_at, |lease| row.due_at.max(lease))))
-    }
-
-    async fn claim(&self) -> Result<Vec<Model>, Error> {
-        if due(self.db.clock().now()).one(self.db.connection()).await?.is_none() {
-            return Ok(Vec::new());
-        }
-        let tx = self.db.begin().await?;
-        let now = tx.now();
-        let rows = due(now)
-            .order_by_asc(Column::DueAt)
-            .limit(BATCH)
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-            .all(&*tx)
-            .await?;
-        for row in &rows {
-            of(&row.kind, row.aggregate)
-                .col_expr(Column::ClaimedBy, Expr::value(self.claimant))
-                .col_expr(Column::LeaseUntil, Expr::value(now + LEASE))
-                .exec(&*tx)
-                .await?;
-        }
-        tx.commit().await?;
-        Ok(rows)
-    }
-
-    async fn finish(&self, timer: &Timer) -> Result<(), Error> {
+    /// Removes a timer that has fired. One that was scheduled anew meanwhile is no longer claimed, and stays.
+    async fn remove_claimed(&self, claim: Uuid, timer: &Timer) -> Result<(), Error> {
         Entity::delete_many()
             .filter(Column::Kind.eq(&timer.kind))
             .filter(Column::Aggregate.eq(timer.aggregate))
-            .filter(Column::ClaimedBy.eq(self.claimant))
+            .filter(Column::ClaimedBy.eq(claim))
             .exec(self.db.connection())
             .await?;
         Ok(())
     }
 
-    async fn retry_later(&self, timer: &Timer) -> Result<(), Error> {
-        let wait = Duration::seconds(1_i64 << timer.attempts.clamp(0, 9));
-        of(&timer.kind, timer.aggregate)
-            .col_expr(Column::DueAt, Expr::value(self.db.clock().now() + wait))
-            .col_expr(Column::LeaseUntil, Expr::value(Option::<DateTime<Utc>>::None))
-            .col_expr(Column::ClaimedBy, Expr::value(Option::<Uuid>::None))
-            .col_expr(Column::Attempts, Expr::value(timer.attempts + 1))
-            .filter(Column::ClaimedBy.eq(self.claimant))
+    async fn retry_later(&self, claim: Uuid, timer: &Timer, error: &Error) -> Result<(), Error> {
+        let attempts = timer.attempts.saturating_add(1);
+        let longest = self.handler.longest_pause(&timer.kind);
+        let pause = Backoff { first: FIRST_PAUSE, longest }.after(attempts);
+        let due_at = self.db.clock().now() + pause;
+        tracing::warn!(
+            %error, timer.kind, %timer.aggregate, attempts, %due_at,
+            "a timer failed, and fires again"
+        );
+        queue::settle::<Entity>(claim)
+            .col_expr(Column::DueAt, Expr::value(due_at))
+            .col_expr(Column::Attempts, Expr::value(attempts))
+            .filter(Column::Kind.eq(&timer.kind))
+            .filter(Column::Aggregate.eq(timer.aggregate))
             .exec(self.db.connection())
             .await?;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Worker for TimerWorker {
+    fn name(&self) -> &'static str {
+        "timers"
+    }
+
+    fn poll(&self) -> StdDuration {
+        POLL
+    }
+
+    async fn work_off(&self) -> Result<usize, Error> {
+        self.fire_due().await
+    }
+
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, Error> {
+        let next = Entity::find().order_by_asc(Column::DueAt).one(self.db.connection()).await?;
+        let next = next.map(|row| row.lease_until.map_or(row.due_at, |end| row.due_at.max(end)));
+        *self.db.wakes().next_due.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(next)
     }
 }
 
@@ -250,14 +243,17 @@ fn row(kind: &str, aggregate: Uuid, due_at: DateTime<Utc>) -> ActiveModel {
     }
 }
 
-fn of(kind: &str, aggregate: Uuid) -> sea_orm::UpdateMany<Entity> {
-    Entity::update_many().filter(Column::Kind.eq(kind)).filter(Column::Aggregate.eq(aggregate))
+impl From<Model> for Timer {
+    fn from(row: Model) -> Self {
+        let Model { kind, aggregate, due_at, attempts, claimed_by: _, lease_until: _ } = row;
+        Self { kind, aggregate, due_at, attempts }
+    }
 }
 
-fn due(now: DateTime<Utc>) -> sea_orm::Select<Entity> {
-    Entity::find()
-        .filter(Column::DueAt.lte(now))
-        .filter(Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lte(now)))
+impl Queue for Entity {
+    const DUE_AT: Column = Column::DueAt;
+    const CLAIMED_BY: Column = Column::ClaimedBy;
+    const LEASE_UNTIL: Column = Column::LeaseUntil;
 }
 
 mod entity {

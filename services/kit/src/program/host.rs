@@ -5,10 +5,13 @@ use crate::{
     identity::keyring::SharedKeyring,
     messaging::bus::{Bus, Consumer},
     messaging::inbox,
-    messaging::outbox::Relay,
-    messaging::timers::{Alarm, OnTimer},
+    messaging::maintenance,
+    messaging::relay::Relay,
+    messaging::subscription::Subscription,
+    messaging::timers::{TimerHandler, TimerWorker},
     program::clock::Clock,
     program::config::{Config, ConfigError},
+    program::periodic,
     rpc::client::{Channel, Peer, Stack},
     rpc::error::Error,
     rpc::guard::{self, Routes},
@@ -19,10 +22,10 @@ use crate::{
 use sea_orm::DbErr;
 use serde::de::DeserializeOwned;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::Future,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -36,7 +39,7 @@ pub struct Settings {
     pub config: Config,
     /// The time.
     pub clock: Clock,
-    /// Carries facts.
+    /// Carries events.
     pub bus: Arc<dyn Bus>,
     /// Keeps hot reads.
     pub cache: Arc<dyn Cache>,
@@ -69,14 +72,34 @@ pub struct Host {
 struct Shared {
     settings: Settings,
     peers: Mutex<HashMap<String, Arc<OnceLock<Peer>>>>,
+    /// The open databases, by service.
+    databases: Mutex<HashMap<&'static str, Db>>,
+    /// The names of consumers with a database.
+    consumers: Mutex<HashSet<String>>,
+    relays: Mutex<Relays>,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// The relays of the process. They wait until every consumer is known.
+#[derive(Default)]
+struct Relays {
+    run: bool,
+    waiting: Vec<Relay>,
 }
 
 impl Host {
     /// The runtime of the process; `stop` ends its workers.
     pub fn new(settings: Settings, stop: CancellationToken) -> Self {
-        let shared = Shared { settings, peers: Mutex::default(), stop, tasks: TaskTracker::new() };
+        let shared = Shared {
+            settings,
+            peers: Mutex::default(),
+            databases: Mutex::default(),
+            consumers: Mutex::default(),
+            relays: Mutex::default(),
+            stop,
+            tasks: TaskTracker::new(),
+        };
         Self { service: "quickserve", shared: Arc::new(shared) }
     }
 
@@ -135,7 +158,8 @@ impl Host {
         migrations::migrate(&config.url, &config.schema, self.service).await
     }
 
-    /// Opens the service's database and starts the workers that empty its outbox and forget old keys.
+    /// Opens the service's database and starts the workers that forget old keys and events. Its events are published
+    /// once [`Host::start_relays`] says that every consumer is known.
     pub async fn database(&self) -> Result<Db, DbErr> {
         let settings = self.shared.settings.config.section::<DbSettings>("database");
         let settings = settings.map_err(|error| DbErr::Custom(error.to_string()))?;
@@ -144,22 +168,67 @@ impl Host {
             config.connections = settings.connections.max(1);
         }
         let db = Db::connect(&config, self.clock().clone()).await?;
+        locked(&self.shared.databases).insert(self.service, db.clone());
         let relay = Relay::new(self.service, db.clone(), self.shared.settings.bus.clone());
-        self.spawn(relay.clone().run(self.stop_token()));
-        self.spawn(relay.observe(self.stop_token()));
-        self.spawn(prune(db.clone(), self.stop_token()));
+        self.spawn(relay.clone().observe(self.stop_token()));
+        let (pruned, pruning) = (db.clone(), relay.clone());
+        self.every("forget old keys and events", PRUNE_EVERY, move || {
+            prune(pruned.clone(), pruning.clone())
+        });
+        let mut relays = locked(&self.shared.relays);
+        if relays.run {
+            self.spawn(relay.run(self.stop_token()));
+        } else {
+            relays.waiting.push(relay);
+        }
+        drop(relays);
         Ok(db)
     }
 
-    /// Fires the service's timers with `handler`.
-    pub fn timers(&self, db: &Db, handler: Arc<dyn OnTimer>) {
-        let alarm = Alarm::new(db.clone(), handler);
-        self.spawn(alarm.run(self.service, self.stop_token()));
+    /// Starts to publish events. Call it once every service of the process has started: an event that is published
+    /// before a consumer has subscribed does not reach it. A process whose bus does not reach all consumers must not
+    /// call it; its events then stay in the outbox.
+    pub fn start_relays(&self) {
+        let mut relays = locked(&self.shared.relays);
+        relays.run = true;
+        for relay in relays.waiting.drain(..) {
+            self.spawn(relay.run(self.stop_token()));
+        }
     }
 
-    /// Has `consumer` act on facts.
-    pub fn subscribe(&self, consumer: Arc<dyn Consumer>) {
-        self.shared.settings.bus.subscribe(consumer);
+    /// Does `work` at once and then after each `period`, until the process stops. A round that fails is logged under
+    /// `name`, and the next one tries again.
+    pub fn every<W, F, E>(&self, name: &'static str, period: chrono::Duration, work: W)
+    where
+        W: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: std::fmt::Display + Send + 'static,
+    {
+        self.spawn(periodic::run(name, period, self.clock().clone(), self.stop_token(), work));
+    }
+
+    /// Fires the service's timers with `handler`.
+    pub fn timers(&self, db: &Db, handler: Arc<dyn TimerHandler>) {
+        let worker = TimerWorker::new(self.service, db.clone(), handler);
+        self.spawn(worker.run(self.stop_token()));
+    }
+
+    /// Has `consumer` act on events, under the name of its service and its own. What it cannot take waits in the
+    /// service's database, which must be open before. Two consumers of one name are refused: each would be handed what
+    /// waits for the other.
+    pub fn subscribe(&self, consumer: Arc<dyn Consumer>) -> Result<(), Error> {
+        let db = locked(&self.shared.databases).get(self.service).cloned();
+        let name = match consumer.name() {
+            "" => self.service.to_owned(),
+            own => format!("{}.{own}", self.service),
+        };
+        if db.is_some() && !locked(&self.shared.consumers).insert(name.clone()) {
+            return Err(Error::internal(format!("two consumers are called {name}")));
+        }
+        let subscription = Arc::new(Subscription::new(&name, db, consumer));
+        self.spawn(subscription.clone().run(self.stop_token()));
+        self.shared.settings.bus.subscribe(subscription);
+        Ok(())
     }
 
     /// The channel to another service, for its generated client. The other may start later.
@@ -175,6 +244,11 @@ impl Host {
 
     /// Puts the guard round the service's routes and makes them callable from the other services of this process.
     pub fn install(&self, routes: Routes) -> Stack {
+        let db = locked(&self.shared.databases).get(self.service).cloned();
+        let routes = match db {
+            Some(db) => maintenance::mount(routes, self.service, db),
+            None => routes,
+        };
         let stack = guard::guard(self.service, routes, self.identity().clone());
         self.locate(self.service, Peer::Local(stack.clone()));
         stack
@@ -200,26 +274,18 @@ impl Host {
     }
 
     fn peer(&self, target: &str) -> Arc<OnceLock<Peer>> {
-        let mut peers = self.shared.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        peers.entry(target.to_owned()).or_default().clone()
+        locked(&self.shared.peers).entry(target.to_owned()).or_default().clone()
     }
 }
 
-async fn prune_once(db: &Db) -> Result<(), Error> {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn prune(db: Db, relay: Relay) -> Result<(), Error> {
     let tx = db.begin().await?;
     idempotency::prune(&tx).await?;
     inbox::prune(&tx).await?;
-    tx.commit().await
-}
-
-async fn prune(db: Db, stop: CancellationToken) {
-    loop {
-        if let Err(error) = prune_once(&db).await {
-            tracing::warn!(%error, "cannot delete old keys, will try again");
-        }
-        tokio::select! {
-            () = db.clock().sleep(PRUNE_EVERY) => {}
-            () = stop.cancelled() => return,
-        }
-    }
+    tx.commit().await?;
+    relay.prune().await
 }

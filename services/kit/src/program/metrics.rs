@@ -59,6 +59,7 @@ struct Metrics {
     sheds: Family<OfService, Counter>,
     outbox_pending: Family<OfService, Gauge>,
     outbox_age: Family<OfService, Seconds>,
+    events_parked: Family<OfService, Gauge>,
     timers: Family<OfTimer, Counter>,
     services: RwLock<HashMap<Arc<str>, ServiceMetrics>>,
 }
@@ -76,6 +77,7 @@ impl Metrics {
             sheds: Family::default(),
             outbox_pending: Family::default(),
             outbox_age: Family::default(),
+            events_parked: Family::default(),
             timers: Family::default(),
             services: RwLock::default(),
         };
@@ -103,6 +105,11 @@ impl Metrics {
             Unit::Seconds,
             self.outbox_age.clone(),
         );
+        registry.register(
+            "events_parked",
+            "Events that a consumer could not take and that wait for an operator",
+            self.events_parked.clone(),
+        );
         registry.register("timers_fired", "Timers that ran", self.timers.clone());
     }
 }
@@ -120,6 +127,7 @@ struct Service {
     sheds: Counter,
     outbox_pending: Gauge,
     outbox_age: Seconds,
+    events_parked: Gauge,
 }
 
 /// The metrics of one RPC.
@@ -162,6 +170,7 @@ impl ServiceMetrics {
             sheds: metrics.sheds.get_or_create_owned(&of),
             outbox_pending: metrics.outbox_pending.get_or_create_owned(&of),
             outbox_age: metrics.outbox_age.get_or_create_owned(&of),
+            events_parked: metrics.events_parked.get_or_create_owned(&of),
             name,
         }))
     }
@@ -200,6 +209,11 @@ impl ServiceMetrics {
     pub fn outbox(&self, pending: u64, oldest_age: Duration) {
         self.0.outbox_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
         self.0.outbox_age.set(oldest_age.as_secs_f64());
+    }
+
+    /// Says how many events wait for an operator, because the service's consumer could not take them.
+    pub fn parked(&self, events: u64) {
+        self.0.events_parked.set(i64::try_from(events).unwrap_or(i64::MAX));
     }
 
     /// Counts a timer of that kind that ran.

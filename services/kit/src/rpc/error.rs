@@ -110,6 +110,18 @@ impl Error {
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         Self::Internal(cause.to_string())
     }
+
+    /// A service's own failure as timers and consumers report it. What may pass stays told from what never will, since
+    /// only the latter counts as a try.
+    pub fn from_fault(fault: &dyn Fault) -> Self {
+        match fault.kind() {
+            Kind::Conflict(_) | Kind::Exhausted { .. } | Kind::Unavailable { .. } => {
+                Self::Upstream(Box::new(status(fault)))
+            }
+            Kind::Upstream(status) => Self::Upstream(status),
+            _ => Self::internal(fault),
+        }
+    }
 }
 
 impl From<Status> for Error {

@@ -37,9 +37,9 @@ pub struct Db {
 pub(crate) struct Wakes {
     /// A fact waits in the outbox.
     pub(crate) facts: Notify,
-    /// A timer falls due before the one the alarm sleeps for.
+    /// A timer falls due before the one the timer worker sleeps for.
     pub(crate) timers: Notify,
-    /// When the alarm means to wake by itself.
+    /// When the timer worker means to wake by itself.
     pub(crate) next_due: Mutex<Option<DateTime<Utc>>>,
 }
 

@@ -32,7 +32,7 @@ impl EventRecorder {
     /// A new recorder that is subscribed to the events of the process of `host`.
     pub fn subscribed(host: &Host, prefixes: &'static [&'static str]) -> Arc<Self> {
         let recorder = Self::new(prefixes);
-        host.subscribe(recorder.clone());
+        host.subscribe(recorder.clone()).unwrap();
         recorder
     }
 

@@ -1,7 +1,7 @@
 //! Waiting for what happens after a commit, by what can be seen of it.
 
 use crate::{
-    messaging::{outbox, timers},
+    messaging::{outbox, parked, timers},
     program::host::Host,
     storage::db::Db,
 };
@@ -75,6 +75,7 @@ async fn first_due(databases: &[Db]) -> Option<DateTime<Utc>> {
     for db in databases {
         first.extend(timers::first_due(db).await.unwrap());
         first.extend(outbox::first_due(db).await.unwrap());
+        first.extend(parked::first_due(db).await.unwrap());
     }
     first.into_iter().min()
 }

@@ -5,16 +5,14 @@ use super::{
     catalogue::{Channel, Importance},
     quiet,
 };
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use kit::Money;
 use sea_orm::{DeriveActiveEnum, EnumIter, FromJsonQueryResult};
 use serde::{Deserialize, Serialize};
 
 /// Attempts to send a mail before it is given up.
-pub const ATTEMPTS_MOST: i32 = 10;
-/// Longest wait between two attempts.
-const BACKOFF_MOST: Duration = Duration::hours(2);
+pub const MAX_ATTEMPTS: i32 = 10;
 
 /// Where a message stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -171,7 +169,7 @@ pub fn decide(
         let superseded = "SUPERSEDED";
         return if in_flight { Decision::Fail(superseded) } else { Decision::Cancel(superseded) };
     }
-    if message.attempts >= ATTEMPTS_MOST {
+    if message.attempts >= MAX_ATTEMPTS {
         return Decision::Fail("NO_ANSWER");
     }
     // What may have arrived already is only repeated: it is too late to hold or drop it.
@@ -195,15 +193,6 @@ pub fn decide(
         }
     }
     Decision::Send
-}
-
-/// When to try again after `attempts` failures; none when it is time to give up. `jitter` is 80 to 120 per cent.
-pub fn retry_at(attempts: i32, now: DateTime<Utc>, jitter: i32) -> Option<DateTime<Utc>> {
-    if attempts >= ATTEMPTS_MOST {
-        return None;
-    }
-    let doubled = Duration::seconds(30_i64 << attempts.clamp(0, 12)).min(BACKOFF_MOST);
-    Some(now + doubled * jitter / 100)
 }
 
 impl Message {
@@ -267,6 +256,7 @@ mod tests {
             failure: String::new(),
             due_at: Some(now()),
             claimed_by: None,
+            lease_until: None,
             created_at: now(),
             read_at: None,
         }
@@ -329,16 +319,8 @@ mod tests {
         assert_eq!(decision, Decision::Fail("SUPERSEDED"));
         let lost = Message { stale: false, ..in_flight };
         assert_eq!(decide(&lost, &settings, Reach::Known(&contact()), now()), Decision::Send);
-        let given_up = Message { attempts: ATTEMPTS_MOST, ..lost };
+        let given_up = Message { attempts: MAX_ATTEMPTS, ..lost };
         let decision = decide(&given_up, &settings, Reach::Known(&contact()), now());
         assert_eq!(decision, Decision::Fail("NO_ANSWER"));
-    }
-
-    #[test]
-    fn waits_grow_until_the_last_attempt() {
-        let waits: Vec<_> = (1..ATTEMPTS_MOST).map(|n| retry_at(n, now(), 100).unwrap()).collect();
-        assert_eq!(waits[0] - now(), Duration::minutes(1));
-        assert!(waits.is_sorted() && *waits.last().unwrap() <= now() + BACKOFF_MOST);
-        assert_eq!(retry_at(ATTEMPTS_MOST, now(), 100), None);
     }
 }

@@ -65,7 +65,7 @@ impl From<Error> for kit::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Kit(error) => error,
-            other => Self::internal(other),
+            other => Self::from_fault(&other),
         }
     }
 }

@@ -29,8 +29,15 @@ pub mod message {
         pub failure: String,
         pub due_at: Option<DateTimeUtc>,
         pub claimed_by: Option<Uuid>,
+        pub lease_until: Option<DateTimeUtc>,
         pub created_at: DateTimeUtc,
         pub read_at: Option<DateTimeUtc>,
+    }
+
+    impl kit::messaging::queue::Queue for Entity {
+        const DUE_AT: Column = Column::DueAt;
+        const CLAIMED_BY: Column = Column::ClaimedBy;
+        const LEASE_UNTIL: Column = Column::LeaseUntil;
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

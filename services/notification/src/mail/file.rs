@@ -25,14 +25,31 @@ impl Files {
         Ok(Self { folder })
     }
 
-    /// Appends a letter to the mailbox of its day. Sending it again appends it again, under the same Message-ID.
+    /// Appends a letter to the mailbox of its day.
     pub async fn write(&self, Letter { mail, sent_at }: Letter) -> Result<(), Refusal> {
         let path = self.folder.join(format!("{}{MAILBOX}", sent_at.date_naive()));
         let work = move || append(&path, &entry(&mail.formatted(), sent_at));
         let written = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
         written.flatten().map_err(|error| {
-            tracing::warn!(%error, "a mail cannot be written");
+            tracing::warn!(%error, "cannot write a letter to its mailbox; the letter is tried again");
             Refusal::ForNow("FILE_NOT_WRITTEN")
+        })
+    }
+
+    /// Whether a mailbox of the days from `since` to `now` holds the letter with this Message-ID.
+    pub async fn has(
+        &self,
+        message_id: &str,
+        since: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Refusal> {
+        let (folder, message_id) = (self.folder.clone(), message_id.to_owned());
+        let (first, last) = (since.date_naive(), now.date_naive());
+        let work = move || contains(&folder, &message_id, first, last);
+        let found = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
+        found.flatten().map_err(|error| {
+            tracing::warn!(%error, "cannot read the folder of mail; the letter is tried again");
+            Refusal::ForNow("FILE_NOT_READ")
         })
     }
 
@@ -42,6 +59,24 @@ impl Files {
         let work = move || delete_before(&folder, day);
         tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
     }
+}
+
+fn contains(
+    folder: &Path,
+    message_id: &str,
+    first: NaiveDate,
+    last: NaiveDate,
+) -> io::Result<bool> {
+    for day in first.iter_days().take_while(|day| *day <= last) {
+        let mailbox = match fs::read(folder.join(format!("{day}{MAILBOX}"))) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            read => read?,
+        };
+        if String::from_utf8_lossy(&mailbox).contains(message_id) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn delete_before(folder: &Path, day: NaiveDate) -> io::Result<()> {

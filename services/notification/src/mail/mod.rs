@@ -64,6 +64,20 @@ impl Transport {
         }
     }
 
+    /// Whether the letter with this Message-ID, written at `since` or later, has gone already. A mail server cannot be
+    /// asked: it answers no.
+    pub async fn has(
+        &self,
+        message_id: &str,
+        since: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Refusal> {
+        match self {
+            Self::Files(files) => files.has(message_id, since, now).await,
+            Self::Smtp(_) => Ok(false),
+        }
+    }
+
     /// Forgets letters sent on days before that of `before`. A server forgets by itself.
     pub async fn sweep(&self, before: DateTime<Utc>) -> std::io::Result<()> {
         match self {
@@ -92,6 +106,12 @@ impl Writer {
         Ok(Self { from, templates })
     }
 
+    /// The Message-ID of a message's letter: the same however often it is sent, so that a mailbox that knows it can
+    /// drop a second one.
+    pub fn message_id(&self, message: &Message) -> String {
+        format!("<{}@{}>", message.id, self.from.email.domain())
+    }
+
     /// The letter of a message.
     pub fn write(
         &self,
@@ -116,7 +136,7 @@ impl Writer {
         let unwritable = |_| Refusal::ForGood("UNWRITABLE");
         let body = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable);
         let mail = lettre::Message::builder()
-            .message_id(Some(format!("<{}@{}>", message.id, self.from.email.domain())))
+            .message_id(Some(self.message_id(message)))
             .date(SystemTime::from(now))
             .from(self.from.clone())
             .to(Mailbox::new(Some(name).filter(|name| !name.is_empty()), address))

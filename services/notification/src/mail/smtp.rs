@@ -1,4 +1,9 @@
 //! Mail to a server, by SMTP.
+//!
+//! SMTP has no way to ask whether a letter was taken. When a process dies, or the connection breaks, between the
+//! server's answer and our note of it, the letter goes again: better twice than never. Both carry the same Message-ID,
+//! by which many servers and mailboxes drop the second one, but none has to (RFC 1047 is about such duplicates). The
+//! note follows the answer at once, so that the gap is one commit wide.
 
 use super::Refusal;
 use crate::{Config, Security};

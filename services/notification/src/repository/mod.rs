@@ -40,6 +40,11 @@ impl Repository {
         Self { db }
     }
 
+    /// The database itself.
+    pub const fn db(&self) -> &Db {
+        &self.db
+    }
+
     /// The service's clock.
     pub const fn clock(&self) -> &Clock {
         self.db.clock()

@@ -1,4 +1,4 @@
-//! Mail on its way: what is due, who has claimed it, what became of it.
+//! Mail on its way: what is due, what is handed over, what became of it.
 
 use super::Repository;
 use crate::{
@@ -11,21 +11,16 @@ use crate::{
         message::{Decision, Event, State},
     },
 };
-use chrono::{DateTime, Duration, Utc};
-use kit::Tx;
-use sea_orm::{
-    QueryOrder, QuerySelect, UpdateMany,
-    entity::prelude::*,
-    sea_query::{ExprTrait, LockBehavior, LockType},
-};
+use chrono::{DateTime, Utc};
+use kit::messaging::queue::{self, Claim};
+use sea_orm::{QueryOrder, UpdateMany, entity::prelude::*, sea_query::ExprTrait};
 use std::collections::HashMap;
 
-/// How long a claimed mail may take before another replica sends it.
-const LEASE: Duration = Duration::minutes(10);
-
-/// Why a mail did not go out.
+/// What became of a mail that was handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Setback {
+pub enum Outcome {
+    /// It was taken.
+    Taken,
     /// It is tried again then.
     Later(DateTime<Utc>, &'static str),
     /// It is given up.
@@ -33,25 +28,19 @@ pub enum Setback {
 }
 
 impl Repository {
-    /// Mail that somebody must look at now, the longest due first.
-    pub async fn due(&self, limit: u64) -> Result<Vec<Message>, Error> {
-        let query = Entity::find()
-            .filter(Column::DueAt.lte(self.clock().now()))
-            .order_by_asc(Column::DueAt)
-            .limit(limit);
-        Ok(query.all(self.db.connection()).await?)
+    /// Claims mail that is due, the longest due first.
+    pub async fn claim_due(&self, limit: u64) -> Result<Claim<Message>, Error> {
+        let due = Entity::find().order_by_asc(Column::DueAt);
+        let mut claim = queue::claim(&self.db, due, limit).await?;
+        claim.rows.sort_by_key(|message| message.due_at);
+        Ok(claim)
     }
 
     /// When the next mail falls due.
     pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>, Error> {
-        let query = Entity::find()
-            .select_only()
-            .column(Column::DueAt)
-            .filter(Column::DueAt.gt(self.clock().now()))
-            .order_by_asc(Column::DueAt);
-        let due: Option<Option<DateTime<Utc>>> =
-            query.into_tuple().one(self.db.connection()).await?;
-        Ok(due.flatten())
+        let waiting = Entity::find().filter(Column::DueAt.is_not_null());
+        let next = waiting.order_by_asc(Column::DueAt).one(self.db.connection()).await?;
+        Ok(next.and_then(|row| Ord::max(row.due_at, row.lease_until)))
     }
 
     /// The settings of these accounts; who has said nothing is left out.
@@ -64,111 +53,73 @@ impl Repository {
         Ok(rows.into_iter().map(|row| (row.user_id, row)).collect())
     }
 
-    /// Carries out what was decided, and claims what is to be sent for `claimant`. What has changed since it was read
-    /// is left for the next look. Returns the mail to send.
-    pub async fn claim(
+    /// Carries out the decision not to send a claimed mail now. One that was dropped meanwhile stays dropped.
+    pub async fn set_aside(
         &self,
-        decided: Vec<(Message, Decision)>,
-        claimant: Uuid,
-    ) -> Result<Vec<Message>, Error> {
-        let tx = self.db.begin().await?;
-        let mut decisions: HashMap<MessageId, (Message, Decision)> =
-            decided.into_iter().map(|it| (it.0.id, it)).collect();
-        let rows = Entity::find()
-            .filter(Column::Id.is_in(decisions.keys().copied()))
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-            .all(&*tx)
-            .await?;
-        let mut claimed = Vec::new();
-        for row in rows {
-            let Some((seen, decision)) = decisions.remove(&row.id) else { continue };
-            if row != seen {
-                continue;
-            }
-            let to = row.state.transition(decision.event())?;
-            match decision {
-                Decision::Send => {
-                    let attempts = row.attempts + 1;
-                    claimed.push(Message { state: to, attempts, ..row });
-                }
-                Decision::Hold(until) => move_to(&tx, &row, to, Some(until), "").await?,
-                Decision::Cancel(reason) | Decision::Fail(reason) => {
-                    move_to(&tx, &row, to, None, reason).await?;
-                }
-            }
-        }
-        hand_over(&tx, &claimed, claimant).await?;
-        tx.commit().await?;
-        Ok(claimed)
-    }
-
-    /// Notes what became of the mail that `claimant` sent.
-    pub async fn settle(
-        &self,
-        taken: Vec<MessageId>,
-        setbacks: Vec<(MessageId, Setback)>,
-        claimant: Uuid,
+        claim: Uuid,
+        message: &Message,
+        decision: Decision,
     ) -> Result<(), Error> {
-        let tx = self.db.begin().await?;
-        if !taken.is_empty() {
-            let delivered = State::Sent.transition(Event::Confirm)?;
-            done(delivered, None, "", claimant).filter(Column::Id.is_in(taken)).exec(&*tx).await?;
+        let (due_at, reason) = match decision {
+            Decision::Send => return Ok(()),
+            Decision::Hold(until) => (Some(until), ""),
+            Decision::Cancel(reason) | Decision::Fail(reason) => (None, reason),
+        };
+        let to = message.state.transition(decision.event())?;
+        settled(claim, to, due_at, reason)
+            .filter(Column::Id.eq(message.id))
+            .filter(Column::State.eq(message.state))
+            .exec(self.db.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Notes that claimed mail is being handed over, before it is. Returns it, without what was overtaken or erased
+    /// meanwhile.
+    pub async fn begin_sending(
+        &self,
+        claim: Uuid,
+        ids: Vec<MessageId>,
+    ) -> Result<Vec<Message>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
         }
-        for (id, setback) in setbacks {
-            let (event, due_at, failure) = match setback {
-                Setback::Later(at, failure) => (Event::Retry, Some(at), failure),
-                Setback::Never(failure) => (Event::Fail, None, failure),
-            };
-            done(State::Sent.transition(event)?, due_at, failure, claimant)
-                .filter(Column::Id.eq(id))
-                .exec(&*tx)
-                .await?;
-        }
-        Ok(tx.commit().await?)
+        let begun = Entity::update_many()
+            .col_expr(Column::State, Expr::value(State::Sent))
+            .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
+            .filter(Column::Id.is_in(ids))
+            .filter(Column::ClaimedBy.eq(claim))
+            .filter(Column::DueAt.is_not_null())
+            .filter(Column::Stale.eq(false))
+            .exec_with_returning(self.db.connection())
+            .await?;
+        Ok(begun)
+    }
+
+    /// Notes what became of a mail that was handed over; of one that another worker claimed meanwhile, nothing.
+    pub async fn settle(&self, claim: Uuid, id: MessageId, outcome: Outcome) -> Result<(), Error> {
+        let (event, due_at, failure) = match outcome {
+            Outcome::Taken => (Event::Confirm, None, ""),
+            Outcome::Later(at, failure) => (Event::Retry, Some(at), failure),
+            Outcome::Never(failure) => (Event::Fail, None, failure),
+        };
+        settled(claim, State::Sent.transition(event)?, due_at, failure)
+            .filter(Column::Id.eq(id))
+            .filter(Column::State.eq(State::Sent))
+            .exec(self.db.connection())
+            .await?;
+        Ok(())
     }
 }
 
-async fn hand_over(tx: &Tx, claimed: &[Message], claimant: Uuid) -> Result<(), Error> {
-    let Some(first) = claimed.first() else { return Ok(()) };
-    Entity::update_many()
-        .col_expr(Column::State, Expr::value(first.state))
-        .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
-        .col_expr(Column::DueAt, Expr::value(tx.now() + LEASE))
-        .col_expr(Column::ClaimedBy, Expr::value(claimant))
-        .filter(Column::Id.is_in(claimed.iter().map(|row| row.id)))
-        .exec(&**tx)
-        .await?;
-    Ok(())
-}
-
-async fn move_to(
-    tx: &Tx,
-    row: &Message,
+fn settled(
+    claim: Uuid,
     to: State,
     due_at: Option<DateTime<Utc>>,
     failure: &str,
-) -> Result<(), Error> {
-    let moved = set(to, due_at, failure).filter(Column::Id.eq(row.id));
-    moved.exec(&**tx).await?;
-    Ok(())
-}
-
-/// The update of what `claimant` sent; of a mail that was claimed by another meanwhile, nothing.
-fn done(
-    to: State,
-    due_at: Option<DateTime<Utc>>,
-    failure: &str,
-    claimant: Uuid,
 ) -> UpdateMany<Entity> {
-    set(to, due_at, failure)
-        .filter(Column::State.eq(State::Sent))
-        .filter(Column::ClaimedBy.eq(claimant))
-}
-
-fn set(to: State, due_at: Option<DateTime<Utc>>, failure: &str) -> UpdateMany<Entity> {
-    Entity::update_many()
+    queue::settle::<Entity>(claim)
         .col_expr(Column::State, Expr::value(to))
         .col_expr(Column::DueAt, Expr::value(due_at))
         .col_expr(Column::Failure, Expr::value(failure))
-        .col_expr(Column::ClaimedBy, Expr::value(Option::<Uuid>::None))
 }

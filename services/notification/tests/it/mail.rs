@@ -184,6 +184,47 @@ async fn a_mail_whose_answer_never_came_is_sent_again(backend: Backend) {
     assert!(scene.letters("order.assigned.customer").is_empty());
 }
 
+/// What a process leaves that died with letters on their way.
+const IN_FLIGHT: &str = "UPDATE messages SET state = 'SENT', attempts = 1, failure = '', due_at = created_at, \
+     claimed_by = id, lease_until = '2027-05-10T09:00:15+00:00' WHERE channel = 'email'";
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_letter_that_was_on_its_way_goes_once_within_half_a_minute(backend: Backend) {
+    let scene = Scene::new(backend).await;
+    let (arrived, lost) = (scene.provider.user_id, scene.customer.user_id);
+    let template = "user.contact_verification_requested.account";
+    scene.account("user.contact_verification_requested", arrived).await;
+    scene.mail_is(template, "DELIVERED").await;
+    // The letter lies in the mailbox, but its process died before it could note that.
+    scene.change(IN_FLIGHT).await;
+    assert_eq!(scene.letters(template).len(), 1);
+    scene.clock.advance(Duration::seconds(14));
+    scene.account("user.password_changed", lost).await;
+    scene.mail_is("user.password_changed.account", "DELIVERED").await;
+    assert_eq!(scene.mail_is(template, "SENT").await, "", "the lease of its process still holds");
+    scene.clock.advance(Duration::seconds(2));
+    scene.mail_is(template, "DELIVERED").await;
+    assert_eq!(scene.letters(template).len(), 1, "it went twice");
+    // A second code would have voided the one in the letter.
+    assert_eq!(scene.users.codes.lock().unwrap().len(), 1);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_letter_that_did_not_arrive_goes_within_half_a_minute(backend: Backend) {
+    let scene = Scene::new(backend).await;
+    scene.account("user.password_changed", scene.customer.user_id).await;
+    scene.mail_is("user.password_changed.account", "DELIVERED").await;
+    for mailbox in std::fs::read_dir(scene.mail_folder()).unwrap() {
+        std::fs::remove_file(mailbox.unwrap().path()).unwrap();
+    }
+    scene.change(IN_FLIGHT).await;
+    scene.clock.advance(Duration::seconds(20));
+    scene.mail_is("user.password_changed.account", "DELIVERED").await;
+    assert_eq!(scene.letters("user.password_changed.account").len(), 1);
+}
+
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn nobody_there_gets_no_mail(backend: Backend) {

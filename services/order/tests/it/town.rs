@@ -224,7 +224,7 @@ async fn start_process(
     process.host.of("payment").install(Routes::default().add(payment));
     let cleaning = VerticalServiceServer::new(Cleaning(script.clone()));
     process.host.of("cleaning").install(Routes::default().add(cleaning));
-    process.host.subscribe(events.clone());
+    process.host.subscribe(events.clone()).unwrap();
     let order = process.host.of("order");
     order.install(order::start(&order).await.unwrap());
     process

@@ -3,6 +3,7 @@
 
 use super::{AttemptId, IntentId, MethodId};
 use chrono::{DateTime, Duration, Utc};
+use kit::messaging::queue::Backoff;
 use sea_orm::entity::prelude::*;
 
 /// Tries after which a provider that stays silent is reported as an error.
@@ -287,7 +288,8 @@ impl State {
 
 /// How long to wait before the provider is asked again: 1, 2, 4 … 60 seconds.
 pub fn backoff(tries: i32) -> Duration {
-    Duration::seconds((1_i64 << tries.clamp(0, 6)).min(60))
+    let asked = Backoff { first: Duration::seconds(1), longest: Duration::seconds(60) };
+    asked.pause(tries.saturating_add(1))
 }
 
 #[cfg(test)]

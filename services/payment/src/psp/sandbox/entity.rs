@@ -89,6 +89,14 @@ pub mod event {
         pub body: String,
         pub next_at: DateTimeUtc,
         pub tries: i32,
+        pub claimed_by: Option<Uuid>,
+        pub lease_until: Option<DateTimeUtc>,
+    }
+
+    impl kit::messaging::queue::Queue for Entity {
+        const DUE_AT: Column = Column::NextAt;
+        const CLAIMED_BY: Column = Column::ClaimedBy;
+        const LEASE_UNTIL: Column = Column::LeaseUntil;
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

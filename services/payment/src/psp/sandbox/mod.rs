@@ -18,7 +18,7 @@ use store::Store;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-pub use courier::Post;
+pub use courier::{Courier, Post};
 
 /// The sandbox's name.
 pub const NAME: &str = "sandbox";

@@ -6,7 +6,10 @@ use super::{
     entity::{charge, event, operation},
 };
 use chrono::{DateTime, Duration, Utc};
-use kit::{Batch, Db};
+use kit::{
+    Batch, Db,
+    messaging::queue::{self, Backoff, Claim},
+};
 use sea_orm::{
     ActiveValue::Set, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*,
     sea_query::OnConflict,
@@ -15,6 +18,8 @@ use std::collections::HashSet;
 
 /// Charges or events taken up at a time.
 const BATCH: u64 = 50;
+/// How long an event rests that the webhook refused.
+const POST_AGAIN: Backoff = Backoff { first: Duration::seconds(1), longest: Duration::minutes(15) };
 
 impl From<DbErr> for Unanswered {
     fn from(error: DbErr) -> Self {
@@ -182,25 +187,42 @@ impl Store {
         Ok(())
     }
 
-    pub async fn events_due(&self) -> Result<Vec<event::Model>, DbErr> {
-        event::Entity::find()
-            .filter(event::Column::NextAt.lte(self.db.clock().now()))
-            .order_by_asc(event::Column::NextAt)
-            .limit(BATCH)
-            .all(self.db.connection())
-            .await
+    /// Claims events to post, the longest due first.
+    pub async fn claim_events(&self) -> Result<Claim<event::Model>, kit::Error> {
+        let mut claim = queue::claim(
+            &self.db,
+            event::Entity::find().order_by_asc(event::Column::NextAt),
+            BATCH,
+        )
+        .await?;
+        claim.rows.sort_by_key(|event| event.next_at);
+        Ok(claim)
     }
 
-    pub async fn posted(&self, id: &str) -> Result<(), DbErr> {
-        event::Entity::delete_by_id(id).exec(self.db.connection()).await.map(drop)
+    /// The webhook has taken a claimed event.
+    pub async fn remove_posted(&self, claim: Uuid, id: &str) -> Result<(), DbErr> {
+        event::Entity::delete_many()
+            .filter(event::Column::Id.eq(id))
+            .filter(event::Column::ClaimedBy.eq(claim))
+            .exec(self.db.connection())
+            .await?;
+        Ok(())
     }
 
-    pub async fn post_later(&self, event: event::Model) -> Result<(), DbErr> {
-        let wait = Duration::seconds(1_i64 << event.tries.clamp(0, 10));
-        event::Entity::update_many()
-            .col_expr(event::Column::NextAt, Expr::value(self.db.clock().now() + wait))
-            .col_expr(event::Column::Tries, Expr::value(event.tries + 1))
-            .filter(event::Column::Id.eq(event.id))
+    /// The webhook has not taken a claimed event.
+    pub async fn post_later(
+        &self,
+        claim: Uuid,
+        event: &event::Model,
+        error: &kit::Error,
+    ) -> Result<(), DbErr> {
+        let tries = event.tries.saturating_add(1);
+        let next_at = self.db.clock().now() + POST_AGAIN.after(tries);
+        tracing::warn!(%error, event.id, %next_at, "the webhook refused an event, and gets it again");
+        queue::settle::<event::Entity>(claim)
+            .col_expr(event::Column::NextAt, Expr::value(next_at))
+            .col_expr(event::Column::Tries, Expr::value(tries))
+            .filter(event::Column::Id.eq(&event.id))
             .exec(self.db.connection())
             .await?;
         Ok(())
@@ -259,7 +281,14 @@ async fn insert_event(
     let id = format!("evt_{}_{kind}", reference.simple());
     let data = serde_json::json!({"reference": reference, "reason": reason});
     let body = serde_json::json!({"id": id, "type": kind, "data": data});
-    let row = event::Model { id, body: body.to_string(), next_at, tries: 0 };
+    let row = event::Model {
+        id,
+        body: body.to_string(),
+        next_at,
+        tries: 0,
+        claimed_by: None,
+        lease_until: None,
+    };
     event::Entity::insert(row.into_active_model()).exec_without_returning(&**tx).await?;
     Ok(())
 }
