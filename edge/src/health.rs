@@ -5,6 +5,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+use tokio::sync::watch;
 
 /// Whether the edge can serve; cheap to clone.
 #[derive(Clone)]
@@ -13,6 +14,8 @@ pub struct Health(Arc<State>);
 struct State {
     clock: Clock,
     identity: Arc<Identity>,
+    /// Whether the disk of the data folder has room.
+    has_room: watch::Receiver<bool>,
     stopping: AtomicBool,
 }
 
@@ -20,7 +23,8 @@ impl Health {
     /// Not ready yet.
     pub fn new(host: &Host) -> Self {
         let (clock, identity) = (host.clock().clone(), Arc::clone(host.identity()));
-        Self(Arc::new(State { clock, identity, stopping: AtomicBool::new(false) }))
+        let (has_room, stopping) = (host.has_room(), AtomicBool::new(false));
+        Self(Arc::new(State { clock, identity, has_room, stopping }))
     }
 
     /// Says that no more requests should come.
@@ -28,15 +32,17 @@ impl Health {
         self.0.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Ready means: not stopping, and the void access tokens have been read once. That they are old does not make it
-    /// unready: every edge would be so at once, and services check their callers themselves.
+    /// Ready means: not stopping, room on the disk, and the void access tokens have been read once. That they are old
+    /// does not make it unready: every edge would be so at once, and services check their callers themselves.
     pub fn report(&self) -> (bool, serde_json::Value) {
         let read_at = self.0.identity.revocations().read_at();
         let age = read_at.map(|at| (self.0.clock.now() - at).num_seconds().max(0));
-        let status = match (self.0.stopping.load(Ordering::Relaxed), age) {
-            (true, _) => "stopping",
-            (false, None) => "starting",
-            (false, Some(_)) => "ready",
+        let stopping = self.0.stopping.load(Ordering::Relaxed);
+        let status = match (stopping, *self.0.has_room.borrow(), age) {
+            (true, ..) => "stopping",
+            (false, false, _) => "disk_full",
+            (false, true, None) => "starting",
+            (false, true, Some(_)) => "ready",
         };
         (status == "ready", serde_json::json!({ "status": status, "revocations_age_s": age }))
     }

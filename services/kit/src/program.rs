@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod crash;
+mod disk;
 pub mod host;
 pub mod metrics;
 mod periodic;

@@ -13,8 +13,8 @@ use kit::{
     messaging::timers::{self, Timer, TimerHandler, TimerWorker},
     rpc::error::reason,
     storage::{
-        db,
-        idempotency::{self, Begun, Key},
+        db::{self, DbConfig},
+        idempotency::{self, Begun, Key, Running},
     },
     testing::{Backend, World, eventually},
 };
@@ -24,6 +24,7 @@ use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
+use std::time::Duration;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
@@ -100,6 +101,37 @@ async fn a_session_that_the_database_ends_is_unavailable_and_the_next_one_works(
     record(&db, Uuid::from_u128(7), 1).await;
 }
 
+/// A disk without room, as SQLite meets it: what was asked is right and may be asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_database_is_unavailable_until_there_is_room() {
+    let world = World::new(Backend::Sqlite).await;
+    let host = world.host.of("cleaning");
+    host.migrate().await.unwrap();
+    let config = DbConfig { connections: 1, ..host.database_config() };
+    let db = Db::connect(&config, world.clock.clone()).await.unwrap();
+    let limit_pages = async |pages: u32| {
+        let limit = format!("PRAGMA max_page_count = {pages}");
+        db.connection().execute_unprepared(&limit).await.unwrap();
+    };
+    let write = async || {
+        let tx = db.begin().await?;
+        let aggregate = Uuid::new_v4();
+        outbox::record(&tx, "user.registered", aggregate, 1, &fact(1)).await?;
+        tx.commit().await
+    };
+    // No more than it has.
+    limit_pages(1).await;
+    let refused = loop {
+        if let Err(error) = write().await {
+            break Status::from(error);
+        }
+    };
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "DATABASE_FULL"));
+    assert!(refused.get_details_retry_info().is_some(), "{refused:?}");
+    limit_pages(1_000_000).await;
+    write().await.unwrap();
+}
+
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn reading_first_and_writing_then_never_fails_for_want_of_a_lock(backend: Backend) {
@@ -156,7 +188,7 @@ async fn a_key_answers_once_and_only_for_its_own_request(backend: Backend) {
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn an_unfinished_key_is_in_progress_until_its_lease_ends(backend: Backend) {
+async fn an_unfinished_call_is_gone_on_with_at_once(backend: Backend) {
     let world = World::new(backend).await;
     let db = database(&world).await;
     let begin = || {
@@ -170,9 +202,27 @@ async fn an_unfinished_key_is_in_progress_until_its_lease_ends(backend: Backend)
         }
     };
     assert_eq!(begin().await.unwrap(), Begun::New);
-    assert!(matches!(begin().await, Err(Error::InProgress)));
-    world.clock.advance(chrono::Duration::seconds(61));
-    assert_eq!(begin().await.unwrap(), Begun::New);
+    assert_eq!(begin().await.unwrap(), Begun::Unfinished);
+    let tx = db.begin().await.unwrap();
+    idempotency::finish(&tx, &key("saga", 1), &fact(1)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(matches!(begin().await.unwrap(), Begun::Replay(_)));
+}
+
+#[tokio::test]
+async fn a_call_waits_for_the_same_call_of_its_process_and_for_no_other() {
+    let running = Running::default();
+    let (soon, never) = (Duration::from_millis(1), Duration::from_secs(3_600));
+    let first = running.take_turn(&key("one", 1), never).await.unwrap();
+    let refused = running.take_turn(&key("one", 1), soon).await.err().unwrap();
+    let status = Status::from(refused);
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Aborted, "IN_PROGRESS"));
+    assert!(status.get_details_retry_info().is_some_and(|info| info.retry_delay.is_some()));
+    running.take_turn(&key("another", 1), never).await.unwrap();
+    let second = key("one", 1);
+    let (second, ()) = tokio::join!(running.take_turn(&second, never), async { drop(first) });
+    drop(second.unwrap());
+    running.take_turn(&key("one", 1), soon).await.unwrap();
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

@@ -169,6 +169,17 @@ async fn a_failing_event_holds_back_its_aggregate_for_its_consumer_only(backend:
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_consumers_of_one_name_are_refused() {
+    let world = World::new(Backend::Sqlite).await;
+    let host = world.host.of("order");
+    host.migrate().await.unwrap();
+    host.database().await.unwrap();
+    host.subscribe(Recorder::of("user.")).unwrap();
+    let refused = host.subscribe(Recorder::of("order.")).unwrap_err();
+    assert_eq!(refused.to_string(), "two consumers are called order");
+}
+
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn what_is_away_costs_no_try(backend: Backend) {

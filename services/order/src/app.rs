@@ -7,8 +7,14 @@ use crate::{
     vertical::Verticals,
 };
 use chrono::{DateTime, Utc};
-use kit::Db;
-use std::sync::Arc;
+use kit::{
+    Db,
+    storage::idempotency::{Key, Running, Turn},
+};
+use std::{sync::Arc, time::Duration};
+
+/// How long a call waits for the same one that is still running, before it is answered that it does.
+const MAX_TURN_WAIT: Duration = Duration::from_millis(1_250);
 
 /// Orders with all they need.
 pub struct App {
@@ -16,6 +22,8 @@ pub struct App {
     pub db: Db,
     /// Begins and finishes bookings.
     pub bookings: Bookings,
+    /// The bookings that are being carried through, by the keys of their calls.
+    pub running: Running,
     /// The verticals, each under its own key.
     pub verticals: Verticals,
     /// Provider and payment.
@@ -32,6 +40,12 @@ impl App {
     /// The time.
     pub fn now(&self) -> DateTime<Utc> {
         self.db.clock().now()
+    }
+
+    /// Waits for the same call, should it be running.
+    pub async fn take_turn(&self, key: Option<&Key>) -> Result<Option<Turn>, Error> {
+        let Some(key) = key else { return Ok(None) };
+        Ok(Some(self.running.take_turn(key, MAX_TURN_WAIT).await?))
     }
 }
 

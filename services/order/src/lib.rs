@@ -61,6 +61,7 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
     let timing = Arc::new(config.timing);
     let app = Arc::new(App {
         bookings: Bookings::new(db.clone(), timing.clone()),
+        running: kit::storage::idempotency::Running::default(),
         verticals: Verticals::new(host, &config.verticals),
         peers: Peers::new(host),
         secret: secret::load(&config.secret, host.data_dir())?,

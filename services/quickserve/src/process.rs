@@ -14,7 +14,7 @@ use kit::{
     program::host::{Settings, Storage},
     rpc::caller::EDGE,
     rpc::client::Peer,
-    rpc::listener as serve,
+    rpc::listener::{self as serve, Options},
     rpc::remote::RemoteChannel,
     storage::cache::LocalCache,
 };
@@ -83,6 +83,7 @@ impl Process {
     }
 
     async fn start_all(&mut self, plan: &Plan) -> anyhow::Result<()> {
+        self.host.watch_disk()?;
         for (name, url) in &plan.peers {
             let remote = RemoteChannel::connect(url)
                 .with_context(|| format!("{url} is no address of {name}"))?;
@@ -133,7 +134,7 @@ impl Process {
         }
         let listener = listen(address)?;
         self.grpc.insert(service.name(), listener.local_addr()?);
-        let options = serve_options(service);
+        let options = Options { ready: host.has_room(), ..serve_options(service) };
         let (stop, name) = (self.stop.clone(), service.name());
         self.servers.push(tokio::spawn(async move {
             if let Err(error) = serve::serve(listener, stack, stop, options).await {
@@ -182,12 +183,12 @@ impl Process {
 }
 
 /// The gRPC services of `service`, whose health its server answers.
-fn serve_options(service: Service) -> serve::Options {
+fn serve_options(service: Service) -> Options {
     let package = format!("quickserve.{}.v1.", service.name());
     let of_service = proto::rpcs().iter().filter(|rpc| rpc.service.starts_with(&package));
     let mut services: Vec<String> = of_service.map(|rpc| rpc.service.to_owned()).collect();
     services.dedup();
-    let mut options = serve::Options { services, ..serve::Options::default() };
+    let mut options = Options { services, ..Options::default() };
     options.limits.drain = DRAIN_LIMIT;
     options
 }

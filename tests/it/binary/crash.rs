@@ -134,7 +134,7 @@ impl People {
 
     /// Books at a program that dies at `point`.
     async fn book_and_die(&self, program: Program, quote: &str, point: &str) {
-        let answer = self.book(quote).await;
+        let answer = self.book_with_key(quote).await;
         assert!(answer.is_err(), "{point} was survived: {}", answer.unwrap().body);
         let (status, log) = program.ended().await;
         assert!(!status.success() && !log.contains("panicked"), "{point}: {status} {log}");
@@ -145,7 +145,7 @@ fn armed(point: &str) -> Vec<(&str, &str)> {
     SOON.into_iter().chain([("QS_CRASH_AT", point)]).collect()
 }
 
-/// Dies at each point, and is gone on with: by the customer who asks again, or by itself.
+/// Dies at each point, and is gone on with: at once by the customer who repeats the call with its key, or by itself.
 async fn each_step_is_gone_on_with(backend: Backend, points: &[String]) {
     let (home, people) = first(backend).await;
     for (number, point) in points.iter().enumerate() {
@@ -156,10 +156,14 @@ async fn each_step_is_gone_on_with(backend: Backend, points: &[String]) {
 
         let (_program, people) = home.restart(&people).await;
         if number % 2 == 0 {
-            people.book_again(&quote).await;
+            // The first call after the restart is not refused.
+            let answer = people.book_with_key(&quote).await.unwrap();
+            assert_eq!(answer.status, 201, "{point}: {}", answer.body);
         }
         let order = people.order_of(&quote).await;
         assert_eq!(order["state"], "ORDER_STATE_REQUESTED", "{point}");
+        let again = people.book_with_key(&quote).await.unwrap().ok().unwrap();
+        assert_eq!(again["id"], order["id"], "{point}");
         assert_eq!(home.is_consistent(&people).await.len(), number + 1, "{point}");
         assert_eq!(people.book_again(&quote).await, (409, "QUOTE_USED".to_owned()));
     }

@@ -3,10 +3,13 @@
 mod canary;
 mod commands;
 mod crash;
+mod database;
+mod folder;
 mod grpc;
 mod input;
 mod kills;
 mod late;
+mod mail;
 mod parked;
 mod people;
 mod program;

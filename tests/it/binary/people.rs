@@ -53,6 +53,12 @@ impl People {
         self.customer.client.post("/v1/orders", json!({ "quote_id": quote })).await
     }
 
+    /// As [`People::book`], with an idempotency key of that price.
+    pub async fn book_with_key(&self, quote: &str) -> anyhow::Result<Answer> {
+        let (order, key) = (json!({ "quote_id": quote }), ("idempotency-key", quote));
+        self.customer.client.send(http::Method::POST, "/v1/orders", Some(order), &[key]).await
+    }
+
     /// The customer's orders.
     pub async fn orders(&self) -> Vec<Value> {
         let listed = self.customer.client.get("/v1/orders?page_size=100").await.unwrap();

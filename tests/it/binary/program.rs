@@ -100,6 +100,11 @@ impl Home {
         Program::start(command).await
     }
 
+    /// The PostgreSQL database, if the tables are there.
+    pub fn database_url(&self) -> Option<&str> {
+        self.database_url.as_deref()
+    }
+
     /// Where a service keeps its tables.
     pub fn database(&self, service: &str) -> DbConfig {
         match &self.database_url {

@@ -11,12 +11,14 @@ use crate::{
     messaging::timers::{TimerHandler, TimerWorker},
     program::clock::Clock,
     program::config::{Config, ConfigError},
+    program::disk::{self, Disk},
     program::periodic,
     rpc::client::{Channel, Peer, Stack},
     rpc::error::Error,
     rpc::guard::{self, Routes},
     storage::cache::Cache,
     storage::db::{Db, DbConfig, DbSettings},
+    storage::files::{DatabaseFile, FileError},
     storage::idempotency,
 };
 use sea_orm::DbErr;
@@ -28,6 +30,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often workers forget what is past its time.
@@ -77,6 +80,8 @@ struct Shared {
     /// The names of consumers with a database.
     consumers: Mutex<HashSet<String>>,
     relays: Mutex<Relays>,
+    /// Whether the disk of the data folder has room.
+    has_room: watch::Sender<bool>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -97,6 +102,7 @@ impl Host {
             databases: Mutex::default(),
             consumers: Mutex::default(),
             relays: Mutex::default(),
+            has_room: watch::Sender::new(true),
             stop,
             tasks: TaskTracker::new(),
         };
@@ -155,7 +161,20 @@ impl Host {
     /// Brings the service's tables up to date.
     pub async fn migrate(&self) -> Result<(), DbErr> {
         let config = self.database_config();
-        migrations::migrate(&config.url, &config.schema, self.service).await
+        let file = self.database_file();
+        if let Some(file) = &file {
+            file.prepare().await.map_err(unusable)?;
+        }
+        migrations::migrate(&config.url, &config.schema, self.service).await?;
+        file.map_or(Ok(()), |file| file.note_made().map_err(unusable))
+    }
+
+    /// The file of the service's tables, when they are in one.
+    fn database_file(&self) -> Option<DatabaseFile<'_>> {
+        match &self.shared.settings.storage {
+            Storage::Sqlite(folder) => Some(DatabaseFile::new(folder, self.service)),
+            Storage::Postgres(_) => None,
+        }
     }
 
     /// Opens the service's database and starts the workers that forget old keys and events. Its events are published
@@ -166,6 +185,9 @@ impl Host {
         let mut config = self.database_config();
         if let Storage::Postgres(_) = self.shared.settings.storage {
             config.connections = settings.connections.max(1);
+        }
+        if let Some(file) = self.database_file() {
+            file.prepare().await.map_err(unusable)?;
         }
         let db = Db::connect(&config, self.clock().clone()).await?;
         locked(&self.shared.databases).insert(self.service, db.clone());
@@ -194,6 +216,26 @@ impl Host {
         for relay in relays.waiting.drain(..) {
             self.spawn(relay.run(self.stop_token()));
         }
+    }
+
+    /// Looks at the disk of the data folder from now on.
+    pub fn watch_disk(&self) -> Result<(), ConfigError> {
+        let settings: DbSettings = self.shared.settings.config.section("database")?;
+        let disk = Arc::new(Disk {
+            folder: self.data_dir().to_owned(),
+            min_free_bytes: settings.min_free_mib.saturating_mul(1 << 20),
+            has_room: self.shared.has_room.clone(),
+        });
+        self.every("look at the disk", disk::LOOK_EVERY, move || {
+            let disk = disk.clone();
+            async move { disk.look().await }
+        });
+        Ok(())
+    }
+
+    /// Whether the disk of the data folder has room, as far as [`Host::watch_disk`] knows.
+    pub fn has_room(&self) -> watch::Receiver<bool> {
+        self.shared.has_room.subscribe()
     }
 
     /// Does `work` at once and then after each `period`, until the process stops. A round that fails is logged under
@@ -276,6 +318,10 @@ impl Host {
     fn peer(&self, target: &str) -> Arc<OnceLock<Peer>> {
         locked(&self.shared.peers).entry(target.to_owned()).or_default().clone()
     }
+}
+
+fn unusable(error: FileError) -> DbErr {
+    DbErr::Custom(error.to_string())
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

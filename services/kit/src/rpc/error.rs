@@ -12,6 +12,9 @@ use tonic_types::{ErrorDetails, StatusExt};
 /// The `domain` of every `google.rpc.ErrorInfo` that QuickServe answers.
 pub const DOMAIN: &str = "quickserve";
 
+/// After how long a call that is still at work is repeated.
+const IN_PROGRESS_RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// What kind of failure an error is. Reasons are stable codes, part of the contract, such as `ORDER_STATE`.
 #[derive(Debug, Clone)]
 pub enum Kind {
@@ -32,6 +35,8 @@ pub enum Kind {
     Precondition(&'static str),
     /// Another call won a race (ABORTED).
     Conflict(&'static str),
+    /// The same call is still at work (ABORTED, with the time after which it can be repeated).
+    InProgress,
     /// Too much was asked (RESOURCE_EXHAUSTED).
     Exhausted {
         /// Stable code.
@@ -115,7 +120,10 @@ impl Error {
     /// only the latter counts as a try.
     pub fn from_fault(fault: &dyn Fault) -> Self {
         match fault.kind() {
-            Kind::Conflict(_) | Kind::Exhausted { .. } | Kind::Unavailable { .. } => {
+            Kind::Conflict(_)
+            | Kind::InProgress
+            | Kind::Exhausted { .. }
+            | Kind::Unavailable { .. } => {
                 Self::Upstream(Box::new(status(fault)))
             }
             Kind::Upstream(status) => Self::Upstream(status),
@@ -144,7 +152,7 @@ impl Fault for Error {
             Self::Denied => Kind::Denied("PERMISSION_DENIED"),
             Self::VersionMismatch => Kind::Conflict("VERSION_MISMATCH"),
             Self::KeyReused => Kind::Exists("IDEMPOTENCY_KEY_REUSED"),
-            Self::InProgress => Kind::Conflict("IN_PROGRESS"),
+            Self::InProgress => Kind::InProgress,
             Self::Database(error) if db_error::is_full(error) => {
                 Kind::Unavailable { reason: "DATABASE_FULL", retry_after: Duration::from_secs(30) }
             }
@@ -168,6 +176,9 @@ pub fn status(fault: &dyn Fault) -> Status {
         Kind::Exists(reason) => (Code::AlreadyExists, reason),
         Kind::Precondition(reason) => (Code::FailedPrecondition, reason),
         Kind::Conflict(reason) => (Code::Aborted, reason),
+        Kind::InProgress => {
+            return try_later(Code::Aborted, "IN_PROGRESS", message, IN_PROGRESS_RETRY_AFTER);
+        }
         Kind::Exhausted { reason, retry_after } => {
             return try_later(Code::ResourceExhausted, reason, message, retry_after);
         }

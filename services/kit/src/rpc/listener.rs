@@ -15,7 +15,7 @@ use front::Front;
 use http::{Request, Response};
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 use streams::Ending;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, transport::server::TcpConnectInfo};
 use tower::Service;
@@ -39,6 +39,8 @@ fn service_limits() -> Limits {
 pub struct Options {
     /// Full names of the gRPC services whose health is answered, besides that of the whole server.
     pub services: Vec<String>,
+    /// Whether the process can work at all; health says so.
+    pub ready: watch::Receiver<bool>,
     /// What peers may use.
     pub limits: Limits,
     /// How long to go on accepting after health says NOT_SERVING, for load balancers to notice.
@@ -47,7 +49,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { services: Vec::new(), limits: service_limits(), notice: Duration::ZERO }
+        let (_, ready) = watch::channel(true);
+        Self { services: Vec::new(), ready, limits: service_limits(), notice: Duration::ZERO }
     }
 }
 
@@ -72,7 +75,7 @@ where
     let listener = Listener { limits: options.limits, ..Listener::default() };
     let calls = Calls { front, end_streams: listener.end_streams.clone() };
     let stop = async {
-        shutdown.cancelled().await;
+        shutdown.run_until_cancelled(health.follow(options.ready)).await;
         health.off().await;
         tokio::time::sleep(options.notice).await;
     };

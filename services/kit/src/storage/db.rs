@@ -22,6 +22,13 @@ use std::{
 use tokio::sync::Notify;
 use tonic::Response;
 
+/// How long a statement waits for a connection. PostgreSQL may be away: then the caller hears so within its own
+/// deadline. SQLite's connections wait for its one writer.
+const MAX_POSTGRES_WAIT: Duration = Duration::from_millis(1_500);
+const MAX_SQLITE_WAIT: Duration = Duration::from_secs(5);
+/// A connection to PostgreSQL that rested longer is asked whether it is still there before it is used.
+const TRUSTED_REST: Duration = Duration::from_millis(500);
+
 /// A service's database.
 #[derive(Clone)]
 pub struct Db {
@@ -56,11 +63,13 @@ struct Left {
 pub struct DbSettings {
     /// Most connections of each service to PostgreSQL, at least 1.
     pub connections: u32,
+    /// With fewer mebibytes left on the disk of the data folder, the process says that it is not ready.
+    pub min_free_mib: u64,
 }
 
 impl Default for DbSettings {
     fn default() -> Self {
-        Self { connections: 8 }
+        Self { connections: 8, min_free_mib: 64 }
     }
 }
 
@@ -78,13 +87,13 @@ pub struct DbConfig {
 impl DbConfig {
     /// The file of `service` in `folder`.
     pub fn sqlite(folder: &Path, service: &str) -> Self {
-        let url = format!("sqlite://{}/{service}.db?mode=rwc", folder.display());
+        let url = format!("sqlite://{}?mode=rwc", super::files::file(folder, service).display());
         Self { url, schema: service.to_owned(), connections: 4 }
     }
 
     /// The schema of `service` in the PostgreSQL database at `url`.
     pub fn postgres(url: &str, service: &str) -> Self {
-        let DbSettings { connections } = DbSettings::default();
+        let DbSettings { connections, .. } = DbSettings::default();
         Self { url: url.to_owned(), schema: service.to_owned(), connections }
     }
 }
@@ -207,7 +216,9 @@ impl Db {
         let tx = self.begin().await?;
         let Some(key) = key else { return Ok(Begun::New(tx)) };
         match idempotency::begin(&tx, &key).await? {
-            idempotency::Begun::New => Ok(Begun::New(Tx { key: Some(key), ..tx })),
+            idempotency::Begun::New | idempotency::Begun::Unfinished => {
+                Ok(Begun::New(Tx { key: Some(key), ..tx }))
+            }
             idempotency::Begun::Replay(bytes) => {
                 Ok(Begun::Answered(M::decode(bytes.as_slice()).map_err(Error::internal)?))
             }
@@ -275,11 +286,10 @@ fn options(config: &DbConfig, suspect: Arc<AtomicBool>) -> ConnectOptions {
     let mut options = ConnectOptions::new(&config.url);
     options
         .max_connections(config.connections)
-        .acquire_timeout(Duration::from_secs(5))
         .test_before_acquire(false)
         .sqlx_logging(false);
     if config.url.starts_with("sqlite") {
-        options.map_sqlx_sqlite_opts(|sqlite| {
+        options.acquire_timeout(MAX_SQLITE_WAIT).map_sqlx_sqlite_opts(|sqlite| {
             sqlite
                 .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
                 .synchronous(sqlx::sqlite::SqliteSynchronous::Full)
@@ -289,6 +299,7 @@ fn options(config: &DbConfig, suspect: Arc<AtomicBool>) -> ConnectOptions {
     } else {
         let schema = config.schema.clone();
         options
+            .acquire_timeout(MAX_POSTGRES_WAIT)
             .set_schema_search_path(format!("{schema},public"))
             .set_application_name(schema)
             .map_sqlx_postgres_opts(|postgres| {
@@ -300,6 +311,14 @@ fn options(config: &DbConfig, suspect: Arc<AtomicBool>) -> ConnectOptions {
             })
             .map_sqlx_postgres_pool_opts(move |pool| {
                 let suspect = suspect.clone();
+                let pool = pool.before_acquire(|connection, rest| {
+                    Box::pin(async move {
+                        if rest.idle_for > TRUSTED_REST {
+                            sqlx::Connection::ping(connection).await?;
+                        }
+                        Ok(true)
+                    })
+                });
                 pool.after_release(move |connection, _| {
                     let suspect = suspect.load(Ordering::SeqCst);
                     Box::pin(async move {

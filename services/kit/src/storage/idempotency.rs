@@ -1,12 +1,22 @@
 //! Idempotency keys: a call with a key takes effect once, and the same call again gets the first answer.
 //!
 //! The key commits together with the effect. A key belongs to one account and one RPC and is bound to the request's
-//! content, so that no key ever answers with somebody else's reply.
+//! content, so that no key ever answers with the reply to another account.
+//!
+//! A call of several steps commits its key with the first one, and its answer with the last. When its process dies in
+//! between, the same call goes on with what was begun, at once: the key locks out no other process. Within a process,
+//! [`Running`] has the same call wait for the one that is still at it.
 
 use crate::{rpc::caller, rpc::context::Context, rpc::error::Error, storage::db::Tx};
-use chrono::{DateTime, Duration, Utc};
-use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
+use chrono::Duration;
+use sea_orm::{ActiveValue::Set, QuerySelect, entity::prelude::*, sea_query::OnConflict};
 use sha2::{Digest, Sha256};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration as StdDuration,
+};
+use tokio::sync::OwnedMutexGuard;
 use tonic::Request;
 
 /// The metadata key and HTTP header that carries the key.
@@ -14,8 +24,6 @@ pub const HEADER: &str = "idempotency-key";
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::days(7);
-/// How long an unfinished call keeps its key before another may take it over.
-const LEASE: Duration = Duration::seconds(60);
 
 /// A key, whose it is, and the request it stands for.
 #[derive(Clone, Debug)]
@@ -46,6 +54,8 @@ impl Key {
 pub enum Begun {
     /// Nothing yet: do the work.
     New,
+    /// A call that took a first step and has not answered: go on with what it began.
+    Unfinished,
     /// An answer that was given before.
     Replay(Vec<u8>),
 }
@@ -58,7 +68,7 @@ pub async fn begin(tx: &Tx, key: &Key) -> Result<Begun, Error> {
         key: Set(key.key.clone()),
         fingerprint: Set(key.fingerprint.clone()),
         response: Set(None),
-        lease_until: Set(now + LEASE),
+        lease_until: Set(now),
         expires_at: Set(now + KEPT),
     })
     .on_conflict(OnConflict::columns([Column::Scope, Column::Key]).do_nothing().to_owned())
@@ -67,19 +77,13 @@ pub async fn begin(tx: &Tx, key: &Key) -> Result<Begun, Error> {
     if inserted > 0 {
         return Ok(Begun::New);
     }
-    let found = Entity::find_by_id((key.scope.clone(), key.key.clone())).one(&**tx).await?;
-    let found = found.ok_or(Error::InProgress)?;
+    let found = Entity::find_by_id((key.scope.clone(), key.key.clone()));
+    // Without a row, the first call has given the key back in this moment.
+    let found = found.lock_exclusive().one(&**tx).await?.ok_or(Error::InProgress)?;
     if found.fingerprint != key.fingerprint {
         return Err(Error::KeyReused);
     }
-    match found.response {
-        Some(response) => Ok(Begun::Replay(response)),
-        None if found.lease_until > now => Err(Error::InProgress),
-        None => {
-            extend(tx, key, now + LEASE).await?;
-            Ok(Begun::New)
-        }
-    }
+    Ok(found.response.map_or(Begun::Unfinished, Begun::Replay))
 }
 
 /// Keeps the answer of a call, in the transaction of its effect.
@@ -115,14 +119,47 @@ pub async fn prune(tx: &Tx) -> Result<(), Error> {
     Ok(())
 }
 
-async fn extend(tx: &Tx, key: &Key, until: DateTime<Utc>) -> Result<(), Error> {
-    Entity::update_many()
-        .col_expr(Column::LeaseUntil, Expr::value(until))
-        .filter(Column::Scope.eq(&key.scope))
-        .filter(Column::Key.eq(&key.key))
-        .exec(&**tx)
-        .await?;
-    Ok(())
+/// The calls of several steps that this process is working on, by their keys.
+#[derive(Clone, Default)]
+pub struct Running {
+    calls: Arc<Mutex<Calls>>,
+}
+
+type Calls = HashMap<(String, String), Arc<tokio::sync::Mutex<()>>>;
+
+impl Running {
+    /// Waits until no other call with this key runs in this process, at most `limit`, and is then the one that runs
+    /// until the turn is dropped.
+    pub async fn take_turn(&self, key: &Key, limit: StdDuration) -> Result<Turn, Error> {
+        let call = (key.scope.clone(), key.key.clone());
+        let lock = self.locked().entry(call.clone()).or_default().clone();
+        let held = tokio::time::timeout(limit, lock.lock_owned()).await.ok();
+        let is_taken = held.is_some();
+        let turn = Turn { running: self.clone(), call, held };
+        if is_taken { Ok(turn) } else { Err(Error::InProgress) }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right of a call to be the only one with its key in this process.
+pub struct Turn {
+    running: Running,
+    call: (String, String),
+    held: Option<OwnedMutexGuard<()>>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.held = None;
+        let mut calls = self.running.locked();
+        let nobody_waits = |lock: &Arc<_>| Arc::strong_count(lock) == 1;
+        if calls.get(&self.call).is_some_and(nobody_waits) {
+            calls.remove(&self.call);
+        }
+    }
 }
 
 mod entity {
@@ -137,6 +174,7 @@ mod entity {
         pub key: String,
         pub fingerprint: Vec<u8>,
         pub response: Option<Vec<u8>>,
+        /// Only an earlier version reads it: from then on it may go on with an unfinished call.
         pub lease_until: DateTimeUtc,
         pub expires_at: DateTimeUtc,
     }

@@ -47,6 +47,7 @@ impl OrderService for Api {
             notes: Private(notes),
             dedup_id: key.as_ref().map(|key| key.derived_id::<Order>().uuid()),
         };
+        let _turn = self.app.take_turn(key.as_ref()).await?;
         let booking = match self.app.begin_booking(new, key.clone()).await? {
             Beginning::Answered(answer) => {
                 let answer = pb::CreateOrderResponse::decode(answer.as_slice());

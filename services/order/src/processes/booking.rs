@@ -17,7 +17,6 @@ use proto::quickserve::{
     payment::v1::{self as payment, AuthorizePaymentRequest, AuthorizePaymentResponse},
     provider::v1::HoldReservationRequest,
 };
-use std::time::Duration;
 
 /// A step of a booking at another service.
 struct Step {
@@ -32,8 +31,9 @@ struct Step {
 /// The booking. It begins with an invisible order and ends with a visible one; the two writes are those of
 /// [`crate::repository::bookings`]. Between them it takes these steps.
 ///
-/// Timer: the order's deadline, after the lease of a booking (`Order::deadline`), resumes what stopped halfway, and
-/// gives the booking up once its hold is over (`Order::hold_expires_at`).
+/// A booking that stopped halfway is resumed by the same call when it comes again, at once, or else by the timer: the
+/// order's deadline, after the lease of a booking (`Order::deadline`). The timer gives the booking up once its hold is
+/// over (`Order::hold_expires_at`).
 const STEPS: [Step; 2] = [
     Step {
         name: "hold",
@@ -60,9 +60,6 @@ pub fn crash_points() -> impl Iterator<Item = String> {
     [BEGIN].into_iter().chain(steps).chain([FINISH, UNDO]).map(|step| format!("{NAME}.{step}"))
 }
 
-/// Waits for a call with the same key that is still running, before it is answered that it does.
-const TWIN_WAITS_MS: [u64; 6] = [20, 40, 80, 160, 320, 640];
-
 /// A booking under way.
 pub struct Booking {
     order: Order,
@@ -86,7 +83,7 @@ pub enum Beginning {
 impl App {
     /// Writes a booking down, or finds the one that there is already.
     pub async fn begin_booking(&self, new: NewOrder, key: Option<Key>) -> Result<Beginning, Error> {
-        let (order, is_fresh) = match self.begin_after_twin(new, key.as_ref()).await? {
+        let (order, is_fresh) = match self.bookings.begin(new, key.as_ref()).await? {
             Begun::Answered(answer) => return Ok(Beginning::Answered(answer)),
             Begun::Done(order) => return Ok(Beginning::Finished(order)),
             Begun::Fresh(order) => (*order, true),
@@ -100,18 +97,6 @@ impl App {
             provider: None,
             authorization: None,
         })))
-    }
-
-    async fn begin_after_twin(&self, new: NewOrder, key: Option<&Key>) -> Result<Begun, Error> {
-        for wait_ms in TWIN_WAITS_MS {
-            match self.bookings.begin(new.clone(), key).await {
-                Err(Error::Kit(kit::Error::InProgress)) => {
-                    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-                }
-                result => return result,
-            }
-        }
-        self.bookings.begin(new, key).await
     }
 
     /// Takes the steps of a booking. The change that comes of them is for [`App::finish_booking`]. A booking that is
@@ -131,7 +116,6 @@ impl App {
                 Err(error) => {
                     let (order, step) = (booking.order.id, step.name);
                     tracing::warn!(%error, order.id = %order, step, "booking interrupted, will be resumed");
-                    self.bookings.abandon_key(booking.key.as_ref()).await?;
                     return Err(Error::BookingInterrupted);
                 }
             }
@@ -152,7 +136,7 @@ impl App {
         answer: Vec<u8>,
     ) -> Result<Option<Order>, Error> {
         let id = change.order.id;
-        let answer = key.clone().map(|key| (key, answer));
+        let answer = key.map(|key| (key, answer));
         if self.bookings.finish(change, answer).await? {
             crash::step(NAME, FINISH);
             return Ok(None);
@@ -161,7 +145,6 @@ impl App {
         if !order.booking {
             return Ok(Some(order));
         }
-        self.bookings.abandon_key(key.as_ref()).await?;
         Err(Error::BookingInterrupted)
     }
 

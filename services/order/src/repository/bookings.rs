@@ -114,7 +114,7 @@ impl Bookings {
         Ok(deleted.rows_affected > 0)
     }
 
-    /// Gives the key of an interrupted call back, so that repeating the call resumes its booking.
+    /// Gives the key of a refused call back, so that it can be used for another try.
     pub async fn abandon_key(&self, key: Option<&idempotency::Key>) -> Result<(), Error> {
         let Some(key) = key else { return Ok(()) };
         let tx = self.db.begin().await?;

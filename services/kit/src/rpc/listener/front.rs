@@ -3,6 +3,7 @@
 use futures::future::Either;
 use http::{Request, Response};
 use std::{convert::Infallible, future::Future, sync::Arc};
+use tokio::sync::watch;
 use tonic::body::Body;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::{Service, ServiceExt as _, util::BoxCloneSyncService};
@@ -38,6 +39,18 @@ impl Health {
         }
     }
 
+    /// Says what `ready` says, for ever.
+    pub async fn follow(&self, mut ready: watch::Receiver<bool>) -> Infallible {
+        loop {
+            let is_ready = *ready.borrow_and_update();
+            let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+            self.set(status).await;
+            if ready.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
     /// Says NOT_SERVING from now on.
     pub async fn off(&self) {
         self.set(ServingStatus::NotServing).await;
@@ -52,7 +65,7 @@ where
         + 'static,
     S::Future: Send,
 {
-    /// Puts health and reflection beside `stack`. Health says SERVING for all `services`.
+    /// Puts health and reflection beside `stack`. Health says SERVING for all `services` until it is told otherwise.
     pub async fn new(stack: S, services: &[String]) -> Result<Self, ServeError> {
         let (reporter, server) = tonic_health::server::health_reporter();
         let health = Health { reporter, services: services.to_vec() };

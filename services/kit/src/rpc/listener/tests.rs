@@ -211,6 +211,22 @@ async fn a_health_watch_hears_the_news_and_ends() {
 }
 
 #[tokio::test]
+async fn health_says_whether_the_process_can_work() {
+    let (can_work, ready) = watch::channel(true);
+    let server = Running::start(Options { ready, ..draining(LONG) }).await;
+    let mut client = HealthClient::new(server.channel().await);
+    let request = HealthCheckRequest { service: NAME.to_owned() };
+    let mut watch = client.watch(Call::new(request)).await.unwrap().into_inner();
+    for (can, expected) in
+        [(true, ServingStatus::Serving), (false, ServingStatus::NotServing), (true, ServingStatus::Serving)]
+    {
+        can_work.send_replace(can);
+        assert_eq!(watch.message().await.unwrap().unwrap().status(), expected);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_health_watch_never_outlasts_the_limit() {
     let server = Running::start(draining(Duration::ZERO)).await;
     let mut client = HealthClient::new(server.channel().await);
