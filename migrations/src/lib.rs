@@ -16,7 +16,7 @@ use sea_orm_migration::{
     MigratorTrait,
     sea_orm::{
         ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr,
-        SqliteTransactionMode, TransactionOptions, TransactionTrait,
+        SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     },
 };
 
@@ -46,6 +46,18 @@ pub async fn migrate(url: &str, schema: &str, service: &str) -> Result<(), DbErr
     up(&transaction, service).await?;
     transaction.commit().await?;
     connection.close().await
+}
+
+/// Whether the SQLite database at `url` has tables that were made here.
+#[expect(clippy::disallowed_methods, reason = "the pool is closed afterwards")]
+pub async fn sqlite_has_tables(url: &str) -> Result<bool, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).sqlx_logging(false);
+    let connection = Database::connect(options).await?;
+    let tables = "SELECT 1 FROM sqlite_schema WHERE name = 'seaql_migrations'";
+    let found = connection.query_one_raw(Statement::from_string(DbBackend::Sqlite, tables)).await?;
+    connection.close().await?;
+    Ok(found.is_some())
 }
 
 /// Takes the lock and makes the schema. SQLite's transaction is the lock, and its file the schema.

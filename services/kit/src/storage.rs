@@ -4,6 +4,7 @@ pub mod batch;
 pub mod cache;
 pub mod db;
 pub mod db_error;
+pub mod files;
 pub mod idempotency;
 pub mod page;
 pub mod version;

@@ -4,6 +4,7 @@ mod canary;
 mod commands;
 mod crash;
 mod database;
+mod folder;
 mod grpc;
 mod input;
 mod kills;

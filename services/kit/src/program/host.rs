@@ -18,6 +18,7 @@ use crate::{
     rpc::guard::{self, Routes},
     storage::cache::Cache,
     storage::db::{Db, DbConfig, DbSettings},
+    storage::files::{DatabaseFile, FileError},
     storage::idempotency,
 };
 use sea_orm::DbErr;
@@ -160,7 +161,20 @@ impl Host {
     /// Brings the service's tables up to date.
     pub async fn migrate(&self) -> Result<(), DbErr> {
         let config = self.database_config();
-        migrations::migrate(&config.url, &config.schema, self.service).await
+        let file = self.database_file();
+        if let Some(file) = &file {
+            file.prepare().await.map_err(unusable)?;
+        }
+        migrations::migrate(&config.url, &config.schema, self.service).await?;
+        file.map_or(Ok(()), |file| file.note_made().map_err(unusable))
+    }
+
+    /// The file of the service's tables, when they are in one.
+    fn database_file(&self) -> Option<DatabaseFile<'_>> {
+        match &self.shared.settings.storage {
+            Storage::Sqlite(folder) => Some(DatabaseFile::new(folder, self.service)),
+            Storage::Postgres(_) => None,
+        }
     }
 
     /// Opens the service's database and starts the workers that forget old keys and events. Its events are published
@@ -171,6 +185,9 @@ impl Host {
         let mut config = self.database_config();
         if let Storage::Postgres(_) = self.shared.settings.storage {
             config.connections = settings.connections.max(1);
+        }
+        if let Some(file) = self.database_file() {
+            file.prepare().await.map_err(unusable)?;
         }
         let db = Db::connect(&config, self.clock().clone()).await?;
         locked(&self.shared.databases).insert(self.service, db.clone());
@@ -301,6 +318,10 @@ impl Host {
     fn peer(&self, target: &str) -> Arc<OnceLock<Peer>> {
         locked(&self.shared.peers).entry(target.to_owned()).or_default().clone()
     }
+}
+
+fn unusable(error: FileError) -> DbErr {
+    DbErr::Custom(error.to_string())
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -87,7 +87,7 @@ pub struct DbConfig {
 impl DbConfig {
     /// The file of `service` in `folder`.
     pub fn sqlite(folder: &Path, service: &str) -> Self {
-        let url = format!("sqlite://{}/{service}.db?mode=rwc", folder.display());
+        let url = format!("sqlite://{}?mode=rwc", super::files::file(folder, service).display());
         Self { url, schema: service.to_owned(), connections: 4 }
     }
 
