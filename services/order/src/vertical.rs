@@ -63,7 +63,7 @@ impl App {
         by: Actor,
         provider: Option<(ProviderId, AccountId)>,
     ) -> Result<Option<Agreement>, Error> {
-        let Ok(to) = order.check(action, by) else { return Ok(None) };
+        let Ok(to) = order.check_now(action, by, self.now(), &self.timing) else { return Ok(None) };
         if !action.asks_vertical() {
             return Ok(None);
         }

@@ -10,8 +10,8 @@ use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// How much earlier than the visit somebody may try to reach the customer.
-const EARLY: Duration = Duration::hours(1);
+/// Time between two tries to reach the customer.
+const MINUTES_APART: i64 = 5;
 /// Tries to reach the customer before a closed door counts.
 const ATTEMPTS_LEAST: usize = 2;
 
@@ -229,11 +229,13 @@ impl Cleaning {
             if attempt.at > now {
                 return refused("must not be in the future");
             }
-            if attempt.at < self.starts_at - EARLY {
-                return refused("must not be more than an hour before the visit");
+            if attempt.at < self.starts_at {
+                return refused("must not be before the visit");
             }
-            if attempts.iter().take(index).any(|other| other.at == attempt.at) {
-                return refused("is there twice");
+            let apart = |other: &Attempt| (attempt.at - other.at).abs();
+            let gap = Duration::minutes(MINUTES_APART);
+            if attempts.iter().take(index).any(|other| apart(other) < gap) {
+                return refused("must be five minutes or more from every other one");
             }
         }
         self.access_failed_at = Some(now);

@@ -328,9 +328,10 @@ async fn a_closed_door_is_reported_after_two_tries(backend: Backend) {
     let good = report(&["2027-05-24T08:02:00Z", "2027-05-24T08:10:00Z"]);
     let bad = [
         (report(&["2027-05-24T08:02:00Z"]), "contact_attempts"),
-        (report(&["2027-05-24T06:00:00Z", "2027-05-24T08:10:00Z"]), "contact_attempts[0].at"),
+        (report(&["2027-05-24T07:59:00Z", "2027-05-24T08:10:00Z"]), "contact_attempts[0].at"),
         (report(&["2027-05-24T08:02:00Z", "2027-05-24T09:10:00Z"]), "contact_attempts[1].at"),
         (report(&["2027-05-24T08:02:00Z", "2027-05-24T08:02:00Z"]), "contact_attempts[1].at"),
+        (report(&["2027-05-24T08:10:00Z", "2027-05-24T08:06:00Z"]), "contact_attempts[1].at"),
     ];
     // A quarter past ten in Paris.
     shop.world.clock.advance(Duration::days(14) - Duration::minutes(45));

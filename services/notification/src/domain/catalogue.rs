@@ -195,6 +195,7 @@ pub const NOTICES: &[Notice] = &[
     both("order.change_proposed", Customer).critical().fades(),
     inbox("order.change_decided", Customer).when(Addressed),
     inbox("order.change_decided", Provider).when(Addressed),
+    mail("order.overdue", Operator).essential(),
     both("order.delivered", Customer).fades(),
     both("order.changes_requested", Provider).fades(),
     inbox("order.completed", Customer),
@@ -270,6 +271,7 @@ pub fn moves_on(kind: &str) -> bool {
                 | "order.reviewed"
                 | "order.message_posted"
                 | "order.side_effect_refused"
+                | "order.overdue"
         )
 }
 

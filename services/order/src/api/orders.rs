@@ -148,10 +148,10 @@ impl OrderService for Api {
         let id = Id::parse("order_id", &order_id)?;
         let order = orders::get(self.app.db.connection(), id, &caller).await?;
         let actor = order.side(&caller).unwrap_or(Actor::System);
-        order.check(Action::PreviewCancel, actor)?;
+        order.check_now(Action::PreviewCancel, actor, self.app.now(), &self.app.timing)?;
         let fault = match actor {
             Actor::Operator => LiableParty::from_name(&fault).unwrap_or(LiableParty::None),
-            _ => LiableParty::Customer,
+            _ => order.fault_of_customer(self.app.now(), &self.app.timing),
         };
         let charge = order.cancellation_charge(actor, fault, waive, self.app.now());
         let expires_at = self.app.now() + Duration::seconds(self.app.timing.cancel_token_s);
@@ -192,6 +192,25 @@ impl OrderService for Api {
         // The customer may book the same time again at once.
         self.app.run_side_effects_now(id).await;
         Ok(answer)
+    }
+
+    async fn reset_start_code(
+        &self,
+        request: Request<pb::ResetStartCodeRequest>,
+    ) -> Result<Response<pb::ResetStartCodeResponse>, Status> {
+        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let pb::ResetStartCodeRequest { order_id, version } = request.into_inner();
+        let id = Id::parse("order_id", &order_id)?;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        version::expect(version, change.order.version)?;
+        change.reset_start_code()?;
+        let order = orders::save(&tx, change).await?;
+        let order = Some(view::order(&self.app, &order, &caller));
+        Ok(tx.commit_answer(pb::ResetStartCodeResponse { order }).await?)
     }
 
     /// The move is noted, then made at the provider, then written.

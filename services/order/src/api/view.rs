@@ -4,7 +4,7 @@ use crate::{
     app::App,
     convert,
     domain::{
-        Action, Actor, Order, OrderId, Principal, Quote, State,
+        Actor, Order, OrderId, Principal, Quote, State,
         records::{change_order, dispute, message, offer, proof, review, timeline},
     },
     repository::records::Records,
@@ -15,6 +15,7 @@ use proto::quickserve::{common::v1::Address, order::v1 as pb};
 /// The order as `viewer`, who is on a side of it, sees it.
 pub fn order(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
     let side = order.side(viewer).unwrap_or(Actor::System);
+    let allowed = order.allowed_actions(side, app.now(), &app.timing);
     let progress = &order.progress;
     let cancellation = progress.cancellation.as_ref();
     let fee = cancellation.map(|cancellation| cancellation.fee).filter(|fee| *fee > 0);
@@ -25,7 +26,7 @@ pub fn order(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         id: order.id.to_string(),
         vertical: order.vertical.clone(),
         state: convert::state(order.state).into(),
-        allowed_actions: allowed_actions(app, order, side),
+        allowed_actions: allowed.into_iter().map(str::to_owned).collect(),
         disputed: order.disputed,
         customer_id: order.customer_id.to_string(),
         provider_id: id(order.provider_id.map(|it| it.to_string())),
@@ -44,7 +45,7 @@ pub fn order(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         notes: order.notes.0.clone(),
         search_if_declined: order.search_if_declined,
         start_code: if shows_code { app.secret.start_code(order) } else { String::new() },
-        ends_at: order.deadline(&app.timing).map(timestamp),
+        ends_at: order.ends_at(&app.timing).map(timestamp),
         arrival_flagged: progress.arrival_flagged,
         contact_attempts: i32::try_from(progress.contact_attempts).unwrap_or(i32::MAX),
         cancellation: cancellation.map(|it| pb::Cancellation {
@@ -77,14 +78,6 @@ pub fn full(app: &App, it: &Order, viewer: &Principal, records: Records) -> pb::
         disputes: disputes.into_iter().map(|row| dispute_of(it, row)).collect(),
         ..order(app, it, viewer)
     }
-}
-
-/// What a side may do now. A dispute is left out when it would come too late or once too often.
-fn allowed_actions(app: &App, order: &Order, side: Actor) -> Vec<String> {
-    let may_dispute = order.check_dispute_limits(side, app.now(), &app.timing).is_ok();
-    let names = order.allowed_actions(side).into_iter();
-    let names = names.filter(|name| may_dispute || *name != Action::Dispute.name());
-    names.map(str::to_owned).collect()
 }
 
 /// Decline reasons and confirmation are the customer's business.

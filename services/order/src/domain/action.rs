@@ -70,6 +70,8 @@ pub enum Action {
     AccessFailed,
     /// The work begins.
     Start,
+    /// The provider gets new tries for the start code, and the customer another code.
+    ResetStartCode,
     /// The customer is not there.
     NoShow,
     /// More work is proposed.
@@ -97,6 +99,8 @@ pub enum Action {
     Cancel,
     /// Move to another window.
     Reschedule,
+    /// Work that does not end is shown to an operator.
+    Escalate,
     /// Break the work off.
     Abort,
     /// Open a dispute.
@@ -130,6 +134,7 @@ impl Action {
             | Self::Exhaust
             | Self::ContactAttempt
             | Self::AccessFailed
+            | Self::ResetStartCode
             | Self::NoShow
             | Self::ProposeChange
             | Self::ApproveChange
@@ -141,6 +146,7 @@ impl Action {
             | Self::PreviewCancel
             | Self::Cancel
             | Self::Reschedule
+            | Self::Escalate
             | Self::Abort
             | Self::Dispute
             | Self::ResolveDispute
@@ -156,7 +162,7 @@ impl Action {
     }
 
     /// Every action, in each of its forms.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::ConfirmPayment,
         Self::Authorize { search: false },
         Self::Authorize { search: true },
@@ -172,6 +178,7 @@ impl Action {
         Self::ContactAttempt,
         Self::AccessFailed,
         Self::Start,
+        Self::ResetStartCode,
         Self::NoShow,
         Self::ProposeChange,
         Self::ApproveChange,
@@ -185,6 +192,7 @@ impl Action {
         Self::PreviewCancel,
         Self::Cancel,
         Self::Reschedule,
+        Self::Escalate,
         Self::Abort,
         Self::Dispute,
         Self::ResolveDispute,
@@ -209,6 +217,7 @@ impl Action {
             Self::ContactAttempt => "contactAttempt",
             Self::AccessFailed => "accessFailed",
             Self::Start => "start",
+            Self::ResetStartCode => "resetStartCode",
             Self::NoShow => "noShow",
             Self::ProposeChange => "proposeChange",
             Self::ApproveChange => "approveChange",
@@ -221,6 +230,7 @@ impl Action {
             Self::PreviewCancel => "previewCancel",
             Self::Cancel => "cancel",
             Self::Reschedule => "reschedule",
+            Self::Escalate => "escalate",
             Self::Abort => "abort",
             Self::Dispute => "dispute",
             Self::ResolveDispute => "resolveDispute",

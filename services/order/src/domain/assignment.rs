@@ -160,7 +160,9 @@ impl OrderChange {
         progress.assigned_at = Some(self.now);
         progress.assignments += 1;
         progress.wrong_codes = 0;
+        progress.start_locked_until = None;
         progress.contact_attempts = 0;
+        progress.last_contact_at = None;
         progress.arrived_at = None;
         progress.arrival_flagged = false;
         progress.wave_until = None;

@@ -226,10 +226,16 @@ impl OrderChange {
 
     /// Cancels at the price that a preview promised.
     pub fn cancel_with_token(&mut self, token: CancelToken, reason: &str) -> Result<(), Error> {
-        self.order.check(Action::Cancel, self.by)?;
-        let fault = token.fault;
+        self.check(Action::Cancel)?;
+        let promised = token.fault;
         let charge = token.redeem(&self.order, self.by, self.now)?;
-        self.cancel(charge, fault, reason)
+        // The provider may have missed the start since the preview.
+        let fault = self.order.fault_of_customer(self.now, &self.timing);
+        if self.by == Actor::Customer && fault != promised {
+            let charge = self.order.cancellation_charge(self.by, fault, false, self.now);
+            return self.cancel(charge, fault, reason);
+        }
+        self.cancel(charge, promised, reason)
     }
 
     /// Cancels at a price.
@@ -278,11 +284,7 @@ impl OrderChange {
 
     /// Notes the move to another window before the reservation is moved.
     pub fn begin_move(&mut self, window: &Window) -> Result<Moving, Error> {
-        self.order.check(Action::Reschedule, self.by)?;
-        let ahead = seconds(self.timing.reschedule_s);
-        if self.order.window_start - self.now < ahead {
-            return Err(Error::RescheduleTooLate);
-        }
+        self.check(Action::Reschedule)?;
         if window.length() != self.order.window_end - self.order.window_start {
             let problem = "must be as long as the present one";
             return Err(kit::Error::invalid("window", problem).into());
@@ -319,7 +321,7 @@ impl OrderChange {
 
     /// Another attempt to pay, when what there is leads nowhere.
     pub fn retry_payment(&mut self, method: Option<Uuid>, confirmed: bool) -> Result<(), Error> {
-        self.order.check(Action::ConfirmPayment, self.by)?;
+        self.check(Action::ConfirmPayment)?;
         // Another card may take the place of the one on file.
         let replaces = self.order.payment.state == PaymentState::MethodSaved && method.is_some();
         if !self.order.payment_wants_customer() && !replaces {

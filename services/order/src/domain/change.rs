@@ -173,8 +173,9 @@ impl OrderChange {
         self.agreed = agreed;
     }
 
-    /// Does `action` as the side that acts.
+    /// Does `action` as the side that acts, if all that the order knows allows it now.
     pub fn act(&mut self, action: Action, note: impl Into<String>) -> Result<(), Error> {
+        self.check(action)?;
         self.act_as(action, self.by, note)
     }
 

@@ -39,11 +39,15 @@ impl Secret {
         Self(key)
     }
 
-    /// The code that opens the present assignment of an order: six digits, another one for each assignment.
+    /// The code that opens the present assignment of an order: six digits, another one for each assignment and after each
+    /// reset.
     pub fn start_code(&self, order: &Order) -> String {
         let mut text = b"start:".to_vec();
         text.extend(order.id.uuid().as_bytes());
         text.extend(order.progress.assignments.to_be_bytes());
+        if order.progress.code_resets > 0 {
+            text.extend(order.progress.code_resets.to_be_bytes());
+        }
         let seal = self.seal(&text);
         let number = seal.iter().take(8).fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
         format!("{:06}", number % 1_000_000)

@@ -24,7 +24,6 @@ impl OrderChange {
         let code = reason.clone();
         let side = self.by;
         self.act(Action::Dispute, code)?;
-        self.order.check_dispute_limits(side, self.now, &self.timing)?;
         match side {
             Actor::Customer => self.order.progress.disputes_by_customer += 1,
             Actor::Provider => self.order.progress.disputes_by_provider += 1,

@@ -1,6 +1,7 @@
 //! What the domain refuses, and the stable reason of each.
 
 use super::{Action, Actor, StateView};
+use chrono::{DateTime, Utc};
 use kit::rpc::error::{Fault, Kind};
 use std::{collections::HashMap, time::Duration};
 use uuid::Uuid;
@@ -65,8 +66,31 @@ pub enum Error {
         left: u32,
     },
     /// The code was wrong too often.
-    #[error("the start code was wrong too often: ask an operator")]
-    StartCodeLocked,
+    #[error(
+        "the start code was wrong too often: try again after {}, or have the customer or an operator reset it",
+        .until.format("%FT%TZ")
+    )]
+    StartCodeLocked {
+        /// When codes are taken again.
+        until: DateTime<Utc>,
+    },
+    /// The provider is there already.
+    #[error("the arrival is recorded already")]
+    ArrivedAlready,
+    /// No position shows that the provider is at the place.
+    #[error(
+        "no position shows that the provider is there: report the arrival again with one, or ask an operator"
+    )]
+    ArrivalNotProven,
+    /// The attempt does not count yet.
+    #[error(
+        "attempts to reach the customer count from the start on and lie minutes apart: try again at {}",
+        .earliest.format("%FT%TZ")
+    )]
+    ContactAttemptTooEarly {
+        /// When the next one counts.
+        earliest: DateTime<Utc>,
+    },
     /// The work does not begin without the money.
     #[error("the payment is not authorised")]
     PaymentNotAuthorized,
@@ -160,7 +184,10 @@ impl Fault for Error {
             Self::RescheduleTooLate => Kind::Precondition("RESCHEDULE_TOO_LATE"),
             Self::DepartureWindow { .. } => Kind::Precondition("DEPARTURE_WINDOW"),
             Self::StartCodeWrong { .. } => Kind::Precondition("START_CODE_WRONG"),
-            Self::StartCodeLocked => Kind::Precondition("START_CODE_LOCKED"),
+            Self::ArrivedAlready => Kind::Precondition("ARRIVED_ALREADY"),
+            Self::ArrivalNotProven => Kind::Precondition("ARRIVAL_NOT_PROVEN"),
+            Self::ContactAttemptTooEarly { .. } => Kind::Precondition("CONTACT_ATTEMPT_TOO_EARLY"),
+            Self::StartCodeLocked { .. } => Kind::Precondition("START_CODE_LOCKED"),
             Self::PaymentNotAuthorized => Kind::Precondition("PAYMENT_NOT_AUTHORIZED"),
             Self::PaymentSettled => Kind::Precondition("PAYMENT_SETTLED"),
             Self::NoShowTooEarly => Kind::Precondition("NO_SHOW_TOO_EARLY"),
@@ -181,6 +208,9 @@ impl Fault for Error {
             Self::Kit(error) => error.metadata(),
             Self::Refused(_, allowed) => one("allowed_actions", allowed.join(",")),
             Self::QuoteUsed(order_id) => one("order_id", order_id.to_string()),
+            Self::StartCodeLocked { until: at } | Self::ContactAttemptTooEarly { earliest: at } => {
+                one("retry_at", at.format("%FT%TZ").to_string())
+            }
             Self::StartCodeWrong { left } => one("tries_left", left.to_string()),
             Self::ProviderNotEligible(causes) => one("causes", causes.join(",")),
             Self::Denied(_, denials) => one("denials", denials.join(",")),

@@ -2,8 +2,8 @@
 
 use super::{
     Action, Actor, ChangeId, ChangeLines, ChangeState, Error, LiableParty, Line, OrderChange,
-    Party, PaymentState, PendingChange, RecordChange, Resource, SideEffect, State,
-    records::change_order, timing::seconds,
+    Party, PendingChange, RecordChange, Resource, SideEffect, State, records::change_order,
+    timing::seconds,
 };
 use uuid::Uuid;
 
@@ -21,64 +21,69 @@ impl OrderChange {
     /// The provider sets out.
     pub fn depart(&mut self) -> Result<(), Error> {
         self.act(Action::Depart, "")?;
-        let opens = self.order.window_start - seconds(self.timing.departure_s);
-        if self.now < opens || self.now > self.order.window_end {
-            return Err(Error::DepartureWindow { hours: self.timing.departure_s / 3600 });
-        }
         self.publish("order.en_route");
         Ok(())
     }
 
-    /// The provider is at the door: flagged unless a position shows it.
+    /// The provider is at the door: flagged unless a position shows it. Who arrived without one may show it later; the
+    /// arrival counts from then.
     pub fn arrive(&mut self, position: Option<(f64, f64)>) -> Result<(), Error> {
         let place = &self.order.terms.place;
         let near = position
             .is_some_and(|at| distance_m((place.lat, place.lng), at) <= self.timing.arrival_m);
+        let is_first = self.order.state == State::EnRoute;
         self.act(Action::Arrive, if near { "" } else { "FLAGGED" })?;
-        self.order.progress.arrived_at = Some(self.now);
-        self.order.progress.arrival_flagged = !near;
-        self.publish("order.arrived");
+        if is_first || near {
+            self.order.progress.arrived_at = Some(self.now);
+            self.order.progress.arrival_flagged = !near;
+        }
+        if is_first {
+            self.publish("order.arrived");
+        }
         Ok(())
     }
 
-    /// Counts a wrong start code. The error says how many tries are left.
+    /// Counts a wrong start code. The error says how many tries are left; after the last one no code is taken for a while.
     pub fn count_wrong_code(&mut self) -> Result<Error, Error> {
-        let left = self.codes_left()? - 1;
-        self.order.progress.wrong_codes += 1;
+        self.check_start_code()?;
+        let progress = &mut self.order.progress;
+        progress.wrong_codes += 1;
+        let left = self.timing.start_codes.saturating_sub(progress.wrong_codes);
+        if left == 0 {
+            progress.wrong_codes = 0;
+            progress.start_locked_until = Some(self.now + seconds(self.timing.start_lock_s));
+        }
         Ok(Error::StartCodeWrong { left })
+    }
+
+    /// Gives the provider new tries, and the customer another code, since somebody may have come close to this one.
+    pub fn reset_start_code(&mut self) -> Result<(), Error> {
+        self.act(Action::ResetStartCode, "")?;
+        let progress = &mut self.order.progress;
+        progress.wrong_codes = 0;
+        progress.start_locked_until = None;
+        progress.code_resets += 1;
+        Ok(())
     }
 
     /// The work begins, with the customer's code.
     pub fn start(&mut self, code_is_right: bool) -> Result<(), Error> {
-        let left = self.codes_left()?;
+        self.check(Action::Start)?;
         if !code_is_right {
+            let left = self.timing.start_codes.saturating_sub(self.order.progress.wrong_codes);
             return Err(Error::StartCodeWrong { left });
         }
-        let paid =
-            matches!(self.order.payment.state, PaymentState::Authorized | PaymentState::Captured);
-        if !paid && self.order.total > 0 {
-            return Err(Error::PaymentNotAuthorized);
-        }
-        self.order.progress.started_at = Some(self.now);
         self.act(Action::Start, "")?;
+        self.order.progress.started_at = Some(self.now);
         self.publish("order.started");
         Ok(())
-    }
-
-    /// How many wrong start codes may still be tried, at least one.
-    fn codes_left(&self) -> Result<u32, Error> {
-        self.order.check(Action::Start, self.by)?;
-        let wrong = self.order.progress.wrong_codes;
-        match self.timing.start_codes.checked_sub(wrong) {
-            None | Some(0) => Err(Error::StartCodeLocked),
-            Some(left) => Ok(left),
-        }
     }
 
     /// The provider tries to reach the customer.
     pub fn contact_attempt(&mut self, channel: &str) -> Result<(), Error> {
         self.act(Action::ContactAttempt, channel)?;
         self.order.progress.contact_attempts += 1;
+        self.order.progress.last_contact_at = Some(self.now);
         Ok(())
     }
 
@@ -96,14 +101,6 @@ impl OrderChange {
 
     /// The customer is not there.
     pub fn no_show(&mut self) -> Result<(), Error> {
-        self.order.check(Action::NoShow, self.by)?;
-        if self.order.progress.contact_attempts < self.timing.contact_attempts {
-            return Err(Error::ContactAttemptsMissing);
-        }
-        let waited = self.order.progress.arrived_at.map(|at| self.now - at);
-        if waited.is_none_or(|waited| waited < seconds(self.timing.waiting_s)) {
-            return Err(Error::NoShowTooEarly);
-        }
         let charge =
             self.order.charge(State::NoShow, Actor::Provider, LiableParty::Customer, self.now);
         self.act(Action::NoShow, "")?;
@@ -180,7 +177,7 @@ impl OrderChange {
 
     /// The change order that waits, if it is this one. A decided one is refused for the order's state.
     pub fn pending_change(&self, id: ChangeId, action: Action) -> Result<PendingChange, Error> {
-        self.order.check(action, self.by)?;
+        self.check(action)?;
         let pending = self.order.progress.change.clone().filter(|change| change.id == id);
         pending.ok_or(Error::NotFound(Resource::ChangeOrder))
     }
@@ -189,6 +186,14 @@ impl OrderChange {
         self.order.progress.change = None;
         self.records.push(RecordChange::DecideChange(id, state));
         self.publish("order.change_decided").addressee = addressee;
+    }
+
+    /// Work or rework that does not end is shown to an operator, once.
+    pub fn escalate(&mut self) -> Result<(), Error> {
+        self.act_as(Action::Escalate, Actor::System, "")?;
+        self.order.progress.escalated = true;
+        self.publish("order.overdue");
+        Ok(())
     }
 
     /// The work is done.

@@ -8,6 +8,7 @@ mod code;
 mod dispute;
 mod error;
 mod fulfilment;
+mod guard;
 mod order;
 mod payment;
 mod policy;

@@ -1,8 +1,8 @@
 //! What an order knows of itself: its sides, its money, and when its state ends by itself.
 
 use super::{
-    Actor, Case, Charge, Error, LiableParty, Order, OrderChange, Party, PaymentState, Principal,
-    State, StateView, Timing, quote::chrono_tz_utc, timing::seconds,
+    Action, Actor, Case, Charge, Error, LiableParty, Order, OrderChange, Party, PaymentState,
+    Principal, State, StateView, Timing, quote::chrono_tz_utc, timing::seconds,
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{Money, Window, values::money::Currency};
@@ -100,6 +100,32 @@ impl Order {
         i64::try_from(part).unwrap_or(earned)
     }
 
+    /// Whose fault it is when the customer cancels now: what happened decides. It is the provider's when the provider was
+    /// not there at the start and the time of grace after it, and no side's while an order that was given back once waits
+    /// for another provider to arrive.
+    pub fn fault_of_customer(&self, now: DateTime<Utc>, timing: &Timing) -> LiableParty {
+        if self.provider_was_late(now, timing) {
+            LiableParty::Provider
+        } else if self.progress.reassigned > 0 && self.state != State::Arrived {
+            LiableParty::None
+        } else {
+            LiableParty::Customer
+        }
+    }
+
+    /// Whether the provider arrives, or would arrive, after the start and the time of grace. Only an arrival that a
+    /// position shows counts.
+    fn provider_was_late(&self, now: DateTime<Utc>, timing: &Timing) -> bool {
+        let is_expected = matches!(self.state, State::Assigned | State::EnRoute | State::Arrived);
+        let shown = self.progress.arrived_at.filter(|_| !self.progress.arrival_flagged);
+        is_expected && shown.unwrap_or(now) > self.window_start + seconds(timing.grace_s)
+    }
+
+    /// Since when the provider waits for the customer: nobody is late before the start.
+    pub fn waiting_since(&self) -> Option<DateTime<Utc>> {
+        self.progress.arrived_at.map(|at| at.max(self.window_start))
+    }
+
     /// What cancelling costs in `state`, or not being there when it is `NO_SHOW`.
     pub fn charge(
         &self,
@@ -135,7 +161,14 @@ impl Order {
         charge
     }
 
-    /// When the present state ends by itself.
+    /// When the present state ends by itself; none when it does not, although a timer may look at it.
+    pub fn ends_at(&self, timing: &Timing) -> Option<DateTime<Utc>> {
+        let ends = !matches!(self.state, State::InProgress | State::ChangesRequested);
+        self.deadline(timing).filter(|_| ends)
+    }
+
+    /// When the timer of the present state falls due: the state ends then, or work that does not end is shown to an
+    /// operator.
     pub fn deadline(&self, timing: &Timing) -> Option<DateTime<Utc>> {
         let progress = &self.progress;
         let abandoned = self.window_end + seconds(timing.abandoned_s);
@@ -151,17 +184,24 @@ impl Order {
             }
             State::Searching => progress.wave_until,
             State::Assigned | State::EnRoute => Some(abandoned),
-            State::Arrived => match progress.arrived_at {
-                Some(at) if progress.contact_attempts >= timing.contact_attempts => {
-                    Some(at + seconds(timing.waiting_s) * 2)
-                }
-                _ => Some(abandoned),
-            },
+            State::Arrived => {
+                let is_shown = !progress.arrival_flagged;
+                let called = progress.contact_attempts >= timing.contact_attempts;
+                let since = self.waiting_since().filter(|_| is_shown && called);
+                Some(since.map_or(abandoned, |since| since + seconds(timing.waiting_s) * 2))
+            }
             State::AwaitingApproval => progress.change.as_ref().map(|change| change.valid_till),
             State::Delivered if !self.disputed => {
                 progress.delivered_at.map(|at| at + seconds(timing.acceptance_s))
             }
             State::Completed if !progress.reviews_over => self.reviews_end(timing),
+            State::InProgress if !progress.escalated => {
+                Some(self.window_end + seconds(timing.overdue_s))
+            }
+            State::ChangesRequested if !progress.escalated => {
+                let since = progress.rework_since.or(progress.delivered_at);
+                since.map(|since| since + seconds(timing.rework_s))
+            }
             State::Delivered
             | State::Completed
             | State::InProgress
@@ -193,27 +233,6 @@ impl Order {
     pub fn ended_at(&self) -> Option<DateTime<Utc>> {
         let cancelled = self.progress.cancellation.as_ref().map(|cancellation| cancellation.at);
         self.progress.completed_at.or(cancelled)
-    }
-
-    /// Refuses a dispute that a side would open too late, or once too often.
-    pub fn check_dispute_limits(
-        &self,
-        side: Actor,
-        now: DateTime<Utc>,
-        timing: &Timing,
-    ) -> Result<(), Error> {
-        let opened = match side {
-            Actor::Customer => self.progress.disputes_by_customer,
-            Actor::Provider => self.progress.disputes_by_provider,
-            Actor::Operator | Actor::Payment | Actor::System => return Ok(()),
-        };
-        if self.ended_at().is_some_and(|end| now >= end + seconds(timing.dispute_s)) {
-            return Err(Error::DisputeWindowOver);
-        }
-        match opened >= timing.disputes {
-            true => Err(Error::DisputeLimit),
-            false => Ok(()),
-        }
     }
 
     /// When the method on file is to be authorised, or asked for again, or the order given up for want of money.
@@ -296,18 +315,13 @@ impl OrderChange {
             State::AwaitingApproval => self.expire_change(),
             State::Delivered => self.accept_delivery("TIMER"),
             State::Completed => self.end_reviews(),
-            State::Arrived
-                if self.order.progress.contact_attempts >= self.timing.contact_attempts =>
-            {
-                self.no_show()
-            }
+            State::InProgress | State::ChangesRequested => self.escalate(),
+            State::Arrived if self.check(Action::NoShow).is_ok() => self.no_show(),
             // A service that was not rendered is never at the customer's cost.
             State::Assigned | State::EnRoute | State::Arrived => {
                 self.cancel(Charge::default(), LiableParty::Provider, "NOT_RENDERED")
             }
             State::Searching
-            | State::InProgress
-            | State::ChangesRequested
             | State::Closed
             | State::Expired
             | State::Declined

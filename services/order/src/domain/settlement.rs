@@ -40,6 +40,8 @@ impl OrderChange {
     /// The work goes back for rework; what is to be done reaches the provider as a message.
     pub fn request_changes(&mut self, message: Uuid, reason: String) -> Result<(), Error> {
         self.act(Action::RequestChanges, "")?;
+        self.order.progress.rework_since = Some(self.now);
+        self.order.progress.escalated = false;
         self.publish("order.changes_requested").addressee = "provider";
         self.insert_message(message, reason);
         Ok(())
@@ -48,9 +50,6 @@ impl OrderChange {
     /// One side reviews the other. Both reviews are published together.
     pub fn review(&mut self, id: Uuid, stars: i32, text: String) -> Result<(), Error> {
         self.act(Action::Review, "")?;
-        if self.order.reviews_end(&self.timing).is_some_and(|end| self.now >= end) {
-            return Err(Error::ReviewWindowOver);
-        }
         let progress = &mut self.order.progress;
         let given = match self.by {
             Actor::Customer => &mut progress.stars_by_customer,
@@ -58,9 +57,7 @@ impl OrderChange {
                 &mut progress.stars_by_provider
             }
         };
-        if given.replace(stars).is_some() {
-            return Err(Error::ReviewedAlready);
-        }
+        *given = Some(stars);
         self.records.push(RecordChange::Review(review::Model {
             id,
             order_id: self.order.id,
@@ -160,7 +157,7 @@ impl OrderChange {
 
     /// One side writes to the other.
     pub fn post_message(&mut self, id: Uuid, text: String) -> Result<message::Model, Error> {
-        self.order.check(Action::PostMessage, self.by)?;
+        self.check(Action::PostMessage)?;
         let row = self.insert_message(id, text);
         let to = if self.by == Actor::Customer { "provider" } else { "customer" };
         let (from, state) = (self.order.state, self.order.state);
@@ -191,7 +188,7 @@ impl OrderChange {
         position: Option<(f64, f64)>,
         taken_at: DateTime<Utc>,
     ) -> Result<proof::Model, Error> {
-        self.order.check(Action::AddProof, self.by)?;
+        self.check(Action::AddProof)?;
         let row = proof::Model {
             id,
             order_id: self.order.id,
@@ -223,7 +220,7 @@ impl OrderChange {
     pub fn erase_customer(&mut self) -> Result<(), Error> {
         self.order.progress.erased = true;
         if self.order.state.is_before_work() {
-            let fault = LiableParty::Customer;
+            let fault = self.order.fault_of_customer(self.now, &self.timing);
             let charge = self.order.charge(self.order.state, Actor::Customer, fault, self.now);
             return self.cancel(charge, fault, "ACCOUNT_ERASED");
         }

@@ -105,36 +105,14 @@ impl StateView {
             _ => None,
         }
     }
-
-    /// What `actor` may do now, by name.
-    pub fn allowed_actions(self, actor: Actor) -> Vec<&'static str> {
-        let mut names: Vec<&'static str> = Action::ALL
-            .into_iter()
-            .filter(|action| self.transition(*action, actor).is_ok())
-            .map(Action::name)
-            .collect();
-        names.dedup();
-        names
-    }
 }
 
 impl Order {
-    /// What a side may do now, by name.
-    pub fn allowed_actions(&self, actor: Actor) -> Vec<&'static str> {
-        let mut names = self.standing().allowed_actions(actor);
-        if !self.payment_wants_customer() {
-            names.retain(|name| *name != Action::ConfirmPayment.name());
-        }
-        names
-    }
-
-    /// Where `action` by `by` leads.
+    /// Where `action` by `by` leads by the state alone. What a side asks for is checked by [`Order::check_now`].
     pub fn check(&self, action: Action, by: Actor) -> Result<StateView, Error> {
-        self.standing().transition(action, by).map_err(|refused| self.refuse(refused))
-    }
-
-    fn refuse(&self, refused: Refused) -> Error {
-        Error::Refused(refused, self.allowed_actions(refused.by))
+        self.standing()
+            .transition(action, by)
+            .map_err(|refused| Error::Refused(refused, Vec::new()))
     }
 }
 
@@ -297,9 +275,10 @@ fn en_route(action: Action, by: Actor) -> Option<State> {
 fn arrived(action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::Start, Actor::Provider) => Some(State::InProgress),
-        (Action::ContactAttempt | Action::AddProof, Actor::Provider)
+        (Action::Arrive | Action::ContactAttempt | Action::AddProof, Actor::Provider)
+        | (Action::ResetStartCode, Actor::Customer | Actor::Operator)
         | (Action::AccessFailed, Actor::System) => Some(State::Arrived),
-        (Action::NoShow, Actor::Provider | Actor::System) => Some(State::NoShow),
+        (Action::NoShow, Actor::Provider | Actor::Operator | Actor::System) => Some(State::NoShow),
         _ => before_work(State::Arrived, action, by),
     }
 }
@@ -335,6 +314,7 @@ fn in_progress(action: Action, by: Actor) -> Option<State> {
         (Action::ProposeChange, Actor::Provider) => Some(State::AwaitingApproval),
         (Action::Deliver, Actor::Provider) => Some(State::Delivered),
         (Action::Abort, Actor::Operator) => Some(State::Aborted),
+        (Action::Escalate, Actor::System) => Some(State::InProgress),
         _ => talk(State::InProgress, action, by),
     }
 }
@@ -364,6 +344,7 @@ fn changes_requested(action: Action, by: Actor) -> Option<State> {
         (Action::Deliver, Actor::Provider) => Some(State::Delivered),
         // The customer may waive the rework that they asked for, and an operator may end a quarrel.
         (Action::AcceptDelivery, Actor::Customer | Actor::Operator) => Some(State::Completed),
+        (Action::Escalate, Actor::System) => Some(State::ChangesRequested),
         _ => talk(State::ChangesRequested, action, by),
     }
 }

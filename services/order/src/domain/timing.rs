@@ -27,16 +27,26 @@ pub struct Timing {
     pub departure_s: i64,
     /// How far from the place an arrival is not flagged, in metres.
     pub arrival_m: f64,
-    /// How long a provider waits at the door.
+    /// How long a provider waits at the door, from the start on.
     pub waiting_s: i64,
     /// Attempts to reach the customer before they count as absent.
     pub contact_attempts: u32,
-    /// Wrong start codes before no more are taken.
+    /// How long after an attempt to reach the customer the next one counts.
+    pub contact_gap_s: i64,
+    /// How long after the start a provider who is not there is at fault.
+    pub grace_s: i64,
+    /// Wrong start codes before no more are taken for a while.
     pub start_codes: u32,
+    /// How long no start code is taken after too many wrong ones.
+    pub start_lock_s: i64,
     /// How long a change order can be approved.
     pub change_s: i64,
     /// How long a delivery can be looked at before it counts as accepted.
     pub acceptance_s: i64,
+    /// How long after its end work that is not delivered is shown to an operator.
+    pub overdue_s: i64,
+    /// How long rework may take before it is shown to an operator.
+    pub rework_s: i64,
     /// How long reviews can be written.
     pub review_s: i64,
     /// How long after its end an order can be disputed.
@@ -76,9 +86,14 @@ impl Default for Timing {
             arrival_m: 150.0,
             waiting_s: 15 * MINUTE,
             contact_attempts: 2,
+            contact_gap_s: 5 * MINUTE,
+            grace_s: 30 * MINUTE,
             start_codes: 5,
+            start_lock_s: 15 * MINUTE,
             change_s: 30 * MINUTE,
             acceptance_s: 2 * DAY,
+            overdue_s: 4 * HOUR,
+            rework_s: 2 * DAY,
             review_s: 7 * DAY,
             dispute_s: 7 * DAY,
             disputes: 3,

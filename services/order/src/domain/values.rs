@@ -173,6 +173,10 @@ pub struct Moving {
     pub since: DateTime<Utc>,
 }
 
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 /// How far an order has come, beyond what its state says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
 #[serde(default)]
@@ -192,6 +196,12 @@ pub struct Progress {
     /// When it was delivered last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivered_at: Option<DateTime<Utc>>,
+    /// When rework was asked for last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rework_since: Option<DateTime<Utc>>,
+    /// Whether an operator was told that the work, or the rework, does not end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escalated: bool,
     /// When it was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<DateTime<Utc>>,
@@ -199,8 +209,17 @@ pub struct Progress {
     pub arrival_flagged: bool,
     /// Attempts to reach the customer at the door.
     pub contact_attempts: u32,
-    /// Wrong start codes of this assignment.
+    /// When the last of them was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_contact_at: Option<DateTime<Utc>>,
+    /// Wrong start codes since the assignment, the last lock or the last reset.
     pub wrong_codes: u32,
+    /// Until when no start code is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_locked_until: Option<DateTime<Utc>>,
+    /// How often the start code was reset; each reset makes another one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub code_resets: u32,
     /// Assignments so far: each has a start code of its own.
     pub assignments: u32,
     /// Searches so far.

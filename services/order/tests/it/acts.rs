@@ -2,12 +2,15 @@
 
 use crate::town::Town;
 use chrono::Duration;
-use kit::{Subject, testing::acting_as};
+use kit::{
+    Subject,
+    testing::{acting_as, paris},
+};
 use proto::quickserve::order::v1 as pb;
 use tonic::{Response, Status};
 
 /// Every action that somebody can call, with the name under which reads allow it.
-pub const PUBLIC: [&str; 25] = [
+pub const PUBLIC: [&str; 26] = [
     "confirmPayment",
     "previewCancel",
     "cancel",
@@ -17,6 +20,7 @@ pub const PUBLIC: [&str; 25] = [
     "depart",
     "arrive",
     "start",
+    "resetStartCode",
     "contactAttempt",
     "noShow",
     "proposeChange",
@@ -73,7 +77,7 @@ impl Town {
     ) -> Result<Option<pb::Order>, Status> {
         acting_as(who, async {
             match action {
-                "confirmPayment" | "previewCancel" | "cancel" | "reschedule" => {
+                "confirmPayment" | "previewCancel" | "cancel" | "reschedule" | "resetStartCode" => {
                     self.before(action, id, with).await
                 }
                 "accept" | "decline" | "depart" | "arrive" | "start" | "contactAttempt"
@@ -109,6 +113,10 @@ impl Town {
                 let request = pb::CancelOrderRequest { order_id, version: 0, cancel_token, reason };
                 api.cancel_order(request).await?.into_inner().order
             }
+            "resetStartCode" => {
+                let request = pb::ResetStartCodeRequest { order_id, version: 0 };
+                api.reset_start_code(request).await?.into_inner().order
+            }
             _ => {
                 let window = Some(self.window(Duration::days(5)));
                 let request = pb::RescheduleOrderRequest { order_id, version: 0, window };
@@ -133,7 +141,7 @@ impl Town {
                 api.depart(request).await?.into_inner().order
             }
             "arrive" => {
-                let position = Some(pb::Position { lat: 48.8566, lng: 2.3522 });
+                let position = Some(pb::Position { lat: paris().lat, lng: paris().lng });
                 let request = pb::ArriveRequest { order_id, version, position };
                 api.arrive(request).await?.into_inner().order
             }

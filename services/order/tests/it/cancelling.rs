@@ -99,6 +99,50 @@ async fn an_operator_says_whose_fault_it_is_and_may_waive(backend: Backend) {
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_customer_whose_provider_does_not_come_cancels_for_nothing(backend: Backend) {
+    let town = Town::new(backend).await;
+    for departs in [false, true] {
+        let id = town.ordered_ahead(Duration::hours(2)).await.id;
+        town.act(town.provider, "accept", &id).await;
+        if departs {
+            town.act(town.provider, "depart", &id).await;
+        }
+        town.clock.advance(Duration::hours(2) + Duration::minutes(25));
+        let (token, fee) = town.token(town.customer, &id).await;
+        assert_eq!(fee, 5_000, "the grace is not over");
+        town.clock.advance(Duration::minutes(6));
+        assert_eq!(town.token(town.customer, &id).await.1, 0);
+        // Even a preview from before promises no more than what is due.
+        let order = town.cancel(&id, &token).await.unwrap().unwrap();
+        let cancellation = order.cancellation.unwrap();
+        let fee = cancellation.fee.unwrap().minor_units;
+        assert_eq!((cancellation.fault.as_str(), fee), ("provider", 0));
+        town.until_script("money back", |script| script.money(&id).closed).await;
+        assert_eq!(town.until_fact(&id, "order.cancelled").await.fault, "provider");
+    }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_order_that_was_given_back_is_cancelled_for_nothing_until_another_arrives(
+    backend: Backend,
+) {
+    let town = Town::new(backend).await;
+    let (_, other) = town.candidate();
+    let id = town.ordered_ahead(Duration::hours(2)).await.id;
+    town.act(town.provider, "accept", &id).await;
+    town.act(town.operator, "reassign", &id).await;
+    let offer = town.offer(other).await;
+    town.take(other, &offer).await.unwrap();
+    assert_eq!(town.token(town.customer, &id).await.1, 0);
+    town.act(other, "depart", &id).await;
+    assert_eq!(town.token(town.customer, &id).await.1, 0);
+    town.act(other, "arrive", &id).await;
+    assert_eq!(town.token(town.customer, &id).await.1, 5_000);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_stale_version_is_refused(backend: Backend) {
     let town = Town::new(backend).await;
     let order = town.ordered().await;

@@ -9,7 +9,7 @@ use chrono::Duration;
 use kit::{
     Subject,
     rpc::error::reason,
-    testing::{Backend, acting_as, eventually},
+    testing::{Backend, acting_as},
 };
 use proto::quickserve::{
     fulfilment::v1::OrderState, order::v1 as pb, provider::v1::ProviderEvent, user::v1::UserEvent,
@@ -27,15 +27,6 @@ impl Town {
     async fn publish_provider(&self, kind: &'static str, profile: Uuid, who: Subject) {
         let (provider_id, user_id) = (profile.to_string(), who.user_id.to_string());
         self.publish(kind, ProviderEvent { provider_id, user_id, ..Default::default() }).await;
-    }
-
-    async fn first_offer_to(&self, who: Subject) -> pb::Offer {
-        let read = async || {
-            let request = pb::ListOffersRequest::default();
-            let listed = acting_as(who, self.jobs().list_offers(request)).await.unwrap();
-            listed.into_inner().offers
-        };
-        eventually("an offer", read, |offers| !offers.is_empty()).await.remove(0)
     }
 }
 
@@ -99,7 +90,7 @@ async fn an_offer_is_not_taken_by_who_may_not_work(backend: Backend) {
     let (profile, who) = town.candidate();
     let quote = town.quote(None, Duration::days(2)).await;
     let id = town.book(booking(&quote)).await.unwrap().id;
-    let offer = town.first_offer_to(who).await;
+    let offer = town.offer(who).await;
     town.object_to(profile, "BACKGROUND_CHECK");
     let request = pb::AcceptOfferRequest { offer_id: offer.id };
     let refused = acting_as(who, town.jobs().accept_offer(request)).await.unwrap_err();
@@ -169,7 +160,7 @@ async fn a_blocked_providers_open_offer_ends(backend: Backend) {
     let (profile, who) = town.candidate();
     let quote = town.quote(None, Duration::days(2)).await;
     let id = town.book(booking(&quote)).await.unwrap().id;
-    town.first_offer_to(who).await;
+    town.offer(who).await;
     town.object_to(profile, "NOT_ACTIVE");
     town.publish_provider("provider.blocked", profile, who).await;
     town.until(&id, OrderState::NoProvider).await;

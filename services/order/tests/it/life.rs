@@ -86,6 +86,33 @@ async fn work_begins_with_the_customers_code(backend: Backend) {
     assert_eq!(reason(&error), "START_CODE_LOCKED");
     let error = town.attempt(town.provider, "start", &order.id, &with(wrong)).await.unwrap_err();
     assert_eq!(reason(&error), "START_CODE_LOCKED");
+    assert!(!metadata(&error, "retry_at").is_empty());
+    let seen = town.get_as(town.provider, &order.id).await.unwrap();
+    assert!(!seen.allowed_actions.contains(&"start".to_owned()));
+
+    // An operator resets it: the customer has another code, and the provider new tries.
+    town.act(town.operator, "resetStartCode", &order.id).await;
+    let code = town.get(&order.id).await.start_code;
+    assert_ne!(code, order.start_code);
+    let begun = town.act_with(town.provider, "start", &order.id, &with(&code)).await;
+    assert_eq!(begun.state(), OrderState::InProgress);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn work_and_rework_that_do_not_end_are_shown_to_an_operator(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.at_work().await.id;
+    assert_eq!(town.get(&id).await.ends_at, None, "work does not end by itself");
+    town.clock.advance(Duration::hours(2 + 3 + 4));
+    town.until_fact(&id, "order.overdue").await;
+    town.act(town.provider, "deliver", &id).await;
+    town.act(town.customer, "requestChanges", &id).await;
+    town.clock.advance(Duration::days(2));
+    let overdue = async || town.events.kinds_of(&id);
+    let twice = |kinds: &Vec<String>| kinds.iter().filter(|it| *it == "order.overdue").count() == 2;
+    eventually("the rework is shown too", overdue, twice).await;
+    assert_eq!(town.get(&id).await.state(), OrderState::ChangesRequested);
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -127,6 +154,11 @@ async fn nobody_at_the_door_is_a_no_show_in_the_end(backend: Backend) {
     .await;
     let early = town.attempt(town.provider, "noShow", &id, &With::default()).await.unwrap_err();
     assert_eq!(reason(&early), "NO_SHOW_TOO_EARLY");
+    // The start is two hours away: an early provider waits for it.
+    town.clock.advance(Duration::hours(2));
+    let early = town.attempt(town.provider, "noShow", &id, &With::default()).await.unwrap_err();
+    assert_eq!(reason(&early), "NO_SHOW_TOO_EARLY");
+    assert_eq!(town.get(&id).await.state(), OrderState::Arrived);
     town.clock.advance(Duration::minutes(30));
     town.until(&id, OrderState::NoShow).await;
     town.until_script("the fee is captured", |it| it.money(&id).captured == 10_000).await;

@@ -22,12 +22,12 @@ impl Town {
     }
 
     /// The offer that `who` has.
-    async fn offer(&self, who: Subject) -> pb::Offer {
+    pub async fn offer(&self, who: Subject) -> pb::Offer {
         let offers = async || self.offers(who).await;
         eventually("an offer", offers, |offers| !offers.is_empty()).await.remove(0)
     }
 
-    async fn take(&self, who: Subject, offer: &pb::Offer) -> Result<pb::Order, Status> {
+    pub async fn take(&self, who: Subject, offer: &pb::Offer) -> Result<pb::Order, Status> {
         let request = pb::AcceptOfferRequest { offer_id: offer.id.clone() };
         let taken = acting_as(who, self.jobs().accept_offer(request)).await?;
         Ok(taken.into_inner().order.unwrap())

@@ -27,13 +27,14 @@ EN_ROUTE customer previewCancel:. cancel:CANCELLED postMessage:.
 EN_ROUTE provider arrive:ARRIVED reassign+:SEARCHING reassign:NO_PROVIDER postMessage:.
 EN_ROUTE operator reassign+:SEARCHING reassign:NO_PROVIDER previewCancel:. cancel:CANCELLED
 EN_ROUTE system reassign+:SEARCHING reassign:NO_PROVIDER cancel:CANCELLED
-ARRIVED customer previewCancel:. cancel:CANCELLED postMessage:.
-ARRIVED provider start:IN_PROGRESS contactAttempt:. noShow:NO_SHOW reassign+:SEARCHING reassign:NO_PROVIDER postMessage:. addProof:.
-ARRIVED operator reassign+:SEARCHING reassign:NO_PROVIDER previewCancel:. cancel:CANCELLED
+ARRIVED customer resetStartCode:. previewCancel:. cancel:CANCELLED postMessage:.
+ARRIVED provider arrive:. start:IN_PROGRESS contactAttempt:. noShow:NO_SHOW reassign+:SEARCHING reassign:NO_PROVIDER postMessage:. addProof:.
+ARRIVED operator resetStartCode:. noShow:NO_SHOW reassign+:SEARCHING reassign:NO_PROVIDER previewCancel:. cancel:CANCELLED
 ARRIVED system accessFailed:. noShow:NO_SHOW reassign+:SEARCHING reassign:NO_PROVIDER cancel:CANCELLED
 IN_PROGRESS customer dispute:! postMessage:. addProof:.
 IN_PROGRESS provider proposeChange:AWAITING_APPROVAL deliver:DELIVERED dispute:! postMessage:. addProof:.
 IN_PROGRESS operator abort:ABORTED! dispute:!
+IN_PROGRESS system escalate:.
 AWAITING_APPROVAL customer approveChange:IN_PROGRESS rejectChange:IN_PROGRESS dispute:! postMessage:. addProof:.
 AWAITING_APPROVAL provider rejectChange:IN_PROGRESS dispute:! postMessage:. addProof:.
 AWAITING_APPROVAL operator abort:ABORTED! dispute:!
@@ -45,6 +46,7 @@ DELIVERED system acceptDelivery:COMPLETED
 CHANGES_REQUESTED customer acceptDelivery:COMPLETED dispute:! postMessage:. addProof:.
 CHANGES_REQUESTED provider deliver:DELIVERED dispute:! postMessage:. addProof:.
 CHANGES_REQUESTED operator acceptDelivery:COMPLETED dispute:!
+CHANGES_REQUESTED system escalate:.
 COMPLETED customer review:. dispute:! postMessage:. addProof:.
 COMPLETED provider review:. dispute:! postMessage:. addProof:.
 COMPLETED operator dispute:!
@@ -126,7 +128,7 @@ fn every_state_allows_what_the_table_says_and_refuses_the_rest() {
         }
     }
     assert_eq!(allowed, table.len(), "every row of the table was met");
-    assert_eq!(allowed + refused, 18 * 34 * 5);
+    assert_eq!(allowed + refused, 18 * 36 * 5);
 }
 
 #[test]
@@ -170,15 +172,24 @@ fn final_states_are_final() {
 }
 
 #[test]
-fn allowed_actions_are_what_the_transition_allows() {
+fn allowed_actions_are_what_state_time_and_money_allow() {
     let mut it = order(State::Assigned);
+    let allowed = |it: &Order, by, later| it.allowed_actions(by, now() + later, &Timing::default());
     assert_eq!(
-        it.allowed_actions(Actor::Customer),
+        allowed(&it, Actor::Customer, Duration::zero()),
         ["previewCancel", "cancel", "reschedule", "postMessage"]
     );
+    let late = Duration::days(1) + Duration::seconds(1);
+    assert_eq!(allowed(&it, Actor::Customer, late), ["previewCancel", "cancel", "postMessage"]);
     it.payment.state = PaymentState::Declined;
-    assert!(it.allowed_actions(Actor::Customer).contains(&"confirmPayment"));
-    assert_eq!(it.allowed_actions(Actor::Provider), ["depart", "reassign", "postMessage"]);
+    assert!(allowed(&it, Actor::Customer, late).contains(&"confirmPayment"));
+    assert_eq!(allowed(&it, Actor::Provider, late), ["reassign", "postMessage"]);
+    let soon = Duration::days(2) - Duration::hours(3);
+    assert_eq!(allowed(&it, Actor::Provider, soon), ["depart", "reassign", "postMessage"]);
+    let mut it = order(State::Completed);
+    it.progress.stars_by_customer = Some(5);
+    assert!(!allowed(&it, Actor::Customer, late).contains(&"review"));
+    assert!(allowed(&it, Actor::Provider, late).contains(&"review"));
     let error = change(order(State::Closed), Actor::Customer, Duration::zero())
         .act(Action::Cancel, "")
         .unwrap_err();

@@ -20,14 +20,28 @@ fn a_start_code_opens_one_assignment_only() {
 }
 
 #[test]
-fn a_start_code_may_be_wrong_five_times() {
+fn five_wrong_start_codes_lock_for_a_quarter_of_an_hour_or_until_a_reset() {
     let mut it = change(order(State::Arrived), Actor::Provider, Duration::days(2));
     for left in (0..5).rev() {
         let wrong = it.count_wrong_code().unwrap();
         assert!(matches!(wrong, Error::StartCodeWrong { left: it } if it == left));
     }
-    assert!(matches!(it.start(true), Err(Error::StartCodeLocked)));
-    assert_eq!(it.order.state, State::Arrived);
+    assert!(matches!(it.start(true), Err(Error::StartCodeLocked { .. })));
+    assert!(matches!(it.count_wrong_code(), Err(Error::StartCodeLocked { .. })));
+    let locked = it.order;
+    assert_eq!(locked.state, State::Arrived);
+
+    let later = Duration::days(2) + Duration::minutes(15);
+    let mut it = change(locked.clone(), Actor::Provider, later);
+    assert!(matches!(it.count_wrong_code(), Ok(Error::StartCodeWrong { left: 4 })));
+    for side in [Actor::Customer, Actor::Operator] {
+        let mut it = change(locked.clone(), side, Duration::days(2));
+        it.reset_start_code().unwrap();
+        assert_ne!(secret().start_code(&it.order), secret().start_code(&locked), "another code");
+        let mut it = change(it.order, Actor::Provider, Duration::days(2));
+        it.vertical_agreed(Some(Agreement::to(Action::Start, &it.order)));
+        it.start(true).unwrap();
+    }
 }
 
 #[test]
@@ -105,20 +119,121 @@ fn an_arrival_is_flagged_unless_it_is_near() {
 }
 
 #[test]
-fn nobody_is_absent_before_two_attempts_and_the_waiting_time() {
+fn nobody_is_absent_before_two_attempts_and_the_waiting_time_after_the_start() {
+    let start = Duration::days(2);
     let mut it = order(State::Arrived);
     it.progress.arrived_at = Some(now());
-    let mut early = change(it.clone(), Actor::Provider, Duration::minutes(20));
+    let mut early = change(it.clone(), Actor::Provider, start + Duration::minutes(20));
     assert!(matches!(early.no_show(), Err(Error::ContactAttemptsMissing)));
     it.progress.contact_attempts = 2;
-    let mut early = change(it.clone(), Actor::Provider, Duration::minutes(14));
+    for minutes in [-60, 0, 14] {
+        let mut early = change(it.clone(), Actor::Provider, start + Duration::minutes(minutes));
+        assert!(matches!(early.no_show(), Err(Error::NoShowTooEarly)), "{minutes}");
+    }
+    // Who comes late waits as long.
+    let mut late = it.clone();
+    late.progress.arrived_at = Some(now() + start + Duration::minutes(10));
+    let mut early = change(late, Actor::Provider, start + Duration::minutes(24));
     assert!(matches!(early.no_show(), Err(Error::NoShowTooEarly)));
-    let mut late = change(it, Actor::Provider, Duration::minutes(15));
+    let mut late = change(it, Actor::Provider, start + Duration::minutes(15));
     late.no_show().unwrap();
     assert!(matches!(
         late.side_effects[0],
         SideEffect::Capture(CaptureTerms { amount: 10_000, fee: true, .. })
     ));
+}
+
+#[test]
+fn an_arrival_that_no_position_shows_makes_no_fee_by_itself() {
+    let start = Duration::days(2);
+    let mut it = order(State::Arrived);
+    it.progress.arrived_at = Some(now() + start);
+    it.progress.arrival_flagged = true;
+    it.progress.contact_attempts = 2;
+    let timing = Timing::default();
+    let abandoned = it.window_end + Duration::days(1);
+    assert_eq!(it.deadline(&timing), Some(abandoned), "no timer counts the customer as absent");
+    for side in [Actor::Provider, Actor::System] {
+        let refused = change(it.clone(), side, start + Duration::hours(1)).no_show();
+        assert!(matches!(refused, Err(Error::ArrivalNotProven)), "{side:?}");
+    }
+    change(it.clone(), Actor::Operator, start + Duration::hours(1)).no_show().unwrap();
+
+    // With a position the arrival counts from then.
+    let mut shown = change(it, Actor::Provider, start + Duration::minutes(20));
+    shown.vertical_agreed(Some(Agreement::to(Action::Arrive, &shown.order)));
+    shown.arrive(Some((48.8566, 2.3522))).unwrap();
+    assert!(shown.events.is_empty(), "the customer was told before");
+    assert!(matches!(shown.arrive(None), Err(Error::ArrivedAlready)));
+    let it = shown.order;
+    let minutes = |count| start + Duration::minutes(count);
+    let early = change(it.clone(), Actor::Provider, minutes(34)).no_show();
+    assert!(matches!(early, Err(Error::NoShowTooEarly)));
+    assert_eq!(it.deadline(&timing), Some(now() + minutes(50)));
+    change(it, Actor::System, minutes(50)).end_state().unwrap();
+}
+
+#[test]
+fn attempts_to_reach_the_customer_lie_five_minutes_apart_from_the_start_on() {
+    let start = Duration::days(2);
+    let mut it = order(State::Arrived);
+    it.progress.arrived_at = Some(now());
+    for (minutes, counts) in
+        [(-10, false), (0, true), (1, false), (4, false), (5, true), (9, false), (10, true)]
+    {
+        let mut tried = change(it.clone(), Actor::Provider, start + Duration::minutes(minutes));
+        let refused = tried.contact_attempt("bell").err();
+        assert_eq!(refused.is_none(), counts, "{minutes}");
+        let early = matches!(refused, None | Some(Error::ContactAttemptTooEarly { .. }));
+        assert!(early, "{refused:?}");
+        it = tried.order;
+    }
+    assert_eq!(it.progress.contact_attempts, 3);
+}
+
+#[test]
+fn what_happened_decides_whose_fault_a_cancellation_is() {
+    use LiableParty::{Customer, None as NoSide, Provider};
+    let minutes = |count| Duration::days(2) + Duration::minutes(count);
+    let fault = |it: &Order, at| it.fault_of_customer(now() + at, &Timing::default());
+    let assigned = order(State::Assigned);
+    assert_eq!(fault(&assigned, minutes(-60)), Customer);
+    assert_eq!(fault(&assigned, minutes(30)), Customer, "the grace is not over");
+    assert_eq!(fault(&assigned, minutes(31)), Provider);
+    assert_eq!(fault(&order(State::EnRoute), minutes(31)), Provider);
+    let mut there = order(State::Arrived);
+    there.progress.arrived_at = Some(now() + minutes(10));
+    assert_eq!(fault(&there, minutes(60)), Customer);
+    there.progress.arrival_flagged = true;
+    assert_eq!(fault(&there, minutes(60)), Provider, "nothing shows that anybody came");
+    there.progress.arrival_flagged = false;
+    there.progress.arrived_at = Some(now() + minutes(45));
+    assert_eq!(fault(&there, minutes(50)), Provider, "too late");
+    let mut again = order(State::Assigned);
+    again.progress.reassigned = 1;
+    assert_eq!(fault(&again, minutes(-60)), NoSide);
+    again.state = State::Arrived;
+    again.progress.arrived_at = Some(now() + minutes(-5));
+    assert_eq!(fault(&again, minutes(0)), Customer);
+}
+
+#[test]
+fn work_that_does_not_end_is_shown_to_an_operator_once() {
+    let timing = Timing::default();
+    let it = order(State::InProgress);
+    let due = it.window_end + Duration::hours(4);
+    assert_eq!((it.deadline(&timing), it.ends_at(&timing)), (Some(due), None));
+    let mut shown = change(it, Actor::System, due - now());
+    shown.end_state().unwrap();
+    assert_eq!((shown.order.state, shown.events[0].kind), (State::InProgress, "order.overdue"));
+    assert_eq!(shown.order.deadline(&timing), None);
+    let mut it = shown.order;
+    it.state = State::Delivered;
+    it.progress.delivered_at = Some(now() + Duration::days(3));
+    let mut rework = change(it, Actor::Customer, Duration::days(3));
+    rework.request_changes(uuid::Uuid::nil(), "The windows".to_owned()).unwrap();
+    let due = now() + Duration::days(5);
+    assert_eq!(rework.order.deadline(&timing), Some(due));
 }
 
 #[test]
@@ -246,7 +361,7 @@ fn the_vertical_is_told_of_whatever_it_knows_of_an_order_once_it_was_assigned() 
                     it.progress.assignments = assignments;
                     let mut it = change(it.clone(), by, Duration::zero());
                     it.vertical_agreed(Some(Agreement::to(action, &it.order)));
-                    it.act(action, "").unwrap();
+                    it.act_as(action, by, "").unwrap();
                     let told = it.close().side_effects == [SideEffect::TellVertical];
                     let expected = to.state != state && assignments > 0;
                     assert_eq!(told, expected, "{action:?} in {state:?} by {by:?}");
@@ -275,7 +390,7 @@ fn a_message_or_a_proof_leaves_the_version_and_anything_else_counts_it_up() {
     let mut it = begin();
     it.add_proof(id, "photo".to_owned(), "ab".repeat(32), None, now()).unwrap();
     assert_eq!(counted(it), (0, 0));
-    let mut it = begin();
+    let mut it = change(order(State::Arrived), Actor::Provider, Duration::days(2));
     it.contact_attempt("bell").unwrap();
     assert_eq!(counted(it), (1, 0));
     let mut it = begin();
