@@ -104,11 +104,14 @@ async fn while_postgresql_is_away_calls_are_told_to_come_back() {
     let mut scene = Scene::new().await;
     let quote = scene.people.quote(24).await;
     let (customer, open) = (scene.people.customer.client.clone(), scene.program.client.clone());
-    let price = demo::quote_request(&scene.people.provider.provider_id, super::people::in_hours(48));
+    let price =
+        demo::quote_request(&scene.people.provider.provider_id, super::people::in_hours(48));
     let login = json!({ "email": "alice@test.example", "password": demo::PASSWORD });
     for _ in 0..2 {
         scene.gate.close().await;
-        for path in ["/v1/orders", "/v1/paymentMethods", "/v1/me/addresses", "/v1/providers?city=Paris"] {
+        for path in
+            ["/v1/orders", "/v1/paymentMethods", "/v1/me/addresses", "/v1/providers?city=Paris"]
+        {
             assert_told_to_come_back(path, &customer.get(path).await.unwrap());
         }
         let quoted = customer.post("/v1/quotes", price.clone()).await.unwrap();

@@ -27,7 +27,8 @@ async fn a_letter_in_flight_when_the_program_dies_arrives_once(backend: Backend)
         assert!(!status.success(), "{point}: {log}");
         assert_eq!(home.letters(), arrived, "{point}");
         // What the dead process had taken up is free again, as it is by itself after a quarter of a minute.
-        home.rows("notification", "UPDATE messages SET lease_until = NULL RETURNING attempts").await;
+        home.rows("notification", "UPDATE messages SET lease_until = NULL RETURNING attempts")
+            .await;
         let _program = home.start().await;
         let unsent = "SELECT id FROM messages WHERE channel = 'email' AND state <> 'DELIVERED'";
         let unsent = async || home.rows("notification", unsent).await.len();

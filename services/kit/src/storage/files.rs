@@ -13,8 +13,7 @@ use std::{
 
 /// The list: a name a line, which an operator can take out.
 const LIST: &str = "databases.txt";
-const LIST_BEGINS: &str =
-    "# The databases that were made in this folder. QuickServe does not start without one of them.\n";
+const LIST_BEGINS: &str = "# The databases that were made in this folder. QuickServe does not start without one of them.\n";
 /// The databases of folders that are older than the list.
 const BEFORE_THE_LIST: [&str; 6] =
     ["cleaning", "notification", "order", "payment", "provider", "user"];
@@ -99,7 +98,8 @@ impl<'a> DatabaseFile<'a> {
     /// Whether the folder had this database before.
     fn is_expected(&self) -> Result<bool, FileError> {
         // In this order: whoever makes the first database has made the list before.
-        let is_used = BEFORE_THE_LIST.iter().any(|service| has_content(&file(self.folder, service)));
+        let is_used =
+            BEFORE_THE_LIST.iter().any(|service| has_content(&file(self.folder, service)));
         let list = self.list();
         let listed = names(&list).map_err(|error| failed(&list, error))?;
         if let Some(names) = listed {
