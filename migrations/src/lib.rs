@@ -49,7 +49,6 @@ pub async fn migrate(url: &str, schema: &str, service: &str) -> Result<(), DbErr
 }
 
 /// Whether the SQLite database at `url` has tables that were made here.
-#[expect(clippy::disallowed_methods, reason = "the pool is closed afterwards")]
 pub async fn sqlite_has_tables(url: &str) -> Result<bool, DbErr> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
