@@ -1,7 +1,7 @@
 //! Compiles the contracts; a fault in one of them fails the build with its file and line.
 
 fn main() {
-    build_support::build(&["."], "quickserve", "");
+    build_support::build_contracts(&["."], "quickserve", "");
     // An example with every kind of rule: only the tests include what is generated from it.
-    build_support::build(&[".", "tests/contract"], "tests/contract", "sample");
+    build_support::build_contracts(&[".", "tests/contract"], "tests/contract", "sample");
 }

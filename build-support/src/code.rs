@@ -11,7 +11,7 @@ const SERVER_CODEC: &str = "crate::codec::Codec";
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn generate(contracts: &Contracts, out: &Path, skip_debug: &[String]) -> io::Result<()> {
+pub fn generate_code(contracts: &Contracts, out: &Path, skip_debug: &[String]) -> io::Result<()> {
     let mut config = Config::new();
     config
         .out_dir(out)

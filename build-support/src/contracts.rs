@@ -36,7 +36,8 @@ impl Contracts {
     /// The first fault that the compiler finds, or an unreadable folder.
     pub fn load(include: &[PathBuf], tree: &Path) -> Result<Self, Problem> {
         let mut paths = Vec::new();
-        find(tree, &mut paths).map_err(|e| Problem::outside(format!("{}: {e}", tree.display())))?;
+        find_contract(tree, &mut paths)
+            .map_err(|e| Problem::outside(format!("{}: {e}", tree.display())))?;
         paths.sort();
         let mut compiler =
             protox::Compiler::new(include).map_err(|e| Problem::from_compiler(&e))?;
@@ -55,7 +56,7 @@ impl Contracts {
         let mut files: Vec<FileDescriptor> =
             own.iter().filter_map(|name| pool.get_file_by_name(name)).collect();
         files.sort_by(|a, b| a.name().cmp(b.name()));
-        let places = files.iter().map(|file| (file.name().to_owned(), places(file))).collect();
+        let places = files.iter().map(|file| (file.name().to_owned(), places_of(file))).collect();
         Ok(Self { pool, files, bytes: compiler.encode_file_descriptor_set(), places })
     }
 
@@ -79,7 +80,7 @@ impl Contracts {
     pub fn messages(&self) -> Vec<MessageDescriptor> {
         let mut all = Vec::new();
         for file in &self.files {
-            file.messages().for_each(|message| collect(message, &mut all));
+            file.messages().for_each(|message| collect_files(message, &mut all));
         }
         all
     }
@@ -108,20 +109,20 @@ impl Contracts {
     }
 }
 
-fn collect(message: MessageDescriptor, all: &mut Vec<MessageDescriptor>) {
+fn collect_files(message: MessageDescriptor, all: &mut Vec<MessageDescriptor>) {
     if message.is_map_entry() {
         return;
     }
     let children: Vec<_> = message.child_messages().collect();
     all.push(message);
-    children.into_iter().for_each(|child| collect(child, all));
+    children.into_iter().for_each(|child| collect_files(child, all));
 }
 
-fn find(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+fn find_contract(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            find(&path, found)?;
+            find_contract(&path, found)?;
         } else if path.extension().is_some_and(|extension| extension == "proto") {
             found.push(path);
         }
@@ -129,7 +130,7 @@ fn find(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-fn places(file: &FileDescriptor) -> HashMap<Vec<i32>, Place> {
+fn places_of(file: &FileDescriptor) -> HashMap<Vec<i32>, Place> {
     let mut places = HashMap::new();
     let info = file.file_descriptor_proto().source_code_info.as_ref();
     for location in info.iter().flat_map(|info| &info.location) {

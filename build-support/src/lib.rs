@@ -20,22 +20,24 @@ use std::{
 
 /// Compiles a tree of contracts from the build script of their package: every `.proto` below the folder `tree`, with
 /// imports from the folders `imports`, into `OUT_DIR/out`. Tells Cargo what to watch. Faults are printed as Cargo errors,
-/// `file:line: message`, and fail the build. Folders are relative to the package. See [`compile`].
-pub fn build(imports: &[&str], tree: &str, out: &str) {
+/// `file:line: message`, and fail the build. Folders are relative to the package. See [`compile_contracts`].
+pub fn build_contracts(imports: &[&str], tree: &str, out: &str) {
     let (Some(root), Some(target)) = (env::var_os("CARGO_MANIFEST_DIR"), env::var_os("OUT_DIR"))
     else {
-        return report(&[Problem::outside("not run by Cargo as a build script")]);
+        return report_problems(&[Problem::outside("not run by Cargo as a build script")]);
     };
     let root = PathBuf::from(root);
     for folder in ["google", "buf", tree] {
-        watch(&root.join(folder));
+        watch_files(&root.join(folder));
     }
     let include: Vec<PathBuf> = imports.iter().map(|folder| root.join(folder)).collect();
-    if let Err(mut problems) = compile(&include, &root.join(tree), &Path::new(&target).join(out)) {
+    if let Err(mut problems) =
+        compile_contracts(&include, &root.join(tree), &Path::new(&target).join(out))
+    {
         for problem in problems.iter_mut().filter(|problem| !problem.file.is_empty()) {
             problem.file = place(&root, &include, &problem.file);
         }
-        report(&problems);
+        report_problems(&problems);
     }
 }
 
@@ -57,11 +59,11 @@ fn place(root: &Path, include: &[PathBuf], file: &str) -> String {
 ///
 /// # Errors
 /// Every fault of the contracts, in the order of files and lines.
-pub fn compile(include: &[PathBuf], tree: &Path, out: &Path) -> Result<(), Vec<Problem>> {
+pub fn compile_contracts(include: &[PathBuf], tree: &Path, out: &Path) -> Result<(), Vec<Problem>> {
     let contracts = Contracts::load(include, tree).map_err(|problem| vec![problem])?;
-    let rpcs = rpc::all(&contracts);
-    let mut problems = check::check(&contracts, &rpcs);
-    let rules = rules::generate(&contracts, &rpcs).unwrap_or_else(|faults| {
+    let rpcs = rpc::all_rpcs(&contracts);
+    let mut problems = check::check_contracts(&contracts, &rpcs);
+    let rules = rules::generate_rules(&contracts, &rpcs).unwrap_or_else(|faults| {
         problems.extend(faults);
         String::new()
     });
@@ -69,14 +71,14 @@ pub fn compile(include: &[PathBuf], tree: &Path, out: &Path) -> Result<(), Vec<P
         problems.sort();
         return Err(problems);
     }
-    let derived = rules + &debug::generate(&contracts);
-    write(&contracts, &derived, &table::generate(&rpcs), out)
+    let derived = rules + &debug::generate_debug(&contracts);
+    write_generated(&contracts, &derived, &table::generate_table(&rpcs), out)
         .map_err(|error| vec![Problem::outside(error)])
 }
 
-fn write(contracts: &Contracts, derived: &str, rpcs: &str, out: &Path) -> io::Result<()> {
+fn write_generated(contracts: &Contracts, derived: &str, rpcs: &str, out: &Path) -> io::Result<()> {
     fs::create_dir_all(out)?;
-    code::generate(contracts, out, &debug::skipped(contracts))?;
+    code::generate_code(contracts, out, &debug::skipped_messages(contracts))?;
     write_if_changed(&out.join("derived.rs"), derived.as_bytes())?;
     write_if_changed(&out.join("rpcs.rs"), rpcs.as_bytes())?;
     write_if_changed(&out.join("descriptors.bin"), &contracts.bytes)
@@ -92,12 +94,12 @@ fn write_if_changed(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// Cargo scans a watched folder with all that is below it, so that a new file counts as a change too.
 #[expect(clippy::print_stdout, reason = "Cargo reads its instructions from the standard output")]
-fn watch(folder: &Path) {
+fn watch_files(folder: &Path) {
     println!("cargo::rerun-if-changed={}", folder.display());
 }
 
 #[expect(clippy::print_stdout, reason = "Cargo reads its instructions from the standard output")]
-fn report(problems: &[Problem]) {
+fn report_problems(problems: &[Problem]) {
     for problem in problems {
         println!("cargo::error={}", problem.to_string().replace('\n', " "));
     }

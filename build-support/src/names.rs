@@ -4,55 +4,55 @@ use heck::{ToSnakeCase, ToUpperCamelCase};
 use prost_reflect::{EnumDescriptor, MessageDescriptor, OneofDescriptor};
 
 /// The name of a field, oneof or module.
-pub fn snake(name: &str) -> String {
-    escape(name.to_snake_case())
+pub fn snake_case(name: &str) -> String {
+    escape_keyword(name.to_snake_case())
 }
 
 /// The name of a type or of a variant.
-pub fn camel(name: &str) -> String {
-    escape(name.to_upper_camel_case())
+pub fn camel_case(name: &str) -> String {
+    escape_keyword(name.to_upper_camel_case())
 }
 
 /// The path of a message from the crate's root.
-pub fn message(message: &MessageDescriptor) -> String {
+pub fn message_path(message: &MessageDescriptor) -> String {
     match message.parent_message() {
-        Some(parent) => format!("{}::{}", module(&parent), camel(message.name())),
-        None => format!("{}::{}", package(message.package_name()), camel(message.name())),
+        Some(parent) => format!("{}::{}", module_path(&parent), camel_case(message.name())),
+        None => format!("{}::{}", package_path(message.package_name()), camel_case(message.name())),
     }
 }
 
 /// The path of an enum from the crate's root.
-pub fn enumeration(item: &EnumDescriptor) -> String {
+pub fn enum_path(item: &EnumDescriptor) -> String {
     match item.parent_message() {
-        Some(parent) => format!("{}::{}", module(&parent), camel(item.name())),
-        None => format!("{}::{}", package(item.package_name()), camel(item.name())),
+        Some(parent) => format!("{}::{}", module_path(&parent), camel_case(item.name())),
+        None => format!("{}::{}", package_path(item.package_name()), camel_case(item.name())),
     }
 }
 
 /// The path of the enum that stands for a oneof. It gets a suffix when a nested type has its name.
-pub fn oneof(oneof: &OneofDescriptor) -> String {
+pub fn oneof_path(oneof: &OneofDescriptor) -> String {
     let parent = oneof.parent_message();
-    let name = camel(oneof.name());
-    let messages = parent.child_messages().map(|child| camel(child.name()));
-    let enums = parent.child_enums().map(|child| camel(child.name()));
+    let name = camel_case(oneof.name());
+    let messages = parent.child_messages().map(|child| camel_case(child.name()));
+    let enums = parent.child_enums().map(|child| camel_case(child.name()));
     let suffix = if messages.chain(enums).any(|other| other == name) { "OneOf" } else { "" };
-    format!("{}::{name}{suffix}", module(parent))
+    format!("{}::{name}{suffix}", module_path(parent))
 }
 
 /// The path of the module that holds what is nested in a message.
-fn module(message: &MessageDescriptor) -> String {
+fn module_path(message: &MessageDescriptor) -> String {
     match message.parent_message() {
-        Some(parent) => format!("{}::{}", module(&parent), snake(message.name())),
-        None => format!("{}::{}", package(message.package_name()), snake(message.name())),
+        Some(parent) => format!("{}::{}", module_path(&parent), snake_case(message.name())),
+        None => format!("{}::{}", package_path(message.package_name()), snake_case(message.name())),
     }
 }
 
-fn package(name: &str) -> String {
-    name.split('.').fold("crate".to_owned(), |path, part| format!("{path}::{}", snake(part)))
+fn package_path(name: &str) -> String {
+    name.split('.').fold("crate".to_owned(), |path, part| format!("{path}::{}", snake_case(part)))
 }
 
 /// Escapes what Rust reserves, as prost does: raw where the language allows it, with an underscore where it does not.
-fn escape(name: String) -> String {
+fn escape_keyword(name: String) -> String {
     const RAW: &[&str] = &[
         "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do",
         "dyn", "else", "enum", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",

@@ -1,6 +1,6 @@
 //! What a contract says about an RPC beyond its messages: who may call, how it is repeated, where it is over HTTP.
 
-use crate::{contracts::Contracts, rules::literal::extension};
+use crate::{contracts::Contracts, rules::literal::rule_extension};
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 
 /// One RPC with its options.
@@ -58,35 +58,35 @@ impl Rpc {
 }
 
 /// Every RPC of the tree, in the order of files.
-pub fn all(contracts: &Contracts) -> Vec<Rpc> {
+pub fn all_rpcs(contracts: &Contracts) -> Vec<Rpc> {
     let methods = contracts.services().flat_map(|service| service.methods().collect::<Vec<_>>());
-    methods.map(read).collect()
+    methods.map(read_rpc).collect()
 }
 
-fn read(method: MethodDescriptor) -> Rpc {
+fn read_rpc(method: MethodDescriptor) -> Rpc {
     let options = method.options();
-    let access = extension(&options, "quickserve.options.v1.rpc").map(|access| Access {
-        callers: names(&access, "callers"),
-        scope: names(&access, "scope").remove(0),
-        services: strings(&access, "services"),
-        idempotency_key: names(&access, "idempotency_key").remove(0),
-        success_status: number(&access, "success_status"),
+    let access = rule_extension(&options, "quickserve.options.v1.rpc").map(|access| Access {
+        callers: enum_names(&access, "callers"),
+        scope: enum_names(&access, "scope").remove(0),
+        services: string_list(&access, "services"),
+        idempotency_key: enum_names(&access, "idempotency_key").remove(0),
+        success_status: number_option(&access, "success_status"),
         critical: flag(&access, "critical"),
     });
     let mut routes = Vec::new();
-    if let Some(rule) = extension(&options, "google.api.http") {
-        routes.push(route(&rule, false));
-        for additional in list(&rule, "additional_bindings") {
+    if let Some(rule) = rule_extension(&options, "google.api.http") {
+        routes.push(read_route(&rule, false));
+        for additional in list_option(&rule, "additional_bindings") {
             let Some(additional) = additional.as_message() else { continue };
-            let nested = !list(additional, "additional_bindings").is_empty();
-            routes.push(route(additional, nested));
+            let nested = !list_option(additional, "additional_bindings").is_empty();
+            routes.push(read_route(additional, nested));
         }
     }
-    let level = names(&options, "idempotency_level").remove(0);
+    let level = enum_names(&options, "idempotency_level").remove(0);
     Rpc { method, access, routes, level }
 }
 
-fn route(rule: &DynamicMessage, nested: bool) -> Route {
+fn read_route(rule: &DynamicMessage, nested: bool) -> Route {
     let (mut verb, mut template) = (String::new(), String::new());
     for (field, value) in rule.fields() {
         match (field.name(), value) {
@@ -94,16 +94,16 @@ fn route(rule: &DynamicMessage, nested: bool) -> Route {
                 (verb, template) = (name.to_uppercase(), path.clone());
             }
             ("custom", Value::Message(custom)) => {
-                (verb, template) = (string(custom, "kind"), string(custom, "path"));
+                (verb, template) = (string_option(custom, "kind"), string_option(custom, "path"));
             }
             _ => {}
         }
     }
-    let (body, response_body) = (string(rule, "body"), string(rule, "response_body"));
+    let (body, response_body) = (string_option(rule, "body"), string_option(rule, "response_body"));
     Route { verb, template, body, response_body, nested }
 }
 
-fn string(message: &DynamicMessage, field: &str) -> String {
+fn string_option(message: &DynamicMessage, field: &str) -> String {
     let value = message.get_field_by_name(field);
     value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
@@ -112,22 +112,22 @@ fn flag(message: &DynamicMessage, field: &str) -> bool {
     message.get_field_by_name(field).and_then(|value| value.as_bool()).unwrap_or_default()
 }
 
-fn number(message: &DynamicMessage, field: &str) -> i32 {
+fn number_option(message: &DynamicMessage, field: &str) -> i32 {
     message.get_field_by_name(field).and_then(|value| value.as_i32()).unwrap_or_default()
 }
 
-fn list(message: &DynamicMessage, field: &str) -> Vec<Value> {
+fn list_option(message: &DynamicMessage, field: &str) -> Vec<Value> {
     let value = message.get_field_by_name(field);
     value.and_then(|value| value.as_list().map(<[Value]>::to_vec)).unwrap_or_default()
 }
 
-fn strings(message: &DynamicMessage, field: &str) -> Vec<String> {
-    list(message, field).iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+fn string_list(message: &DynamicMessage, field: &str) -> Vec<String> {
+    list_option(message, field).iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
 /// The names of an enum field's values: one for a singular field, its default included. A number without a name is
 /// given as digits.
-fn names(message: &DynamicMessage, field: &str) -> Vec<String> {
+fn enum_names(message: &DynamicMessage, field: &str) -> Vec<String> {
     use prost_reflect::{Kind, ReflectMessage};
     let Some(field) = message.descriptor().get_field_by_name(field) else {
         return vec![String::new()];

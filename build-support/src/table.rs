@@ -7,17 +7,17 @@ use crate::{
 use std::fmt::Write;
 
 /// The Rust code of the table, to be included in a crate that has `rpc` at its root.
-pub fn generate(rpcs: &[Rpc]) -> String {
-    let mut rows: Vec<(String, String)> = rpcs.iter().filter_map(row).collect();
+pub fn generate_table(rpcs: &[Rpc]) -> String {
+    let mut rows: Vec<(String, String)> = rpcs.iter().filter_map(table_row).collect();
     rows.sort();
     let rows: String = rows.into_iter().map(|(_, row)| row).collect();
     format!("/// Every RPC, sorted by path.\npub static RPCS: &[crate::rpc::Rpc] = &[\n{rows}];\n")
 }
 
-fn row(rpc: &Rpc) -> Option<(String, String)> {
+fn table_row(rpc: &Rpc) -> Option<(String, String)> {
     let Access { callers, scope, services, idempotency_key, success_status, critical } =
         rpc.access.as_ref()?;
-    let callers: Vec<String> = callers.iter().map(|caller| value("Caller", caller)).collect();
+    let callers: Vec<String> = callers.iter().map(|caller| row_value("Caller", caller)).collect();
     let mut routes = String::new();
     for route in &rpc.routes {
         let _ = write!(
@@ -40,8 +40,8 @@ fn row(rpc: &Rpc) -> Option<(String, String)> {
         rpc.method.parent_service().full_name(),
         rpc.method.name(),
         callers.join(", "),
-        value("Scope", scope),
-        value("IdempotencyKey", idempotency_key),
+        row_value("Scope", scope),
+        row_value("IdempotencyKey", idempotency_key),
         if *success_status == 0 { 200 } else { *success_status },
         rpc.method.is_client_streaming(),
         rpc.method.is_server_streaming(),
@@ -50,8 +50,8 @@ fn row(rpc: &Rpc) -> Option<(String, String)> {
 }
 
 /// A value of an enum of the options, as prost names it: without the prefix of its type.
-fn value(name: &str, value: &str) -> String {
-    let full = names::camel(value);
+fn row_value(name: &str, value: &str) -> String {
+    let full = names::camel_case(value);
     let short = full.strip_prefix(name).unwrap_or(&full);
-    format!("crate::rpc::{name}::{}", names::camel(short))
+    format!("crate::rpc::{name}::{}", names::camel_case(short))
 }

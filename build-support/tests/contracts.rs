@@ -109,7 +109,7 @@ fn compile(files: &[(&str, &str)]) -> Vec<String> {
     }
     let interfaces = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto");
     let include: Vec<PathBuf> = vec![folder.path().to_owned(), interfaces];
-    match build_support::compile(&include, &tree, &folder.path().join("out")) {
+    match build_support::compile_contracts(&include, &tree, &folder.path().join("out")) {
         Ok(()) => Vec::new(),
         Err(problems) => problems.iter().map(ToString::to_string).collect(),
     }

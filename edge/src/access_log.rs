@@ -40,7 +40,7 @@ impl AccessRecord {
 impl Drop for AccessRecord {
     fn drop(&mut self) {
         let time = self.begun.elapsed();
-        metrics::count(self.method, self.route, self.status, time);
+        metrics::count_request(self.method, self.route, self.status, time);
         if self.log {
             tracing::info!(
                 target: "access",

@@ -76,7 +76,7 @@ impl Admission {
             Ok(client) => Ok(RateLimits { client, account: None }),
             Err(exceeded) => {
                 let limits = RateLimits { client: Some(exceeded.status), account: None };
-                Err((limits, throttled(exceeded)))
+                Err((limits, throttle_failure(exceeded)))
             }
         }
     }
@@ -101,9 +101,9 @@ impl Admission {
         if let (Some(subject), Some(accounts)) = (&subject, &self.accounts) {
             let taken = accounts.take(subject.user_id);
             limits.account = Some(taken.unwrap_or_else(|it| it.status));
-            taken.map_err(throttled)?;
+            taken.map_err(throttle_failure)?;
         }
-        kit::rpc::guard::authorize(entry.rpc, &Caller { service: None, subject }, headers)?;
+        kit::rpc::guard::authorize_caller(entry.rpc, &Caller { service: None, subject }, headers)?;
         Ok(claims)
     }
 
@@ -142,11 +142,11 @@ impl RateLimits {
 
 fn shed(overloaded: Overloaded) -> Status {
     kit::program::metrics::service(kit::rpc::caller::EDGE).shed();
-    error::status(&overloaded)
+    error::status_of(&overloaded)
 }
 
-fn throttled(exceeded: Exceeded) -> Status {
-    error::status(&Throttled(exceeded.retry_after))
+fn throttle_failure(exceeded: Exceeded) -> Status {
+    error::status_of(&Throttled(exceeded.retry_after))
 }
 
 #[derive(Debug, thiserror::Error)]

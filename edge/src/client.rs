@@ -27,7 +27,7 @@ impl TryFrom<String> for Network {
 
 /// The client behind `peer`. Each trusted proxy vouches for the address it notes, so the list is walked from its end
 /// to the first address that is not trusted; what stands before it is the client's own claim.
-pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let mut client = peer.to_canonical();
     let is_trusted = |address| trusted.iter().any(|network| network.0.contains(&address));
     if !is_trusted(client) {
@@ -59,7 +59,7 @@ mod tests {
             headers.append(FORWARDED_FOR, line.parse().unwrap());
         }
         let trusted: Vec<Network> = trusted.iter().map(|text| network(text)).collect();
-        client(peer.parse().unwrap(), &headers, &trusted).to_string()
+        client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
     }
 
     #[test]

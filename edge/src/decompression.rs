@@ -67,7 +67,7 @@ impl ContentCoding {
 }
 
 /// The request with its content decompressed. At most as many bytes come out as `buffer` takes in.
-pub fn decoded(
+pub fn decode_content(
     request: Request<Content>,
     coding: ContentCoding,
     buffer: ContentBuffer,
@@ -78,17 +78,21 @@ pub fn decoded(
     head.headers.remove(CONTENT_LENGTH);
     let plain = async move {
         let limit = buffer.limit();
-        let content = arrived(content, buffer).await?;
+        let content = wait_for_content(content, buffer).await?;
         // Fails only on a closed semaphore, and this one is never closed.
         let _place = places.acquire_owned().await.map_err(|_| Failure::deadline())?;
-        expand(coding.decoder(content.bytes.clone()).map_err(|_| malformed())?, limit).await
+        expand_content(
+            coding.decoder(content.bytes.clone()).map_err(|_| malformed_content())?,
+            limit,
+        )
+        .await
     };
     let frames = stream::once(plain).map_ok(Frame::data);
     Request::from_parts(head, StreamBody::new(frames).boxed_unsync())
 }
 
 /// The content as the client sent it.
-async fn arrived(
+async fn wait_for_content(
     mut content: Content,
     mut buffer: ContentBuffer,
 ) -> Result<BufferedContent, Failure> {
@@ -103,11 +107,11 @@ async fn arrived(
     Ok(buffer.finish())
 }
 
-async fn expand(mut decoder: Box<dyn Read + Send>, limit: usize) -> Result<Bytes, Failure> {
+async fn expand_content(mut decoder: Box<dyn Read + Send>, limit: usize) -> Result<Bytes, Failure> {
     let mut plain = Vec::new();
     loop {
         let more = (&mut decoder).take(CHUNK).read_to_end(&mut plain);
-        if more.map_err(|_| malformed())? == 0 {
+        if more.map_err(|_| malformed_content())? == 0 {
             return Ok(plain.into());
         }
         if plain.len() > limit {
@@ -117,6 +121,6 @@ async fn expand(mut decoder: Box<dyn Read + Send>, limit: usize) -> Result<Bytes
     }
 }
 
-fn malformed() -> Failure {
+fn malformed_content() -> Failure {
     Failure::invalid(CONTENT_ENCODING.as_str(), "the content is not of this coding")
 }

@@ -6,7 +6,7 @@ use crate::{
     grpc::{self, GrpcHandler},
     pages::{self, Page},
     rest,
-    state::{CLIENT, Meta, State, labelled},
+    state::{CLIENT, Meta, State, label_failure},
 };
 use futures::{
     FutureExt as _,
@@ -54,7 +54,8 @@ impl Service<Request<Content>> for Handler {
         };
         let context = ErrorContext::of(&request);
         let codings = AcceptedCodings::of(request.headers());
-        let answered = AssertUnwindSafe(answer(Arc::clone(&state), request, meta)).catch_unwind();
+        let answered =
+            AssertUnwindSafe(answer_request(Arc::clone(&state), request, meta)).catch_unwind();
         Box::pin(answered.map(move |answered| {
             let mut response = answered.unwrap_or_else(|_| {
                 tracing::error!("a request handler panicked");
@@ -77,15 +78,20 @@ impl Service<Request<Content>> for Handler {
     }
 }
 
-async fn answer(state: Arc<State>, mut request: Request<Content>, meta: Meta) -> Response<Body> {
-    if let Err(refused) = check(&request) {
+async fn answer_request(
+    state: Arc<State>,
+    mut request: Request<Content>,
+    meta: Meta,
+) -> Response<Body> {
+    if let Err(refused) = check_request(&request) {
         return state.fail(&ErrorContext::of(&request), &refused);
     }
     let page = Page::of(request.uri().path());
     if let Some(page) = page.filter(|page| page.is_probe()) {
-        return labelled(pages::answer(&state, page, &request), page.path());
+        return label_failure(pages::answer_page(&state, page, &request), page.path());
     }
-    let client = client::client(meta.peer, request.headers(), &state.config.trusted_proxies);
+    let client =
+        client::client_address(meta.peer, request.headers(), &state.config.trusted_proxies);
     let mut limits = match state.admission.client(client) {
         Ok(limits) => limits,
         Err((limits, status)) => {
@@ -102,18 +108,18 @@ async fn answer(state: Arc<State>, mut request: Request<Content>, meta: Meta) ->
         request.headers_mut().insert(CLIENT, client);
     }
     let mut response = if let Some(page) = page {
-        labelled(pages::answer(&state, page, &request), page.path())
+        label_failure(pages::answer_page(&state, page, &request), page.path())
     } else if grpc::is_grpc(request.headers()) {
         Box::pin(GrpcHandler { state, meta }.answer(request, &mut limits)).await
     } else {
-        rest::answer(&state, request, meta, &mut limits).await
+        rest::answer_rest(&state, request, meta, &mut limits).await
     };
     limits.write(response.headers_mut());
     response
 }
 
 /// Refuses a request that no route could answer, before it does anything.
-fn check(request: &Request<Content>) -> Result<(), Failure> {
+fn check_request(request: &Request<Content>) -> Result<(), Failure> {
     listener::check_request(request)?;
     if AcceptedCodings::of(request.headers()).any() {
         return Ok(());

@@ -12,7 +12,7 @@ pub const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline';
                           worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'";
 
 /// A page for trying calls out.
-pub fn swagger() -> Bytes {
+pub fn swagger_page() -> Bytes {
     let page = Swagger::new(DOCUMENT).with_title(TITLE).html();
     // Its default is to have a server elsewhere validate the document.
     let page = page.replace(LAYOUT, &format!("{LAYOUT}\n        {OPTIONS}"));
@@ -24,7 +24,7 @@ const OPTIONS: &str =
     r#""validatorUrl": null, "persistAuthorization": true, "tryItOutEnabled": true,"#;
 
 /// A page for reading.
-pub fn redoc() -> Bytes {
+pub fn redoc_page() -> Bytes {
     let page = Redoc::new(DOCUMENT).with_title(TITLE).html();
     // Its menu shows a picture from elsewhere, and has no option that does without.
     with_icon(&page.replace(LOGO, NO_PICTURE)).into()
@@ -44,11 +44,11 @@ const NO_PICTURE: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/200
 mod tests {
     #[test]
     fn the_pages_ask_nobody_else() {
-        let page = String::from_utf8(super::swagger().to_vec()).unwrap();
+        let page = String::from_utf8(super::swagger_page().to_vec()).unwrap();
         assert!(page.contains(super::OPTIONS));
         assert!(!page.contains("<script src") && !page.contains("rel=\"stylesheet\""));
         assert!(page.contains(super::ICON));
-        let page = String::from_utf8(super::redoc().to_vec()).unwrap();
+        let page = String::from_utf8(super::redoc_page().to_vec()).unwrap();
         assert!(page.contains("/openapi.json") && !page.contains("<script src"));
         assert!(page.contains(super::NO_PICTURE) && !page.contains("//cdn."));
     }

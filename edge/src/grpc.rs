@@ -2,7 +2,7 @@
 
 use crate::{
     admission::RateLimits,
-    state::{FORWARDED, Meta, State, context, labelled},
+    state::{FORWARDED, Meta, State, label_failure, request_context},
     upstream::Upstream,
 };
 use futures::future::BoxFuture;
@@ -51,7 +51,7 @@ enum Protocol {
 }
 
 /// Reads the media type of a call; upper case and parameters make no difference (RFC 9110, section 8.3.1).
-fn protocol(headers: &HeaderMap) -> Result<Protocol, Failure> {
+fn protocol_of(headers: &HeaderMap) -> Result<Protocol, Failure> {
     let media = headers.get(CONTENT_TYPE).and_then(media_type).unwrap_or_default();
     if let Some(known) = GRPC_WEB.into_iter().find(|known| *known == media) {
         return Ok(Protocol::Web(known));
@@ -100,7 +100,7 @@ impl GrpcHandler {
             return self.state.fail(&context, &Failure::not_allowed("POST"));
         }
         let label = self.state.table.get(request.uri().path()).map(|entry| entry.rpc.path);
-        let protocol = match protocol(request.headers()) {
+        let protocol = match protocol_of(request.headers()) {
             Ok(protocol) => protocol,
             Err(failure) => return self.state.fail(&context, &failure),
         };
@@ -119,7 +119,7 @@ impl GrpcHandler {
         *limits = *shared.lock().unwrap_or_else(PoisonError::into_inner);
         let response = response.map(Body::new);
         match label {
-            Some(label) => labelled(response, label),
+            Some(label) => label_failure(response, label),
             None => response,
         }
     }
@@ -159,7 +159,7 @@ impl Calls {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
         let claims = admitted?;
         let most = Duration::from_millis(self.state.config.max_deadline_ms);
-        let headers = outgoing(&head.headers, entry.timeout.as_ref(), most)?;
+        let headers = outgoing_request(&head.headers, entry.timeout.as_ref(), most)?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
@@ -167,7 +167,7 @@ impl Calls {
         *request.headers_mut() = headers;
         let upstream = Upstream {
             channel: entry.channel.clone(),
-            context: context(claims.map(|claims| claims.subject), entry.rpc, &self.meta),
+            context: request_context(claims.map(|claims| claims.subject), entry.rpc, &self.meta),
             // The client may take its time with its message; the service has places for the calls that have come whole.
             places: None,
             token: self.state.admission.token_of_stream(entry.rpc, claims),
@@ -183,7 +183,7 @@ impl Calls {
 }
 
 /// The headers that the service sees: those allowed, and a deadline within what is allowed.
-fn outgoing(
+fn outgoing_request(
     sent: &HeaderMap,
     fallback: Option<&HeaderValue>,
     most: Duration,

@@ -53,7 +53,7 @@ impl Edge {
         config.check()?;
         let listener = Listener {
             limits: config.limits(),
-            tls: tls::acceptor(&config)?,
+            tls: tls::load_acceptor(&config)?,
             end_streams: CancellationToken::new(),
         };
         let state = Arc::new(State::new(host, config)?);
@@ -77,6 +77,6 @@ impl Edge {
 }
 
 /// The OpenAPI 3.1 document of every RPC that the outside can reach.
-pub fn openapi() -> serde_json::Value {
-    openapi::document()
+pub fn openapi_document() -> serde_json::Value {
+    openapi::build_document()
 }

@@ -52,7 +52,7 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
 });
 
 /// Counts an ended request. Routes are templates: a client cannot make new ones.
-pub fn count(method: &'static str, route: &'static str, status: u16, time: Duration) {
+pub fn count_request(method: &'static str, route: &'static str, status: u16, time: Duration) {
     METRICS.requests.get_or_create(&OfAnswer { method, route, status }).inc();
     METRICS.duration.get_or_create(&OfRoute { route }).observe(time.as_secs_f64());
 }
@@ -92,7 +92,7 @@ pub fn method_name(method: &Method) -> &'static str {
 }
 
 /// Everything this process counted, as text for `/metrics`.
-pub fn encode() -> String {
+pub fn encode_metrics() -> String {
     let mut text = kit::program::metrics::encode();
     // The two registries make one text, which has one end.
     text.truncate(text.trim_end_matches("# EOF\n").len());

@@ -66,7 +66,7 @@ impl Middleware {
         let layer = CompressionLayer::new().compress_when(worthwhile);
         let plain = tower::Layer::layer(&layer, Handler(Arc::clone(&state)));
         let cors = (!state.config.cors_origins.is_empty())
-            .then(|| state.config.origins().map(|origins| cors(origins, plain.clone())))
+            .then(|| state.config.origins().map(|origins| cors_layer(origins, plain.clone())))
             .transpose()?;
         Ok(Self { state, plain, cors, end_streams })
     }
@@ -198,7 +198,7 @@ impl Predicate for Worthwhile {
     }
 }
 
-fn cors(origins: Option<Vec<HeaderValue>>, inner: Compressing) -> Cors<Compressing> {
+fn cors_layer(origins: Option<Vec<HeaderValue>>, inner: Compressing) -> Cors<Compressing> {
     let layer = CorsLayer::new()
         .allow_methods(Any)
         .allow_headers(tower_http::cors::AllowHeaders::mirror_request())

@@ -7,7 +7,7 @@ mod operation;
 mod parameters;
 mod yaml;
 
-use crate::rpc_table::{self, is_reachable, package};
+use crate::rpc_table::{self, is_reachable, package_of};
 use bytes::Bytes;
 use json_schema::{Direction, Schemas};
 use operation::Operations;
@@ -17,35 +17,36 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// The document as JSON.
-pub fn json() -> Bytes {
-    document().to_string().into()
+pub fn to_json() -> Bytes {
+    build_document().to_string().into()
 }
 
 /// The document as YAML.
-pub fn yaml() -> Bytes {
-    yaml::write(&document()).into()
+pub fn to_yaml() -> Bytes {
+    yaml::write_yaml(&build_document()).into()
 }
 
-pub fn document() -> Value {
-    let schemas = schemas();
+pub fn build_document() -> Value {
+    let schemas = component_schemas();
     let mut paths = Map::new();
     let operations = Operations::new(&schemas);
-    for rpc in proto::rpcs().iter().filter(|rpc| is_reachable(rpc)) {
+    for rpc in proto::all_rpcs().iter().filter(|rpc| is_reachable(rpc)) {
         for (index, route) in rpc.routes.iter().enumerate() {
             let Some(template) = rpc_table::template(route) else { continue };
             let Some(operation) = operations.of(rpc, route, index) else { continue };
-            let item = paths.entry(parameters::path(&template)).or_insert_with(|| json!({}));
+            let item =
+                paths.entry(parameters::path_parameters(&template)).or_insert_with(|| json!({}));
             if let Some(item) = item.as_object_mut() {
                 item.insert(route.verb.to_ascii_lowercase(), operation);
             }
         }
     }
     let mut all = schemas.definitions();
-    all.insert("Problem".to_owned(), errors::schema());
-    let responses = errors::responses();
+    all.insert("Problem".to_owned(), errors::error_schema());
+    let responses = errors::error_responses();
     let mut components = Map::new();
-    keep(&responses, &mut all, &mut components);
-    keep(&Value::Object(paths.clone()), &mut all, &mut components);
+    keep_cached(&responses, &mut all, &mut components);
+    keep_cached(&Value::Object(paths.clone()), &mut all, &mut components);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -55,7 +56,7 @@ pub fn document() -> Value {
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
-        "tags": tags(&schemas),
+        "tags": service_tags(&schemas),
         "paths": paths,
         "components": {
             "schemas": components,
@@ -66,33 +67,33 @@ pub fn document() -> Value {
 }
 
 /// The schemas of all messages that clients send and receive.
-fn schemas() -> Schemas {
-    let public = proto::rpcs().iter().filter(|rpc| is_reachable(rpc) && !rpc.routes.is_empty());
-    let messages = public.filter_map(method).flat_map(|method| {
+fn component_schemas() -> Schemas {
+    let public = proto::all_rpcs().iter().filter(|rpc| is_reachable(rpc) && !rpc.routes.is_empty());
+    let messages = public.filter_map(method_name).flat_map(|method| {
         [(method.input(), Direction::Request), (method.output(), Direction::Response)]
     });
     Schemas::new("#/components/schemas/", messages)
 }
 
 /// The descriptor of an RPC.
-fn method(rpc: &Rpc) -> Option<MethodDescriptor> {
+fn method_name(rpc: &Rpc) -> Option<MethodDescriptor> {
     let service = proto::descriptor_pool().get_service_by_name(rpc.service)?;
     service.methods().find(|method| method.name() == rpc.method)
 }
 
 /// Moves the schemas that `value` refers to, and those that they refer to, from `all` to `kept`.
-fn keep(value: &Value, all: &mut Map<String, Value>, kept: &mut Map<String, Value>) {
+fn keep_cached(value: &Value, all: &mut Map<String, Value>, kept: &mut Map<String, Value>) {
     match value {
         Value::Object(fields) => {
             let target = fields.get("$ref").and_then(Value::as_str);
             let name = target.and_then(|it| it.strip_prefix("#/components/schemas/"));
             if let Some((name, schema)) = name.and_then(|name| all.remove_entry(name)) {
-                keep(&schema, all, kept);
+                keep_cached(&schema, all, kept);
                 kept.insert(name, schema);
             }
-            fields.values().for_each(|field| keep(field, all, kept));
+            fields.values().for_each(|field| keep_cached(field, all, kept));
         }
-        Value::Array(items) => items.iter().for_each(|item| keep(item, all, kept)),
+        Value::Array(items) => items.iter().for_each(|item| keep_cached(item, all, kept)),
         _ => {}
     }
 }
@@ -127,15 +128,15 @@ fn security_schemes() -> Value {
 }
 
 /// The domains, each with what its services say of themselves.
-fn tags(schemas: &Schemas) -> Value {
+fn service_tags(schemas: &Schemas) -> Value {
     let mut tags: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    let public = proto::rpcs().iter().filter(|rpc| is_reachable(rpc) && !rpc.routes.is_empty());
+    let public = proto::all_rpcs().iter().filter(|rpc| is_reachable(rpc) && !rpc.routes.is_empty());
     for rpc in public {
         let Some(service) = proto::descriptor_pool().get_service_by_name(rpc.service) else {
             continue;
         };
         let comment = schemas.comments().of_service(&service).to_owned();
-        let texts = tags.entry(package(rpc)).or_default();
+        let texts = tags.entry(package_of(rpc)).or_default();
         if !texts.contains(&comment) {
             texts.push(comment);
         }
@@ -146,11 +147,11 @@ fn tags(schemas: &Schemas) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::document;
+    use super::build_document;
 
     #[test]
     fn the_document_demands_no_more_than_the_system_does() {
-        let document = document();
+        let document = build_document();
         let at = |pointer: &str| document.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
         let register = "/components/schemas/CreateUserRequest/properties";
         assert_eq!(at(&format!("{register}/phone/pattern")), r"^$|^\+[1-9][0-9]{6,14}$");
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_document_suits_generators_of_clients() {
-        let document = document();
+        let document = build_document();
         let at = |pointer: &str| document.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
         let details = at("/components/schemas/CreateQuoteRequest/properties/details");
         assert_eq!(details["additionalProperties"], true);

@@ -81,7 +81,7 @@ impl Page {
 }
 
 /// Answers a request for a page.
-pub fn answer<B>(state: &State, page: Page, request: &Request<B>) -> Response<Body> {
+pub fn answer_page<B>(state: &State, page: Page, request: &Request<B>) -> Response<Body> {
     match *request.method() {
         Method::GET | Method::HEAD => {}
         Method::OPTIONS => {
@@ -97,7 +97,7 @@ pub fn answer<B>(state: &State, page: Page, request: &Request<B>) -> Response<Bo
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     let (status, media, content) = if page.is_documentation() {
-        let (media, document) = documentation(page);
+        let (media, document) = documentation_page(page);
         headers.insert(CACHE_CONTROL, KEEP);
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
         if AcceptedCodings::of(request.headers()).gzip {
@@ -107,7 +107,7 @@ pub fn answer<B>(state: &State, page: Page, request: &Request<B>) -> Response<Bo
             (StatusCode::OK, media, document.plain.clone())
         }
     } else {
-        content(state, page, request)
+        content_of(state, page, request)
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     if media == HTML {
@@ -128,7 +128,7 @@ pub fn answer<B>(state: &State, page: Page, request: &Request<B>) -> Response<Bo
     response
 }
 
-fn content<B>(
+fn content_of<B>(
     state: &State,
     page: Page,
     request: &Request<B>,
@@ -142,7 +142,9 @@ fn content<B>(
             let status = if ready { ok } else { StatusCode::SERVICE_UNAVAILABLE };
             (status, JSON, report.to_string().into())
         }
-        Page::Metrics => (ok, kit::program::metrics::CONTENT_TYPE, metrics::encode().into()),
+        Page::Metrics => {
+            (ok, kit::program::metrics::CONTENT_TYPE, metrics::encode_metrics().into())
+        }
         Page::Index | Page::OpenapiJson | Page::OpenapiYaml | Page::Docs | Page::Redoc => {
             (ok, JSON, index_json())
         }
@@ -164,11 +166,11 @@ impl Document {
     }
 }
 
-fn documentation(page: Page) -> (&'static str, &'static Document) {
-    static AS_JSON: LazyLock<Document> = LazyLock::new(|| Document::new(openapi::json()));
-    static AS_YAML: LazyLock<Document> = LazyLock::new(|| Document::new(openapi::yaml()));
-    static TO_TRY: LazyLock<Document> = LazyLock::new(|| Document::new(docs::swagger()));
-    static TO_READ: LazyLock<Document> = LazyLock::new(|| Document::new(docs::redoc()));
+fn documentation_page(page: Page) -> (&'static str, &'static Document) {
+    static AS_JSON: LazyLock<Document> = LazyLock::new(|| Document::new(openapi::to_json()));
+    static AS_YAML: LazyLock<Document> = LazyLock::new(|| Document::new(openapi::to_yaml()));
+    static TO_TRY: LazyLock<Document> = LazyLock::new(|| Document::new(docs::swagger_page()));
+    static TO_READ: LazyLock<Document> = LazyLock::new(|| Document::new(docs::redoc_page()));
     match page {
         Page::OpenapiYaml => ("application/yaml", &AS_YAML),
         Page::Docs => (HTML, &TO_TRY),

@@ -3,7 +3,7 @@
 use crate::{
     admission::RateLimits,
     decompression::{self, ContentCoding},
-    state::{Label, Meta, State, context, labelled},
+    state::{Label, Meta, State, label_failure, request_context},
     upstream::Upstream,
 };
 use http::{HeaderValue, Request, Response, StatusCode, header::LOCATION};
@@ -16,7 +16,7 @@ const GRPC_TIMEOUT: &str = "grpc-timeout";
 const SERVER_TIMEOUT: &str = "x-server-timeout";
 
 /// Answers by the route of the contracts.
-pub async fn answer(
+pub async fn answer_rest(
     state: &State,
     mut request: Request<Content>,
     meta: Meta,
@@ -32,7 +32,7 @@ pub async fn answer(
         Ok(claims) => claims,
         Err(status) => {
             let response = state.refuse(&ErrorContext::of(&request), &status);
-            return labelled(response, entry.label);
+            return label_failure(response, entry.label);
         }
     };
     let headers = request.headers_mut();
@@ -45,7 +45,7 @@ pub async fn answer(
     let place = entry.creates.then(|| request.uri().path().trim_end_matches('/').to_owned());
     let upstream = Upstream {
         channel: entry.channel.clone(),
-        context: context(claims.map(|claims| claims.subject), entry.rpc, &meta),
+        context: request_context(claims.map(|claims| claims.subject), entry.rpc, &meta),
         places: state.admission.places_for(entry.rpc),
         token: state.admission.token_of_stream(entry.rpc, claims),
     };
@@ -54,20 +54,20 @@ pub async fn answer(
         Ok(Some(coding)) => {
             let buffer = state.transcoder.buffer_budget().buffer(state.config.max_request_bytes);
             let request =
-                decompression::decoded(request, coding, buffer, Arc::clone(&state.decoding));
+                decompression::decode_content(request, coding, buffer, Arc::clone(&state.decoding));
             Box::pin(state.transcoder.call(route, request, upstream)).await
         }
         Err(failure) => state.fail(&ErrorContext::of(&request), &failure),
     };
     if let Some(path) = place.filter(|_| response.status() == StatusCode::CREATED) {
-        response = placed(response, &path).await;
+        response = replace_placeholders(response, &path).await;
     }
     response.extensions_mut().insert(Label(entry.label));
     response
 }
 
 /// The answer to a creation with the place of what was made: its `id` below `path`.
-async fn placed(response: Response<Body>, path: &str) -> Response<Body> {
+async fn replace_placeholders(response: Response<Body>, path: &str) -> Response<Body> {
     #[derive(serde::Deserialize)]
     struct Made {
         id: String,

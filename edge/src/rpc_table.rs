@@ -32,9 +32,9 @@ impl RpcTable {
     /// Finds the services of all RPCs.
     pub fn new(host: &Host, config: &Config) -> Self {
         let mut channels = HashMap::new();
-        let reachable = proto::rpcs().iter().filter(|rpc| is_reachable(rpc));
+        let reachable = proto::all_rpcs().iter().filter(|rpc| is_reachable(rpc));
         let entries = reachable.map(|rpc| {
-            let package = package(rpc);
+            let package = package_of(rpc);
             let channel = channels.entry(package).or_insert_with(|| host.channel(package));
             (rpc.path, RpcEntry::new(rpc, channel.clone(), config))
         });
@@ -55,15 +55,15 @@ impl RpcEntry {
         let timeout = HeaderValue::try_from(format!("{millis}m")).ok().filter(|_| !streams);
         let label = rpc.routes.first().map_or(rpc.path, |route| route.template);
         let public = rpc.callers.contains(Caller::Public);
-        Self { rpc, channel, label, public, creates: creates(rpc), timeout }
+        Self { rpc, channel, label, public, creates: creates_resource(rpc), timeout }
     }
 }
 
 /// Whether the main route is one of a creation, and another RPC reads `{route}/{id}`.
-fn creates(rpc: &Rpc) -> bool {
+fn creates_resource(rpc: &Rpc) -> bool {
     let route = rpc.routes.first().filter(|_| rpc.success_status == 201);
     let Some(made) = route.and_then(template) else { return false };
-    let mut routes = proto::rpcs().iter().flat_map(|rpc| rpc.routes);
+    let mut routes = proto::all_rpcs().iter().flat_map(|rpc| rpc.routes);
     routes
         .any(|route| route.verb == "GET" && template(route).is_some_and(|it| is_below(&it, &made)))
 }
@@ -86,7 +86,7 @@ pub fn is_reachable(rpc: &Rpc) -> bool {
 }
 
 /// The package segment that names the RPC's service: `user` of `quickserve.user.v1.UserService`.
-pub fn package(rpc: &Rpc) -> &'static str {
+pub fn package_of(rpc: &Rpc) -> &'static str {
     rpc.service.split('.').nth(1).unwrap_or(rpc.service)
 }
 
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn creations_are_found_where_they_are_read() {
-        let of = |path| creates(proto::rpc(path).unwrap());
+        let of = |path| creates_resource(proto::find_rpc(path).unwrap());
         assert!(of("/quickserve.user.v1.UserService/CreateUser"));
         assert!(of("/quickserve.user.v1.UserService/CreateAddress"));
         assert!(!of("/quickserve.user.v1.UserService/RecordConsent"));
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn only_services_reach_what_is_theirs() {
-        let of = |path| is_reachable(proto::rpc(path).unwrap());
+        let of = |path| is_reachable(proto::find_rpc(path).unwrap());
         assert!(of("/quickserve.user.v1.UserService/GetUser"));
         assert!(of("/quickserve.user.v1.AuthService/Login"));
         assert!(!of("/quickserve.user.v1.AccountService/ListRevocations"));

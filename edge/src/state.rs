@@ -55,7 +55,10 @@ impl State {
     pub fn new(host: &Host, config: Config) -> anyhow::Result<Self> {
         Ok(Self {
             table: RpcTable::new(host, &config),
-            transcoder: transcode::Transcoder::compile(proto::DESCRIPTORS, options(&config))?,
+            transcoder: transcode::Transcoder::compile(
+                proto::DESCRIPTORS,
+                transcode_options(&config),
+            )?,
             admission: Admission::new(host, &config),
             decoding: Arc::new(Semaphore::new(decompression::AT_ONCE)),
             health: Health::new(host),
@@ -81,7 +84,7 @@ impl State {
     /// A refusal of [`Admission`] as the answer to a request.
     pub fn refuse(&self, context: &ErrorContext, status: &tonic::Status) -> Response<Body> {
         let mut failure = Failure::from(status);
-        if kit::rpc::error::reason(status) == "TOKEN_INVALID" {
+        if kit::rpc::error::reason_of(status) == "TOKEN_INVALID" {
             let challenge = r#"Bearer error="invalid_token""#;
             failure = failure.with_header(http::header::WWW_AUTHENTICATE, challenge);
         }
@@ -100,21 +103,25 @@ impl State {
 }
 
 /// A response with its label.
-pub fn labelled(mut response: Response<Body>, label: &'static str) -> Response<Body> {
+pub fn label_failure(mut response: Response<Body>, label: &'static str) -> Response<Body> {
     response.extensions_mut().insert(Label(label));
     response
 }
 
 /// The context of calls for `subject`.
-pub fn context(subject: Option<kit::Subject>, rpc: &'static proto::Rpc, meta: &Meta) -> Context {
+pub fn request_context(
+    subject: Option<kit::Subject>,
+    rpc: &'static proto::Rpc,
+    meta: &Meta,
+) -> Context {
     Context { subject, request_id: Some(Arc::clone(&meta.id)), rpc: rpc.path, ..Context::default() }
 }
 
 /// Fields keep their names, as the seed's clients read `created_at`; fields that hold their default are printed, so that
 /// a client finds each field of a resource in every answer; details say nothing twice.
-fn options(config: &Config) -> Options {
+fn transcode_options(config: &Config) -> Options {
     let status = |method: &transcode::Method| {
-        let status = proto::rpc(method.path()).map_or(200, |rpc| rpc.success_status);
+        let status = proto::find_rpc(method.path()).map_or(200, |rpc| rpc.success_status);
         StatusCode::from_u16(status).unwrap_or(StatusCode::OK)
     };
     Options {

@@ -15,7 +15,7 @@ use tokio_rustls::{
 ///
 /// # Errors
 /// When a file cannot be read, or the key does not fit the certificate.
-pub fn acceptor(config: &Config) -> anyhow::Result<Option<TlsAcceptor>> {
+pub fn load_acceptor(config: &Config) -> anyhow::Result<Option<TlsAcceptor>> {
     let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) else { return Ok(None) };
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

@@ -9,15 +9,15 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        outbox(manager).await?;
-        inbox(manager).await?;
-        timers(manager).await?;
+        create_outbox(manager).await?;
+        create_inbox(manager).await?;
+        create_timers(manager).await?;
         idempotency_keys(manager).await
     }
 }
 
 /// Facts to deliver. `state`: 0 waits, 1 set aside after too many tries; a delivered fact is deleted.
-async fn outbox(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_outbox(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("outbox")
         .col(uuid("id").primary_key())
@@ -50,7 +50,7 @@ async fn outbox(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// Facts a consumer has acted on.
-async fn inbox(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_inbox(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("inbox")
         .col(text("consumer"))
@@ -64,7 +64,7 @@ async fn inbox(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// What falls due, at most one timer of a kind for each aggregate.
-async fn timers(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_timers(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("timers")
         .col(text("kind"))

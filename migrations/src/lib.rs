@@ -25,7 +25,7 @@ use sea_orm_migration::{
 /// Everything happens in one transaction under a lock, so that of many processes that start together one migrates and
 /// the others find the work done, and a failure leaves the tables as they were.
 #[expect(clippy::disallowed_methods, reason = "the pool is closed afterwards")]
-pub async fn migrate(url: &str, schema: &str, service: &str) -> Result<(), DbErr> {
+pub async fn migrate_service(url: &str, schema: &str, service: &str) -> Result<(), DbErr> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
     let sqlite = url.starts_with("sqlite");
@@ -42,8 +42,8 @@ pub async fn migrate(url: &str, schema: &str, service: &str) -> Result<(), DbErr
             ..TransactionOptions::default()
         })
         .await?;
-    prepare(&transaction, schema).await?;
-    up(&transaction, service).await?;
+    prepare_schema(&transaction, schema).await?;
+    run_up(&transaction, service).await?;
     transaction.commit().await?;
     connection.close().await
 }
@@ -60,7 +60,7 @@ pub async fn sqlite_has_tables(url: &str) -> Result<bool, DbErr> {
 }
 
 /// Takes the lock and makes the schema. SQLite's transaction is the lock, and its file the schema.
-async fn prepare(transaction: &DatabaseTransaction, schema: &str) -> Result<(), DbErr> {
+async fn prepare_schema(transaction: &DatabaseTransaction, schema: &str) -> Result<(), DbErr> {
     if transaction.get_database_backend() == DbBackend::Postgres {
         transaction.execute_unprepared("SELECT pg_advisory_xact_lock(7240127)").await?;
         transaction
@@ -70,7 +70,7 @@ async fn prepare(transaction: &DatabaseTransaction, schema: &str) -> Result<(), 
     Ok(())
 }
 
-async fn up(transaction: &DatabaseTransaction, service: &str) -> Result<(), DbErr> {
+async fn run_up(transaction: &DatabaseTransaction, service: &str) -> Result<(), DbErr> {
     match service {
         "cleaning" => cleaning::Migrator::up(transaction, None).await,
         "notification" => notification::Migrator::up(transaction, None).await,

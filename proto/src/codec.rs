@@ -53,8 +53,8 @@ impl<D: Message + Default + Validate> Decoder for RequestDecoder<D> {
     type Error = Status;
 
     fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<D>, Status> {
-        let request = D::decode(bytes).map_err(|error| validate::malformed(&error))?;
-        validate::check(&request)?;
+        let request = D::decode(bytes).map_err(|error| validate::malformed_status(&error))?;
+        validate::check_message(&request)?;
         Ok(Some(request))
     }
 }

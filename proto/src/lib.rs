@@ -9,7 +9,7 @@ pub mod rpc;
 pub mod validate;
 
 pub use generated::{google, quickserve};
-pub use rpc::{Rpc, rpc, rpcs};
+pub use rpc::{Rpc, all_rpcs, find_rpc};
 
 use prost_reflect::DescriptorPool;
 use std::sync::LazyLock;

@@ -105,12 +105,12 @@ impl std::fmt::Debug for Callers {
 }
 
 /// Every RPC of the contracts, sorted by path.
-pub fn rpcs() -> &'static [Rpc] {
+pub fn all_rpcs() -> &'static [Rpc] {
     table::RPCS
 }
 
 /// The RPC whose calls have this path.
-pub fn rpc(path: &str) -> Option<&'static Rpc> {
+pub fn find_rpc(path: &str) -> Option<&'static Rpc> {
     let found = table::RPCS.binary_search_by(|rpc| rpc.path.cmp(path));
     found.ok().and_then(|index| table::RPCS.get(index))
 }

@@ -34,11 +34,11 @@ impl fmt::Display for Malformed {
 ///
 /// # Errors
 /// [`Malformed::Escape`].
-pub fn decode(text: &[u8], keep: Keep) -> Result<Cow<'_, [u8]>, Malformed> {
+pub fn decode_path(text: &[u8], keep: Keep) -> Result<Cow<'_, [u8]>, Malformed> {
     if !text.contains(&b'%') {
         return Ok(Cow::Borrowed(text));
     }
-    unescape(text, keep, false).map(Cow::Owned)
+    unescape_bytes(text, keep, false).map(Cow::Owned)
 }
 
 /// Decodes percent escapes to text.
@@ -46,9 +46,9 @@ pub fn decode(text: &[u8], keep: Keep) -> Result<Cow<'_, [u8]>, Malformed> {
 /// # Errors
 /// [`Malformed`].
 pub fn decode_text(text: &str, keep: Keep) -> Result<Cow<'_, str>, Malformed> {
-    match decode(text.as_bytes(), keep)? {
+    match decode_path(text.as_bytes(), keep)? {
         Cow::Borrowed(_) => Ok(Cow::Borrowed(text)),
-        Cow::Owned(bytes) => owned(bytes),
+        Cow::Owned(bytes) => decode_owned(bytes),
     }
 }
 
@@ -60,14 +60,14 @@ pub fn decode_form(text: &str) -> Result<Cow<'_, str>, Malformed> {
     if !text.bytes().any(|b| matches!(b, b'%' | b'+')) {
         return Ok(Cow::Borrowed(text));
     }
-    owned(unescape(text.as_bytes(), Keep::Nothing, true)?)
+    decode_owned(unescape_bytes(text.as_bytes(), Keep::Nothing, true)?)
 }
 
-fn owned(bytes: Vec<u8>) -> Result<Cow<'static, str>, Malformed> {
+fn decode_owned(bytes: Vec<u8>) -> Result<Cow<'static, str>, Malformed> {
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Malformed::Utf8)
 }
 
-fn unescape(text: &[u8], keep: Keep, plus: bool) -> Result<Vec<u8>, Malformed> {
+fn unescape_bytes(text: &[u8], keep: Keep, plus: bool) -> Result<Vec<u8>, Malformed> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&byte, tail)) = rest.split_first() {
@@ -77,7 +77,7 @@ fn unescape(text: &[u8], keep: Keep, plus: bool) -> Result<Vec<u8>, Malformed> {
                 let Some((&[high, low], tail)) = rest.split_first_chunk::<2>() else {
                     return Err(Malformed::Escape);
                 };
-                let (Some(h), Some(l)) = (hex(high), hex(low)) else {
+                let (Some(h), Some(l)) = (hex_digit(high), hex_digit(low)) else {
                     return Err(Malformed::Escape);
                 };
                 rest = tail;
@@ -93,7 +93,7 @@ fn unescape(text: &[u8], keep: Keep, plus: bool) -> Result<Vec<u8>, Malformed> {
     Ok(out)
 }
 
-fn hex(digit: u8) -> Option<u8> {
+fn hex_digit(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),

@@ -249,7 +249,7 @@ impl Parser<'_> {
             };
         }
         let raw = self.text.get(start..self.at).unwrap_or_default();
-        match percent::decode(raw, Keep::Nothing) {
+        match percent::decode_path(raw, Keep::Nothing) {
             Ok(decoded) => Ok(decoded.into_owned()),
             Err(_) => self.fail("a percent escape is not two hex digits"),
         }

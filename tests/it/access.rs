@@ -12,7 +12,7 @@ use kit::{
     testing::{Backend, eventually},
 };
 use proto::rpc::{Caller, Rpc, Scope};
-use quickserve::demo::{self, Person, Provider, text};
+use quickserve::demo::{self, Person, Provider, text_at};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tonic::{Code, Status, body::Body};
@@ -86,7 +86,7 @@ async fn every_rpc_meets_every_kind_of_caller(backend: Backend) {
         ("operator", &[Role::Operator], Some(&operator)),
     ];
     // Who has erased their account is nobody any more: that comes last.
-    let mut rpcs: Vec<&Rpc> = proto::rpcs().iter().collect();
+    let mut rpcs: Vec<&Rpc> = proto::all_rpcs().iter().collect();
     rpcs.sort_by_key(|rpc| rpc.method == "EraseMe");
     for rpc in rpcs {
         // The edge asks the mesh for itself; the outside never gets there.
@@ -136,10 +136,11 @@ fn subject(person: &Person, roles: &[Role]) -> Subject {
 
 /// The ids of what Alice and Bob own, by the name of the path variable that takes them.
 async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'static str, String> {
-    let order = demo::book(alice, bob, mesh.clock.now() + Duration::hours(27)).await.unwrap();
+    let order =
+        demo::book_cleaning(alice, bob, mesh.clock.now() + Duration::hours(27)).await.unwrap();
     let made = |person: &Person, path: String, body: Value| {
         let client = person.client.clone();
-        async move { text(&client.post(&path, body).await.unwrap().ok().unwrap(), "id").unwrap() }
+        async move { text_at(&client.post(&path, body).await.unwrap().ok().unwrap(), "id").unwrap() }
     };
     let first = |person: &Person, path: &str, list: &'static str| {
         let (client, path) = (person.client.clone(), path.to_owned());
@@ -157,13 +158,13 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
     let message = eventually("a message comes", message, Option::is_some).await.unwrap();
     let documents = format!("{profile}/documents");
     let offerings = format!("{profile}/offerings");
-    let preview = format!("/v1/orders/{}:previewCancel", text(&order, "id").unwrap());
+    let preview = format!("/v1/orders/{}:previewCancel", text_at(&order, "id").unwrap());
     let preview = alice.client.post(&preview, json!({})).await.unwrap().ok().unwrap();
     BTreeMap::from([
-        ("order_id", text(&order, "id").unwrap()),
+        ("order_id", text_at(&order, "id").unwrap()),
         ("provider_id", bob.provider_id.clone()),
         ("user_id", alice.user_id.clone()),
-        ("payment_id", text(&order["payment"], "payment_id").unwrap()),
+        ("payment_id", text_at(&order["payment"], "payment_id").unwrap()),
         ("payment_method_id", demo::add_card(alice, "tok_ok").await.unwrap()),
         ("message_id", message),
         ("address_id", made(alice, "/v1/me/addresses".into(), address).await),
@@ -173,7 +174,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
         ("member_id", made(&bob.person, format!("{profile}/members"), member).await),
         ("time_off_id", made(&bob.person, format!("{profile}/timeOff"), time_off).await),
         ("date", "2027-06-01".into()),
-        ("cancel_token", text(&preview, "cancel_token").unwrap()),
+        ("cancel_token", text_at(&preview, "cancel_token").unwrap()),
         // Made only later in the life of an order: that they are absent to everybody is tested all the same.
         ("change_order_id", Uuid::new_v4().to_string()),
         ("offer_id", Uuid::new_v4().to_string()),
@@ -261,7 +262,7 @@ async fn what_is_not_yours_is_not_there(backend: Backend) {
     let (mallory, eve) = (mesh.customer("mallory").await, mesh.cleaner(&operator, "eve").await);
     let ids = belongings(&mesh, &alice, &bob).await;
     let mut tried = 0;
-    let scoped = proto::rpcs().iter().filter(|rpc| rpc.scope != Scope::Unspecified);
+    let scoped = proto::all_rpcs().iter().filter(|rpc| rpc.scope != Scope::Unspecified);
     for rpc in scoped.filter(|rpc| !rpc.callers.contains(Caller::Service)) {
         for route in rpc.routes.iter().filter(|route| route.template.contains('{')) {
             for (stranger, role) in [(&mallory, Caller::Customer), (&eve.person, Caller::Provider)]

@@ -4,7 +4,7 @@
 use crate::mesh::Mesh;
 use chrono::Duration;
 use kit::{program::config::Config, testing::Backend};
-use quickserve::demo::{self, Person, Provider, text};
+use quickserve::demo::{self, Person, Provider, text_at};
 use serde_json::{Value, json};
 use yare::parameterized;
 
@@ -35,8 +35,8 @@ async fn a_provider_books_another_as_a_customer(backend: Backend) {
     let eve = mesh.cleaner(&operator, "eve").await;
     let bob = as_customer_too(&mesh, &bob).await;
     let start = mesh.clock.now() + Duration::hours(3);
-    let order = demo::book(&bob.person, &eve, start).await.unwrap();
-    let id = text(&order, "id").unwrap();
+    let order = demo::book_cleaning(&bob.person, &eve, start).await.unwrap();
+    let id = text_at(&order, "id").unwrap();
     assert_eq!(order["state"], "ORDER_STATE_REQUESTED");
 
     // Of this order he is the customer: his other role does not make him accept or do it.

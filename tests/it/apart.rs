@@ -52,7 +52,7 @@ async fn a_token_that_became_void_is_refused_at_the_port_of_every_service(backen
     let inboxes = Process::start(plan(Service::Notification, None, at_users)).await.unwrap();
 
     let client = Client::new(&format!("http://{}", users.edge().unwrap()));
-    let ana = demo::register(&client, "customer", "Ana", "ana@test.example").await.unwrap();
+    let ana = demo::register_account(&client, "customer", "Ana", "ana@test.example").await.unwrap();
     let watch = || {
         let mut request = Request::new(WatchInboxRequest {});
         let bearer = format!("Bearer {}", ana.client.token().unwrap());

@@ -237,7 +237,7 @@ pub async fn missing(
 async fn leave<M: prost::Message + 'static>(db: &Db, kind: &'static str, data: M) {
     let aggregate = Uuid::new_v4();
     let tx = db.begin().await.unwrap();
-    outbox::record(&tx, kind, aggregate, 1, &data).await.unwrap();
+    outbox::record_event(&tx, kind, aggregate, 1, &data).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -3,7 +3,7 @@
 use crate::mesh::Mesh;
 use chrono::{DateTime, Duration, Utc};
 use kit::testing::{Backend, eventually};
-use quickserve::demo::{self, CENTRE, Person, Provider, text};
+use quickserve::demo::{self, CENTRE, Person, Provider, text_at};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use yare::parameterized;
@@ -65,7 +65,7 @@ pub async fn until_work_begins(
     let door = json!({ "position": { "lat": CENTRE.0, "lng": CENTRE.1 } });
     act(&cleaner, order, "arrive", door).await;
     assert_eq!(see(&cleaner, order).await["start_code"].as_str().unwrap_or_default(), "");
-    let code = text(&see(&customer, order).await, "start_code").unwrap();
+    let code = text_at(&see(&customer, order).await, "start_code").unwrap();
     let begun = act(&cleaner, order, "start", json!({ "start_code": code })).await;
     assert_eq!(state(&begun), "ORDER_STATE_IN_PROGRESS");
     (customer, cleaner)
@@ -77,9 +77,9 @@ async fn a_cleaning_from_registration_to_review(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
     let (customer, provider) = (mesh.customer("alice").await, mesh.cleaner(&operator, "bob").await);
-    let order = demo::book(&customer, &provider, noon(&mesh)).await.unwrap();
+    let order = demo::book_cleaning(&customer, &provider, noon(&mesh)).await.unwrap();
     assert_eq!(state(&order), "ORDER_STATE_REQUESTED");
-    let id = text(&order, "id").unwrap();
+    let id = text_at(&order, "id").unwrap();
     let (customer, cleaner) = until_work_begins(&mesh, &customer, &provider, &id).await;
 
     let early = cleaner.client.post(&format!("/v1/orders/{id}:deliver"), json!({})).await.unwrap();
@@ -156,7 +156,7 @@ async fn twenty_who_want_one_slot(backend: Backend) {
         for _ in 0..5 {
             let request = demo::quote_request(&provider.provider_id, noon(&mesh));
             let quote = customer.client.post("/v1/quotes", request).await.unwrap().ok().unwrap();
-            quotes.push((customer.clone(), text(&quote, "id").unwrap()));
+            quotes.push((customer.clone(), text_at(&quote, "id").unwrap()));
         }
     }
     let bookings = quotes
@@ -208,8 +208,8 @@ async fn a_stranger_sees_nothing(backend: Backend) {
     let operator = mesh.operator().await;
     let (customer, provider) = (mesh.customer("alice").await, mesh.cleaner(&operator, "bob").await);
     let (stranger, rival) = (mesh.customer("mallory").await, mesh.cleaner(&operator, "eve").await);
-    let order = demo::book(&customer, &provider, noon(&mesh)).await.unwrap();
-    let (id, absent) = (text(&order, "id").unwrap(), Uuid::new_v4().to_string());
+    let order = demo::book_cleaning(&customer, &provider, noon(&mesh)).await.unwrap();
+    let (id, absent) = (text_at(&order, "id").unwrap(), Uuid::new_v4().to_string());
     for path in ["", "/messages", "/proofs", "/timeline", "/changeOrders", "/checklist"] {
         for person in [&stranger, &rival.person] {
             let foreign = seen_by(person, &id, path).await;

@@ -82,13 +82,13 @@ impl Mesh {
 
     /// A customer with a card that works.
     pub async fn customer(&self, name: &str) -> Person {
-        demo::customer(&self.client, name, &format!("{name}@test.example")).await.unwrap()
+        demo::make_customer(&self.client, name, &format!("{name}@test.example")).await.unwrap()
     }
 
     /// A cleaner whom `operator` has vetted, free at every hour.
     pub async fn cleaner(&self, operator: &Person, name: &str) -> Provider {
         let email = format!("{name}@test.example");
-        demo::cleaner(&self.client, operator, name, &email).await.unwrap()
+        demo::make_cleaner(&self.client, operator, name, &email).await.unwrap()
     }
 
     /// The same person after their access token has run out.

@@ -6,7 +6,7 @@ use crate::{
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::testing::{Backend, eventually};
-use quickserve::demo::{self, Person, Provider, text};
+use quickserve::demo::{self, Person, Provider, text_at};
 use serde_json::{Value, json};
 use yare::parameterized;
 
@@ -20,7 +20,7 @@ async fn open_order(customer: &Person, start: DateTime<Utc>) -> String {
     let quote = customer.client.post("/v1/quotes", request).await.unwrap().ok().unwrap();
     let body = json!({ "quote_id": quote["id"] });
     let order = customer.client.post("/v1/orders", body).await.unwrap().ok().unwrap();
-    text(&order, "id").unwrap()
+    text_at(&order, "id").unwrap()
 }
 
 /// The offer of an order that a provider has, once there is one.
@@ -28,7 +28,9 @@ async fn offer_of(provider: &Provider, order: &str) -> String {
     let offers = async || provider.person.client.get("/v1/offers").await.unwrap().ok().unwrap();
     let of_order = |listed: &Value| {
         let offers = listed["offers"].as_array().into_iter().flatten();
-        offers.filter(|offer| offer["order_id"] == order).find_map(|offer| text(offer, "id").ok())
+        offers
+            .filter(|offer| offer["order_id"] == order)
+            .find_map(|offer| text_at(offer, "id").ok())
     };
     let listed = eventually("an offer", offers, |listed| of_order(listed).is_some()).await;
     of_order(&listed).unwrap()
@@ -103,8 +105,8 @@ async fn rework_closes_the_gate_at_once(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
     let (customer, provider) = (mesh.customer("alice").await, mesh.cleaner(&operator, "bob").await);
-    let order = demo::book(&customer, &provider, noon(&mesh)).await.unwrap();
-    let id = text(&order, "id").unwrap();
+    let order = demo::book_cleaning(&customer, &provider, noon(&mesh)).await.unwrap();
+    let id = text_at(&order, "id").unwrap();
     let (customer, cleaner) = until_work_begins(&mesh, &customer, &provider, &id).await;
     clean(&cleaner, &id).await;
     for _ in 0..3 {

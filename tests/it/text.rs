@@ -122,7 +122,7 @@ async fn a_nul_is_refused_by_name_in_every_string_of_every_public_request(backen
     };
     let pool = proto::descriptor_pool();
     let (mut tried, mut faults) = (0, Vec::new());
-    for rpc in proto::rpcs().iter().filter(|rpc| !rpc.routes.is_empty()) {
+    for rpc in proto::all_rpcs().iter().filter(|rpc| !rpc.routes.is_empty()) {
         let service = pool.get_service_by_name(rpc.service).unwrap();
         let method = service.methods().find(|method| method.name() == rpc.method).unwrap();
         let client = caller(rpc).map_or(&mesh.client, |person| &person.client);

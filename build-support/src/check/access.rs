@@ -1,6 +1,6 @@
 //! Who may call: said for every RPC, without contradiction, and reachable over HTTP exactly when people may call.
 
-use super::fault;
+use super::fault_at;
 use crate::{
     contracts::Contracts,
     problem::Problem,
@@ -13,18 +13,18 @@ const SERVICE: &str = "CALLER_SERVICE";
 /// The callers that have no contract of their own: the edge, and an operator at the program's command line.
 const OUTSIDE: [&str; 2] = ["edge", "ops"];
 
-pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
-    let known = services(contracts);
+pub fn check_access(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
+    let known = known_services(contracts);
     let mut problems = Vec::new();
     for rpc in rpcs {
-        let mut report = |message: &str| problems.push(fault(contracts, rpc, message));
+        let mut report = |message: &str| problems.push(fault_at(contracts, rpc, message));
         match &rpc.access {
             None => report("has no `(quickserve.options.v1.rpc)`: say who may call"),
             Some(access) if access.callers.is_empty() => report("has no `callers`"),
             Some(access) => {
-                callers(access, &mut report);
-                peers(access, &known, &mut report);
-                reach(rpc, &mut report);
+                check_callers(access, &mut report);
+                check_peers(access, &known, &mut report);
+                check_reach(rpc, &mut report);
             }
         }
     }
@@ -32,13 +32,13 @@ pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
 }
 
 /// The services that may be named as callers: those that have a package, and the callers from outside.
-fn services(contracts: &Contracts) -> BTreeSet<String> {
+fn known_services(contracts: &Contracts) -> BTreeSet<String> {
     let segment = |package: &str| package.rsplit('.').nth(1).map(str::to_owned);
     let packages = contracts.files.iter().filter_map(|file| segment(file.package_name()));
     packages.chain(OUTSIDE.map(str::to_owned)).collect()
 }
 
-fn callers(access: &Access, report: &mut impl FnMut(&str)) {
+fn check_callers(access: &Access, report: &mut impl FnMut(&str)) {
     let unique: BTreeSet<_> = access.callers.iter().collect();
     if unique.len() < access.callers.len() {
         report("names a caller twice");
@@ -56,7 +56,7 @@ fn callers(access: &Access, report: &mut impl FnMut(&str)) {
     }
 }
 
-fn peers(access: &Access, known: &BTreeSet<String>, report: &mut impl FnMut(&str)) {
+fn check_peers(access: &Access, known: &BTreeSet<String>, report: &mut impl FnMut(&str)) {
     let internal = access.callers.iter().any(|caller| caller == SERVICE);
     match (internal, access.services.is_empty()) {
         (true, true) => report("has CALLER_SERVICE but no `services`"),
@@ -73,7 +73,7 @@ fn peers(access: &Access, known: &BTreeSet<String>, report: &mut impl FnMut(&str
     }
 }
 
-fn reach(rpc: &Rpc, report: &mut impl FnMut(&str)) {
+fn check_reach(rpc: &Rpc, report: &mut impl FnMut(&str)) {
     match (rpc.is_internal(), rpc.routes.is_empty()) {
         (false, true) => report("has no `(google.api.http)` although people may call it"),
         (true, false) => report("has `(google.api.http)` although only services may call it"),

@@ -3,7 +3,7 @@
 use crate::{contracts::Contracts, problem::Problem};
 use prost_reflect::{EnumDescriptor, FileDescriptor, MessageDescriptor};
 
-pub fn check(contracts: &Contracts) -> Vec<Problem> {
+pub fn check_comments(contracts: &Contracts) -> Vec<Problem> {
     let mut problems = Vec::new();
     for file in &contracts.files {
         let mut walk = Walk { contracts, file, problems: &mut problems };

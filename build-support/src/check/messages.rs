@@ -1,6 +1,6 @@
 //! Each RPC has its own request and response, so that each can grow alone; every file is proto3.
 
-use super::fault;
+use super::fault_at;
 use crate::{contracts::Contracts, problem::Problem, rpc::Rpc};
 use prost_reflect::{MessageDescriptor, Syntax};
 use std::collections::HashSet;
@@ -8,7 +8,7 @@ use std::collections::HashSet;
 /// What stands for raw bytes on either side.
 const RAW: &str = "google.api.HttpBody";
 
-pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
+pub fn check_messages(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for file in &contracts.files {
         if file.syntax() != Syntax::Proto3 {
@@ -23,10 +23,10 @@ pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
             let package = rpc.method.parent_file();
             if message.name() != wanted || message.package_name() != package.package_name() {
                 let problem = format!("must use its own {wanted}, not {}", message.full_name());
-                problems.push(fault(contracts, rpc, problem));
+                problems.push(fault_at(contracts, rpc, problem));
             } else if !used.insert(message.full_name().to_owned()) {
                 let problem = format!("shares {wanted} with another RPC");
-                problems.push(fault(contracts, rpc, problem));
+                problems.push(fault_at(contracts, rpc, problem));
             }
         }
     }

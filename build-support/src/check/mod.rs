@@ -9,17 +9,17 @@ mod routes;
 use crate::{contracts::Contracts, problem::Problem, rpc::Rpc};
 
 /// Every fault of the tree.
-pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
-    let mut problems = comments::check(contracts);
-    problems.extend(messages::check(contracts, rpcs));
-    problems.extend(access::check(contracts, rpcs));
-    problems.extend(repeats::check(contracts, rpcs));
-    problems.extend(routes::check(contracts, rpcs));
+pub fn check_contracts(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
+    let mut problems = comments::check_comments(contracts);
+    problems.extend(messages::check_messages(contracts, rpcs));
+    problems.extend(access::check_access(contracts, rpcs));
+    problems.extend(repeats::check_repeats(contracts, rpcs));
+    problems.extend(routes::check_routes(contracts, rpcs));
     problems
 }
 
 /// A fault of one RPC.
-fn fault(contracts: &Contracts, rpc: &Rpc, message: impl AsRef<str>) -> Problem {
+fn fault_at(contracts: &Contracts, rpc: &Rpc, message: impl AsRef<str>) -> Problem {
     let method = &rpc.method;
     let message = format!("{} {}", method.name(), message.as_ref());
     contracts.problem(&method.parent_file(), method.path(), message)

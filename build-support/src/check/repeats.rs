@@ -1,12 +1,12 @@
 //! What happens when a call is repeated: said for every RPC, so that clients and proxies may retry without guessing.
 
-use super::fault;
+use super::fault_at;
 use crate::{contracts::Contracts, problem::Problem, rpc::Rpc};
 
-pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
+pub fn check_repeats(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for rpc in rpcs {
-        let mut report = |message: &str| problems.push(fault(contracts, rpc, message));
+        let mut report = |message: &str| problems.push(fault_at(contracts, rpc, message));
         let reads = rpc.level == "NO_SIDE_EFFECTS";
         let says_nothing = rpc.level == "IDEMPOTENCY_UNKNOWN";
         let key = rpc.access.as_ref().map(|access| access.idempotency_key.as_str());

@@ -1,6 +1,6 @@
 //! HTTP routes: each is well formed, binds to its messages and is reached by one RPC only.
 
-use super::fault;
+use super::fault_at;
 use crate::{
     contracts::Contracts,
     problem::Problem,
@@ -18,20 +18,20 @@ struct Matched {
     verb: Option<String>,
 }
 
-pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
+pub fn check_routes(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut taken: HashMap<Matched, String> = HashMap::new();
     for rpc in rpcs {
         for route in &rpc.routes {
-            let mut report = |message: String| problems.push(fault(contracts, rpc, message));
-            let template = match parse(route) {
+            let mut report = |message: String| problems.push(fault_at(contracts, rpc, message));
+            let template = match parse_template(route) {
                 Ok(template) => template,
                 Err(message) => {
                     report(message);
                     continue;
                 }
             };
-            bind(rpc, route, &template, &mut report);
+            bind_variables(rpc, route, &template, &mut report);
             let matched = Matched {
                 method: route.verb.clone(),
                 segments: template.segments,
@@ -46,7 +46,7 @@ pub fn check(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     problems
 }
 
-fn parse(route: &Route) -> Result<Template, String> {
+fn parse_template(route: &Route) -> Result<Template, String> {
     if route.verb.is_empty() {
         return Err("has a route without verb and path".into());
     }
@@ -58,10 +58,10 @@ fn parse(route: &Route) -> Result<Template, String> {
     Template::parse(&route.template).map_err(words)
 }
 
-fn bind(rpc: &Rpc, route: &Route, template: &Template, report: &mut impl FnMut(String)) {
+fn bind_variables(rpc: &Rpc, route: &Route, template: &Template, report: &mut impl FnMut(String)) {
     let (input, output) = (rpc.method.input(), rpc.method.output());
     for variable in template.variables.iter().map(|variable| variable.field.as_str()) {
-        if let Err(reason) = scalar(&input, variable) {
+        if let Err(reason) = is_scalar(&input, variable) {
             report(format!("has the path variable `{variable}`, but {reason}"));
         }
     }
@@ -82,7 +82,7 @@ fn bind(rpc: &Rpc, route: &Route, template: &Template, report: &mut impl FnMut(S
 }
 
 /// Follows a field path to a single scalar or enum.
-fn scalar(message: &MessageDescriptor, path: &str) -> Result<(), String> {
+fn is_scalar(message: &MessageDescriptor, path: &str) -> Result<(), String> {
     let (name, rest) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
     let Some(field) = message.get_field_by_name(name) else {
         return Err(format!("{} has no field `{name}`", message.name()));
@@ -91,7 +91,7 @@ fn scalar(message: &MessageDescriptor, path: &str) -> Result<(), String> {
         return Err(format!("`{name}` is repeated"));
     }
     match (field.kind(), rest) {
-        (Kind::Message(inner), Some(rest)) => scalar(&inner, rest),
+        (Kind::Message(inner), Some(rest)) => is_scalar(&inner, rest),
         (Kind::Message(_), None) => Err(format!("`{name}` is a message")),
         (_, Some(_)) => Err(format!("`{name}` is not a message")),
         (_, None) => Ok(()),

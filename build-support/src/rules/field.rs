@@ -1,7 +1,7 @@
 //! The checks of one field: presence first, then the rules of its type, then of what it contains.
 
 use super::{
-    literal::{extension, flag},
+    literal::{rule_extension, rule_flag},
     text, typed,
 };
 use crate::names;
@@ -36,19 +36,19 @@ struct Rules {
 
 /// Whether a field carries any rule.
 pub fn has_rules(field: &FieldDescriptor) -> bool {
-    extension(&field.options(), "buf.validate.field").is_some()
+    rule_extension(&field.options(), "buf.validate.field").is_some()
 }
 
 /// The code that checks the field of `self`; empty when there is nothing to check.
 ///
 /// # Errors
 /// When a rule is not implemented or does not fit the field.
-pub fn checks(
+pub fn field_checks(
     checked: &Checked,
     checks_texts: bool,
     field: &FieldDescriptor,
 ) -> Result<String, String> {
-    let mut rules = Rules::read(extension(&field.options(), "buf.validate.field"))?;
+    let mut rules = Rules::read(rule_extension(&field.options(), "buf.validate.field"))?;
     let text = Some(text::variant(field)?).filter(|_| checks_texts);
     let mut context = Context { checked, text };
     let nothing = Checked::new();
@@ -58,11 +58,11 @@ pub fn checks(
         context.checked = &nothing;
     }
     let inner = if field.is_map() {
-        map(context, field, &rules)?
+        map_check(context, field, &rules)?
     } else if field.is_list() {
-        list(context, field, &rules)?
+        list_check(context, field, &rules)?
     } else {
-        value(context, &field.kind(), &rules)?
+        value_check(context, &field.kind(), &rules)?
     };
     if inner.is_empty() && !rules.required {
         return Ok(String::new());
@@ -77,13 +77,15 @@ pub fn checks(
 
 /// A field with presence: its rules apply when it is set, be it to zero. `IGNORE_IF_ZERO_VALUE` changes nothing here.
 fn with_presence(field: &FieldDescriptor, rules: &Rules, inner: &str) -> String {
-    let name = names::snake(field.name());
+    let name = names::snake_case(field.name());
     let (place, set) = match field.containing_oneof().filter(|oneof| !oneof.is_synthetic()) {
         Some(oneof) => {
-            let variant = names::camel(field.name());
-            let set =
-                format!("::core::option::Option::Some({}::{variant}(value))", names::oneof(&oneof));
-            (names::snake(oneof.name()), set)
+            let variant = names::camel_case(field.name());
+            let set = format!(
+                "::core::option::Option::Some({}::{variant}(value))",
+                names::oneof_path(&oneof)
+            );
+            (names::snake_case(oneof.name()), set)
         }
         None => (name, "::core::option::Option::Some(value)".to_owned()),
     };
@@ -93,11 +95,11 @@ fn with_presence(field: &FieldDescriptor, rules: &Rules, inner: &str) -> String 
 
 /// A field without presence: its rules always apply, and `required` refuses what the wire leaves out.
 fn without_presence(field: &FieldDescriptor, rules: &Rules, inner: &str) -> String {
-    let name = names::snake(field.name());
+    let name = names::snake_case(field.name());
     let zero = if field.is_list() || field.is_map() {
         Some("value.is_empty()")
     } else {
-        zero(&field.kind())
+        zero_value(&field.kind())
     };
     let body = match zero {
         Some(zero) if rules.required => {
@@ -110,7 +112,7 @@ fn without_presence(field: &FieldDescriptor, rules: &Rules, inner: &str) -> Stri
 }
 
 /// The checks of one value behind the reference `value`.
-fn value(context: Context<'_>, kind: &Kind, rules: &Rules) -> Result<String, String> {
+fn value_check(context: Context<'_>, kind: &Kind, rules: &Rules) -> Result<String, String> {
     let ignored = rules.ignore == Ignore::Always;
     let mut code = String::new();
     if let Kind::Message(message) = kind
@@ -121,7 +123,7 @@ fn value(context: Context<'_>, kind: &Kind, rules: &Rules) -> Result<String, Str
     if let Some((name, typed)) = &rules.typed
         && !ignored
     {
-        code.push_str(&typed::checks(name, typed, kind)?);
+        code.push_str(&typed::typed_checks(name, typed, kind)?);
     }
     match context.text.filter(|_| text::is_string(kind)) {
         // A text with wrong characters breaks one rule, not all that it cannot fit.
@@ -143,15 +145,19 @@ impl Context<'_> {
     }
 }
 
-fn list(context: Context<'_>, field: &FieldDescriptor, rules: &Rules) -> Result<String, String> {
+fn list_check(
+    context: Context<'_>,
+    field: &FieldDescriptor,
+    rules: &Rules,
+) -> Result<String, String> {
     let typed = rules.collection("repeated")?;
     let mut code = String::new();
     let mut items = Rules::read(None)?;
     if let Some(typed) = typed {
-        if let Some(size) = typed::size(typed, ["min_items", "max_items"], "LIST")? {
+        if let Some(size) = typed::size_rules(typed, ["min_items", "max_items"], "LIST")? {
             let _ = writeln!(code, "({size}).check(value.len(), at);");
         }
-        if flag(typed, "unique") {
+        if rule_flag(typed, "unique") {
             if matches!(field.kind(), Kind::Float | Kind::Double | Kind::Message(_)) {
                 return Err("`repeated.unique` needs items that are equal or not".into());
             }
@@ -159,7 +165,7 @@ fn list(context: Context<'_>, field: &FieldDescriptor, rules: &Rules) -> Result<
         }
         items = Rules::nested(typed, "items")?;
     }
-    let check = value(context, &field.kind(), &items)?;
+    let check = value_check(context, &field.kind(), &items)?;
     if !check.is_empty() {
         let check = unless_zero(&field.kind(), &items, &check);
         let _ = writeln!(code, "at.items(value, |value, at| {{ {check} }});");
@@ -167,13 +173,17 @@ fn list(context: Context<'_>, field: &FieldDescriptor, rules: &Rules) -> Result<
     Ok(code)
 }
 
-fn map(context: Context<'_>, field: &FieldDescriptor, rules: &Rules) -> Result<String, String> {
+fn map_check(
+    context: Context<'_>,
+    field: &FieldDescriptor,
+    rules: &Rules,
+) -> Result<String, String> {
     let typed = rules.collection("map")?;
     let Kind::Message(entry) = field.kind() else { return Err("not a map".into()) };
     let mut code = String::new();
     let (mut keys, mut values) = (Rules::read(None)?, Rules::read(None)?);
     if let Some(typed) = typed {
-        if let Some(size) = typed::size(typed, ["min_pairs", "max_pairs"], "MAP")? {
+        if let Some(size) = typed::size_rules(typed, ["min_pairs", "max_pairs"], "MAP")? {
             let _ = writeln!(code, "({size}).check(value.len(), at);");
         }
         (keys, values) = (Rules::nested(typed, "keys")?, Rules::nested(typed, "values")?);
@@ -184,28 +194,28 @@ fn map(context: Context<'_>, field: &FieldDescriptor, rules: &Rules) -> Result<S
         (of_keys, keys, entry.map_entry_key_field(), "key"),
         (context, values, entry.map_entry_value_field(), "value"),
     ] {
-        let inner = value(context, &field.kind(), &rules)?;
+        let inner = value_check(context, &field.kind(), &rules)?;
         if !inner.is_empty() {
             let inner = unless_zero(&field.kind(), &rules, &inner);
             let _ = writeln!(check, "{{ let value = {name}; {inner} }}");
         }
     }
     if !check.is_empty() {
-        let shown = !flag(&field.options(), "debug_redact");
+        let shown = !rule_flag(&field.options(), "debug_redact");
         let _ = writeln!(code, "at.entries(value, {shown}, |key, value, at| {{ {check} }});");
     }
     Ok(code)
 }
 
 fn unless_zero(kind: &Kind, rules: &Rules, inner: &str) -> String {
-    match zero(kind).filter(|_| rules.ignore == Ignore::IfZero) {
+    match zero_value(kind).filter(|_| rules.ignore == Ignore::IfZero) {
         Some(zero) => format!("if !({zero}) {{ {inner} }}"),
         None => inner.to_owned(),
     }
 }
 
 /// Whether the scalar behind the reference `value` is the one that the wire leaves out. A message is never.
-fn zero(kind: &Kind) -> Option<&'static str> {
+fn zero_value(kind: &Kind) -> Option<&'static str> {
     match kind {
         Kind::Message(_) => None,
         Kind::String | Kind::Bytes => Some("value.is_empty()"),

@@ -3,13 +3,13 @@
 use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 
 /// The value of an extension that is a message, when it is set.
-pub fn extension(options: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
+pub fn rule_extension(options: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
     let (_, value) = options.extensions().find(|(extension, _)| extension.full_name() == name)?;
     value.as_message().cloned()
 }
 
 /// Whether a boolean field is set to true.
-pub fn flag(message: &DynamicMessage, name: &str) -> bool {
+pub fn rule_flag(message: &DynamicMessage, name: &str) -> bool {
     message.get_field_by_name(name).is_some_and(|value| value.as_bool() == Some(true))
 }
 
@@ -17,7 +17,7 @@ pub fn flag(message: &DynamicMessage, name: &str) -> bool {
 ///
 /// # Errors
 /// When Rust has no literal for it.
-pub fn literal(value: &Value) -> Result<String, String> {
+pub fn rust_literal(value: &Value) -> Result<String, String> {
     Ok(match value {
         Value::Bool(value) => value.to_string(),
         Value::I32(value) => value.to_string(),
@@ -28,7 +28,7 @@ pub fn literal(value: &Value) -> Result<String, String> {
         Value::F64(value) if value.is_finite() => format!("{value:?}"),
         Value::String(value) => format!("{value:?}"),
         Value::List(items) => {
-            let items: Result<Vec<_>, _> = items.iter().map(literal).collect();
+            let items: Result<Vec<_>, _> = items.iter().map(rust_literal).collect();
             format!("&[{}]", items?.join(", "))
         }
         Value::Message(time) => {
@@ -46,7 +46,7 @@ pub fn literal(value: &Value) -> Result<String, String> {
 ///
 /// # Errors
 /// When the value has no order.
-pub fn order(value: &Value) -> Result<(f64, i32), String> {
+pub fn compare_values(value: &Value) -> Result<(f64, i32), String> {
     #[expect(clippy::cast_precision_loss, reason = "limits in contracts are far below 2^53")]
     Ok(match value {
         Value::I32(value) => (f64::from(*value), 0),

@@ -4,7 +4,7 @@
 ///
 /// # Errors
 /// When it is no valid expression.
-pub fn translate(pattern: &str) -> Result<String, String> {
+pub fn translate_pattern(pattern: &str) -> Result<String, String> {
     let mut translated = String::with_capacity(pattern.len());
     let mut characters = pattern.chars();
     while let Some(character) = characters.next() {
@@ -36,7 +36,7 @@ pub fn translate(pattern: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::translate;
+    use super::translate_pattern;
     use regex::Regex;
 
     #[test]
@@ -53,7 +53,7 @@ mod tests {
             (r"^\p{Lu}$", "É", true),
             (r"\bcat\b", "a cat", true),
         ] {
-            let translated = translate(pattern).unwrap();
+            let translated = translate_pattern(pattern).unwrap();
             assert_eq!(
                 Regex::new(&translated).unwrap().is_match(text),
                 matches,
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn an_invalid_expression_is_refused() {
         for pattern in ["(", "[a", "a\\", "(?<n", "x{2,1}", "(?=a)"] {
-            assert!(translate(pattern).is_err(), "{pattern}");
+            assert!(translate_pattern(pattern).is_err(), "{pattern}");
         }
     }
 }

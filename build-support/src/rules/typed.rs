@@ -1,7 +1,7 @@
 //! The rules of one type, such as `StringRules`, as a Rust value of the same name in the `validate` module.
 
 use super::{
-    literal::{literal, order},
+    literal::{compare_values, rust_literal},
     pattern,
 };
 use crate::names;
@@ -12,7 +12,7 @@ use std::fmt::Write;
 ///
 /// # Errors
 /// When the rules do not fit the type, contradict each other or are not implemented.
-pub fn checks(name: &str, rules: &DynamicMessage, kind: &Kind) -> Result<String, String> {
+pub fn typed_checks(name: &str, rules: &DynamicMessage, kind: &Kind) -> Result<String, String> {
     let (rust_type, value) = match (name, kind) {
         ("float", Kind::Float) => ("NumberRules<f32>".into(), "*value"),
         ("double", Kind::Double) => ("NumberRules<f64>".into(), "*value"),
@@ -35,8 +35,8 @@ pub fn checks(name: &str, rules: &DynamicMessage, kind: &Kind) -> Result<String,
         (name, kind) => return Err(format!("`{name}` rules do not fit a field of type {kind:?}")),
     };
     let fields = match kind {
-        Kind::Enum(_) => enumeration(rules, kind)?,
-        _ => fields(name, rules, &rust_type)?,
+        Kind::Enum(_) => enum_rule(rules, kind)?,
+        _ => rule_fields(name, rules, &rust_type)?,
     };
     Ok(format!(
         "static RULES: crate::validate::{rust_type} = {fields};\nRULES.check({value}, at);\n"
@@ -47,14 +47,14 @@ pub fn checks(name: &str, rules: &DynamicMessage, kind: &Kind) -> Result<String,
 ///
 /// # Errors
 /// When the limits contradict each other.
-pub fn size(
+pub fn size_rules(
     rules: &DynamicMessage,
     [min, max]: [&str; 2],
     base: &str,
 ) -> Result<Option<String>, String> {
     let read = |name| rules.has_field_by_name(name).then(|| rules.get_field_by_name(name));
     let read = |name| read(name).flatten().and_then(|value| value.as_u64());
-    ordered(rules, min, max)?;
+    is_ordered(rules, min, max)?;
     Ok((read(min).is_some() || read(max).is_some()).then(|| {
         format!(
             "crate::validate::SizeRules {{ min: {:?}, max: {:?}, ..crate::validate::SizeRules::{base} }}",
@@ -64,17 +64,17 @@ pub fn size(
     }))
 }
 
-fn fields(name: &str, rules: &DynamicMessage, rust_type: &str) -> Result<String, String> {
+fn rule_fields(name: &str, rules: &DynamicMessage, rust_type: &str) -> Result<String, String> {
     let path = rust_type.replacen('<', "::<", 1);
     let mut code = format!("crate::validate::{path} {{ ");
     for (field, value) in rules.fields() {
-        code.push_str(&initializer(name, field.name(), value)?);
+        code.push_str(&struct_initializer(name, field.name(), value)?);
     }
-    contradictions(rules)?;
+    find_contradictions(rules)?;
     if matches!(name, "timestamp" | "duration") {
-        let _ = write!(code, "kind: {name:?}, range: {} }}", range(name, rules)?);
+        let _ = write!(code, "kind: {name:?}, range: {} }}", range_rule(name, rules)?);
     } else if path.starts_with("NumberRules") {
-        let range = range(name, rules)?;
+        let range = range_rule(name, rules)?;
         let _ = write!(code, "kind: {name:?}, range: {range}, ..crate::validate::{path}::NONE }}");
     } else {
         let _ = write!(code, "..crate::validate::{path}::NONE }}");
@@ -83,21 +83,21 @@ fn fields(name: &str, rules: &DynamicMessage, rust_type: &str) -> Result<String,
 }
 
 /// The initializer of one field of the Rust rules; empty for what the range of a number says.
-fn initializer(name: &str, rule: &str, value: &Value) -> Result<String, String> {
+fn struct_initializer(name: &str, rule: &str, value: &Value) -> Result<String, String> {
     Ok(match rule {
         "gt" | "gte" | "lt" | "lte" => String::new(),
-        "const" => format!("equals: Some({}), ", literal(value)?),
-        "in" => format!("one_of: {}, ", literal(value)?),
-        "not_in" => format!("none_of: {}, ", literal(value)?),
-        "finite" => format!("finite: {}, ", literal(value)?),
+        "const" => format!("equals: Some({}), ", rust_literal(value)?),
+        "in" => format!("one_of: {}, ", rust_literal(value)?),
+        "not_in" => format!("none_of: {}, ", rust_literal(value)?),
+        "finite" => format!("finite: {}, ", rust_literal(value)?),
         "pattern" => format!("pattern: Some({}), ", pattern_literal(value)?),
         "len" | "min_len" | "max_len" | "min_bytes" | "max_bytes" | "prefix" | "suffix" => {
-            format!("{rule}: Some({}), ", literal(value)?)
+            format!("{rule}: Some({}), ", rust_literal(value)?)
         }
         "email" | "hostname" | "ip" | "ipv4" | "ipv6" | "uri" | "address" | "uuid" | "tuuid" => {
             match value.as_bool() {
                 Some(true) => {
-                    format!("format: Some(crate::validate::Format::{}), ", names::camel(rule))
+                    format!("format: Some(crate::validate::Format::{}), ", names::camel_case(rule))
                 }
                 _ => return Err(format!("`{name}.{rule}` can only be true")),
             }
@@ -106,9 +106,9 @@ fn initializer(name: &str, rule: &str, value: &Value) -> Result<String, String> 
     })
 }
 
-fn contradictions(rules: &DynamicMessage) -> Result<(), String> {
+fn find_contradictions(rules: &DynamicMessage) -> Result<(), String> {
     for (min, max) in [("min_len", "max_len"), ("min_bytes", "max_bytes")] {
-        ordered(rules, min, max)?;
+        is_ordered(rules, min, max)?;
     }
     let set = |name| rules.has_field_by_name(name);
     if set("len") && (set("min_len") || set("max_len")) {
@@ -117,7 +117,7 @@ fn contradictions(rules: &DynamicMessage) -> Result<(), String> {
     Ok(())
 }
 
-fn ordered(rules: &DynamicMessage, min: &str, max: &str) -> Result<(), String> {
+fn is_ordered(rules: &DynamicMessage, min: &str, max: &str) -> Result<(), String> {
     let read = |name| rules.get_field_by_name(name).and_then(|value| value.as_u64());
     if rules.has_field_by_name(min) && rules.has_field_by_name(max) && read(min) > read(max) {
         return Err(format!("`{min}` is above `{max}`: nothing fits"));
@@ -127,14 +127,14 @@ fn ordered(rules: &DynamicMessage, min: &str, max: &str) -> Result<(), String> {
 
 /// The bounds of a number or a time. A lower bound above the upper one, which buf.validate reads as «outside of», is
 /// refused, because readers do not expect it.
-fn range(kind: &str, rules: &DynamicMessage) -> Result<String, String> {
+fn range_rule(kind: &str, rules: &DynamicMessage) -> Result<String, String> {
     let bound = |open: &str, closed: &str| {
         let found = rules.fields().find(|(field, _)| [open, closed].contains(&field.name()));
         found.map(|(field, value)| (field.name() == open, value.clone()))
     };
     let (lower, upper) = (bound("gt", "gte"), bound("lt", "lte"));
     if let (Some((_, low)), Some((_, high))) = (&lower, &upper)
-        && order(low)? >= order(high)?
+        && compare_values(low)? >= compare_values(high)?
     {
         return Err(format!("the `{kind}` rules leave no range between their bounds"));
     }
@@ -142,7 +142,8 @@ fn range(kind: &str, rules: &DynamicMessage) -> Result<String, String> {
         None => Ok("None".to_owned()),
         Some((open, value)) => {
             let end = if open { "Open" } else { "Closed" };
-            literal(&value).map(|value| format!("Some(crate::validate::Bound::{end}({value}))"))
+            rust_literal(&value)
+                .map(|value| format!("Some(crate::validate::Bound::{end}({value}))"))
         }
     };
     Ok(format!("crate::validate::Range {{ lower: {}, upper: {} }}", write(lower)?, write(upper)?))
@@ -150,14 +151,14 @@ fn range(kind: &str, rules: &DynamicMessage) -> Result<String, String> {
 
 fn pattern_literal(value: &Value) -> Result<String, String> {
     let shown = value.as_str().unwrap_or_default();
-    let source = pattern::translate(shown)?;
+    let source = pattern::translate_pattern(shown)?;
     Ok(format!(
         "{{ static PATTERN: crate::validate::Pattern = \
          crate::validate::Pattern::new({shown:?}, {source:?}); &PATTERN }}"
     ))
 }
 
-fn enumeration(rules: &DynamicMessage, kind: &Kind) -> Result<String, String> {
+fn enum_rule(rules: &DynamicMessage, kind: &Kind) -> Result<String, String> {
     let Kind::Enum(definition) = kind else { return Err("not an enum".into()) };
     let named = |value: &Value| {
         let number = value.as_i32().unwrap_or_default();
@@ -181,7 +182,7 @@ fn enumeration(rules: &DynamicMessage, kind: &Kind) -> Result<String, String> {
             other => return Err(format!("the rule `enum.{other}` is not implemented")),
         }
     }
-    let name = names::enumeration(definition);
+    let name = names::enum_path(definition);
     Ok(format!(
         "crate::validate::EnumRules {{ is_defined: {name}::is_valid, \
          defined_only: {defined_only}, equals: {equals}, one_of: {one_of}, none_of: {none_of} }}"

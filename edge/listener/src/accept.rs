@@ -23,7 +23,7 @@ const ACCEPT_QUEUE: u32 = 4096;
 ///
 /// # Errors
 /// When the address cannot be listened on.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub fn bind_listener(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,

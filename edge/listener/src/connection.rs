@@ -92,7 +92,7 @@ impl<A: Application> Connections<A> {
         peer: SocketAddr,
         connection: Arc<OpenConnection<A>>,
     ) {
-        prepare(&socket);
+        prepare_stream(&socket);
         let cut = self.cut.clone();
         let served = cut.run_until_cancelled(async {
             match &self.tls {
@@ -169,7 +169,7 @@ impl<A: Application> Connections<A> {
 }
 
 /// Sets what every connection has in common; it fails only for a peer that is gone.
-fn prepare(socket: &TcpStream) {
+fn prepare_stream(socket: &TcpStream) {
     // Without it, small answers wait for the peer's delayed acknowledgement.
     let _ = socket.set_nodelay(true);
     #[cfg(any(target_os = "android", target_os = "linux"))]
@@ -196,7 +196,7 @@ impl<A: Application> Service<Request<Incoming>> for Requests<A> {
         let mut unread = None;
         let has_content = is_http1 && !request.body().is_end_stream();
         if has_content {
-            detach(&mut request);
+            detach_task(&mut request);
         }
         let (head, incoming) = request.into_parts();
         let content = if has_content {
@@ -233,7 +233,7 @@ async fn can_go_on(unread: Option<Unread>) -> bool {
 
 /// Copies what the head refers to, so that the buffer which it was read into is free for the content. A content may take
 /// its time.
-fn detach<B>(request: &mut Request<B>) {
+fn detach_task<B>(request: &mut Request<B>) {
     for value in request.headers_mut().values_mut() {
         if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
             *value = copy;
@@ -260,7 +260,7 @@ mod tests {
             request.headers_mut().append("x", value);
         }
         assert!(!buffer.is_unique());
-        detach(&mut request);
+        detach_task(&mut request);
         assert!(buffer.is_unique());
         assert_eq!(request.uri(), "/v1/users?a=b");
         assert!(request.headers().get_all("x").iter().eq(["x", "y"]));

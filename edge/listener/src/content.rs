@@ -92,14 +92,16 @@ impl Unread {
             Ok(rest) => {
                 !self.waits_for_us
                     && rest.size_hint().lower() <= MAX_DISCARDED_BYTES
-                    && tokio::time::timeout(DISCARD_TIMEOUT, discard(rest)).await.unwrap_or(false)
+                    && tokio::time::timeout(DISCARD_TIMEOUT, discard_rest(rest))
+                        .await
+                        .unwrap_or(false)
             }
         }
     }
 }
 
 /// Reads content to its end; false when it is long or breaks off.
-async fn discard(mut content: Incoming) -> bool {
+async fn discard_rest(mut content: Incoming) -> bool {
     let mut left = MAX_DISCARDED_BYTES;
     while let Some(frame) = content.frame().await {
         let Ok(frame) = frame else { return false };

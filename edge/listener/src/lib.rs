@@ -21,7 +21,7 @@ mod peer_limit;
 mod request_rules;
 mod unreadable;
 
-pub use accept::{Drained, Listener, listen};
+pub use accept::{Drained, Listener, bind_listener};
 pub use application::{Application, BoxError};
 pub use content::Content;
 pub use limits::{Limits, Versions};

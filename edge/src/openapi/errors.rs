@@ -28,7 +28,7 @@ const RESPONSES: [(&str, &str, &str); 13] = [
 ];
 
 /// The schema of a failure (RFC 9457).
-pub fn schema() -> Value {
+pub fn error_schema() -> Value {
     json!({
         "type": "object",
         "description": "A failure, after RFC 9457.",
@@ -69,7 +69,7 @@ pub fn schema() -> Value {
 }
 
 /// The responses that operations refer to.
-pub fn responses() -> Value {
+pub fn error_responses() -> Value {
     let response = |(status, name, meaning): (&str, &str, &str)| {
         let mut headers = json!({
             "x-request-id": {
@@ -94,7 +94,7 @@ pub fn responses() -> Value {
 }
 
 /// References to the failures of an operation.
-pub fn of(rpc: &Rpc, route: &Route) -> Map<String, Value> {
+pub fn errors_of(rpc: &Rpc, route: &Route) -> Map<String, Value> {
     let public = rpc.callers.contains(Caller::Public);
     let by_role = !public && !rpc.callers.contains(Caller::User);
     let reads = rpc.idempotency_level == IdempotencyLevel::NoSideEffects;

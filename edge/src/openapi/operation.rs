@@ -1,10 +1,10 @@
 //! One route of one RPC as an operation.
 
 use super::{
-    comments::{media_type, reasons, summary},
-    errors, method, parameters,
+    comments::{media_type, reasons_of, summary_of},
+    errors, method_name, parameters,
 };
-use crate::rpc_table::{is_reachable, package};
+use crate::rpc_table::{is_reachable, package_of};
 use json_schema::{Direction, Rules, Schemas};
 use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor};
 use proto::{
@@ -26,7 +26,7 @@ impl<'a> Operations<'a> {
     /// Operations on messages of these schemas.
     pub fn new(schemas: &'a Schemas) -> Self {
         let mut names = HashMap::new();
-        for rpc in proto::rpcs().iter().filter(|rpc| is_reachable(rpc)) {
+        for rpc in proto::all_rpcs().iter().filter(|rpc| is_reachable(rpc)) {
             *names.entry(rpc.method).or_insert(0) += 1;
         }
         Self { schemas, names }
@@ -34,18 +34,18 @@ impl<'a> Operations<'a> {
 
     /// The operation of an RPC's route, the `index`th.
     pub fn of(&self, rpc: &Rpc, route: &Route, index: usize) -> Option<Value> {
-        let method = method(rpc)?;
+        let method = method_name(rpc)?;
         let comment = self.schemas.comments().of_method(&method);
         let mut operation = json!({
             "operationId": self.id(rpc, index),
-            "summary": summary(comment),
-            "description": description(rpc, comment),
-            "tags": [package(rpc)],
-            "parameters": parameters::all(self.schemas, &method.input(), rpc, route),
+            "summary": summary_of(comment),
+            "description": describe_operation(rpc, comment),
+            "tags": [package_of(rpc)],
+            "parameters": parameters::all_parameters(self.schemas, &method.input(), rpc, route),
             "responses": self.responses(rpc, route, &method),
-            "security": security(rpc),
-            "x-roles": roles(rpc),
-            "x-reasons": reasons(comment),
+            "security": security_of(rpc),
+            "x-roles": role_names(rpc),
+            "x-reasons": reasons_of(comment),
             "x-grpc": rpc.path.trim_start_matches('/'),
         });
         let fields = operation.as_object_mut()?;
@@ -71,7 +71,7 @@ impl<'a> Operations<'a> {
             return None;
         }
         if route.body == "*" {
-            let bound = parameters::variables(route);
+            let bound = parameters::path_variables(route);
             let is_free = |name: &str| bound.iter().all(|bound| bound != name);
             let fields: Vec<_> = input.fields().filter(|it| is_free(it.name())).collect();
             // The whole message where the path takes nothing of it.
@@ -135,7 +135,7 @@ impl<'a> Operations<'a> {
         } else {
             json!({ "application/json": { "schema": schema } })
         };
-        let mut responses = errors::of(rpc, route);
+        let mut responses = errors::errors_of(rpc, route);
         let description = if comment.is_empty() { "The answer." } else { comment };
         let success = json!({ "description": description, "content": content });
         responses.insert(rpc.success_status.to_string(), success);
@@ -143,8 +143,8 @@ impl<'a> Operations<'a> {
     }
 }
 
-fn description(rpc: &Rpc, comment: &str) -> String {
-    let who = who(rpc);
+fn describe_operation(rpc: &Rpc, comment: &str) -> String {
+    let who = describe_callers(rpc);
     let reach = match rpc.scope {
         Scope::Unspecified => "",
         Scope::Self_ => " What is another's answers like what is absent.",
@@ -153,19 +153,19 @@ fn description(rpc: &Rpc, comment: &str) -> String {
     format!("{comment}\n\n**Who may call:** {who}.{reach}")
 }
 
-fn who(rpc: &Rpc) -> String {
+fn describe_callers(rpc: &Rpc) -> String {
     if rpc.callers.contains(Caller::Public) {
         return "anyone".to_owned();
     }
     if rpc.callers.contains(Caller::User) {
         return "any signed-in account".to_owned();
     }
-    let names: Vec<_> = roles(rpc).into_iter().map(|role| format!("`{role}`")).collect();
+    let names: Vec<_> = role_names(rpc).into_iter().map(|role| format!("`{role}`")).collect();
     format!("accounts with the role {}", names.join(" or "))
 }
 
 /// The roles that may call; empty when none is needed.
-fn roles(rpc: &Rpc) -> Vec<&'static str> {
+fn role_names(rpc: &Rpc) -> Vec<&'static str> {
     if rpc.callers.contains(Caller::Public) || rpc.callers.contains(Caller::User) {
         return Vec::new();
     }
@@ -177,7 +177,7 @@ fn roles(rpc: &Rpc) -> Vec<&'static str> {
     all.into_iter().filter(|(caller, _)| rpc.callers.contains(*caller)).map(|(_, it)| it).collect()
 }
 
-fn security(rpc: &Rpc) -> Value {
+fn security_of(rpc: &Rpc) -> Value {
     if rpc.callers.contains(Caller::Public) {
         return json!([{}, { "bearer": [] }]);
     }

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 const DEPTH: usize = 3;
 
 /// A template as OpenAPI writes it: `{name=orders/*}` is `{name}`.
-pub fn path(template: &Template) -> String {
+pub fn path_parameters(template: &Template) -> String {
     let mut path = String::new();
     let mut next = 0;
     for (index, segment) in template.segments.iter().enumerate() {
@@ -46,14 +46,14 @@ fn text(segment: &Segment) -> Cow<'_, str> {
 }
 
 /// The fields that the path of a route binds.
-pub fn variables(route: &Route) -> Vec<String> {
+pub fn path_variables(route: &Route) -> Vec<String> {
     let variables = rpc_table::template(route).map(|template| template.variables);
     variables.unwrap_or_default().into_iter().map(|variable| variable.field).collect()
 }
 
 /// The fields of a request that are neither in the path nor in the body.
 pub fn in_query(input: &MessageDescriptor, route: &Route) -> Vec<FieldDescriptor> {
-    let variables = variables(route);
+    let variables = path_variables(route);
     let is_free = |field: &FieldDescriptor| {
         route.body != "*"
             && route.body != field.name()
@@ -63,35 +63,40 @@ pub fn in_query(input: &MessageDescriptor, route: &Route) -> Vec<FieldDescriptor
 }
 
 /// All parameters of a route.
-pub fn all(schemas: &Schemas, input: &MessageDescriptor, rpc: &Rpc, route: &Route) -> Vec<Value> {
+pub fn all_parameters(
+    schemas: &Schemas,
+    input: &MessageDescriptor,
+    rpc: &Rpc,
+    route: &Route,
+) -> Vec<Value> {
     let mut parameters = Vec::new();
-    for name in variables(route) {
-        let field = resolve(input, &name);
+    for name in path_variables(route) {
+        let field = resolve_field(input, &name);
         let schema = field.map_or_else(
             || json!({ "type": "string" }),
             |it| schemas.field(&it, Direction::Request),
         );
-        parameters.push(parameter(&name, "path", true, schema));
+        parameters.push(build_parameter(&name, "path", true, schema));
     }
     for field in in_query(input, route) {
-        query(schemas, &field, "", DEPTH, &mut parameters);
+        query_parameters(schemas, &field, "", DEPTH, &mut parameters);
     }
-    parameters.extend(headers(input, rpc, route));
+    parameters.extend(header_parameters(input, rpc, route));
     parameters
 }
 
-fn resolve(message: &MessageDescriptor, path: &str) -> Option<FieldDescriptor> {
+fn resolve_field(message: &MessageDescriptor, path: &str) -> Option<FieldDescriptor> {
     match path.split_once('.') {
         None => message.get_field_by_name(path),
         Some((first, rest)) => match message.get_field_by_name(first)?.kind() {
-            Kind::Message(inner) => resolve(&inner, rest),
+            Kind::Message(inner) => resolve_field(&inner, rest),
             _ => None,
         },
     }
 }
 
 /// A field as parameters: itself, or the fields of the message that it is.
-fn query(
+fn query_parameters(
     schemas: &Schemas,
     field: &FieldDescriptor,
     prefix: &str,
@@ -102,14 +107,14 @@ fn query(
     match field.kind() {
         Kind::Message(message) if is_plain(&message) && !field.is_list() && depth > 0 => {
             for inner in message.fields() {
-                query(schemas, &inner, &format!("{name}."), depth - 1, parameters);
+                query_parameters(schemas, &inner, &format!("{name}."), depth - 1, parameters);
             }
         }
         // The protocol has no place in a query for these.
         Kind::Message(message) if is_plain(&message) => {}
         _ => {
             let required = prefix.is_empty() && Rules::of(field).demands(field);
-            parameters.push(parameter(
+            parameters.push(build_parameter(
                 &name,
                 "query",
                 required,
@@ -124,7 +129,7 @@ fn is_plain(message: &MessageDescriptor) -> bool {
     !message.full_name().starts_with("google.")
 }
 
-fn headers(input: &MessageDescriptor, rpc: &Rpc, route: &Route) -> Vec<Value> {
+fn header_parameters(input: &MessageDescriptor, rpc: &Rpc, route: &Route) -> Vec<Value> {
     let mut headers = Vec::new();
     if rpc.idempotency_key != IdempotencyKey::Unspecified {
         let required = rpc.idempotency_key == IdempotencyKey::Required;
@@ -135,7 +140,7 @@ fn headers(input: &MessageDescriptor, rpc: &Rpc, route: &Route) -> Vec<Value> {
             "pattern": "^[ -~]+$",
             "description": "Names the call. The same name and body take effect once and get the first answer again.",
         });
-        headers.push(parameter("Idempotency-Key", "header", required, schema));
+        headers.push(build_parameter("Idempotency-Key", "header", required, schema));
     }
     if route.verb != "GET" && input.get_field_by_name("version").is_some() {
         let schema = json!({
@@ -144,13 +149,13 @@ fn headers(input: &MessageDescriptor, rpc: &Rpc, route: &Route) -> Vec<Value> {
             "examples": ["\"1\""],
             "description": "The ETag that the client saw. With another version there, the answer is 412.",
         });
-        headers.push(parameter("If-Match", "header", false, schema));
+        headers.push(build_parameter("If-Match", "header", false, schema));
     }
     headers
 }
 
 /// A parameter; the description moves from its schema to itself.
-fn parameter(name: &str, place: &str, required: bool, mut schema: Value) -> Value {
+fn build_parameter(name: &str, place: &str, required: bool, mut schema: Value) -> Value {
     let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
     let mut parameter =
         json!({ "name": name, "in": place, "required": required, "schema": schema });
@@ -172,7 +177,7 @@ mod tests {
             ("/v1/{name=a/*/b/**}/c/{d}", "/v1/{name}/c/{d}"),
             ("/v1/*/a/**", "/v1/*/a/**"),
         ] {
-            assert_eq!(path(&Template::parse(template).unwrap()), expected);
+            assert_eq!(path_parameters(&Template::parse(template).unwrap()), expected);
         }
     }
 }

@@ -4,10 +4,10 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// The value as a YAML document.
-pub fn write(value: &Value) -> String {
+pub fn write_yaml(value: &Value) -> String {
     let mut out = String::new();
     match value {
-        Value::Object(_) | Value::Array(_) => block(value, 0, &mut out),
+        Value::Object(_) | Value::Array(_) => write_block(value, 0, &mut out),
         scalar => {
             // Writing to a string cannot fail.
             let _ = writeln!(out, "{scalar}");
@@ -17,19 +17,19 @@ pub fn write(value: &Value) -> String {
 }
 
 /// A collection, each of its lines indented by `depth` levels.
-fn block(value: &Value, depth: usize, out: &mut String) {
+fn write_block(value: &Value, depth: usize, out: &mut String) {
     let indent = "  ".repeat(depth);
     match value {
         Value::Object(fields) => {
             for (name, field) in fields {
                 let _ = write!(out, "{indent}{}:", Value::from(name.as_str()));
-                entry(field, depth, out);
+                write_entry(field, depth, out);
             }
         }
         Value::Array(items) => {
             for item in items {
                 let _ = write!(out, "{indent}-");
-                entry(item, depth, out);
+                write_entry(item, depth, out);
             }
         }
         _ => {}
@@ -37,7 +37,7 @@ fn block(value: &Value, depth: usize, out: &mut String) {
 }
 
 /// What follows a key or a dash.
-fn entry(value: &Value, depth: usize, out: &mut String) {
+fn write_entry(value: &Value, depth: usize, out: &mut String) {
     let is_block = match value {
         Value::Object(fields) => !fields.is_empty(),
         Value::Array(items) => !items.is_empty(),
@@ -45,7 +45,7 @@ fn entry(value: &Value, depth: usize, out: &mut String) {
     };
     if is_block {
         out.push('\n');
-        block(value, depth + 1, out);
+        write_block(value, depth + 1, out);
     } else {
         let _ = writeln!(out, " {value}");
     }
@@ -60,7 +60,7 @@ mod tests {
     fn values_are_written() {
         let value = json!({ "a": [1, { "b": "x: \"y\"\n" }, []], "c": {}, "d": null, "e": true });
         let want = "\"a\":\n  - 1\n  -\n    \"b\": \"x: \\\"y\\\"\\n\"\n  - []\n\"c\": {}\n\"d\": null\n\"e\": true\n";
-        assert_eq!(write(&value), want);
-        assert_eq!(write(&json!(7)), "7\n");
+        assert_eq!(write_yaml(&value), want);
+        assert_eq!(write_yaml(&json!(7)), "7\n");
     }
 }

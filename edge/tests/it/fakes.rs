@@ -1,7 +1,7 @@
 //! Services that answer at once and remember what they saw. They know the few RPCs that the tests call.
 
 use futures::{StreamExt as _, future::BoxFuture, stream::BoxStream};
-use kit::{Caller, Host, Routes, caller};
+use kit::{Caller, Host, Routes, caller_of};
 use prost::Message;
 use proto::{
     codec::Codec,
@@ -79,7 +79,7 @@ impl Fakes {
     }
 
     fn see<T>(&self, request: &Request<T>) {
-        let seen = (caller(request), request.metadata().clone());
+        let seen = (caller_of(request), request.metadata().clone());
         *self.0.seen.lock().unwrap() = Some(seen);
     }
 }
@@ -143,7 +143,7 @@ where
 {
     let service = service_fn(move |request: Request<I>| {
         fakes.see(&request);
-        let answer = answer(fakes.clone(), caller(&request), request.into_inner());
+        let answer = answer(fakes.clone(), caller_of(&request), request.into_inner());
         async move { answer.await.map(Response::new) }
     });
     Grpc::new(Codec::<O, I>::default()).unary(service, request).await

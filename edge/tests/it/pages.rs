@@ -51,7 +51,7 @@ async fn the_document_covers_every_public_rpc() {
     let edge = Edge::start().await;
     let document = edge.get("/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
-    assert_eq!(document, edge::openapi());
+    assert_eq!(document, edge::openapi_document());
     let mut documented = BTreeSet::new();
     let mut ids = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -64,7 +64,7 @@ async fn the_document_covers_every_public_rpc() {
         }
     }
     let has_route = |rpc: &&proto::Rpc| !rpc.routes.is_empty();
-    let public: BTreeSet<String> = proto::rpcs()
+    let public: BTreeSet<String> = proto::all_rpcs()
         .iter()
         .filter(has_route)
         .map(|rpc| rpc.path.trim_start_matches('/').to_owned())
@@ -93,7 +93,7 @@ fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
 
 #[test]
 fn the_documents_references_lead_somewhere() {
-    let document = edge::openapi();
+    let document = edge::openapi_document();
     let mut found = BTreeSet::new();
     references(&document, &mut found);
     assert!(found.len() > 20);
@@ -105,7 +105,7 @@ fn the_documents_references_lead_somewhere() {
 
 #[test]
 fn the_document_says_what_the_contracts_say() {
-    let document = edge::openapi();
+    let document = edge::openapi_document();
     let at = |pointer: &str| document.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
     let request = at("/components/schemas/CreateUserRequest");
     assert_eq!(request["properties"]["name"]["maxLength"], 100);

@@ -37,7 +37,7 @@ const STREAM_FORMS: [(&str, StreamForm); 6] = [
 /// The form of a server stream which a client prefers; an array unless it names another.
 pub fn stream_form(headers: &HeaderMap) -> StreamForm {
     let mut best = (StreamForm::Array, 0);
-    for (name, quality) in ranges(headers) {
+    for (name, quality) in media_ranges(headers) {
         for (media, form) in STREAM_FORMS {
             if name.eq_ignore_ascii_case(media) && quality > best.1 {
                 best = (form, quality);
@@ -54,7 +54,7 @@ pub fn stream_form(headers: &HeaderMap) -> StreamForm {
 /// Whether a client names `application/problem+json` and does not prefer `application/json` to it.
 pub fn prefers_problem(headers: &HeaderMap) -> bool {
     let quality = |wanted: &str| {
-        let found = ranges(headers).filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        let found = media_ranges(headers).filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
         found.map(|(_, quality)| quality).max()
     };
     match (quality("application/problem+json"), quality("application/json")) {
@@ -65,17 +65,17 @@ pub fn prefers_problem(headers: &HeaderMap) -> bool {
 }
 
 /// The media ranges of `Accept` with their weights in thousandths.
-fn ranges(headers: &HeaderMap) -> impl Iterator<Item = (&str, u16)> {
+fn media_ranges(headers: &HeaderMap) -> impl Iterator<Item = (&str, u16)> {
     let values = headers.get_all(ACCEPT).into_iter().filter_map(|v| v.to_str().ok());
     values.flat_map(|v| v.split(',')).map(|range| {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
         let weight = parts.find_map(|p| p.strip_prefix("q=").or_else(|| p.strip_prefix("Q=")));
-        (name, weight.map_or(1000, thousandths))
+        (name, weight.map_or(1000, parse_quality))
     })
 }
 
-fn thousandths(weight: &str) -> u16 {
+fn parse_quality(weight: &str) -> u16 {
     let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
     let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(3);
     match whole {
@@ -97,7 +97,7 @@ pub enum Content {
 }
 
 /// Reads `Content-Type`. `None` when it cannot be JSON in UTF-8.
-pub fn content(headers: &HeaderMap) -> Content {
+pub fn choose_content(headers: &HeaderMap) -> Content {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Content::Json };
     let Ok(value) = value.to_str() else { return Content::Other };
     let mut parts = value.split(';').map(str::trim);
@@ -176,8 +176,8 @@ mod tests {
             ("text/plain", Content::Other),
             ("application/x-ndjson", Content::Lines),
         ] {
-            assert_eq!(content(&headers(CONTENT_TYPE, value)), want, "{value}");
+            assert_eq!(choose_content(&headers(CONTENT_TYPE, value)), want, "{value}");
         }
-        assert_eq!(content(&HeaderMap::new()), Content::Json);
+        assert_eq!(choose_content(&HeaderMap::new()), Content::Json);
     }
 }

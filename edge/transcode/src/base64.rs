@@ -33,7 +33,7 @@ pub(crate) enum TrailingBits {
 
 /// Appends what `text` encodes. Both alphabets, but not mixed, with or without padding, and no
 /// white space. On `None` nothing is appended.
-pub(crate) fn decode(text: &[u8], bits: TrailingBits, out: &mut BytesMut) -> Option<()> {
+pub(crate) fn decode_base64(text: &[u8], bits: TrailingBits, out: &mut BytesMut) -> Option<()> {
     let (standard, url_safe) = match bits {
         TrailingBits::Drop => (&LENIENT_STANDARD, &LENIENT_URL_SAFE),
         TrailingBits::Refuse => (&STANDARD, &URL_SAFE),
@@ -47,7 +47,7 @@ pub(crate) fn decode(text: &[u8], bits: TrailingBits, out: &mut BytesMut) -> Opt
     decoded
 }
 
-/// Appends the length of what `text` encodes and then that, as [`decode`] does it.
+/// Appends the length of what `text` encodes and then that, as [`decode_base64`] does it.
 pub(crate) fn put_delimited(text: &[u8], bits: TrailingBits, out: &mut BytesMut) -> Option<()> {
     let digits = match text {
         [digits @ .., b'=', b'='] | [digits @ .., b'='] => digits,
@@ -57,12 +57,12 @@ pub(crate) fn put_delimited(text: &[u8], bits: TrailingBits, out: &mut BytesMut)
     let len = digits.len() / 4 * 3 + digits.len() % 4 * 3 / 4;
     wire::put_varint(out, len as u64);
     let start = out.len();
-    decode(text, bits, out)?;
+    decode_base64(text, bits, out)?;
     (out.len() - start == len).then_some(())
 }
 
 /// Appends `bytes` in the standard alphabet, padded.
-pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn encode_base64(bytes: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + base64::encoded_len(bytes.len(), true).unwrap_or_default(), 0);
     let to = out.get_mut(start..).unwrap_or_default();
@@ -76,7 +76,7 @@ mod tests {
 
     fn decoded(text: &str, bits: TrailingBits) -> Option<Vec<u8>> {
         let mut out = BytesMut::from(&b"x"[..]);
-        let result = decode(text.as_bytes(), bits, &mut out);
+        let result = decode_base64(text.as_bytes(), bits, &mut out);
         assert_eq!(out[0], b'x');
         result.map(|()| out[1..].to_vec())
     }
@@ -106,14 +106,14 @@ mod tests {
         let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
         for len in 0..bytes.len() {
             let mut text = Vec::new();
-            encode(&bytes[..len], &mut text);
+            encode_base64(&bytes[..len], &mut text);
             let text = String::from_utf8(text).unwrap();
             let whole = Some(bytes[..len].to_vec());
             assert_eq!(decoded(&text, TrailingBits::Refuse), whole);
             assert_eq!(decoded(text.trim_end_matches('='), TrailingBits::Refuse), whole);
             let mut out = BytesMut::new();
             put_delimited(text.as_bytes(), TrailingBits::Drop, &mut out).unwrap();
-            assert_eq!(wire::delimited(&mut &out[..]), Ok(&bytes[..len]));
+            assert_eq!(wire::read_delimited(&mut &out[..]), Ok(&bytes[..len]));
             let url_safe = text.replace('+', "-").replace('/', "_");
             assert_eq!(decoded(&url_safe, TrailingBits::Refuse), whole);
             assert_eq!(decoded(&format!("{text}\n"), TrailingBits::Drop), None);
@@ -127,9 +127,9 @@ mod tests {
     #[test]
     fn encodes_with_padding() {
         let mut out = b"\"".to_vec();
-        encode(b"A", &mut out);
-        encode(b"", &mut out);
-        encode(&[0xFB, 0xFF, 0xBF], &mut out);
+        encode_base64(b"A", &mut out);
+        encode_base64(b"", &mut out);
+        encode_base64(&[0xFB, 0xFF, 0xBF], &mut out);
         assert_eq!(out, b"\"QQ==+/+/");
     }
 }

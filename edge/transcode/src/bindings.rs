@@ -93,7 +93,7 @@ impl Bindings {
         path: &[u32],
         text: &str,
     ) -> Result<()> {
-        self.text(schema, message, path, text).map_err(|e| named(schema, message, path, e))
+        self.text(schema, message, path, text).map_err(|e| named_value(schema, message, path, e))
     }
 
     fn text(
@@ -103,9 +103,9 @@ impl Bindings {
         path: &[u32],
         text: &str,
     ) -> Result<()> {
-        let field = leaf(schema, message, path)?;
+        let field = leaf_of(schema, message, path)?;
         if field.cardinality == Cardinality::Map {
-            return refuse("a map takes parameters of the form field[key]");
+            return refuse_value("a map takes parameters of the form field[key]");
         }
         let start = self.payload.len();
         put_text(schema, field.kind, text, &mut self.payload)?;
@@ -125,9 +125,9 @@ impl Bindings {
         key: &str,
         value: &str,
     ) -> Result<()> {
-        let field = leaf(schema, message, path);
+        let field = leaf_of(schema, message, path);
         let added = field.and_then(|field| self.map_entry(schema, field, path, key, value));
-        added.map_err(|e| named(schema, message, path, e))
+        added.map_err(|e| named_value(schema, message, path, e))
     }
 
     fn map_entry(
@@ -140,12 +140,12 @@ impl Bindings {
     ) -> Result<()> {
         let entry = field.kind.message().filter(|_| field.cardinality == Cardinality::Map);
         let Some(entry) = entry.map(|index| schema.message(index)) else {
-            return refuse("only maps take parameters of the form field[key]");
+            return refuse_value("only maps take parameters of the form field[key]");
         };
         let (Some(key_field), Some(value_field)) =
             (entry.field_by_number(1), entry.field_by_number(2))
         else {
-            return refuse("the map has no key or value");
+            return refuse_value("the map has no key or value");
         };
         let start = self.payload.len();
         put_field(schema, key_field, key, &mut self.payload)?;
@@ -166,16 +166,16 @@ impl Bindings {
         path: &[u32],
         content: &[u8],
     ) -> Result<()> {
-        let added = leaf(schema, message, path).and_then(|field| {
+        let added = leaf_of(schema, message, path).and_then(|field| {
             let delimited = field.kind.wire_type() == wire::BYTES;
             if !delimited || field.cardinality == Cardinality::Map {
-                return refuse("the field takes no encoded content");
+                return refuse_value("the field takes no encoded content");
             }
             let start = self.payload.len();
             self.payload.extend_from_slice(content);
             self.insert(path, start, 0, field.cardinality == Cardinality::Singular)
         });
-        added.map_err(|e| named(schema, message, path, e))
+        added.map_err(|e| named_value(schema, message, path, e))
     }
 
     /// Files the payload from `start` on under `path`.
@@ -263,9 +263,9 @@ impl Bindings {
         let entries = self.slice(bound);
         if field.packed {
             out.extend_from_slice(field.packed_tag.as_bytes());
-            let start = wire::open(out);
+            let start = wire::open_length(out);
             entries.iter().for_each(|entry| out.extend_from_slice(self.payload(entry)));
-            wire::close(out, start);
+            wire::close_length(out, start);
             return;
         }
         let delimited = field.kind.wire_type() == wire::BYTES;
@@ -284,12 +284,12 @@ impl Bindings {
     }
 }
 
-fn refuse<T>(problem: &'static str) -> Result<T> {
+fn refuse_value<T>(problem: &'static str) -> Result<T> {
     Err(FieldError::new(ErrorKind::Type, problem))
 }
 
 /// The field at the end of a path that leads through single ordinary messages.
-fn leaf<'a>(schema: &'a Schema, message: MessageIndex, path: &[u32]) -> Result<&'a Field> {
+fn leaf_of<'a>(schema: &'a Schema, message: MessageIndex, path: &[u32]) -> Result<&'a Field> {
     if path.len() > MAX_PATH {
         return Err(FieldError::new(ErrorKind::Limit, "the field path is too long"));
     }
@@ -299,7 +299,7 @@ fn leaf<'a>(schema: &'a Schema, message: MessageIndex, path: &[u32]) -> Result<&
         let message = next.map(|index| schema.message(index));
         let ordinary = |m: &&crate::Message| found.is_none() || m.well_known == WellKnown::None;
         let Some(message) = message.filter(ordinary) else {
-            return refuse("its fields cannot be given one by one");
+            return refuse_value("its fields cannot be given one by one");
         };
         let missing = || FieldError::new(ErrorKind::UnknownField, "the message has no such field");
         let field = message.field_by_number(number).ok_or_else(missing)?;
@@ -310,7 +310,12 @@ fn leaf<'a>(schema: &'a Schema, message: MessageIndex, path: &[u32]) -> Result<&
 }
 
 /// Puts the names along `path` before the error's own path.
-fn named(schema: &Schema, message: MessageIndex, path: &[u32], error: FieldError) -> FieldError {
+fn named_value(
+    schema: &Schema,
+    message: MessageIndex,
+    path: &[u32],
+    error: FieldError,
+) -> FieldError {
     let (mut next, mut names) = (Some(message), String::new());
     for &number in path {
         let field = next.and_then(|index| schema.message(index).field_by_number(number));
@@ -330,9 +335,9 @@ fn put_field(schema: &Schema, field: &Field, text: &str, out: &mut BytesMut) -> 
     if field.kind.wire_type() != wire::BYTES {
         return put_text(schema, field.kind, text, out);
     }
-    let start = wire::open(out);
+    let start = wire::open_length(out);
     put_text(schema, field.kind, text, out)?;
-    wire::close(out, start);
+    wire::close_length(out, start);
     Ok(())
 }
 
@@ -341,28 +346,28 @@ fn put_text(schema: &Schema, kind: Kind, text: &str, out: &mut BytesMut) -> Resu
     match kind {
         Kind::String => out.extend_from_slice(text.as_bytes()),
         Kind::Bytes => {
-            let decoded = base64::decode(text.as_bytes(), TrailingBits::Refuse, out);
+            let decoded = base64::decode_base64(text.as_bytes(), TrailingBits::Refuse, out);
             decoded.ok_or_else(|| FieldError::new(ErrorKind::Type, "expected base64"))?;
         }
         Kind::Bool => match text {
-            "true" => number::put(kind, 1, out),
-            "false" => number::put(kind, 0, out),
-            _ => return refuse("expected true or false"),
+            "true" => number::put_number(kind, 1, out),
+            "false" => number::put_number(kind, 0, out),
+            _ => return refuse_value("expected true or false"),
         },
         Kind::Enum(index) => {
             let named = schema.enumeration(index).number(text);
             let number = match named {
                 Some(number) => number,
                 None if crate::json::number_len(text.as_bytes()) == Some(text.len()) => {
-                    number::int32(text.as_bytes())?
+                    number::parse_int32(text.as_bytes())?
                 }
-                None => return refuse("expected a name or number of the enum"),
+                None => return refuse_value("expected a name or number of the enum"),
             };
-            number::put(kind, number::extend(number), out);
+            number::put_number(kind, number::sign_extend(number), out);
         }
         Kind::Message(index) => put_well_known(schema, index, text, out)?,
-        Kind::Group(_) => return refuse("a message cannot be given as text"),
-        _ => number::put(kind, number::from_quoted(kind, text.as_bytes())?, out),
+        Kind::Group(_) => return refuse_value("a message cannot be given as text"),
+        _ => number::put_number(kind, number::from_quoted(kind, text.as_bytes())?, out),
     }
     Ok(())
 }
@@ -387,9 +392,11 @@ fn put_well_known(
                 out.truncate(start);
             }
         }
-        WellKnown::None | WellKnown::Any => return refuse("a message cannot be given as text"),
+        WellKnown::None | WellKnown::Any => {
+            return refuse_value("a message cannot be given as text");
+        }
         WellKnown::Struct | WellKnown::Value | WellKnown::ListValue => {
-            return refuse("a JSON value cannot be given as text");
+            return refuse_value("a JSON value cannot be given as text");
         }
     }
     Ok(())

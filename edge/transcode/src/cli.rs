@@ -148,7 +148,7 @@ impl ServeArgs {
 /// Does what the arguments ask; the cause of a failure goes to standard error.
 pub fn main(args: Args) -> ExitCode {
     let done = match (args.command, args.serve) {
-        (Some(Command::Check(args)), _) => check::run(&args),
+        (Some(Command::Check(args)), _) => check::run_check(&args),
         (None, Some(args)) => serve_to_the_end(args),
         (None, None) => Err("--upstream and --listen are needed to serve".into()),
     };
@@ -173,7 +173,7 @@ fn serve_to_the_end(args: ServeArgs) -> Result<ExitCode, crate::BoxError> {
         true => tokio::runtime::Builder::new_current_thread(),
         false => tokio::runtime::Builder::new_multi_thread(),
     };
-    builder.enable_all().build()?.block_on(run(args))?;
+    builder.enable_all().build()?.block_on(run_command(args))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -181,7 +181,7 @@ fn serve_to_the_end(args: ServeArgs) -> Result<ExitCode, crate::BoxError> {
 ///
 /// # Errors
 /// When the contracts are refused at the start, or the address cannot be listened on.
-pub async fn run(args: ServeArgs) -> Result<(), crate::BoxError> {
+pub async fn run_command(args: ServeArgs) -> Result<(), crate::BoxError> {
     let ca = args.upstream_ca.as_ref().map(std::fs::read).transpose()?;
     let upstream = Direct::new(&args.upstream, ca.as_deref())?;
     let source = match &args.descriptors {
@@ -200,12 +200,12 @@ pub async fn run(args: ServeArgs) -> Result<(), crate::BoxError> {
         writeln!(std::io::stdout(), "{} routes", transcoder.routes())?;
         return Ok(());
     }
-    let listener = serve::listen(args.listen)?;
+    let listener = serve::bind_listener(args.listen)?;
     let reloadable = ReloadableTranscoder::new(transcoder);
-    let watch = tokio::spawn(source::watch(source, descriptors, reloadable.clone()));
+    let watch = tokio::spawn(source::watch_sources(source, descriptors, reloadable.clone()));
     tracing::info!(address = %listener.local_addr()?, routes = reloadable.load().routes(), "listening");
     let end = serve::asked_to_end();
-    serve::serve(listener, reloadable, upstream, end).await;
+    serve::serve_transcoder(listener, reloadable, upstream, end).await;
     watch.abort();
     Ok(())
 }

@@ -15,16 +15,16 @@ const GRPC_TIMEOUT: &str = "grpc-timeout";
 ///
 /// # Errors
 /// When a header is malformed.
-pub fn requested(headers: &HeaderMap) -> Result<Option<Duration>, Failure> {
-    let grpc = parse(headers, GRPC_TIMEOUT, grpc_timeout)?;
-    let server = parse(headers, SERVER_TIMEOUT, seconds)?;
+pub fn requested_deadline(headers: &HeaderMap) -> Result<Option<Duration>, Failure> {
+    let grpc = parse_timeout(headers, GRPC_TIMEOUT, grpc_timeout)?;
+    let server = parse_timeout(headers, SERVER_TIMEOUT, parse_seconds)?;
     Ok(match (grpc, server) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     })
 }
 
-fn parse(
+fn parse_timeout(
     headers: &HeaderMap,
     name: &'static str,
     read: fn(&str) -> Option<Duration>,
@@ -55,7 +55,7 @@ fn grpc_timeout(text: &str) -> Option<Duration> {
 }
 
 /// Decimal seconds, `0.25`.
-fn seconds(text: &str) -> Option<Duration> {
+fn parse_seconds(text: &str) -> Option<Duration> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let value: f64 = if plain { text.parse().ok()? } else { return None };
     Duration::try_from_secs_f64(value).ok()
@@ -66,13 +66,13 @@ const TOLERANCE: Duration = Duration::from_millis(20);
 
 /// The same failure, unless the deadline was its cause: an upstream (or the channel to it) that
 /// keeps the deadline by itself often gives up an instant before our timer does, as `CANCELLED`.
-pub fn blame(failure: Failure, deadline: Option<Instant>) -> Failure {
+pub fn blame_deadline(failure: Failure, deadline: Option<Instant>) -> Failure {
     let over = deadline.is_some_and(|deadline| Instant::now() + TOLERANCE >= deadline);
     if over && failure.code == Code::Cancelled { Failure::deadline() } else { failure }
 }
 
 /// The header that tells the upstream how long is left; in the finest unit that fits eight digits.
-pub fn header(left: Duration) -> HeaderValue {
+pub fn timeout_header(left: Duration) -> HeaderValue {
     let units: [(u128, &str); 4] = [
         (left.as_micros(), "u"),
         (left.as_millis(), "m"),
@@ -91,7 +91,7 @@ mod tests {
     fn of(name: &'static str, value: &str) -> Result<Option<Duration>, Failure> {
         let mut headers = HeaderMap::new();
         headers.insert(name, value.parse().unwrap());
-        requested(&headers)
+        requested_deadline(&headers)
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
             (Duration::from_secs(9_999_999_999), "2777777H"),
             (Duration::ZERO, "0u"),
         ] {
-            assert_eq!(header(time), want);
+            assert_eq!(timeout_header(time), want);
         }
     }
 }

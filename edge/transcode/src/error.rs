@@ -79,7 +79,7 @@ impl FieldError {
     pub fn in_field(mut self, name: &str) -> Self {
         let path = &self.inner.path;
         let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
-        self.inner.path = format!("{}{dot}{path}", shorten(name));
+        self.inner.path = format!("{}{dot}{path}", shorten_text(name));
         self
     }
 
@@ -90,7 +90,7 @@ impl FieldError {
 
     #[must_use]
     pub(crate) fn in_key(self, key: &str) -> Self {
-        self.in_brackets(&format!("{:?}", shorten(key)))
+        self.in_brackets(&format!("{:?}", shorten_text(key)))
     }
 
     fn in_brackets(mut self, inside: &str) -> Self {
@@ -107,7 +107,7 @@ impl FieldError {
     }
 }
 
-fn shorten(name: &str) -> &str {
+fn shorten_text(name: &str) -> &str {
     match name.char_indices().nth(MAX_NAME) {
         Some((end, _)) => name.get(..end).unwrap_or_default(),
         None => name,

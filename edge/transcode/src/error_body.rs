@@ -173,7 +173,7 @@ impl ErrorWriter<'_> {
                 (Some(base), Some(reason)) => format!("{base}{reason}"),
                 _ => "about:blank".to_owned(),
             },
-            title: title(failure.status).to_owned(),
+            title: status_title(failure.status).to_owned(),
             status: failure.status.as_u16(),
             detail: failure.message.clone(),
             code: code_name(failure.code),
@@ -205,7 +205,7 @@ impl ErrorWriter<'_> {
     }
 }
 
-fn title(status: StatusCode) -> &'static str {
+fn status_title(status: StatusCode) -> &'static str {
     status.canonical_reason().unwrap_or(match status.as_u16() {
         499 => "Client Closed Request",
         _ => "Error",

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 /// The tag of a version. A partial response has another representation, so its tag is weak.
 ///
 /// `None` when the version holds characters that a tag cannot, or is empty.
-pub(crate) fn tag(version: &str, partial: bool) -> Option<HeaderValue> {
+pub(crate) fn tag_of(version: &str, partial: bool) -> Option<HeaderValue> {
     let legal = |b: u8| b == 0x21 || (0x23..=0x7E).contains(&b);
     if version.is_empty() || !version.bytes().all(legal) {
         return None;
@@ -30,14 +30,14 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<String>, Failure> {
     }
     let malformed = || Failure::invalid("if-match", "one entity tag is expected");
     let mut strong = None;
-    for tag in demanded(headers) {
+    for tag in demanded_version(headers) {
         match tag {
             "*" => return Ok(None),
             weak if weak.starts_with("W/") => {
-                opaque(weak).ok_or_else(malformed)?;
+                opaque_part(weak).ok_or_else(malformed)?;
             }
             tag => {
-                let version = opaque(tag).filter(|version| !version.contains('"'));
+                let version = opaque_part(tag).filter(|version| !version.contains('"'));
                 if strong.replace(version.ok_or_else(malformed)?).is_some() {
                     return Err(malformed());
                 }
@@ -51,9 +51,9 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<String>, Failure> {
 }
 
 /// Whether `If-Match` holds for a representation with this tag, compared strongly.
-pub(crate) fn matches(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+pub(crate) fn matches_tag(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     !headers.contains_key(IF_MATCH)
-        || demanded(headers).any(|demanded| {
+        || demanded_version(headers).any(|demanded| {
             demanded == "*"
                 || (!demanded.starts_with("W/") && demanded.as_bytes() == tag.as_bytes())
         })
@@ -67,7 +67,7 @@ pub(crate) fn precondition_failed() -> Failure {
 }
 
 /// The elements of `If-Match`.
-fn demanded(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+fn demanded_version(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(IF_MATCH).into_iter();
     lines.map(|line| line.to_str().unwrap_or_default()).flat_map(|list| {
         let mut in_quotes = false;
@@ -81,18 +81,20 @@ fn demanded(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 /// Whether `If-None-Match` names this tag, compared weakly.
 pub(crate) fn none_match(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let Some(tag) = tag.to_str().ok().and_then(opaque) else { return false };
+    let Some(tag) = tag.to_str().ok().and_then(opaque_part) else { return false };
     let values = headers.get_all(IF_NONE_MATCH).into_iter().filter_map(|v| v.to_str().ok());
-    values.into_iter().any(|list| list.trim() == "*" || tags(list).any(|listed| listed == tag))
+    values
+        .into_iter()
+        .any(|list| list.trim() == "*" || split_tags(list).any(|listed| listed == tag))
 }
 
 /// The tags of a list, without their quotes and marks of weakness. Inside quotes a comma is part of
 /// the tag, so the odd pieces between quotes are the tags.
-fn tags(list: &str) -> impl Iterator<Item = &str> {
+fn split_tags(list: &str) -> impl Iterator<Item = &str> {
     list.split('"').skip(1).step_by(2)
 }
 
-fn opaque(tag: &str) -> Option<&str> {
+fn opaque_part(tag: &str) -> Option<&str> {
     tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')
 }
 
@@ -106,32 +108,36 @@ mod tests {
 
     #[test]
     fn a_version_becomes_a_tag() {
-        assert_eq!(tag("7", false).unwrap(), "\"7\"");
-        assert_eq!(tag("7", true).unwrap(), "W/\"7\"");
+        assert_eq!(tag_of("7", false).unwrap(), "\"7\"");
+        assert_eq!(tag_of("7", true).unwrap(), "W/\"7\"");
         for version in ["", "a b", "a\"b", "é"] {
-            assert_eq!(tag(version, false), None, "{version}");
+            assert_eq!(tag_of(version, false), None, "{version}");
         }
     }
 
     #[test]
     fn one_tag_is_demanded_at_most() {
-        let demanded = |value| if_match(&headers(IF_MATCH, value));
-        assert_eq!(demanded("\"7\"").unwrap().as_deref(), Some("7"));
-        assert_eq!(demanded("\"7,8\"").unwrap().as_deref(), Some("7,8"));
-        assert_eq!(demanded("W/\"6\", \"7\"").unwrap().as_deref(), Some("7"));
+        let demanded_version = |value| if_match(&headers(IF_MATCH, value));
+        assert_eq!(demanded_version("\"7\"").unwrap().as_deref(), Some("7"));
+        assert_eq!(demanded_version("\"7,8\"").unwrap().as_deref(), Some("7,8"));
+        assert_eq!(demanded_version("W/\"6\", \"7\"").unwrap().as_deref(), Some("7"));
         for weak in ["W/\"7\"", "W/\"6\", W/\"7\""] {
-            assert_eq!(demanded(weak).unwrap_err().status, StatusCode::PRECONDITION_FAILED);
+            assert_eq!(demanded_version(weak).unwrap_err().status, StatusCode::PRECONDITION_FAILED);
         }
-        assert_eq!(demanded("*").unwrap(), None);
+        assert_eq!(demanded_version("*").unwrap(), None);
         assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);
         for value in ["7", "\"7\", \"8\"", "\"7", "", "W/7"] {
-            assert_eq!(demanded(value).unwrap_err().status, StatusCode::BAD_REQUEST, "{value:?}");
+            assert_eq!(
+                demanded_version(value).unwrap_err().status,
+                StatusCode::BAD_REQUEST,
+                "{value:?}"
+            );
         }
     }
 
     #[test]
     fn any_of_several_tags_matches() {
-        let tag = tag("7", false).unwrap();
+        let tag = tag_of("7", false).unwrap();
         for (value, want) in [
             ("\"7\"", true),
             ("W/\"7\"", true),

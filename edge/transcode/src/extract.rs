@@ -7,7 +7,7 @@ use crate::wire::{Malformed, Record, Records};
 
 /// The payload of a singular message field: parts that are split on the wire are joined, which is
 /// how protobuf merges them. `None` when the field is absent.
-pub(crate) fn message(wire: &Bytes, number: u32) -> Result<Option<Bytes>, Malformed> {
+pub(crate) fn extract_message(wire: &Bytes, number: u32) -> Result<Option<Bytes>, Malformed> {
     let mut found: Option<Bytes> = None;
     for record in Records::new(wire) {
         let (field, record) = record?;
@@ -24,7 +24,7 @@ pub(crate) fn message(wire: &Bytes, number: u32) -> Result<Option<Bytes>, Malfor
 }
 
 /// The last length-delimited value of a field.
-pub(crate) fn bytes(wire: &Bytes, number: u32) -> Result<Option<Bytes>, Malformed> {
+pub(crate) fn extract_bytes(wire: &Bytes, number: u32) -> Result<Option<Bytes>, Malformed> {
     let mut found = None;
     for record in Records::new(wire) {
         if let (field, Record::Bytes(value)) = record?
@@ -37,7 +37,7 @@ pub(crate) fn bytes(wire: &Bytes, number: u32) -> Result<Option<Bytes>, Malforme
 }
 
 /// A scalar as text; the default when the field is absent.
-pub(crate) fn text(
+pub(crate) fn extract_text(
     schema: &Schema,
     message: MessageIndex,
     path: &[u32],
@@ -46,8 +46,8 @@ pub(crate) fn text(
     let Some((&number, rest)) = path.split_first() else { return Ok(None) };
     let Some(field) = schema.message(message).field_by_number(number) else { return Ok(None) };
     if let (Some(child), false) = (field.kind().message(), rest.is_empty()) {
-        let inner = self::message(wire, number)?.unwrap_or_default();
-        return text(schema, child, rest, &inner);
+        let inner = self::extract_message(wire, number)?.unwrap_or_default();
+        return extract_text(schema, child, rest, &inner);
     }
     let mut last = None;
     for record in Records::new(wire) {
@@ -56,10 +56,10 @@ pub(crate) fn text(
             last = Some(record);
         }
     }
-    Ok(scalar(field.kind(), last))
+    Ok(extract_scalar(field.kind(), last))
 }
 
-fn scalar(kind: Kind, record: Option<Record<'_>>) -> Option<String> {
+fn extract_scalar(kind: Kind, record: Option<Record<'_>>) -> Option<String> {
     let number = match record {
         None => 0,
         Some(Record::Varint(v) | Record::Fixed64(v)) => v,
@@ -88,9 +88,9 @@ mod tests {
     #[test]
     fn split_messages_are_joined() {
         let wire = Bytes::from_static(&[0x0A, 2, 8, 1, 0x10, 7, 0x0A, 2, 16, 2]);
-        assert_eq!(message(&wire, 1), Ok(Some(Bytes::from_static(&[8, 1, 16, 2]))));
-        assert_eq!(message(&wire, 3), Ok(None));
-        assert!(message(&Bytes::from_static(&[0x0A, 9]), 1).is_err());
+        assert_eq!(extract_message(&wire, 1), Ok(Some(Bytes::from_static(&[8, 1, 16, 2]))));
+        assert_eq!(extract_message(&wire, 3), Ok(None));
+        assert!(extract_message(&Bytes::from_static(&[0x0A, 9]), 1).is_err());
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
             (Kind::String, Some(Record::Bytes(b"v1")), "v1"),
             (Kind::Bool, Some(Record::Varint(1)), "true"),
         ] {
-            assert_eq!(scalar(kind, record).as_deref(), Some(want));
+            assert_eq!(extract_scalar(kind, record).as_deref(), Some(want));
         }
     }
 }

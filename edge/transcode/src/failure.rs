@@ -324,8 +324,8 @@ fn same_type(a: &str, b: &str) -> bool {
 
 /// `grpc-message` is percent-encoded UTF-8; what is malformed is shown as it came.
 fn message_text(raw: &[u8]) -> String {
-    use route_template::percent::{Keep, decode};
-    let decoded = decode(raw, Keep::Nothing).unwrap_or(raw.into());
+    use route_template::percent::{Keep, decode_path};
+    let decoded = decode_path(raw, Keep::Nothing).unwrap_or(raw.into());
     String::from_utf8_lossy(&decoded).into_owned()
 }
 

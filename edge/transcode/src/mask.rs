@@ -16,13 +16,13 @@ pub(crate) fn put_wire(text: &[u8], out: &mut BytesMut) -> Result<(), FieldError
     }
     for path in text.split(|&b| b == b',') {
         out.extend_from_slice(&[PATHS]);
-        let start = wire::open(out);
+        let start = wire::open_length(out);
         if path == b"*" {
             out.extend_from_slice(path);
         } else {
             put_snake(path, out)?;
         }
-        wire::close(out, start);
+        wire::close_length(out, start);
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ impl Forwarding {
         let parse = |names: &mut dyn Iterator<Item = &str>| {
             names
                 .map(|name| match HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes()) {
-                    Ok(name) if !reserved(&name) => Ok(name),
+                    Ok(name) if !is_reserved(&name) => Ok(name),
                     _ => Err(name.to_owned()),
                 })
                 .collect::<Result<Vec<_>, _>>()
@@ -51,7 +51,7 @@ impl Forwarding {
             }
             for value in headers.get_all(name) {
                 if name.as_str().ends_with("-bin") {
-                    binary(name, value)?;
+                    is_binary(name, value)?;
                 }
                 out.append(name.clone(), value.clone());
             }
@@ -79,7 +79,7 @@ impl Forwarding {
     }
 }
 
-fn binary(name: &HeaderName, value: &HeaderValue) -> Result<(), Failure> {
+fn is_binary(name: &HeaderName, value: &HeaderValue) -> Result<(), Failure> {
     let valid = value
         .to_str()
         .is_ok_and(|text| text.split(',').all(|part| METADATA.decode(part.trim()).is_ok()));
@@ -87,7 +87,7 @@ fn binary(name: &HeaderName, value: &HeaderValue) -> Result<(), Failure> {
 }
 
 /// Headers that belong to one connection or to the protocol itself.
-fn reserved(name: &HeaderName) -> bool {
+fn is_reserved(name: &HeaderName) -> bool {
     name.as_str().starts_with("grpc-")
         || [
             header::CONNECTION,

@@ -10,7 +10,7 @@ use crate::wire;
 /// Appends a numeric, bool or enum value. Everywhere in the codec such a value is 64 bits, as the
 /// wire holds them (integers sign-extended or zigzag, floats by their bits), beside its kind.
 #[inline]
-pub(crate) fn put(kind: Kind, bits: u64, out: &mut BytesMut) {
+pub(crate) fn put_number(kind: Kind, bits: u64, out: &mut BytesMut) {
     match kind.wire_type() {
         wire::FIXED64 => out.extend_from_slice(&bits.to_le_bytes()),
         wire::FIXED32 => out.extend_from_slice(&(bits as u32).to_le_bytes()),
@@ -20,11 +20,11 @@ pub(crate) fn put(kind: Kind, bits: u64, out: &mut BytesMut) {
 
 type Result<T> = std::result::Result<T, FieldError>;
 
-fn range() -> FieldError {
+fn range_error() -> FieldError {
     FieldError::new(ErrorKind::Range, "the number is out of range")
 }
 
-fn not(what: &'static str) -> FieldError {
+fn not_a_number(what: &'static str) -> FieldError {
     FieldError::new(ErrorKind::Type, what)
 }
 
@@ -32,23 +32,25 @@ fn not(what: &'static str) -> FieldError {
 #[inline]
 pub(crate) fn from_text(kind: Kind, text: &[u8]) -> Result<u64> {
     match kind {
-        Kind::Int32 => int32(text).map(extend),
-        Kind::Int64 | Kind::Sfixed64 => int64(text).map(|n| n as u64),
-        Kind::Uint32 | Kind::Fixed32 => uint32(text).map(u64::from),
-        Kind::Uint64 | Kind::Fixed64 => uint64(text),
-        Kind::Sint32 => int32(text).map(|n| u64::from((n << 1 ^ n >> 31) as u32)),
-        Kind::Sint64 => int64(text).map(|n| (n << 1 ^ n >> 63) as u64),
-        Kind::Sfixed32 => int32(text).map(|n| u64::from(n as u32)),
-        Kind::Double => double(text).map(f64::to_bits),
-        Kind::Float => float(text).map(|n| u64::from(n.to_bits())),
-        Kind::Bool | Kind::String | Kind::Bytes => Err(not("expected no number")),
-        Kind::Enum(_) | Kind::Message(_) | Kind::Group(_) => Err(not("expected no number")),
+        Kind::Int32 => parse_int32(text).map(sign_extend),
+        Kind::Int64 | Kind::Sfixed64 => parse_int64(text).map(|n| n as u64),
+        Kind::Uint32 | Kind::Fixed32 => parse_uint32(text).map(u64::from),
+        Kind::Uint64 | Kind::Fixed64 => parse_uint64(text),
+        Kind::Sint32 => parse_int32(text).map(|n| u64::from((n << 1 ^ n >> 31) as u32)),
+        Kind::Sint64 => parse_int64(text).map(|n| (n << 1 ^ n >> 63) as u64),
+        Kind::Sfixed32 => parse_int32(text).map(|n| u64::from(n as u32)),
+        Kind::Double => parse_double(text).map(f64::to_bits),
+        Kind::Float => parse_float(text).map(|n| u64::from(n.to_bits())),
+        Kind::Bool | Kind::String | Kind::Bytes => Err(not_a_number("expected no number")),
+        Kind::Enum(_) | Kind::Message(_) | Kind::Group(_) => {
+            Err(not_a_number("expected no number"))
+        }
     }
 }
 
 /// An enum or int32 value on the wire: negative ones are sign-extended.
 #[inline]
-pub(crate) fn extend(value: i32) -> u64 {
+pub(crate) fn sign_extend(value: i32) -> u64 {
     i64::from(value) as u64
 }
 
@@ -65,38 +67,38 @@ pub(crate) fn from_quoted(kind: Kind, text: &[u8]) -> Result<u64> {
         (Kind::Double, Some((double, _))) => Ok(double.to_bits()),
         (Kind::Float, Some((_, float))) => Ok(u64::from(float.to_bits())),
         _ if number_len(text) == Some(text.len()) => from_text(kind, text),
-        _ => Err(not("expected a number")),
+        _ => Err(not_a_number("expected a number")),
     }
 }
 
 /// An enum's number.
-pub(crate) fn int32(text: &[u8]) -> Result<i32> {
-    i32::try_from(int64(text)?).map_err(|_| range())
+pub(crate) fn parse_int32(text: &[u8]) -> Result<i32> {
+    i32::try_from(parse_int64(text)?).map_err(|_| range_error())
 }
 
-fn uint32(text: &[u8]) -> Result<u32> {
-    u32::try_from(uint64(text)?).map_err(|_| range())
+fn parse_uint32(text: &[u8]) -> Result<u32> {
+    u32::try_from(parse_uint64(text)?).map_err(|_| range_error())
 }
 
-fn int64(text: &[u8]) -> Result<i64> {
-    let (negative, magnitude) = integer(text)?;
+fn parse_int64(text: &[u8]) -> Result<i64> {
+    let (negative, magnitude) = parse_integer(text)?;
     if negative {
-        0_i64.checked_sub_unsigned(magnitude).ok_or_else(range)
+        0_i64.checked_sub_unsigned(magnitude).ok_or_else(range_error)
     } else {
-        i64::try_from(magnitude).map_err(|_| range())
+        i64::try_from(magnitude).map_err(|_| range_error())
     }
 }
 
-fn uint64(text: &[u8]) -> Result<u64> {
-    match integer(text)? {
+fn parse_uint64(text: &[u8]) -> Result<u64> {
+    match parse_integer(text)? {
         (false, magnitude) | (true, magnitude @ 0) => Ok(magnitude),
-        (true, _) => Err(range()),
+        (true, _) => Err(range_error()),
     }
 }
 
 /// Sign and magnitude of a JSON number that has no fraction once its exponent is applied.
 #[inline]
-fn integer(text: &[u8]) -> Result<(bool, u64)> {
+fn parse_integer(text: &[u8]) -> Result<(bool, u64)> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         _ => (false, text),
@@ -107,19 +109,19 @@ fn integer(text: &[u8]) -> Result<(bool, u64)> {
         for &byte in digits {
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 {
-                return decimal(digits).map(|value| (negative, value));
+                return parse_decimal(digits).map(|value| (negative, value));
             }
             value = value * 10 + u64::from(digit);
         }
         return Ok((negative, value));
     }
-    decimal(digits).map(|value| (negative, value))
+    parse_decimal(digits).map(|value| (negative, value))
 }
 
 /// The slow path: any length, a fraction of zeros, an exponent. Never through a float.
-fn decimal(text: &[u8]) -> Result<u64> {
+fn parse_decimal(text: &[u8]) -> Result<u64> {
     let (mantissa, exponent) = match text.iter().position(|b| matches!(b, b'e' | b'E')) {
-        Some(at) => (text.get(..at), exponent(text.get(at + 1..).unwrap_or_default())),
+        Some(at) => (text.get(..at), parse_exponent(text.get(at + 1..).unwrap_or_default())),
         None => (Some(text), 0),
     };
     let mantissa = mantissa.unwrap_or_default();
@@ -131,9 +133,10 @@ fn decimal(text: &[u8]) -> Result<u64> {
     for (at, &digit) in digits.enumerate() {
         let digit = u64::from(digit.wrapping_sub(b'0'));
         if (at as i64) < whole {
-            value = value.checked_mul(10).and_then(|v| v.checked_add(digit)).ok_or_else(range)?;
+            value =
+                value.checked_mul(10).and_then(|v| v.checked_add(digit)).ok_or_else(range_error)?;
         } else if digit != 0 {
-            return Err(not("expected a whole number"));
+            return Err(not_a_number("expected a whole number"));
         }
     }
     let written = (mantissa.len() - usize::from(fraction > 0)) as i64;
@@ -141,13 +144,13 @@ fn decimal(text: &[u8]) -> Result<u64> {
         if value == 0 {
             break;
         }
-        value = value.checked_mul(10).ok_or_else(range)?;
+        value = value.checked_mul(10).ok_or_else(range_error)?;
     }
     Ok(value)
 }
 
 /// An exponent, cut to what is beyond any range either way.
-fn exponent(text: &[u8]) -> i64 {
+fn parse_exponent(text: &[u8]) -> i64 {
     const FAR: i64 = 1 << 40;
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -161,16 +164,16 @@ fn exponent(text: &[u8]) -> i64 {
 }
 
 /// The double nearest to a JSON number, which must not be beyond the largest.
-pub(crate) fn double(text: &[u8]) -> Result<f64> {
-    let text = std::str::from_utf8(text).map_err(|_| not("expected a number"))?;
-    let value: f64 = text.parse().map_err(|_| not("expected a number"))?;
-    if value.is_finite() { Ok(value) } else { Err(range()) }
+pub(crate) fn parse_double(text: &[u8]) -> Result<f64> {
+    let text = std::str::from_utf8(text).map_err(|_| not_a_number("expected a number"))?;
+    let value: f64 = text.parse().map_err(|_| not_a_number("expected a number"))?;
+    if value.is_finite() { Ok(value) } else { Err(range_error()) }
 }
 
-fn float(text: &[u8]) -> Result<f32> {
-    let text = std::str::from_utf8(text).map_err(|_| not("expected a number"))?;
-    let value: f32 = text.parse().map_err(|_| not("expected a number"))?;
-    if value.is_finite() { Ok(value) } else { Err(range()) }
+fn parse_float(text: &[u8]) -> Result<f32> {
+    let text = std::str::from_utf8(text).map_err(|_| not_a_number("expected a number"))?;
+    let value: f32 = text.parse().map_err(|_| not_a_number("expected a number"))?;
+    if value.is_finite() { Ok(value) } else { Err(range_error()) }
 }
 
 const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
@@ -265,26 +268,26 @@ mod tests {
             (b"0e99999999999999999999", 0),
         ];
         for (text, value) in good {
-            assert_eq!(int64(text).unwrap(), value, "{}", String::from_utf8_lossy(text));
+            assert_eq!(parse_int64(text).unwrap(), value, "{}", String::from_utf8_lossy(text));
         }
-        assert_eq!(uint64(b"18446744073709551615").unwrap(), u64::MAX);
-        assert_eq!(uint64(b"1.8446744073709551615e19").unwrap(), u64::MAX);
+        assert_eq!(parse_uint64(b"18446744073709551615").unwrap(), u64::MAX);
+        assert_eq!(parse_uint64(b"1.8446744073709551615e19").unwrap(), u64::MAX);
         for bad in ["0.5", "1e-1", "15e-1", "1.05e1", "1e-99999999999"] {
-            assert_eq!(int64(bad.as_bytes()).unwrap_err().kind(), ErrorKind::Type, "{bad}");
+            assert_eq!(parse_int64(bad.as_bytes()).unwrap_err().kind(), ErrorKind::Type, "{bad}");
         }
         for far in ["9223372036854775808", "-9223372036854775809", "1e19", "1e999999999999"] {
-            assert_eq!(int64(far.as_bytes()).unwrap_err().kind(), ErrorKind::Range, "{far}");
+            assert_eq!(parse_int64(far.as_bytes()).unwrap_err().kind(), ErrorKind::Range, "{far}");
         }
-        assert!(uint64(b"-1").is_err());
-        assert!(uint64(b"18446744073709551616").is_err());
-        assert!(int32(b"2147483648").is_err());
+        assert!(parse_uint64(b"-1").is_err());
+        assert!(parse_uint64(b"18446744073709551616").is_err());
+        assert!(parse_int32(b"2147483648").is_err());
     }
 
     #[test]
     fn floats_are_bounded() {
-        assert!(double(b"1e400").is_err());
-        assert!(float(b"3.5e38").is_err());
-        assert_eq!(float(b"1e-50").unwrap(), 0.0);
+        assert!(parse_double(b"1e400").is_err());
+        assert!(parse_float(b"3.5e38").is_err());
+        assert_eq!(parse_float(b"1e-50").unwrap(), 0.0);
         assert!(from_quoted(Kind::Float, b"inf").is_err());
         assert!(from_quoted(Kind::Double, b" 1").is_err());
         assert!(from_quoted(Kind::Int32, b"NaN").is_err());

@@ -40,7 +40,7 @@ enum Refusal {
 ///
 /// # Errors
 /// When a parameter names no field, a field that has another owner, or a value that does not fit.
-pub(crate) fn bind(
+pub(crate) fn bind_query(
     query: &str,
     binding: &Binding,
     schema: &Schema,
@@ -67,15 +67,15 @@ pub(crate) fn bind(
             }
             continue;
         }
-        let parsed = parse(&name);
-        let located = locate(schema, binding.method.input(), &parsed, options.max_depth);
+        let parsed = parse_query(&name);
+        let located = locate_field(schema, binding.method.input(), &parsed, options.max_depth);
         let (path, field) = match located {
             Ok(found) => found,
             Err(Refusal::Unknown(_)) if options.ignore_unknown_query => continue,
             Err(Refusal::Unknown(problem)) => return Err(refuse(problem)),
             Err(Refusal::Unbindable(problem)) => return Err(refuse(problem.to_owned())),
         };
-        owner(&binding.request, &path).map_err(|e| refuse(e.to_owned()))?;
+        find_owner(&binding.request, &path).map_err(|e| refuse(e.to_owned()))?;
         let once = (path.clone(), parsed.key.map(str::to_owned));
         if field.cardinality() != Cardinality::Repeated && !seen.insert(once) {
             return Err(refuse("the parameter is given twice".to_owned()));
@@ -91,7 +91,7 @@ pub(crate) fn bind(
     Ok(found)
 }
 
-fn parse(name: &str) -> Name<'_> {
+fn parse_query(name: &str) -> Name<'_> {
     if let Some(inner) = name.strip_suffix(']')
         && let Some((path, key)) = inner.split_once('[')
     {
@@ -101,7 +101,7 @@ fn parse(name: &str) -> Name<'_> {
 }
 
 /// The body owns its fields: no parameter may fill what the content fills.
-fn owner(body: &RequestBody, path: &[u32]) -> Result<(), &'static str> {
+fn find_owner(body: &RequestBody, path: &[u32]) -> Result<(), &'static str> {
     let taken = match body {
         RequestBody::None => false,
         RequestBody::Whole | RequestBody::Raw(None) => true,
@@ -112,7 +112,7 @@ fn owner(body: &RequestBody, path: &[u32]) -> Result<(), &'static str> {
     if taken { Err("the field belongs to the request body") } else { Ok(()) }
 }
 
-fn locate<'s>(
+fn locate_field<'s>(
     schema: &'s Schema,
     input: MessageIndex,
     name: &Name<'_>,
@@ -122,7 +122,7 @@ fn locate<'s>(
     for part in name.path.split('.') {
         let message = match last {
             None => input,
-            Some(field) => inside(schema, field)?,
+            Some(field) => is_inside(schema, field)?,
         };
         if path.len() >= max_depth {
             return Err(Refusal::Unbindable("the field path is too deep"));
@@ -160,7 +160,7 @@ fn locate<'s>(
 }
 
 /// The message in which a path goes on: only one that is an object in JSON has fields.
-fn inside(schema: &Schema, field: &Field) -> Result<MessageIndex, Refusal> {
+fn is_inside(schema: &Schema, field: &Field) -> Result<MessageIndex, Refusal> {
     let message = field.kind().message();
     let message = message.filter(|_| field.cardinality() == Cardinality::Singular);
     message

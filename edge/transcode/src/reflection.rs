@@ -68,7 +68,7 @@ struct ServiceHeader {
 ///
 /// # Errors
 /// When the server cannot be reached, has no reflection, or has no descriptor of any service.
-pub async fn read(upstream: Direct) -> Result<Contracts, BoxError> {
+pub async fn read_contracts(upstream: Direct) -> Result<Contracts, BoxError> {
     let mut client = Client::new(upstream);
     let mut files = BTreeMap::new();
     let mut gaps = Vec::new();

@@ -178,17 +178,17 @@ impl<T> Router<T> {
     /// # Errors
     /// When the path holds a malformed percent escape.
     pub fn find<'p>(&self, path: &'p str) -> Result<Option<Match<'_, 'p, T>>, Malformed> {
-        let mut segments = split(path);
+        let mut segments = split_verb(path);
         let decoded = segments
             .iter()
-            .map(|s| percent::decode(s.as_bytes(), Keep::Nothing))
+            .map(|s| percent::decode_path(s.as_bytes(), Keep::Nothing))
             .collect::<Result<Vec<_>, _>>()?;
         if let Some((base, verb)) = segments.last().and_then(|s| s.rsplit_once(':')) {
             let verb = percent::decode_text(verb, Keep::Nothing).unwrap_or_default();
             if self.verbs.contains(verb.as_ref()) {
                 let mut bare = decoded.clone();
                 bare.pop();
-                bare.push(percent::decode(base.as_bytes(), Keep::Nothing)?);
+                bare.push(percent::decode_path(base.as_bytes(), Keep::Nothing)?);
                 let leaves = self.walk(&bare, Some(&verb));
                 if !leaves.is_empty() {
                     segments.pop();
@@ -248,7 +248,7 @@ fn is_loose(template: &Template) -> bool {
     rest.skip(1).any(|segment| *segment == Segment::One)
 }
 
-fn split(path: &str) -> Vec<&str> {
+fn split_verb(path: &str) -> Vec<&str> {
     let path = path.strip_prefix('/').unwrap_or(path);
     if path.is_empty() { Vec::new() } else { path.split('/').collect() }
 }

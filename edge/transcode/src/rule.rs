@@ -121,7 +121,7 @@ impl CompileError {
 }
 
 /// Compiles one rule of a method.
-pub(crate) fn compile(
+pub(crate) fn compile_rule(
     schema: &Schema,
     method: &Method,
     rule: &HttpRule,
@@ -141,7 +141,7 @@ pub(crate) fn compile(
     let variables = template
         .variables
         .iter()
-        .map(|v| variable(schema, method.input(), &v.field, &request))
+        .map(|v| compile_variable(schema, method.input(), &v.field, &request))
         .collect::<Result<Vec<_>, _>>()?;
     let patch = kind == RouteKind::Exactly(HttpMethod::PATCH);
     let update_mask = match &request {
@@ -173,7 +173,7 @@ fn request_body(schema: &Schema, input: MessageIndex, body: &str) -> Result<Requ
         "*" if schema.message(input).full_name() == HTTP_BODY => RequestBody::Raw(None),
         "*" => RequestBody::Whole,
         name => {
-            let (target, raw) = target(schema, input, name, "body")?;
+            let (target, raw) = resolve_target(schema, input, name, "body")?;
             if raw { RequestBody::Raw(Some(target)) } else { RequestBody::Field(target) }
         }
     })
@@ -188,14 +188,14 @@ fn response_body(
         "" if schema.message(output).full_name() == HTTP_BODY => ResponseBody::Raw(None),
         "" => ResponseBody::Whole,
         name => {
-            let (target, raw) = target(schema, output, name, "response_body")?;
+            let (target, raw) = resolve_target(schema, output, name, "response_body")?;
             if raw { ResponseBody::Raw(Some(target)) } else { ResponseBody::Field(target) }
         }
     })
 }
 
 /// The top-level field of a body, and whether it is an `HttpBody`.
-fn target(
+fn resolve_target(
     schema: &Schema,
     message: MessageIndex,
     name: &str,
@@ -212,7 +212,7 @@ fn target(
 }
 
 /// The field numbers of a path variable.
-fn variable(
+fn compile_variable(
     schema: &Schema,
     input: MessageIndex,
     path: &str,

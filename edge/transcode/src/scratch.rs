@@ -113,11 +113,11 @@ impl Scratch {
     /// Adds the key that stands in `text` at `place` and says whether it is new. The text may grow
     /// between calls, but earlier keys stay where they were.
     pub fn add_key(&mut self, keys: &mut Keys, text: &[u8], place: (usize, usize)) -> bool {
-        let key = slice(text, place);
+        let key = slice_of(text, place);
         let count = self.keys.len() - keys.base;
         if count < SMALL {
             let earlier = self.keys.iter().skip(keys.base);
-            if earlier.into_iter().any(|&other| slice(text, other) == key) {
+            if earlier.into_iter().any(|&other| slice_of(text, other) == key) {
                 return false;
             }
         } else {
@@ -155,7 +155,7 @@ impl Scratch {
 
     /// Finds the key's slot, and fills it with the key's index if the key is new.
     fn probe(&self, keys: &mut Keys, text: &[u8], place: (usize, usize), index: usize) -> bool {
-        let key = slice(text, place);
+        let key = slice_of(text, place);
         let mask = keys.table.len() - 1;
         let mut at = self.hasher.hash_one(key) as usize & mask;
         while let Some(slot) = keys.table.get_mut(at) {
@@ -164,7 +164,7 @@ impl Scratch {
                 return true;
             };
             let other = self.keys.get(keys.base + other as usize).copied().unwrap_or_default();
-            if slice(text, other) == key {
+            if slice_of(text, other) == key {
                 return false;
             }
             at = (at + 1) & mask;
@@ -173,7 +173,7 @@ impl Scratch {
     }
 }
 
-fn slice(text: &[u8], (start, end): (usize, usize)) -> &[u8] {
+fn slice_of(text: &[u8], (start, end): (usize, usize)) -> &[u8] {
     text.get(start..end).unwrap_or_default()
 }
 

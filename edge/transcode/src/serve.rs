@@ -9,7 +9,7 @@ use http::{Request, Response, StatusCode};
 use listener::{Application, Content, Limits, Listener};
 use tokio::net::TcpListener;
 
-pub use listener::listen;
+pub use listener::bind_listener;
 
 use crate::body::Body;
 use crate::call::Upstream;
@@ -23,7 +23,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const WINDOW: u32 = 1 << 20;
 
 /// The limits of the generic mode: connections are as many as the process may open files.
-fn limits() -> Limits {
+fn connection_limits() -> Limits {
     Limits {
         max_connections: usize::MAX,
         max_streams: 256,
@@ -59,15 +59,18 @@ impl ReloadableTranscoder {
 }
 
 /// Serves on `socket` until `end`, then lets open calls finish for a while.
-pub async fn serve<S: Upstream + Sync>(
+pub async fn serve_transcoder<S: Upstream + Sync>(
     socket: TcpListener,
     reloadable: ReloadableTranscoder,
     upstream: S,
     end: impl Future<Output = ()>,
 ) {
     let shutdown = Shutdown::default();
-    let listener =
-        Listener { limits: limits(), end_streams: shutdown.token(), ..Listener::default() };
+    let listener = Listener {
+        limits: connection_limits(),
+        end_streams: shutdown.token(),
+        ..Listener::default()
+    };
     let calls = Calls { reloadable, upstream, shutdown: shutdown.clone() };
     listener.serve(socket, calls, end).await;
     shutdown.finish().await;

@@ -8,7 +8,7 @@ use crate::schema::{Schema, Service};
 ///
 /// # Errors
 /// When a name of the options is of no service and no package.
-pub(crate) fn services<'s>(
+pub(crate) fn select_services<'s>(
     schema: &'s Schema,
     options: &Options,
 ) -> Result<Vec<&'s Service>, CompileError> {

@@ -33,7 +33,7 @@ impl Source {
                 Ok(descriptors) => Ok(Contracts { descriptors, gaps: Vec::new() }),
                 Err(error) => Err(format!("{}: {error}", path.display()).into()),
             },
-            Self::Reflection(upstream) => reflection::read(upstream.clone()).await,
+            Self::Reflection(upstream) => reflection::read_contracts(upstream.clone()).await,
         }
     }
 
@@ -65,7 +65,7 @@ impl Source {
 
 /// Looks for changes for ever. What is refused is logged once and changes nothing: the last good
 /// contracts stay in use.
-pub async fn watch(source: Source, mut current: Vec<u8>, reloadable: ReloadableTranscoder) {
+pub async fn watch_sources(source: Source, mut current: Vec<u8>, reloadable: ReloadableTranscoder) {
     let mut ticks = tokio::time::interval(source.interval());
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -74,7 +74,7 @@ pub async fn watch(source: Source, mut current: Vec<u8>, reloadable: ReloadableT
             Ok(contracts) if contracts.descriptors != current => {
                 contracts.warn_of_gaps();
                 current = contracts.descriptors;
-                reload(&current, &reloadable);
+                reload_on_change(&current, &reloadable);
             }
             Ok(_) => {}
             Err(error) => tracing::debug!(%error, "the contracts cannot be read"),
@@ -83,7 +83,7 @@ pub async fn watch(source: Source, mut current: Vec<u8>, reloadable: ReloadableT
 }
 
 /// Puts new contracts in use; says whether they were accepted.
-pub fn reload(descriptors: &[u8], reloadable: &ReloadableTranscoder) -> bool {
+pub fn reload_on_change(descriptors: &[u8], reloadable: &ReloadableTranscoder) -> bool {
     let options = reloadable.load().options().clone();
     match Transcoder::compile(descriptors, options) {
         Ok(transcoder) => {

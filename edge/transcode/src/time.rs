@@ -16,7 +16,7 @@ const NANOS: i32 = 1_000_000_000;
 /// Seconds and nanoseconds, as both messages hold them.
 pub(crate) type Time = (i64, i32);
 
-fn refuse(problem: &'static str) -> FieldError {
+fn refuse_time(problem: &'static str) -> FieldError {
     FieldError::new(ErrorKind::Type, problem)
 }
 
@@ -25,27 +25,29 @@ const NOT_DURATION: &str = "expected a duration like 1.5s";
 
 /// Reads an RFC 3339 time.
 pub(crate) fn parse_timestamp(text: &[u8]) -> Result<Time, FieldError> {
-    let malformed = || refuse(NOT_RFC3339);
+    let malformed = || refuse_time(NOT_RFC3339);
     let (date, rest) = text.split_at_checked(19).ok_or_else(malformed)?;
     let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
     if separators.iter().any(|&(at, byte)| date.get(at) != Some(&byte)) {
         return Err(malformed());
     }
-    let part = |from: usize, to: usize| date.get(from..to).and_then(digits).ok_or_else(malformed);
+    let part =
+        |from: usize, to: usize| date.get(from..to).and_then(parse_digits).ok_or_else(malformed);
     let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
     let (hour, minute, second) = (part(11, 13)?, part(14, 16)?, part(17, 19)?);
     if !(1..=12).contains(&month) || day < 1 || day > month_days(year, month) {
-        return Err(refuse("the date does not exist"));
+        return Err(refuse_time("the date does not exist"));
     }
     if hour > 23 || minute > 59 || second > 59 {
-        return Err(refuse("the time of day does not exist"));
+        return Err(refuse_time("the time of day does not exist"));
     }
     let (nanos, rest) = match rest {
-        [b'.', rest @ ..] => fraction(rest).ok_or_else(malformed)?,
+        [b'.', rest @ ..] => parse_fraction(rest).ok_or_else(malformed)?,
         rest => (0, rest),
     };
-    let offset = offset(rest).ok_or_else(malformed)?;
-    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset;
+    let offset = parse_offset(rest).ok_or_else(malformed)?;
+    let seconds =
+        days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset;
     if (FIRST_SECOND..=LAST_SECOND).contains(&seconds) {
         Ok((seconds, nanos))
     } else {
@@ -53,29 +55,29 @@ pub(crate) fn parse_timestamp(text: &[u8]) -> Result<Time, FieldError> {
     }
 }
 
-fn digits(text: &[u8]) -> Option<i64> {
+fn parse_digits(text: &[u8]) -> Option<i64> {
     text.iter().try_fold(0, |value, &byte| {
         byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0'))
     })
 }
 
 /// One to nine digits as nanoseconds, and what follows.
-fn fraction(text: &[u8]) -> Option<(i32, &[u8])> {
+fn parse_fraction(text: &[u8]) -> Option<(i32, &[u8])> {
     let len = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
     let (fraction, rest) = text.split_at_checked(len)?;
     if !(1..=9).contains(&len) {
         return None;
     }
-    let value = i32::try_from(digits(fraction)?).ok()?;
+    let value = i32::try_from(parse_digits(fraction)?).ok()?;
     Some((value * 10_i32.pow(9 - len as u32), rest))
 }
 
 /// `Z` or `±hh:mm` in seconds.
-fn offset(text: &[u8]) -> Option<i64> {
+fn parse_offset(text: &[u8]) -> Option<i64> {
     match text {
         [b'Z'] => Some(0),
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-            let (hours, minutes) = (digits(&[*h1, *h2])?, digits(&[*m1, *m2])?);
+            let (hours, minutes) = (parse_digits(&[*h1, *h2])?, parse_digits(&[*m1, *m2])?);
             let seconds = hours * 3_600 + minutes * 60;
             (hours < 24 && minutes < 60).then_some(if *sign == b'-' { -seconds } else { seconds })
         }
@@ -94,7 +96,7 @@ fn month_days(year: i64, month: i64) -> i64 {
 
 /// Days since 1970-01-01 in the proleptic Gregorian calendar. Years are taken to begin in March,
 /// so that the leap day is the last.
-fn days(year: i64, month: i64, day: i64) -> i64 {
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);
@@ -102,8 +104,8 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// The inverse of [`days`].
-fn date(days: i64) -> (i64, i64, i64) {
+/// The inverse of [`days_from_civil`].
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let of_era = days.rem_euclid(146_097);
@@ -133,7 +135,7 @@ pub(crate) fn put_timestamp((seconds, nanos): Time, out: &mut Vec<u8>) -> Result
     if !(0..NANOS).contains(&nanos) {
         return Err("a Timestamp has nanoseconds out of range");
     }
-    let (year, month, day) = date(seconds.div_euclid(86_400));
+    let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
     let of_day = seconds.rem_euclid(86_400);
     out.push(b'"');
     put_padded(year, 4, out);
@@ -175,7 +177,7 @@ fn put_fraction(nanos: i32, out: &mut Vec<u8>) {
 
 /// Reads seconds with at most nine digits of fraction and an `s`.
 pub(crate) fn parse_duration(text: &[u8]) -> Result<Time, FieldError> {
-    let malformed = || refuse(NOT_DURATION);
+    let malformed = || refuse_time(NOT_DURATION);
     let text = text.strip_suffix(b"s").ok_or_else(malformed)?;
     let (negative, text) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -185,7 +187,7 @@ pub(crate) fn parse_duration(text: &[u8]) -> Result<Time, FieldError> {
     let (whole, rest) = text.split_at_checked(len).ok_or_else(malformed)?;
     let nanos = match rest {
         [] => 0,
-        [b'.', rest @ ..] => match fraction(rest) {
+        [b'.', rest @ ..] => match parse_fraction(rest) {
             Some((nanos, [])) => nanos,
             _ => return Err(malformed()),
         },
@@ -197,7 +199,7 @@ pub(crate) fn parse_duration(text: &[u8]) -> Result<Time, FieldError> {
     let range = || FieldError::new(ErrorKind::Range, "the duration is out of range");
     let significant = whole.iter().position(|&b| b != b'0').unwrap_or(whole.len());
     let whole = whole.get(significant..).filter(|digits| digits.len() <= 12).ok_or_else(range)?;
-    let seconds = digits(whole).ok_or_else(malformed)?;
+    let seconds = parse_digits(whole).ok_or_else(malformed)?;
     if seconds > MAX_DURATION {
         return Err(range());
     }
@@ -231,13 +233,13 @@ mod tests {
         let (first, last) = (FIRST_SECOND / 86_400, LAST_SECOND / 86_400);
         let mut before = (0, 12, 31);
         for day in first..=last {
-            let (year, month, of_month) = date(day);
+            let (year, month, of_month) = civil_from_days(day);
             assert!((year, month, of_month) > before);
             assert!(of_month <= month_days(year, month));
-            assert_eq!(days(year, month, of_month), day);
+            assert_eq!(days_from_civil(year, month, of_month), day);
             before = (year, month, of_month);
         }
-        assert_eq!((date(first), date(last)), ((1, 1, 1), (9999, 12, 31)));
+        assert_eq!((civil_from_days(first), civil_from_days(last)), ((1, 1, 1), (9999, 12, 31)));
     }
 
     #[test]

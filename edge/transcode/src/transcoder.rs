@@ -72,7 +72,7 @@ impl Transcoder {
         let forwarding =
             Forwarding::new(&options.forward_request_headers, &options.forward_response_metadata)
                 .map_err(CompileError::Header)?;
-        let (router, routes) = routes(&schema, &options)?;
+        let (router, routes) = collect_routes(&schema, &options)?;
         let json = JsonOptions {
             emit_defaults: options.emit_defaults,
             enums_as_ints: options.enums_as_ints,
@@ -198,7 +198,7 @@ impl Transcoder {
         S: Upstream,
         B: RequestContent,
     {
-        call::call(route, request, upstream)
+        call::call_method(route, request, upstream)
     }
 
     /// Routes and calls; what cannot be routed is answered as an error.
@@ -224,19 +224,20 @@ fn bad_path(field: &str, error: percent::Malformed) -> RouteError {
     RouteError::BadPath(Failure::invalid(field, error.to_string()))
 }
 
-fn routes(
+fn collect_routes(
     schema: &Schema,
     options: &Options,
 ) -> Result<(Router<Arc<Binding>>, usize), CompileError> {
     let (mut router, mut count) = (Router::<Arc<Binding>>::default(), 0);
-    for method in served::services(schema, options)?.into_iter().flat_map(|s| s.methods()) {
+    for method in served::select_services(schema, options)?.into_iter().flat_map(|s| s.methods()) {
         let Some(first) = method.http_rule() else { continue };
         for rule in std::iter::once(first).chain(&first.additional_bindings) {
             let refuse = |reason: String| CompileError::rule(method, rule, reason);
             if !std::ptr::eq(rule, first) && !rule.additional_bindings.is_empty() {
                 return Err(refuse("additional_bindings inside additional_bindings".into()));
             }
-            let (kind, binding) = rule::compile(schema, method, rule, options).map_err(refuse)?;
+            let (kind, binding) =
+                rule::compile_rule(schema, method, rule, options).map_err(refuse)?;
             let binding = Arc::new(binding);
             router.insert(kind, &binding.template, Arc::clone(&binding)).map_err(|taken| {
                 let other = taken.method.path().trim_start_matches('/');

@@ -48,7 +48,7 @@ const MAX_GROUP_DEPTH: u32 = 100;
 
 /// Takes a varint from the front of `input`.
 #[inline]
-pub(crate) fn varint(input: &mut &[u8]) -> Result<u64, Malformed> {
+pub(crate) fn read_varint(input: &mut &[u8]) -> Result<u64, Malformed> {
     match input.split_first() {
         Some((&byte, rest)) if byte < 0x80 => {
             *input = rest;
@@ -75,14 +75,14 @@ fn long_varint(input: &mut &[u8]) -> Result<u64, Malformed> {
 
 /// Takes a tag: a field number within its range, and a wire type.
 #[inline]
-pub(crate) fn tag(input: &mut &[u8]) -> Result<u32, Malformed> {
-    let tag = u32::try_from(varint(input)?).map_err(|_| Malformed::TagRange)?;
+pub(crate) fn read_tag(input: &mut &[u8]) -> Result<u32, Malformed> {
+    let tag = u32::try_from(read_varint(input)?).map_err(|_| Malformed::TagRange)?;
     if tag >> 3 == 0 { Err(Malformed::FieldZero) } else { Ok(tag) }
 }
 
 /// Takes the next `len` bytes.
 #[inline]
-pub(crate) fn take<'a>(input: &mut &'a [u8], len: usize) -> Result<&'a [u8], Malformed> {
+pub(crate) fn take_bytes<'a>(input: &mut &'a [u8], len: usize) -> Result<&'a [u8], Malformed> {
     let (taken, rest) = input.split_at_checked(len).ok_or(Malformed::Truncated)?;
     *input = rest;
     Ok(taken)
@@ -90,14 +90,14 @@ pub(crate) fn take<'a>(input: &mut &'a [u8], len: usize) -> Result<&'a [u8], Mal
 
 /// Takes a length-delimited value.
 #[inline]
-pub(crate) fn delimited<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
-    let len = usize::try_from(varint(input)?).map_err(|_| Malformed::Truncated)?;
-    take(input, len)
+pub(crate) fn read_delimited<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
+    let len = usize::try_from(read_varint(input)?).map_err(|_| Malformed::Truncated)?;
+    take_bytes(input, len)
 }
 
 /// Takes four bytes, little-endian.
 #[inline]
-pub(crate) fn fixed32(input: &mut &[u8]) -> Result<u32, Malformed> {
+pub(crate) fn read_fixed32(input: &mut &[u8]) -> Result<u32, Malformed> {
     let (bytes, rest) = input.split_first_chunk().ok_or(Malformed::Truncated)?;
     *input = rest;
     Ok(u32::from_le_bytes(*bytes))
@@ -105,19 +105,19 @@ pub(crate) fn fixed32(input: &mut &[u8]) -> Result<u32, Malformed> {
 
 /// Takes eight bytes, little-endian.
 #[inline]
-pub(crate) fn fixed64(input: &mut &[u8]) -> Result<u64, Malformed> {
+pub(crate) fn read_fixed64(input: &mut &[u8]) -> Result<u64, Malformed> {
     let (bytes, rest) = input.split_first_chunk().ok_or(Malformed::Truncated)?;
     *input = rest;
     Ok(u64::from_le_bytes(*bytes))
 }
 
 /// Takes the body of a group up to its end tag, which is taken too.
-pub(crate) fn group<'a>(input: &mut &'a [u8], field: u32) -> Result<&'a [u8], Malformed> {
+pub(crate) fn read_group<'a>(input: &mut &'a [u8], field: u32) -> Result<&'a [u8], Malformed> {
     let start = *input;
     let mut open = vec![field];
     while let Some(&current) = open.last() {
         let before = input.len();
-        let tag = tag(input)?;
+        let tag = read_tag(input)?;
         match tag & 7 {
             START_GROUP if open.len() as u32 >= MAX_GROUP_DEPTH => {
                 return Err(Malformed::GroupDepth);
@@ -132,20 +132,20 @@ pub(crate) fn group<'a>(input: &mut &'a [u8], field: u32) -> Result<&'a [u8], Ma
                     return Ok(start.get(..start.len() - before).unwrap_or_default());
                 }
             }
-            _ => skip(input, tag)?,
+            _ => skip_field(input, tag)?,
         }
     }
     Err(Malformed::Truncated)
 }
 
 /// Takes the value that follows `tag` without looking at it.
-pub(crate) fn skip(input: &mut &[u8], tag: u32) -> Result<(), Malformed> {
+pub(crate) fn skip_field(input: &mut &[u8], tag: u32) -> Result<(), Malformed> {
     match tag & 7 {
-        VARINT => varint(input).map(drop),
-        FIXED64 => take(input, 8).map(drop),
-        BYTES => delimited(input).map(drop),
-        START_GROUP => group(input, tag >> 3).map(drop),
-        FIXED32 => take(input, 4).map(drop),
+        VARINT => read_varint(input).map(drop),
+        FIXED64 => take_bytes(input, 8).map(drop),
+        BYTES => read_delimited(input).map(drop),
+        START_GROUP => read_group(input, tag >> 3).map(drop),
+        FIXED32 => take_bytes(input, 4).map(drop),
         END_GROUP => Err(Malformed::GroupEnd),
         _ => Err(Malformed::WireType),
     }
@@ -172,13 +172,13 @@ impl<'a> Records<'a> {
     }
 
     fn read(&mut self) -> Result<(u32, Record<'a>), Malformed> {
-        let tag = tag(&mut self.rest)?;
+        let tag = read_tag(&mut self.rest)?;
         let record = match tag & 7 {
-            VARINT => Record::Varint(varint(&mut self.rest)?),
-            FIXED64 => Record::Fixed64(fixed64(&mut self.rest)?),
-            BYTES => Record::Bytes(delimited(&mut self.rest)?),
-            START_GROUP => Record::Group(group(&mut self.rest, tag >> 3)?),
-            FIXED32 => Record::Fixed32(fixed32(&mut self.rest)?),
+            VARINT => Record::Varint(read_varint(&mut self.rest)?),
+            FIXED64 => Record::Fixed64(read_fixed64(&mut self.rest)?),
+            BYTES => Record::Bytes(read_delimited(&mut self.rest)?),
+            START_GROUP => Record::Group(read_group(&mut self.rest, tag >> 3)?),
+            FIXED32 => Record::Fixed32(read_fixed32(&mut self.rest)?),
             END_GROUP => return Err(Malformed::GroupEnd),
             _ => return Err(Malformed::WireType),
         };
@@ -234,18 +234,18 @@ pub(crate) fn put_delimited(out: &mut BytesMut, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-/// Leaves one byte for a length that [`close`] fills in. Returns where.
+/// Leaves one byte for a length that [`close_length`] fills in. Returns where.
 #[inline]
-pub(crate) fn open(out: &mut BytesMut) -> usize {
+pub(crate) fn open_length(out: &mut BytesMut) -> usize {
     let start = out.len();
     out.extend_from_slice(&[0]);
     start
 }
 
-/// Writes the length of what came after [`open`], and makes room where it needs more than a byte.
+/// Writes the length of what came after [`open_length`], and makes room where it needs more than a byte.
 /// Returns where the content begins now.
 #[inline]
-pub(crate) fn close(out: &mut BytesMut, start: usize) -> usize {
+pub(crate) fn close_length(out: &mut BytesMut, start: usize) -> usize {
     let len = out.len() - start - 1;
     match out.get_mut(start) {
         Some(byte) if len < 0x80 => {
@@ -278,31 +278,31 @@ mod tests {
         for value in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX >> 1, u64::MAX] {
             let mut out = BytesMut::new();
             put_varint(&mut out, value);
-            assert_eq!(varint(&mut &out[..]), Ok(value));
+            assert_eq!(read_varint(&mut &out[..]), Ok(value));
         }
     }
 
     #[test]
     fn overlong_and_cut_varints_are_refused() {
         let too_wide = Malformed::LongVarint;
-        assert_eq!(varint(&mut &[0x80; 10][..]), Err(too_wide));
+        assert_eq!(read_varint(&mut &[0x80; 10][..]), Err(too_wide));
         let mut wide = [0xFF; 10];
         wide[9] = 2;
-        assert_eq!(varint(&mut &wide[..]), Err(too_wide));
-        assert_eq!(varint(&mut &[0x80][..]), Err(Malformed::Truncated));
-        assert_eq!(varint(&mut &[][..]), Err(Malformed::Truncated));
+        assert_eq!(read_varint(&mut &wide[..]), Err(too_wide));
+        assert_eq!(read_varint(&mut &[0x80][..]), Err(Malformed::Truncated));
+        assert_eq!(read_varint(&mut &[][..]), Err(Malformed::Truncated));
     }
 
     #[test]
     fn closing_makes_room_for_long_lengths() {
         for len in [0, 127, 128, 16_383, 16_384, 3_000_000] {
             let mut out = BytesMut::from(&b"before"[..]);
-            let start = open(&mut out);
+            let start = open_length(&mut out);
             let body: Vec<u8> = (0..len).map(|i| i as u8).collect();
             out.extend_from_slice(&body);
-            close(&mut out, start);
+            close_length(&mut out, start);
             let mut rest = &out[6..];
-            assert_eq!(delimited(&mut rest), Ok(&body[..]));
+            assert_eq!(read_delimited(&mut rest), Ok(&body[..]));
             assert!(rest.is_empty());
         }
     }
@@ -311,9 +311,9 @@ mod tests {
     fn groups_are_matched_by_number() {
         let bytes = [0x08, 0x01, 0x1B, 0x1C, 0x14, 0x08];
         let mut input = &bytes[..];
-        assert_eq!(group(&mut input, 2), Ok(&bytes[..4]));
+        assert_eq!(read_group(&mut input, 2), Ok(&bytes[..4]));
         assert_eq!(input, [0x08]);
-        assert!(group(&mut &[0x1C][..], 2).is_err());
-        assert!(group(&mut &[0x0B; 200][..], 1).is_err());
+        assert!(read_group(&mut &[0x1C][..], 2).is_err());
+        assert!(read_group(&mut &[0x0B; 200][..], 1).is_err());
     }
 }

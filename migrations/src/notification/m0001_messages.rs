@@ -12,16 +12,16 @@ const OPEN: &str = "due_at IS NOT NULL";
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        messages(manager).await?;
-        indexes(manager).await?;
-        settings(manager).await
+        create_messages(manager).await?;
+        create_indexes(manager).await?;
+        create_settings(manager).await
     }
 }
 
 /// Messages, one for each fact, addressee and channel. No text is kept, only the template's name and what it is filled
 /// in with. `user_id` is nil for the operators' mailbox. `due_at` says when the worker must look at the message next:
 /// the end of quiet hours, the next attempt, or the end of a claim. It is null once the message is done with.
-async fn messages(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_messages(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("messages")
         .col(uuid("id").primary_key())
@@ -47,7 +47,7 @@ async fn messages(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.create_table(table).await
 }
 
-async fn indexes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_indexes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let once = Index::create()
         .name("messages_once")
         .table("messages")
@@ -75,7 +75,7 @@ async fn indexes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// How an account wants to be told. Local times are minutes after midnight.
-async fn settings(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_settings(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("settings")
         .col(uuid("user_id").primary_key())

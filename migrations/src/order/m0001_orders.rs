@@ -9,14 +9,14 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        quotes(manager).await?;
-        orders(manager).await?;
-        offers(manager).await?;
-        effects(manager).await
+        create_quotes(manager).await?;
+        create_orders(manager).await?;
+        create_offers(manager).await?;
+        create_effects(manager).await
     }
 }
 
-async fn quotes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_quotes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("quotes")
         .col(uuid("id").primary_key())
@@ -42,7 +42,7 @@ async fn quotes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 
 /// Orders. A row that is `booking` is not visible to anybody: its saga has not got through yet. `terms` never changes
 /// but for approved changes; `progress` and `payment` are what the state alone does not say.
-async fn orders(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_orders(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("orders")
         .col(uuid("id").primary_key())
@@ -84,7 +84,7 @@ async fn orders(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// Offers to providers while an order is searched for. `round` counts the assignments before it.
-async fn offers(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_offers(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("offers")
         .col(uuid("id").primary_key())
@@ -119,7 +119,7 @@ async fn offers(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// What an order owes to other services after a change that is committed: deleted once done.
-async fn effects(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_effects(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("effects")
         .col(uuid("order_id"))

@@ -9,7 +9,14 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let tables = [timeline(), messages(), proofs(), change_orders(), reviews(), disputes()];
+        let tables = [
+            create_timeline(),
+            create_messages(),
+            create_proofs(),
+            change_orders(),
+            create_reviews(),
+            create_disputes(),
+        ];
         for table in tables {
             manager.create_table(table).await?;
         }
@@ -39,7 +46,7 @@ impl MigrationTrait for Migration {
 }
 
 /// Rows are only ever added.
-fn timeline() -> TableCreateStatement {
+fn create_timeline() -> TableCreateStatement {
     Table::create()
         .table("timeline")
         .col(uuid("id").primary_key())
@@ -54,7 +61,7 @@ fn timeline() -> TableCreateStatement {
         .to_owned()
 }
 
-fn messages() -> TableCreateStatement {
+fn create_messages() -> TableCreateStatement {
     Table::create()
         .table("messages")
         .col(uuid("id").primary_key())
@@ -66,7 +73,7 @@ fn messages() -> TableCreateStatement {
         .to_owned()
 }
 
-fn proofs() -> TableCreateStatement {
+fn create_proofs() -> TableCreateStatement {
     Table::create()
         .table("proofs")
         .col(uuid("id").primary_key())
@@ -97,7 +104,7 @@ fn change_orders() -> TableCreateStatement {
 }
 
 /// `published_at` stays null while only the author sees the review.
-fn reviews() -> TableCreateStatement {
+fn create_reviews() -> TableCreateStatement {
     Table::create()
         .table("reviews")
         .col(uuid("id").primary_key())
@@ -111,7 +118,7 @@ fn reviews() -> TableCreateStatement {
         .to_owned()
 }
 
-fn disputes() -> TableCreateStatement {
+fn create_disputes() -> TableCreateStatement {
     Table::create()
         .table("disputes")
         .col(uuid("id").primary_key())

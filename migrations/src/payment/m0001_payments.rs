@@ -10,10 +10,10 @@ pub struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         payment_methods(manager).await?;
-        intents(manager).await?;
-        attempts(manager).await?;
-        captures(manager).await?;
-        payouts(manager).await?;
+        create_intents(manager).await?;
+        create_attempts(manager).await?;
+        create_captures(manager).await?;
+        create_payouts(manager).await?;
         psp_events(manager).await
     }
 }
@@ -55,7 +55,7 @@ async fn payment_methods(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 
 /// The money of an order. Amounts are minor units of `currency`; `customer_id` is null when an order was closed before
 /// it ever paid.
-async fn intents(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_intents(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("intents")
         .col(uuid("id").primary_key())
@@ -87,7 +87,7 @@ async fn intents(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// What was asked of the payment provider; `id` is the reference under which it knows the request.
-async fn attempts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_attempts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("attempts")
         .col(uuid("id").primary_key())
@@ -130,7 +130,7 @@ async fn attempts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// What an order's capture was split into, and how much of each part was refunded since.
-async fn captures(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_captures(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("captures")
         .col(uuid("intent_id").primary_key())
@@ -158,7 +158,7 @@ async fn captures(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 
 /// What providers are paid: once for an order, a provider and a kind. `transfer_id` is the reference under which the
 /// payment provider knows the last transfer; `paid` and `recovered` are planned when it is asked for.
-async fn payouts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_payouts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("payouts")
         .col(uuid("id").primary_key())

@@ -14,9 +14,9 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        accounts(manager).await?;
-        journals(manager).await?;
-        entries(manager).await?;
+        create_accounts(manager).await?;
+        create_journals(manager).await?;
+        create_entries(manager).await?;
         let guards = match manager.get_database_backend() {
             DbBackend::Postgres => POSTGRES,
             _ => SQLITE,
@@ -27,7 +27,7 @@ impl MigrationTrait for Migration {
 }
 
 /// `kind` groups accounts for the trial balance, `owner` is the order or provider an account belongs to.
-async fn accounts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_accounts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("accounts")
         .col(uuid("id").primary_key())
@@ -52,7 +52,7 @@ async fn accounts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// `reference` names what is posted, so that nothing is posted twice; `reverses` the journal that this one undoes.
-async fn journals(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_journals(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("journals")
         .col(uuid("id").primary_key())
@@ -70,7 +70,7 @@ async fn journals(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// The foreign key holds the currency too, so that no entry is in another currency than its account.
-async fn entries(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_entries(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let account = ForeignKey::create()
         .from("entries", ("account_id", "currency"))
         .to("accounts", ("id", "currency"))

@@ -10,14 +10,14 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        charges(manager).await?;
-        operations(manager).await?;
-        events(manager).await
+        create_charges(manager).await?;
+        create_operations(manager).await?;
+        create_events(manager).await
     }
 }
 
 /// Charges by the caller's reference. `settles_at` is when a late one gets its answer.
-async fn charges(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_charges(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("sandbox_charges")
         .col(uuid("reference").primary_key())
@@ -43,7 +43,7 @@ async fn charges(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// What was done to charges, and transfers to providers, by the caller's reference.
-async fn operations(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_operations(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("sandbox_operations")
         .col(uuid("reference").primary_key())
@@ -58,7 +58,7 @@ async fn operations(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// Events to post to the webhook.
-async fn events(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_events(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("sandbox_events")
         .col(text("id").primary_key())

@@ -9,17 +9,17 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        providers(manager).await?;
-        offerings(manager).await?;
-        documents(manager).await?;
+        create_providers(manager).await?;
+        create_offerings(manager).await?;
+        create_documents(manager).await?;
         time_off(manager).await?;
-        members(manager).await
+        create_members(manager).await
     }
 }
 
 /// Profiles, one an account. `standing` counts the changes that decide who may be booked when; `event_seq`
 /// the facts published; `city_key` is the town in lower case.
-async fn providers(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_providers(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("providers")
         .col(uuid("id").primary_key())
@@ -67,7 +67,7 @@ async fn providers(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// What a provider does, one row a vertical. The box round the area finds candidates before the distance is computed.
-async fn offerings(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_offerings(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("offerings")
         .col(uuid("id").primary_key())
@@ -105,7 +105,7 @@ async fn offerings(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// Documents to vet. `number` is personal data.
-async fn documents(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_documents(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("documents")
         .col(uuid("id").primary_key())
@@ -144,7 +144,7 @@ async fn time_off(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// Who works for a provider.
-async fn members(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_members(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("members")
         .col(uuid("id").primary_key())

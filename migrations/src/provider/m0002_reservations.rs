@@ -15,11 +15,11 @@ const ACTIVE: &str = "state IN ('HOLD', 'CONFIRMED')";
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        table(manager).await?;
+        create_table(manager).await?;
         let db = manager.get_connection();
         match manager.get_database_backend() {
-            DbBackend::Postgres => exclusion(db).await?,
-            _ => triggers(db).await?,
+            DbBackend::Postgres => create_exclusion(db).await?,
+            _ => create_triggers(db).await?,
         }
         // Time that is over grows without end; what is looked for ends after the moment looked at.
         db.execute_unprepared(&format!(
@@ -42,7 +42,7 @@ impl MigrationTrait for Migration {
 /// One row for each order and provider; its id is derived from both. `starts_at` and `ends_at` contain the buffers.
 /// `lapsed` tells a hold that ran out from one that its order let go. A row of the nil provider says that its order
 /// let go of every provider.
-async fn table(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_table(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("reservations")
         .col(uuid("id").primary_key())
@@ -62,7 +62,7 @@ async fn table(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// PostgreSQL knows ranges that exclude each other. Half-open ones let jobs follow back to back.
-async fn exclusion(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
+async fn create_exclusion(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
     // The migrator's lock is one for the whole database, so that no other service makes the extension meanwhile.
     db.execute_unprepared("CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public").await?;
     let guard = format!(
@@ -74,7 +74,7 @@ async fn exclusion(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
 }
 
 /// SQLite has triggers, and one writer at a time. Its times are UTC texts that sort like the times they mean.
-async fn triggers(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
+async fn create_triggers(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
     let events = ["INSERT", "UPDATE OF provider_id, starts_at, ends_at, state"];
     for (event, suffix) in events.into_iter().zip(["insert", "update"]) {
         let trigger = format!(

@@ -9,19 +9,19 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        users(manager).await?;
-        credentials(manager).await?;
-        sessions(manager).await?;
+        create_users(manager).await?;
+        create_credentials(manager).await?;
+        create_sessions(manager).await?;
         refresh_tokens(manager).await?;
-        revocations(manager).await?;
+        create_revocations(manager).await?;
         contact_codes(manager).await?;
-        addresses(manager).await?;
-        consents(manager).await
+        create_addresses(manager).await?;
+        create_consents(manager).await
     }
 }
 
 /// Accounts. `email` is null once erased, and on the placeholder of a repeated registration: null is never unique.
-async fn users(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_users(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("users")
         .col(uuid("id").primary_key())
@@ -45,11 +45,11 @@ async fn users(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.create_table(table).await?;
     let email = Index::create().name("users_email").table("users").col("email").unique().to_owned();
     manager.create_index(email).await?;
-    index(manager, "users_status", "users", &["status", "created_at"]).await
+    create_index(manager, "users_status", "users", &["status", "created_at"]).await
 }
 
 /// Password hashes, apart from the accounts so that no read of an account carries one.
-async fn credentials(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_credentials(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("credentials")
         .col(uuid("user_id").primary_key())
@@ -61,7 +61,7 @@ async fn credentials(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// Sessions: families of refresh tokens.
-async fn sessions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_sessions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("sessions")
         .col(uuid("id").primary_key())
@@ -72,8 +72,8 @@ async fn sessions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .foreign_key(&mut of_user("sessions"))
         .to_owned();
     manager.create_table(table).await?;
-    index(manager, "sessions_user_id", "sessions", &["user_id"]).await?;
-    index(manager, "sessions_expires_at", "sessions", &["expires_at"]).await
+    create_index(manager, "sessions_user_id", "sessions", &["user_id"]).await?;
+    create_index(manager, "sessions_expires_at", "sessions", &["expires_at"]).await
 }
 
 /// Refresh tokens by hash. `successor` is the next token, readable only with the one that was rotated.
@@ -93,12 +93,12 @@ async fn refresh_tokens(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .foreign_key(&mut session)
         .to_owned();
     manager.create_table(table).await?;
-    index(manager, "refresh_tokens_session_id", "refresh_tokens", &["session_id"]).await?;
-    index(manager, "refresh_tokens_expires_at", "refresh_tokens", &["expires_at"]).await
+    create_index(manager, "refresh_tokens_session_id", "refresh_tokens", &["session_id"]).await?;
+    create_index(manager, "refresh_tokens_expires_at", "refresh_tokens", &["expires_at"]).await
 }
 
 /// Access tokens that became void before they expired.
-async fn revocations(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_revocations(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("revocations")
         .col(uuid("id").primary_key())
@@ -108,7 +108,7 @@ async fn revocations(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(timestamp_with_time_zone("revoked_at"))
         .to_owned();
     manager.create_table(table).await?;
-    index(manager, "revocations_revoked_at", "revocations", &["revoked_at"]).await
+    create_index(manager, "revocations_revoked_at", "revocations", &["revoked_at"]).await
 }
 
 /// Codes that were mailed or are about to be, at most one of a purpose for each account.
@@ -133,11 +133,11 @@ async fn contact_codes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .unique()
         .to_owned();
     manager.create_index(selector).await?;
-    index(manager, "contact_codes_expires_at", "contact_codes", &["expires_at"]).await
+    create_index(manager, "contact_codes_expires_at", "contact_codes", &["expires_at"]).await
 }
 
 /// Addresses that accounts keep. The address itself is one value, never queried by its parts.
-async fn addresses(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_addresses(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("addresses")
         .col(uuid("id").primary_key())
@@ -150,11 +150,11 @@ async fn addresses(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .foreign_key(&mut of_user("addresses"))
         .to_owned();
     manager.create_table(table).await?;
-    index(manager, "addresses_user_id", "addresses", &["user_id", "id"]).await
+    create_index(manager, "addresses_user_id", "addresses", &["user_id", "id"]).await
 }
 
 /// Answers to questions of consent; rows are only ever added.
-async fn consents(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn create_consents(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("consents")
         .col(uuid("id").primary_key())
@@ -166,7 +166,7 @@ async fn consents(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .foreign_key(&mut of_user("consents"))
         .to_owned();
     manager.create_table(table).await?;
-    index(manager, "consents_user_id", "consents", &["user_id", "id"]).await
+    create_index(manager, "consents_user_id", "consents", &["user_id", "id"]).await
 }
 
 /// What hangs on an account goes with it.
@@ -178,7 +178,7 @@ fn of_user(table: &'static str) -> ForeignKeyCreateStatement {
         .to_owned()
 }
 
-async fn index(
+async fn create_index(
     manager: &SchemaManager<'_>,
     name: &'static str,
     table: &'static str,

@@ -73,7 +73,7 @@ fn unwrap_lines(text: &str) -> String {
 }
 
 /// The example that a comment gives: the code that follows the words `for example`.
-pub(crate) fn example(comment: &str) -> Option<&str> {
+pub(crate) fn split_example(comment: &str) -> Option<&str> {
     let (_, rest) = comment.split_once("for example ")?;
     let (code, _) = rest.strip_prefix('`')?.split_once('`')?;
     Some(code)
@@ -85,8 +85,8 @@ mod tests {
 
     #[test]
     fn comments_are_read() {
-        assert_eq!(example("A code, for example `EUR`."), Some("EUR"));
-        assert_eq!(example("A code, for example EUR."), None);
+        assert_eq!(split_example("A code, for example `EUR`."), Some("EUR"));
+        assert_eq!(split_example("A code, for example EUR."), None);
         assert_eq!(unwrap_lines(" One\n two.\n\n Three. "), "One two.\n\nThree.");
         assert_eq!(unwrap_lines(" One:\n\n | a |\n |---|\n"), "One:\n\n| a |\n|---|");
     }

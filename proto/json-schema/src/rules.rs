@@ -16,7 +16,7 @@ pub struct Rules {
 impl Rules {
     /// The rules of a field.
     pub fn of(field: &FieldDescriptor) -> Self {
-        Self::read(extension(&field.options(), "buf.validate.field").as_ref())
+        Self::read(rules_extension(&field.options(), "buf.validate.field").as_ref())
     }
 
     fn read(rules: Option<&DynamicMessage>) -> Self {
@@ -44,7 +44,7 @@ impl Rules {
     pub fn apply(&self, schema: &mut Map<String, Value>) {
         let Some((_, typed)) = &self.typed else { return };
         for (field, value) in typed.fields() {
-            keyword(schema, field.name(), value);
+            keyword_of(schema, field.name(), value);
         }
         if self.ignores_zero {
             accept_empty(schema);
@@ -66,12 +66,12 @@ impl Rules {
             }
             "uuid" | "email" | "uri" | "hostname" | "ip" => value.as_bool() == Some(true),
             "pattern" => value.as_str().is_some_and(|it| !matches_empty(it)),
-            "in" => !list(value).iter().any(|it| is_zero(it, field)),
-            "not_in" => list(value).iter().any(|it| is_zero(it, field)),
-            "gt" => number(value).is_some_and(|it| it >= 0.0),
-            "gte" => number(value).is_some_and(|it| it > 0.0),
-            "lt" => number(value).is_some_and(|it| it <= 0.0),
-            "lte" => number(value).is_some_and(|it| it < 0.0),
+            "in" => !list_values(value).iter().any(|it| is_zero(it, field)),
+            "not_in" => list_values(value).iter().any(|it| is_zero(it, field)),
+            "gt" => number_value(value).is_some_and(|it| it >= 0.0),
+            "gte" => number_value(value).is_some_and(|it| it > 0.0),
+            "lt" => number_value(value).is_some_and(|it| it <= 0.0),
+            "lte" => number_value(value).is_some_and(|it| it < 0.0),
             _ => false,
         })
     }
@@ -98,44 +98,44 @@ impl Rules {
 }
 
 /// The value of an extension that is a message, when it is set.
-fn extension(options: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
+fn rules_extension(options: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
     let (_, value) = options.extensions().find(|(extension, _)| extension.full_name() == name)?;
     value.as_message().cloned()
 }
 
-fn keyword(schema: &mut Map<String, Value>, rule: &str, value: &Field) {
+fn keyword_of(schema: &mut Map<String, Value>, rule: &str, value: &Field) {
     let on = value.as_bool() == Some(true);
     let (name, value) = match rule {
-        "min_len" => ("minLength", plain(value)),
-        "max_len" => ("maxLength", plain(value)),
+        "min_len" => ("minLength", plain_value(value)),
+        "max_len" => ("maxLength", plain_value(value)),
         "len" => {
-            schema.insert("minLength".to_owned(), plain(value));
-            ("maxLength", plain(value))
+            schema.insert("minLength".to_owned(), plain_value(value));
+            ("maxLength", plain_value(value))
         }
-        "pattern" => ("pattern", plain(value)),
+        "pattern" => ("pattern", plain_value(value)),
         "uuid" if on => ("format", json!("uuid")),
         "email" if on => ("format", json!("email")),
         "uri" if on => ("format", json!("uri")),
         "hostname" if on => ("format", json!("hostname")),
         "gt" => {
             no_sign(schema, value, "^[1-9][0-9]{0,18}$");
-            ("exclusiveMinimum", plain(value))
+            ("exclusiveMinimum", plain_value(value))
         }
         "gte" => {
             no_sign(schema, value, "^(0|[1-9][0-9]{0,18})$");
-            ("minimum", plain(value))
+            ("minimum", plain_value(value))
         }
-        "lt" => ("exclusiveMaximum", plain(value)),
-        "lte" => ("maximum", plain(value)),
-        "min_items" => ("minItems", plain(value)),
-        "max_items" => ("maxItems", plain(value)),
-        "min_pairs" => ("minProperties", plain(value)),
-        "max_pairs" => ("maxProperties", plain(value)),
+        "lt" => ("exclusiveMaximum", plain_value(value)),
+        "lte" => ("maximum", plain_value(value)),
+        "min_items" => ("minItems", plain_value(value)),
+        "max_items" => ("maxItems", plain_value(value)),
+        "min_pairs" => ("minProperties", plain_value(value)),
+        "max_pairs" => ("maxProperties", plain_value(value)),
         "unique" if on => ("uniqueItems", json!(true)),
-        "const" => ("const", plain(value)),
+        "const" => ("const", plain_value(value)),
         // Those of enums are numbers, and the schema names the values.
-        "in" if !schema.contains_key("enum") => ("enum", plain(value)),
-        "not_in" if !schema.contains_key("enum") => ("not", json!({ "enum": plain(value) })),
+        "in" if !schema.contains_key("enum") => ("enum", plain_value(value)),
+        "not_in" if !schema.contains_key("enum") => ("not", json!({ "enum": plain_value(value) })),
         _ => return,
     };
     schema.insert(name.to_owned(), value);
@@ -169,7 +169,7 @@ fn accept_empty(schema: &mut Map<String, Value>) {
     }
 }
 
-fn plain(value: &Field) -> Value {
+fn plain_value(value: &Field) -> Value {
     match value {
         Field::Bool(value) => json!(value),
         Field::I32(value) => json!(value),
@@ -179,13 +179,13 @@ fn plain(value: &Field) -> Value {
         Field::F32(value) => json!(value),
         Field::F64(value) => json!(value),
         Field::String(value) => json!(value),
-        Field::List(values) => values.iter().map(plain).collect(),
+        Field::List(values) => values.iter().map(plain_value).collect(),
         Field::Message(message) => json!(message.descriptor().name()),
         _ => Value::Null,
     }
 }
 
-fn list(value: &Field) -> &[Field] {
+fn list_values(value: &Field) -> &[Field] {
     value.as_list().unwrap_or_default()
 }
 
@@ -194,8 +194,8 @@ fn is_zero(value: &Field, field: &FieldDescriptor) -> bool {
         || (matches!(field.kind(), Kind::Enum(_)) && value.as_i32() == Some(0))
 }
 
-fn number(value: &Field) -> Option<f64> {
-    plain(value).as_f64()
+fn number_value(value: &Field) -> Option<f64> {
+    plain_value(value).as_f64()
 }
 
 fn matches_empty(pattern: &str) -> bool {

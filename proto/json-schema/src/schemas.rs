@@ -1,7 +1,7 @@
 //! Messages as schemas. A message that is both asked and answered has two: rules hold for what is asked.
 
 use crate::{
-    comments::{Comments, example},
+    comments::{Comments, split_example},
     rules::Rules,
     text, well_known,
 };
@@ -61,7 +61,7 @@ impl Schemas {
     }
 
     fn collect(&mut self, message: &MessageDescriptor, direction: Direction) {
-        if well_known::schema(message).is_some() {
+        if well_known::well_known_schema(message).is_some() {
             return;
         }
         let key = (message.full_name().to_owned(), direction);
@@ -120,7 +120,7 @@ impl Schemas {
             Direction::Response => !field.supports_presence(),
         };
         let required: Vec<_> = fields.iter().filter(is_there).map(FieldDescriptor::name).collect();
-        let mut object = object(json!({ "type": "object", "properties": properties }));
+        let mut object = object_schema(json!({ "type": "object", "properties": properties }));
         if !comment.is_empty() {
             object.insert("description".to_owned(), json!(comment));
         }
@@ -144,7 +144,7 @@ impl Schemas {
                 rules.items().apply(&mut items);
                 text::limit(&mut items, field, &field.kind());
             }
-            object(json!({ "type": "array", "items": items }))
+            object_schema(json!({ "type": "array", "items": items }))
         } else {
             self.value(&field.kind(), direction, &rules)
         };
@@ -153,7 +153,7 @@ impl Schemas {
             text::limit(&mut schema, field, &field.kind());
         }
         let comment = self.comments.of_field(field);
-        if let Some(example) = example(comment).and_then(|it| fitting(it, &schema)) {
+        if let Some(example) = split_example(comment).and_then(|it| fitting_schema(it, &schema)) {
             schema.insert("examples".to_owned(), json!([example]));
         }
         if !comment.is_empty() {
@@ -172,7 +172,7 @@ impl Schemas {
         if direction == Direction::Request {
             text::limit(&mut values, field, &value.kind());
         }
-        object(json!({ "type": "object", "additionalProperties": values }))
+        object_schema(json!({ "type": "object", "additionalProperties": values }))
     }
 
     /// The schema of one value.
@@ -192,16 +192,18 @@ impl Schemas {
                 "type": "integer", "format": "int64", "minimum": 0, "maximum": u32::MAX,
             }),
             Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
-                long("int64", direction, "^(0|-?[1-9][0-9]{0,18})$")
+                long_schema("int64", direction, "^(0|-?[1-9][0-9]{0,18})$")
             }
-            Kind::Uint64 | Kind::Fixed64 => long("uint64", direction, "^(0|[1-9][0-9]{0,19})$"),
+            Kind::Uint64 | Kind::Fixed64 => {
+                long_schema("uint64", direction, "^(0|[1-9][0-9]{0,19})$")
+            }
         };
-        object(schema)
+        object_schema(schema)
     }
 
     /// A reference to the schema of a message, or the schema of a well-known type.
     pub fn message(&self, message: &MessageDescriptor, direction: Direction) -> Value {
-        well_known::schema(message).unwrap_or_else(
+        well_known::well_known_schema(message).unwrap_or_else(
             || json!({ "$ref": format!("{}{}", self.base, self.name(message, direction)) }),
         )
     }
@@ -233,7 +235,7 @@ fn message_of(field: &FieldDescriptor) -> Option<MessageDescriptor> {
 }
 
 /// A 64-bit integer: a text in answers, a text or a number in requests.
-fn long(format: &str, direction: Direction, pattern: &str) -> Value {
+fn long_schema(format: &str, direction: Direction, pattern: &str) -> Value {
     match direction {
         Direction::Request => {
             json!({ "type": ["string", "integer"], "format": format, "pattern": pattern })
@@ -242,7 +244,7 @@ fn long(format: &str, direction: Direction, pattern: &str) -> Value {
     }
 }
 
-fn object(value: Value) -> Map<String, Value> {
+fn object_schema(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(object) => object,
         _ => Map::new(),
@@ -250,7 +252,7 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 /// An example as a value of the schema's type, if it is one.
-fn fitting(example: &str, schema: &Map<String, Value>) -> Option<Value> {
+fn fitting_schema(example: &str, schema: &Map<String, Value>) -> Option<Value> {
     match schema.get("type").and_then(Value::as_str)? {
         "string" => Some(json!(example)),
         "integer" | "number" => serde_json::from_str(example).ok().filter(Value::is_number),

@@ -4,7 +4,7 @@ use prost_reflect::MessageDescriptor;
 use serde_json::{Value, json};
 
 /// The schema of a well-known type; `None` for any other message.
-pub fn schema(message: &MessageDescriptor) -> Option<Value> {
+pub fn well_known_schema(message: &MessageDescriptor) -> Option<Value> {
     Some(match message.full_name() {
         "google.protobuf.Timestamp" => json!({ "type": "string", "format": "date-time" }),
         "google.protobuf.Duration" => {

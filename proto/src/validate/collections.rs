@@ -2,7 +2,7 @@
 
 use super::{
     Checker,
-    text::{at_least, at_most, exactly},
+    text::{at_least, at_most, exactly_one},
 };
 
 /// The rules of a bytes field.
@@ -23,7 +23,7 @@ impl BytesRules {
     /// Checks a value.
     pub fn check(&self, value: &[u8], at: &mut Checker<'_>) {
         let size = value.len() as u64;
-        exactly("bytes.len", "byte", self.len, size, at);
+        exactly_one("bytes.len", "byte", self.len, size, at);
         at_least("bytes.min_len", "byte", self.min_len, size, at);
         at_most("bytes.max_len", "byte", self.max_len, size, at);
     }
@@ -78,17 +78,17 @@ impl EnumRules {
             at.refuse("enum.const", format!("must be `{name}`"));
         }
         if !self.one_of.is_empty() && !has(self.one_of) {
-            at.refuse("enum.in", format!("must be one of {}", names(self.one_of)));
+            at.refuse("enum.in", format!("must be one of {}", list_names(self.one_of)));
         }
         if has(self.none_of) {
-            at.refuse("enum.not_in", format!("must be none of {}", names(self.none_of)));
+            at.refuse("enum.not_in", format!("must be none of {}", list_names(self.none_of)));
         }
     }
 }
 
-fn names(set: &[(i32, &'static str)]) -> String {
+fn list_names(set: &[(i32, &'static str)]) -> String {
     let names: Vec<&str> = set.iter().map(|(_, name)| *name).collect();
-    super::text::list(&names)
+    super::text::list_values(&names)
 }
 
 /// The rules of the size of a list or a map.

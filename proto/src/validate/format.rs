@@ -31,15 +31,15 @@ impl Format {
     /// Whether the text has the format. The empty text has none.
     pub fn matches(self, text: &str) -> bool {
         match self {
-            Self::Email => email(text),
-            Self::Hostname => hostname(text),
+            Self::Email => is_email(text),
+            Self::Hostname => is_hostname(text),
             Self::Ip => text.parse::<IpAddr>().is_ok(),
             Self::Ipv4 => text.parse::<Ipv4Addr>().is_ok(),
             Self::Ipv6 => text.parse::<Ipv6Addr>().is_ok(),
-            Self::Uri => uri::absolute(text),
-            Self::Address => text.parse::<IpAddr>().is_ok() || hostname(text),
-            Self::Uuid => uuid(text),
-            Self::Tuuid => text.len() == 32 && hexadecimal(text),
+            Self::Uri => uri::is_absolute_uri(text),
+            Self::Address => text.parse::<IpAddr>().is_ok() || is_hostname(text),
+            Self::Uuid => is_uuid(text),
+            Self::Tuuid => text.len() == 32 && is_hexadecimal(text),
         }
     }
 
@@ -75,38 +75,38 @@ impl Format {
 }
 
 /// HTML Living Standard, "valid e-mail address".
-fn email(text: &str) -> bool {
+fn is_email(text: &str) -> bool {
     let local = |c: char| c.is_ascii_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c);
     text.split_once('@').is_some_and(|(name, host)| {
-        !name.is_empty() && name.chars().all(local) && host.split('.').all(label)
+        !name.is_empty() && name.chars().all(local) && host.split('.').all(is_label)
     })
 }
 
 /// At most 253 characters; a dot may end it; the last label is no number, or it would be an address.
-fn hostname(text: &str) -> bool {
+fn is_hostname(text: &str) -> bool {
     let text = text.strip_suffix('.').unwrap_or(text);
     let last = text.rsplit('.').next().unwrap_or_default();
     text.len() <= 253
-        && text.split('.').all(label)
+        && text.split('.').all(is_label)
         && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// One label of a host name: up to 63 letters, digits and inner hyphens.
-fn label(text: &str) -> bool {
+fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-')
 }
 
-fn uuid(text: &str) -> bool {
+fn is_uuid(text: &str) -> bool {
     let mut groups = text.split('-');
-    let fits = [8, 4, 4, 4, 12]
-        .iter()
-        .all(|size| groups.next().is_some_and(|group| group.len() == *size && hexadecimal(group)));
+    let fits = [8, 4, 4, 4, 12].iter().all(|size| {
+        groups.next().is_some_and(|group| group.len() == *size && is_hexadecimal(group))
+    });
     fits && groups.next().is_none()
 }
 
-fn hexadecimal(text: &str) -> bool {
+fn is_hexadecimal(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

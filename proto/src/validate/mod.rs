@@ -20,7 +20,7 @@ pub use format::Format;
 pub use number::{Number, NumberRules};
 pub use path::FieldPath;
 pub use range::{Bound, Range, Scale};
-pub use status::{DOMAIN, malformed, refusal};
+pub use status::{DOMAIN, malformed_status, refusal_status};
 pub use text::{Pattern, StringRules};
 pub use time::TimeRules;
 
@@ -39,7 +39,7 @@ impl<M: Validate + ?Sized> Validate for Box<M> {
 }
 
 /// Lists what breaks a rule, at most [`MAX_VIOLATIONS`].
-pub fn violations<M: Validate + ?Sized>(message: &M) -> Vec<Violation> {
+pub fn violations_of<M: Validate + ?Sized>(message: &M) -> Vec<Violation> {
     let mut violations = Vec::new();
     message.validate(&mut FieldPath::default(), &mut violations);
     violations
@@ -49,7 +49,7 @@ pub fn violations<M: Validate + ?Sized>(message: &M) -> Vec<Violation> {
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` with `google.rpc.BadRequest` naming each field, and `google.rpc.ErrorInfo`.
-pub fn check<M: Validate + ?Sized>(request: &M) -> Result<(), Status> {
-    let violations = violations(request);
-    if violations.is_empty() { Ok(()) } else { Err(refusal(&violations)) }
+pub fn check_message<M: Validate + ?Sized>(request: &M) -> Result<(), Status> {
+    let violations = violations_of(request);
+    if violations.is_empty() { Ok(()) } else { Err(refusal_status(&violations)) }
 }

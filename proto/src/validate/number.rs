@@ -1,6 +1,6 @@
 //! Rules of numbers.
 
-use super::{Checker, Range, Scale, text::list};
+use super::{Checker, Range, Scale, text::list_values};
 use std::fmt::Display;
 
 /// The rules of a number field.
@@ -88,10 +88,13 @@ impl<T: Number> NumberRules<T> {
             at.refuse(self.range.rule(kind), self.range.words());
         }
         if !self.one_of.is_empty() && !self.one_of.contains(&value) {
-            at.refuse(format!("{kind}.in"), format!("must be one of {}", list(self.one_of)));
+            at.refuse(format!("{kind}.in"), format!("must be one of {}", list_values(self.one_of)));
         }
         if self.none_of.contains(&value) {
-            at.refuse(format!("{kind}.not_in"), format!("must be none of {}", list(self.none_of)));
+            at.refuse(
+                format!("{kind}.not_in"),
+                format!("must be none of {}", list_values(self.none_of)),
+            );
         }
         if self.finite && !value.finite() {
             at.refuse(format!("{kind}.finite"), "must be a finite number");

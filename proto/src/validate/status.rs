@@ -15,7 +15,7 @@ const REASON: &str = "INVALID_ARGUMENT";
 const MAX_TEXT: usize = 4096;
 
 /// The status for broken rules. Those that do not fit are left out; the message counts them.
-pub fn refusal(violations: &[Violation]) -> Status {
+pub fn refusal_status(violations: &[Violation]) -> Status {
     let message = match violations {
         [] => "the request is refused".to_owned(),
         [only] => format!("{} {}", only.field, only.description),
@@ -43,7 +43,7 @@ pub fn refusal(violations: &[Violation]) -> Status {
 }
 
 /// The status for bytes that are no such message. The text names the field, never its value.
-pub fn malformed(error: &prost::DecodeError) -> Status {
+pub fn malformed_status(error: &prost::DecodeError) -> Status {
     let details = ErrorDetails::with_error_info(REASON, DOMAIN, HashMap::new());
     Status::with_error_details(Code::InvalidArgument, error.to_string(), details)
 }

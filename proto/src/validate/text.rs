@@ -65,7 +65,7 @@ impl StringRules {
         let bytes = value.len() as u64;
         if self.len.is_some() || self.min_len.is_some() || self.max_len.is_some() {
             let characters = value.chars().count() as u64;
-            exactly("string.len", "character", self.len, characters, at);
+            exactly_one("string.len", "character", self.len, characters, at);
             at_least("string.min_len", "character", self.min_len, characters, at);
             at_most("string.max_len", "character", self.max_len, characters, at);
         }
@@ -95,10 +95,10 @@ impl StringRules {
             at.refuse("string.pattern", format!("must match `{}`", pattern.shown));
         }
         if !self.one_of.is_empty() && !self.one_of.contains(&value) {
-            at.refuse("string.in", format!("must be one of {}", list(self.one_of)));
+            at.refuse("string.in", format!("must be one of {}", list_values(self.one_of)));
         }
         if self.none_of.contains(&value) {
-            at.refuse("string.not_in", format!("must be none of {}", list(self.none_of)));
+            at.refuse("string.not_in", format!("must be none of {}", list_values(self.none_of)));
         }
     }
 }
@@ -123,7 +123,7 @@ impl Pattern {
     }
 }
 
-pub(super) fn exactly(
+pub(super) fn exactly_one(
     rule: &'static str,
     unit: &str,
     limit: Option<u64>,
@@ -133,7 +133,7 @@ pub(super) fn exactly(
     if let Some(limit) = limit
         && size != limit
     {
-        at.refuse(rule, format!("must have exactly {}", count(limit, unit)));
+        at.refuse(rule, format!("must have exactly {}", count_chars(limit, unit)));
     }
 }
 
@@ -147,7 +147,7 @@ pub(super) fn at_least(
     match limit {
         Some(1) if size < 1 => at.refuse(rule, "must not be empty"),
         Some(limit) if size < limit => {
-            at.refuse(rule, format!("must have at least {}", count(limit, unit)));
+            at.refuse(rule, format!("must have at least {}", count_chars(limit, unit)));
         }
         _ => {}
     }
@@ -163,12 +163,12 @@ pub(super) fn at_most(
     if let Some(limit) = limit
         && size > limit
     {
-        at.refuse(rule, format!("must have at most {}", count(limit, unit)));
+        at.refuse(rule, format!("must have at most {}", count_chars(limit, unit)));
     }
 }
 
 /// A count with its unit in the right number.
-fn count(number: u64, unit: &str) -> String {
+fn count_chars(number: u64, unit: &str) -> String {
     match (number, unit) {
         (1, unit) => format!("1 {unit}"),
         (number, "entry") => format!("{number} entries"),
@@ -177,7 +177,7 @@ fn count(number: u64, unit: &str) -> String {
 }
 
 /// The values that a rule allows or forbids; they come from the contract.
-pub(super) fn list<T: Display>(values: &[T]) -> String {
+pub(super) fn list_values<T: Display>(values: &[T]) -> String {
     let shown: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
     shown.join(", ")
 }

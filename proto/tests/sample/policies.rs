@@ -54,12 +54,12 @@ fn a_set_of_callers_has_what_it_was_made_of() {
 
 #[test]
 fn every_rpc_of_the_contracts_is_found_by_its_path() {
-    for rpc in proto::rpcs() {
-        assert_eq!(proto::rpc(rpc.path), Some(rpc));
+    for rpc in proto::all_rpcs() {
+        assert_eq!(proto::find_rpc(rpc.path), Some(rpc));
         let internal = rpc.callers.contains(Caller::Service);
         assert_eq!(rpc.routes.is_empty(), internal, "{}", rpc.path);
         assert_eq!(rpc.services.is_empty(), !internal, "{}", rpc.path);
     }
-    assert_eq!(proto::rpc("/quickserve.user.v1.UserService/Nothing"), None);
-    assert_eq!(proto::rpc(""), None);
+    assert_eq!(proto::find_rpc("/quickserve.user.v1.UserService/Nothing"), None);
+    assert_eq!(proto::find_rpc(""), None);
 }

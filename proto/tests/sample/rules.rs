@@ -7,7 +7,7 @@ use crate::{
         others::Either,
         person::{Payment, Place},
     },
-    validate::{MAX_VIOLATIONS, Validate, Violation, refusal, violations},
+    validate::{MAX_VIOLATIONS, Validate, Violation, refusal_status, violations_of},
 };
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
@@ -46,7 +46,7 @@ fn messages_break_the_rules_of_the_table() {
 }
 
 fn broken<M: Message + Default + Validate>(bytes: &[u8]) -> Vec<Violation> {
-    violations(&M::decode(bytes).unwrap())
+    violations_of(&M::decode(bytes).unwrap())
 }
 
 fn valid_others() -> Others {
@@ -61,7 +61,7 @@ fn valid_others() -> Others {
 #[test]
 fn texts_that_json_does_not_reach_are_checked_too() {
     let any = || Any { type_url: "a/b\0".into(), value: vec![0] };
-    let broken = violations(&Characters {
+    let broken = violations_of(&Characters {
         any: Some(any()),
         body: Some(HttpBody {
             content_type: "text/plain\n".into(),
@@ -91,7 +91,7 @@ fn times_are_within_what_protobuf_allows() {
         (0, 1_000_000_000, false),
     ] {
         let whenever = Some(Timestamp { seconds, nanos });
-        let broken = violations(&Others { whenever, ..valid_others() });
+        let broken = violations_of(&Others { whenever, ..valid_others() });
         assert_eq!(broken.is_empty(), valid, "{seconds} {nanos}: {broken:?}");
     }
     for (seconds, nanos, valid) in [
@@ -103,7 +103,7 @@ fn times_are_within_what_protobuf_allows() {
         (0, 1_000_000_000, false),
     ] {
         let laps = vec![Duration::default(), Duration { seconds, nanos }];
-        let broken = violations(&Others { laps, ..valid_others() });
+        let broken = violations_of(&Others { laps, ..valid_others() });
         let fields: Vec<_> = broken.iter().map(|it| it.field.as_str()).collect();
         assert_eq!(fields, if valid { vec![] } else { vec!["laps[1]"] }, "{seconds} {nanos}");
     }
@@ -115,8 +115,8 @@ fn descriptions_say_what_is_needed_and_never_what_was_sent() {
         person: Some(Person { email: "hunter2".into(), ..Person::default() }),
         password: "hunter2".into(),
     };
-    let mut broken = violations(&request);
-    broken.extend(violations(&Others {
+    let mut broken = violations_of(&request);
+    broken.extend(violations_of(&Others {
         states: vec![3],
         decided: Some(0),
         accepted: Some(false),
@@ -157,10 +157,10 @@ fn a_request_is_told_of_so_many_violations_and_no_more() {
         payment: Some(Payment::Counter(place("75001"))),
         ..Person::default()
     };
-    let broken = violations(&person);
+    let broken = violations_of(&person);
     assert_eq!(broken.len(), MAX_VIOLATIONS);
 
-    let status = refusal(&broken);
+    let status = refusal_status(&broken);
     let details = status.get_details_bad_request().unwrap();
     assert!(details.field_violations.len() <= MAX_VIOLATIONS);
     assert!(status.details().len() < 6_000, "{} bytes", status.details().len());
@@ -170,6 +170,6 @@ fn a_request_is_told_of_so_many_violations_and_no_more() {
 #[test]
 fn a_long_key_is_cut() {
     let scores = [("é".repeat(100), 1)].into();
-    let broken = violations(&Others { scores, ..valid_others() });
+    let broken = violations_of(&Others { scores, ..valid_others() });
     assert_eq!(broken[0].field, format!("scores[\"{}…\"]", "é".repeat(32)));
 }

@@ -29,7 +29,7 @@ impl CleaningService for Api {
         &self,
         request: Request<pb::GetCleaningRequest>,
     ) -> Result<Response<pb::GetCleaningResponse>, Status> {
-        let reach = Reach::party(&kit::caller(&request))?;
+        let reach = Reach::party(&kit::caller_of(&request))?;
         let id = order_id(&request.get_ref().order_id)?;
         let cleaning = convert::cleaning(&self.cleanings.find(id, reach).await?)?;
         Ok(Response::new(pb::GetCleaningResponse { cleaning: Some(cleaning) }))
@@ -39,7 +39,7 @@ impl CleaningService for Api {
         &self,
         request: Request<pb::GetChecklistRequest>,
     ) -> Result<Response<pb::GetChecklistResponse>, Status> {
-        let reach = Reach::party(&kit::caller(&request))?;
+        let reach = Reach::party(&kit::caller_of(&request))?;
         let id = order_id(&request.get_ref().order_id)?;
         let checklist = convert::checklist(&self.cleanings.find(id, reach).await?);
         Ok(Response::new(pb::GetChecklistResponse { checklist: Some(checklist) }))
@@ -49,17 +49,17 @@ impl CleaningService for Api {
         &self,
         request: Request<pb::UpdateChecklistRequest>,
     ) -> Result<Response<pb::UpdateChecklistResponse>, Status> {
-        let reach = Reach::provider(&kit::caller(&request))?;
+        let reach = Reach::provider(&kit::caller_of(&request))?;
         let pb::UpdateChecklistRequest { order_id: id, items, version: expected } =
             request.into_inner();
         let id = order_id(&id)?;
         let ticks = items.into_iter().map(convert::parse_tick).collect();
         let tx = self.cleanings.db.begin().await?;
-        let mut cleaning = repository::lock(&tx, id, reach).await?;
-        version::expect(expected, cleaning.version)?;
+        let mut cleaning = repository::lock_cleaning(&tx, id, reach).await?;
+        version::expect_version(expected, cleaning.version)?;
         let phase = convert::stored_phase(cleaning.state);
         cleaning.tick(ticks, phase, tx.now())?;
-        repository::save(&tx, &mut cleaning).await?;
+        repository::save_cleaning(&tx, &mut cleaning).await?;
         tx.commit().await?;
         let checklist = convert::checklist(&cleaning);
         Ok(Response::new(pb::UpdateChecklistResponse { checklist: Some(checklist) }))
@@ -69,16 +69,16 @@ impl CleaningService for Api {
         &self,
         request: Request<pb::ReportAccessFailedRequest>,
     ) -> Result<Response<pb::ReportAccessFailedResponse>, Status> {
-        let provider = kit::caller(&request).subject()?.user_id;
+        let provider = kit::caller_of(&request).subject()?.user_id;
         let pb::ReportAccessFailedRequest { order_id: id, contact_attempts } = request.into_inner();
         let attempts = convert::parse_attempts(contact_attempts)?;
         let id = order_id(&id)?;
         let tx = self.cleanings.db.begin().await?;
-        let mut cleaning = repository::lock(&tx, id, Reach::Provider(provider)).await?;
+        let mut cleaning = repository::lock_cleaning(&tx, id, Reach::Provider(provider)).await?;
         let phase = convert::stored_phase(cleaning.state);
         if cleaning.fail_access(attempts, phase, tx.now())? {
             events::record_access_failed(&tx, &mut cleaning, provider).await?;
-            repository::save(&tx, &mut cleaning).await?;
+            repository::save_cleaning(&tx, &mut cleaning).await?;
         }
         tx.commit().await?;
         let cleaning = Some(convert::cleaning(&cleaning)?);

@@ -25,7 +25,7 @@ pub const DETAILS: &str = "quickserve.cleaning.v1.CleaningDetails";
 /// Reads the details of an order, field by field and as a whole.
 pub fn parse_details(details: Option<&Struct>) -> Result<(pb::CleaningDetails, Details), Error> {
     let details = details.ok_or_else(|| Error::invalid("details", "must be given"))?;
-    let message: pb::CleaningDetails = kit::rpc::details::decode(DETAILS, details)?;
+    let message: pb::CleaningDetails = kit::rpc::details::decode_details(DETAILS, details)?;
     let read = read_details(&message)?;
     Ok((message, read))
 }
@@ -64,7 +64,7 @@ fn read_details(message: &pb::CleaningDetails) -> Result<Details, Error> {
     Ok(Details {
         kind: CleaningType::parse(r#type)?,
         size: Size::parse(*area_m2, *rooms, *bathrooms)?,
-        extras: details::extras(extras)?,
+        extras: details::parse_extras(extras)?,
         frequency: Frequency::parse(frequency)?,
         last_visit: LastVisit { on, days_ago: days_since_last_visit.map(i64::from) },
         bring_supplies: *bring_supplies,
@@ -132,14 +132,14 @@ pub fn cleaning(cleaning: &Cleaning) -> Result<pb::Cleaning, Error> {
 pub fn checklist(cleaning: &Cleaning) -> pb::Checklist {
     pb::Checklist {
         id: cleaning.order_id.to_string(),
-        items: cleaning.checklist.0.iter().map(item).collect(),
+        items: cleaning.checklist.0.iter().map(to_item).collect(),
         complete: cleaning.checklist.is_complete(),
         version: cleaning.version,
         updated_at: Some(timestamp(cleaning.updated_at)),
     }
 }
 
-fn item(item: &Item) -> pb::ChecklistItem {
+fn to_item(item: &Item) -> pb::ChecklistItem {
     pb::ChecklistItem {
         code: item.code.clone(),
         done: item.done_at.is_some(),
@@ -171,7 +171,7 @@ pub fn quote(quote: Quote) -> fulfilment::QuoteResponse {
     let Takes { skills, documents, minutes, buffer_minutes } = takes;
     let span = |minutes| Some(duration(Duration::minutes(minutes)));
     fulfilment::QuoteResponse {
-        lines: lines.into_iter().map(line).collect(),
+        lines: lines.into_iter().map(to_line).collect(),
         requirements: Some(Requirements {
             skills,
             documents,
@@ -183,7 +183,7 @@ pub fn quote(quote: Quote) -> fulfilment::QuoteResponse {
     }
 }
 
-fn line(line: Line) -> PriceLine {
+fn to_line(line: Line) -> PriceLine {
     let Line { code, quantity, unit, total } = line;
     #[expect(clippy::cast_precision_loss, reason = "quantities are small")]
     let quantity = quantity as f64;
@@ -199,6 +199,6 @@ fn line(line: Line) -> PriceLine {
 
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
-        kit::rpc::error::status(&error)
+        kit::rpc::error::status_of(&error)
     }
 }

@@ -18,6 +18,6 @@ pub async fn record_access_failed(
     let (order_id, seq) = (cleaning.order_id, cleaning.event_seq);
     let event =
         pb::CleaningEvent { order_id: order_id.to_string(), reported_by: provider.to_string() };
-    outbox::record(tx, ACCESS_FAILED, order_id, seq, &event).await?;
+    outbox::record_event(tx, ACCESS_FAILED, order_id, seq, &event).await?;
     Ok(())
 }

@@ -94,12 +94,12 @@ impl Cleanings {
 }
 
 /// Locks the cleaning of an order until the transaction ends, when it is in reach.
-pub async fn lock(tx: &Tx, order_id: Uuid, reach: Reach) -> Result<Cleaning, Error> {
+pub async fn lock_cleaning(tx: &Tx, order_id: Uuid, reach: Reach) -> Result<Cleaning, Error> {
     reach.cleaning(order_id).lock_exclusive().one(&**tx).await?.ok_or(Error::OrderNotFound)
 }
 
 /// Inserts the cleaning of a new order. False when the order has one.
-pub async fn insert(tx: &Tx, cleaning: Cleaning) -> Result<bool, Error> {
+pub async fn insert_cleaning(tx: &Tx, cleaning: Cleaning) -> Result<bool, Error> {
     let inserted = Entity::insert(cleaning.into_active_model())
         .on_conflict(OnConflict::column(Column::OrderId).do_nothing().to_owned())
         .exec_without_returning(&**tx)
@@ -108,7 +108,7 @@ pub async fn insert(tx: &Tx, cleaning: Cleaning) -> Result<bool, Error> {
 }
 
 /// Saves a locked cleaning as its next version.
-pub async fn save(tx: &Tx, cleaning: &mut Cleaning) -> Result<(), Error> {
+pub async fn save_cleaning(tx: &Tx, cleaning: &mut Cleaning) -> Result<(), Error> {
     cleaning.version += 1;
     cleaning.updated_at = tx.now();
     cleaning.clone().into_active_model().reset_all().update(&**tx).await?;

@@ -46,12 +46,12 @@ impl Vertical {
         let recorded = match details.frequency {
             Frequency::Once => None,
             Frequency::Weekly | Frequency::Biweekly | Frequency::Monthly => {
-                let customer = account("customer_id", customer)?;
+                let customer = parse_account("customer_id", customer)?;
                 let visits = self.cleanings.visits_before(customer, visit).await?;
                 last_of_size(&visits, details.size)
             }
         };
-        gap::days(details.last_visit, recorded, visit)
+        gap::days_between(details.last_visit, recorded, visit)
     }
 }
 
@@ -131,22 +131,22 @@ impl Vertical {
     /// Follows an order.
     async fn hear(&self, order: OrderSnapshot) -> Result<(), Error> {
         let tx = self.cleanings.db.begin().await?;
-        let mut cleaning = match repository::lock(&tx, order.order_id, Reach::All).await {
+        let mut cleaning = match repository::lock_cleaning(&tx, order.order_id, Reach::All).await {
             Err(Error::OrderNotFound) => {
                 let Some(cleaning) = Cleaning::begin(order.clone(), tx.now()) else {
                     return Ok(());
                 };
-                if repository::insert(&tx, cleaning).await? {
+                if repository::insert_cleaning(&tx, cleaning).await? {
                     return Ok(tx.commit().await?);
                 }
                 // Another call has told of the order at the same time.
-                repository::lock(&tx, order.order_id, Reach::All).await?
+                repository::lock_cleaning(&tx, order.order_id, Reach::All).await?
             }
             found => found?,
         };
         let phase = convert::stored_phase(cleaning.state);
         if cleaning.follow(order, phase) {
-            repository::save(&tx, &mut cleaning).await?;
+            repository::save_cleaning(&tx, &mut cleaning).await?;
         }
         Ok(tx.commit().await?)
     }
@@ -172,7 +172,7 @@ fn parse_snapshot(order: Option<&pb::OrderSnapshot>) -> Result<OrderSnapshot, Er
         version: order.order_version,
         state: order.state,
         phase: phase.ok_or_else(|| Error::invalid("order.state", "must be given"))?,
-        customer_id: account("order.customer_id", &order.customer_id)?,
+        customer_id: parse_account("order.customer_id", &order.customer_id)?,
         provider_user_id: optional_account("order.provider_user_id", &order.provider_user_id)?,
         details: details.map(|(message, read)| (message.encode_to_vec(), read)),
         window: Window::parse("order.window", order.window.as_ref())?,
@@ -180,10 +180,10 @@ fn parse_snapshot(order: Option<&pb::OrderSnapshot>) -> Result<OrderSnapshot, Er
     })
 }
 
-fn account(field: &str, text: &str) -> Result<Uuid, Error> {
+fn parse_account(field: &str, text: &str) -> Result<Uuid, Error> {
     text.parse().map_err(|_| Error::invalid(field, "must be a UUID"))
 }
 
 fn optional_account(field: &str, text: &str) -> Result<Option<Uuid>, Error> {
-    if text.is_empty() { Ok(None) } else { account(field, text).map(Some) }
+    if text.is_empty() { Ok(None) } else { parse_account(field, text).map(Some) }
 }

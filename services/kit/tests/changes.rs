@@ -47,7 +47,8 @@ struct Change {
 impl Change {
     async fn record(&self) -> Result<(), Error> {
         let tx = self.db.begin().await?;
-        outbox::record(&tx, "user.registered", Uuid::new_v4(), 1, &UserEvent::default()).await?;
+        outbox::record_event(&tx, "user.registered", Uuid::new_v4(), 1, &UserEvent::default())
+            .await?;
         let pass = self.gate.acquire().await.map_err(Error::internal)?;
         pass.forget();
         tx.commit().await

@@ -11,7 +11,7 @@ use kit::{
     messaging::relay::Relay,
     messaging::subscription::Subscription,
     messaging::timers::{self, Timer, TimerHandler, TimerWorker},
-    rpc::error::reason,
+    rpc::error::reason_of,
     storage::{
         db::{self, DbConfig},
         idempotency::{self, Begun, Key, Running},
@@ -43,7 +43,7 @@ fn fact(n: usize) -> UserEvent {
 
 async fn record(db: &Db, aggregate: Uuid, seq: i64) {
     let tx = db.begin().await.unwrap();
-    outbox::record(&tx, "user.registered", aggregate, seq, &fact(1)).await.unwrap();
+    outbox::record_event(&tx, "user.registered", aggregate, seq, &fact(1)).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -76,7 +76,7 @@ async fn a_transaction_that_is_not_committed_leaves_nothing(backend: Backend) {
     let db = database(&world).await;
     let aggregate = Uuid::new_v4();
     let tx = db.begin().await.unwrap();
-    outbox::record(&tx, "user.registered", aggregate, 1, &fact(1)).await.unwrap();
+    outbox::record_event(&tx, "user.registered", aggregate, 1, &fact(1)).await.unwrap();
     drop(tx);
     // The number is free: nothing was kept.
     record(&db, aggregate, 1).await;
@@ -93,9 +93,9 @@ async fn a_session_that_the_database_ends_is_unavailable_and_the_next_one_works(
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
     admin.connection().execute_unprepared(end).await.unwrap();
-    let ended = outbox::record(&tx, "user.registered", Uuid::new_v4(), 1, &fact(1)).await;
+    let ended = outbox::record_event(&tx, "user.registered", Uuid::new_v4(), 1, &fact(1)).await;
     let status = Status::from(ended.unwrap_err());
-    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "DATABASE_BUSY"));
+    assert_eq!((status.code(), reason_of(&status).as_str()), (Code::Unavailable, "DATABASE_BUSY"));
     assert!(status.get_details_retry_info().is_some(), "{status:?}");
     drop(tx);
     record(&db, Uuid::from_u128(7), 1).await;
@@ -116,7 +116,7 @@ async fn a_full_database_is_unavailable_until_there_is_room() {
     let write = async || {
         let tx = db.begin().await?;
         let aggregate = Uuid::new_v4();
-        outbox::record(&tx, "user.registered", aggregate, 1, &fact(1)).await?;
+        outbox::record_event(&tx, "user.registered", aggregate, 1, &fact(1)).await?;
         tx.commit().await
     };
     // No more than it has.
@@ -126,7 +126,10 @@ async fn a_full_database_is_unavailable_until_there_is_room() {
             break Status::from(error);
         }
     };
-    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "DATABASE_FULL"));
+    assert_eq!(
+        (refused.code(), reason_of(&refused).as_str()),
+        (Code::Unavailable, "DATABASE_FULL")
+    );
     assert!(refused.get_details_retry_info().is_some(), "{refused:?}");
     limit_pages(1_000_000).await;
     write().await.unwrap();
@@ -143,9 +146,9 @@ async fn reading_first_and_writing_then_never_fails_for_want_of_a_lock(backend: 
         async move {
             let key = key(&format!("key-{n}"), n);
             let tx = db.begin().await?;
-            idempotency::begin(&tx, &key).await?;
-            timers::schedule(&tx, "late", aggregate, tx.now()).await?;
-            idempotency::finish(&tx, &key, &fact(n)).await?;
+            idempotency::begin_key(&tx, &key).await?;
+            timers::schedule_timer(&tx, "late", aggregate, tx.now()).await?;
+            idempotency::finish_key(&tx, &key, &fact(n)).await?;
             tx.commit().await
         }
     });
@@ -196,7 +199,7 @@ async fn an_unfinished_call_is_gone_on_with_at_once(backend: Backend) {
         let db = &db;
         async move {
             let tx = db.begin().await?;
-            let begun = idempotency::begin(&tx, &key).await?;
+            let begun = idempotency::begin_key(&tx, &key).await?;
             tx.commit().await?;
             Ok::<_, Error>(begun)
         }
@@ -204,7 +207,7 @@ async fn an_unfinished_call_is_gone_on_with_at_once(backend: Backend) {
     assert_eq!(begin().await.unwrap(), Begun::New);
     assert_eq!(begin().await.unwrap(), Begun::Unfinished);
     let tx = db.begin().await.unwrap();
-    idempotency::finish(&tx, &key("saga", 1), &fact(1)).await.unwrap();
+    idempotency::finish_key(&tx, &key("saga", 1), &fact(1)).await.unwrap();
     tx.commit().await.unwrap();
     assert!(matches!(begin().await.unwrap(), Begun::Replay(_)));
 }
@@ -216,7 +219,7 @@ async fn a_call_waits_for_the_same_call_of_its_process_and_for_no_other() {
     let first = running.take_turn(&key("one", 1), never).await.unwrap();
     let refused = running.take_turn(&key("one", 1), soon).await.err().unwrap();
     let status = Status::from(refused);
-    assert_eq!((status.code(), reason(&status).as_str()), (Code::Aborted, "IN_PROGRESS"));
+    assert_eq!((status.code(), reason_of(&status).as_str()), (Code::Aborted, "IN_PROGRESS"));
     assert!(status.get_details_retry_info().is_some_and(|info| info.retry_delay.is_some()));
     running.take_turn(&key("another", 1), never).await.unwrap();
     let second = key("one", 1);
@@ -296,7 +299,7 @@ impl TimerHandler for Bell {
         if timer.kind == "repeats" && fired < 2 {
             let (aggregate, at) = (timer.aggregate, timer.due_at + chrono::Duration::hours(1));
             let tx = self.db.begin().await?;
-            timers::schedule(&tx, "repeats", aggregate, at).await?;
+            timers::schedule_timer(&tx, "repeats", aggregate, at).await?;
             tx.commit().await?;
         }
         Ok(())
@@ -312,9 +315,9 @@ async fn a_timer_fires_once_whatever_the_replicas(backend: Backend) {
     let due = world.clock.now() + chrono::Duration::hours(1);
     let tx = db.begin().await.unwrap();
     for n in 0..40 {
-        timers::schedule(&tx, "once", Uuid::from_u128(n), due).await.unwrap();
+        timers::schedule_timer(&tx, "once", Uuid::from_u128(n), due).await.unwrap();
     }
-    timers::cancel(&tx, "once", Uuid::from_u128(39)).await.unwrap();
+    timers::cancel_timer(&tx, "once", Uuid::from_u128(39)).await.unwrap();
     tx.commit().await.unwrap();
     let replicas: Vec<_> =
         (0..4).map(|_| TimerWorker::new("cleaning", db.clone(), bell.clone())).collect();
@@ -336,7 +339,7 @@ async fn a_timer_that_fails_or_sets_itself_anew_fires_again(backend: Backend) {
         let bell = Arc::new(Bell { db: db.clone(), fired: AtomicUsize::new(0) });
         let now = world.clock.now();
         let tx = db.begin().await.unwrap();
-        timers::schedule(&tx, kind, Uuid::nil(), now).await.unwrap();
+        timers::schedule_timer(&tx, kind, Uuid::nil(), now).await.unwrap();
         tx.commit().await.unwrap();
         let worker = TimerWorker::new("cleaning", db, bell.clone());
         for _ in 0..5 {
@@ -387,7 +390,7 @@ async fn slow_timers_hold_up_no_others_and_keep_their_lease(backend: Backend) {
     let tx = db.begin().await.unwrap();
     for n in 0..40 {
         let kind = if n < 15 { "slow" } else { "quick" };
-        timers::schedule(&tx, kind, Uuid::from_u128(n), now).await.unwrap();
+        timers::schedule_timer(&tx, kind, Uuid::from_u128(n), now).await.unwrap();
     }
     tx.commit().await.unwrap();
     let worker = || TimerWorker::new("cleaning", db.clone(), gate.clone());
@@ -438,7 +441,7 @@ async fn a_timer_that_keeps_failing_rests_no_longer_than_its_kind_says(backend: 
         let db = database(&world).await;
         let now = world.clock.now();
         let tx = db.begin().await.unwrap();
-        timers::schedule(&tx, kind, Uuid::nil(), now).await.unwrap();
+        timers::schedule_timer(&tx, kind, Uuid::nil(), now).await.unwrap();
         tx.commit().await.unwrap();
         let broken = Arc::new(Broken(AtomicUsize::new(0)));
         let worker = TimerWorker::new("cleaning", db, broken.clone());

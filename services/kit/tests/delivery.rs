@@ -36,7 +36,7 @@ async fn database(world: &World, service: &'static str) -> Db {
 async fn record(db: &Db, kind: &'static str, aggregate: Uuid, seq: i64) {
     let data = UserEvent { user_id: aggregate.to_string() };
     let tx = db.begin().await.unwrap();
-    outbox::record(&tx, kind, aggregate, seq, &data).await.unwrap();
+    outbox::record_event(&tx, kind, aggregate, seq, &data).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -10,7 +10,7 @@ use kit::{
         revocation::Revoked,
         token::{ISSUER, NewAccess, issue_access},
     },
-    rpc::caller::caller,
+    rpc::caller::caller_of,
     rpc::client::Channel,
     rpc::context::Context,
     rpc::error,
@@ -34,7 +34,7 @@ impl NotificationService for Moody {
         &self,
         request: Request<ListMessagesRequest>,
     ) -> Result<Response<ListMessagesResponse>, Status> {
-        let caller = caller(&request);
+        let caller = caller_of(&request);
         match request.get_ref().page_token.as_str() {
             "panic" => panic!("on purpose"),
             "hang" => std::future::pending().await,
@@ -122,12 +122,12 @@ async fn whoever_the_contract_does_not_list_is_refused() {
     let world = world().await;
     let nobody = list(world.outside("notification"), None, "").await.unwrap_err();
     assert_eq!(
-        (nobody.code(), error::reason(&nobody)),
+        (nobody.code(), error::reason_of(&nobody)),
         (Code::Unauthenticated, "UNAUTHENTICATED".into())
     );
     let service = list(world.host.of("order").channel("notification"), None, "").await.unwrap_err();
     assert_eq!(
-        (service.code(), error::reason(&service)),
+        (service.code(), error::reason_of(&service)),
         (Code::PermissionDenied, "PERMISSION_DENIED".into())
     );
     list(world.outside("notification"), Some(somebody(&[])), "").await.unwrap();
@@ -219,10 +219,10 @@ async fn when_there_is_too_much_to_do_a_call_is_refused_soon_and_others_go_on() 
     for call in refused {
         let status = call.await.unwrap().unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted);
-        assert_eq!(error::reason(&status), "OVERLOADED");
+        assert_eq!(error::reason_of(&status), "OVERLOADED");
     }
     let status = list(world.outside("notification"), Some(customer), "").await.unwrap_err();
-    assert_eq!(error::reason(&status), "OVERLOADED");
+    assert_eq!(error::reason_of(&status), "OVERLOADED");
     // Another RPC of the service.
     let request = MarkReadRequest { message_id: Uuid::new_v4().to_string() };
     let call = async { Client::new(world.outside("notification")).mark_read(request).await };
@@ -262,6 +262,6 @@ async fn a_stream_ends_when_the_access_token_of_its_caller_becomes_void() {
         [stream.message().await.unwrap_err(), client.watch_inbox(watch()).await.unwrap_err()]
     {
         assert_eq!(status.code(), Code::Unauthenticated);
-        assert_eq!(error::reason(&status), "TOKEN_INVALID");
+        assert_eq!(error::reason_of(&status), "TOKEN_INVALID");
     }
 }

@@ -63,7 +63,7 @@ pub struct Api {
 }
 
 fn signed_in<T>(request: &Request<T>) -> Result<Uuid, Error> {
-    Ok(kit::caller(request).subject()?.user_id)
+    Ok(kit::caller_of(request).subject()?.user_id)
 }
 
 #[async_trait]
@@ -101,7 +101,7 @@ impl NotificationService for Api {
         let pb::MarkReadRequest { message_id } = request.into_inner();
         let id = Id::parse("message_id", &message_id)?;
         let tx = self.reader.repository.db.begin().await?;
-        let mut message = inbox::lock(&tx, user_id, id).await?;
+        let mut message = inbox::lock_message(&tx, user_id, id).await?;
         if message.mark_read(tx.now()) {
             inbox::save_read_at(&tx, &message).await?;
         }
@@ -130,9 +130,9 @@ impl NotificationService for Api {
         let pb::Preferences { email, locale, version } = preferences.unwrap_or_default();
         let new = Preferences { email, locale, version };
         let tx = self.reader.repository.db.begin().await?;
-        let mut settings = settings::lock(&tx, user_id).await?;
+        let mut settings = settings::lock_settings(&tx, user_id).await?;
         settings.replace_preferences(new)?;
-        settings::save(&tx, &settings).await?;
+        settings::save_settings(&tx, &settings).await?;
         tx.commit().await?;
         let preferences = Some(convert::preferences(settings));
         Ok(Response::new(pb::UpdatePreferencesResponse { preferences }))
@@ -159,9 +159,9 @@ impl NotificationService for Api {
             quiet_hours.unwrap_or_default();
         let new = QuietHours::parse(enabled, &from, &to, time_zone, version)?;
         let tx = self.reader.repository.db.begin().await?;
-        let mut settings = settings::lock(&tx, user_id).await?;
+        let mut settings = settings::lock_settings(&tx, user_id).await?;
         settings.replace_quiet_hours(new)?;
-        settings::save(&tx, &settings).await?;
+        settings::save_settings(&tx, &settings).await?;
         tx.commit().await?;
         let quiet_hours = Some(convert::quiet_hours(settings));
         Ok(Response::new(pb::UpdateQuietHoursResponse { quiet_hours }))

@@ -57,17 +57,17 @@ impl Contacts {
         if user_id.is_nil() {
             return Ok(Some((*self.operators).clone()));
         }
-        let key = key(user_id);
+        let key = cache_key(user_id);
         let kept = self.cache.get(&key).await;
         if let Some(kept) = kept.and_then(|bytes| GetContactResponse::decode(bytes).ok()) {
-            return Ok(Some(contact(kept)));
+            return Ok(Some(to_contact(kept)));
         }
         let request = GetContactRequest { user_id: user_id.to_string() };
         match self.accounts.clone().get_contact(request).await {
             Ok(answer) => {
                 let answer = answer.into_inner();
                 self.cache.put(&key, answer.encode_to_vec().into(), TTL).await;
-                Ok(Some(contact(answer)))
+                Ok(Some(to_contact(answer)))
             }
             Err(status) if status.code() == Grpc::NotFound => Ok(None),
             Err(status) => Err(status.into()),
@@ -76,7 +76,7 @@ impl Contacts {
 
     /// Forgets what was kept of an account.
     pub async fn forget(&self, user_id: Uuid) {
-        self.cache.remove(&key(user_id)).await;
+        self.cache.remove(&cache_key(user_id)).await;
     }
 
     /// Has a code made for the mail that is about to be sent. None when the account no longer waits for one.
@@ -106,11 +106,11 @@ impl Contacts {
     }
 }
 
-fn contact(answer: GetContactResponse) -> Contact {
+fn to_contact(answer: GetContactResponse) -> Contact {
     let GetContactResponse { name, email, phone: _, locale, time_zone } = answer;
     Contact { name, email, locale, zone: time_zone.parse().unwrap_or(ZONE) }
 }
 
-fn key(user_id: Uuid) -> String {
+fn cache_key(user_id: Uuid) -> String {
     format!("notification:contact:{user_id}")
 }

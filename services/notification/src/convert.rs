@@ -38,6 +38,6 @@ pub fn quiet_hours(settings: Settings) -> pb::QuietHours {
 
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
-        kit::rpc::error::status(&error)
+        kit::rpc::error::status_of(&error)
     }
 }

@@ -59,7 +59,7 @@ pub struct Teller {
 
 impl Teller {
     async fn tell(&self, event: &Event) -> Result<(), Error> {
-        let fact = fact(event)?;
+        let fact = decode_event(event)?;
         let messages = self.messages(event, &fact);
         let overtakes = moves_on(&event.kind).then_some(fact.order_id).flatten();
         if messages.is_empty() && overtakes.is_none() {
@@ -89,11 +89,11 @@ impl Teller {
         overtaken: Option<Overtaken>,
     ) -> Result<bool, Error> {
         let Some(overtaken) = overtaken else {
-            return repository::insert(self.repository.db.connection(), messages).await;
+            return repository::insert_message(self.repository.db.connection(), messages).await;
         };
         let tx = self.repository.db.begin().await?;
         repository::cancel_overtaken(&tx, overtaken).await?;
-        let is_new = repository::insert(&*tx, messages).await?;
+        let is_new = repository::insert_message(&*tx, messages).await?;
         tx.commit().await?;
         Ok(is_new)
     }
@@ -135,12 +135,12 @@ impl Teller {
 
     async fn forget(&self, event: &Event) -> Result<(), Error> {
         let UserEvent { user_id } = event.decode()?;
-        let Some(user_id) = id(&user_id)? else { return Ok(()) };
+        let Some(user_id) = parse_id(&user_id)? else { return Ok(()) };
         self.contacts.forget(user_id).await;
         let tx = self.repository.db.begin().await?;
         if inbox::first_time(&tx, CONSUMER, event).await? {
             repository::delete_messages_to(&tx, user_id).await?;
-            settings::delete(&tx, user_id).await?;
+            settings::delete_settings(&tx, user_id).await?;
         }
         Ok(tx.commit().await?)
     }
@@ -162,7 +162,7 @@ impl Consumer for Teller {
 }
 
 /// Reads a fact, by the service that its kind names.
-fn fact(event: &Event) -> Result<Fact, Error> {
+fn decode_event(event: &Event) -> Result<Fact, Error> {
     let kind = event.kind.clone();
     match event.kind.split('.').next().unwrap_or_default() {
         "order" => of_order(kind, event.decode()?),
@@ -171,19 +171,19 @@ fn fact(event: &Event) -> Result<Fact, Error> {
         "provider" => of_provider(kind, event.decode()?),
         "user" => {
             let UserEvent { user_id } = event.decode()?;
-            Ok(Fact { kind, account: id(&user_id)?, ..Fact::default() })
+            Ok(Fact { kind, account: parse_id(&user_id)?, ..Fact::default() })
         }
         other => Err(kit::Error::internal(format!("nothing is known of {other}")).into()),
     }
 }
 
 fn of_order(kind: String, order: OrderEvent) -> Result<Fact, Error> {
-    let (from, to) = (stage(order.from()), stage(order.to()));
+    let (from, to) = (order_stage(order.from()), order_stage(order.to()));
     let window = Window::parse("window", order.window.as_ref()).ok();
     Ok(Fact {
         kind,
-        customer: id(&order.customer_id)?,
-        provider: id(&order.provider_user_id)?,
+        customer: parse_id(&order.customer_id)?,
+        provider: parse_id(&order.provider_user_id)?,
         account: None,
         addressed: match order.addressee.as_str() {
             "customer" => Some(Addressee::Customer),
@@ -192,7 +192,7 @@ fn of_order(kind: String, order: OrderEvent) -> Result<Fact, Error> {
         },
         from: Some(from),
         to: Some(to),
-        order_id: id(&order.order_id)?,
+        order_id: parse_id(&order.order_id)?,
         particulars: Particulars {
             starts_at: window.map(|window| window.start),
             zone: window.map(|window| window.zone),
@@ -221,9 +221,9 @@ fn of_payment(kind: String, payment: PaymentEvent) -> Result<Fact, Error> {
     let amount = Money::parse("amount", amount.as_ref()).ok();
     Ok(Fact {
         kind,
-        customer: id(&customer_id)?,
-        provider: id(&provider_user_id)?,
-        order_id: id(&order_id)?,
+        customer: parse_id(&customer_id)?,
+        provider: parse_id(&provider_user_id)?,
+        order_id: parse_id(&order_id)?,
         particulars: Particulars { amount, ..Particulars::default() },
         ..Fact::default()
     })
@@ -234,8 +234,8 @@ fn of_payout(kind: String, payout: PayoutEvent) -> Result<Fact, Error> {
     let amount = Money::parse("amount", amount.as_ref()).ok();
     Ok(Fact {
         kind,
-        provider: id(&provider_user_id)?,
-        order_id: id(&order_id)?,
+        provider: parse_id(&provider_user_id)?,
+        order_id: parse_id(&order_id)?,
         particulars: Particulars { amount, ..Particulars::default() },
         ..Fact::default()
     })
@@ -246,13 +246,13 @@ fn of_provider(kind: String, provider: ProviderEvent) -> Result<Fact, Error> {
     let subject = (!reason.is_empty()).then_some(reason);
     Ok(Fact {
         kind,
-        provider: id(&user_id)?,
+        provider: parse_id(&user_id)?,
         particulars: Particulars { subject, ..Particulars::default() },
         ..Fact::default()
     })
 }
 
-const fn stage(state: OrderState) -> Stage {
+const fn order_stage(state: OrderState) -> Stage {
     match state {
         OrderState::PendingPayment => Stage::Unpaid,
         OrderState::Requested => Stage::Requested,
@@ -277,7 +277,7 @@ const fn stage(state: OrderState) -> Stage {
 }
 
 /// The id in a fact; an empty text means that there is none, as does the nil id of what was erased.
-fn id(text: &str) -> Result<Option<Uuid>, Error> {
+fn parse_id(text: &str) -> Result<Option<Uuid>, Error> {
     if text.is_empty() {
         return Ok(None);
     }

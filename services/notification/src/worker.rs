@@ -4,7 +4,7 @@ use crate::{
     contacts::Contacts,
     domain::{
         Error, Message, Settings,
-        message::{Contact, Decision, MAX_ATTEMPTS, Reach, State, decide},
+        message::{Contact, Decision, MAX_ATTEMPTS, Reach, State, decide_delivery},
         records, template,
     },
     events::Signals,
@@ -106,7 +106,7 @@ impl MailWorker {
         let mut in_flight = HashSet::new();
         for message in due {
             let reach = readers.reach(message.user_id);
-            match decide(&message, &readers.settings(message.user_id), reach, now) {
+            match decide_delivery(&message, &readers.settings(message.user_id), reach, now) {
                 Decision::Send => going.push(message.id),
                 decision => repository.set_aside(claim, &message, decision).await?,
             }
@@ -194,9 +194,9 @@ impl MailWorker {
         let settings = readers.settings(message.user_id);
         let now = self.parts.repository.clock().now();
         let letter = self.parts.writer.write(message, &settings, contact, code.as_ref(), now)?;
-        kit::program::crash::point("mail.sending");
+        kit::program::crash::crash_point("mail.sending");
         self.parts.transport.send(letter).await?;
-        kit::program::crash::point("mail.sent");
+        kit::program::crash::crash_point("mail.sent");
         Ok(())
     }
 

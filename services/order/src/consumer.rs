@@ -92,7 +92,7 @@ impl App {
         let tx = self.db.begin().await?;
         let Some(mut change) = self.lock_once(&tx, event, &order_id).await? else { return Ok(()) };
         change.settle_late(&authorization)?;
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -103,7 +103,7 @@ impl App {
         let Some(mut change) = change else { return Ok(()) };
         take_amounts(&mut change.order.payment.amounts, &fact);
         change.charge_back(tx.new_uuid())?;
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -118,7 +118,7 @@ impl App {
         if dispute.is_some_and(|dispute| dispute.opened_by == Actor::Payment) {
             change.end_chargeback(won, fact.amount.map_or(0, |amount| amount.minor_units))?;
         }
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -131,7 +131,7 @@ impl App {
         let mut amounts = change.order.payment.amounts;
         take_amounts(&mut amounts, &fact);
         change.note_refund(amounts)?;
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -149,7 +149,7 @@ impl App {
             }
             _ => change.give_up_due()?,
         }
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -158,7 +158,7 @@ impl App {
         let tx = self.db.begin().await?;
         let Some(mut change) = self.lock_once(&tx, event, &order_id).await? else { return Ok(()) };
         change.paid_out()?;
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -167,7 +167,7 @@ impl App {
         let tx = self.db.begin().await?;
         let Some(mut change) = self.lock_once(&tx, event, &order_id).await? else { return Ok(()) };
         change.access_failed()?;
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -202,13 +202,14 @@ impl App {
         let mut is_booking = false;
         for order in orders {
             let tx = self.db.begin().await?;
-            let mut change = orders::lock(&tx, order.id, &Principal::System, &self.timing).await?;
+            let mut change =
+                orders::lock_order(&tx, order.id, &Principal::System, &self.timing).await?;
             if change.order.booking && !change.order.given_up {
                 is_booking = true;
                 continue;
             }
             end(&mut change)?;
-            orders::save(&tx, change).await?;
+            orders::save_order(&tx, change).await?;
             tx.commit().await?;
         }
         if is_booking { Err(Error::BookingInterrupted) } else { Ok(()) }
@@ -225,7 +226,7 @@ impl App {
         if !inbox::first_time(tx, INBOX, event).await? {
             return Ok(None);
         }
-        match orders::lock(tx, id, &Principal::System, &self.timing).await {
+        match orders::lock_order(tx, id, &Principal::System, &self.timing).await {
             Err(Error::NotFound(_)) => Ok(None),
             found => found.map(Some),
         }

@@ -126,13 +126,13 @@ pub fn line(line: fulfilment::PriceLine) -> Result<(Line, Currency), Error> {
         quantity,
         unit,
         total: total.minor_units,
-        payer: party(payer, Party::Customer),
-        earner: party(earner, Party::Provider),
+        payer: to_party(payer, Party::Customer),
+        earner: to_party(earner, Party::Provider),
     };
     Ok((line, total.currency))
 }
 
-fn party(number: i32, otherwise: Party) -> Party {
+fn to_party(number: i32, otherwise: Party) -> Party {
     match fulfilment::Party::try_from(number) {
         Ok(fulfilment::Party::Customer) => Party::Customer,
         Ok(fulfilment::Party::Provider) => Party::Provider,
@@ -230,7 +230,7 @@ fn state_name(it: State) -> String {
 
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
-        kit::rpc::error::status(&error)
+        kit::rpc::error::status_of(&error)
     }
 }
 

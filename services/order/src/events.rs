@@ -9,7 +9,7 @@ use kit::{messaging::outbox, values::time::timestamp};
 use proto::quickserve::order::v1 as pb;
 
 /// The events of a change, numbered on from those of the order so far.
-pub fn encode(change: &ClosedChange) -> Vec<outbox::Fact> {
+pub fn encode_event(change: &ClosedChange) -> Vec<outbox::Fact> {
     let first_seq = change.before().event_seq + 1;
     let mut encoded = Vec::with_capacity(change.events.len());
     for (seq, event) in (first_seq..).zip(&change.events) {

@@ -64,7 +64,7 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
         running: kit::storage::idempotency::Running::default(),
         verticals: Verticals::new(host, &config.verticals),
         peers: Peers::new(host),
-        secret: secret::load(&config.secret, host.data_dir())?,
+        secret: secret::load_secret(&config.secret, host.data_dir())?,
         policy: config.cancellation,
         timing,
         db: db.clone(),

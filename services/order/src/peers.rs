@@ -178,7 +178,7 @@ pub fn is_refusal(error: &Error) -> bool {
 /// The reason of a failed call that was refused.
 pub fn refusal_reason(error: &Error) -> Option<String> {
     let Error::Kit(kit::Error::Upstream(status)) = error else { return None };
-    is_refusal(error).then(|| kit::rpc::error::reason(status))
+    is_refusal(error).then(|| kit::rpc::error::reason_of(status))
 }
 
 /// The reason of a failed call that was refused for good, so that making it again is of no use. A lost race, and a peer
@@ -193,5 +193,5 @@ pub fn final_refusal(error: &Error) -> Option<String> {
             | Code::FailedPrecondition
             | Code::OutOfRange
     );
-    is_final.then(|| kit::rpc::error::reason(status))
+    is_final.then(|| kit::rpc::error::reason_of(status))
 }

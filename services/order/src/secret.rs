@@ -10,7 +10,10 @@ const FILE: &str = "order.secret";
 const LENGTH: usize = 32;
 
 /// The configured key, or the one in the data folder, which is made when there is none.
-pub fn load(configured: &kit::program::config::Secret, folder: &Path) -> anyhow::Result<Secret> {
+pub fn load_secret(
+    configured: &kit::program::config::Secret,
+    folder: &Path,
+) -> anyhow::Result<Secret> {
     if !configured.is_empty() {
         let key = configured.reveal().as_bytes();
         anyhow::ensure!(key.len() >= LENGTH, "order.secret must have at least {LENGTH} characters");
@@ -18,7 +21,7 @@ pub fn load(configured: &kit::program::config::Secret, folder: &Path) -> anyhow:
     }
     let path = folder.join(FILE);
     let naming = || format!("the file {}", path.display());
-    match make(folder, &path) {
+    match make_secret(folder, &path) {
         Ok(key) => Ok(Secret::new(key)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let key = fs::read(&path).with_context(naming)?;
@@ -30,7 +33,7 @@ pub fn load(configured: &kit::program::config::Secret, folder: &Path) -> anyhow:
 }
 
 /// Makes the file whole or not at all: a key is written beside it and linked into place, unless one is there.
-fn make(folder: &Path, path: &Path) -> io::Result<Vec<u8>> {
+fn make_secret(folder: &Path, path: &Path) -> io::Result<Vec<u8>> {
     if path.exists() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }

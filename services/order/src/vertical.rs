@@ -45,7 +45,7 @@ impl App {
         principal: &Principal,
         action: Action,
     ) -> Result<Option<Agreement>, Error> {
-        let order = orders::get(self.db.connection(), id, principal).await?;
+        let order = orders::get_order(self.db.connection(), id, principal).await?;
         match order.side(principal) {
             Some(by) => {
                 let provider = order.provider_id.zip(order.provider_user_id);
@@ -97,16 +97,16 @@ impl App {
 
     async fn tell_vertical(&self, id: OrderId) -> Result<(), Error> {
         let db = self.db.connection();
-        let mut pending = side_effects::pending(db, id).await?;
+        let mut pending = side_effects::pending_side_effects(db, id).await?;
         pending.retain(|row| row.effect == SideEffect::TellVertical);
         if pending.is_empty() {
             return Ok(());
         }
         // Read after what is pending, so that it contains the changes from which that follows.
-        let order = orders::get(db, id, &Principal::System).await?;
+        let order = orders::get_order(db, id, &Principal::System).await?;
         self.verticals.tell(&order).await?;
         let seqs: Vec<i64> = pending.iter().map(|row| row.seq).collect();
-        side_effects::delete(db, id, &seqs).await
+        side_effects::delete_side_effect(db, id, &seqs).await
     }
 }
 

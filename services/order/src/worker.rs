@@ -43,7 +43,7 @@ impl App {
         if timer.kind == SIDE_EFFECTS {
             return self.run_side_effects(id).await;
         }
-        let order = match orders::get(self.db.connection(), id, &Principal::System).await {
+        let order = match orders::get_order(self.db.connection(), id, &Principal::System).await {
             Err(Error::NotFound(_)) => return Ok(()),
             found => found?,
         };
@@ -72,9 +72,9 @@ impl App {
 
     async fn end_state(&self, id: OrderId) -> Result<(), Error> {
         let tx = self.db.begin().await?;
-        let mut change = orders::lock(&tx, id, &Principal::System, &self.timing).await?;
+        let mut change = orders::lock_order(&tx, id, &Principal::System, &self.timing).await?;
         change.end_state()?;
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -96,7 +96,7 @@ impl App {
     ) -> Result<(), Error> {
         tracing::debug!(order.id = %id, kind, "fired early");
         let tx = self.db.begin().await?;
-        timers::schedule(&tx, kind, id.uuid(), due).await?;
+        timers::schedule_timer(&tx, kind, id.uuid(), due).await?;
         Ok(tx.commit().await?)
     }
 }

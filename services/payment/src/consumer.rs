@@ -43,7 +43,7 @@ impl ErasureConsumer {
         let user = UserId::parse("user_id", &user_id)?;
         let tx = self.db.begin().await?;
         if inbox::first_time(&tx, "payment", event).await? {
-            methods::erase(&tx, user).await?;
+            methods::erase_methods(&tx, user).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -41,7 +41,7 @@ pub const PAYOUT_FAILED: &str = "payout.failed";
 
 /// Publishes a fact about a payment, which is to be saved in the same transaction. Attempts to pay a due are no news to
 /// the order and its parties: [`due`] tells when it is paid.
-pub async fn payment(
+pub async fn payment_event(
     tx: &Tx,
     intent: &mut Intent,
     kind: &'static str,
@@ -52,8 +52,8 @@ pub async fn payment(
         return Ok(());
     }
     intent.event_seq += 1;
-    let event = fact(intent, amount, reason);
-    Ok(outbox::record(tx, kind, intent.id.uuid(), intent.event_seq, &event).await?)
+    let event = to_fact(intent, amount, reason);
+    Ok(outbox::record_event(tx, kind, intent.id.uuid(), intent.event_seq, &event).await?)
 }
 
 /// Publishes a fact about a due as one of `intent`, the payment of its order or its own, which is to be saved in the
@@ -63,18 +63,18 @@ pub async fn due(tx: &Tx, intent: &mut Intent, due: &Due, kind: &'static str) ->
     let event = pb::PaymentEvent {
         due_id: due.id.to_string(),
         provider_user_id: due.provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
-        ..fact(intent, due.amount, &due.reason)
+        ..to_fact(intent, due.amount, &due.reason)
     };
-    Ok(outbox::record(tx, kind, intent.id.uuid(), intent.event_seq, &event).await?)
+    Ok(outbox::record_event(tx, kind, intent.id.uuid(), intent.event_seq, &event).await?)
 }
 
 /// The fact that the first attempt of a payment was authorised, where the statement that says so counts the fact.
 pub fn authorized_first(intent: &Intent) -> outbox::Fact {
-    let event = pb::PaymentEvent { answered: true, ..fact(intent, intent.amount, "") };
+    let event = pb::PaymentEvent { answered: true, ..to_fact(intent, intent.amount, "") };
     outbox::Fact::new(AUTHORIZED, intent.id.uuid(), intent.event_seq + 1, &event)
 }
 
-fn fact(intent: &Intent, amount: i64, reason: &str) -> pb::PaymentEvent {
+fn to_fact(intent: &Intent, amount: i64, reason: &str) -> pb::PaymentEvent {
     let money = |minor_units| Some(Money { currency: intent.currency.clone(), minor_units });
     pb::PaymentEvent {
         payment_id: intent.id.to_string(),
@@ -92,7 +92,7 @@ fn fact(intent: &Intent, amount: i64, reason: &str) -> pb::PaymentEvent {
 }
 
 /// Publishes a fact about a payout, which is to be saved in the same transaction.
-pub async fn payout(
+pub async fn payout_event(
     tx: &Tx,
     payout: &mut Payout,
     kind: &'static str,
@@ -105,5 +105,5 @@ pub async fn payout(
         provider_user_id: payout.provider_user_id.to_string(),
         amount: Some(Money { currency: payout.currency.clone(), minor_units: amount }),
     };
-    Ok(outbox::record(tx, kind, payout.id.uuid(), payout.event_seq, &event).await?)
+    Ok(outbox::record_event(tx, kind, payout.id.uuid(), payout.event_seq, &event).await?)
 }

@@ -356,6 +356,6 @@ pub fn parse_provider_ids(field: &'static str, ids: &[String]) -> Result<Vec<Pro
 
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
-        kit::rpc::error::status(&error)
+        kit::rpc::error::status_of(&error)
     }
 }

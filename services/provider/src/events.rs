@@ -39,7 +39,7 @@ pub const OFFBOARDED: &str = "provider.offboarded";
 pub const DOCUMENT_EXPIRING: &str = "provider.document_expiring";
 
 /// Writes down a fact of `provider`, which counts it.
-pub async fn record(
+pub async fn record_event(
     tx: &Tx,
     provider: &mut Provider,
     kind: &str,
@@ -51,7 +51,7 @@ pub async fn record(
         user_id: provider.user_id.to_string(),
         reason: reason.to_owned(),
     };
-    outbox::record(tx, kind, provider.id.uuid(), provider.event_seq, &data).await?;
+    outbox::record_event(tx, kind, provider.id.uuid(), provider.event_seq, &data).await?;
     Ok(())
 }
 
@@ -75,12 +75,12 @@ impl FactConsumer {
         let Ok(Some(id)) = ProviderId::parse_optional("provider_id", &order.provider_id) else {
             return Ok(());
         };
-        let Some(outcome) = outcome(&event.kind, &order) else { return Ok(()) };
+        let Some(outcome) = order_outcome(&event.kind, &order) else { return Ok(()) };
         let tx = self.providers.db.begin().await?;
         if !inbox::first_time(&tx, CONSUMER, event).await? {
             return Ok(());
         }
-        match profiles::lock(&tx, id, Scope::All).await {
+        match profiles::lock_profile(&tx, id, Scope::All).await {
             Ok(mut provider) => {
                 provider.count(outcome);
                 profiles::save_score(&tx, &mut provider).await?;
@@ -101,13 +101,13 @@ impl FactConsumer {
             return Ok(tx.commit().await?);
         };
         if provider.state != State::Offboarded {
-            record(&tx, &mut provider, OFFBOARDED, "").await?;
+            record_event(&tx, &mut provider, OFFBOARDED, "").await?;
         }
         provider.erase();
         documents::forget_person(&tx, provider.id).await?;
         members::delete_all(&tx, provider.id).await?;
         time_off::delete_all(&tx, provider.id).await?;
-        profiles::save(&tx, &mut provider).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         tx.commit().await?;
         self.providers.forget_standing(provider.id).await;
         Ok(())
@@ -123,9 +123,9 @@ impl FactConsumer {
             return Ok(tx.commit().await?);
         };
         if provider.block(ACCOUNT_SUSPENDED, None, tx.now()).is_ok() {
-            record(&tx, &mut provider, BLOCKED, ACCOUNT_SUSPENDED).await?;
+            record_event(&tx, &mut provider, BLOCKED, ACCOUNT_SUSPENDED).await?;
         }
-        profiles::save(&tx, &mut provider).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         tx.commit().await?;
         self.providers.forget_standing(provider.id).await;
         Ok(())
@@ -141,8 +141,8 @@ impl FactConsumer {
             return Ok(tx.commit().await?);
         };
         if provider.lift_suspension()? {
-            record(&tx, &mut provider, UNBLOCKED, ACCOUNT_SUSPENDED).await?;
-            profiles::save(&tx, &mut provider).await?;
+            record_event(&tx, &mut provider, UNBLOCKED, ACCOUNT_SUSPENDED).await?;
+            profiles::save_profile(&tx, &mut provider).await?;
         }
         tx.commit().await?;
         self.providers.forget_standing(provider.id).await;
@@ -151,7 +151,7 @@ impl FactConsumer {
 }
 
 /// What a fact of an order says of its provider.
-fn outcome(kind: &str, order: &OrderEvent) -> Option<Outcome> {
+fn order_outcome(kind: &str, order: &OrderEvent) -> Option<Outcome> {
     let by_provider = order.fault == "provider";
     match kind {
         "order.reviewed" if order.addressee == "provider" && (1..=5).contains(&order.stars) => {

@@ -48,7 +48,7 @@ enum HoldResult {
 
 /// Takes a hold. At best this is one statement: the standing is in the cache, and the INSERT checks that it still is
 /// what it was.
-pub async fn hold(providers: &Providers, hold: Hold) -> Result<Held, Error> {
+pub async fn hold_time(providers: &Providers, hold: Hold) -> Result<Held, Error> {
     for judgement in 0..MAX_JUDGEMENTS {
         let standing = check_eligibility(providers, &hold, judgement > 0).await?;
         let Hold { key, job, expires_at, .. } = hold.clone();
@@ -103,9 +103,9 @@ async fn hold_again(
     if reservations::is_order_released(&tx, row.order_id).await? {
         return Err(Error::ReservationReleased);
     }
-    if let Some(existing) = reservations::lock(&tx, row.id).await? {
+    if let Some(existing) = reservations::lock_reservations(&tx, row.id).await? {
         if existing.asked_again(&row.job, row.hold_expires_at)? == RepeatedHold::Renew {
-            reservations::overwrite(&tx, row).await?;
+            reservations::overwrite_reservation(&tx, row).await?;
         }
         tx.commit().await?;
         return Ok(HoldResult::Held);
@@ -115,7 +115,7 @@ async fn hold_again(
     }
     reservations::release_earlier_rounds(&*tx, key, tx.now()).await?;
     reservations::expire_holds_in_the_way(&tx, &row).await?;
-    if !reservations::insert(&*tx, row, revision).await? {
+    if !reservations::insert_reservation(&*tx, row, revision).await? {
         return Err(Error::SlotTaken);
     }
     tx.commit().await?;
@@ -123,7 +123,7 @@ async fn hold_again(
 }
 
 /// Turns a hold into a confirmed reservation. A hold that ran out is confirmed too, while the time is free.
-pub async fn confirm(providers: &Providers, key: Key) -> Result<ReservationId, Error> {
+pub async fn confirm_hold(providers: &Providers, key: Key) -> Result<ReservationId, Error> {
     if providers.confirm_hold(key.id()).await? {
         return Ok(key.id());
     }
@@ -131,13 +131,13 @@ pub async fn confirm(providers: &Providers, key: Key) -> Result<ReservationId, E
     let mut row = reservations::lock_meant(&tx, key).await?;
     let id = row.id;
     row.confirm()?;
-    reservations::overwrite(&tx, row).await?;
+    reservations::overwrite_reservation(&tx, row).await?;
     tx.commit().await?;
     Ok(id)
 }
 
 /// Lets go of a provider's time. What was never held in the round is refused from now on.
-pub async fn release(providers: &Providers, key: Key) -> Result<(), Error> {
+pub async fn release_hold(providers: &Providers, key: Key) -> Result<(), Error> {
     let tx = providers.db.begin().await?;
     reservations::release(&tx, key).await?;
     Ok(tx.commit().await?)
@@ -170,7 +170,7 @@ pub async fn move_to(
     let mut row = reservations::lock_meant(&tx, key).await?;
     let id = row.id;
     row.move_to(window, hold_expires_at)?;
-    reservations::overwrite(&tx, row).await?;
+    reservations::overwrite_reservation(&tx, row).await?;
     tx.commit().await?;
     Ok(id)
 }

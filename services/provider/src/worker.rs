@@ -25,8 +25,8 @@ pub async fn schedule_document_end(tx: &Tx, document: &Document, zone: Tz) -> Re
     let ends = (document.notice_at(zone), document.expires_at(zone));
     match ends {
         (Some(notice), Some(end)) if document.state == document::State::Verified => {
-            timers::schedule(tx, DOCUMENT_EXPIRING, id, notice).await?;
-            timers::schedule(tx, DOCUMENT_EXPIRED, id, end).await?;
+            timers::schedule_timer(tx, DOCUMENT_EXPIRING, id, notice).await?;
+            timers::schedule_timer(tx, DOCUMENT_EXPIRED, id, end).await?;
         }
         _ => timers::cancel_all(tx, id).await?,
     }
@@ -37,8 +37,8 @@ pub async fn schedule_document_end(tx: &Tx, document: &Document, zone: Tz) -> Re
 pub async fn schedule_block_end(tx: &Tx, provider: &Provider) -> Result<(), Error> {
     let id = provider.id.uuid();
     match provider.blocks.next_end() {
-        Some(until) => timers::schedule(tx, BLOCK_OVER, id, until).await?,
-        None => timers::cancel(tx, BLOCK_OVER, id).await?,
+        Some(until) => timers::schedule_timer(tx, BLOCK_OVER, id, until).await?,
+        None => timers::cancel_timer(tx, BLOCK_OVER, id).await?,
     }
     Ok(())
 }
@@ -59,7 +59,7 @@ impl Timers {
         let tx = self.providers.db.begin().await?;
         if let Some((document, mut provider)) = lock_verified(&tx, id).await? {
             let kind = &document.kind;
-            events::record(&tx, &mut provider, events::DOCUMENT_EXPIRING, kind).await?;
+            events::record_event(&tx, &mut provider, events::DOCUMENT_EXPIRING, kind).await?;
             profiles::save_event_count(&tx, &provider).await?;
         }
         Ok(tx.commit().await?)
@@ -72,8 +72,8 @@ impl Timers {
             return Ok(());
         };
         document.act(document::Action::Expire, tx.now())?;
-        documents::save(&tx, &document).await?;
-        profiles::save(&tx, &mut provider).await?;
+        documents::save_document(&tx, &document).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         tx.commit().await?;
         self.providers.forget_standing(provider.id).await;
         Ok(())
@@ -82,15 +82,15 @@ impl Timers {
     /// Lifts the blocks of a profile that are over.
     async fn end_blocks(&self, id: ProviderId) -> Result<(), Error> {
         let tx = self.providers.db.begin().await?;
-        let mut provider = match profiles::lock(&tx, id, Scope::All).await {
+        let mut provider = match profiles::lock_profile(&tx, id, Scope::All).await {
             Err(Error::ProviderNotFound) => return Ok(()),
             found => found?,
         };
         for reason in provider.lift_blocks_over(tx.now())? {
-            events::record(&tx, &mut provider, events::UNBLOCKED, &reason).await?;
+            events::record_event(&tx, &mut provider, events::UNBLOCKED, &reason).await?;
         }
         schedule_block_end(&tx, &provider).await?;
-        profiles::save(&tx, &mut provider).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         tx.commit().await?;
         self.providers.forget_standing(id).await;
         Ok(())
@@ -101,11 +101,11 @@ impl Timers {
 /// first, as everywhere.
 async fn lock_verified(tx: &Tx, id: DocumentId) -> Result<Option<(Document, Provider)>, Error> {
     let Some(provider_id) = documents::provider_of(tx, id).await? else { return Ok(None) };
-    let provider = match profiles::lock(tx, provider_id, Scope::All).await {
+    let provider = match profiles::lock_profile(tx, provider_id, Scope::All).await {
         Err(Error::ProviderNotFound) => return Ok(None),
         found => found?,
     };
-    let document = documents::lock(tx, provider_id, id).await?;
+    let document = documents::lock_document(tx, provider_id, id).await?;
     let verified = document.state == document::State::Verified;
     let left = provider.state == profile::State::Offboarded;
     Ok((verified && !left).then_some((document, provider)))

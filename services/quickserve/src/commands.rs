@@ -35,10 +35,10 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
     if cli.log_json {
         observed.format = telemetry::Format::Json;
     }
-    let guard = telemetry::init(&observed)?;
+    let guard = telemetry::init_telemetry(&observed)?;
     transcode::serve::raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let done = runtime.block_on(run(cli.command, config));
+    let done = runtime.block_on(run_command(cli.command, config));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     guard.shutdown();
     done
@@ -51,16 +51,16 @@ fn check_sections(config: &Config) -> anyhow::Result<()> {
     Ok(config.check_sections(&known)?)
 }
 
-async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up { listen, grpc_listen, storage } => {
             let plan = Plan {
                 edge: Some(listen),
                 grpc: grpc_listen,
                 services: Service::ALL.to_vec(),
-                ..plan(storage, config)
+                ..plan_process(storage, config)
             };
-            serve(plan).await
+            serve_process(plan).await
         }
         Command::Run { service, listen, peers, storage } => {
             let plan = Plan {
@@ -68,49 +68,52 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
                 services: vec![service],
                 peers: peers_of(&peers)?,
                 migrate: false,
-                ..plan(storage, config)
+                ..plan_process(storage, config)
             };
-            serve(plan).await
+            serve_process(plan).await
         }
         Command::Edge { listen, peers, data_dir } => {
             let storage = Storage { data_dir, database_url: None };
-            let plan =
-                Plan { edge: Some(listen), peers: peers_of(&peers)?, ..plan(storage, config) };
-            serve(plan).await
+            let plan = Plan {
+                edge: Some(listen),
+                peers: peers_of(&peers)?,
+                ..plan_process(storage, config)
+            };
+            serve_process(plan).await
         }
-        Command::Migrate { services, storage } => migrate(services, storage, config).await,
-        Command::Keys { command, data_dir } => keys(&command, &data_dir),
+        Command::Migrate { services, storage } => run_migrate(services, storage, config).await,
+        Command::Keys { command, data_dir } => run_keys(&command, &data_dir),
         Command::CreateOperator { email, name, storage } => {
             let password = std::env::var("QS_OPERATOR_PASSWORD")
                 .context("QS_OPERATOR_PASSWORD must hold the operator's password")?;
-            let host = offline(storage, config, Service::User)?;
+            let host = run_offline(storage, config, Service::User)?;
             host.migrate().await?;
             let id = user::create_operator(&host, &email, &name, &password).await?;
-            say(&format!("operator {id} can sign in as {email}"))
+            print_line(&format!("operator {id} can sign in as {email}"))
         }
         Command::SeedDemo { url, customers, providers, storage } => {
-            let host = offline(storage, config, Service::User)?;
-            seed::run(&host, &url, City { customers, providers }).await?;
+            let host = run_offline(storage, config, Service::User)?;
+            seed::seed_city(&host, &url, City { customers, providers }).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Healthcheck { url } => {
             let ready = Client::new(&url).get("/readyz").await?;
-            say(&format!("{url} answers {}", ready.status))?;
+            print_line(&format!("{url} answers {}", ready.status))?;
             Ok(if ready.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Events { command: Events::Parked { command, peers, data_dir } } => {
             events::check_keys(&data_dir)?;
             let storage = Storage { data_dir, database_url: None };
-            let host = quickserve::process::host(&plan(storage, config))?;
+            let host = quickserve::process::build_host(&plan_process(storage, config))?;
             events::run(&host, command, &peers).await
         }
-        Command::Openapi => say(&serde_json::to_string_pretty(&edge::openapi())?),
+        Command::Openapi => print_line(&serde_json::to_string_pretty(&edge::openapi_document())?),
         Command::Transcode(_) => bail!("transcode starts before the runtime"),
     }
 }
 
 /// A plan that runs nothing yet.
-fn plan(storage: Storage, config: Config) -> Plan {
+fn plan_process(storage: Storage, config: Config) -> Plan {
     Plan {
         services: Vec::new(),
         edge: None,
@@ -134,7 +137,7 @@ pub fn peers_of(peers: &Peers) -> anyhow::Result<BTreeMap<String, String>> {
 }
 
 /// Runs the process until it is told to stop; a second signal ends it at once.
-async fn serve(plan: Plan) -> anyhow::Result<ExitCode> {
+async fn serve_process(plan: Plan) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let data_dir = plan.data_dir.clone();
@@ -143,7 +146,7 @@ async fn serve(plan: Plan) -> anyhow::Result<ExitCode> {
         _ = interrupt.recv() => return Ok(ExitCode::from(130)),
         _ = terminate.recv() => return Ok(ExitCode::from(143)),
     };
-    welcome(&process, &data_dir)?;
+    print_welcome(&process, &data_dir)?;
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -157,7 +160,7 @@ async fn serve(plan: Plan) -> anyhow::Result<ExitCode> {
 }
 
 /// Prints where to go next.
-fn welcome(process: &Process, data_dir: &Path) -> anyhow::Result<()> {
+fn print_welcome(process: &Process, data_dir: &Path) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     if let Some(address) = process.edge() {
         writeln!(out, "QuickServe is ready at http://{address}")?;
@@ -176,42 +179,42 @@ fn welcome(process: &Process, data_dir: &Path) -> anyhow::Result<()> {
 }
 
 /// A host for a command that works on a service's tables without serving it.
-fn offline(storage: Storage, config: Config, service: Service) -> anyhow::Result<Host> {
-    Ok(quickserve::process::host(&plan(storage, config))?.of(service.name()))
+fn run_offline(storage: Storage, config: Config, service: Service) -> anyhow::Result<Host> {
+    Ok(quickserve::process::build_host(&plan_process(storage, config))?.of(service.name()))
 }
 
-async fn migrate(
+async fn run_migrate(
     services: Vec<Service>,
     storage: Storage,
     config: Config,
 ) -> anyhow::Result<ExitCode> {
     let services = if services.is_empty() { Service::ALL.to_vec() } else { services };
-    let host = quickserve::process::host(&plan(storage, config))?;
+    let host = quickserve::process::build_host(&plan_process(storage, config))?;
     for service in services {
         host.of(service.name())
             .migrate()
             .await
             .with_context(|| format!("the tables of {} stay as they were", service.name()))?;
-        say(&format!("{} is up to date", service.name()))?;
+        print_line(&format!("{} is up to date", service.name()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn keys(command: &Keys, data_dir: &Path) -> anyhow::Result<ExitCode> {
+fn run_keys(command: &Keys, data_dir: &Path) -> anyhow::Result<ExitCode> {
     let folder = data_dir.join("keys").join("access");
     let mut keyring = Keyring::load(&folder)?;
     match command {
         Keys::List => {}
         Keys::Rotate => keyring.rotate(Clock::system().now())?,
-        Keys::Jwks => return say(&keyring.jwks().to_string()),
+        Keys::Jwks => return print_line(&keyring.jwks().to_string()),
     }
     for key in keyring.keys() {
-        say(&format!("{}  {:?}", key.kid(), key.state()))?;
+        print_line(&format!("{}  {:?}", key.kid(), key.state()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn say(line: &str) -> anyhow::Result<ExitCode> {
+pub fn print_line(line: &str) -> anyhow::Result<ExitCode> {
     writeln!(std::io::stdout().lock(), "{line}")?;
     Ok(ExitCode::SUCCESS)
 }

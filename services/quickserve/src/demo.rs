@@ -32,7 +32,7 @@ pub struct Provider {
 }
 
 /// Registers an account and signs it in.
-pub async fn register(
+pub async fn register_account(
     client: &Client,
     role: &str,
     name: &str,
@@ -50,12 +50,12 @@ pub async fn register(
 pub async fn sign_in(client: &Client, email: &str, password: &str) -> anyhow::Result<Person> {
     let client = client.sign_in(email, password).await.context("signing in")?;
     let me = client.get("/v1/me").await?.ok()?;
-    Ok(Person { client, user_id: text(&me, "id")?, email: email.to_owned() })
+    Ok(Person { client, user_id: text_at(&me, "id")?, email: email.to_owned() })
 }
 
 /// A customer with a card that works.
-pub async fn customer(client: &Client, name: &str, email: &str) -> anyhow::Result<Person> {
-    let person = register(client, "customer", name, email).await?;
+pub async fn make_customer(client: &Client, name: &str, email: &str) -> anyhow::Result<Person> {
+    let person = register_account(client, "customer", name, email).await?;
     add_card(&person, "tok_ok").await?;
     Ok(person)
 }
@@ -64,29 +64,29 @@ pub async fn customer(client: &Client, name: &str, email: &str) -> anyhow::Resul
 pub async fn add_card(person: &Person, token: &str) -> anyhow::Result<String> {
     let card = json!({ "token": token });
     let saved = person.client.post("/v1/paymentMethods", card).await?.ok().context("a card")?;
-    text(&saved, "id")
+    text_at(&saved, "id")
 }
 
 /// A cleaner who is vetted by `operator` and works around the clock, so that every hour can be booked.
-pub async fn cleaner(
+pub async fn make_cleaner(
     client: &Client,
     operator: &Person,
     name: &str,
     email: &str,
 ) -> anyhow::Result<Provider> {
-    let person = register(client, "provider", name, email).await?;
+    let person = register_account(client, "provider", name, email).await?;
     let profile = json!({
         "kind": "PROVIDER_KIND_SOLO", "name": name, "bio": "Cleans with care.",
         "city": "Paris", "country": "FR", "time_zone": ZONE,
     });
     let profile = person.client.post("/v1/providers", profile).await?.ok().context("applying")?;
-    let provider = Provider { person, provider_id: text(&profile, "id")? };
-    offer(&provider).await.context("offering")?;
-    vet(&provider, operator).await.context("vetting")?;
+    let provider = Provider { person, provider_id: text_at(&profile, "id")? };
+    make_offer(&provider).await.context("offering")?;
+    vet_provider(&provider, operator).await.context("vetting")?;
     Ok(provider)
 }
 
-async fn offer(provider: &Provider) -> anyhow::Result<()> {
+async fn make_offer(provider: &Provider) -> anyhow::Result<()> {
     let path = format!("/v1/providers/{}", provider.provider_id);
     let client = &provider.person.client;
     let skills = ["cleaning.standard", "cleaning.deep", "cleaning.move_out", "cleaning.office"];
@@ -107,7 +107,7 @@ async fn offer(provider: &Provider) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn vet(provider: &Provider, operator: &Person) -> anyhow::Result<()> {
+async fn vet_provider(provider: &Provider, operator: &Person) -> anyhow::Result<()> {
     let path = format!("/v1/providers/{}", provider.provider_id);
     for kind in ["identity", "insurance"] {
         let document = json!({
@@ -116,7 +116,7 @@ async fn vet(provider: &Provider, operator: &Person) -> anyhow::Result<()> {
         });
         let submitted =
             provider.person.client.post(&format!("{path}/documents"), document).await?.ok()?;
-        let verify = format!("{path}/documents/{}:verify", text(&submitted, "id")?);
+        let verify = format!("{path}/documents/{}:verify", text_at(&submitted, "id")?);
         operator.client.post(&verify, json!({})).await?.ok()?;
     }
     operator.client.post(&format!("{path}:startReview"), json!({})).await?.ok()?;
@@ -146,19 +146,19 @@ pub fn quote_request(provider_id: &str, start: DateTime<Utc>) -> Value {
 }
 
 /// Asks for a price and books it. The provider still has to accept.
-pub async fn book(
+pub async fn book_cleaning(
     customer: &Person,
     provider: &Provider,
     start: DateTime<Utc>,
 ) -> anyhow::Result<Value> {
     let request = quote_request(&provider.provider_id, start);
     let quote = customer.client.post("/v1/quotes", request).await?.ok().context("a quote")?;
-    let order = json!({ "quote_id": text(&quote, "id")? });
+    let order = json!({ "quote_id": text_at(&quote, "id")? });
     customer.client.post("/v1/orders", order).await?.ok().context("booking")
 }
 
 /// The text in a field of an answer.
-pub fn text(answer: &Value, field: &str) -> anyhow::Result<String> {
+pub fn text_at(answer: &Value, field: &str) -> anyhow::Result<String> {
     let text = answer[field].as_str().with_context(|| format!("no {field} in {answer}"))?;
     Ok(text.to_owned())
 }

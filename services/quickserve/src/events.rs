@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{Parked, Peers},
-    commands::{peers_of, say},
+    commands::{peers_of, print_line},
 };
 use anyhow::{Context, bail};
 use kit::{Host, rpc::client::Channel, rpc::client::Peer, rpc::remote::RemoteChannel};
@@ -35,7 +35,9 @@ pub async fn run(host: &Host, command: Parked, peers: &Peers) -> anyhow::Result<
                     DropParkedEventRequest { event_id: event.clone(), reason: reason.clone() };
                 let dropped = client(host, name, url)?.drop_parked_event(request).await;
                 dropped.map_err(|status| refusal(name, url, status.message()))?;
-                say(&format!("{name} has dropped {event}; what waits behind it is delivered"))?;
+                print_line(&format!(
+                    "{name} has dropped {event}; what waits behind it is delivered"
+                ))?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -61,7 +63,7 @@ async fn list(host: &Host, urls: &BTreeMap<String, String>) -> anyhow::Result<Ex
         let events =
             listed.map_err(|status| refusal(name, url, status.message()))?.into_inner().events;
         for event in &events {
-            say(&line(event))?;
+            print_line(&line(event))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -78,7 +80,7 @@ async fn retry(
         let retried = client(host, name, url)?.retry_parked_events(request).await;
         let count =
             retried.map_err(|status| refusal(name, url, status.message()))?.into_inner().aggregates;
-        say(&format!("{name} tries the events of {count} aggregates again"))?;
+        print_line(&format!("{name} tries the events of {count} aggregates again"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -67,7 +67,7 @@ pub struct Process {
 impl Process {
     /// Starts what `plan` says. It is ready when this returns; when that fails, what had started is stopped.
     pub async fn start(plan: Plan) -> anyhow::Result<Self> {
-        let host = host(&plan)?;
+        let host = build_host(&plan)?;
         let stop = host.stop_token();
         let mut process =
             Self { host, stop, edge: None, grpc: BTreeMap::new(), servers: Vec::new() };
@@ -130,12 +130,12 @@ impl Process {
         if address.port() != 0 {
             address.set_port(address.port() + u16::try_from(index)?);
         }
-        let listener = listen(address)?;
+        let listener = bind_port(address)?;
         self.grpc.insert(service.name(), listener.local_addr()?);
         let options = Options { ready: host.has_room(), ..serve_options(service) };
         let (stop, name) = (self.stop.clone(), service.name());
         self.servers.push(tokio::spawn(async move {
-            if let Err(error) = serve::serve(listener, stack, stop, options).await {
+            if let Err(error) = serve::serve_routes(listener, stack, stop, options).await {
                 tracing::error!(%error, service = name, "the gRPC server ended");
             }
         }));
@@ -145,7 +145,7 @@ impl Process {
     async fn start_edge(&mut self, address: SocketAddr) -> anyhow::Result<()> {
         let host = self.host.of(EDGE);
         let edge = Edge::new(&host, host.config()?)?;
-        let listener = listen(address)?;
+        let listener = bind_port(address)?;
         self.edge = Some((listener.local_addr()?, tokio::spawn(edge.serve(listener))));
         Ok(())
     }
@@ -183,7 +183,7 @@ impl Process {
 /// The gRPC services of `service`, whose health its server answers.
 fn serve_options(service: Service) -> Options {
     let package = format!("quickserve.{}.v1.", service.name());
-    let of_service = proto::rpcs().iter().filter(|rpc| rpc.service.starts_with(&package));
+    let of_service = proto::all_rpcs().iter().filter(|rpc| rpc.service.starts_with(&package));
     let mut services: Vec<String> = of_service.map(|rpc| rpc.service.to_owned()).collect();
     services.dedup();
     let mut options = Options { services, ..Options::default() };
@@ -191,17 +191,17 @@ fn serve_options(service: Service) -> Options {
     options
 }
 
-fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    kit::rpc::listener::listen(address)
+fn bind_port(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    kit::rpc::listener::bind_listener(address)
         .with_context(|| format!("{address} cannot be listened on; is something else there?"))
 }
 
 /// The runtime of a process with this plan, before anything starts in it.
-pub fn host(plan: &Plan) -> anyhow::Result<Host> {
-    Ok(Host::new(settings(plan)?, CancellationToken::new()))
+pub fn build_host(plan: &Plan) -> anyhow::Result<Host> {
+    Ok(Host::new(read_settings(plan)?, CancellationToken::new()))
 }
 
-fn settings(plan: &Plan) -> anyhow::Result<Settings> {
+fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
     // Said here, because others would repeat the URL and a password in it.
     if let Some(url) = &plan.database_url
         && !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
@@ -210,7 +210,7 @@ fn settings(plan: &Plan) -> anyhow::Result<Settings> {
     }
     std::fs::create_dir_all(&plan.data_dir)
         .with_context(|| format!("the folder {} cannot be made", plan.data_dir.display()))?;
-    let keys = |name: &str| keyring(&plan.data_dir.join("keys").join(name), &plan.clock);
+    let keys = |name: &str| open_keyring(&plan.data_dir.join("keys").join(name), &plan.clock);
     let access_keys = keys("access")?;
     let access = Verifier::from_keyring(ISSUER, access_keys.clone(), plan.clock.clone());
     let identity = Identity::new(ISSUER, keys("mesh")?, access, plan.clock.clone());
@@ -230,7 +230,7 @@ fn settings(plan: &Plan) -> anyhow::Result<Settings> {
 }
 
 /// The keys in `folder`, made at the first start. `keys/access` signs accounts' tokens, `keys/mesh` those of services.
-fn keyring(folder: &Path, clock: &Clock) -> anyhow::Result<SharedKeyring> {
+fn open_keyring(folder: &Path, clock: &Clock) -> anyhow::Result<SharedKeyring> {
     let keyring = Keyring::load_or_create(folder, clock.now())
         .with_context(|| format!("the keys in {} cannot be used", folder.display()))?;
     Ok(SharedKeyring::new(keyring, clock.clone()))

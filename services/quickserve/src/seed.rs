@@ -20,7 +20,7 @@ pub struct City {
 
 /// Makes the city through the REST interface at `url`. The operator who vets the cleaners is made in the tables of
 /// `host`, because the interface makes none.
-pub async fn run(host: &Host, url: &str, city: City) -> anyhow::Result<()> {
+pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()> {
     let client = Client::new(url);
     // A run adds people of its own beside those of earlier runs.
     let run = Uuid::new_v4().simple().to_string()[..6].to_owned();
@@ -36,23 +36,26 @@ pub async fn run(host: &Host, url: &str, city: City) -> anyhow::Result<()> {
     bar.set_message("cleaners");
     for number in 0..city.providers {
         let email = email("cleaner", number);
-        providers.push(demo::cleaner(&client, &operator, &name(number + 7), &email).await?);
+        providers
+            .push(demo::make_cleaner(&client, &operator, &person_name(number + 7), &email).await?);
         bar.inc(1);
     }
     let mut customers = Vec::new();
     bar.set_message("customers");
     for number in 0..city.customers {
-        customers.push(demo::customer(&client, &name(number), &email("customer", number)).await?);
+        customers.push(
+            demo::make_customer(&client, &person_name(number), &email("customer", number)).await?,
+        );
         bar.inc(1);
     }
     bar.set_message("bookings");
-    let booked = bookings(&customers, &providers, &bar).await?;
+    let booked = make_bookings(&customers, &providers, &bar).await?;
     bar.finish_and_clear();
-    report(&city, booked, &operator_email, &email("customer", 0), &email("cleaner", 0))
+    print_report(&city, booked, &operator_email, &email("customer", 0), &email("cleaner", 0))
 }
 
 /// Each customer books once, on the days to come; every other booking is accepted.
-async fn bookings(
+async fn make_bookings(
     customers: &[Person],
     providers: &[Provider],
     bar: &ProgressBar,
@@ -61,10 +64,10 @@ async fn bookings(
     for (number, customer) in customers.iter().enumerate() {
         let Some(provider) = providers.get(number % providers.len().max(1)) else { break };
         let round = i64::try_from(number / providers.len())?;
-        let start = tomorrow() + chrono::Duration::hours(4 * round);
-        let order = demo::book(customer, provider, start).await?;
+        let start = tomorrow_at() + chrono::Duration::hours(4 * round);
+        let order = demo::book_cleaning(customer, provider, start).await?;
         if number % 2 == 0 {
-            let path = format!("/v1/orders/{}:accept", demo::text(&order, "id")?);
+            let path = format!("/v1/orders/{}:accept", demo::text_at(&order, "id")?);
             provider.person.client.post(&path, serde_json::json!({})).await?.ok()?;
         }
         booked += 1;
@@ -74,12 +77,12 @@ async fn bookings(
 }
 
 /// Eight o'clock UTC tomorrow.
-fn tomorrow() -> chrono::DateTime<chrono::Utc> {
+fn tomorrow_at() -> chrono::DateTime<chrono::Utc> {
     let day = kit::Clock::system().now().date_naive() + chrono::Duration::days(1);
     day.and_time(chrono::NaiveTime::MIN).and_utc() + chrono::Duration::hours(8)
 }
 
-fn name(number: u32) -> String {
+fn person_name(number: u32) -> String {
     const FIRST: [&str; 8] =
         ["Amélie", "Baptiste", "Chloé", "Driss", "Élise", "Farid", "Gaëlle", "Hugo"];
     const LAST: [&str; 7] =
@@ -88,7 +91,7 @@ fn name(number: u32) -> String {
     format!("{} {}", pick(&FIRST, 1), pick(&LAST, 3))
 }
 
-fn report(
+fn print_report(
     city: &City,
     booked: usize,
     operator: &str,

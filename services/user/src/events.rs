@@ -21,9 +21,9 @@ pub const REINSTATED: &str = "user.reinstated";
 pub const ERASED: &str = "user.erased";
 
 /// Writes down a fact about `user`, which the caller saves in the same transaction: it counts the facts.
-pub async fn record(tx: &Tx, user: &mut User, kind: &str) -> Result<(), Error> {
+pub async fn record_event(tx: &Tx, user: &mut User, kind: &str) -> Result<(), Error> {
     user.event_seq += 1;
     let event = pb::UserEvent { user_id: user.id.to_string() };
-    outbox::record(tx, kind, user.id.uuid(), user.event_seq, &event).await?;
+    outbox::record_event(tx, kind, user.id.uuid(), user.event_seq, &event).await?;
     Ok(())
 }

@@ -82,7 +82,7 @@ impl Hasher {
 }
 
 fn hash(password: &str) -> Result<String, Error> {
-    let hash = argon2()?.hash_password(password.as_bytes()).map_err(kit::Error::internal)?;
+    let hash = argon2_params()?.hash_password(password.as_bytes()).map_err(kit::Error::internal)?;
     Ok(hash.to_string())
 }
 
@@ -105,14 +105,14 @@ fn verify(password: &str, password_hash: &str) -> Result<Verdict, Error> {
     if cost.0 > COST_MOST.0 || cost.1 > COST_MOST.1 || cost.2 > COST_MOST.2 {
         return Err(kit::Error::internal("a stored hash costs more than we compute").into());
     }
-    if argon2()?.verify_password(password.as_bytes(), &parsed).is_err() {
+    if argon2_params()?.verify_password(password.as_bytes(), &parsed).is_err() {
         return Ok(Verdict::Wrong);
     }
     let current = cost == COST && parsed.algorithm.as_str() == Algorithm::Argon2id.as_str();
     Ok(if current { Verdict::Right } else { Verdict::RightButDated })
 }
 
-fn argon2() -> Result<Argon2<'static>, Error> {
+fn argon2_params() -> Result<Argon2<'static>, Error> {
     let (memory, passes, lanes) = COST;
     let params = Params::new(memory, passes, lanes, None).map_err(kit::Error::internal)?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))

@@ -29,7 +29,7 @@ pub struct Recovery {
 impl Recovery {
     /// Has a code mailed. The answer does not wait for it, so that it takes the same time for any address.
     pub fn request(&self, email: &str, purpose: Purpose, client: &Client) -> Result<(), Error> {
-        let email = account::email(email)?;
+        let email = account::parse_email(email)?;
         self.throttles.mail(client, self.repository.clock().now())?;
         self.mail.ask(email, purpose)
     }
@@ -40,13 +40,13 @@ impl Recovery {
         self.throttles.guess(client, now)?;
         let code = Code::parse(code).ok_or(Error::CodeInvalid)?;
         let tx = self.repository.db.begin().await?;
-        let redeemed = codes::redeem(&tx, &code, Purpose::Verification).await?;
+        let redeemed = codes::redeem_code(&tx, &code, Purpose::Verification).await?;
         if let Some(mut user) = redeemed.clone() {
             if user.verify_email(tx.now()) {
-                events::record(&tx, &mut user, events::CONTACT_VERIFIED).await?;
+                events::record_event(&tx, &mut user, events::CONTACT_VERIFIED).await?;
             }
             remember_client(&tx, &user, client).await?;
-            repository::save(&tx, &mut user).await?;
+            repository::save_user(&tx, &mut user).await?;
         }
         self.commit_for(tx, redeemed).await?;
         self.throttles.guessed(client, now);
@@ -66,15 +66,15 @@ impl Recovery {
         }
         let hash = self.hasher.hash(password).await?;
         let tx = self.repository.db.begin().await?;
-        let redeemed = codes::redeem(&tx, &code, Purpose::PasswordReset).await?;
+        let redeemed = codes::redeem_code(&tx, &code, Purpose::PasswordReset).await?;
         if let Some(mut user) = redeemed.clone() {
             // The code was mailed, so the address is proven too.
             user.verify_email(tx.now());
             accounts::set_password_hash(&tx, user.id, hash).await?;
             sessions::end_all(&tx, &mut user).await?;
-            events::record(&tx, &mut user, events::PASSWORD_CHANGED).await?;
+            events::record_event(&tx, &mut user, events::PASSWORD_CHANGED).await?;
             remember_client(&tx, &user, client).await?;
-            repository::save(&tx, &mut user).await?;
+            repository::save_user(&tx, &mut user).await?;
         }
         self.commit_for(tx, redeemed).await?;
         self.throttles.guessed(client, now);

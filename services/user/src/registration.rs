@@ -44,11 +44,11 @@ impl Registration {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        if accounts::insert(&tx, &new, 2).await? {
+        if accounts::insert_account(&tx, &new, 2).await? {
             let mut user = new.row(tx.now());
-            events::record(&tx, &mut user, events::REGISTERED).await?;
+            events::record_event(&tx, &mut user, events::REGISTERED).await?;
             codes::note_request(&tx, user.id, Purpose::Verification).await?;
-            events::record(&tx, &mut user, Purpose::Verification.request_fact()).await?;
+            events::record_event(&tx, &mut user, Purpose::Verification.request_fact()).await?;
         } else if self.refuses_registered_email {
             return Err(Error::EmailRegistered);
         } else {
@@ -64,7 +64,7 @@ impl Registration {
 async fn tell_owner_of_repetition(tx: &Tx, email: &str) -> Result<(), Error> {
     let Some(mut owner) = accounts::lock_by_email(tx, email).await? else { return Ok(()) };
     if owner.notice_repetition(tx.now()) {
-        events::record(tx, &mut owner, events::REGISTRATION_REPEATED).await?;
+        events::record_event(tx, &mut owner, events::REGISTRATION_REPEATED).await?;
     }
     repository::save_quietly(tx, &owner).await
 }
@@ -75,16 +75,16 @@ fn new_account(
     clock: &Clock,
 ) -> Result<(NewAccount, String), Error> {
     let pb::CreateUserRequest { name, email, role, password, phone, locale, time_zone } = request;
-    let email = account::email(&email)?;
+    let email = account::parse_email(&email)?;
     let password = password::normalize(&password);
     password::check_new(&password, &email)?;
     let new = NewAccount {
         id: Id::new(clock),
         email,
-        name: account::name("name", &name)?,
+        name: account::parse_name("name", &name)?,
         phone,
         role: account::registered_role(&role)?,
-        locale: account::locale(&locale),
+        locale: account::parse_locale(&locale),
         time_zone: account::time_zone("time_zone", &time_zone)?,
         password_hash: String::new(),
         verified: false,
@@ -107,10 +107,10 @@ pub async fn create_operator(
     let clock = host.clock().clone();
     check_name_characters("email", email)?;
     check_name_characters("name", name)?;
-    let email = account::email(email)?;
+    let email = account::parse_email(email)?;
     let password = password::normalize(password);
     password::check_new(&password, &email)?;
-    let name = account::name("name", name)?;
+    let name = account::parse_name("name", name)?;
     let password_hash = Hasher::new(1).await?.hash(password).await?;
     let new = NewAccount {
         id: Id::new(&clock),
@@ -118,7 +118,7 @@ pub async fn create_operator(
         name,
         phone: String::new(),
         role: Role::Operator,
-        locale: account::locale(""),
+        locale: account::parse_locale(""),
         time_zone: account::time_zone("time_zone", "")?,
         password_hash,
         verified: true,
@@ -140,10 +140,10 @@ fn check_name_characters(field: &'static str, text: &str) -> Result<(), Error> {
 /// Inserts the account of an operator, its address taken as proven. False when the address has an account.
 async fn insert_operator(db: &Db, new: &NewAccount) -> Result<bool, Error> {
     let tx = db.begin().await?;
-    if !accounts::insert(&tx, new, 1).await? {
+    if !accounts::insert_account(&tx, new, 1).await? {
         return Ok(false);
     }
-    events::record(&tx, &mut new.row(tx.now()), events::REGISTERED).await?;
+    events::record_event(&tx, &mut new.row(tx.now()), events::REGISTERED).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -57,7 +57,7 @@ impl SignIn {
         password: &str,
         client: &Client,
     ) -> Result<Tokens, Error> {
-        let email = account::email(email)?;
+        let email = account::parse_email(email)?;
         let forms = password::hashed_forms(password).ok_or(Error::CredentialsInvalid)?;
         let is_known = match known_client(&email, client) {
             Some(client) => self.repository.is_known_client(client).await?,
@@ -109,11 +109,11 @@ impl SignIn {
         client: Option<String>,
     ) -> Result<DateTime<Utc>, Error> {
         let tx = self.repository.db.begin().await?;
-        let user = repository::lock(&tx, checked.id).await?;
+        let user = repository::lock_user(&tx, checked.id).await?;
         if user.status != Status::Active || user.token_version != checked.token_version {
             return Err(Error::CredentialsInvalid);
         }
-        let expires_at = sessions::insert(&tx, user.id, id, token).await?;
+        let expires_at = sessions::insert_session(&tx, user.id, id, token).await?;
         if let Some(password_hash) = password_hash {
             accounts::set_password_hash(&tx, user.id, password_hash).await?;
         }
@@ -128,7 +128,7 @@ impl SignIn {
     pub async fn refresh(&self, token: &str) -> Result<Tokens, Error> {
         let old = RefreshToken::parse(token).ok_or(Error::RefreshTokenInvalid)?;
         let tx = self.repository.db.begin().await?;
-        let renewed = renew(&tx, &old, RefreshToken::new(rand::random())).await?;
+        let renewed = renew_session(&tx, &old, RefreshToken::new(rand::random())).await?;
         tx.commit().await?;
         let renewed = renewed.ok_or(Error::RefreshTokenInvalid)?;
         Ok(self.tokens(&renewed.user, renewed.session_id, &renewed.token, renewed.expires_at))
@@ -141,10 +141,10 @@ impl SignIn {
         form: &[u8],
         client: &Client,
     ) -> Result<Tokens, Error> {
-        match form::grant(content_type, form)? {
+        match form::parse_grant(content_type, form)? {
             Grant::Password { username, password } => {
                 // What is no address at all is no account's: a form has no field to find fault with.
-                account::email(&username).map_err(|_| Error::CredentialsInvalid)?;
+                account::parse_email(&username).map_err(|_| Error::CredentialsInvalid)?;
                 self.login(&username, &password, client).await
             }
             Grant::Refresh { token } => self.refresh(&token).await,
@@ -186,14 +186,18 @@ struct Renewed {
 
 /// Puts `new` in the place of `old`, or finds what took its place a moment ago. A token that was rotated before that
 /// ends its session, and like any other that is not valid gets none. Commit the transaction also when this fails.
-async fn renew(tx: &Tx, old: &RefreshToken, new: RefreshToken) -> Result<Option<Renewed>, Error> {
+async fn renew_session(
+    tx: &Tx,
+    old: &RefreshToken,
+    new: RefreshToken,
+) -> Result<Option<Renewed>, Error> {
     let hash = old.hash();
     let now = tx.now();
     let Some(mut presented) = Presented::find(tx, &hash).await? else { return Ok(None) };
     let mut status = presented.status(now);
     let mut next = None;
     if status == RefreshTokenStatus::Fresh {
-        let expires_at = session::expiry(now, presented.session.expires_at);
+        let expires_at = session::session_expiry(now, presented.session.expires_at);
         if presented.rotate(tx, old, &new, expires_at).await? {
             next = Some((new, expires_at));
         } else {
@@ -205,14 +209,14 @@ async fn renew(tx: &Tx, old: &RefreshToken, new: RefreshToken) -> Result<Option<
     if status == RefreshTokenStatus::Grace {
         let sealed = presented.token.successor.as_deref().unwrap_or_default();
         let rotated_at = presented.token.rotated_at.unwrap_or(now);
-        let expires_at = session::expiry(rotated_at, presented.session.expires_at);
+        let expires_at = session::session_expiry(rotated_at, presented.session.expires_at);
         next = old.unseal(sealed).map(|successor| (successor, expires_at));
     }
     let (session_id, user_id) = (presented.session.id, presented.session.user_id);
     if status == RefreshTokenStatus::Reused {
-        let mut user = repository::lock(tx, user_id).await?;
-        if sessions::end(tx, &user, session_id).await? {
-            events::record(tx, &mut user, events::SESSION_REUSED).await?;
+        let mut user = repository::lock_user(tx, user_id).await?;
+        if sessions::end_sessions(tx, &user, session_id).await? {
+            events::record_event(tx, &mut user, events::SESSION_REUSED).await?;
             repository::save_quietly(tx, &user).await?;
         }
         return Ok(None);

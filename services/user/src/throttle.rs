@@ -62,11 +62,11 @@ impl Attempt<'_> {
 /// The text under which an account's client is known; none for a client that cannot be told from others.
 pub fn known_client(email: &str, client: &Client) -> Option<String> {
     let client = client.as_deref()?;
-    Some(secret::digest("known client", format!("{email}\n{client}").as_bytes()))
+    Some(secret::digest_secret("known client", format!("{email}\n{client}").as_bytes()))
 }
 
 fn of_account(email: &str, client: &str) -> Bytes32 {
-    secret::keyed("sign-in", format!("{email}\n{client}").as_bytes())
+    secret::keyed_digest("sign-in", format!("{email}\n{client}").as_bytes())
 }
 
 impl Throttles {
@@ -132,7 +132,7 @@ impl Throttles {
 }
 
 fn client_key(client: &Client) -> Option<Bytes32> {
-    client.as_ref().map(|client| secret::keyed("client", client.as_bytes()))
+    client.as_ref().map(|client| secret::keyed_digest("client", client.as_bytes()))
 }
 
 /// One kind of count.
@@ -239,7 +239,7 @@ mod tests {
     }
 
     fn key(number: u32) -> Bytes32 {
-        secret::keyed("test", &number.to_be_bytes())
+        secret::keyed_digest("test", &number.to_be_bytes())
     }
 
     fn count(throttle: &Throttle) -> usize {

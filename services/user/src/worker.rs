@@ -80,9 +80,9 @@ async fn note_mail_request(
 ) -> Result<(), Error> {
     let Some(user) = repository.user_by_email(email).await? else { return Ok(()) };
     let tx = repository.db.begin().await?;
-    let mut user = repository::lock(&tx, user.id).await?;
+    let mut user = repository::lock_user(&tx, user.id).await?;
     if user.can_use_code(purpose) && codes::note_request(&tx, user.id, purpose).await? {
-        events::record(&tx, &mut user, purpose.request_fact()).await?;
+        events::record_event(&tx, &mut user, purpose.request_fact()).await?;
         repository::save_quietly(&tx, &user).await?;
     }
     Ok(tx.commit().await?)

@@ -13,7 +13,7 @@ use http::Method;
 use kit::testing::Backend;
 use quickserve::{
     client::Client,
-    demo::{self, Person, text},
+    demo::{self, Person, text_at},
 };
 use serde_json::{Value, json};
 use yare::parameterized;
@@ -172,14 +172,15 @@ async fn book(people: &People, customer: &Person, watch: &mut Watch) {
     let quote = client.post("/v1/quotes", request).await.unwrap().ok().unwrap();
     let order = json!({ "quote_id": quote["id"], "notes": NOTES });
     let order = client.post("/v1/orders", order.clone()).await.unwrap().ok().unwrap();
-    let id = text(&order, "id").unwrap();
+    let id = text_at(&order, "id").unwrap();
     let again = Some(json!({ "quote_id": quote["id"], "notes": NOTES }));
     watch.refused(client, Method::POST, "/v1/orders", again).await;
     act(&people.provider.person, &id, "accept", json!({})).await;
     let path = format!("/v1/orders/{id}");
     let seen = client.get(&path).await.unwrap().ok().unwrap();
     watch.secret(&seen["start_code"]);
-    let start = Some(json!({ "start_code": format!("x{}", text(&seen, "start_code").unwrap()) }));
+    let start =
+        Some(json!({ "start_code": format!("x{}", text_at(&seen, "start_code").unwrap()) }));
     let provider = &people.provider.person.client;
     watch.refused(provider, Method::POST, &format!("{path}:start"), start).await;
     let talk = json!({ "text": TALK });

@@ -62,7 +62,7 @@ async fn tables_are_made_once(backend: Backend) {
     assert!(first.lines().all(|line| line.ends_with(" is up to date")), "{first}");
     assert_eq!(home.run(&["migrate"]).await.ok(), first);
     let program = home.start().await;
-    demo::customer(&program.client, "alice", "alice@test.example").await.unwrap();
+    demo::make_customer(&program.client, "alice", "alice@test.example").await.unwrap();
     assert_eq!(home.run(&["migrate"]).await.ok(), first, "while it runs");
     program.stop().await;
     assert!(!home.run(&["migrate", "nothing"]).await.status.success());
@@ -110,7 +110,7 @@ async fn keys_turn_and_tokens_stay_good() {
         "before the first start"
     );
     let program = home.start().await;
-    let before = demo::customer(&program.client, "alice", "alice@test.example").await.unwrap();
+    let before = demo::make_customer(&program.client, "alice", "alice@test.example").await.unwrap();
     let listed = home.run(&["keys", "list"]).await.ok();
     let (active, next) = (keys_in("Active", &listed), keys_in("Next", &listed));
     assert_eq!((active.len(), next.len(), listed.lines().count()), (1, 1, 2), "{listed}");
@@ -147,7 +147,7 @@ async fn openapi_covers_every_public_rpc() {
     let printed: Value = serde_json::from_str(&home.run(&["openapi"]).await.ok()).unwrap();
     assert!(printed["openapi"].as_str().unwrap().starts_with("3.1"));
     let mut routes = 0;
-    for rpc in proto::rpcs() {
+    for rpc in proto::all_rpcs() {
         for route in rpc.routes {
             let operation = &printed["paths"][route.template][route.verb.to_ascii_lowercase()];
             assert!(operation["operationId"].is_string(), "{} {}", route.verb, route.template);

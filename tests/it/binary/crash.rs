@@ -8,7 +8,7 @@ use super::{
 use crate::journey::{act, clean};
 use kit::testing::{Backend, eventually};
 use quickserve::{
-    demo::{self, CENTRE, text},
+    demo::{self, CENTRE, text_at},
     service::Service,
 };
 use sea_orm::TryGetable;
@@ -211,7 +211,7 @@ async fn money_is_taken_once(backend: Backend) {
         let armed = people.at(&program);
         let quote = armed.quote(24 + 4 * i64::try_from(number).unwrap()).await;
         let order = armed.book(&quote).await.unwrap().ok().unwrap();
-        let id = text(&order, "id").unwrap();
+        let id = text_at(&order, "id").unwrap();
         work(&armed, &id).await;
         // The process may die before it answers.
         let path = format!("/v1/orders/{id}:acceptDelivery");

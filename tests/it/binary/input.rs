@@ -8,7 +8,7 @@ use super::{
 use crate::journey::act;
 use bytes::Bytes;
 use kit::testing::Backend;
-use quickserve::{client::Answer, demo::text};
+use quickserve::{client::Answer, demo::text_at};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -197,7 +197,7 @@ async fn a_call_at_the_wrong_time_says_what_may_be_done(backend: Backend) {
     let program = home.start().await;
     let people = People::settle(&home, &program).await;
     let order = people.book(&people.quote(48).await).await.unwrap().ok().unwrap();
-    let id = text(&order, "id").unwrap();
+    let id = text_at(&order, "id").unwrap();
     let (customer, provider) = (&people.customer.client, &people.provider.person.client);
 
     let early = provider.post(&format!("/v1/orders/{id}:depart"), json!({})).await.unwrap();

@@ -4,7 +4,7 @@
 use super::{crash::SOON, people::People, program::Home};
 use crate::events;
 use kit::testing::{Backend, eventually};
-use quickserve::demo::{self, text};
+use quickserve::demo::{self, text_at};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -47,7 +47,7 @@ impl Town {
         let home = Home::new(backend).await;
         let mut program = home.start_with(&SOON).await;
         let people = People::settle(&home, &program).await;
-        let bystander = demo::customer(&program.client, "carol", "carol@test.example");
+        let bystander = demo::make_customer(&program.client, "carol", "carol@test.example");
         let bystander = bystander.await.unwrap();
         let mut quotes = vec![people.quote(24).await];
         let begun = Instant::now();
@@ -105,7 +105,11 @@ impl People {
     /// An order that the provider has not answered.
     async fn requested_order(&self) -> Option<String> {
         let is_requested = |order: &Value| order["state"] == "ORDER_STATE_REQUESTED";
-        self.orders().await.into_iter().find(is_requested).map(|order| text(&order, "id").unwrap())
+        self.orders()
+            .await
+            .into_iter()
+            .find(is_requested)
+            .map(|order| text_at(&order, "id").unwrap())
     }
 
     /// Accepts the order, if there is one. The program may be killed meanwhile.

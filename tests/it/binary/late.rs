@@ -7,7 +7,7 @@ use crate::{
 use chrono::{DateTime, Duration, Utc};
 use http::Method;
 use kit::testing::{Backend, eventually};
-use quickserve::demo::{self, Person, text};
+use quickserve::demo::{self, Person, text_at};
 use serde_json::{Value, json};
 use yare::parameterized;
 
@@ -15,7 +15,7 @@ use yare::parameterized;
 async fn payment(operator: &Person, order: &str) -> Value {
     let listed = operator.client.get(&format!("/v1/payments?order_id={order}")).await.unwrap();
     let listed = listed.ok().unwrap();
-    let id = text(&listed["payments"][0], "id").unwrap();
+    let id = text_at(&listed["payments"][0], "id").unwrap();
     operator.client.get(&format!("/v1/payments/{id}")).await.unwrap().ok().unwrap()
 }
 
@@ -46,7 +46,9 @@ async fn a_success_after_the_hold_is_given_back(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
     let provider = mesh.cleaner(&operator, "bob").await;
-    let slow = demo::register(&mesh.client, "customer", "slow", "slow@test.example").await.unwrap();
+    let slow = demo::register_account(&mesh.client, "customer", "slow", "slow@test.example")
+        .await
+        .unwrap();
     demo::add_card(&slow, "tok_very_late").await.unwrap();
     let quick = mesh.customer("quick").await;
     let start = noon(&mesh);
@@ -54,7 +56,7 @@ async fn a_success_after_the_hold_is_given_back(backend: Backend) {
     let order = book(&mesh, &slow, &provider.provider_id, start).await;
     assert_eq!(order["state"], "ORDER_STATE_PENDING_PAYMENT");
     assert_eq!(order["payment"]["state"], "PAYMENT_STATE_PENDING");
-    let id = text(&order, "id").unwrap();
+    let id = text_at(&order, "id").unwrap();
     assert_eq!(charges(&mesh).await, ["PENDING"]);
     // While it is held, nobody else gets the slot.
     let request = demo::quote_request(&provider.provider_id, start);
@@ -111,7 +113,7 @@ async fn slot_after_the_hold(
     };
     let (_, order) = eventually("the slot is free again", book, |(status, _)| *status == 201).await;
     assert_eq!(order["state"], "ORDER_STATE_REQUESTED");
-    text(&order, "id").unwrap()
+    text_at(&order, "id").unwrap()
 }
 
 fn minor_units(money: &Value) -> i64 {
@@ -124,8 +126,8 @@ async fn refunds_at_once_never_exceed_the_capture(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
     let (customer, provider) = (mesh.customer("alice").await, mesh.cleaner(&operator, "bob").await);
-    let order = demo::book(&customer, &provider, noon(&mesh)).await.unwrap();
-    let id = text(&order, "id").unwrap();
+    let order = demo::book_cleaning(&customer, &provider, noon(&mesh)).await.unwrap();
+    let id = text_at(&order, "id").unwrap();
     let (customer, cleaner) = until_work_begins(&mesh, &customer, &provider, &id).await;
     clean(&cleaner, &id).await;
     act(&cleaner, &id, "deliver", json!({})).await;

@@ -22,7 +22,8 @@ async fn a_letter_in_flight_when_the_program_dies_arrives_once(backend: Backend)
         let home = Home::new(backend).await;
         let program = home.start_with(&[("QS_CRASH_AT", point)]).await;
         // It has a letter sent. The program may die before it answers.
-        let _ = demo::register(&program.client, "customer", "alice", "alice@test.example").await;
+        let _ = demo::register_account(&program.client, "customer", "alice", "alice@test.example")
+            .await;
         let (status, log) = program.ended().await;
         assert!(!status.success(), "{point}: {log}");
         assert_eq!(home.letters(), arrived, "{point}");

@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Timelike, Utc};
 use kit::Clock;
 use quickserve::{
     client::Answer,
-    demo::{self, Person, Provider, text},
+    demo::{self, Person, Provider, text_at},
 };
 use serde_json::{Value, json};
 
@@ -25,8 +25,8 @@ impl People {
         command.env("QS_OPERATOR_PASSWORD", demo::PASSWORD);
         run(command).await.ok();
         let operator = demo::sign_in(&program.client, email, demo::PASSWORD).await.unwrap();
-        let customer = demo::customer(&program.client, "alice", "alice@test.example");
-        let provider = demo::cleaner(&program.client, &operator, "bob", "bob@test.example");
+        let customer = demo::make_customer(&program.client, "alice", "alice@test.example");
+        let provider = demo::make_cleaner(&program.client, &operator, "bob", "bob@test.example");
         let (customer, provider) = (customer.await.unwrap(), provider.await.unwrap());
         Self { operator, customer, provider }
     }
@@ -45,7 +45,7 @@ impl People {
     pub async fn quote(&self, hours: i64) -> String {
         let request = demo::quote_request(&self.provider.provider_id, in_hours(hours));
         let quote = self.customer.client.post("/v1/quotes", request).await.unwrap().ok().unwrap();
-        text(&quote, "id").unwrap()
+        text_at(&quote, "id").unwrap()
     }
 
     /// Asks to book a price.

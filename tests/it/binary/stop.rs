@@ -7,7 +7,7 @@ use super::{
 };
 use http_body_util::BodyExt;
 use kit::testing::Backend;
-use quickserve::demo::{self, text};
+use quickserve::demo::{self, text_at};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -31,7 +31,7 @@ async fn half_a_request(program: &Program) -> TcpStream {
 async fn clients_do_not_keep_it_alive(signal: &str) {
     let home = Home::new(Backend::Sqlite).await;
     let program = home.start_with(&[("QS_EDGE__DRAIN_MS", "1500")]).await;
-    let person = demo::customer(&program.client, "alice", "alice@test.example").await.unwrap();
+    let person = demo::make_customer(&program.client, "alice", "alice@test.example").await.unwrap();
     let sign = format!("Bearer {}", person.client.token().unwrap());
     let url = format!("{}/v1/me/inbox", program.url());
     let headers = [("authorization", sign.as_str()), ("accept", "text/event-stream")];
@@ -93,7 +93,7 @@ async fn the_next_one_finds_everything(backend: Backend) {
         demo::sign_in(&program.client, &people.customer.email, demo::PASSWORD).await.unwrap();
     assert_eq!(again.user_id, people.customer.user_id);
     // And it goes on from there.
-    let id = text(&order, "id").unwrap();
+    let id = text_at(&order, "id").unwrap();
     let accepted = people.provider.person.client;
     let accepted =
         accepted.post(&format!("/v1/orders/{id}:accept"), serde_json::json!({})).await.unwrap();

@@ -161,7 +161,8 @@ impl Outcome {
 async fn measure(options: &Options, name: &'static str) -> anyhow::Result<Row> {
     let server = Server::start(&options.server, options.pin, None).await?;
     let client = Client::new(&format!("http://{}", server.address));
-    let customer = demo::customer(&client, "Dominique Bench", "customer@bench.example").await?;
+    let customer =
+        demo::make_customer(&client, "Dominique Bench", "customer@bench.example").await?;
     let token = customer.client.token().context("signed in")?;
     let request: Request<Full<Bytes>> = Request::get(format!("/v1/users/{}", customer.user_id))
         .header(header::HOST, "bench")

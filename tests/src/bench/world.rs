@@ -50,9 +50,10 @@ pub async fn build(server: &Server, providers: u32) -> anyhow::Result<World> {
     let mut cleaners = Vec::new();
     for number in 0..providers {
         let email = format!("cleaner{number}@bench.example");
-        cleaners.push(demo::cleaner(&client, &operator, "Camille Bench", &email).await?);
+        cleaners.push(demo::make_cleaner(&client, &operator, "Camille Bench", &email).await?);
     }
-    let customer = demo::customer(&client, "Dominique Bench", "customer@bench.example").await?;
+    let customer =
+        demo::make_customer(&client, "Dominique Bench", "customer@bench.example").await?;
     let token = customer.client.token().context("signed in")?.to_owned();
     Ok(World { customer, token, providers: cleaners, quotes: Arc::default() })
 }

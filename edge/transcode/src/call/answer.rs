@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::blame::in_terms_of_client;
 use super::prepare::Call;
-use super::printer::{OCTETS, Printer, malformed};
+use super::printer::{OCTETS, Printer, malformed_reply};
 use super::replies::Replies;
 use crate::body::Body;
 use crate::etag;
@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::rule::ResponseBody;
 
 /// The response to a unary call, or to one that only the client streams.
-pub(crate) async fn answer(
+pub(crate) async fn answer_unary(
     mut call: Call,
     head: &Parts,
     mut replies: Replies,
@@ -48,7 +48,7 @@ pub(crate) async fn answer(
     let mut status = printer.binding.status;
     if let Some(tag) = version_tag(&printer, &only)? {
         let safe = matches!(head.method, Method::GET | Method::HEAD);
-        if safe && !etag::matches(&head.headers, &tag) {
+        if safe && !etag::matches_tag(&head.headers, &tag) {
             return Err(etag::precondition_failed());
         }
         if safe && etag::none_match(&head.headers, &tag) {
@@ -56,10 +56,10 @@ pub(crate) async fn answer(
         }
         headers.insert(ETAG, tag);
     }
-    Ok(finish(status, headers, content, &head.method))
+    Ok(finish_answer(status, headers, content, &head.method))
 }
 
-fn finish(
+fn finish_answer(
     status: StatusCode,
     mut headers: HeaderMap,
     content: Bytes,
@@ -83,7 +83,7 @@ fn finish(
 fn version_tag(printer: &Printer, message: &Bytes) -> Result<Option<HeaderValue>, Failure> {
     let Some(path) = &printer.binding.etag else { return Ok(None) };
     let output = printer.binding.method.output();
-    let version = extract::text(&printer.inner.schema, output, path, message);
-    let version = version.map_err(|e| malformed(e.into()))?;
-    Ok(version.and_then(|v| etag::tag(&v, printer.selection.is_some())))
+    let version = extract::extract_text(&printer.inner.schema, output, path, message);
+    let version = version.map_err(|e| malformed_reply(e.into()))?;
+    Ok(version.and_then(|v| etag::tag_of(&v, printer.selection.is_some())))
 }

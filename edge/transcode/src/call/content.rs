@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::blame::sent_path;
-use super::prepare::{Call, refused, refused_in};
+use super::prepare::{Call, refused_by_precondition, refused_in};
 use super::upstream::Content;
 use crate::accept;
 use crate::buffer::{BufferedContent, ContentBuffer};
@@ -35,7 +35,7 @@ const MIN_BYTES_PER_SECOND: usize = 16 << 10;
 const HEADER: usize = 5;
 
 /// Refuses what the headers alone show to be unreadable.
-pub(crate) fn check(
+pub(crate) fn check_content(
     binding: &Binding,
     headers: &HeaderMap,
     content: &Content,
@@ -53,7 +53,7 @@ pub(crate) fn check(
         RequestBody::Whole | RequestBody::Field(_) => {}
         RequestBody::None | RequestBody::Raw(_) => return Ok(()),
     }
-    match accept::content(headers) {
+    match accept::choose_content(headers) {
         accept::Content::Json => Ok(()),
         accept::Content::Lines if binding.method.client_streaming() => Ok(()),
         accept::Content::Lines | accept::Content::Other => Err(not_json(binding)),
@@ -72,13 +72,13 @@ fn not_json(binding: &Binding) -> Failure {
 }
 
 /// Reads the whole content.
-pub(crate) async fn read(
+pub(crate) async fn read_content(
     binding: &Binding,
     headers: &HeaderMap,
     mut content: Content,
     mut buffer: ContentBuffer,
 ) -> Result<BufferedContent, Failure> {
-    within(headers, buffer.limit())?;
+    read_within(headers, buffer.limit())?;
     let begun = Instant::now();
     loop {
         let until = begun + time_for(buffer.length());
@@ -114,7 +114,7 @@ pub(crate) async fn await_turn(
 }
 
 /// Refuses a content whose declared length is over the limit, before any of it is read.
-pub(crate) fn within(headers: &HeaderMap, limit: usize) -> Result<(), Failure> {
+pub(crate) fn read_within(headers: &HeaderMap, limit: usize) -> Result<(), Failure> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(Failure::too_large(limit));
@@ -132,7 +132,7 @@ pub(crate) fn broken_off(error: &(dyn std::error::Error + 'static)) -> Failure {
 }
 
 /// The frame of a unary request.
-pub(crate) fn message(
+pub(crate) fn to_message(
     call: &mut Call,
     headers: &HeaderMap,
     content: &Bytes,
@@ -140,18 +140,18 @@ pub(crate) fn message(
     match &call.route.binding.request {
         RequestBody::Raw(target) => {
             let target = target.clone();
-            let raw = raw(Some(headers), content)?;
+            let raw = raw_to_message(Some(headers), content)?;
             raw_message(call, target.as_ref(), &raw)
         }
-        RequestBody::None => json(call, None),
+        RequestBody::None => json_to_message(call, None),
         RequestBody::Whole | RequestBody::Field(_) => {
-            json(call, Some(content).filter(|c| !c.is_empty()))
+            json_to_message(call, Some(content).filter(|c| !c.is_empty()))
         }
     }
 }
 
 /// A JSON document with the call's bindings, as a frame.
-pub(crate) fn json(call: &mut Call, document: Option<&Bytes>) -> Result<Bytes, Failure> {
+pub(crate) fn json_to_message(call: &mut Call, document: Option<&Bytes>) -> Result<Bytes, Failure> {
     let binding = Arc::clone(&call.route.binding);
     let inner = Arc::clone(&call.route.inner);
     let mut options = inner.json;
@@ -170,7 +170,7 @@ pub(crate) fn json(call: &mut Call, document: Option<&Bytes>) -> Result<Bytes, F
     }
     let (schema, input) = (&inner.schema, binding.method.input());
     let document = document.map(AsRef::as_ref);
-    framed(document.map_or(0, <[u8]>::len), |out| {
+    frame_message(document.map_or(0, <[u8]>::len), |out| {
         let written = match &binding.request {
             RequestBody::Field(target) => {
                 let (number, bindings) = (target.number, &call.bindings);
@@ -201,7 +201,8 @@ fn derive_mask(
         return Ok(());
     };
     let schema = &call.route.inner.schema;
-    let mut paths = json_paths(schema, message, document, options).map_err(|e| refused(&e))?;
+    let mut paths =
+        json_paths(schema, message, document, options).map_err(|e| refused_by_precondition(&e))?;
     let bound = binding.variables.iter().filter_map(|v| v.strip_prefix(&[target.number]));
     let bound: Vec<&[u32]> = bound.collect();
     paths.retain(|path| {
@@ -219,11 +220,14 @@ fn derive_mask(
     }
     call.bindings
         .add_encoded(schema, binding.method.input(), mask, &payload)
-        .map_err(|e| refused(&e))
+        .map_err(|e| refused_by_precondition(&e))
 }
 
 /// A `google.api.HttpBody`; the content type only where the headers are given.
-pub(crate) fn raw(headers: Option<&HeaderMap>, content: &[u8]) -> Result<BytesMut, Failure> {
+pub(crate) fn raw_to_message(
+    headers: Option<&HeaderMap>,
+    content: &[u8],
+) -> Result<BytesMut, Failure> {
     let mut out = BytesMut::with_capacity(content.len() + 64);
     if let Some(value) = headers.and_then(|h| h.get(CONTENT_TYPE)) {
         let value = value.to_str().map_err(|_| {
@@ -246,21 +250,24 @@ pub(crate) fn raw_message(
     raw: &[u8],
 ) -> Result<Bytes, Failure> {
     let Some(target) = target else {
-        return framed(raw.len(), |out| {
+        return frame_message(raw.len(), |out| {
             out.extend_from_slice(raw);
             Ok(())
         });
     };
     let (schema, input) = (&call.route.inner.schema, call.route.binding.method.input());
-    call.bindings.add_encoded(schema, input, &[target.number], raw).map_err(|e| refused(&e))?;
+    call.bindings
+        .add_encoded(schema, input, &[target.number], raw)
+        .map_err(|e| refused_by_precondition(&e))?;
     let options = &call.route.inner.json;
-    framed(raw.len(), |out| {
-        json_to_wire(schema, input, None, &call.bindings, options, out).map_err(|e| refused(&e))
+    frame_message(raw.len(), |out| {
+        json_to_wire(schema, input, None, &call.bindings, options, out)
+            .map_err(|e| refused_by_precondition(&e))
     })
 }
 
 /// Writes a message behind the header of a gRPC frame.
-pub(crate) fn framed(
+pub(crate) fn frame_message(
     expected: usize,
     write: impl FnOnce(&mut BytesMut) -> Result<(), Failure>,
 ) -> Result<Bytes, Failure> {

@@ -37,7 +37,7 @@ use upstream::{Content, OpenCall};
 pub use upstream::{RequestContent, Upstream, UpstreamExtensions, UpstreamMetadata};
 
 /// Serves a routed request. Every failure comes back as a response.
-pub(crate) fn call<S, B>(
+pub(crate) fn call_method<S, B>(
     route: Route,
     request: Request<B>,
     upstream: S,
@@ -52,7 +52,7 @@ where
     let open: OpenCall = Box::new(|request| Box::pin(upstream.oneshot(request).err_into()));
     let request = Box::new(request.map(|body| body.map_err(Into::into).boxed_unsync()));
     async move {
-        match serve(route, request, open, &context).await {
+        match serve_call(route, request, open, &context).await {
             Ok(response) => response,
             Err(failure) => {
                 let failure = inner.forwarding.failure(failure);
@@ -62,13 +62,13 @@ where
     }
 }
 
-async fn serve(
+async fn serve_call(
     route: Route,
     mut request: Box<Request<Content>>,
     open: OpenCall,
     context: &ErrorContext,
 ) -> Result<Response<Body>, Failure> {
-    let call = Box::new(prepare::prepare(route, &mut request)?);
+    let call = Box::new(prepare::prepare_call(route, &mut request)?);
     let (binding, options) = (&call.route.binding, &call.route.inner.options);
     let (client_streams, server_streams) =
         (binding.method.client_streaming(), binding.method.server_streaming());
@@ -76,23 +76,25 @@ async fn serve(
     let may_upgrade = client_streams
         || (server_streams && takes_no_content && options.server_streams_over_websocket);
     if may_upgrade && websocket::is_upgrade(&request) {
-        return websocket::accept(*call, *request, open, context);
+        return websocket::accept_upgrade(*call, *request, open, context);
     }
     if client_streams && takes_no_content {
         return Err(websocket::upgrade_required());
     }
     let time_limit = call.deadline;
-    let asked = ask(call, request, open, context);
+    let asked = ask_upstream(call, request, open, context);
     match time_limit {
         None => asked.await,
         Some(deadline) => match tokio::time::timeout_at(deadline, asked).await {
-            Ok(answer) => answer.map_err(|failure| deadline::blame(failure, Some(deadline))),
+            Ok(answer) => {
+                answer.map_err(|failure| deadline::blame_deadline(failure, Some(deadline)))
+            }
             Err(_) => Err(Failure::deadline()),
         },
     }
 }
 
-async fn ask(
+async fn ask_upstream(
     mut call: Box<Call>,
     request: Box<Request<Content>>,
     open: OpenCall,
@@ -101,16 +103,16 @@ async fn ask(
     let (head, content) = request.into_parts();
     let request_failure = RequestFailure::default();
     let (binding, inner) = (&call.route.binding, &call.route.inner);
-    content::check(binding, &head.headers, &content)?;
+    content::check_content(binding, &head.headers, &content)?;
     let (body, upload) = if binding.method.client_streaming() {
         let (body, upload) =
-            upload::body(&mut call, &head.headers, content, &request_failure).await?;
+            upload::upload_body(&mut call, &head.headers, content, &request_failure).await?;
         (body, Some(upload))
     } else {
         let buffer = inner.budget.buffer(inner.options.max_request_bytes);
-        let content = content::read(binding, &head.headers, content, buffer).await?;
+        let content = content::read_content(binding, &head.headers, content, buffer).await?;
         let _turn = content::await_turn(&inner.long_conversions, content.bytes.len()).await;
-        let frame = content::message(&mut call, &head.headers, &content.bytes)?;
+        let frame = content::to_message(&mut call, &head.headers, &content.bytes)?;
         (tonic::body::Body::new(Full::new(frame)), None)
     };
     let asking = async move {
@@ -118,10 +120,10 @@ async fn ask(
         let opening = Replies::open(open, call.outgoing(body), request_failure, limit);
         if call.route.binding.method.server_streaming() {
             let replies = ReplyStream::new(opening, &call);
-            return stream::respond(*call, &head, upload, replies, context).await;
+            return stream::respond_with_stream(*call, &head, upload, replies, context).await;
         }
         let replies = opening.await.map_err(|failure| in_terms_of_client(&call, failure))?;
-        answer::answer(*call, &head, replies).await
+        answer::answer_unary(*call, &head, replies).await
     };
     // By itself: a request whose content is still on its way needs no memory for the answer.
     Box::pin(asking).await

@@ -64,22 +64,24 @@ impl Call {
         *request.extensions_mut() = std::mem::take(&mut self.extensions);
         if let Some(deadline) = self.deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            request.headers_mut().insert("grpc-timeout", deadline::header(left));
+            request.headers_mut().insert("grpc-timeout", deadline::timeout_header(left));
         }
         request
     }
 }
 
-pub(crate) fn prepare(route: Route, request: &mut Request<Content>) -> Result<Call, Failure> {
+pub(crate) fn prepare_call(route: Route, request: &mut Request<Content>) -> Result<Call, Failure> {
     let (binding, inner) = (&route.binding, &route.inner);
     let deadline = time_limit(binding, inner, request.headers())?;
     let mut bindings = Bindings::new();
     bind_path(&route, &mut bindings)?;
     let query = match request.uri().query() {
         None => Query::default(),
-        Some(text) => query::bind(text, binding, &inner.schema, &inner.options, &mut bindings)?,
+        Some(text) => {
+            query::bind_query(text, binding, &inner.schema, &inner.options, &mut bindings)?
+        }
     };
-    let conditional = condition(&route, request, &mut bindings)?;
+    let conditional = read_condition(&route, request, &mut bindings)?;
     let mut headers = HeaderMap::new();
     inner.forwarding.request(request.headers(), &mut headers)?;
     if let Some(UpstreamMetadata(more)) = request.extensions_mut().remove() {
@@ -89,7 +91,7 @@ pub(crate) fn prepare(route: Route, request: &mut Request<Content>) -> Result<Ca
     headers.insert(TE, HeaderValue::from_static("trailers"));
     headers.insert("grpc-accept-encoding", compression::ACCEPTED);
     let extensions = request.extensions_mut().remove::<UpstreamExtensions>();
-    let selection = query.fields.map(|text| selection(inner, binding, &text)).transpose()?;
+    let selection = query.fields.map(|text| read_selection(inner, binding, &text)).transpose()?;
     Ok(Call {
         route,
         bindings,
@@ -112,7 +114,7 @@ fn time_limit(
     let options = &inner.options;
     let streams = binding.method.server_streaming() || binding.method.client_streaming();
     let fallback = if streams { None } else { options.default_timeout.or(options.max_timeout) };
-    let time = deadline::requested(headers)?.or(fallback);
+    let time = deadline::requested_deadline(headers)?.or(fallback);
     let time = match (time, options.max_timeout) {
         (Some(time), Some(most)) => Some(time.min(most)),
         (time, _) => time,
@@ -133,7 +135,7 @@ fn bind_path(route: &Route, bindings: &mut Bindings) -> Result<(), Failure> {
     Ok(())
 }
 
-fn condition(
+fn read_condition(
     route: &Route,
     request: &Request<Content>,
     bindings: &mut Bindings,
@@ -163,7 +165,7 @@ fn condition(
     Ok(true)
 }
 
-fn selection(inner: &Compiled, binding: &Binding, text: &str) -> Result<Selection, Failure> {
+fn read_selection(inner: &Compiled, binding: &Binding, text: &str) -> Result<Selection, Failure> {
     let refuse = |problem: &str| Failure::invalid("$fields", problem);
     let message = match &binding.response {
         ResponseBody::Whole => binding.method.output(),
@@ -179,13 +181,13 @@ fn selection(inner: &Compiled, binding: &Binding, text: &str) -> Result<Selectio
 /// the document, like `[3].id`.
 pub(crate) fn refused_in(element: Option<usize>, error: FieldError) -> Failure {
     match element {
-        Some(element) => refused(&error.in_element(element)),
-        None => refused(&error),
+        Some(element) => refused_by_precondition(&error.in_element(element)),
+        None => refused_by_precondition(&error),
     }
 }
 
 /// A field of the content which is refused.
-pub(crate) fn refused(error: &FieldError) -> Failure {
+pub(crate) fn refused_by_precondition(error: &FieldError) -> Failure {
     let problem = match error.offset() {
         Some(offset) => format!("{} (byte {offset})", error.problem()),
         None => error.problem().to_owned(),

@@ -48,7 +48,8 @@ impl Printer {
             ResponseBody::Field(Target { number, message: Some(child), .. })
                 if selection.is_some() =>
             {
-                let field = extract::message(message, *number).map_err(|e| malformed(e.into()))?;
+                let field = extract::extract_message(message, *number)
+                    .map_err(|e| malformed_reply(e.into()))?;
                 let field = field.unwrap_or_default();
                 wire_to_json(schema, *child, &field, json, selection, out)
             }
@@ -56,7 +57,7 @@ impl Printer {
                 wire_field_to_json(schema, output, target.number, message, json, out)
             }
         };
-        printed.map_err(malformed)
+        printed.map_err(malformed_reply)
     }
 
     /// The content and its media type, of a message that is or holds an `HttpBody`.
@@ -64,13 +65,17 @@ impl Printer {
         let read = || {
             let body = match &self.binding.response {
                 ResponseBody::Raw(Some(target)) => {
-                    extract::message(message, target.number)?.unwrap_or_default()
+                    extract::extract_message(message, target.number)?.unwrap_or_default()
                 }
                 _ => message.clone(),
             };
-            Ok((extract::bytes(&body, 1)?, extract::bytes(&body, 2)?.unwrap_or_default()))
+            Ok((
+                extract::extract_bytes(&body, 1)?,
+                extract::extract_bytes(&body, 2)?.unwrap_or_default(),
+            ))
         };
-        let (media, data) = read().map_err(|e: crate::wire::Malformed| malformed(e.into()))?;
+        let (media, data) =
+            read().map_err(|e: crate::wire::Malformed| malformed_reply(e.into()))?;
         // What no header can hold, a line break above all, must not become a header.
         let media = media.filter(|m| !m.is_empty());
         Ok((media.and_then(|m| HeaderValue::from_maybe_shared(m).ok()), data))
@@ -78,7 +83,7 @@ impl Printer {
 }
 
 /// The failure for a message that is not of its type.
-pub(crate) fn malformed(error: WireError) -> Failure {
+pub(crate) fn malformed_reply(error: WireError) -> Failure {
     tracing::warn!(%error, "the upstream's message does not fit its contract");
     Failure::bad_gateway(format!("the upstream's answer: {error}"))
 }

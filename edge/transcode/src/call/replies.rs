@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use tonic::Code;
 
 use super::compression::Compression;
-use super::transport::{broken_off, unreachable};
+use super::transport::{broken_off, unreachable_upstream};
 use super::upstream::OpenCall;
 use crate::failure::{Failure, code_of_http};
 
@@ -63,7 +63,9 @@ impl Replies {
     ) -> Result<Self, Failure> {
         let response = match open(request).await {
             Ok(response) => response,
-            Err(error) => return Err(request_failure.get().unwrap_or_else(|| unreachable(error))),
+            Err(error) => {
+                return Err(request_failure.get().unwrap_or_else(|| unreachable_upstream(error)));
+            }
         };
         let (head, body) = response.into_parts();
         if let Some(failure) = Failure::from_grpc(&head.headers) {

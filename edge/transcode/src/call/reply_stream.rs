@@ -47,7 +47,9 @@ impl ReplyStream {
         match self.deadline {
             None => self.state.next().await,
             Some(deadline) => match timeout_at(deadline, self.state.next()).await {
-                Ok(next) => next.map_err(|failure| deadline::blame(failure, Some(deadline))),
+                Ok(next) => {
+                    next.map_err(|failure| deadline::blame_deadline(failure, Some(deadline)))
+                }
                 Err(_) => Err(Failure::deadline()),
             },
         }

@@ -73,10 +73,10 @@ impl Splitter {
         match (self.form, self.state) {
             (Form::Lines, _) => {
                 let last = self.buffer.split().freeze();
-                Ok(Some(last).filter(|l| !blank(l)))
+                Ok(Some(last).filter(|l| !is_blank(l)))
             }
             (Form::Array, State::End) => Ok(None),
-            (Form::Array, State::Start) if blank(&self.buffer) => Ok(None),
+            (Form::Array, State::Start) if is_blank(&self.buffer) => Ok(None),
             (Form::Array, State::Start | State::Element { .. }) => Err("the array is cut off"),
         }
     }
@@ -90,7 +90,7 @@ impl Splitter {
             };
             let line = self.buffer.split_to(self.seen + end + 1).freeze();
             self.seen = 0;
-            if !blank(&line) {
+            if !is_blank(&line) {
                 return Some(line);
             }
         }
@@ -121,7 +121,7 @@ impl Splitter {
                     return Ok(Some(document.freeze().slice(..end)));
                 }
                 State::Element { first, begun, depth, string, escape } => {
-                    self.state = scan(byte, first, begun, depth, string, escape);
+                    self.state = scan_element(byte, first, begun, depth, string, escape);
                 }
             }
             self.seen += 1;
@@ -130,7 +130,14 @@ impl Splitter {
     }
 }
 
-fn scan(byte: u8, first: bool, begun: bool, depth: usize, string: bool, escape: bool) -> State {
+fn scan_element(
+    byte: u8,
+    first: bool,
+    begun: bool,
+    depth: usize,
+    string: bool,
+    escape: bool,
+) -> State {
     let begun = begun || !is_space(byte);
     let (depth, string, escape) = match (string, byte) {
         (true, _) if escape => (depth, true, false),
@@ -149,7 +156,7 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-fn blank(bytes: &[u8]) -> bool {
+fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().copied().all(is_space)
 }
 

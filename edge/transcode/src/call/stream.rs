@@ -37,7 +37,7 @@ enum Beginning {
 }
 
 /// Answers with a stream as soon as its first message or its end has come, or nothing has for a while.
-pub(crate) async fn respond(
+pub(crate) async fn respond_with_stream(
     mut call: Call,
     head: &Parts,
     upload: Option<UploadEnd>,
@@ -51,7 +51,7 @@ pub(crate) async fn respond(
             None => Beginning::End,
         },
         // Of raw content only the first message tells the media type.
-        () = quiet(upload), if !is_raw => Beginning::Quiet,
+        () = quiet_interval(upload), if !is_raw => Beginning::Quiet,
     };
     let printer = Printer::new(&mut call);
     let mut headers = HeaderMap::new();
@@ -86,7 +86,7 @@ pub(crate) async fn respond(
 }
 
 /// Waits for the end of the request's stream, which may still show that the request is wrong, and a while longer.
-async fn quiet(upload: Option<UploadEnd>) {
+async fn quiet_interval(upload: Option<UploadEnd>) {
     if let Some(upload) = upload {
         upload.wait().await;
     }

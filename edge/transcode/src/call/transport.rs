@@ -12,12 +12,12 @@ const UNAVAILABLE: &str = "UPSTREAM_UNAVAILABLE";
 
 /// The call could not be opened. A status that a layer gave is passed on; what a transport says is for the log: it names
 /// addresses.
-pub(crate) fn unreachable(error: BoxError) -> Failure {
+pub(crate) fn unreachable_upstream(error: BoxError) -> Failure {
     let error = match error.downcast::<tonic::Status>() {
         Ok(status) => return Failure::from(&*status),
         Err(error) => error,
     };
-    tracing::warn!(error = %describe(&*error), "the upstream cannot be reached; the client gets an error");
+    tracing::warn!(error = %describe_error(&*error), "the upstream cannot be reached; the client gets an error");
     match code_of(&*error) {
         Code::Cancelled => {
             let failure = Failure::new(Code::Cancelled, "the upstream cancelled the call");
@@ -37,7 +37,7 @@ pub(crate) fn unreachable(error: BoxError) -> Failure {
 
 /// The answer broke off after it had begun.
 pub(crate) fn broken_off(status: &tonic::Status) -> Failure {
-    tracing::warn!(code = ?status.code(), error = %describe(status), "the upstream broke off; the client gets an error");
+    tracing::warn!(code = ?status.code(), error = %describe_error(status), "the upstream broke off; the client gets an error");
     let code = match status.source() {
         Some(cause) => code_of(cause),
         None if matches!(status.code(), Code::Ok | Code::Unknown) => Code::Unavailable,
@@ -49,7 +49,7 @@ pub(crate) fn broken_off(status: &tonic::Status) -> Failure {
 /// The code is that of the cause: of itself tonic says CANCELLED of a connection that ended, which would tell the client
 /// that it had cancelled the call.
 fn code_of(error: &(dyn Error + 'static)) -> Code {
-    causes(error).find_map(code_of_cause).unwrap_or(Code::Unavailable)
+    list_causes(error).find_map(code_of_cause).unwrap_or(Code::Unavailable)
 }
 
 fn code_of_cause(error: &(dyn Error + 'static)) -> Option<Code> {
@@ -70,10 +70,12 @@ fn code_of_cause(error: &(dyn Error + 'static)) -> Option<Code> {
     })
 }
 
-fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+fn list_causes<'e>(
+    error: &'e (dyn Error + 'static),
+) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-fn describe(error: &(dyn Error + 'static)) -> String {
-    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+fn describe_error(error: &(dyn Error + 'static)) -> String {
+    list_causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -36,7 +36,7 @@ impl UploadEnd {
 
 /// The upstream request's body. It is not returned before the first message is known to be valid,
 /// so that a request which is wrong from the start opens no call.
-pub(crate) async fn body(
+pub(crate) async fn upload_body(
     call: &mut Call,
     headers: &HeaderMap,
     content: Content,
@@ -47,14 +47,14 @@ pub(crate) async fn body(
     let messages = match &call.route.binding.request {
         RequestBody::Raw(target) => {
             let target = target.clone();
-            raw(encoder, source, headers.clone(), target).boxed()
+            raw_source(encoder, source, headers.clone(), target).boxed()
         }
         RequestBody::None | RequestBody::Whole | RequestBody::Field(_) => {
-            let form = match accept::content(headers) {
+            let form = match accept::choose_content(headers) {
                 accept::Content::Lines => Form::Lines,
                 accept::Content::Json | accept::Content::Other => Form::Array,
             };
-            json(encoder, source, Splitter::new(form)).boxed()
+            json_source(encoder, source, Splitter::new(form)).boxed()
         }
     };
     let mut messages = messages;
@@ -112,7 +112,7 @@ impl Encoder {
 
     /// The frame of a JSON document.
     pub fn json(&mut self, document: &Bytes) -> Result<Bytes, Failure> {
-        let frame = content::json(&mut self.call, Some(document))?;
+        let frame = content::json_to_message(&mut self.call, Some(document))?;
         self.call.bindings = Bindings::new();
         self.call.element = self.call.element.map(|element| element + 1);
         Ok(frame)
@@ -122,7 +122,7 @@ impl Encoder {
     pub fn message(&mut self, message: &Bytes) -> Result<Bytes, Failure> {
         match self.call.route.binding.request.clone() {
             RequestBody::Raw(target) => {
-                let body = content::raw(None, message)?;
+                let body = content::raw_to_message(None, message)?;
                 self.raw(target.as_ref(), &body)
             }
             RequestBody::None | RequestBody::Whole | RequestBody::Field(_) => self.json(message),
@@ -145,7 +145,7 @@ impl Encoder {
     }
 }
 
-fn json(
+fn json_source(
     encoder: Encoder,
     source: Source,
     splitter: Splitter,
@@ -196,7 +196,7 @@ fn json(
     })
 }
 
-fn raw(
+fn raw_source(
     encoder: Encoder,
     source: Source,
     headers: HeaderMap,
@@ -225,7 +225,7 @@ fn raw(
             }
         }
         let piece = state.pieces.pop_front().unwrap_or_default();
-        let body = content::raw(state.headers.take().as_ref(), &piece)?;
+        let body = content::raw_to_message(state.headers.take().as_ref(), &piece)?;
         let frame = state.encoder.raw(target.as_ref(), &body)?;
         Ok(Some((frame, (state, target))))
     })

@@ -53,8 +53,8 @@ type Frames = mpsc::Sender<Result<Frame<Bytes>, tonic::Status>>;
 pub(crate) fn is_upgrade(request: &Request<Content>) -> bool {
     let headers = request.headers();
     request.method() == Method::GET
-        && lists(headers, &CONNECTION, "upgrade")
-        && lists(headers, &UPGRADE, "websocket")
+        && lists_token(headers, &CONNECTION, "upgrade")
+        && lists_token(headers, &UPGRADE, "websocket")
 }
 
 /// What a method that needs a WebSocket answers without one.
@@ -67,13 +67,13 @@ pub(crate) fn upgrade_required() -> Failure {
         .with_header(CONNECTION, "upgrade")
 }
 
-fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
+fn lists_token(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
     let values = headers.get_all(name).into_iter().filter_map(|v| v.to_str().ok());
     values.flat_map(|v| v.split(',')).any(|v| v.trim().eq_ignore_ascii_case(wanted))
 }
 
 /// Answers 101 and serves the call on the connection, which outlives this request.
-pub(crate) fn accept(
+pub(crate) fn accept_upgrade(
     mut call: Call,
     mut request: Request<Content>,
     open: OpenCall,
@@ -94,20 +94,21 @@ pub(crate) fn accept(
     answer.insert(SEC_WEBSOCKET_ACCEPT, accept);
     answer.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     answer.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    if lists(headers, &SEC_WEBSOCKET_PROTOCOL, PROTOCOL) {
+    if lists_token(headers, &SEC_WEBSOCKET_PROTOCOL, PROTOCOL) {
         answer.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
     }
     // The request of a server stream is all in the URL.
     let client_streams = call.route.binding.method.client_streaming();
-    let message = if client_streams { None } else { Some(content::json(&mut call, None)?) };
+    let message =
+        if client_streams { None } else { Some(content::json_to_message(&mut call, None)?) };
     let upgrade = hyper::upgrade::on(&mut request);
     let shutdown = call.shutdown.clone().unwrap_or_default();
-    shutdown.spawn(serve(upgrade, call, message, open, context.clone()));
+    shutdown.spawn(serve_socket(upgrade, call, message, open, context.clone()));
     Ok(response)
 }
 
 /// Serves the call; the request is `message`, or what the client sends.
-async fn serve(
+async fn serve_socket(
     upgrade: OnUpgrade,
     mut call: Call,
     message: Option<Bytes>,
@@ -131,12 +132,12 @@ async fn serve(
         }
     };
     let request_failure = RequestFailure::default();
-    let reader = read(source, Encoder::new(&mut call), frames, request_failure.clone());
+    let reader = read_frames(source, Encoder::new(&mut call), frames, request_failure.clone());
     let writer = async {
         let printer = Printer::new(&mut call);
-        let ended = write(&mut sink, &mut call, &printer, open, body, request_failure).await;
+        let ended = write_frame(&mut sink, &mut call, &printer, open, body, request_failure).await;
         let stopping = call.shutdown.as_ref().is_some_and(Shutdown::has_begun);
-        close(&mut sink, &printer, &context, ended, stopping).await;
+        close_socket(&mut sink, &printer, &context, ended, stopping).await;
     };
     tokio::pin!(writer);
     tokio::select! {
@@ -149,7 +150,7 @@ async fn serve(
 
 /// Passes the client's messages on until it leaves; says whether it closed the connection in order. Without `frames`, as
 /// for a server stream, what the client sends is ignored.
-async fn read(
+async fn read_frames(
     mut source: impl Stream<Item = Result<Message, Error>> + Unpin,
     mut encoder: Encoder,
     mut frames: Option<Frames>,
@@ -163,8 +164,12 @@ async fn read(
             Some(Ok(Message::Close(_))) => return true,
             Some(Err(Error::Capacity(error))) => {
                 tracing::debug!(%error, "a message is too long");
-                refuse(&mut frames, &request_failure, Failure::message_too_large(encoder.limit()))
-                    .await;
+                refuse_upgrade(
+                    &mut frames,
+                    &request_failure,
+                    Failure::message_too_large(encoder.limit()),
+                )
+                .await;
                 return std::future::pending().await;
             }
             Some(Err(_)) | None => return false,
@@ -177,13 +182,17 @@ async fn read(
         match encoder.message(&document) {
             // The upstream may have ended already; the writer sees that.
             Ok(frame) => drop(open.send(Ok(Frame::data(frame))).await),
-            Err(failure) => refuse(&mut frames, &request_failure, failure).await,
+            Err(failure) => refuse_upgrade(&mut frames, &request_failure, failure).await,
         }
     }
 }
 
 /// Resets the upstream call; the writer then tells the client why.
-async fn refuse(frames: &mut Option<Frames>, request_failure: &RequestFailure, failure: Failure) {
+async fn refuse_upgrade(
+    frames: &mut Option<Frames>,
+    request_failure: &RequestFailure,
+    failure: Failure,
+) {
     let status = tonic::Status::from(&failure);
     request_failure.set(failure);
     if let Some(mut frames) = frames.take() {
@@ -192,7 +201,7 @@ async fn refuse(frames: &mut Option<Frames>, request_failure: &RequestFailure, f
 }
 
 /// Passes the upstream's messages on until it ends, or the client can no longer be written to.
-async fn write(
+async fn write_frame(
     sink: &mut Sink,
     call: &mut Call,
     printer: &Printer,
@@ -231,7 +240,7 @@ fn websocket_message(printer: &Printer, message: &Bytes) -> Result<Message, Fail
     }
 }
 
-async fn close(
+async fn close_socket(
     sink: &mut Sink,
     printer: &Printer,
     context: &ErrorContext,

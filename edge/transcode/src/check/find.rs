@@ -63,15 +63,15 @@ impl Found {
 ///
 /// # Errors
 /// When the folder, or a file in it, cannot be read.
-pub fn contracts(folder: &Path) -> io::Result<Found> {
+pub fn find_contracts(folder: &Path) -> io::Result<Found> {
     let (mut sources, mut found) = (BTreeMap::new(), Found::default());
-    walk(folder, &mut sources, &mut found.sets)?;
+    walk_folder(folder, &mut sources, &mut found.sets)?;
     for (place, files) in sources {
         let mut by_root: BTreeMap<PathBuf, (Vec<PathBuf>, bool)> = BTreeMap::new();
         for file in files {
             let text = std::fs::read(&file)?;
             let text = String::from_utf8_lossy(&text);
-            let (files, services) = by_root.entry(root(&text, &place, folder)).or_default();
+            let (files, services) = by_root.entry(import_root(&text, &place, folder)).or_default();
             files.push(file);
             *services |= text.lines().any(|line| line.trim_start().starts_with("service "));
         }
@@ -83,7 +83,7 @@ pub fn contracts(folder: &Path) -> io::Result<Found> {
     Ok(found)
 }
 
-fn walk(
+fn walk_folder(
     folder: &Path,
     sources: &mut BTreeMap<PathBuf, Vec<PathBuf>>,
     sets: &mut Vec<ContractSet>,
@@ -96,7 +96,7 @@ fn walk(
         let path = entry.path();
         // A link is not followed: it may lead back to where we are.
         if entry.file_type()?.is_dir() {
-            walk(&path, sources, sets)?;
+            walk_folder(&path, sources, sets)?;
             continue;
         }
         match path.extension().and_then(|ending| ending.to_str()) {
@@ -112,7 +112,7 @@ fn walk(
 
 /// The folder from which the imports of a file are named: the one below which its imports are, or else,
 /// since the files of package `a.b` are in `a/b` by custom, the one above that.
-fn root(text: &str, place: &Path, folder: &Path) -> PathBuf {
+fn import_root(text: &str, place: &Path, folder: &Path) -> PathBuf {
     let statement = |word: &str| {
         let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix(word));
         lines.filter_map(|rest| rest.split(';').next()).map(str::trim).collect::<Vec<_>>()
@@ -165,7 +165,7 @@ mod tests {
         write("two/elsewhere.proto", "package acme.shop.v1;");
         write("two/set.binpb", "");
         write("two/README.md", "");
-        let found = contracts(folder.path()).unwrap();
+        let found = find_contracts(folder.path()).unwrap();
         let names: Vec<String> = found.sets.iter().map(|set| set.name(folder.path())).collect();
         assert_eq!(names, ["two/set.binpb", "one/protos/acme/shop/v1", "two"]);
         // The customary place says otherwise, but the import is found from here only.
@@ -174,7 +174,7 @@ mod tests {
             "three/acme/shop/v1/d.proto",
             "package shop.v1;\nimport public 'acme/shop/v1/c.proto';",
         );
-        let three = contracts(&folder.path().join("three")).unwrap();
+        let three = find_contracts(&folder.path().join("three")).unwrap();
         let ContractSet::Sources { root, files, .. } = &three.sets[0] else { panic!("no sources") };
         assert_eq!((root, files.len(), three.sets.len()), (&folder.path().join("three"), 2, 1));
         let ContractSet::Sources { root, files, .. } = &found.sets[1] else { panic!("no sources") };

@@ -46,8 +46,8 @@ enum Outcome {
 ///
 /// # Errors
 /// When the folder cannot be read or has no contracts.
-pub fn run(args: &Args) -> Result<ExitCode, BoxError> {
-    let found = find::contracts(&args.folder)?;
+pub fn run_check(args: &Args) -> Result<ExitCode, BoxError> {
+    let found = find::find_contracts(&args.folder)?;
     if found.sets.is_empty() {
         let folder = args.folder.display();
         return Err(format!("{folder} has no .proto file and no descriptor set").into());
@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> Result<ExitCode, BoxError> {
     let (mut accepted, mut routes, mut partly, mut refused, mut empty) = (0, 0, 0, 0, 0);
     for set in &found.sets {
         let name = set.name(&args.folder);
-        match check(set, &found, args) {
+        match check_set(set, &found, args) {
             Outcome::Accepted(count) => {
                 accepted += 1;
                 routes += count;
@@ -83,7 +83,7 @@ pub fn run(args: &Args) -> Result<ExitCode, BoxError> {
     Ok(if refused + partly == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn check(set: &ContractSet, found: &Found, args: &Args) -> Outcome {
+fn check_set(set: &ContractSet, found: &Found, args: &Args) -> Outcome {
     let outcome = match set {
         ContractSet::Descriptors(path) => check_descriptors(path),
         ContractSet::Sources { declares_services: false, .. } => Ok(Outcome::WithoutRoutes),

@@ -30,7 +30,7 @@ impl fmt::Display for Unreachable {
 
 /// Looks for a path to each route, and returns those without one.
 pub fn unreachable_routes(transcoder: &Transcoder) -> Vec<Unreachable> {
-    let services = served::services(transcoder.schema(), transcoder.options());
+    let services = served::select_services(transcoder.schema(), transcoder.options());
     let methods = services.into_iter().flatten().flat_map(|service| service.methods());
     let rules = methods.flat_map(|method| {
         let first = method.http_rule();
@@ -49,7 +49,7 @@ fn look_for(transcoder: &Transcoder, method: &Method, rule: &HttpRule) -> Option
     };
     let mut taken_by = String::new();
     for rest in 0..=LONGEST_REST {
-        match transcoder.route(&http_method, &path(&template, rest)) {
+        match transcoder.route(&http_method, &example_path(&template, rest)) {
             Ok(route) if route.method().path() == method.path() => return None,
             Ok(route) => {
                 taken_by = format!("{} answers", route.method().path().trim_start_matches('/'));
@@ -65,13 +65,13 @@ fn look_for(transcoder: &Transcoder, method: &Method, rule: &HttpRule) -> Option
 }
 
 /// A path that the template matches, with `rest` segments in the place of `**`.
-fn path(template: &Template, rest: usize) -> String {
+fn example_path(template: &Template, rest: usize) -> String {
     let mut path = String::new();
     for segment in &template.segments {
         match segment {
             Segment::Literal(text) => {
                 path.push('/');
-                encode(text, &mut path);
+                encode_segment(text, &mut path);
             }
             Segment::One => path.push_str("/any-one"),
             Segment::Rest => path.push_str(&"/any-rest".repeat(rest)),
@@ -82,12 +82,12 @@ fn path(template: &Template, rest: usize) -> String {
     }
     if let Some(verb) = &template.verb {
         path.push(':');
-        encode(verb.as_bytes(), &mut path);
+        encode_segment(verb.as_bytes(), &mut path);
     }
     path
 }
 
-fn encode(text: &[u8], out: &mut String) {
+fn encode_segment(text: &[u8], out: &mut String) {
     for &byte in text {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {

@@ -78,7 +78,7 @@ impl Target {
                 let name = ServerName::try_from(host.clone());
                 let name =
                     name.map_err(|_| refuse("the host is no name that a certificate can have"))?;
-                Some((connector(ca)?, name))
+                Some((tls_connector(ca)?, name))
             }
             (false, None) => None,
             (false, Some(_)) => {
@@ -93,7 +93,7 @@ impl Target {
 }
 
 /// TLS that trusts the authorities in `ca`, or those that browsers trust.
-fn connector(ca: Option<&[u8]>) -> Result<TlsConnector, BoxError> {
+fn tls_connector(ca: Option<&[u8]>) -> Result<TlsConnector, BoxError> {
     let mut roots = RootCertStore::empty();
     match ca {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
@@ -148,31 +148,31 @@ impl Connection {
         if let Some(sender) = self.ready().await {
             return Ok(sender);
         }
-        let sender = timeout(CONNECT_LIMIT, open(target)).await??;
+        let sender = timeout(CONNECT_LIMIT, open_connection(target)).await??;
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
         Ok(sender)
     }
 }
 
-async fn open(target: &Target) -> Result<SendRequest<Bytes>, BoxError> {
+async fn open_connection(target: &Target) -> Result<SendRequest<Bytes>, BoxError> {
     let socket = TcpStream::connect((target.host.as_str(), target.port)).await?;
     socket.set_nodelay(true)?;
-    let Some((connector, name)) = &target.tls else { return speak(socket).await };
+    let Some((connector, name)) = &target.tls else { return speak_http2(socket).await };
     let stream = connector.connect(name.clone(), socket).await?;
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err("the upstream does not speak HTTP/2: it does not choose h2 by ALPN".into());
     }
-    speak(stream).await
+    speak_http2(stream).await
 }
 
-async fn speak<T>(stream: T) -> Result<SendRequest<Bytes>, BoxError>
+async fn speak_http2<T>(stream: T) -> Result<SendRequest<Bytes>, BoxError>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size(WINDOW).initial_connection_window_size(WINDOW * 4);
     let (sender, connection) = builder.enable_push(false).handshake(stream).await?;
-    tokio::spawn(drive(connection));
+    tokio::spawn(drive_connection(connection));
     Ok(sender.ready().await?)
 }
 
@@ -196,7 +196,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for YieldingConnection<T> {
 }
 
 /// Drives a connection until it ends, or the upstream no longer answers pings.
-async fn drive<T: AsyncRead + AsyncWrite + Unpin>(mut connection: h2::client::Connection<T>) {
+async fn drive_connection<T: AsyncRead + AsyncWrite + Unpin>(
+    mut connection: h2::client::Connection<T>,
+) {
     let mut pings = connection.ping_pong();
     let silent = async {
         let Some(pings) = &mut pings else { return std::future::pending().await };

@@ -49,7 +49,7 @@ impl RequestBody {
 }
 
 /// Sends a request and waits for the head of its answer.
-pub async fn send(
+pub async fn send_request(
     mut sender: SendRequest<Bytes>,
     request: Request<()>,
     body: &mut RequestBody,

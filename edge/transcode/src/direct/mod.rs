@@ -62,7 +62,9 @@ impl Direct {
         let mut attempts = 1;
         loop {
             let sender = self.0.next_connection().sender(&self.0.target).await?;
-            match exchange::send(sender, Request::from_parts(head.clone(), ()), &mut body).await {
+            match exchange::send_request(sender, Request::from_parts(head.clone(), ()), &mut body)
+                .await
+            {
                 Err(error) if attempts < MAX_ATTEMPTS && body.is_unsent(&error) => {
                     tracing::debug!(%error, "the upstream did not take a call; it is sent again");
                     attempts += 1;

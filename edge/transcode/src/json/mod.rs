@@ -11,5 +11,5 @@ mod write;
 
 pub use read::{json_field_to_wire, json_paths, json_to_wire};
 pub(crate) use scan::number_len;
-pub(crate) use text::escape;
+pub(crate) use text::escape_json;
 pub use write::{Selection, any_to_json, wire_field_to_json, wire_to_json};

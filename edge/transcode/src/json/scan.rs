@@ -28,7 +28,7 @@ impl RawStr<'_> {
     /// Whether the string is `text`, once its escapes are resolved.
     pub fn is(self, text: &str) -> bool {
         let (mut rest, mut same) = (text.as_bytes(), true);
-        let resolved = unescape(self, |piece| match rest.strip_prefix(piece) {
+        let resolved = unescape_json(self, |piece| match rest.strip_prefix(piece) {
             Some(after) => rest = after,
             None => same = false,
         });
@@ -53,13 +53,13 @@ pub(crate) enum Shape {
 type Result<T> = std::result::Result<T, FieldError>;
 
 #[cold]
-fn syntax(problem: &'static str) -> FieldError {
+fn syntax_error(problem: &'static str) -> FieldError {
     FieldError::new(ErrorKind::Syntax, problem)
 }
 
 #[cold]
 pub(crate) fn control_character() -> FieldError {
-    syntax("a control character in a string is not escaped")
+    syntax_error("a control character in a string is not escaped")
 }
 
 impl<'a> Scanner<'a> {
@@ -116,7 +116,7 @@ impl<'a> Scanner<'a> {
         } else if self.take(close) {
             Ok(false)
         } else {
-            Err(syntax("expected a comma or the end of the object or list"))
+            Err(syntax_error("expected a comma or the end of the object or list"))
         }
     }
 
@@ -125,10 +125,10 @@ impl<'a> Scanner<'a> {
     pub fn key(&mut self) -> Result<RawStr<'a>> {
         self.space();
         if self.rest.first() != Some(&b'"') {
-            return Err(syntax("expected a member name in double quotes"));
+            return Err(syntax_error("expected a member name in double quotes"));
         }
         let key = self.string()?;
-        if self.take(b':') { Ok(key) } else { Err(syntax("expected a colon")) }
+        if self.take(b':') { Ok(key) } else { Err(syntax_error("expected a colon")) }
     }
 
     /// Takes a string; the next byte is its opening quote.
@@ -175,7 +175,7 @@ impl<'a> Scanner<'a> {
                 }
                 None => {
                     self.rest = &[];
-                    return Err(syntax("a string does not end"));
+                    return Err(syntax_error("a string does not end"));
                 }
             }
             at += plain_prefix(start.get(at..).unwrap_or_default());
@@ -185,12 +185,12 @@ impl<'a> Scanner<'a> {
     /// Takes a number and returns its text.
     #[inline]
     pub fn number(&mut self) -> Result<&'a [u8]> {
-        let len = number_len(self.rest).ok_or_else(|| syntax("malformed number"))?;
+        let len = number_len(self.rest).ok_or_else(|| syntax_error("malformed number"))?;
         let (number, rest) = self.rest.split_at_checked(len).unwrap_or_default();
         self.rest = rest;
         match rest.first() {
             Some(b'0'..=b'9' | b'.' | b'+' | b'-' | b'a'..=b'z' | b'A'..=b'Z' | b'_') => {
-                Err(syntax("malformed number"))
+                Err(syntax_error("malformed number"))
             }
             _ => Ok(number),
         }
@@ -201,7 +201,7 @@ impl<'a> Scanner<'a> {
     pub fn word(&mut self, word: &str) -> Result<()> {
         match self.rest.strip_prefix(word.as_bytes()) {
             Some([b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_', ..]) | None => {
-                Err(syntax("expected a value"))
+                Err(syntax_error("expected a value"))
             }
             Some(rest) => {
                 self.rest = rest;
@@ -213,12 +213,12 @@ impl<'a> Scanner<'a> {
     /// Takes a value of any shape; `depth` more objects and lists may be opened.
     pub fn skip(&mut self, depth: usize) -> Result<()> {
         match self.shape() {
-            Shape::String => unescape(self.string()?, |_| ()),
+            Shape::String => unescape_json(self.string()?, |_| ()),
             Shape::Number => self.number().map(drop),
             Shape::True => self.word("true"),
             Shape::False => self.word("false"),
             Shape::Null => self.word("null"),
-            Shape::Other => Err(syntax("expected a value")),
+            Shape::Other => Err(syntax_error("expected a value")),
             Shape::Object => self.skip_members(b'{', b'}', depth),
             Shape::List => self.skip_members(b'[', b']', depth),
         }
@@ -233,7 +233,7 @@ impl<'a> Scanner<'a> {
         }
         loop {
             if open == b'{' {
-                unescape(self.key()?, |_| ())?;
+                unescape_json(self.key()?, |_| ())?;
             }
             self.skip(depth)?;
             if !self.more(close)? {
@@ -248,7 +248,7 @@ impl<'a> Scanner<'a> {
         if self.rest.is_empty() {
             Ok(())
         } else {
-            Err(syntax("text after the end of the document"))
+            Err(syntax_error("text after the end of the document"))
         }
     }
 }
@@ -285,7 +285,7 @@ pub(crate) fn number_len(text: &[u8]) -> Option<usize> {
 }
 
 /// Resolves the escapes of `raw`, handing over the text piece by piece.
-pub(crate) fn unescape(raw: RawStr<'_>, mut piece: impl FnMut(&[u8])) -> Result<()> {
+pub(crate) fn unescape_json(raw: RawStr<'_>, mut piece: impl FnMut(&[u8])) -> Result<()> {
     if !raw.escaped() {
         piece(raw.bytes);
         return Ok(());
@@ -304,10 +304,10 @@ pub(crate) fn unescape(raw: RawStr<'_>, mut piece: impl FnMut(&[u8])) -> Result<
             Some(b'r') => b"\r",
             Some(b't') => b"\t",
             Some(b'u') => b"",
-            _ => return Err(syntax("unknown escape in a string")),
+            _ => return Err(syntax_error("unknown escape in a string")),
         };
         if simple.is_empty() {
-            let (c, len) = unicode(escape)?;
+            let (c, len) = parse_unicode_escape(escape)?;
             piece(c.encode_utf8(&mut [0; 4]).as_bytes());
             rest = escape.get(len..).unwrap_or_default();
         } else {
@@ -320,26 +320,32 @@ pub(crate) fn unescape(raw: RawStr<'_>, mut piece: impl FnMut(&[u8])) -> Result<
 }
 
 /// The character that `\uXXXX`, or a pair of them, stands for, and the length of the escape.
-fn unicode(escape: &[u8]) -> Result<(char, usize)> {
-    let high = unit(escape)?;
+fn parse_unicode_escape(escape: &[u8]) -> Result<(char, usize)> {
+    let high = parse_code_unit(escape)?;
     if let Some(c) = char::from_u32(high) {
         return Ok((c, 6));
     }
-    let low = escape.get(6..).filter(|next| next.starts_with(b"\\u")).map(unit).transpose()?;
+    let low =
+        escape.get(6..).filter(|next| next.starts_with(b"\\u")).map(parse_code_unit).transpose()?;
     match low {
         Some(low @ 0xDC00..=0xDFFF) if high < 0xDC00 => {
             let c = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-            char::from_u32(c).map(|c| (c, 12)).ok_or_else(|| syntax("lone surrogate in a string"))
+            char::from_u32(c)
+                .map(|c| (c, 12))
+                .ok_or_else(|| syntax_error("lone surrogate in a string"))
         }
-        _ => Err(syntax("lone surrogate in a string")),
+        _ => Err(syntax_error("lone surrogate in a string")),
     }
 }
 
-fn unit(escape: &[u8]) -> Result<u32> {
-    let digits = escape.get(2..6).ok_or_else(|| syntax("an escape in a string is cut short"))?;
+fn parse_code_unit(escape: &[u8]) -> Result<u32> {
+    let digits =
+        escape.get(2..6).ok_or_else(|| syntax_error("an escape in a string is cut short"))?;
     digits.iter().try_fold(0, |value, &digit| {
         let digit = char::from(digit).to_digit(16);
-        digit.map(|d| value << 4 | d).ok_or_else(|| syntax("malformed \\u escape in a string"))
+        digit
+            .map(|d| value << 4 | d)
+            .ok_or_else(|| syntax_error("malformed \\u escape in a string"))
     })
 }
 
@@ -349,7 +355,7 @@ mod tests {
 
     fn text(json: &str) -> Result<String> {
         let mut out = Vec::new();
-        unescape(Scanner::new(json).string()?, |piece| out.extend_from_slice(piece))?;
+        unescape_json(Scanner::new(json).string()?, |piece| out.extend_from_slice(piece))?;
         Ok(String::from_utf8(out).unwrap())
     }
 

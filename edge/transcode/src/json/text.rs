@@ -4,7 +4,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends `text` with what JSON wants escaped, without the quotes around it.
 #[inline]
-pub(crate) fn escape(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn escape_json(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     loop {
         let plain = plain_prefix(rest);
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn escapes_as_json_wants() {
         let mut out = Vec::new();
-        escape("a\"b\\c\n\u{1}\u{1f}é🚀 and a longer tail", &mut out);
+        escape_json("a\"b\\c\n\u{1}\u{1f}é🚀 and a longer tail", &mut out);
         let want = "a\\\"b\\\\c\\n\\u0001\\u001fé🚀 and a longer tail";
         assert_eq!(String::from_utf8(out).unwrap(), want);
     }

@@ -21,8 +21,8 @@ const MAP_ENTRY: u32 = 7;
 /// `FieldOptions.packed`.
 const PACKED: u32 = 2;
 
-pub(super) fn compile(own: &[u8], options: SchemaOptions<'_>) -> Result<Schema, SchemaError> {
-    let (own, fallback) = (decode(own)?, decode(options.fallback)?);
+pub(super) fn compile_set(own: &[u8], options: SchemaOptions<'_>) -> Result<Schema, SchemaError> {
+    let (own, fallback) = (decode_set(own)?, decode_set(options.fallback)?);
     let mut compiler = Compiler { skip_incomplete: options.skip_incomplete, ..Compiler::default() };
     for file in &own.files {
         compiler.declare(file)?;
@@ -43,7 +43,7 @@ pub(super) fn compile(own: &[u8], options: SchemaOptions<'_>) -> Result<Schema, 
     compiler.finish()
 }
 
-fn decode(set: &[u8]) -> Result<FileSet, SchemaError> {
+fn decode_set(set: &[u8]) -> Result<FileSet, SchemaError> {
     FileSet::decode(set).map_err(|error| SchemaError::Malformed(error.to_string()))
 }
 
@@ -131,7 +131,7 @@ impl<'a> Compiler<'a> {
         let message = Message { map_entry, options, location, ..Message::empty(&name) };
         let key = name.as_str().into();
         if self.message_names.insert(key, MessageIndex(index as u32)).is_some() {
-            return Err(invalid(name, "is declared twice"));
+            return Err(invalid_set(name, "is declared twice"));
         }
         self.messages.push(message);
         let source = scope.source.clone();
@@ -150,7 +150,7 @@ impl<'a> Compiler<'a> {
     ) -> Result<(), SchemaError> {
         let full_name = scope.name(&descriptor.name);
         if descriptor.values.len() > MAX_MEMBERS {
-            return Err(invalid(full_name, "has too many values"));
+            return Err(invalid_set(full_name, "has too many values"));
         }
         let features = scope.features.with(&descriptor.options, features::IN_ENUM);
         let name_of = |v: &super::descriptor::EnumValueType| v.name.as_str().into();
@@ -167,7 +167,7 @@ impl<'a> Compiler<'a> {
         let names = Names::build(names);
         let index = EnumIndex(self.enums.len() as u32);
         if self.enum_names.insert(full_name.as_str().into(), index).is_some() {
-            return Err(invalid(full_name, "is declared twice"));
+            return Err(invalid_set(full_name, "is declared twice"));
         }
         self.enums.push(Enum {
             null_value: full_name == "google.protobuf.NullValue",
@@ -229,7 +229,7 @@ impl<'a> Compiler<'a> {
         let full_name = format!("{owner}.{}", descriptor.name);
         let number = u32::try_from(descriptor.number).unwrap_or(0);
         if number == 0 || number > wire::MAX_FIELD {
-            return Err(invalid(full_name, "has a number out of range"));
+            return Err(invalid_set(full_name, "has a number out of range"));
         }
         let features = features.with(&descriptor.options, features::IN_FIELD);
         let kind = self.kind(&full_name, descriptor, features)?;
@@ -258,8 +258,8 @@ impl<'a> Compiler<'a> {
             tag: Tag::new(number, kind.wire_type()),
             packed_tag: Tag::new(number, wire::BYTES),
             oneof: real_oneof.and_then(|oneof| u16::try_from(oneof).ok()),
-            json_key: key(&json_name),
-            proto_key: key(&name),
+            json_key: type_key(&json_name),
+            proto_key: type_key(&name),
             name: name.into(),
             json_name: json_name.into(),
             extension,
@@ -292,13 +292,13 @@ impl<'a> Compiler<'a> {
             14 => {
                 let name = descriptor.type_name.trim_start_matches('.');
                 let index = self.enum_names.get(name);
-                Kind::Enum(*index.ok_or_else(|| missing(user, &descriptor.type_name))?)
+                Kind::Enum(*index.ok_or_else(|| missing_type(user, &descriptor.type_name))?)
             }
             15 => Kind::Sfixed32,
             16 => Kind::Sfixed64,
             17 => Kind::Sint32,
             18 => Kind::Sint64,
-            _ => return Err(invalid(user.to_owned(), "has no known type")),
+            _ => return Err(invalid_set(user.to_owned(), "has no known type")),
         })
     }
 
@@ -314,14 +314,15 @@ impl<'a> Compiler<'a> {
 
     pub fn message(&self, user: &str, name: &str) -> Result<MessageIndex, SchemaError> {
         let index = self.message_names.get(name.trim_start_matches('.'));
-        index.copied().ok_or_else(|| missing(user, name))
+        index.copied().ok_or_else(|| missing_type(user, name))
     }
 
     fn finish(mut self) -> Result<Schema, SchemaError> {
         for message in &mut self.messages {
             message.index()?;
         }
-        let shapes: Vec<WellKnown> = self.messages.iter().map(super::well_known::of).collect();
+        let shapes: Vec<WellKnown> =
+            self.messages.iter().map(super::well_known::well_known_of).collect();
         for (message, shape) in self.messages.iter_mut().zip(shapes) {
             message.well_known = shape;
         }
@@ -339,9 +340,9 @@ impl<'a> Compiler<'a> {
 }
 
 /// `,"name":`, escaped.
-fn key(name: &str) -> Box<[u8]> {
+fn type_key(name: &str) -> Box<[u8]> {
     let mut key = b",\"".to_vec();
-    crate::json::escape(name, &mut key);
+    crate::json::escape_json(name, &mut key);
     key.extend_from_slice(b"\":");
     key.into()
 }
@@ -363,13 +364,13 @@ fn lower_camel(name: &str) -> String {
     camel
 }
 
-fn missing(user: &str, name: &str) -> SchemaError {
+fn missing_type(user: &str, name: &str) -> SchemaError {
     SchemaError::MissingType {
         name: name.trim_start_matches('.').to_owned(),
         user: user.to_owned(),
     }
 }
 
-pub(super) fn invalid(name: String, problem: &'static str) -> SchemaError {
+pub(super) fn invalid_set(name: String, problem: &'static str) -> SchemaError {
     SchemaError::Invalid { name, problem }
 }

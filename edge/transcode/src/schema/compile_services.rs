@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 
-use super::compile::{Compiler, Scope, invalid};
+use super::compile::{Compiler, Scope, invalid_set};
 use super::descriptor::{File, HttpRuleType, MethodType, ServiceType};
 use super::source::Source;
 use super::{
@@ -62,7 +62,8 @@ impl<'a> Compiler<'a> {
         let user = format!("{service}.{}", descriptor.name);
         let options = Options::new(descriptor.options.clone());
         let rule = options.message(GOOGLE_API_HTTP).map(HttpRuleType::decode).transpose();
-        let rule = rule.map_err(|_| invalid(user.clone(), "has a malformed google.api.http"))?;
+        let rule =
+            rule.map_err(|_| invalid_set(user.clone(), "has a malformed google.api.http"))?;
         Ok(Method {
             name: descriptor.name.as_str().into(),
             path: format!("/{service}/{}", descriptor.name).into(),

@@ -44,7 +44,7 @@ impl<'a> Declarations<'a> {
         };
         match first.difference(declared) {
             Some(difference) if !self.own_is_complete => {
-                Err(contradiction(name, first_file, file, difference))
+                Err(find_contradiction(name, first_file, file, difference))
             }
             _ => Ok(false),
         }
@@ -65,13 +65,13 @@ impl<'a> Declarations<'a> {
             return Ok(true);
         };
         match service_difference(first, declared) {
-            Some(difference) => Err(contradiction(name, first_file, file, difference)),
+            Some(difference) => Err(find_contradiction(name, first_file, file, difference)),
             None => Ok(false),
         }
     }
 }
 
-fn contradiction(name: String, first: &str, second: &str, difference: String) -> SchemaError {
+fn find_contradiction(name: String, first: &str, second: &str, difference: String) -> SchemaError {
     let (first, second) = (first.to_owned(), second.to_owned());
     SchemaError::Contradiction { name, first, second, difference }
 }

@@ -1,6 +1,6 @@
 //! The look-up tables of messages, and the empty types.
 
-use super::compile::{MAX_MEMBERS, invalid};
+use super::compile::{MAX_MEMBERS, invalid_set};
 use super::names::Names;
 use super::table::{Enum, Message, NO_FIELD, WellKnown};
 use super::{Location, Options, SchemaError};
@@ -26,11 +26,11 @@ impl Message {
     /// Sorts the fields and builds the tables by name and by number.
     pub(super) fn index(&mut self) -> Result<(), SchemaError> {
         if self.fields.len() > MAX_MEMBERS || self.oneofs.len() > MAX_MEMBERS {
-            return Err(invalid(self.full_name.to_string(), "has too many fields"));
+            return Err(invalid_set(self.full_name.to_string(), "has too many fields"));
         }
         self.fields.sort_by_key(|f| f.number);
         if self.fields.windows(2).any(|pair| matches!(pair, [a, b] if a.number == b.number)) {
-            return Err(invalid(self.full_name.to_string(), "uses a field number twice"));
+            return Err(invalid_set(self.full_name.to_string(), "uses a field number twice"));
         }
         // ProtoJSON names win over `.proto` names of other fields.
         let json = self.fields.iter().enumerate().map(|(at, f)| (f.json_name(), at as u16));

@@ -56,7 +56,7 @@ impl Schema {
     /// # Errors
     /// As [`from_descriptor_set`](Self::from_descriptor_set).
     pub fn compile(bytes: &[u8], options: SchemaOptions<'_>) -> Result<Self, SchemaError> {
-        compile::compile(bytes, options)
+        compile::compile_set(bytes, options)
     }
 
     /// The message at `index`.

@@ -16,7 +16,7 @@ impl Names {
         let size = (names.len() * 2).next_power_of_two().max(2);
         let mut slots = vec![(0, EMPTY); size];
         for (name, index) in names {
-            let hash = hash(name.as_bytes());
+            let hash = hash_name(name.as_bytes());
             let mut at = hash as usize & (size - 1);
             while let Some(slot) = slots.get_mut(at) {
                 if slot.1 == EMPTY {
@@ -33,7 +33,7 @@ impl Names {
     #[inline]
     pub fn find(&self, name: &[u8], matches: impl Fn(u16) -> bool) -> Option<u16> {
         let mask = self.slots.len().wrapping_sub(1);
-        let hash = hash(name);
+        let hash = hash_name(name);
         let mut at = hash as usize & mask;
         loop {
             let &(slot_hash, index) = self.slots.get(at)?;
@@ -51,7 +51,7 @@ impl Names {
 /// A multiplicative hash over eight bytes at a time. The keys come from the schema, so an attacker
 /// can lengthen a probe only as far as the table is full, which is never more than half.
 #[inline]
-fn hash(bytes: &[u8]) -> u32 {
+fn hash_name(bytes: &[u8]) -> u32 {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut state = bytes.len() as u64;
     let mut chunks = bytes.chunks_exact(8);

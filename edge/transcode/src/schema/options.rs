@@ -54,7 +54,7 @@ impl Options {
             match record {
                 Record::Varint(value) => found.push(value),
                 Record::Bytes(mut packed) => {
-                    while let Ok(value) = crate::wire::varint(&mut packed) {
+                    while let Ok(value) = crate::wire::read_varint(&mut packed) {
                         found.push(value);
                     }
                 }

@@ -4,7 +4,7 @@ use super::table::{Cardinality, Kind, Message, WellKnown};
 
 /// What `message` is. A type with the right name and other fields is an ordinary message, so that
 /// the codec may rely on the field numbers.
-pub(super) fn of(message: &Message) -> WellKnown {
+pub(super) fn well_known_of(message: &Message) -> WellKnown {
     let Some(name) = message.full_name.strip_prefix("google.protobuf.") else {
         return WellKnown::None;
     };

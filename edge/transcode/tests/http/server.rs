@@ -36,7 +36,8 @@ impl Running {
         let ended = async {
             let _ = ended.await;
         };
-        let task = tokio::spawn(serve::serve(listener, reloadable.clone(), upstream, ended));
+        let task =
+            tokio::spawn(serve::serve_transcoder(listener, reloadable.clone(), upstream, ended));
         Self { address, reloadable, end: Some(end), task: Some(task) }
     }
 
@@ -187,9 +188,9 @@ async fn new_contracts_take_over_and_bad_ones_do_not() {
     let without = Transcoder::compile(&[], Options::default()).unwrap();
     server.reloadable.store(without);
     assert_eq!(server.get("/v1/books/1").await.status(), 404);
-    assert!(!source::reload(b"no descriptors", &server.reloadable));
+    assert!(!source::reload_on_change(b"no descriptors", &server.reloadable));
     assert_eq!(server.get("/v1/books/1").await.status(), 404);
-    assert!(source::reload(&DESCRIPTORS, &server.reloadable));
+    assert!(source::reload_on_change(&DESCRIPTORS, &server.reloadable));
     assert_eq!(server.get("/v1/books/1").await.status(), 200);
 }
 
@@ -200,8 +201,11 @@ async fn a_changed_file_is_read_again() {
     std::fs::write(&path, []).unwrap();
     let reloadable =
         ReloadableTranscoder::new(Transcoder::compile(&[], Options::default()).unwrap());
-    let watch =
-        tokio::spawn(source::watch(Source::File(path.clone()), Vec::new(), reloadable.clone()));
+    let watch = tokio::spawn(source::watch_sources(
+        Source::File(path.clone()),
+        Vec::new(),
+        reloadable.clone(),
+    ));
     let until = async |routes: usize| {
         while reloadable.load().routes() != routes {
             tokio::time::sleep(Duration::from_millis(100)).await;

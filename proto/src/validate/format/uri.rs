@@ -3,47 +3,47 @@
 use std::net::Ipv6Addr;
 
 /// `scheme ":" hier-part [ "?" query ] [ "#" fragment ]`.
-pub fn absolute(text: &str) -> bool {
-    let (text, fragment) = split(text, '#');
-    let (text, query) = split(text, '?');
+pub fn is_absolute_uri(text: &str) -> bool {
+    let (text, fragment) = split_once_at(text, '#');
+    let (text, query) = split_once_at(text, '?');
     let Some((scheme, rest)) = text.split_once(':') else { return false };
     let tail = |part: Option<&str>| part.is_none_or(|part| consists_of(part, ":@/?"));
-    self::scheme(scheme) && hierarchy(rest) && tail(query) && tail(fragment)
+    self::is_scheme(scheme) && is_hierarchy(rest) && tail(query) && tail(fragment)
 }
 
-fn split(text: &str, at: char) -> (&str, Option<&str>) {
+fn split_once_at(text: &str, at: char) -> (&str, Option<&str>) {
     text.split_once(at).map_or((text, None), |(head, tail)| (head, Some(tail)))
 }
 
-fn scheme(text: &str) -> bool {
+fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 /// Two slashes start an authority, which ends where a path starts.
-fn hierarchy(text: &str) -> bool {
+fn is_hierarchy(text: &str) -> bool {
     match text.strip_prefix("//") {
         None => consists_of(text, ":@/"),
         Some(rest) => {
             let end = rest.find('/').unwrap_or(rest.len());
             let (authority, path) = rest.split_at(end);
-            self::authority(authority) && consists_of(path, ":@/")
+            self::is_authority(authority) && consists_of(path, ":@/")
         }
     }
 }
 
 /// `[ userinfo "@" ] host [ ":" port ]`.
-fn authority(text: &str) -> bool {
+fn is_authority(text: &str) -> bool {
     let (user, place) = text.rsplit_once('@').map_or(("", text), |(user, place)| (user, place));
     let (host, port) = match place.rfind(':') {
         Some(colon) if !place.ends_with(']') => place.split_at(colon),
         _ => (place, ""),
     };
     let port = port.strip_prefix(':').unwrap_or(port);
-    consists_of(user, ":") && self::host(host) && port.bytes().all(|byte| byte.is_ascii_digit())
+    consists_of(user, ":") && self::is_host(host) && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn host(text: &str) -> bool {
+fn is_host(text: &str) -> bool {
     match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
         Some(literal) => literal.parse::<Ipv6Addr>().is_ok(),
         None => consists_of(text, ""),

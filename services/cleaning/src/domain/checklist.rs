@@ -41,8 +41,8 @@ impl Checklist {
         let mut codes = Vec::new();
         match details.size {
             Size::Rooms { rooms, bathrooms } => {
-                codes.extend(each("room", rooms, &["dust", "floor"]));
-                codes.extend(each("bathroom", bathrooms, &["sanitary", "floor"]));
+                codes.extend(each_room("room", rooms, &["dust", "floor"]));
+                codes.extend(each_room("bathroom", bathrooms, &["sanitary", "floor"]));
             }
             Size::Area(_) => {
                 codes.extend(["all.dust", "all.floors", "bathroom.sanitary"].map(str::to_owned));
@@ -90,7 +90,11 @@ impl Item {
     }
 }
 
-fn each<'a>(place: &'a str, count: i64, tasks: &'a [&'a str]) -> impl Iterator<Item = String> + 'a {
+fn each_room<'a>(
+    place: &'a str,
+    count: i64,
+    tasks: &'a [&'a str],
+) -> impl Iterator<Item = String> + 'a {
     (1..=count).flat_map(move |n| tasks.iter().map(move |task| format!("{place}.{n}.{task}")))
 }
 

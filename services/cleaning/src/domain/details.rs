@@ -143,7 +143,7 @@ pub struct Details {
 }
 
 /// Reads extras: none comes twice, and a quantity that is not given is one.
-pub fn extras(given: impl Iterator<Item = (String, i32)>) -> Result<Vec<Extra>, Error> {
+pub fn parse_extras(given: impl Iterator<Item = (String, i32)>) -> Result<Vec<Extra>, Error> {
     let mut extras: Vec<Extra> = Vec::new();
     for (index, (code, quantity)) in given.enumerate() {
         if extras.iter().any(|extra| extra.code == code) {

@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 
 /// The days from the visit before to one on `visit_on`; none when there was none. What the customer says counts, but
 /// never for less than what was recorded; where the customer says nothing, the record speaks.
-pub fn days(
+pub fn days_between(
     said: LastVisit,
     recorded: Option<NaiveDate>,
     visit_on: NaiveDate,
@@ -46,7 +46,11 @@ mod tests {
             (Some("2027-05-24"), None, None, Some(0)),
         ] {
             let said = LastVisit { on: on.map(date), days_ago };
-            assert_eq!(days(said, recorded.map(date), visit).unwrap(), expected, "{said:?}");
+            assert_eq!(
+                days_between(said, recorded.map(date), visit).unwrap(),
+                expected,
+                "{said:?}"
+            );
         }
     }
 
@@ -54,10 +58,10 @@ mod tests {
     fn contradictions_name_their_field() {
         let visit = date("2027-05-24");
         let late = LastVisit { on: Some(date("2027-05-25")), days_ago: None };
-        let error = days(late, None, visit).unwrap_err().to_string();
+        let error = days_between(late, None, visit).unwrap_err().to_string();
         assert!(error.starts_with("details.last_visit_on"), "{error}");
         let odd = LastVisit { on: Some(date("2027-05-17")), days_ago: Some(8) };
-        let error = days(odd, None, visit).unwrap_err().to_string();
+        let error = days_between(odd, None, visit).unwrap_err().to_string();
         assert!(error.starts_with("details.days_since_last_visit"), "{error}");
     }
 }

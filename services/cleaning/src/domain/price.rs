@@ -57,7 +57,7 @@ impl Tables {
             return Err(kit::Error::internal("the tables lack a type of cleaning").into());
         };
         let first = self.is_first(details, gap);
-        let lines = lines(table, rates, details, gap, first)?;
+        let lines = price_lines(table, rates, details, gap, first)?;
         Ok(Quote { lines, takes: self.takes(effort, details, first)? })
     }
 
@@ -91,7 +91,7 @@ impl Tables {
     }
 }
 
-fn lines(
+fn price_lines(
     table: &PriceTable,
     rates: &Rates,
     details: &Details,
@@ -115,7 +115,7 @@ fn lines(
         }
     }
     let regular: i64 = lines.iter().map(|line| line.total.minor_units).sum();
-    let discount = share(regular, percent(table, details.frequency, gap)) - regular;
+    let discount = gap_share(regular, percent_of(table, details.frequency, gap)) - regular;
     if discount != 0 {
         lines.push(line("frequency", 1, "visit", discount));
     }
@@ -137,7 +137,7 @@ fn lines(
 /// The share of the price that a visit costs, in percent. The gap decides, not the intention: a broken series pays the
 /// share of the frequency that it has kept, all of it when it has kept none; the price is never less than that of the frequency asked
 /// for.
-fn percent(table: &PriceTable, frequency: Frequency, gap: Option<i64>) -> i64 {
+fn percent_of(table: &PriceTable, frequency: Frequency, gap: Option<i64>) -> i64 {
     let Some(gap) = gap.filter(|_| frequency != Frequency::Once) else { return 100 };
     let kept = table
         .frequencies
@@ -147,7 +147,7 @@ fn percent(table: &PriceTable, frequency: Frequency, gap: Option<i64>) -> i64 {
 }
 
 /// `percent` of an amount, half a unit rounded up.
-const fn share(amount: i64, percent: i64) -> i64 {
+const fn gap_share(amount: i64, percent: i64) -> i64 {
     (amount * percent + 50).div_euclid(100)
 }
 

@@ -120,8 +120,8 @@ impl Default for Tables {
             ("BE", Currency::EUR, 100),
             ("LU", Currency::EUR, 115),
             ("DE", Currency::EUR, 100),
-            ("CH", currency("CHF"), 165),
-            ("GB", currency("GBP"), 90),
+            ("CH", currency_of("CHF"), 165),
+            ("GB", currency_of("GBP"), 90),
         ];
         let prices = countries.map(|(country, currency, level)| {
             (country.to_owned(), PriceTable::at(currency, level))
@@ -151,7 +151,7 @@ const EXTRAS: [(&str, i64, i64); 7] = [
     ("windows", 600, 10),
 ];
 
-fn currency(code: &str) -> Currency {
+fn currency_of(code: &str) -> Currency {
     Currency::parse("currency", code).unwrap_or(Currency::EUR)
 }
 

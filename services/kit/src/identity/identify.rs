@@ -54,9 +54,9 @@ impl Identity {
     /// claim the caller is anonymous.
     pub async fn identify(&self, service: &str, headers: &HeaderMap) -> Result<Identified, Status> {
         if let Some(token) = headers.get(INTERNAL_TOKEN) {
-            let token = token.to_str().map_err(|_| refused())?;
+            let token = token.to_str().map_err(|_| refuse_token())?;
             let claims = self.internal.verify_internal(token, service).await;
-            let claims = claims.map_err(|_| refused())?;
+            let claims = claims.map_err(|_| refuse_token())?;
             let caller = Caller { service: Some(claims.service), subject: claims.subject };
             return Ok(Identified { caller, access: None });
         }
@@ -68,24 +68,24 @@ impl Identity {
     /// What the access token in these headers says, if there is one.
     pub async fn access(&self, headers: &HeaderMap) -> Result<Option<AccessClaims>, Status> {
         let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
-        let token = value.to_str().ok().and_then(bearer).ok_or_else(refused)?;
-        let claims = self.access.verify_access(token).await.map_err(|_| refused())?;
+        let token = value.to_str().ok().and_then(bearer_token).ok_or_else(refuse_token)?;
+        let claims = self.access.verify_access(token).await.map_err(|_| refuse_token())?;
         if self.revocations.covers(&claims) {
-            return Err(refused());
+            return Err(refuse_token());
         }
         Ok(Some(claims))
     }
 }
 
 /// The token of a `Bearer` credential (RFC 6750); the scheme's case does not matter.
-fn bearer(value: &str) -> Option<&str> {
+fn bearer_token(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// One answer for every bad token, so that it tells nothing.
-pub(crate) fn refused() -> Status {
-    error::status(&Refused)
+pub(crate) fn refuse_token() -> Status {
+    error::status_of(&Refused)
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -96,7 +96,7 @@ impl SigningKey {
             .map_err(|_| KeyringError::Random)?;
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| KeyringError::Random)?;
         let stored = StoredKey {
-            kid: thumbprint(pair.public_key().as_ref()),
+            kid: key_thumbprint(pair.public_key().as_ref()),
             pkcs8: STANDARD.encode(pkcs8.as_ref()),
             state,
             created_at: now,
@@ -147,7 +147,7 @@ impl SigningKey {
 }
 
 /// The thumbprint of RFC 7638: the same key has the same name everywhere.
-fn thumbprint(public_key: &[u8]) -> String {
+fn key_thumbprint(public_key: &[u8]) -> String {
     let x = URL_SAFE_NO_PAD.encode(public_key);
     let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
     URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, jwk.as_bytes()))
@@ -200,7 +200,7 @@ impl Keyring {
             .mode(0o700)
             .create(directory)
             .map_err(io_error(directory))?;
-        let _lock = lock(directory)?;
+        let _lock = lock_folder(directory)?;
         match Self::load(directory) {
             Err(KeyringError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             loaded => return loaded,
@@ -214,7 +214,7 @@ impl Keyring {
     /// two rotations at once do not lose a key.
     pub fn rotate(&mut self, now: DateTime<Utc>) -> Result<(), KeyringError> {
         let Some(directory) = self.directory.clone() else { return self.turn(now) };
-        let _lock = lock(&directory)?;
+        let _lock = lock_folder(&directory)?;
         let mut stored = Self::load(&directory)?;
         stored.turn(now)?;
         stored.save(&directory)?;
@@ -286,7 +286,7 @@ fn io_error(path: &Path) -> impl Fn(io::Error) -> KeyringError {
 }
 
 /// Excludes other processes that change the keys, until the file is dropped.
-fn lock(directory: &Path) -> Result<fs::File, KeyringError> {
+fn lock_folder(directory: &Path) -> Result<fs::File, KeyringError> {
     let path = directory.join(LOCK);
     let open = || {
         let file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
@@ -319,7 +319,7 @@ type Stamp = (u64, u64, i64, i64);
 impl SharedKeyring {
     /// Shares `keyring`; its file is looked at again by the time of `clock`.
     pub fn new(keyring: Keyring, clock: Clock) -> Self {
-        let stamp = keyring.directory.as_deref().and_then(stamp);
+        let stamp = keyring.directory.as_deref().and_then(modified_at);
         let seen = Seen { keyring: Arc::new(keyring), checked_at: clock.now(), stamp };
         Self { shared: Arc::new(Shared { clock, seen: Mutex::new(seen) }) }
     }
@@ -332,7 +332,7 @@ impl SharedKeyring {
             && (now - seen.checked_at).abs() >= POLL
         {
             seen.checked_at = now;
-            let stamp = stamp(&directory);
+            let stamp = modified_at(&directory);
             if stamp != seen.stamp {
                 match Keyring::load(&directory) {
                     Ok(keyring) => {
@@ -347,7 +347,7 @@ impl SharedKeyring {
     }
 }
 
-fn stamp(directory: &Path) -> Option<Stamp> {
+fn modified_at(directory: &Path) -> Option<Stamp> {
     let file = fs::metadata(directory.join(FILE)).ok()?;
     Some((file.ino(), file.size(), file.mtime(), file.mtime_nsec()))
 }

@@ -24,7 +24,7 @@ pub async fn first_time(tx: &Tx, consumer: &str, event: &Event) -> Result<bool, 
 }
 
 /// Forgets facts that cannot come again.
-pub async fn prune(tx: &Tx) -> Result<(), Error> {
+pub async fn prune_inbox(tx: &Tx) -> Result<(), Error> {
     Entity::delete_many().filter(Column::SeenAt.lt(tx.now() - KEPT)).exec(&**tx).await?;
     Ok(())
 }

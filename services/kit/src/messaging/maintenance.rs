@@ -2,7 +2,7 @@
 
 use crate::{
     messaging::parked::{self, Parked},
-    rpc::error::{Error, Fault, Kind, status},
+    rpc::error::{Error, Fault, Kind, status_of},
     rpc::guard::Routes,
     storage::db::Db,
     values::id::Id,
@@ -75,7 +75,7 @@ impl MaintenanceService for Maintenance {
         let pb::DropParkedEventRequest { event_id, reason } = request.into_inner();
         let event_id = Id::<()>::parse("event_id", &event_id)?.uuid();
         if !parked::drop_first(&self.db, event_id).await? {
-            return Err(status(&NotParked(event_id)));
+            return Err(status_of(&NotParked(event_id)));
         }
         tracing::warn!(
             service = self.service, event.id = %event_id, reason,

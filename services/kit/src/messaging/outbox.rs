@@ -34,7 +34,7 @@ impl Fact {
 }
 
 /// Writes down an event in the transaction of the change it tells of. `seq` counts the events of the aggregate from 1.
-pub async fn record<M: prost::Message>(
+pub async fn record_event<M: prost::Message>(
     tx: &Tx,
     kind: &str,
     aggregate: Uuid,

@@ -55,7 +55,7 @@ pub trait TimerHandler: Send + Sync {
 }
 
 /// Sets the timer `kind` of an aggregate, or moves it.
-pub async fn schedule(
+pub async fn schedule_timer(
     tx: &Tx,
     kind: &str,
     aggregate: Uuid,
@@ -86,7 +86,7 @@ pub async fn schedule_all(
 }
 
 /// Sets the timer `kind` of an aggregate to fire now, unless it is set already.
-pub async fn ensure(tx: &Tx, kind: &str, aggregate: Uuid) -> Result<(), Error> {
+pub async fn ensure_timer(tx: &Tx, kind: &str, aggregate: Uuid) -> Result<(), Error> {
     let now = tx.now();
     Entity::insert(row(kind, aggregate, now))
         .on_conflict(OnConflict::new().do_nothing().to_owned())
@@ -97,7 +97,7 @@ pub async fn ensure(tx: &Tx, kind: &str, aggregate: Uuid) -> Result<(), Error> {
 }
 
 /// Takes back the timer `kind` of an aggregate.
-pub async fn cancel(tx: &Tx, kind: &str, aggregate: Uuid) -> Result<(), Error> {
+pub async fn cancel_timer(tx: &Tx, kind: &str, aggregate: Uuid) -> Result<(), Error> {
     Entity::delete_many()
         .filter(Column::Kind.eq(kind))
         .filter(Column::Aggregate.eq(aggregate))

@@ -50,7 +50,7 @@ impl Config {
     /// Merges `file`, when there is one, with the environment of this process. The command line takes the file from
     /// `--config` or `QS_CONFIG`.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::merge(file, std::env::vars_os().filter_map(unicode))
+        Self::merge(file, std::env::vars_os().filter_map(require_unicode))
     }
 
     /// Only the compiled-in defaults.
@@ -70,7 +70,7 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let mut merged = Figment::new();
         if let Some(path) = file {
-            merged = merged.merge(Toml::string(&read(path)?));
+            merged = merged.merge(Toml::string(&read_file(path)?));
             // The provider's errors surface only when a value is asked for: ask for all of them now.
             merged.extract::<Dict>().map_err(|error| ConfigError::File {
                 path: path.display().to_string(),
@@ -91,7 +91,7 @@ impl Config {
             Err(_) => return Ok(T::default()),
             Ok(Value::Dict(..)) => {}
             Ok(value) => {
-                let problem = format!("is {}, not a section", noun(&value.to_actual()));
+                let problem = format!("is {}, not a section", kind_noun(&value.to_actual()));
                 let key = name.to_owned();
                 return Err(ConfigError::Key { origin: self.origin(name), problem, key });
             }
@@ -148,7 +148,7 @@ impl Config {
             path.push(field);
         }
         let key = path.join(".");
-        ConfigError::Key { origin: self.origin(&key), problem: problem(&error.kind), key }
+        ConfigError::Key { origin: self.origin(&key), problem: problem_with(&error.kind), key }
     }
 
     /// Where `key` was set: ` (QS_ORDER__HOLD_TTL_S)` or ` (in quickserve.toml)`.
@@ -165,11 +165,13 @@ impl Config {
     }
 }
 
-fn unicode((name, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(String, String)> {
+fn require_unicode(
+    (name, value): (std::ffi::OsString, std::ffi::OsString),
+) -> Option<(String, String)> {
     Some((name.into_string().ok()?, value.into_string().ok()?))
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
+fn read_file(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|error| ConfigError::File {
         path: path.display().to_string(),
         problem: error.to_string(),
@@ -183,11 +185,11 @@ fn without_source(text: &str) -> String {
 }
 
 /// What is wrong, in words that carry no value: a password in the wrong place must not reach a log.
-fn problem(kind: &Kind) -> String {
+fn problem_with(kind: &Kind) -> String {
     match kind {
         Kind::UnknownField(_, known) => format!("is unknown; known keys are {}", known.join(", ")),
         Kind::UnknownVariant(_, known) => format!("must be one of {}", known.join(", ")),
-        Kind::InvalidType(actual, expected) => format!("is {}, not {expected}", noun(actual)),
+        Kind::InvalidType(actual, expected) => format!("is {}, not {expected}", kind_noun(actual)),
         Kind::InvalidValue(_, expected) => format!("must be {expected}"),
         Kind::InvalidLength(length, expected) => format!("has {length} entries, not {expected}"),
         Kind::MissingField(field) => format!("misses `{field}`"),
@@ -197,7 +199,7 @@ fn problem(kind: &Kind) -> String {
     }
 }
 
-fn noun(actual: &Actual) -> &'static str {
+fn kind_noun(actual: &Actual) -> &'static str {
     match actual {
         Actual::Bool(_) => "a boolean",
         Actual::Unsigned(_) | Actual::Signed(_) => "a whole number",
@@ -230,21 +232,21 @@ impl Provider for Variables {
         for (key, value) in &self.0 {
             // Parsing a value cannot fail: what is neither number, boolean, list nor table is a text.
             let value = value.parse().unwrap_or_else(|_| Value::from(value.as_str()));
-            insert(&mut sections, key, value);
+            insert_value(&mut sections, key, value);
         }
         Ok(Map::from([(Profile::Default, sections)]))
     }
 }
 
 /// Puts `value` at the dotted `key`, making tables on the way.
-fn insert(table: &mut Dict, key: &str, value: Value) {
+fn insert_value(table: &mut Dict, key: &str, value: Value) {
     let Some((name, rest)) = key.split_once('.') else {
         table.insert(key.to_owned(), value);
         return;
     };
     let entry = table.entry(name.to_owned()).or_insert_with(|| Value::from(Dict::new()));
     if let Value::Dict(_, inner) = entry {
-        insert(inner, rest, value);
+        insert_value(inner, rest, value);
     }
 }
 

@@ -165,7 +165,7 @@ impl Host {
         if let Some(file) = &file {
             file.prepare().await.map_err(unusable)?;
         }
-        migrations::migrate(&config.url, &config.schema, self.service).await?;
+        migrations::migrate_service(&config.url, &config.schema, self.service).await?;
         file.map_or(Ok(()), |file| file.note_made().map_err(unusable))
     }
 
@@ -195,7 +195,7 @@ impl Host {
         self.spawn(relay.clone().observe(self.stop_token()));
         let (pruned, pruning) = (db.clone(), relay.clone());
         self.every("forget old keys and events", PRUNE_EVERY, move || {
-            prune(pruned.clone(), pruning.clone())
+            prune_expired(pruned.clone(), pruning.clone())
         });
         let mut relays = locked(&self.shared.relays);
         if relays.run {
@@ -291,7 +291,7 @@ impl Host {
             Some(db) => maintenance::mount(routes, self.service, db),
             None => routes,
         };
-        let stack = guard::guard(self.service, routes, self.identity().clone());
+        let stack = guard::guard_service(self.service, routes, self.identity().clone());
         self.locate(self.service, Peer::Local(stack.clone()));
         stack
     }
@@ -328,10 +328,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn prune(db: Db, relay: Relay) -> Result<(), Error> {
+async fn prune_expired(db: Db, relay: Relay) -> Result<(), Error> {
     let tx = db.begin().await?;
-    idempotency::prune(&tx).await?;
-    inbox::prune(&tx).await?;
+    idempotency::prune_keys(&tx).await?;
+    inbox::prune_inbox(&tx).await?;
     tx.commit().await?;
     relay.prune().await
 }

@@ -164,20 +164,20 @@ impl Exporter {
 }
 
 /// Starts logs and, with a collector, traces.
-pub fn init(config: &TelemetryConfig) -> Result<Guard, TelemetryError> {
-    let exporting = match endpoint(config) {
-        Some(endpoint) => Some(exporter(config, &endpoint)?),
+pub fn init_telemetry(config: &TelemetryConfig) -> Result<Guard, TelemetryError> {
+    let exporting = match exporter_endpoint(config) {
+        Some(endpoint) => Some(build_exporter(config, &endpoint)?),
         None => None,
     };
-    let logs = logs(config, io::stderr, io::stderr().is_terminal())?;
-    subscriber(exporting.as_ref().map(|(provider, _)| provider), logs).try_init()?;
+    let logs = log_layer(config, io::stderr, io::stderr().is_terminal())?;
+    build_subscriber(exporting.as_ref().map(|(provider, _)| provider), logs).try_init()?;
     TRACING.store(exporting.is_some(), Ordering::Relaxed);
     Ok(Guard { exporting })
 }
 
 /// Logs, and spans if there is a provider. A layer that is not wanted is left out: an `Option` of one would have every
 /// span of every library made.
-fn subscriber(
+fn build_subscriber(
     provider: Option<&SdkTracerProvider>,
     logs: BoxedLayer,
 ) -> impl Subscriber + Send + Sync + for<'a> LookupSpan<'a> {
@@ -197,13 +197,13 @@ fn is_exported(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.target() == SPANS
 }
 
-fn endpoint(config: &TelemetryConfig) -> Option<String> {
+fn exporter_endpoint(config: &TelemetryConfig) -> Option<String> {
     let configured = Some(config.otlp_endpoint.clone()).filter(|text| !text.is_empty());
     let standard = || std::env::var(opentelemetry_otlp::OTEL_EXPORTER_OTLP_ENDPOINT).ok();
     configured.or_else(standard).filter(|text| !text.is_empty())
 }
 
-fn exporter(
+fn build_exporter(
     config: &TelemetryConfig,
     endpoint: &str,
 ) -> Result<(SdkTracerProvider, Exporter), TelemetryError> {
@@ -232,7 +232,11 @@ fn exporter(
 }
 
 /// The layer that writes events, and no spans, to `writer`.
-fn logs<W>(config: &TelemetryConfig, writer: W, colours: bool) -> Result<BoxedLayer, ParseError>
+fn log_layer<W>(
+    config: &TelemetryConfig,
+    writer: W,
+    colours: bool,
+) -> Result<BoxedLayer, ParseError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -269,7 +273,7 @@ pub fn rpc_span(service: &str, path: &str, headers: &HeaderMap) -> Span {
         qs.service = service,
     );
     // Fails only on a span that no layer took, which has no parent either.
-    let _ = span.set_parent(extract(headers));
+    let _ = span.set_parent(extract_trace(headers));
     span
 }
 
@@ -282,13 +286,13 @@ pub fn record_code(span: &Span, code: tonic::Code) {
 }
 
 /// The trace that the sender of these headers is in.
-pub fn extract(headers: &HeaderMap) -> Context {
+pub fn extract_trace(headers: &HeaderMap) -> Context {
     TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers))
 }
 
 /// Writes the current span's `traceparent` and `tracestate` into the headers of an outgoing call.
-pub fn inject(headers: &mut HeaderMap) {
-    if let Some(context) = current() {
+pub fn inject_trace(headers: &mut HeaderMap) {
+    if let Some(context) = current_trace() {
         TraceContextPropagator::new().inject_context(&context, &mut HeadersMut(headers));
     }
 }
@@ -296,11 +300,11 @@ pub fn inject(headers: &mut HeaderMap) {
 /// The current span's `traceparent`, to be stored with an event that leaves later.
 pub fn current_traceparent() -> Option<String> {
     let mut headers = HeaderMap::new();
-    inject(&mut headers);
+    inject_trace(&mut headers);
     headers.get("traceparent")?.to_str().ok().map(str::to_owned)
 }
 
-fn current() -> Option<Context> {
+fn current_trace() -> Option<Context> {
     if !TRACING.load(Ordering::Relaxed) {
         return None;
     }

@@ -121,6 +121,6 @@ impl fmt::Display for Caller {
 pub const EDGE: &str = "edge";
 
 /// Who sent the request.
-pub fn caller<T>(request: &Request<T>) -> Caller {
+pub fn caller_of<T>(request: &Request<T>) -> Caller {
     request.extensions().get::<Caller>().cloned().unwrap_or_default()
 }

@@ -64,7 +64,7 @@ impl Channel {
         }
         let answer = tokio::time::timeout(left, async {
             match peer {
-                Peer::Local(stack) => local(stack.clone(), request, caller, left).await,
+                Peer::Local(stack) => local_service(stack.clone(), request, caller, left).await,
                 Peer::Remote(remote) => {
                     let mut request = request;
                     let token = self.mint.token(&self.target, caller.subject);
@@ -86,7 +86,7 @@ fn time_left(context: &Context, headers: &HeaderMap) -> Duration {
     context.time_left(asked.unwrap_or(DEFAULT_TIMEOUT))
 }
 
-async fn local(
+async fn local_service(
     stack: Stack,
     mut request: Request<Body>,
     caller: Caller,
@@ -97,7 +97,7 @@ async fn local(
     if let Some(request_id) = Context::current().request_id {
         request.extensions_mut().insert(headers::RequestId(request_id));
     }
-    crate::program::telemetry::inject(request.headers_mut());
+    crate::program::telemetry::inject_trace(request.headers_mut());
     let Ok(response) = stack.oneshot(request).await;
     Ok(response)
 }
@@ -110,7 +110,7 @@ fn carry_on(context: &Context, left: Duration, headers: &mut HeaderMap) {
     if let Some(value) = context.request_id.as_deref().and_then(|id| id.parse().ok()) {
         headers.insert(headers::REQUEST_ID, value);
     }
-    crate::program::telemetry::inject(headers);
+    crate::program::telemetry::inject_trace(headers);
 }
 
 impl Service<Request<Body>> for Channel {

@@ -9,9 +9,12 @@ use serde_json::{Map, Number, Value as Json};
 
 /// Reads `details` as the message `name`, strictly: an unknown or wrong field is an error that names it below
 /// `details`, and the contract's own validation applies.
-pub fn decode<M: Message + Default + Validate>(name: &str, details: &Struct) -> Result<M, Error> {
+pub fn decode_details<M: Message + Default + Validate>(
+    name: &str,
+    details: &Struct,
+) -> Result<M, Error> {
     let message: M = decode_accepted(name, details)?;
-    match validate::violations(&message).into_iter().next() {
+    match validate::violations_of(&message).into_iter().next() {
         None => Ok(message),
         Some(violation) => {
             Err(Error::invalid(format!("details.{}", violation.field), violation.description))
@@ -19,19 +22,19 @@ pub fn decode<M: Message + Default + Validate>(name: &str, details: &Struct) -> 
     }
 }
 
-/// As [`decode`], for details that were accepted before and come back, of an order for example. The contract's
+/// As [`decode_details`], for details that were accepted before and come back, of an order for example. The contract's
 /// validation is not asked again: it may have become stricter since.
 pub fn decode_accepted<M: Message + Default>(name: &str, details: &Struct) -> Result<M, Error> {
     let descriptor = proto::descriptor_pool()
         .get_message_by_name(name)
         .ok_or_else(|| Error::internal(format!("no message is called {name}")))?;
-    let fields = object(details);
-    let dynamic = read(&descriptor, fields.clone())
-        .map_err(|error| blamed(&descriptor, fields, &error.to_string()))?;
+    let fields = to_object(details);
+    let dynamic = read_detail(&descriptor, fields.clone())
+        .map_err(|error| blamed_fields(&descriptor, fields, &error.to_string()))?;
     M::decode(dynamic.encode_to_vec().as_slice()).map_err(Error::internal)
 }
 
-fn read(
+fn read_detail(
     descriptor: &MessageDescriptor,
     fields: Map<String, Json>,
 ) -> Result<DynamicMessage, serde_json::Error> {
@@ -40,7 +43,11 @@ fn read(
 }
 
 /// The error for `fields` that are not read: each is tried alone, to name the one that is wrong.
-fn blamed(descriptor: &MessageDescriptor, fields: Map<String, Json>, problem: &str) -> Error {
+fn blamed_fields(
+    descriptor: &MessageDescriptor,
+    fields: Map<String, Json>,
+    problem: &str,
+) -> Error {
     for (name, value) in fields {
         let field = format!("details.{name}");
         let known = descriptor.get_field_by_name(&name).is_some()
@@ -48,7 +55,7 @@ fn blamed(descriptor: &MessageDescriptor, fields: Map<String, Json>, problem: &s
         if !known {
             return Error::invalid(field, "is not a field of these details");
         }
-        if let Err(error) = read(descriptor, Map::from_iter([(name, value)])) {
+        if let Err(error) = read_detail(descriptor, Map::from_iter([(name, value)])) {
             return Error::invalid(field, format!("is wrong: {error}"));
         }
     }
@@ -74,19 +81,19 @@ fn to_value(value: Json) -> Value {
     Value { kind: Some(kind) }
 }
 
-fn object(details: &Struct) -> Map<String, Json> {
-    details.fields.iter().map(|(key, value)| (key.clone(), json(value))).collect()
+fn to_object(details: &Struct) -> Map<String, Json> {
+    details.fields.iter().map(|(key, value)| (key.clone(), to_json(value))).collect()
 }
 
-fn json(value: &Value) -> Json {
+fn to_json(value: &Value) -> Json {
     match &value.kind {
         None | Some(Kind::NullValue(_)) => Json::Null,
         Some(Kind::BoolValue(value)) => Json::Bool(*value),
         Some(Kind::NumberValue(value)) => Number::from_f64(*value).map_or(Json::Null, Json::Number),
         Some(Kind::StringValue(value)) => Json::String(value.clone()),
-        Some(Kind::StructValue(value)) => Json::Object(object(value)),
+        Some(Kind::StructValue(value)) => Json::Object(to_object(value)),
         Some(Kind::ListValue(ListValue { values })) => {
-            Json::Array(values.iter().map(json).collect())
+            Json::Array(values.iter().map(to_json).collect())
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Failures: domain words become one of a few kinds, and only this file knows their gRPC codes.
 //!
 //! A service has an error enum of its own, says the [`Kind`] of each variant by implementing [`Fault`], and embeds
-//! [`Error`] for what every service can meet. [`status`] turns a fault into the answer.
+//! [`Error`] for what every service can meet. [`status_of`] turns a fault into the answer.
 
 use crate::storage::db_error;
 use sea_orm::DbErr;
@@ -123,7 +123,7 @@ impl Error {
             Kind::Conflict(_)
             | Kind::InProgress
             | Kind::Exhausted { .. }
-            | Kind::Unavailable { .. } => Self::Upstream(Box::new(status(fault))),
+            | Kind::Unavailable { .. } => Self::Upstream(Box::new(status_of(fault))),
             Kind::Upstream(status) => Self::Upstream(status),
             _ => Self::internal(fault),
         }
@@ -138,7 +138,7 @@ impl From<Status> for Error {
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
-        status(&error)
+        status_of(&error)
     }
 }
 
@@ -164,7 +164,7 @@ impl Fault for Error {
 }
 
 /// The answer to a failure. The message is the fault's own text; an internal one is logged here and not sent.
-pub fn status(fault: &dyn Fault) -> Status {
+pub fn status_of(fault: &dyn Fault) -> Status {
     let message = fault.to_string();
     let (code, reason) = match fault.kind() {
         Kind::Invalid { field } => return invalid(&field, &message),
@@ -237,7 +237,7 @@ fn passed_on(status: Status) -> Status {
 }
 
 /// The stable reason that a status carries, or an empty text.
-pub fn reason(status: &Status) -> String {
+pub fn reason_of(status: &Status) -> String {
     status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
 }
 
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn an_internal_cause_is_never_sent() {
-        let status = status(&Error::internal("password=hunter2"));
+        let status = status_of(&Error::internal("password=hunter2"));
         assert_eq!(status.code(), Code::Internal);
         assert_eq!(status.message(), "internal error");
         assert!(status.details().is_empty());
@@ -255,22 +255,22 @@ mod tests {
 
     #[test]
     fn a_wrong_field_is_named_once() {
-        let status = status(&Error::invalid("window.start", "must be in the future"));
+        let status = status_of(&Error::invalid("window.start", "must be in the future"));
         let request = status.get_details_bad_request().unwrap();
         assert_eq!(request.field_violations[0].field, "window.start");
         assert_eq!(request.field_violations[0].description, "must be in the future");
-        assert_eq!(reason(&status), "INVALID_ARGUMENT");
+        assert_eq!(reason_of(&status), "INVALID_ARGUMENT");
     }
 
     #[test]
     fn only_answers_about_the_request_are_passed_on() {
-        let denied = status(&Error::from(Status::permission_denied("order may not")));
+        let denied = status_of(&Error::from(Status::permission_denied("order may not")));
         assert_eq!(denied.code(), Code::Internal);
         let taken = Status::with_error_details(
             Code::Aborted,
             "taken",
             ErrorDetails::with_error_info("SLOT_TAKEN", DOMAIN, HashMap::new()),
         );
-        assert_eq!(reason(&status(&Error::from(taken))), "SLOT_TAKEN");
+        assert_eq!(reason_of(&status_of(&Error::from(taken))), "SLOT_TAKEN");
     }
 }

@@ -64,7 +64,7 @@ const MAX_IN_FLIGHT: usize = 1024;
 const GRPC_PREFIX_BYTES: usize = 5;
 
 /// Puts the guard round `routes`.
-pub fn guard(service: &str, routes: Routes, identity: Arc<Identity>) -> Stack {
+pub fn guard_service(service: &str, routes: Routes, identity: Arc<Identity>) -> Stack {
     let guard = Guard {
         inner: routes.routes.prepare(),
         shared: Arc::new(Shared {
@@ -102,7 +102,7 @@ impl Service<Request<Body>> for Guard {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let guard = self.clone();
         Box::pin(async move {
-            let Some(rpc) = rpc::rpc(request.uri().path()) else {
+            let Some(rpc) = rpc::find_rpc(request.uri().path()) else {
                 return Ok(Status::unimplemented("no such RPC").into_http());
             };
             let shared = guard.shared.clone();
@@ -130,7 +130,7 @@ impl Guard {
             Some(caller) => Identified { caller, access: None },
             None => shared.identity.identify(&shared.service, request.headers()).await?,
         };
-        authorize(rpc, &caller, request.headers())?;
+        authorize_caller(rpc, &caller, request.headers())?;
         let deadline = Instant::now() + time_left(&request);
         let context = Context {
             deadline: Some(deadline),
@@ -147,7 +147,7 @@ impl Guard {
         }
         let place = shared.places.wait_for_one(rpc, priority).await.map_err(|overloaded| {
             shared.metrics.shed();
-            error::status(&overloaded)
+            error::status_of(&overloaded)
         })?;
         let answered = if runs_to_its_end(rpc) {
             let handler = context.scope(self.inner.oneshot(request));
@@ -226,25 +226,25 @@ fn too_late() -> Status {
 }
 
 /// Refuses a caller that the contract does not list. The edge asks this too, before it calls.
-pub fn authorize(rpc: &Rpc, caller: &Caller, headers: &HeaderMap) -> Result<(), Status> {
+pub fn authorize_caller(rpc: &Rpc, caller: &Caller, headers: &HeaderMap) -> Result<(), Status> {
     // The edge never forwards users to service-only RPCs, so here its caller is the edge itself.
     let only_services = rpc.callers == rpc::Callers::of(&[rpc::Caller::Service]);
     if caller.is_service() || (only_services && caller.service.is_some()) {
         let service = caller.service.as_deref().unwrap_or_default();
         let listed = rpc.callers.contains(rpc::Caller::Service) && rpc.services.contains(&service);
-        return if listed { Ok(()) } else { Err(error::status(&error::Error::Denied)) };
+        return if listed { Ok(()) } else { Err(error::status_of(&error::Error::Denied)) };
     }
-    if !rpc.callers.iter().any(|listed| permits(listed, caller)) {
+    if !rpc.callers.iter().any(|listed| permits_caller(listed, caller)) {
         let refused = match caller.subject {
             None => error::Error::Unauthenticated,
             Some(_) => error::Error::Denied,
         };
-        return Err(error::status(&refused));
+        return Err(error::status_of(&refused));
     }
     idempotency_key(rpc, headers.get(crate::storage::idempotency::HEADER))
 }
 
-fn permits(listed: rpc::Caller, caller: &Caller) -> bool {
+fn permits_caller(listed: rpc::Caller, caller: &Caller) -> bool {
     let has = |role| caller.subject.is_some_and(|subject| subject.roles.has(role));
     match listed {
         rpc::Caller::Public => true,

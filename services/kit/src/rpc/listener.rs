@@ -7,7 +7,7 @@
 mod front;
 mod streams;
 
-pub use ::listener::{Drained, Limits, listen};
+pub use ::listener::{Drained, Limits, bind_listener};
 pub use front::ServeError;
 
 use ::listener::{Application, Content, Listener, Versions};
@@ -56,7 +56,7 @@ impl Default for Options {
 
 /// Serves `stack` until `shutdown`, then drains: health goes off, new peers are refused, open calls may end within
 /// `options.limits.drain`, and what is left is dropped. Only health and reflection are served without the stack.
-pub async fn serve<S>(
+pub async fn serve_routes<S>(
     socket: TcpListener,
     stack: S,
     shutdown: CancellationToken,

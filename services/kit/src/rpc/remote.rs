@@ -95,7 +95,7 @@ struct Failed {
 impl RemoteChannel {
     /// A channel to `http://host:port`. It connects at the first call, and again when the connection is lost.
     pub fn connect(address: &str) -> Result<Self, AddressError> {
-        Self::with_policy(address, repetition)
+        Self::with_policy(address, repeats_of)
     }
 
     fn with_policy(
@@ -142,7 +142,10 @@ impl RemoteChannel {
     async fn once(&self, request: Request<Body>) -> Result<Response<Body>, Failed> {
         self.channel.clone().oneshot(request).await.map_err(|error| {
             tracing::debug!(peer = self.shared.peer, error = ?error, "a call failed");
-            Failed { status: failure::status(&error), unprocessed: failure::is_unprocessed(&error) }
+            Failed {
+                status: failure::status_of_failure(&error),
+                unprocessed: failure::is_unprocessed(&error),
+            }
         })
     }
 
@@ -167,7 +170,7 @@ impl RemoteChannel {
                 }
                 answer => answer.map_err(|failed| failed.status),
             };
-            let Some(pause) = pause(&answer) else { return answer };
+            let Some(pause) = pause_before(&answer) else { return answer };
             let resumes = Instant::now() + pause;
             if retries == 0 || resumes + LEAST_LEFT > until || !self.shared.budget.withdraw() {
                 return answer;
@@ -201,9 +204,9 @@ impl Service<Request<Body>> for RemoteChannel {
 
 /// When the contracts allow to send a call again. A read, an idempotent RPC, and one that carries an idempotency key have
 /// the same effect twice.
-fn repetition(path: &str, headers: &HeaderMap) -> Repetition {
+fn repeats_of(path: &str, headers: &HeaderMap) -> Repetition {
     let keyed = headers.contains_key(crate::storage::idempotency::HEADER);
-    match proto::rpc(path) {
+    match proto::find_rpc(path) {
         None => Repetition::Never,
         Some(rpc) if rpc.client_streaming => Repetition::Never,
         Some(rpc) => {
@@ -215,7 +218,7 @@ fn repetition(path: &str, headers: &HeaderMap) -> Repetition {
 }
 
 /// How long to wait before the call is tried again; none when it shall not be.
-fn pause(answer: &Result<Response<Body>, Status>) -> Option<Duration> {
+fn pause_before(answer: &Result<Response<Body>, Status>) -> Option<Duration> {
     let unavailable = HeaderValue::from_static("14");
     let pushback = match answer {
         // A peer that refuses answers with the status in the head.

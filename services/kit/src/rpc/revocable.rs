@@ -1,7 +1,7 @@
 //! Streams that end when the access token of their caller becomes void.
 
 use crate::identity::{
-    identify::{Identity, refused},
+    identify::{Identity, refuse_token},
     token::AccessClaims,
 };
 use bytes::Bytes;
@@ -57,7 +57,7 @@ impl HttpBody for UntilVoid {
         }
         this.ended = true;
         let mut trailers = HeaderMap::new();
-        refused().add_header(&mut trailers)?;
+        refuse_token().add_header(&mut trailers)?;
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 

@@ -54,7 +54,7 @@ where
         let waiting = Arc::new(Mutex::new(waiting));
         let work = Arc::new(move |jobs| work(means.clone(), jobs));
         for _ in 0..ROUNDS_AT_ONCE {
-            tokio::spawn(serve(waiting.clone(), work.clone()));
+            tokio::spawn(serve_jobs(waiting.clone(), work.clone()));
         }
         Self { queue }
     }
@@ -69,7 +69,7 @@ where
     }
 }
 
-async fn serve<J, A, E, F, Fut>(
+async fn serve_jobs<J, A, E, F, Fut>(
     queue: Arc<Mutex<mpsc::UnboundedReceiver<Waiting<J, A, E>>>>,
     work: Arc<F>,
 ) where
@@ -90,7 +90,7 @@ async fn serve<J, A, E, F, Fut>(
         waiting.retain(Waiting::is_awaited);
         let work = work.clone();
         // In a task of its own, so that a panic ends the round and not all of them.
-        if let Err(error) = tokio::spawn(async move { round(waiting, &*work).await }).await {
+        if let Err(error) = tokio::spawn(async move { run_round(waiting, &*work).await }).await {
             tracing::error!(%error, "a round of jobs broke off");
         }
     }
@@ -105,7 +105,7 @@ const fn round_size(waiting: usize) -> usize {
     }
 }
 
-async fn round<J, A, E, F, Fut>(waiting: Vec<Waiting<J, A, E>>, work: &F)
+async fn run_round<J, A, E, F, Fut>(waiting: Vec<Waiting<J, A, E>>, work: &F)
 where
     J: Clone,
     E: From<Error>,
@@ -116,7 +116,7 @@ where
         let jobs = waiting.iter().map(|one| one.job.clone()).collect();
         if let Ok(answers) = work(jobs).await {
             for (one, answer) in waiting.into_iter().zip(answers) {
-                reply(one.answer, Ok(answer));
+                reply_to(one.answer, Ok(answer));
             }
             return;
         }
@@ -124,11 +124,14 @@ where
     for Waiting { job, answer } in waiting.into_iter().filter(Waiting::is_awaited) {
         let unanswered = || E::from(Error::internal("a job got no answer"));
         let done = work(vec![job]).await;
-        reply(answer, done.and_then(|answers| answers.into_iter().next().ok_or_else(unanswered)));
+        reply_to(
+            answer,
+            done.and_then(|answers| answers.into_iter().next().ok_or_else(unanswered)),
+        );
     }
 }
 
-fn reply<T>(caller: oneshot::Sender<T>, answer: T) {
+fn reply_to<T>(caller: oneshot::Sender<T>, answer: T) {
     if caller.send(answer).is_err() {
         tracing::debug!("the caller of a job has left");
     }

@@ -142,7 +142,7 @@ impl Tx {
     /// Commits a call's effect together with its answer, which the same call gets again when it is repeated.
     pub async fn commit_answer<M: prost::Message>(self, answer: M) -> Result<Response<M>, Error> {
         if let Some(key) = &self.key {
-            idempotency::finish(&self, key, &answer).await?;
+            idempotency::finish_key(&self, key, &answer).await?;
         }
         self.commit().await?;
         Ok(Response::new(answer))
@@ -171,7 +171,7 @@ impl Db {
     /// Opens the pool. Nothing is migrated here.
     pub async fn connect(config: &DbConfig, clock: Clock) -> Result<Self, DbErr> {
         let suspect = Arc::<AtomicBool>::default();
-        let connection = Database::connect(options(config, suspect.clone())).await?;
+        let connection = Database::connect(connect_options(config, suspect.clone())).await?;
         Ok(Self { connection, clock, wakes: Arc::default(), suspect })
     }
 
@@ -215,7 +215,7 @@ impl Db {
     {
         let tx = self.begin().await?;
         let Some(key) = key else { return Ok(Begun::New(tx)) };
-        match idempotency::begin(&tx, &key).await? {
+        match idempotency::begin_key(&tx, &key).await? {
             idempotency::Begun::New | idempotency::Begun::Unfinished => {
                 Ok(Begun::New(Tx { key: Some(key), ..tx }))
             }
@@ -282,7 +282,7 @@ impl Wakes {
     }
 }
 
-fn options(config: &DbConfig, suspect: Arc<AtomicBool>) -> ConnectOptions {
+fn connect_options(config: &DbConfig, suspect: Arc<AtomicBool>) -> ConnectOptions {
     let mut options = ConnectOptions::new(&config.url);
     options.max_connections(config.connections).test_before_acquire(false).sqlx_logging(false);
     if config.url.starts_with("sqlite") {

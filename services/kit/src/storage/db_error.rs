@@ -47,7 +47,7 @@ pub fn is_unavailable(error: &DbErr) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| passes(&code)),
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| may_pass(&code)),
         _ => false,
     }
 }
@@ -56,7 +56,7 @@ pub fn is_unavailable(error: &DbErr) -> bool {
 const SQLITE_FULL: &str = "13";
 
 /// Whether a code of SQLite (a number) or PostgreSQL (SQLSTATE) tells of a state that passes.
-fn passes(code: &str) -> bool {
+fn may_pass(code: &str) -> bool {
     if code.len() == 5 {
         // Connection, resources, operator intervention, cancelled by a time limit, and lost races for locks.
         return ["08", "53", "57"].iter().any(|class| code.starts_with(class))
@@ -77,7 +77,7 @@ fn database_error(error: &DbErr) -> Option<&dyn DatabaseError> {
 
 #[cfg(test)]
 mod tests {
-    use super::passes;
+    use super::may_pass;
 
     #[test]
     fn a_state_that_passes_is_told_from_a_mistake() {
@@ -85,10 +85,10 @@ mod tests {
             "57P01", "57P03", "08006", "53300", "53100", "40P01", "55P03", "57014", "5", "261",
             "13", "10",
         ] {
-            assert!(passes(code), "{code}");
+            assert!(may_pass(code), "{code}");
         }
         for code in ["23505", "42P01", "22P02", "0A000", "1", "19", "2067", "1555"] {
-            assert!(!passes(code), "{code}");
+            assert!(!may_pass(code), "{code}");
         }
     }
 }

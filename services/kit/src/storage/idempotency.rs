@@ -37,7 +37,7 @@ impl Key {
     /// The key that came with `request`, if any.
     pub fn of<M: prost::Message>(request: &Request<M>) -> Option<Self> {
         let key = request.metadata().get(HEADER)?.to_str().ok()?.to_owned();
-        let account = caller::caller(request).subject.map(|subject| subject.user_id);
+        let account = caller::caller_of(request).subject.map(|subject| subject.user_id);
         let scope = format!("{}:{}", account.unwrap_or_default(), Context::current().rpc);
         let fingerprint = Sha256::digest(request.get_ref().encode_to_vec()).to_vec();
         Some(Self { scope, key, fingerprint })
@@ -61,7 +61,7 @@ pub enum Begun {
 }
 
 /// Takes the key for this call, or finds what it answered before.
-pub async fn begin(tx: &Tx, key: &Key) -> Result<Begun, Error> {
+pub async fn begin_key(tx: &Tx, key: &Key) -> Result<Begun, Error> {
     let now = tx.now();
     let inserted = Entity::insert(ActiveModel {
         scope: Set(key.scope.clone()),
@@ -87,12 +87,12 @@ pub async fn begin(tx: &Tx, key: &Key) -> Result<Begun, Error> {
 }
 
 /// Keeps the answer of a call, in the transaction of its effect.
-pub async fn finish<M: prost::Message>(tx: &Tx, key: &Key, answer: &M) -> Result<(), Error> {
-    keep(tx, key, answer.encode_to_vec()).await
+pub async fn finish_key<M: prost::Message>(tx: &Tx, key: &Key, answer: &M) -> Result<(), Error> {
+    keep_answer(tx, key, answer.encode_to_vec()).await
 }
 
-/// As [`finish`], when the answer is encoded already.
-pub async fn keep(tx: &Tx, key: &Key, answer: Vec<u8>) -> Result<(), Error> {
+/// As [`finish_key`], when the answer is encoded already.
+pub async fn keep_answer(tx: &Tx, key: &Key, answer: Vec<u8>) -> Result<(), Error> {
     Entity::update_many()
         .col_expr(Column::Response, Expr::value(answer))
         .filter(Column::Scope.eq(&key.scope))
@@ -103,7 +103,7 @@ pub async fn keep(tx: &Tx, key: &Key, answer: Vec<u8>) -> Result<(), Error> {
 }
 
 /// Gives the key back after a call that took no effect, so that it may be tried again.
-pub async fn abandon(tx: &Tx, key: &Key) -> Result<(), Error> {
+pub async fn abandon_key(tx: &Tx, key: &Key) -> Result<(), Error> {
     Entity::delete_many()
         .filter(Column::Scope.eq(&key.scope))
         .filter(Column::Key.eq(&key.key))
@@ -114,7 +114,7 @@ pub async fn abandon(tx: &Tx, key: &Key) -> Result<(), Error> {
 }
 
 /// Forgets answers past their time.
-pub async fn prune(tx: &Tx) -> Result<(), Error> {
+pub async fn prune_keys(tx: &Tx) -> Result<(), Error> {
     Entity::delete_many().filter(Column::ExpiresAt.lt(tx.now())).exec(&**tx).await?;
     Ok(())
 }

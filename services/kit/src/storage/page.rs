@@ -29,7 +29,7 @@ impl Page {
             Ok(0) => DEFAULT_SIZE,
             Ok(size) => size.min(MAX_SIZE),
         };
-        let before = if page_token.is_empty() { None } else { Some(decode(page_token)?) };
+        let before = if page_token.is_empty() { None } else { Some(decode_token(page_token)?) };
         Ok(Self { size, before })
     }
 
@@ -53,7 +53,7 @@ impl Page {
     }
 }
 
-fn decode(token: &str) -> Result<Uuid, Error> {
+fn decode_token(token: &str) -> Result<Uuid, Error> {
     let refused = || Error::invalid("page_token", "is not one that this list returned");
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| refused())?;
     Uuid::from_slice(&bytes).map_err(|_| refused())

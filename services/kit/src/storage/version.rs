@@ -3,6 +3,6 @@
 use crate::rpc::error::Error;
 
 /// Refuses a change by a client who saw another version than the `current` one. 0 expects none.
-pub fn expect(expected: i64, current: i64) -> Result<(), Error> {
+pub fn expect_version(expected: i64, current: i64) -> Result<(), Error> {
     if expected == 0 || expected == current { Ok(()) } else { Err(Error::VersionMismatch) }
 }

@@ -3,7 +3,7 @@
 use crate::{
     rpc::caller::{Role, Roles, Subject},
     rpc::context::Context,
-    rpc::error::reason,
+    rpc::error::reason_of,
 };
 use std::{fmt::Debug, future::Future};
 use tonic::Status;
@@ -37,7 +37,7 @@ impl<F: Future> ActingAs for F {}
 /// The stable reason why a call was refused.
 #[track_caller]
 pub fn refusal<T: Debug>(answer: Result<T, Status>) -> String {
-    reason(&answer.unwrap_err())
+    reason_of(&answer.unwrap_err())
 }
 
 /// The first field that a refusal names.

@@ -102,7 +102,7 @@ impl fmt::Display for Money {
 /// towards zero, and what is left goes unit by unit to the largest remainders (Hamilton's method).
 ///
 /// Weights must not be negative; when all are zero the first part gets everything.
-pub fn split(total: i64, weights: &[u64]) -> Vec<i64> {
+pub fn split_amount(total: i64, weights: &[u64]) -> Vec<i64> {
     let sum: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
     let amount = u128::from(total.unsigned_abs());
     let mut parts: Vec<u64> = Vec::with_capacity(weights.len());
@@ -137,12 +137,12 @@ mod tests {
     fn the_parts_of_a_split_always_add_up() {
         for total in [-101, -1, 0, 1, 2, 99, 100, 101, 12_345, i64::MAX] {
             for weights in [&[80, 20][..], &[1, 1, 1], &[0, 0], &[7], &[80, 17, 3]] {
-                let parts = split(total, weights);
+                let parts = split_amount(total, weights);
                 assert_eq!(parts.iter().sum::<i64>(), total, "{total} {weights:?}");
             }
         }
-        assert_eq!(split(100, &[1, 1, 1]), [34, 33, 33]);
-        assert_eq!(split(5, &[80, 20]), [4, 1]);
+        assert_eq!(split_amount(100, &[1, 1, 1]), [34, 33, 33]);
+        assert_eq!(split_amount(5, &[80, 20]), [4, 1]);
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl Decision {
 }
 
 /// Decides on a mail that is due.
-pub fn decide(
+pub fn decide_delivery(
     message: &Message,
     settings: &Settings,
     reach: Reach<'_>,
@@ -188,7 +188,7 @@ pub fn decide(
     if message.importance != Importance::Critical {
         let zone = settings.time_zone.parse().unwrap_or(contact.zone);
         let hours = settings.quiet_hours();
-        if let Some(end) = hours.and_then(|hours| quiet::end(hours, zone, now)) {
+        if let Some(end) = hours.and_then(|hours| quiet::end_of_quiet(hours, zone, now)) {
             return Decision::Hold(end);
         }
     }
@@ -277,13 +277,14 @@ mod tests {
             (Importance::Essential, Decision::Hold(morning)),
             (Importance::Critical, Decision::Send),
         ] {
-            let decision = decide(&mail(importance), &settings, Reach::Known(&contact()), now());
+            let decision =
+                decide_delivery(&mail(importance), &settings, Reach::Known(&contact()), now());
             assert_eq!(decision, expected, "{importance:?}");
         }
         // In the zone that the settings name it is still the afternoon.
         settings.time_zone = "America/Los_Angeles".to_owned();
         let decision =
-            decide(&mail(Importance::Routine), &settings, Reach::Known(&contact()), now());
+            decide_delivery(&mail(Importance::Routine), &settings, Reach::Known(&contact()), now());
         assert_eq!(decision, Decision::Send);
     }
 
@@ -296,7 +297,8 @@ mod tests {
             (Importance::Essential, Decision::Send),
             (Importance::Critical, Decision::Send),
         ] {
-            let decision = decide(&mail(importance), &settings, Reach::Known(&contact()), now());
+            let decision =
+                decide_delivery(&mail(importance), &settings, Reach::Known(&contact()), now());
             assert_eq!(decision, expected, "{importance:?}");
         }
     }
@@ -306,21 +308,24 @@ mod tests {
         let settings = Settings::of(uuid::Uuid::nil());
         let routine = mail(Importance::Routine);
         let stale = Message { stale: true, ..routine.clone() };
-        let decision = decide(&stale, &settings, Reach::Known(&contact()), now());
+        let decision = decide_delivery(&stale, &settings, Reach::Known(&contact()), now());
         assert_eq!(decision, Decision::Cancel("SUPERSEDED"));
         let erased = Contact { email: String::new(), ..contact() };
         for reach in [Reach::Absent, Reach::Known(&erased)] {
-            let decision = decide(&routine, &settings, reach, now());
+            let decision = decide_delivery(&routine, &settings, reach, now());
             assert_eq!(decision, Decision::Cancel("NO_CONTACT"));
         }
         // A mail whose answer never came is repeated, but not for ever.
         let in_flight = Message { state: State::Sent, ..stale };
-        let decision = decide(&in_flight, &settings, Reach::Known(&contact()), now());
+        let decision = decide_delivery(&in_flight, &settings, Reach::Known(&contact()), now());
         assert_eq!(decision, Decision::Fail("SUPERSEDED"));
         let lost = Message { stale: false, ..in_flight };
-        assert_eq!(decide(&lost, &settings, Reach::Known(&contact()), now()), Decision::Send);
+        assert_eq!(
+            decide_delivery(&lost, &settings, Reach::Known(&contact()), now()),
+            Decision::Send
+        );
         let given_up = Message { attempts: MAX_ATTEMPTS, ..lost };
-        let decision = decide(&given_up, &settings, Reach::Known(&contact()), now());
+        let decision = decide_delivery(&given_up, &settings, Reach::Known(&contact()), now());
         assert_eq!(decision, Decision::Fail("NO_ANSWER"));
     }
 }

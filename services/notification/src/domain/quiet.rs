@@ -31,7 +31,7 @@ impl Hours {
 }
 
 /// Reads `HH:MM`.
-pub fn minutes(text: &str) -> Option<i16> {
+pub fn minutes_of(text: &str) -> Option<i16> {
     let (hours, minutes) = text.split_once(':')?;
     let (hours, minutes): (i16, i16) = (hours.parse().ok()?, minutes.parse().ok()?);
     ((0..24).contains(&hours) && (0..60).contains(&minutes)).then_some(hours * 60 + minutes)
@@ -43,7 +43,7 @@ pub fn clock_time(minutes: i16) -> String {
 }
 
 /// When the quiet hours that are on at `now` end; none when there are none on.
-pub fn end(hours: Hours, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub fn end_of_quiet(hours: Hours, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let local = now.with_timezone(&zone).naive_local();
     let minute = i16::try_from(local.hour() * 60 + local.minute()).unwrap_or(DAY);
     if !hours.contain(minute) {
@@ -52,11 +52,11 @@ pub fn end(hours: Hours, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> 
     let seconds = u32::try_from(hours.to).unwrap_or_default() * 60;
     let time = NaiveTime::from_num_seconds_from_midnight_opt(seconds, 0)?;
     let date = local.date() + Duration::days(i64::from(minute >= hours.to));
-    instant(date.and_time(time), zone, now)
+    instant_of(date.and_time(time), zone, now)
 }
 
 /// The first moment after `now` at which the clock shows `local`, or the first it shows at all after skipping that.
-fn instant(local: NaiveDateTime, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+fn instant_of(local: NaiveDateTime, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     (0..JUMP_LONGEST).find_map(|skipped| {
         let candidates = match zone.from_local_datetime(&(local + Duration::minutes(skipped))) {
             MappedLocalTime::Single(at) => [Some(at), None],
@@ -94,7 +94,11 @@ mod tests {
             (night, Paris, "2027-03-27T22:00:00Z", Some("2027-03-28T05:00:00Z")),
             (night, Paris, "2027-10-30T21:00:00Z", Some("2027-10-31T06:00:00Z")),
         ] {
-            assert_eq!(end(hours, zone, at(now)), expected.map(at), "{hours:?} {zone} {now}");
+            assert_eq!(
+                end_of_quiet(hours, zone, at(now)),
+                expected.map(at),
+                "{hours:?} {zone} {now}"
+            );
         }
     }
 
@@ -102,11 +106,14 @@ mod tests {
     fn an_end_that_the_clock_skips_is_the_end_of_the_jump() {
         let hours = Hours { from: 23 * 60, to: 2 * 60 + 30 };
         // 02:00 becomes 03:00 in Paris on 28 March 2027.
-        assert_eq!(end(hours, Paris, at("2027-03-28T00:10:00Z")), Some(at("2027-03-28T01:00:00Z")));
-        assert_eq!(end(hours, Paris, at("2027-03-28T01:00:00Z")), None);
+        assert_eq!(
+            end_of_quiet(hours, Paris, at("2027-03-28T00:10:00Z")),
+            Some(at("2027-03-28T01:00:00Z"))
+        );
+        assert_eq!(end_of_quiet(hours, Paris, at("2027-03-28T01:00:00Z")), None);
         // Samoa had no 30 December 2011.
         let day = Hours { from: 20 * 60, to: 6 * 60 };
-        let skipped = end(day, Apia, at("2011-12-30T08:00:00Z"));
+        let skipped = end_of_quiet(day, Apia, at("2011-12-30T08:00:00Z"));
         assert_eq!(skipped, Some(at("2011-12-30T10:00:00Z")));
     }
 
@@ -114,9 +121,15 @@ mod tests {
     fn an_end_that_the_clock_shows_twice_is_the_next_of_the_two() {
         let hours = Hours { from: 23 * 60, to: 2 * 60 + 30 };
         // 03:00 becomes 02:00 in Paris on 31 October 2027: 02:30 is at 00:30 and at 01:30 UTC.
-        assert_eq!(end(hours, Paris, at("2027-10-30T22:00:00Z")), Some(at("2027-10-31T00:30:00Z")));
-        assert_eq!(end(hours, Paris, at("2027-10-31T01:10:00Z")), Some(at("2027-10-31T01:30:00Z")));
-        assert_eq!(end(hours, Paris, at("2027-10-31T01:30:00Z")), None);
+        assert_eq!(
+            end_of_quiet(hours, Paris, at("2027-10-30T22:00:00Z")),
+            Some(at("2027-10-31T00:30:00Z"))
+        );
+        assert_eq!(
+            end_of_quiet(hours, Paris, at("2027-10-31T01:10:00Z")),
+            Some(at("2027-10-31T01:30:00Z"))
+        );
+        assert_eq!(end_of_quiet(hours, Paris, at("2027-10-31T01:30:00Z")), None);
     }
 
     #[test]
@@ -124,7 +137,7 @@ mod tests {
         for (text, expected) in
             [("00:00", Some(0)), ("23:59", Some(DAY - 1)), ("24:00", None), ("7", None), ("", None)]
         {
-            assert_eq!(minutes(text), expected, "{text}");
+            assert_eq!(minutes_of(text), expected, "{text}");
         }
         assert_eq!(clock_time(7 * 60 + 5), "07:05");
     }

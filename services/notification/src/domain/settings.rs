@@ -2,7 +2,7 @@
 
 use super::{
     Error, Settings,
-    quiet::{Hours, minutes},
+    quiet::{Hours, minutes_of},
 };
 use kit::storage::version;
 use uuid::Uuid;
@@ -45,7 +45,7 @@ impl QuietHours {
         let mut hours = None;
         if enabled {
             let time = |field, text| {
-                minutes(text).ok_or_else(|| invalid(field, "must be a time such as 22:00"))
+                minutes_of(text).ok_or_else(|| invalid(field, "must be a time such as 22:00"))
             };
             let given = Hours { from: time("from", from)?, to: time("to", to)? };
             if given.from == given.to {
@@ -88,7 +88,7 @@ impl Settings {
     /// Takes over preferences as a new version.
     pub fn replace_preferences(&mut self, new: Preferences) -> Result<(), Error> {
         let Preferences { email, locale, version } = new;
-        version::expect(version, self.preferences_version)?;
+        version::expect_version(version, self.preferences_version)?;
         (self.email, self.locale) = (email, locale);
         self.preferences_version += 1;
         Ok(())
@@ -97,7 +97,7 @@ impl Settings {
     /// Takes over quiet hours as a new version.
     pub fn replace_quiet_hours(&mut self, new: QuietHours) -> Result<(), Error> {
         let QuietHours { hours, time_zone, version } = new;
-        version::expect(version, self.quiet_version)?;
+        version::expect_version(version, self.quiet_version)?;
         self.set_quiet_hours(hours);
         self.time_zone = time_zone;
         self.quiet_version += 1;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const UNKNOWN: &str = "–";
 
 /// The words of a language, as the file has them.
-const fn file(locale: Locale) -> &'static str {
+const fn template_file(locale: Locale) -> &'static str {
     match locale {
         Locale::Fr => include_str!("../templates/fr.toml"),
         Locale::En => include_str!("../templates/en.toml"),
@@ -206,7 +206,7 @@ impl Templates {
     /// # Errors
     /// A file that does not parse, a slot that nothing fills, a template too few or too many.
     pub fn load() -> Result<Self, TemplateError> {
-        let language = |locale| Language::parse(locale, file(locale));
+        let language = |locale| Language::parse(locale, template_file(locale));
         Ok(Self { french: language(Locale::Fr)?, english: language(Locale::En)? })
     }
 
@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn incomplete_templates_stop_the_start() {
-        let good = file(Locale::En);
+        let good = template_file(Locale::En);
         for (bad, expected) in [
             (
                 good.replacen("[templates.\"order.closed", "", 1).replacen(

@@ -82,8 +82,8 @@ impl Locale {
             Self::Fr => (&WEEKDAYS_FR, &MONTHS_FR),
             Self::En => (&WEEKDAYS_EN, &MONTHS_EN),
         };
-        let weekday = name(weekdays, at.weekday().num_days_from_monday());
-        let month = name(months, at.month0());
+        let weekday = month_name(weekdays, at.weekday().num_days_from_monday());
+        let month = month_name(months, at.month0());
         let (day, year, hour, minute) = (at.day(), at.year(), at.hour(), at.minute());
         match self {
             Self::Fr => {
@@ -107,7 +107,7 @@ impl Locale {
         let unit = 10_u64.pow(digits);
         let amount = money.minor_units.unsigned_abs();
         let sign = if money.minor_units < 0 { "-" } else { "" };
-        let whole = grouped(amount / unit, if self == Self::Fr { "\u{202f}" } else { "," });
+        let whole = group_digits(amount / unit, if self == Self::Fr { "\u{202f}" } else { "," });
         let point = if self == Self::Fr { "," } else { "." };
         let rest = match digits {
             0 => String::new(),
@@ -128,15 +128,15 @@ impl Locale {
     }
 }
 
-fn name<const N: usize>(names: &[&'static str; N], index: u32) -> &'static str {
+fn month_name<const N: usize>(names: &[&'static str; N], index: u32) -> &'static str {
     names.get(index as usize).copied().unwrap_or_default()
 }
 
-fn grouped(number: u64, separator: &str) -> String {
+fn group_digits(number: u64, separator: &str) -> String {
     if number < 1000 {
         return number.to_string();
     }
-    format!("{}{separator}{:03}", grouped(number / 1000, separator), number % 1000)
+    format!("{}{separator}{:03}", group_digits(number / 1000, separator), number % 1000)
 }
 
 #[cfg(test)]

@@ -21,14 +21,16 @@ impl Files {
     /// The folder, made if it is not there.
     pub async fn open(folder: PathBuf) -> io::Result<Self> {
         let made = folder.clone();
-        tokio::task::spawn_blocking(move || make(&made)).await.map_err(io::Error::other)??;
+        tokio::task::spawn_blocking(move || make_folder(&made))
+            .await
+            .map_err(io::Error::other)??;
         Ok(Self { folder })
     }
 
     /// Appends a letter to the mailbox of its day.
     pub async fn write(&self, Letter { mail, sent_at }: Letter) -> Result<(), Refusal> {
         let path = self.folder.join(format!("{}{MAILBOX}", sent_at.date_naive()));
-        let work = move || append(&path, &entry(&mail.formatted(), sent_at));
+        let work = move || append_entry(&path, &format_entry(&mail.formatted(), sent_at));
         let written = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
         written.flatten().map_err(|error| {
             tracing::warn!(%error, "cannot write a letter to its mailbox; the letter is tried again");
@@ -91,7 +93,7 @@ fn delete_before(folder: &Path, day: NaiveDate) -> io::Result<()> {
     Ok(())
 }
 
-fn make(folder: &Path) -> io::Result<()> {
+fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -100,7 +102,7 @@ fn make(folder: &Path) -> io::Result<()> {
 }
 
 /// In one write, so that letters of several writers do not mix.
-fn append(path: &Path, entry: &[u8]) -> io::Result<()> {
+fn append_entry(path: &Path, entry: &[u8]) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
@@ -109,7 +111,7 @@ fn append(path: &Path, entry: &[u8]) -> io::Result<()> {
 }
 
 /// A letter as a mailbox has it: a line that starts it, its lines, an empty line.
-fn entry(letter: &[u8], sent_at: DateTime<Utc>) -> Vec<u8> {
+fn format_entry(letter: &[u8], sent_at: DateTime<Utc>) -> Vec<u8> {
     let mut entry = format!("From quickserve {}\n", sent_at.format("%a %b %e %T %Y")).into_bytes();
     let letter = letter.strip_suffix(b"\r\n").unwrap_or(letter);
     for line in letter.split(|byte| *byte == b'\n') {
@@ -131,7 +133,7 @@ mod tests {
     #[test]
     fn a_line_that_looks_like_the_start_of_a_letter_is_marked() {
         let sent_at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let entry = entry(b"Subject: x\r\n\r\nFrom me\r\n>From you\r\nto From\r\n", sent_at);
+        let entry = format_entry(b"Subject: x\r\n\r\nFrom me\r\n>From you\r\nto From\r\n", sent_at);
         let expected = "From quickserve Fri Jan 15 08:00:00 2027\n\
                         Subject: x\n\n>From me\n>>From you\nto From\n\n";
         assert_eq!(String::from_utf8(entry).unwrap(), expected);

@@ -125,7 +125,7 @@ impl Writer {
             expires: (*expires_at, contact.zone),
         });
         let said = self.templates.render(locale, &message.template, &message.particulars, code);
-        let name = plain(&contact.name);
+        let name = plain_text(&contact.name);
         let order = message.order_id.map(|order| order.to_string());
         let text = self.templates.letter(locale, &name, &said.body, order);
 
@@ -138,7 +138,7 @@ impl Writer {
             .date(SystemTime::from(now))
             .from(self.from.clone())
             .to(Mailbox::new(Some(name).filter(|name| !name.is_empty()), address))
-            .subject(plain(&said.subject))
+            .subject(plain_text(&said.subject))
             .raw_header(HeaderValue::new(TEMPLATE, message.template.clone()))
             .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
             .header(ContentType::TEXT_PLAIN)
@@ -149,6 +149,6 @@ impl Writer {
 }
 
 /// The text without what could end a line of a header.
-fn plain(text: &str) -> String {
+fn plain_text(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }

@@ -59,14 +59,14 @@ impl Smtp {
         let sent = tokio::time::timeout(LETTER_LONGEST, self.transport.send(letter)).await;
         match sent {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(refusal(&error)),
+            Ok(Err(error)) => Err(is_refusal(&error)),
             Err(_) => Err(Refusal::ForNow("SMTP_TIMEOUT")),
         }
     }
 }
 
 /// What the server's answer means. Its text may repeat the address, so that only the code is logged.
-fn refusal(error: &Error) -> Refusal {
+fn is_refusal(error: &Error) -> Refusal {
     let code = error.status().map(|code| code.to_string()).unwrap_or_default();
     tracing::warn!(code, timeout = error.is_timeout(), "the mail server took no mail");
     if error.is_permanent() {

@@ -20,7 +20,7 @@ fn inbox_of(user_id: Uuid) -> Select<Entity> {
 }
 
 /// Locks a message in an account's inbox until the transaction ends.
-pub async fn lock(tx: &Tx, user_id: Uuid, id: MessageId) -> Result<Message, Error> {
+pub async fn lock_message(tx: &Tx, user_id: Uuid, id: MessageId) -> Result<Message, Error> {
     let query = inbox_of(user_id).filter(Column::Id.eq(id)).lock_exclusive();
     query.one(&**tx).await?.ok_or(Error::MessageNotFound)
 }

@@ -56,7 +56,10 @@ pub async fn delete_messages_to(tx: &Tx, user_id: Uuid) -> Result<(), Error> {
 }
 
 /// Inserts the messages that a fact gives rise to, once: each has the fact in its key. False when none is new.
-pub async fn insert(db: &impl ConnectionTrait, messages: Vec<Message>) -> Result<bool, Error> {
+pub async fn insert_message(
+    db: &impl ConnectionTrait,
+    messages: Vec<Message>,
+) -> Result<bool, Error> {
     if messages.is_empty() {
         return Ok(false);
     }

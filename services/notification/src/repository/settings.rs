@@ -18,7 +18,7 @@ impl Repository {
 
 /// Locks the settings of an account until the transaction ends. The row is inserted first where there is none, so that of
 /// two first changes the second waits for the first.
-pub async fn lock(tx: &Tx, user_id: Uuid) -> Result<Settings, Error> {
+pub async fn lock_settings(tx: &Tx, user_id: Uuid) -> Result<Settings, Error> {
     let first = Settings::of(user_id).into_active_model();
     let existing = OnConflict::column(Column::UserId).do_nothing().to_owned();
     Entity::insert(first).on_conflict(existing).exec_without_returning(&**tx).await?;
@@ -27,13 +27,13 @@ pub async fn lock(tx: &Tx, user_id: Uuid) -> Result<Settings, Error> {
 }
 
 /// Saves locked settings.
-pub async fn save(tx: &Tx, settings: &Settings) -> Result<(), Error> {
+pub async fn save_settings(tx: &Tx, settings: &Settings) -> Result<(), Error> {
     settings.clone().into_active_model().reset_all().update(&**tx).await?;
     Ok(())
 }
 
 /// Deletes the settings of an account.
-pub async fn delete(tx: &Tx, user_id: Uuid) -> Result<(), Error> {
+pub async fn delete_settings(tx: &Tx, user_id: Uuid) -> Result<(), Error> {
     Entity::delete_by_id(user_id).exec(&**tx).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::scene::{Order, Scene};
 use kit::{
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as, eventually},
 };
 use proto::quickserve::{
@@ -54,7 +54,7 @@ async fn only_its_reader_marks_a_message(backend: Backend) {
         acting_as(scene.provider, client.mark_read(mark(&Uuid::new_v4().to_string()))).await;
     for refused in [foreign.unwrap_err(), absent.unwrap_err()] {
         assert_eq!(refused.code(), Code::NotFound);
-        assert_eq!(reason(&refused), "MESSAGE_NOT_FOUND");
+        assert_eq!(reason_of(&refused), "MESSAGE_NOT_FOUND");
         assert_eq!(refused.message(), "the message does not exist");
     }
     let read = acting_as(scene.customer, client.mark_read(mark(&message.id))).await.unwrap();

@@ -2,7 +2,7 @@
 
 use crate::scene::Scene;
 use kit::{
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as},
 };
 use proto::quickserve::notification::v1 as pb;
@@ -25,7 +25,7 @@ async fn preferences_have_versions(backend: Backend) {
     assert_eq!(saved.unwrap().into_inner().preferences.unwrap().version, 2);
     let stale = acting_as(scene.customer, client.update_preferences(update(french.clone()))).await;
     let stale = stale.unwrap_err();
-    assert_eq!((stale.code(), reason(&stale).as_str()), (Code::Aborted, "VERSION_MISMATCH"));
+    assert_eq!((stale.code(), reason_of(&stale).as_str()), (Code::Aborted, "VERSION_MISMATCH"));
     let any = pb::Preferences { version: 0, ..french };
     let saved = acting_as(scene.customer, client.update_preferences(update(any))).await.unwrap();
     assert_eq!(saved.into_inner().preferences.unwrap().version, 3);

@@ -3,7 +3,7 @@
 use crate::scene::{Order, Scene};
 use kit::{
     Subject,
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as},
 };
 use proto::quickserve::{
@@ -93,7 +93,7 @@ async fn streams_are_bounded_and_end(backend: Backend) {
     let request = pb::WatchInboxRequest {};
     let refused = acting_as(scene.customer, client.watch_inbox(request)).await.unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted);
-    assert_eq!(reason(&refused), "TOO_MANY_STREAMS");
+    assert_eq!(reason_of(&refused), "TOO_MANY_STREAMS");
     // After a quarter of an hour each ends, and its place is free again.
     scene.clock.advance(chrono::Duration::minutes(15));
     for inbox in &mut open {

@@ -22,15 +22,15 @@ impl Api {
         caller: &Principal,
         code: &str,
     ) -> Result<(), Error> {
-        let order = orders::get(self.app.db.connection(), id, caller).await?;
+        let order = orders::get_order(self.app.db.connection(), id, caller).await?;
         let tries = order.state == State::Arrived && order.side(caller) == Some(Actor::Provider);
         if !tries || self.app.secret.opens(&order, code) {
             return Ok(());
         }
         let tx = self.app.db.begin().await?;
-        let mut change = orders::lock(&tx, id, caller, &self.app.timing).await?;
+        let mut change = orders::lock_order(&tx, id, caller, &self.app.timing).await?;
         let wrong = change.count_wrong_code()?;
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         tx.commit().await?;
         Err(wrong)
     }
@@ -47,12 +47,12 @@ impl Api {
         };
         // The account is no side of the order before it has it.
         let system = Principal::System;
-        let mut change = orders::lock(&tx, offer.order_id, &system, &self.app.timing).await?;
+        let mut change = orders::lock_order(&tx, offer.order_id, &system, &self.app.timing).await?;
         change.vertical_agreed(agreed);
         change.take_offer(offer)?;
-        let order = orders::save(&tx, change).await?;
+        let order = orders::save_order(&tx, change).await?;
         let provider = Principal::User { id: offer.provider_user_id, operator: false };
-        let order = Some(view::order(&self.app, &order, &provider));
+        let order = Some(view::order_view(&self.app, &order, &provider));
         self.commit(tx, offer.order_id, pb::AcceptOfferResponse { order }).await
     }
 }
@@ -63,7 +63,7 @@ impl JobService for Api {
         &self,
         request: Request<pb::AcceptOrderRequest>,
     ) -> Result<Response<pb::AcceptOrderResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::AcceptOrderRequest { order_id, version } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let agreed = self.app.prepare_acceptance(id, &caller).await?;
@@ -71,12 +71,12 @@ impl JobService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.vertical_agreed(agreed);
         change.accept()?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(self.commit(tx, id, pb::AcceptOrderResponse { order }).await?)
     }
 
@@ -84,19 +84,19 @@ impl JobService for Api {
         &self,
         request: Request<pb::DeclineOrderRequest>,
     ) -> Result<Response<pb::DeclineOrderResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::DeclineOrderRequest { order_id, version, reason } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.decline(&reason)?;
         change.caller_runs_side_effects = true;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         let answer = tx.commit_answer(pb::DeclineOrderResponse { order }).await?;
         self.app.run_side_effects_now(id).await;
         Ok(answer)
@@ -106,7 +106,7 @@ impl JobService for Api {
         &self,
         request: Request<pb::DepartRequest>,
     ) -> Result<Response<pb::DepartResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::DepartRequest { order_id, version } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let agreed = self.app.ask_before(id, &caller, Action::Depart).await?;
@@ -114,12 +114,12 @@ impl JobService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.vertical_agreed(agreed);
         change.depart()?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(self.commit(tx, id, pb::DepartResponse { order }).await?)
     }
 
@@ -127,7 +127,7 @@ impl JobService for Api {
         &self,
         request: Request<pb::ArriveRequest>,
     ) -> Result<Response<pb::ArriveResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::ArriveRequest { order_id, version, position } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let position = position.map(|pb::Position { lat, lng }| (lat, lng));
@@ -136,12 +136,12 @@ impl JobService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.vertical_agreed(agreed);
         change.arrive(position)?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(self.commit(tx, id, pb::ArriveResponse { order }).await?)
     }
 
@@ -149,7 +149,7 @@ impl JobService for Api {
         &self,
         request: Request<pb::StartWorkRequest>,
     ) -> Result<Response<pb::StartWorkResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::StartWorkRequest { order_id, version, start_code } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         self.count_wrong_code(id, &caller, &start_code).await?;
@@ -158,13 +158,13 @@ impl JobService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.vertical_agreed(agreed);
         let code_is_right = self.app.secret.opens(&change.order, &start_code);
         change.start(code_is_right)?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(self.commit(tx, id, pb::StartWorkResponse { order }).await?)
     }
 
@@ -172,18 +172,18 @@ impl JobService for Api {
         &self,
         request: Request<pb::RecordContactAttemptRequest>,
     ) -> Result<Response<pb::RecordContactAttemptResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::RecordContactAttemptRequest { order_id, version, channel } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.contact_attempt(&channel)?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(tx.commit_answer(pb::RecordContactAttemptResponse { order }).await?)
     }
 
@@ -191,18 +191,18 @@ impl JobService for Api {
         &self,
         request: Request<pb::ReportNoShowRequest>,
     ) -> Result<Response<pb::ReportNoShowResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::ReportNoShowRequest { order_id, version } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.no_show()?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(self.commit(tx, id, pb::ReportNoShowResponse { order }).await?)
     }
 
@@ -210,7 +210,7 @@ impl JobService for Api {
         &self,
         request: Request<pb::DeliverRequest>,
     ) -> Result<Response<pb::DeliverResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::DeliverRequest { order_id, version } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let agreed = self.app.ask_before(id, &caller, Action::Deliver).await?;
@@ -218,12 +218,12 @@ impl JobService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.vertical_agreed(agreed);
         change.deliver()?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(self.commit(tx, id, pb::DeliverResponse { order }).await?)
     }
 
@@ -231,7 +231,7 @@ impl JobService for Api {
         &self,
         request: Request<pb::ListOffersRequest>,
     ) -> Result<Response<pb::ListOffersResponse>, Status> {
-        let account = Principal::of(&kit::caller(&request))?.account()?;
+        let account = Principal::of(&kit::caller_of(&request))?.account()?;
         let pb::ListOffersRequest { page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let db = self.app.db.connection();
@@ -246,10 +246,10 @@ impl JobService for Api {
         &self,
         request: Request<pb::AcceptOfferRequest>,
     ) -> Result<Response<pb::AcceptOfferResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::AcceptOfferRequest { offer_id } = request.into_inner();
         let id = Id::parse("offer_id", &offer_id)?;
-        let offer = offers::get(self.app.db.connection(), id, caller.account()?).await?;
+        let offer = offers::get_offer(self.app.db.connection(), id, caller.account()?).await?;
         if let Some(answer) = self.kept_answer(&key).await? {
             return Ok(Response::new(answer));
         }
@@ -267,11 +267,11 @@ impl JobService for Api {
         &self,
         request: Request<pb::DeclineOfferRequest>,
     ) -> Result<Response<pb::DeclineOfferResponse>, Status> {
-        let account = Principal::of(&kit::caller(&request))?.account()?;
+        let account = Principal::of(&kit::caller_of(&request))?.account()?;
         let pb::DeclineOfferRequest { offer_id } = request.into_inner();
         let offer = self.app.decline_offer(Id::parse("offer_id", &offer_id)?, account).await?;
         let db = self.app.db.connection();
-        let order = orders::get(db, offer.order_id, &Principal::System).await?;
+        let order = orders::get_order(db, offer.order_id, &Principal::System).await?;
         let offer = Some(view::offer_of(&offer, &order));
         Ok(Response::new(pb::DeclineOfferResponse { offer }))
     }

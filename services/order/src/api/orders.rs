@@ -29,7 +29,7 @@ impl OrderService for Api {
         &self,
         request: Request<pb::CreateOrderRequest>,
     ) -> Result<Response<pb::CreateOrderResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::CreateOrderRequest {
             quote_id,
             payment_method_id,
@@ -59,7 +59,7 @@ impl OrderService for Api {
             Beginning::Started(booking) => booking,
         };
         let change = self.app.book(*booking).await?;
-        let order = Some(view::order(&self.app, &change.order, &caller));
+        let order = Some(view::order_view(&self.app, &change.order, &caller));
         let answer = pb::CreateOrderResponse { order };
         let finished = self.app.finish_booking(change, key.clone(), answer.encode_to_vec());
         match finished.await? {
@@ -72,7 +72,7 @@ impl OrderService for Api {
         &self,
         request: Request<pb::ListOrdersRequest>,
     ) -> Result<Response<pb::ListOrdersResponse>, Status> {
-        let caller = Principal::of(&kit::caller(&request))?;
+        let caller = Principal::of(&kit::caller_of(&request))?;
         let account = caller.account()?;
         let pb::ListOrdersRequest { side, states, page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
@@ -83,9 +83,10 @@ impl OrderService for Api {
             _ => OrderFilter::Either(account),
         };
         let states: Vec<_> = states.into_iter().filter_map(convert::state_of).collect();
-        let mut rows = orders::list(self.app.db.connection(), filter, &states, &page).await?;
+        let mut rows =
+            orders::list_orders(self.app.db.connection(), filter, &states, &page).await?;
         let next_page_token = page.cut(&mut rows, |row| row.id.uuid());
-        let orders = rows.iter().map(|row| view::order(&self.app, row, &caller)).collect();
+        let orders = rows.iter().map(|row| view::order_view(&self.app, row, &caller)).collect();
         Ok(Response::new(pb::ListOrdersResponse { orders, next_page_token }))
     }
 
@@ -93,15 +94,15 @@ impl OrderService for Api {
         &self,
         request: Request<pb::GetOrderRequest>,
     ) -> Result<Response<pb::GetOrderResponse>, Status> {
-        let caller = Principal::of(&kit::caller(&request))?;
+        let caller = Principal::of(&kit::caller_of(&request))?;
         let pb::GetOrderRequest { order_id, view } = request.into_inner();
         let db = self.app.db.connection();
-        let order = orders::get(db, Id::parse("order_id", &order_id)?, &caller).await?;
+        let order = orders::get_order(db, Id::parse("order_id", &order_id)?, &caller).await?;
         let order = if view == "full" {
-            let records = records::all(db, order.id).await?;
-            view::full(&self.app, &order, &caller, records)
+            let records = records::all_records(db, order.id).await?;
+            view::full_view(&self.app, &order, &caller, records)
         } else {
-            view::order(&self.app, &order, &caller)
+            view::order_view(&self.app, &order, &caller)
         };
         Ok(Response::new(pb::GetOrderResponse { order: Some(order) }))
     }
@@ -111,7 +112,7 @@ impl OrderService for Api {
         &self,
         request: Request<pb::ConfirmPaymentRequest>,
     ) -> Result<Response<pb::ConfirmPaymentResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::ConfirmPaymentRequest { order_id, version, payment_method_id, confirmation } =
             request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
@@ -120,10 +121,10 @@ impl OrderService for Api {
             return Ok(Response::new(answer));
         }
         let tx = self.app.db.begin().await?;
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.retry_payment(method.map(Id::uuid), !confirmation.is_empty())?;
-        let order = orders::save(&tx, change).await?;
+        let order = orders::save_order(&tx, change).await?;
         tx.commit().await?;
 
         let later = !order.authorizes_now(&self.app.timing, self.app.now());
@@ -133,10 +134,10 @@ impl OrderService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         change.settle(&authorization)?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(tx.commit_answer(pb::ConfirmPaymentResponse { order }).await?)
     }
 
@@ -144,10 +145,10 @@ impl OrderService for Api {
         &self,
         request: Request<pb::PreviewCancelRequest>,
     ) -> Result<Response<pb::PreviewCancelResponse>, Status> {
-        let caller = Principal::of(&kit::caller(&request))?;
+        let caller = Principal::of(&kit::caller_of(&request))?;
         let pb::PreviewCancelRequest { order_id, fault, waive } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let order = orders::get(self.app.db.connection(), id, &caller).await?;
+        let order = orders::get_order(self.app.db.connection(), id, &caller).await?;
         let actor = order.side(&caller).unwrap_or(Actor::System);
         order.check_now(Action::PreviewCancel, actor, self.app.now(), &self.app.timing)?;
         let fault = match actor {
@@ -174,7 +175,7 @@ impl OrderService for Api {
         &self,
         request: Request<pb::CancelOrderRequest>,
     ) -> Result<Response<pb::CancelOrderResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::CancelOrderRequest { order_id, version, cancel_token, reason } =
             request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
@@ -183,12 +184,12 @@ impl OrderService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.cancel_with_token(token, &reason)?;
         change.caller_runs_side_effects = true;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         let answer = tx.commit_answer(pb::CancelOrderResponse { order }).await?;
         // The customer may book the same time again at once.
         self.app.run_side_effects_now(id).await;
@@ -199,18 +200,18 @@ impl OrderService for Api {
         &self,
         request: Request<pb::ResetStartCodeRequest>,
     ) -> Result<Response<pb::ResetStartCodeResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::ResetStartCodeRequest { order_id, version } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.reset_start_code()?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(tx.commit_answer(pb::ResetStartCodeResponse { order }).await?)
     }
 
@@ -219,7 +220,7 @@ impl OrderService for Api {
         &self,
         request: Request<pb::RescheduleOrderRequest>,
     ) -> Result<Response<pb::RescheduleOrderResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::RescheduleOrderRequest { order_id, version, window } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let window = Window::parse("window", window.as_ref())?;
@@ -227,10 +228,10 @@ impl OrderService for Api {
             return Ok(Response::new(answer));
         }
         let tx = self.app.db.begin().await?;
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         let moving = change.begin_move(&window)?;
-        let order = orders::save(&tx, change).await?;
+        let order = orders::save_order(&tx, change).await?;
         tx.commit().await?;
 
         self.app.move_reservation(&order, &moving).await?;
@@ -239,10 +240,10 @@ impl OrderService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         change.end_move(&moving, true)?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(self.commit(tx, id, pb::RescheduleOrderResponse { order }).await?)
     }
 }
@@ -255,7 +256,7 @@ impl Api {
         caller: &Principal,
         key: Option<Key>,
     ) -> Result<Response<pb::CreateOrderResponse>, Status> {
-        let order = Some(view::order(&self.app, order, caller));
+        let order = Some(view::order_view(&self.app, order, caller));
         let answer = pb::CreateOrderResponse { order };
         self.app.bookings.keep_answer(key.as_ref(), answer.encode_to_vec()).await?;
         Ok(Response::new(answer))

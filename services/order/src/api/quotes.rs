@@ -3,7 +3,7 @@
 use super::{Api, view};
 use crate::{
     convert,
-    domain::{AccountId, Details, Error, Principal, Quote, Terms, inputs_hash, price},
+    domain::{AccountId, Details, Error, Principal, Quote, Terms, inputs_hash, total_price},
     repository::quotes,
 };
 use chrono::Duration;
@@ -53,21 +53,21 @@ impl QuoteService for Api {
         &self,
         request: Request<pb::CreateQuoteRequest>,
     ) -> Result<Response<pb::CreateQuoteResponse>, Status> {
-        let account = Principal::of(&kit::caller(&request))?.account()?;
+        let account = Principal::of(&kit::caller_of(&request))?.account()?;
         let key = Key::of(&request);
         let quote = self.price_quote(account, request.into_inner()).await?;
         if key.is_none() {
             // One statement is a transaction by itself.
-            quotes::insert(self.app.db.connection(), &quote).await?;
-            let quote = Some(view::quote(quote, None));
+            quotes::insert_quote(self.app.db.connection(), &quote).await?;
+            let quote = Some(view::quote_view(quote, None));
             return Ok(Response::new(pb::CreateQuoteResponse { quote }));
         }
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        quotes::insert(&*tx, &quote).await?;
-        let quote = Some(view::quote(quote, None));
+        quotes::insert_quote(&*tx, &quote).await?;
+        let quote = Some(view::quote_view(quote, None));
         Ok(tx.commit_answer(pb::CreateQuoteResponse { quote }).await?)
     }
 
@@ -75,7 +75,7 @@ impl QuoteService for Api {
         &self,
         request: Request<pb::GetQuoteRequest>,
     ) -> Result<Response<pb::GetQuoteResponse>, Status> {
-        let caller = Principal::of(&kit::caller(&request))?;
+        let caller = Principal::of(&kit::caller_of(&request))?;
         let pb::GetQuoteRequest { quote_id } = request.into_inner();
         let id = Id::parse("quote_id", &quote_id)?;
         let owner = match caller {
@@ -83,9 +83,9 @@ impl QuoteService for Api {
             Principal::User { operator: true, .. } | Principal::System => None,
         };
         let db = self.app.db.connection();
-        let quote = quotes::get(db, id, owner).await?;
+        let quote = quotes::get_quote(db, id, owner).await?;
         let order = quotes::order_of(db, id).await?;
-        Ok(Response::new(pb::GetQuoteResponse { quote: Some(view::quote(quote, order)) }))
+        Ok(Response::new(pb::GetQuoteResponse { quote: Some(view::quote_view(quote, order)) }))
     }
 }
 
@@ -114,7 +114,7 @@ impl Api {
         let answer = self.app.verticals.quote(&vertical, details, &window, address, customer).await;
         let QuoteResponse { lines, requirements } = answer?;
         let lines = lines.into_iter().map(convert::line).collect::<Result<Vec<_>, _>>()?;
-        let (total, currency) = price(&lines)?;
+        let (total, currency) = total_price(&lines)?;
         let inputs_hash = inputs_hash(&vertical, &kept, &window, &place, provider_id);
         Ok(Quote {
             id: Id::new(self.app.db.clock()),

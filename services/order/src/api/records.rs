@@ -23,7 +23,7 @@ impl Api {
     ) -> Result<(Order, Page), Error> {
         let page = Page::parse(size, token)?;
         let id = Id::parse("order_id", order_id)?;
-        Ok((orders::get(self.app.db.connection(), id, caller).await?, page))
+        Ok((orders::get_order(self.app.db.connection(), id, caller).await?, page))
     }
 }
 
@@ -33,16 +33,16 @@ impl RecordService for Api {
         &self,
         request: Request<pb::PostOrderMessageRequest>,
     ) -> Result<Response<pb::PostOrderMessageResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::PostOrderMessageRequest { order_id, text } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         let message = change.post_message(tx.new_uuid(), text)?;
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         let message = Some(view::message_of(message));
         Ok(tx.commit_answer(pb::PostOrderMessageResponse { message }).await?)
     }
@@ -51,11 +51,11 @@ impl RecordService for Api {
         &self,
         request: Request<pb::ListOrderMessagesRequest>,
     ) -> Result<Response<pb::ListOrderMessagesResponse>, Status> {
-        let caller = Principal::of(&kit::caller(&request))?;
+        let caller = Principal::of(&kit::caller_of(&request))?;
         let pb::ListOrderMessagesRequest { order_id, page_size, page_token } = request.into_inner();
         let (order, page) =
             self.order_and_page(&caller, &order_id, (page_size, &page_token)).await?;
-        let mut rows = records::messages(self.app.db.connection(), order.id, &page).await?;
+        let mut rows = records::list_messages(self.app.db.connection(), order.id, &page).await?;
         let next_page_token = page.cut(&mut rows, |row| row.id);
         let messages = rows.into_iter().map(view::message_of).collect();
         Ok(Response::new(pb::ListOrderMessagesResponse { messages, next_page_token }))
@@ -65,7 +65,7 @@ impl RecordService for Api {
         &self,
         request: Request<pb::AddProofRequest>,
     ) -> Result<Response<pb::AddProofResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::AddProofRequest { order_id, kind, sha256, position, taken_at } =
             request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
@@ -78,9 +78,9 @@ impl RecordService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         let proof = change.add_proof(tx.new_uuid(), kind, sha256, position, taken_at)?;
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         let proof = Some(view::proof_of(proof));
         Ok(tx.commit_answer(pb::AddProofResponse { proof }).await?)
     }
@@ -89,11 +89,11 @@ impl RecordService for Api {
         &self,
         request: Request<pb::ListProofsRequest>,
     ) -> Result<Response<pb::ListProofsResponse>, Status> {
-        let caller = Principal::of(&kit::caller(&request))?;
+        let caller = Principal::of(&kit::caller_of(&request))?;
         let pb::ListProofsRequest { order_id, page_size, page_token } = request.into_inner();
         let (order, page) =
             self.order_and_page(&caller, &order_id, (page_size, &page_token)).await?;
-        let mut rows = records::proofs(self.app.db.connection(), order.id, &page).await?;
+        let mut rows = records::list_proofs(self.app.db.connection(), order.id, &page).await?;
         let next_page_token = page.cut(&mut rows, |row| row.id);
         let proofs = rows.into_iter().map(view::proof_of).collect();
         Ok(Response::new(pb::ListProofsResponse { proofs, next_page_token }))
@@ -103,7 +103,7 @@ impl RecordService for Api {
         &self,
         request: Request<pb::ProposeChangeRequest>,
     ) -> Result<Response<pb::ProposeChangeResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::ProposeChangeRequest { order_id, lines, reason } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let lines = lines.into_iter().map(|line| (line.label, line.minor_units)).collect();
@@ -111,9 +111,9 @@ impl RecordService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         let proposed = change.propose_change(Id::new(tx.clock()), lines, reason)?;
-        let order = orders::save(&tx, change).await?;
+        let order = orders::save_order(&tx, change).await?;
         let change_order = Some(view::change_order_of(&order, proposed));
         Ok(self.commit(tx, id, pb::ProposeChangeResponse { change_order }).await?)
     }
@@ -122,7 +122,7 @@ impl RecordService for Api {
         &self,
         request: Request<pb::ListChangeOrdersRequest>,
     ) -> Result<Response<pb::ListChangeOrdersResponse>, Status> {
-        let caller = Principal::of(&kit::caller(&request))?;
+        let caller = Principal::of(&kit::caller_of(&request))?;
         let pb::ListChangeOrdersRequest { order_id, page_size, page_token } = request.into_inner();
         let (order, page) =
             self.order_and_page(&caller, &order_id, (page_size, &page_token)).await?;
@@ -137,12 +137,12 @@ impl RecordService for Api {
         &self,
         request: Request<pb::ApproveChangeRequest>,
     ) -> Result<Response<pb::ApproveChangeResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::ApproveChangeRequest { order_id, change_order_id } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let change_id: ChangeId = Id::parse("change_order_id", &change_order_id)?;
         let db = self.app.db.connection();
-        let order = orders::get(db, id, &caller).await?;
+        let order = orders::get_order(db, id, &caller).await?;
         records::change_order(db, order.id, change_id).await?;
         let by = order.side(&caller).ok_or(Error::NotFound(Resource::Order))?;
         let pending = order.progress.change.as_ref().filter(|pending| pending.id == change_id);
@@ -153,10 +153,10 @@ impl RecordService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         change.approve_change(change_id)?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(self.commit(tx, id, pb::ApproveChangeResponse { order }).await?)
     }
 
@@ -164,21 +164,21 @@ impl RecordService for Api {
         &self,
         request: Request<pb::RejectChangeRequest>,
     ) -> Result<Response<pb::RejectChangeResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::RejectChangeRequest { order_id, change_order_id } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let change_id: ChangeId = Id::parse("change_order_id", &change_order_id)?;
         let db = self.app.db.connection();
-        let order = orders::get(db, id, &caller).await?;
+        let order = orders::get_order(db, id, &caller).await?;
         records::change_order(db, order.id, change_id).await?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         change.reject_change(change_id)?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(self.commit(tx, id, pb::RejectChangeResponse { order }).await?)
     }
 
@@ -186,11 +186,11 @@ impl RecordService for Api {
         &self,
         request: Request<pb::ListTimelineRequest>,
     ) -> Result<Response<pb::ListTimelineResponse>, Status> {
-        let caller = Principal::of(&kit::caller(&request))?;
+        let caller = Principal::of(&kit::caller_of(&request))?;
         let pb::ListTimelineRequest { order_id, page_size, page_token } = request.into_inner();
         let (order, page) =
             self.order_and_page(&caller, &order_id, (page_size, &page_token)).await?;
-        let mut rows = records::timeline(self.app.db.connection(), order.id, &page).await?;
+        let mut rows = records::list_timeline(self.app.db.connection(), order.id, &page).await?;
         let next_page_token = page.cut(&mut rows, |row| row.id);
         let entries = rows.into_iter().map(view::timeline_entry).collect();
         Ok(Response::new(pb::ListTimelineResponse { entries, next_page_token }))

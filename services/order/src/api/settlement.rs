@@ -18,18 +18,18 @@ impl SettlementService for Api {
         &self,
         request: Request<pb::AcceptDeliveryRequest>,
     ) -> Result<Response<pb::AcceptDeliveryResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::AcceptDeliveryRequest { order_id, version } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.accept_delivery("")?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(self.commit(tx, id, pb::AcceptDeliveryResponse { order }).await?)
     }
 
@@ -37,18 +37,18 @@ impl SettlementService for Api {
         &self,
         request: Request<pb::RequestChangesRequest>,
     ) -> Result<Response<pb::RequestChangesResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::RequestChangesRequest { order_id, version, reason } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.request_changes(tx.new_uuid(), reason)?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(self.commit(tx, id, pb::RequestChangesResponse { order }).await?)
     }
 
@@ -56,18 +56,18 @@ impl SettlementService for Api {
         &self,
         request: Request<pb::OpenDisputeRequest>,
     ) -> Result<Response<pb::OpenDisputeResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::OpenDisputeRequest { order_id, version, reason, text } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.open_dispute(tx.new_uuid(), reason, text)?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(tx.commit_answer(pb::OpenDisputeResponse { order }).await?)
     }
 
@@ -75,7 +75,7 @@ impl SettlementService for Api {
         &self,
         request: Request<pb::ResolveDisputeRequest>,
     ) -> Result<Response<pb::ResolveDisputeResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::ResolveDisputeRequest { order_id, version, resolution, refund } =
             request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
@@ -90,12 +90,12 @@ impl SettlementService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         let pending = side_effects::pending_refunds(&*tx, id).await?;
         change.resolve_dispute(resolution, pending)?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(tx.commit_answer(pb::ResolveDisputeResponse { order }).await?)
     }
 
@@ -103,18 +103,18 @@ impl SettlementService for Api {
         &self,
         request: Request<pb::ReviewOrderRequest>,
     ) -> Result<Response<pb::ReviewOrderResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::ReviewOrderRequest { order_id, version, stars, text } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.review(tx.new_uuid(), stars, text)?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(tx.commit_answer(pb::ReviewOrderResponse { order }).await?)
     }
 
@@ -122,19 +122,19 @@ impl SettlementService for Api {
         &self,
         request: Request<pb::ReassignOrderRequest>,
     ) -> Result<Response<pb::ReassignOrderResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::ReassignOrderRequest { order_id, version, reason } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.reassign(&reason)?;
         change.caller_runs_side_effects = true;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         let answer = tx.commit_answer(pb::ReassignOrderResponse { order }).await?;
         self.app.run_side_effects_now(id).await;
         Ok(answer)
@@ -144,18 +144,18 @@ impl SettlementService for Api {
         &self,
         request: Request<pb::AbortOrderRequest>,
     ) -> Result<Response<pb::AbortOrderResponse>, Status> {
-        let (caller, key) = (Principal::of(&kit::caller(&request))?, Key::of(&request));
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::AbortOrderRequest { order_id, version, reason } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock(&tx, id, &caller, &self.app.timing).await?;
-        version::expect(version, change.order.version)?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        version::expect_version(version, change.order.version)?;
         change.abort(tx.new_uuid(), &reason)?;
-        let order = orders::save(&tx, change).await?;
-        let order = Some(view::order(&self.app, &order, &caller));
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, &caller));
         Ok(self.commit(tx, id, pb::AbortOrderResponse { order }).await?)
     }
 }

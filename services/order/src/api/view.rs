@@ -13,7 +13,7 @@ use kit::{Money, values::time::timestamp};
 use proto::quickserve::{common::v1::Address, order::v1 as pb};
 
 /// The order as `viewer`, who is on a side of it, sees it.
-pub fn order(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
+pub fn order_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
     let side = order.side(viewer).unwrap_or(Actor::System);
     let allowed = order.allowed_actions(side, app.now(), &app.timing);
     let progress = &order.progress;
@@ -34,12 +34,12 @@ pub fn order(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         provider_name: order.provider_name.clone(),
         window: Some(order.window().into()),
         total: Some(order.money(fee.unwrap_or(order.total)).into()),
-        payment: Some(payment(order, side)),
+        payment: Some(payment_view(order, side)),
         version: order.version,
         created_at: Some(timestamp(order.created_at)),
         updated_at: Some(timestamp(order.updated_at)),
         quote_id: order.quote_id.to_string(),
-        address: Some(address(order, side)),
+        address: Some(address_view(order, side)),
         details: convert::details(&order.details.0),
         lines: convert::lines(&order.terms.lines, order.currency()),
         notes: order.notes.0.clone(),
@@ -64,7 +64,7 @@ pub fn order(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
 }
 
 /// The order with all that is kept about it.
-pub fn full(app: &App, it: &Order, viewer: &Principal, records: Records) -> pb::Order {
+pub fn full_view(app: &App, it: &Order, viewer: &Principal, records: Records) -> pb::Order {
     let side = it.side(viewer).unwrap_or(Actor::System);
     let Records { timeline, proofs, change_orders, reviews, disputes } = records;
     let seen = |review: &review::Model| {
@@ -76,12 +76,12 @@ pub fn full(app: &App, it: &Order, viewer: &Principal, records: Records) -> pb::
         change_orders: change_orders.into_iter().map(|row| change_order_of(it, row)).collect(),
         reviews: reviews.into_iter().filter(seen).map(|row| review_of(row, true)).collect(),
         disputes: disputes.into_iter().map(|row| dispute_of(it, row)).collect(),
-        ..order(app, it, viewer)
+        ..order_view(app, it, viewer)
     }
 }
 
 /// Decline reasons and confirmation are the customer's business.
-fn payment(order: &Order, side: Actor) -> pb::Payment {
+fn payment_view(order: &Order, side: Actor) -> pb::Payment {
     let payment = &order.payment;
     let customer = matches!(side, Actor::Customer | Actor::Operator);
     let own = |text: &String| if customer { text.clone() } else { String::new() };
@@ -102,7 +102,7 @@ fn payment(order: &Order, side: Actor) -> pb::Payment {
 }
 
 /// The street is for the customer and the provider who goes there; how to get in too.
-fn address(order: &Order, side: Actor) -> Address {
+fn address_view(order: &Order, side: Actor) -> Address {
     let goes_there = matches!(
         order.state,
         State::Assigned
@@ -126,7 +126,7 @@ fn address(order: &Order, side: Actor) -> Address {
 }
 
 /// A quote, and the order that was made of it.
-pub fn quote(quote: Quote, order: Option<OrderId>) -> pb::Quote {
+pub fn quote_view(quote: Quote, order: Option<OrderId>) -> pb::Quote {
     let currency = kit::values::money::Currency::parse("currency", &quote.currency)
         .unwrap_or(kit::values::money::Currency::EUR);
     let hash = quote.inputs_hash.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -2,7 +2,7 @@
 
 use super::{
     AccountId, Action, Actor, Charge, Error, LiableParty, OfferId, OfferState, OrderChange,
-    ProviderId, RecordChange, SideEffect, State, records::offer, timing::seconds,
+    ProviderId, RecordChange, SideEffect, State, records::offer, timing::seconds_of,
 };
 
 /// A provider who is asked for an order, as customers see them.
@@ -45,7 +45,7 @@ impl OrderChange {
     ) -> Result<(), Error> {
         let wave = self.order.progress.wave + 1;
         self.act(Action::SendOffers, format!("wave {wave}"))?;
-        let valid_till = (self.now + seconds(self.timing.offer_s)).min(self.order.window_start);
+        let valid_till = (self.now + seconds_of(self.timing.offer_s)).min(self.order.window_start);
         self.order.progress.wave = wave;
         self.order.progress.wave_until = Some(valid_till);
         self.records.push(RecordChange::EndOffers(OfferState::Expired, None));

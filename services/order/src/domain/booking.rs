@@ -4,7 +4,7 @@ use super::{
     AccountId, Action, Actor, CancelToken, Cancellation, CaptureTerms, Charge, Error, LiableParty,
     Moving, OfferState, Order, OrderChange, OrderId, Payment, PaymentState, Private, Progress,
     ProviderId, Quote, QuoteId, RecordChange, RequestedProvider, SideEffect, State, Timing,
-    timing::seconds,
+    timing::seconds_of,
 };
 use chrono::{DateTime, Utc};
 use kit::Window;
@@ -108,7 +108,7 @@ impl Order {
             currency: quote.currency,
             payment: Payment { method_id: new.method_id, ..Payment::default() },
             progress: Progress::default(),
-            hold_expires_at: now + seconds(timing.hold_s),
+            hold_expires_at: now + seconds_of(timing.hold_s),
             version: 1,
             event_seq: 0,
             created_at: now,
@@ -270,7 +270,7 @@ impl OrderChange {
                 fee: true,
                 provider_id: self.order.provider_id,
                 provider_user_id: self.order.provider_user_id,
-                payout_due_at: self.now + seconds(self.timing.payout_s),
+                payout_due_at: self.now + seconds_of(self.timing.payout_s),
             }));
         } else {
             self.enqueue(SideEffect::Void { reason: void.to_owned() });
@@ -343,6 +343,6 @@ impl OrderChange {
 
     /// When a payout falls due that is earned now.
     pub(super) fn payout_due_at(&self) -> DateTime<Utc> {
-        self.now + seconds(self.timing.payout_s)
+        self.now + seconds_of(self.timing.payout_s)
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Action, Actor, ChangeId, ChangeLines, ChangeState, Error, LiableParty, Line, OrderChange,
     Party, PendingChange, RecordChange, Resource, SideEffect, State, records::change_order,
-    timing::seconds,
+    timing::seconds_of,
 };
 use uuid::Uuid;
 
@@ -51,7 +51,7 @@ impl OrderChange {
         let left = self.timing.start_codes.saturating_sub(progress.wrong_codes);
         if left == 0 {
             progress.wrong_codes = 0;
-            progress.start_locked_until = Some(self.now + seconds(self.timing.start_lock_s));
+            progress.start_locked_until = Some(self.now + seconds_of(self.timing.start_lock_s));
         }
         Ok(Error::StartCodeWrong { left })
     }
@@ -121,7 +121,7 @@ impl OrderChange {
         let amount = amount.filter(|amount| self.order.total.checked_add(*amount).is_some());
         let amount = amount.ok_or_else(too_much)?;
         self.act(Action::ProposeChange, "")?;
-        let valid_till = self.now + seconds(self.timing.change_s);
+        let valid_till = self.now + seconds_of(self.timing.change_s);
         let row = change_order::Model {
             id,
             order_id: self.order.id,

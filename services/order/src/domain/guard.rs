@@ -2,7 +2,7 @@
 //! acts are checked by is the same.
 
 use super::{
-    Action, Actor, Error, Order, OrderChange, PaymentState, StateView, Timing, timing::seconds,
+    Action, Actor, Error, Order, OrderChange, PaymentState, StateView, Timing, timing::seconds_of,
 };
 use chrono::{DateTime, Utc};
 
@@ -106,7 +106,7 @@ impl Order {
     }
 
     fn guard_departure(&self, now: DateTime<Utc>, timing: &Timing) -> Result<(), Error> {
-        let opens = self.window_start - seconds(timing.departure_s);
+        let opens = self.window_start - seconds_of(timing.departure_s);
         if now < opens || now > self.window_end {
             return Err(Error::DepartureWindow { hours: timing.departure_s / 3600 });
         }
@@ -123,7 +123,8 @@ impl Order {
 
     /// Attempts to reach the customer count from the start on, and lie minutes apart.
     fn guard_contact_attempt(&self, now: DateTime<Utc>, timing: &Timing) -> Result<(), Error> {
-        let after_last = self.progress.last_contact_at.map(|at| at + seconds(timing.contact_gap_s));
+        let after_last =
+            self.progress.last_contact_at.map(|at| at + seconds_of(timing.contact_gap_s));
         let earliest = after_last.unwrap_or(self.window_start).max(self.window_start);
         if now < earliest { Err(Error::ContactAttemptTooEarly { earliest }) } else { Ok(()) }
     }
@@ -152,7 +153,7 @@ impl Order {
             return Err(Error::ContactAttemptsMissing);
         }
         let waited = self.waiting_since().map(|since| now - since);
-        if waited.is_none_or(|waited| waited < seconds(timing.waiting_s)) {
+        if waited.is_none_or(|waited| waited < seconds_of(timing.waiting_s)) {
             return Err(Error::NoShowTooEarly);
         }
         if self.progress.arrival_flagged && by != Actor::Operator {
@@ -162,7 +163,7 @@ impl Order {
     }
 
     fn guard_reschedule(&self, now: DateTime<Utc>, timing: &Timing) -> Result<(), Error> {
-        if self.window_start - now < seconds(timing.reschedule_s) {
+        if self.window_start - now < seconds_of(timing.reschedule_s) {
             return Err(Error::RescheduleTooLate);
         }
         Ok(())
@@ -188,7 +189,7 @@ impl Order {
             Actor::Provider => self.progress.disputes_by_provider,
             Actor::Operator | Actor::Payment | Actor::System => return Ok(()),
         };
-        if self.ended_at().is_some_and(|end| now >= end + seconds(timing.dispute_s)) {
+        if self.ended_at().is_some_and(|end| now >= end + seconds_of(timing.dispute_s)) {
             return Err(Error::DisputeWindowOver);
         }
         match opened >= timing.disputes {

@@ -30,7 +30,7 @@ pub use dispute::Resolution;
 pub use error::{Error, Resource};
 pub use payment::{Amounts, CaptureTerms, Payment, PaymentState};
 pub use policy::{Case, Charge, LiableParty, Policy, Rule};
-pub use quote::{inputs_hash, price};
+pub use quote::{inputs_hash, total_price};
 pub use records::order::Model as Order;
 pub use records::quote::Model as Quote;
 pub use state::{State, StateView};

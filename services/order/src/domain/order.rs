@@ -2,7 +2,7 @@
 
 use super::{
     Action, Actor, Case, Charge, Error, LiableParty, Order, OrderChange, Party, PaymentState,
-    Principal, State, StateView, Timing, quote::chrono_tz_utc, timing::seconds,
+    Principal, State, StateView, Timing, quote::chrono_tz_utc, timing::seconds_of,
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{Money, Window, values::money::Currency};
@@ -118,7 +118,7 @@ impl Order {
     fn provider_was_late(&self, now: DateTime<Utc>, timing: &Timing) -> bool {
         let is_expected = matches!(self.state, State::Assigned | State::EnRoute | State::Arrived);
         let shown = self.progress.arrived_at.filter(|_| !self.progress.arrival_flagged);
-        is_expected && shown.unwrap_or(now) > self.window_start + seconds(timing.grace_s)
+        is_expected && shown.unwrap_or(now) > self.window_start + seconds_of(timing.grace_s)
     }
 
     /// Since when the provider waits for the customer: nobody is late before the start.
@@ -171,16 +171,16 @@ impl Order {
     /// operator.
     pub fn deadline(&self, timing: &Timing) -> Option<DateTime<Utc>> {
         let progress = &self.progress;
-        let abandoned = self.window_end + seconds(timing.abandoned_s);
+        let abandoned = self.window_end + seconds_of(timing.abandoned_s);
         match self.state {
             State::PendingPayment if self.booking => {
-                Some(self.created_at + seconds(timing.booking_lease_s))
+                Some(self.created_at + seconds_of(timing.booking_lease_s))
             }
             State::PendingPayment => Some(self.hold_expires_at),
             State::Requested => {
                 let asked = progress.requested_at.unwrap_or(self.created_at);
                 let latest = (self.window_start + Duration::days(1)).min(self.window_end);
-                Some(latest.min(asked + seconds(timing.request_s)))
+                Some(latest.min(asked + seconds_of(timing.request_s)))
             }
             State::Searching => progress.wave_until,
             State::Assigned | State::EnRoute => Some(abandoned),
@@ -188,19 +188,19 @@ impl Order {
                 let is_shown = !progress.arrival_flagged;
                 let called = progress.contact_attempts >= timing.contact_attempts;
                 let since = self.waiting_since().filter(|_| is_shown && called);
-                Some(since.map_or(abandoned, |since| since + seconds(timing.waiting_s) * 2))
+                Some(since.map_or(abandoned, |since| since + seconds_of(timing.waiting_s) * 2))
             }
             State::AwaitingApproval => progress.change.as_ref().map(|change| change.valid_till),
             State::Delivered if !self.disputed => {
-                progress.delivered_at.map(|at| at + seconds(timing.acceptance_s))
+                progress.delivered_at.map(|at| at + seconds_of(timing.acceptance_s))
             }
             State::Completed if !progress.reviews_over => self.reviews_end(timing),
             State::InProgress if !progress.escalated => {
-                Some(self.window_end + seconds(timing.overdue_s))
+                Some(self.window_end + seconds_of(timing.overdue_s))
             }
             State::ChangesRequested if !progress.escalated => {
                 let since = progress.rework_since.or(progress.delivered_at);
-                since.map(|since| since + seconds(timing.rework_s))
+                since.map(|since| since + seconds_of(timing.rework_s))
             }
             State::Delivered
             | State::Completed
@@ -221,12 +221,12 @@ impl Order {
     /// still pays.
     pub fn hold_until(&self, window: &Window, timing: &Timing) -> DateTime<Utc> {
         let latest = (window.start + Duration::days(1)).min(window.end);
-        latest.min(self.hold_expires_at + seconds(timing.request_s)).max(self.hold_expires_at)
+        latest.min(self.hold_expires_at + seconds_of(timing.request_s)).max(self.hold_expires_at)
     }
 
     /// When the time for reviews is over.
     pub fn reviews_end(&self, timing: &Timing) -> Option<DateTime<Utc>> {
-        self.progress.completed_at.map(|at| at + seconds(timing.review_s))
+        self.progress.completed_at.map(|at| at + seconds_of(timing.review_s))
     }
 
     /// When the order came to its end; none while it goes on.
@@ -254,7 +254,7 @@ impl Order {
         }
         let attempt = usize::try_from(self.payment.late_attempts).unwrap_or(usize::MAX);
         let before = timing.authorize_late_s.get(attempt).or(timing.authorize_late_s.last())?;
-        Some(self.window_start - seconds(*before))
+        Some(self.window_start - seconds_of(*before))
     }
 
     /// Whether the method on file was tried as often as it may be.
@@ -265,7 +265,7 @@ impl Order {
 
     /// Whether the start is close enough for the price to be authorised now.
     pub fn authorizes_now(&self, timing: &Timing, now: DateTime<Utc>) -> bool {
-        self.window_start <= now + seconds(timing.authorize_within_s)
+        self.window_start <= now + seconds_of(timing.authorize_within_s)
     }
 
     /// The key of the present attempt to authorise.

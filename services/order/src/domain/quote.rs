@@ -5,7 +5,7 @@ use kit::{Window, values::money::Currency};
 use sha2::{Digest, Sha256};
 
 /// The sum of a price's lines. A price is in one currency and not negative.
-pub fn price(lines: &[(Line, Currency)]) -> Result<(i64, Currency), Error> {
+pub fn total_price(lines: &[(Line, Currency)]) -> Result<(i64, Currency), Error> {
     let currency = lines.first().map_or(Currency::EUR, |(_, currency)| *currency);
     let refused = |what: &str| Error::Kit(kit::Error::internal(format!("the price {what}")));
     if lines.iter().any(|(_, other)| *other != currency) {

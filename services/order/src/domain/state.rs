@@ -201,17 +201,17 @@ impl State {
     fn next(self, action: Action, by: Actor) -> Option<Self> {
         match self {
             Self::PendingPayment => pending_payment(action, by),
-            Self::Requested => requested(action, by),
-            Self::Searching => searching(action, by),
-            Self::Assigned => assigned(action, by),
+            Self::Requested => next_of_requested(action, by),
+            Self::Searching => next_of_searching(action, by),
+            Self::Assigned => next_of_assigned(action, by),
             Self::EnRoute => en_route(action, by),
-            Self::Arrived => arrived(action, by),
+            Self::Arrived => next_of_arrived(action, by),
             Self::InProgress => in_progress(action, by),
             Self::AwaitingApproval => awaiting_approval(action, by),
-            Self::Delivered => delivered(action, by),
+            Self::Delivered => next_of_delivered(action, by),
             Self::ChangesRequested => changes_requested(action, by),
-            Self::Completed => completed(action, by),
-            Self::NoShow | Self::Cancelled | Self::Aborted => evidence(self, action, by),
+            Self::Completed => next_of_completed(action, by),
+            Self::NoShow | Self::Cancelled | Self::Aborted => allows_evidence(self, action, by),
             Self::Closed | Self::Expired | Self::Declined | Self::NoProvider => None,
         }
     }
@@ -223,11 +223,11 @@ fn pending_payment(action: Action, by: Actor) -> Option<State> {
         (Action::Authorize { search: true }, Actor::Payment) => Some(State::Searching),
         (Action::ConfirmPayment, Actor::Customer) => Some(State::PendingPayment),
         (Action::Expire, Actor::System) => Some(State::Expired),
-        _ => cancel(State::PendingPayment, action, by),
+        _ => next_of_cancel(State::PendingPayment, action, by),
     }
 }
 
-fn requested(action: Action, by: Actor) -> Option<State> {
+fn next_of_requested(action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::Accept, Actor::Provider | Actor::Operator) => Some(State::Assigned),
         // The system declines for a provider who may not take the order any more.
@@ -240,22 +240,22 @@ fn requested(action: Action, by: Actor) -> Option<State> {
         (Action::Expire, Actor::System) => Some(State::Expired),
         (Action::ConfirmPayment | Action::Reschedule, Actor::Customer)
         | (Action::PostMessage, Actor::Customer | Actor::Provider) => Some(State::Requested),
-        _ => cancel(State::Requested, action, by),
+        _ => next_of_cancel(State::Requested, action, by),
     }
 }
 
-fn searching(action: Action, by: Actor) -> Option<State> {
+fn next_of_searching(action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::SendOffers, Actor::System) | (Action::ConfirmPayment, Actor::Customer) => {
             Some(State::Searching)
         }
         (Action::TakeOffer, Actor::Provider) => Some(State::Assigned),
         (Action::Exhaust, Actor::System) => Some(State::NoProvider),
-        _ => cancel(State::Searching, action, by),
+        _ => next_of_cancel(State::Searching, action, by),
     }
 }
 
-fn assigned(action: Action, by: Actor) -> Option<State> {
+fn next_of_assigned(action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::Depart, Actor::Provider) => Some(State::EnRoute),
         (Action::ConfirmPayment | Action::Reschedule, Actor::Customer) => Some(State::Assigned),
@@ -270,7 +270,7 @@ fn en_route(action: Action, by: Actor) -> Option<State> {
     }
 }
 
-fn arrived(action: Action, by: Actor) -> Option<State> {
+fn next_of_arrived(action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::Start, Actor::Provider) => Some(State::InProgress),
         (Action::Arrive | Action::ContactAttempt | Action::AddProof, Actor::Provider)
@@ -292,12 +292,12 @@ fn before_work(state: State, action: Action, by: Actor) -> Option<State> {
             Some(State::NoProvider)
         }
         (Action::PostMessage, Actor::Customer | Actor::Provider) => Some(state),
-        _ => cancel(state, action, by),
+        _ => next_of_cancel(state, action, by),
     }
 }
 
 /// What holds until the start.
-fn cancel(state: State, action: Action, by: Actor) -> Option<State> {
+fn next_of_cancel(state: State, action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::PreviewCancel, Actor::Customer | Actor::Operator) => Some(state),
         (Action::Cancel, Actor::Customer | Actor::Operator | Actor::System) => {
@@ -313,7 +313,7 @@ fn in_progress(action: Action, by: Actor) -> Option<State> {
         (Action::Deliver, Actor::Provider) => Some(State::Delivered),
         (Action::Abort, Actor::Operator) => Some(State::Aborted),
         (Action::Escalate, Actor::System) => Some(State::InProgress),
-        _ => talk(State::InProgress, action, by),
+        _ => allows_messages(State::InProgress, action, by),
     }
 }
 
@@ -323,17 +323,17 @@ fn awaiting_approval(action: Action, by: Actor) -> Option<State> {
         | (Action::RejectChange, Actor::Customer | Actor::Provider)
         | (Action::Expire, Actor::System) => Some(State::InProgress),
         (Action::Abort, Actor::Operator) => Some(State::Aborted),
-        _ => talk(State::AwaitingApproval, action, by),
+        _ => allows_messages(State::AwaitingApproval, action, by),
     }
 }
 
-fn delivered(action: Action, by: Actor) -> Option<State> {
+fn next_of_delivered(action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::AcceptDelivery, Actor::Customer | Actor::Operator | Actor::System) => {
             Some(State::Completed)
         }
         (Action::RequestChanges, Actor::Customer) => Some(State::ChangesRequested),
-        _ => talk(State::Delivered, action, by),
+        _ => allows_messages(State::Delivered, action, by),
     }
 }
 
@@ -343,27 +343,27 @@ fn changes_requested(action: Action, by: Actor) -> Option<State> {
         // The customer may waive the rework that they asked for, and an operator may end a quarrel.
         (Action::AcceptDelivery, Actor::Customer | Actor::Operator) => Some(State::Completed),
         (Action::Escalate, Actor::System) => Some(State::ChangesRequested),
-        _ => talk(State::ChangesRequested, action, by),
+        _ => allows_messages(State::ChangesRequested, action, by),
     }
 }
 
-fn completed(action: Action, by: Actor) -> Option<State> {
+fn next_of_completed(action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::Review, Actor::Customer | Actor::Provider) => Some(State::Completed),
         (Action::Close, Actor::System) => Some(State::Closed),
-        _ => talk(State::Completed, action, by),
+        _ => allows_messages(State::Completed, action, by),
     }
 }
 
 /// Both sides write and add evidence while the work goes on and after it.
-fn talk(state: State, action: Action, by: Actor) -> Option<State> {
+fn allows_messages(state: State, action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::PostMessage, Actor::Customer | Actor::Provider) => Some(state),
-        _ => evidence(state, action, by),
+        _ => allows_evidence(state, action, by),
     }
 }
 
-fn evidence(state: State, action: Action, by: Actor) -> Option<State> {
+fn allows_evidence(state: State, action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::AddProof, Actor::Customer | Actor::Provider) => Some(state),
         _ => None,

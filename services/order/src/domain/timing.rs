@@ -108,6 +108,6 @@ impl Default for Timing {
 }
 
 /// The span of so many seconds; a configured one is bounded, so that no sum leaves the calendar.
-pub fn seconds(count: i64) -> Duration {
+pub fn seconds_of(count: i64) -> Duration {
     Duration::seconds(count.clamp(-3650 * DAY, 3650 * DAY))
 }

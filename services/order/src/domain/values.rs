@@ -1,6 +1,6 @@
 //! The values that orders are made of: ids, prices, places, payment and progress.
 
-use super::{CaptureTerms, policy::Policy, timing::seconds};
+use super::{CaptureTerms, policy::Policy, timing::seconds_of};
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::{DeriveActiveEnum, DeriveValueType, EnumIter, FromJsonQueryResult};
 use serde::{Deserialize, Serialize};
@@ -106,7 +106,7 @@ pub struct Requirements {
 impl Requirements {
     /// Time kept free before and after the work.
     pub fn buffers(&self) -> Duration {
-        seconds(self.buffer_before_s) + seconds(self.buffer_after_s)
+        seconds_of(self.buffer_before_s) + seconds_of(self.buffer_after_s)
     }
 }
 

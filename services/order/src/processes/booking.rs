@@ -38,13 +38,13 @@ const STEPS: [Step; 2] = [
     Step {
         name: "hold",
         when: |order| order.provider_id.is_some(),
-        run: |app, booking| Box::pin(hold(app, booking)),
+        run: |app, booking| Box::pin(hold_provider(app, booking)),
         undo: |_| SideEffect::Release { provider_id: None },
     },
     Step {
         name: "authorize",
         when: |_| true,
-        run: |app, booking| Box::pin(authorize(app, booking)),
+        run: |app, booking| Box::pin(authorize_payment(app, booking)),
         undo: |reason| SideEffect::Void { reason: reason.to_owned() },
     },
 ];
@@ -89,7 +89,7 @@ impl App {
             Begun::Fresh(order) => (*order, true),
             Begun::Interrupted(order) => (*order, false),
         };
-        crash::step(NAME, BEGIN);
+        crash::crash_step(NAME, BEGIN);
         Ok(Beginning::Started(Box::new(Booking {
             order,
             key,
@@ -107,9 +107,9 @@ impl App {
                 continue;
             }
             match (step.run)(self, &mut booking).await {
-                Ok(()) => crash::step(NAME, step.name),
+                Ok(()) => crash::crash_step(NAME, step.name),
                 Err(error) if is_refusal(&error) => {
-                    crash::step(NAME, UNDO);
+                    crash::crash_step(NAME, UNDO);
                     self.undo_booking(&booking, index == 0).await?;
                     return Err(error);
                 }
@@ -138,10 +138,10 @@ impl App {
         let id = change.order.id;
         let answer = key.map(|key| (key, answer));
         if self.bookings.finish(change, answer).await? {
-            crash::step(NAME, FINISH);
+            crash::crash_step(NAME, FINISH);
             return Ok(None);
         }
-        let order = orders::get(self.db.connection(), id, &Principal::System).await?;
+        let order = orders::get_order(self.db.connection(), id, &Principal::System).await?;
         if !order.booking {
             return Ok(Some(order));
         }
@@ -187,7 +187,7 @@ impl App {
     /// the last one first.
     async fn give_up_booking(&self, id: OrderId, reason: &'static str) -> Result<(), Error> {
         let tx = self.db.begin().await?;
-        let mut change = match orders::lock(&tx, id, &Principal::System, &self.timing).await {
+        let mut change = match orders::lock_order(&tx, id, &Principal::System, &self.timing).await {
             Err(Error::NotFound(_)) => return Ok(()),
             found => found?,
         };
@@ -198,7 +198,7 @@ impl App {
         let undo = needed.map(|step| (step.undo)(reason)).collect();
         change.give_up_booking(reason, undo)?;
         change.caller_runs_side_effects = true;
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         tx.commit().await?;
         self.run_side_effects_now(id).await;
         Ok(())
@@ -215,13 +215,13 @@ impl App {
         for other in orders::unpaid_around(self.db.connection(), order, buffers).await? {
             let tx = self.db.begin().await?;
             let system = Principal::System;
-            let mut change = orders::lock(&tx, other.id, &system, &self.timing).await?;
+            let mut change = orders::lock_order(&tx, other.id, &system, &self.timing).await?;
             if !change.order.is_declined_booking() {
                 continue;
             }
             change.expire("REPLACED")?;
             change.caller_runs_side_effects = true;
-            orders::save(&tx, change).await?;
+            orders::save_order(&tx, change).await?;
             tx.commit().await?;
             self.run_side_effects_now(other.id).await;
             freed = true;
@@ -293,7 +293,7 @@ impl App {
     }
 }
 
-async fn hold(app: &App, booking: &mut Booking) -> Result<(), Error> {
+async fn hold_provider(app: &App, booking: &mut Booking) -> Result<(), Error> {
     let order = &booking.order;
     let Some(provider) = order.provider_id else { return Ok(()) };
     let until = order.hold_until(&order.window(), &app.timing);
@@ -311,7 +311,7 @@ async fn hold(app: &App, booking: &mut Booking) -> Result<(), Error> {
     Ok(())
 }
 
-async fn authorize(app: &App, booking: &mut Booking) -> Result<(), Error> {
+async fn authorize_payment(app: &App, booking: &mut Booking) -> Result<(), Error> {
     let later = !booking.order.authorizes_now(&app.timing, app.now());
     let authorization = app.authorize_payment(&booking.order, String::new(), later).await?;
     booking.authorization = Some(authorization);

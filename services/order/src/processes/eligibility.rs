@@ -39,7 +39,7 @@ impl App {
             }
         }
         for offer in offers::all_open(db, account).await? {
-            let order = orders::get(db, offer.order_id, &Principal::System).await?;
+            let order = orders::get_order(db, offer.order_id, &Principal::System).await?;
             if offer.provider_id == provider && !self.is_eligible(&order, provider).await? {
                 self.close_offer(&offer, OfferState::Expired).await?;
             }
@@ -58,10 +58,10 @@ impl App {
     /// Takes an order from its provider, unless it is another's meanwhile or the work has begun.
     async fn withdraw_provider(&self, id: OrderId, provider: ProviderId) -> Result<(), Error> {
         let tx = self.db.begin().await?;
-        let mut change = orders::lock(&tx, id, &Principal::System, &self.timing).await?;
+        let mut change = orders::lock_order(&tx, id, &Principal::System, &self.timing).await?;
         if change.order.provider_id == Some(provider) {
             change.withdraw_provider(NOT_ELIGIBLE)?;
-            orders::save(&tx, change).await?;
+            orders::save_order(&tx, change).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -20,7 +20,7 @@ impl App {
         id: OrderId,
         principal: &Principal,
     ) -> Result<Option<Agreement>, Error> {
-        let order = orders::get(self.db.connection(), id, principal).await?;
+        let order = orders::get_order(self.db.connection(), id, principal).await?;
         let Some(by) = order.side(principal) else { return Ok(None) };
         let allowed = order.check(Action::Accept, by).is_ok();
         let Some(provider) = order.provider_id.filter(|_| allowed) else { return Ok(None) };
@@ -38,11 +38,12 @@ impl App {
         let tx = self.db.begin().await?;
         if !offers::begin_acceptance(&tx, offer.id).await? {
             drop(tx);
-            let current = offers::find(self.db.connection(), offer.id).await?;
+            let current = offers::find_offers(self.db.connection(), offer.id).await?;
             return Err(why_not_open(current.map_or(offer.state, |offer| offer.state)));
         }
         tx.commit().await?;
-        let order = orders::get(self.db.connection(), offer.order_id, &Principal::System).await?;
+        let order =
+            orders::get_order(self.db.connection(), offer.order_id, &Principal::System).await?;
         let secured = self.secure_offer(&order, offer).await;
         if secured.as_ref().is_err_and(is_refusal) {
             self.free_provider(offer).await;
@@ -83,8 +84,8 @@ impl App {
     /// Frees the time of a provider whose acceptance did not get through, for its timer.
     pub async fn settle_offer(&self, id: OfferId) -> Result<(), Error> {
         let db = self.db.connection();
-        let Some(offer) = offers::find(db, id).await? else { return Ok(()) };
-        let order = orders::get(db, offer.order_id, &Principal::System).await?;
+        let Some(offer) = offers::find_offers(db, id).await? else { return Ok(()) };
+        let order = orders::get_order(db, offer.order_id, &Principal::System).await?;
         let has_order =
             order.provider_id == Some(offer.provider_id) && order.progress.round == offer.round;
         if has_order {
@@ -105,19 +106,19 @@ impl App {
         id: OfferId,
         account: AccountId,
     ) -> Result<offer::Model, Error> {
-        let offer = offers::get(self.db.connection(), id, account).await?;
+        let offer = offers::get_offer(self.db.connection(), id, account).await?;
         match offer.state {
             OfferState::Open => self.close_offer(&offer, OfferState::Declined).await?,
             OfferState::Declined | OfferState::Expired => {}
             OfferState::Accepted | OfferState::Revoked => return Err(Error::OfferTaken),
         }
-        offers::get(self.db.connection(), id, account).await
+        offers::get_offer(self.db.connection(), id, account).await
     }
 
     /// Ends an open offer, and has the next wave go out when it was the last one.
     pub async fn close_offer(&self, offer: &offer::Model, state: OfferState) -> Result<(), Error> {
         let tx = self.db.begin().await?;
-        let was_last = offers::end(&tx, offer, state).await?;
+        let was_last = offers::end_offers(&tx, offer, state).await?;
         tx.commit().await?;
         if !was_last {
             return Ok(());
@@ -127,10 +128,10 @@ impl App {
 
     async fn hurry_search(&self, id: OrderId) -> Result<(), Error> {
         let tx = self.db.begin().await?;
-        let mut change = orders::lock(&tx, id, &Principal::System, &self.timing).await?;
+        let mut change = orders::lock_order(&tx, id, &Principal::System, &self.timing).await?;
         if change.order.state == State::Searching {
             change.hurry_search();
-            orders::save(&tx, change).await?;
+            orders::save_order(&tx, change).await?;
         }
         Ok(tx.commit().await?)
     }
@@ -169,7 +170,7 @@ impl App {
         candidates: Vec<RequestedProvider>,
     ) -> Result<(), Error> {
         let tx = self.db.begin().await?;
-        let mut change = orders::lock(&tx, seen.id, &Principal::System, &self.timing).await?;
+        let mut change = orders::lock_order(&tx, seen.id, &Principal::System, &self.timing).await?;
         let progress = &change.order.progress;
         let is_current = change.order.state == State::Searching
             && progress.round == seen.progress.round
@@ -183,7 +184,7 @@ impl App {
             let offered = candidates.into_iter().map(|candidate| (Id::new(tx.clock()), candidate));
             change.send_offers(offered.collect())?;
         }
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
 }

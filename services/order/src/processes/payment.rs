@@ -28,21 +28,22 @@ impl App {
         };
 
         let tx = self.db.begin().await?;
-        let mut change = orders::lock(&tx, attempt.id, &Principal::System, &self.timing).await?;
+        let mut change =
+            orders::lock_order(&tx, attempt.id, &Principal::System, &self.timing).await?;
         if change.order.payment.late_attempts == seen {
             change.count_late_attempt(key);
             change.settle(&authorization)?;
-            orders::save(&tx, change).await?;
+            orders::save_order(&tx, change).await?;
         }
         Ok(tx.commit().await?)
     }
 
     async fn cancel_unpaid(&self, id: OrderId) -> Result<(), Error> {
         let tx = self.db.begin().await?;
-        let mut change = orders::lock(&tx, id, &Principal::System, &self.timing).await?;
+        let mut change = orders::lock_order(&tx, id, &Principal::System, &self.timing).await?;
         if change.order.authorize_at(&self.timing).is_some() {
             change.cancel(Charge::default(), LiableParty::Customer, "PAYMENT_FAILED")?;
-            orders::save(&tx, change).await?;
+            orders::save_order(&tx, change).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -37,9 +37,9 @@ impl App {
 
     async fn end_move(&self, id: OrderId, moving: &Moving, moved: bool) -> Result<(), Error> {
         let tx = self.db.begin().await?;
-        let mut change = orders::lock(&tx, id, &Principal::System, &self.timing).await?;
+        let mut change = orders::lock_order(&tx, id, &Principal::System, &self.timing).await?;
         change.end_move(moving, moved)?;
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
 }

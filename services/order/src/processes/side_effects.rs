@@ -106,13 +106,13 @@ impl App {
     /// it. The vertical comes last: it holds nothing up, and nothing holds it up.
     pub async fn run_side_effects(&self, id: OrderId) -> Result<(), Error> {
         let db = self.db.connection();
-        let mut pending = side_effects::pending(db, id).await?;
+        let mut pending = side_effects::pending_side_effects(db, id).await?;
         if pending.is_empty() {
             return Ok(());
         }
         pending.sort_by_key(|row| row.effect == SideEffect::TellVertical);
         // Read after what is pending, so that it contains the changes from which that follows.
-        let order = orders::get(db, id, &Principal::System).await?;
+        let order = orders::get_order(db, id, &Principal::System).await?;
         let mut failed = None;
         for row in &pending {
             if failed.is_some() && row.effect != SideEffect::TellVertical {
@@ -121,7 +121,7 @@ impl App {
             let Step { name, run } = self.side_effect(&order, &row.effect);
             match run.await {
                 Ok(outcome) => {
-                    crash::step(NAME, name);
+                    crash::crash_step(NAME, name);
                     self.complete_side_effect(row, outcome).await?;
                 }
                 Err(error) => {
@@ -145,11 +145,16 @@ impl App {
         outcome: Outcome,
     ) -> Result<(), Error> {
         if matches!(outcome, Outcome::Nothing) {
-            return side_effects::delete(self.db.connection(), row.order_id, &[row.seq]).await;
+            return side_effects::delete_side_effect(
+                self.db.connection(),
+                row.order_id,
+                &[row.seq],
+            )
+            .await;
         }
         let tx = self.db.begin().await?;
         let system = Principal::System;
-        let mut change = orders::lock(&tx, row.order_id, &system, &self.timing).await?;
+        let mut change = orders::lock_order(&tx, row.order_id, &system, &self.timing).await?;
         let amounts = change.order.payment.amounts;
         match outcome {
             Outcome::Nothing => {}
@@ -166,7 +171,7 @@ impl App {
             }
         }
         change.records.push(RecordChange::SideEffectDone(row.seq));
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -178,13 +183,13 @@ impl App {
     ) -> Result<(), Error> {
         let tx = self.db.begin().await?;
         let system = Principal::System;
-        let mut change = orders::lock(&tx, row.order_id, &system, &self.timing).await?;
+        let mut change = orders::lock_order(&tx, row.order_id, &system, &self.timing).await?;
         if !side_effects::is_pending(&*tx, row.order_id, row.seq).await? {
             // The timer and a call ran it at once, and the other one has ended it.
             return Ok(());
         }
         change.end_side_effect(row, name, reason);
-        orders::save(&tx, change).await?;
+        orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
 

@@ -75,7 +75,7 @@ impl Bookings {
     ) -> Result<Begun, Error> {
         let Some(key) = key else { return self.beginning.run(new).await? };
         let tx = self.db.begin().await?;
-        if let idempotency::Begun::Replay(answer) = idempotency::begin(&tx, key).await? {
+        if let idempotency::Begun::Replay(answer) = idempotency::begin_key(&tx, key).await? {
             return Ok(Begun::Answered(answer));
         }
         let begun = insert_all(&*tx, tx.clock(), vec![new], &self.timing).await?;
@@ -108,7 +108,7 @@ impl Bookings {
             .exec(&*tx)
             .await?;
         if let Some(key) = key {
-            idempotency::abandon(&tx, key).await?;
+            idempotency::abandon_key(&tx, key).await?;
         }
         tx.commit().await?;
         Ok(deleted.rows_affected > 0)
@@ -118,7 +118,7 @@ impl Bookings {
     pub async fn abandon_key(&self, key: Option<&idempotency::Key>) -> Result<(), Error> {
         let Some(key) = key else { return Ok(()) };
         let tx = self.db.begin().await?;
-        idempotency::abandon(&tx, key).await?;
+        idempotency::abandon_key(&tx, key).await?;
         Ok(tx.commit().await?)
     }
 
@@ -130,7 +130,7 @@ impl Bookings {
     ) -> Result<(), Error> {
         let Some(key) = key else { return Ok(()) };
         let tx = self.db.begin().await?;
-        idempotency::keep(&tx, key, answer).await?;
+        idempotency::keep_answer(&tx, key, answer).await?;
         Ok(tx.commit().await?)
     }
 
@@ -149,7 +149,7 @@ impl Bookings {
             .await?;
         for id in stalled {
             let tx = self.db.begin().await?;
-            timers::ensure(&tx, DEADLINE, id.uuid()).await?;
+            timers::ensure_timer(&tx, DEADLINE, id.uuid()).await?;
             tx.commit().await?;
         }
         Ok(())
@@ -163,7 +163,7 @@ async fn finish_all(db: &Db, bookings: Vec<Finish>) -> Result<Vec<bool>, Error> 
     let written = save_all(&tx, changes).await?;
     for (answer, written) in answers.into_iter().zip(&written) {
         if let (Some((key, answer)), true) = (answer, written) {
-            idempotency::keep(&tx, &key, answer).await?;
+            idempotency::keep_answer(&tx, &key, answer).await?;
         }
     }
     tx.commit().await?;
@@ -203,8 +203,8 @@ async fn insert_all(
     for (new, order) in new.iter().zip(orders) {
         begun.push(match order {
             Ok(order) if inserted.contains(&order.id) => Ok(Begun::Fresh(Box::new(order))),
-            Ok(_) => join(db, new, Error::Changed).await,
-            Err(Error::QuoteExpired) => join(db, new, Error::QuoteExpired).await,
+            Ok(_) => join_booking(db, new, Error::Changed).await,
+            Err(Error::QuoteExpired) => join_booking(db, new, Error::QuoteExpired).await,
             Err(error) => Err(error),
         });
     }
@@ -213,7 +213,11 @@ async fn insert_all(
 
 /// Joins the booking of a quote that there is already, or fails with `absent`. Joining marks the booking, so that the
 /// call that began it cannot delete it as if it were alone.
-async fn join(db: &impl ConnectionTrait, new: &NewOrder, absent: Error) -> Result<Begun, Error> {
+async fn join_booking(
+    db: &impl ConnectionTrait,
+    new: &NewOrder,
+    absent: Error,
+) -> Result<Begun, Error> {
     let of_quote = order::Column::QuoteId.eq(new.quote_id).and(order::Column::GivenUp.eq(false));
     let joined = order::Entity::update_many()
         .col_expr(order::Column::Joined, Expr::value(true))

@@ -47,7 +47,7 @@ pub async fn all_open(
 }
 
 /// An offer to the account.
-pub async fn get(
+pub async fn get_offer(
     db: &impl ConnectionTrait,
     id: OfferId,
     account: AccountId,
@@ -60,7 +60,10 @@ pub async fn get(
 }
 
 /// An offer to any account, for the timer of its acceptance.
-pub async fn find(db: &impl ConnectionTrait, id: OfferId) -> Result<Option<offer::Model>, Error> {
+pub async fn find_offers(
+    db: &impl ConnectionTrait,
+    id: OfferId,
+) -> Result<Option<offer::Model>, Error> {
     Ok(offer::Entity::find_by_id(id).one(db).await?)
 }
 
@@ -77,17 +80,17 @@ pub async fn begin_acceptance(tx: &Tx, id: OfferId) -> Result<bool, Error> {
     if updated.rows_affected == 0 {
         return Ok(false);
     }
-    timers::schedule(tx, OFFER, id.uuid(), tx.now() + LEASE).await?;
+    timers::schedule_timer(tx, OFFER, id.uuid(), tx.now() + LEASE).await?;
     Ok(true)
 }
 
 /// Takes the timer of an acceptance back, once nothing is left to free.
 pub async fn end_acceptance(tx: &Tx, id: OfferId) -> Result<(), Error> {
-    Ok(timers::cancel(tx, OFFER, id.uuid()).await?)
+    Ok(timers::cancel_timer(tx, OFFER, id.uuid()).await?)
 }
 
 /// Ends an open offer. True when no offer of its order is open any more, so that the next wave need not wait.
-pub async fn end(tx: &Tx, offer: &offer::Model, state: OfferState) -> Result<bool, Error> {
+pub async fn end_offers(tx: &Tx, offer: &offer::Model, state: OfferState) -> Result<bool, Error> {
     offer::Entity::update_many()
         .col_expr(offer::Column::State, Expr::value(state))
         .filter(offer::Column::Id.eq(offer.id))

@@ -43,34 +43,35 @@ pub enum OrderFilter {
 }
 
 /// The order, if `principal` may see it.
-pub async fn get(
+pub async fn get_order(
     db: &impl ConnectionTrait,
     id: OrderId,
     principal: &Principal,
 ) -> Result<Order, Error> {
-    find(id, principal).one(db).await?.ok_or(Error::NotFound(Resource::Order))
+    find_order(id, principal).one(db).await?.ok_or(Error::NotFound(Resource::Order))
 }
 
 /// Begins a change of the order, which nothing else changes until the transaction ends.
-pub async fn lock(
+pub async fn lock_order(
     tx: &Tx,
     id: OrderId,
     principal: &Principal,
     timing: &Arc<Timing>,
 ) -> Result<OrderChange, Error> {
-    let order = find(id, principal).lock_exclusive().one(&**tx).await?;
+    let order = find_order(id, principal).lock_exclusive().one(&**tx).await?;
     let order = order.ok_or(Error::NotFound(Resource::Order))?;
     OrderChange::new(order, *principal, tx.now(), timing.clone())
 }
 
 /// A page of orders, the newest first.
-pub async fn list(
+pub async fn list_orders(
     db: &impl ConnectionTrait,
     filter: OrderFilter,
     states: &[State],
     page: &Page,
 ) -> Result<Vec<Order>, Error> {
-    let mut select = Entity::find().filter(Column::Booking.eq(false)).filter(matching(filter));
+    let mut select =
+        Entity::find().filter(Column::Booking.eq(false)).filter(matching_filter(filter));
     if !states.is_empty() {
         select = select.filter(Column::State.is_in(states.iter().copied()));
     }
@@ -130,18 +131,18 @@ pub async fn proof_kinds(db: &impl ConnectionTrait, id: OrderId) -> Result<Vec<S
     Ok(kinds)
 }
 
-fn find(id: OrderId, principal: &Principal) -> sea_orm::Select<Entity> {
+fn find_order(id: OrderId, principal: &Principal) -> sea_orm::Select<Entity> {
     let select = Entity::find_by_id(id);
     match principal {
         Principal::System => select,
         Principal::User { operator: true, .. } => select.filter(Column::Booking.eq(false)),
-        Principal::User { id, operator: false } => {
-            select.filter(Column::Booking.eq(false)).filter(matching(OrderFilter::Either(*id)))
-        }
+        Principal::User { id, operator: false } => select
+            .filter(Column::Booking.eq(false))
+            .filter(matching_filter(OrderFilter::Either(*id))),
     }
 }
 
-fn matching(filter: OrderFilter) -> Condition {
+fn matching_filter(filter: OrderFilter) -> Condition {
     match filter {
         OrderFilter::All => Condition::all(),
         OrderFilter::Customer(id) => Condition::all().add(Column::CustomerId.eq(id)),
@@ -153,7 +154,7 @@ fn matching(filter: OrderFilter) -> Condition {
 }
 
 /// Saves the change of a locked order, and all that belongs to it: timeline, events, side effects, records, timers.
-pub async fn save(tx: &Tx, change: OrderChange) -> Result<Order, Error> {
+pub async fn save_order(tx: &Tx, change: OrderChange) -> Result<Order, Error> {
     let change = OrderWrite::new(change.close());
     let order = change.change.order.clone();
     let written = save_all(tx, vec![change]).await?;
@@ -169,7 +170,7 @@ pub(super) struct OrderWrite {
 
 impl OrderWrite {
     pub(super) fn new(change: ClosedChange) -> Self {
-        let events = events::encode(&change);
+        let events = events::encode_event(&change);
         Self { change, events }
     }
 }
@@ -180,7 +181,7 @@ pub(super) async fn save_all(tx: &Tx, changes: Vec<OrderWrite>) -> Result<Vec<bo
     let mut written = Vec::with_capacity(changes.len());
     let (mut entries, mut events, mut effects, mut due) = (vec![], vec![], vec![], vec![]);
     for OrderWrite { change, events: published } in changes {
-        let is_current = update(tx, &change).await?;
+        let is_current = update_order(tx, &change).await?;
         written.push(is_current);
         if !is_current {
             continue;
@@ -188,7 +189,7 @@ pub(super) async fn save_all(tx: &Tx, changes: Vec<OrderWrite>) -> Result<Vec<bo
         for (kind, at) in changed_timers(&change) {
             match at {
                 Some(at) => due.push((kind, change.order.id.uuid(), at)),
-                None => timers::cancel(tx, kind, change.order.id.uuid()).await?,
+                None => timers::cancel_timer(tx, kind, change.order.id.uuid()).await?,
             }
         }
         let change = change.into_inner();
@@ -196,7 +197,7 @@ pub(super) async fn save_all(tx: &Tx, changes: Vec<OrderWrite>) -> Result<Vec<bo
         effects.extend(side_effect_rows(&change));
         events.extend(published);
         for record in change.records {
-            records::write(tx, &change.order, record, change.now).await?;
+            records::write_records(tx, &change.order, record, change.now).await?;
         }
     }
     if !entries.is_empty() {
@@ -211,7 +212,7 @@ pub(super) async fn save_all(tx: &Tx, changes: Vec<OrderWrite>) -> Result<Vec<bo
 }
 
 /// Writes the columns of the order's own row that differ. False when the row is not as it was read any more.
-async fn update(tx: &Tx, change: &ClosedChange) -> Result<bool, Error> {
+async fn update_order(tx: &Tx, change: &ClosedChange) -> Result<bool, Error> {
     let (before, after) = (change.before(), &change.order);
     let mut update = Entity::update_many();
     let mut differs = false;

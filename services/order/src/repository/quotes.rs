@@ -7,14 +7,14 @@ use crate::domain::{
 use sea_orm::{IntoActiveModel, QuerySelect, entity::prelude::*};
 
 /// Keeps a quote.
-pub async fn insert(db: &impl ConnectionTrait, quote: &Quote) -> Result<(), Error> {
+pub async fn insert_quote(db: &impl ConnectionTrait, quote: &Quote) -> Result<(), Error> {
     let row = quote.clone().into_active_model().reset_all();
     quote::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
 }
 
 /// A quote of the account; any quote when no account is given, for operators.
-pub async fn get(
+pub async fn get_quote(
     db: &impl ConnectionTrait,
     id: QuoteId,
     customer: Option<AccountId>,

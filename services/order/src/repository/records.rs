@@ -25,7 +25,7 @@ pub struct Records {
 }
 
 /// All that is kept about an order, up to a number of each kind.
-pub async fn all(db: &impl ConnectionTrait, id: OrderId) -> Result<Records, Error> {
+pub async fn all_records(db: &impl ConnectionTrait, id: OrderId) -> Result<Records, Error> {
     let timeline = timeline::Entity::find()
         .filter(timeline::Column::OrderId.eq(id))
         .order_by_asc(timeline::Column::Id)
@@ -64,7 +64,7 @@ pub async fn open_dispute(
 }
 
 /// A page of messages.
-pub async fn messages(
+pub async fn list_messages(
     db: &impl ConnectionTrait,
     id: OrderId,
     page: &Page,
@@ -74,7 +74,7 @@ pub async fn messages(
 }
 
 /// A page of proofs.
-pub async fn proofs(
+pub async fn list_proofs(
     db: &impl ConnectionTrait,
     id: OrderId,
     page: &Page,
@@ -107,7 +107,7 @@ pub async fn change_order(
 }
 
 /// A page of the timeline.
-pub async fn timeline(
+pub async fn list_timeline(
     db: &impl ConnectionTrait,
     id: OrderId,
     page: &Page,
@@ -130,18 +130,18 @@ pub async fn provider_reviews(
 }
 
 /// Writes a change of a row that belongs to the order.
-pub(super) async fn write(
+pub(super) async fn write_records(
     tx: &Tx,
     order: &Order,
     record: RecordChange,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     match record {
-        RecordChange::ProposeChange(row) => insert(tx, row.into_active_model()).await,
-        RecordChange::OpenDispute(row) => insert(tx, row.into_active_model()).await,
-        RecordChange::Message(row) => insert(tx, row.into_active_model()).await,
-        RecordChange::Proof(row) => insert(tx, row.into_active_model()).await,
-        RecordChange::Review(row) => insert(tx, row.into_active_model()).await,
+        RecordChange::ProposeChange(row) => insert_record(tx, row.into_active_model()).await,
+        RecordChange::OpenDispute(row) => insert_record(tx, row.into_active_model()).await,
+        RecordChange::Message(row) => insert_record(tx, row.into_active_model()).await,
+        RecordChange::Proof(row) => insert_record(tx, row.into_active_model()).await,
+        RecordChange::Review(row) => insert_record(tx, row.into_active_model()).await,
         RecordChange::DecideChange(id, state) => decide_change(tx, id, state, now).await,
         RecordChange::MoveDispute(state, refund) => {
             move_dispute(tx, order.id, state, refund, now).await
@@ -159,7 +159,7 @@ pub(super) async fn write(
     }
 }
 
-async fn insert<A>(tx: &Tx, row: A) -> Result<(), Error>
+async fn insert_record<A>(tx: &Tx, row: A) -> Result<(), Error>
 where
     A: ActiveModelTrait + Send,
 {

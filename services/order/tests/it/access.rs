@@ -7,7 +7,7 @@ use crate::{
 use chrono::Duration;
 use kit::{
     Role,
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as, somebody},
 };
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
@@ -35,7 +35,7 @@ async fn a_foreign_order_answers_like_an_absent_one_in_every_call(backend: Backe
             "{action}"
         );
         if foreign.code() != Code::PermissionDenied {
-            assert_eq!(reason(&foreign), "ORDER_NOT_FOUND", "{action}");
+            assert_eq!(reason_of(&foreign), "ORDER_NOT_FOUND", "{action}");
             compared += 1;
         }
     }
@@ -48,7 +48,7 @@ async fn a_foreign_order_answers_like_an_absent_one_in_every_call(backend: Backe
         ..Default::default()
     };
     let foreign = acting_as(stranger, town.records().list_timeline(request(&id))).await;
-    assert_eq!(reason(&foreign.unwrap_err()), "ORDER_NOT_FOUND");
+    assert_eq!(reason_of(&foreign.unwrap_err()), "ORDER_NOT_FOUND");
     assert_eq!(town.get(&id).await.state(), OrderState::InProgress);
 }
 

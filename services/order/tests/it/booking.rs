@@ -7,7 +7,7 @@ use crate::{
 use chrono::Duration;
 use kit::{
     Role,
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as, somebody},
     values::time::timestamp,
 };
@@ -37,7 +37,7 @@ async fn a_quote_is_priced_bound_and_its_owners(backend: Backend) {
     let foreign = acting_as(stranger, town.quotes().get_quote(request())).await.unwrap_err();
     let absent = pb::GetQuoteRequest { quote_id: Uuid::new_v4().to_string() };
     let absent = acting_as(stranger, town.quotes().get_quote(absent)).await.unwrap_err();
-    assert_eq!(reason(&foreign), "QUOTE_NOT_FOUND");
+    assert_eq!(reason_of(&foreign), "QUOTE_NOT_FOUND");
     assert_eq!((foreign.message(), foreign.details()), (absent.message(), absent.details()));
 }
 
@@ -75,7 +75,7 @@ async fn a_vertical_describes_its_details(backend: Backend) {
     }
     let request = pb::GetVerticalSchemaRequest { vertical: "gardening".to_owned() };
     let error = quotes.get_vertical_schema(request).await.unwrap_err();
-    assert_eq!(reason(&error), "VERTICAL_NOT_FOUND");
+    assert_eq!(reason_of(&error), "VERTICAL_NOT_FOUND");
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -124,9 +124,9 @@ async fn twenty_identical_bookings_make_one_order_and_one_answer(backend: Backen
     let reused = acting_as(town.customer, async {
         town.orders().create_order(keyed(booking(&other), "key-1")).await
     });
-    assert_eq!(reason(&reused.await.unwrap_err()), "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(reason_of(&reused.await.unwrap_err()), "IDEMPOTENCY_KEY_REUSED");
     let used = town.book(booking(&quote)).await.unwrap_err();
-    assert_eq!(reason(&used), "QUOTE_USED");
+    assert_eq!(reason_of(&used), "QUOTE_USED");
     assert_eq!(metadata(&used, "order_id"), answers[0].order.as_ref().unwrap().id);
 }
 
@@ -144,7 +144,7 @@ async fn twenty_bookings_of_one_quote_without_a_key_make_one_order(backend: Back
     for call in calls {
         match call.await.unwrap() {
             Ok(answer) => ids.push(answer.into_inner().order.unwrap().id),
-            Err(error) => assert_eq!(reason(&error), "QUOTE_USED", "{error}"),
+            Err(error) => assert_eq!(reason_of(&error), "QUOTE_USED", "{error}"),
         }
     }
     ids.dedup();
@@ -169,7 +169,7 @@ async fn one_slot_goes_to_one_of_twenty_bookings(backend: Backend) {
             Ok(_) => booked += 1,
             Err(error) => {
                 assert_eq!(
-                    (error.code(), reason(&error)),
+                    (error.code(), reason_of(&error)),
                     (Code::AlreadyExists, "SLOT_TAKEN".into())
                 );
             }
@@ -197,7 +197,7 @@ async fn a_refused_booking_leaves_the_quote_free(backend: Backend) {
         let refused = acting_as(town.customer, async {
             town.orders().create_order(request()).await.unwrap_err()
         });
-        assert_eq!(reason(&refused.await), reason(&status));
+        assert_eq!(reason_of(&refused.await), reason_of(&status));
         town.until_script("the time is free", |script| {
             script.with(|memory| memory.slots.is_empty())
         })
@@ -223,13 +223,13 @@ async fn a_quote_is_booked_in_time_by_its_owner(backend: Backend) {
     let quote = town.quote(Some(town.profile), Duration::days(2)).await;
     let stranger = somebody(&[Role::Customer]);
     let foreign = acting_as(stranger, town.orders().create_order(booking(&quote))).await;
-    assert_eq!(reason(&foreign.unwrap_err()), "QUOTE_NOT_FOUND");
+    assert_eq!(reason_of(&foreign.unwrap_err()), "QUOTE_NOT_FOUND");
     let other =
         pb::CreateOrderRequest { provider_id: Uuid::new_v4().to_string(), ..booking(&quote) };
     let error = town.book(other).await.unwrap_err();
     assert!(error.message().starts_with("provider_id"), "{error}");
     town.clock.advance(Duration::minutes(30));
-    assert_eq!(reason(&town.book(booking(&quote)).await.unwrap_err()), "QUOTE_EXPIRED");
+    assert_eq!(reason_of(&town.book(booking(&quote)).await.unwrap_err()), "QUOTE_EXPIRED");
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

@@ -8,7 +8,7 @@ use crate::{
 use chrono::Duration;
 use kit::{
     Role,
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as, eventually, somebody},
     values::time::timestamp,
 };
@@ -52,7 +52,7 @@ async fn cancelling_costs_what_the_preview_promised(backend: Backend) {
         })
         .await;
         let again = town.cancel(&id, &token).await.unwrap_err();
-        assert_eq!(reason(&again), "ORDER_STATE", "a token is used once");
+        assert_eq!(reason_of(&again), "ORDER_STATE", "a token is used once");
         let fact = town.until_fact(&id, "order.cancelled").await;
         assert_eq!(fact.total.unwrap().minor_units, expected);
     }
@@ -65,10 +65,10 @@ async fn a_cancel_token_is_bound_to_the_order_as_it_was(backend: Backend) {
     let id = town.ordered().await.id;
     let (token, _) = town.token(town.customer, &id).await;
     town.act(town.provider, "accept", &id).await;
-    assert_eq!(reason(&town.cancel(&id, &token).await.unwrap_err()), "CANCEL_TOKEN_EXPIRED");
+    assert_eq!(reason_of(&town.cancel(&id, &token).await.unwrap_err()), "CANCEL_TOKEN_EXPIRED");
     let (token, _) = town.token(town.customer, &id).await;
     town.clock.advance(Duration::minutes(10));
-    assert_eq!(reason(&town.cancel(&id, &token).await.unwrap_err()), "CANCEL_TOKEN_EXPIRED");
+    assert_eq!(reason_of(&town.cancel(&id, &token).await.unwrap_err()), "CANCEL_TOKEN_EXPIRED");
     let error = town.cancel(&id, "AAAA").await.unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);
     let other = town.ordered_ahead(Duration::days(4)).await;
@@ -148,7 +148,7 @@ async fn a_stale_version_is_refused(backend: Backend) {
     let order = town.ordered().await;
     let request = |version| pb::AcceptOrderRequest { order_id: order.id.clone(), version };
     let stale = acting_as(town.provider, town.jobs().accept_order(request(99))).await;
-    assert_eq!(reason(&stale.unwrap_err()), "VERSION_MISMATCH");
+    assert_eq!(reason_of(&stale.unwrap_err()), "VERSION_MISMATCH");
     acting_as(town.provider, town.jobs().accept_order(request(order.version))).await.unwrap();
 }
 
@@ -169,14 +169,14 @@ async fn an_order_moves_to_a_free_window_in_time(backend: Backend) {
     let taken = refusal(Code::AlreadyExists, "SLOT_TAKEN");
     town.script.fail("move", Fault::Refuse(taken));
     let error = town.move_to(&order.id, Duration::days(6)).await.unwrap_err();
-    assert_eq!(reason(&error), "SLOT_TAKEN");
+    assert_eq!(reason_of(&error), "SLOT_TAKEN");
     assert_eq!(town.get(&order.id).await.window.unwrap().start, Some(timestamp(start)));
     let error = town.move_to(&order.id, Duration::minutes(-5)).await.unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);
 
     town.clock.advance(Duration::days(4) + Duration::minutes(1));
     let error = town.move_to(&order.id, Duration::days(6)).await.unwrap_err();
-    assert_eq!(reason(&error), "RESCHEDULE_TOO_LATE");
+    assert_eq!(reason_of(&error), "RESCHEDULE_TOO_LATE");
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -243,7 +243,10 @@ async fn a_wrong_card_does_not_keep_the_time_from_the_right_one(backend: Backend
     let first = quote(town.customer).await;
     let unknown = refusal(Code::NotFound, "PAYMENT_METHOD_NOT_FOUND");
     town.script.fail("authorize", Fault::Refuse(unknown));
-    assert_eq!(reason(&town.book(booking(&first)).await.unwrap_err()), "PAYMENT_METHOD_NOT_FOUND");
+    assert_eq!(
+        reason_of(&town.book(booking(&first)).await.unwrap_err()),
+        "PAYMENT_METHOD_NOT_FOUND"
+    );
     // A card that is declined: the booking waits for another card, and gives way to another booking of its customer.
     town.script.with(|memory| memory.outcomes.push_back(Outcome::Declined.into()));
     let declined = town.book(booking(&first)).await.unwrap();
@@ -251,12 +254,12 @@ async fn a_wrong_card_does_not_keep_the_time_from_the_right_one(backend: Backend
     let stranger = somebody(&[Role::Customer]);
     let (others, mut orders) = (quote(stranger).await, town.orders());
     let taken = acting_as(stranger, orders.create_order(booking(&others))).await.unwrap_err();
-    assert_eq!(reason(&taken), "SLOT_TAKEN");
+    assert_eq!(reason_of(&taken), "SLOT_TAKEN");
     let order = town.book(booking(&quote(town.customer).await)).await.unwrap();
     assert_eq!(order.state(), OrderState::Requested);
     assert_eq!(town.get(&declined.id).await.state(), OrderState::Expired);
     assert!(town.script.money(&declined.id).closed);
     // One that is paid gives way to no other.
     let twice = town.book(booking(&quote(town.customer).await)).await.unwrap_err();
-    assert_eq!(reason(&twice), "SLOT_TAKEN");
+    assert_eq!(reason_of(&twice), "SLOT_TAKEN");
 }

@@ -8,7 +8,7 @@ use crate::{
 use chrono::Duration;
 use kit::{
     Subject,
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as, eventually},
 };
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
@@ -100,7 +100,7 @@ async fn of_steps_with_one_version_one_gets_through(backend: Backend) {
     for call in calls {
         match call.await.unwrap() {
             Ok(_) => departed += 1,
-            Err(error) => assert_eq!(reason(&error), "VERSION_MISMATCH", "{error}"),
+            Err(error) => assert_eq!(reason_of(&error), "VERSION_MISMATCH", "{error}"),
         }
     }
     assert_eq!(departed, 1);

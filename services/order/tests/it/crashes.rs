@@ -7,7 +7,7 @@ use crate::{
 };
 use chrono::Duration;
 use kit::{
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as, eventually, eventually_in_time},
 };
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb, payment::v1::Outcome};
@@ -73,7 +73,7 @@ async fn a_booking_whose_process_dies_is_gone_on_with_by_another(backend: Backen
             town.book_and_die(&quote, step).await;
             if days == 2 {
                 let running = town.book_with_key(&quote).await.unwrap_err();
-                assert_eq!(reason(&running), "IN_PROGRESS");
+                assert_eq!(reason_of(&running), "IN_PROGRESS");
                 assert!(running.get_details_retry_info().is_some(), "{running:?}");
             }
             town.restart().await;
@@ -118,7 +118,7 @@ async fn a_booking_that_is_interrupted_gets_through_when_it_is_repeated(backend:
         };
         let error = call().await.unwrap_err();
         assert_eq!(
-            (error.code(), reason(&error)),
+            (error.code(), reason_of(&error)),
             (Code::Unavailable, "BOOKING_INTERRUPTED".into())
         );
         let order = call().await.unwrap().into_inner().order.unwrap();
@@ -135,7 +135,7 @@ async fn a_booking_that_nobody_repeats_is_gone_on_with_or_undone(backend: Backen
     let town = Town::new(backend).await;
     let quote = town.quote(Some(town.profile), Duration::days(2)).await;
     town.script.fail("authorize", Fault::Lose);
-    assert_eq!(reason(&town.book(booking(&quote)).await.unwrap_err()), "BOOKING_INTERRUPTED");
+    assert_eq!(reason_of(&town.book(booking(&quote)).await.unwrap_err()), "BOOKING_INTERRUPTED");
     town.clock.advance(Duration::seconds(31));
     let order = town.only_order().await;
     town.consistent(Some(&order));
@@ -145,7 +145,7 @@ async fn a_booking_that_nobody_repeats_is_gone_on_with_or_undone(backend: Backen
     town.script.fail("authorize", Fault::Lose);
     town.script
         .fail("authorize", Fault::Refuse(refusal(Code::NotFound, "PAYMENT_METHOD_NOT_FOUND")));
-    assert_eq!(reason(&town.book(booking(&quote)).await.unwrap_err()), "BOOKING_INTERRUPTED");
+    assert_eq!(reason_of(&town.book(booking(&quote)).await.unwrap_err()), "BOOKING_INTERRUPTED");
     town.clock.advance(Duration::seconds(31));
     town.until_script("undone", |it| {
         it.with(|memory| memory.slots.len() == 1 && memory.money.values().any(|money| money.closed))
@@ -164,7 +164,7 @@ async fn a_booking_that_cannot_get_through_is_undone_when_its_hold_is_over(backe
     for _ in 0..200 {
         town.script.fail("authorize", Fault::Lose);
     }
-    assert_eq!(reason(&town.book(booking(&quote)).await.unwrap_err()), "BOOKING_INTERRUPTED");
+    assert_eq!(reason_of(&town.book(booking(&quote)).await.unwrap_err()), "BOOKING_INTERRUPTED");
     // Once its lease is over the sweep takes it up; from then on order's timers drive it.
     town.clock.advance(Duration::seconds(31));
     town.until_script("the second try", |it| it.calls("authorize") > 1).await;

@@ -8,7 +8,7 @@ use crate::{
 use chrono::Duration;
 use kit::{
     Subject,
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as},
 };
 use proto::quickserve::{
@@ -51,7 +51,7 @@ async fn a_provider_who_may_not_work_is_refused_at_each_step_and_loses_the_order
         town.object_to(town.profile, "DOCUMENT:insurance");
         let with = With { start_code, ..With::default() };
         let refused = town.attempt(town.provider, step, &id, &with).await.unwrap_err();
-        assert_eq!(reason(&refused), "PROVIDER_NOT_ELIGIBLE", "{step}");
+        assert_eq!(reason_of(&refused), "PROVIDER_NOT_ELIGIBLE", "{step}");
         assert_eq!(metadata(&refused, "causes"), "DOCUMENT:insurance", "{step}");
         town.until(&id, end).await;
         town.until_script("the customer pays nothing and the time is free", |script| {
@@ -94,7 +94,7 @@ async fn an_offer_is_not_taken_by_who_may_not_work(backend: Backend) {
     town.object_to(profile, "BACKGROUND_CHECK");
     let request = pb::AcceptOfferRequest { offer_id: offer.id };
     let refused = acting_as(who, town.jobs().accept_offer(request)).await.unwrap_err();
-    assert_eq!(reason(&refused), "PROVIDER_NOT_ELIGIBLE");
+    assert_eq!(reason_of(&refused), "PROVIDER_NOT_ELIGIBLE");
     assert_eq!(metadata(&refused, "causes"), "BACKGROUND_CHECK");
     town.until(&id, OrderState::NoProvider).await;
     assert!(town.script.slots(&id).is_empty());
@@ -199,7 +199,7 @@ async fn a_booking_under_way_when_its_customer_is_suspended_is_cancelled_too(bac
     let quote = town.quote(Some(town.profile), Duration::days(2)).await;
     town.script.fail("authorize", Fault::Lose);
     let interrupted = town.book(booking(&quote)).await.unwrap_err();
-    assert_eq!(reason(&interrupted), "BOOKING_INTERRUPTED");
+    assert_eq!(reason_of(&interrupted), "BOOKING_INTERRUPTED");
     let user_id = town.customer.user_id.to_string();
     town.publish("user.suspended", UserEvent { user_id }).await;
     town.in_time("resumed, and then cancelled", |script| {

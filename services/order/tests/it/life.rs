@@ -8,7 +8,7 @@ use crate::{
 use chrono::Duration;
 use kit::{
     Role,
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as, eventually, somebody},
 };
 use proto::quickserve::{
@@ -78,14 +78,14 @@ async fn work_begins_with_the_customers_code(backend: Backend) {
     for left in (0..5).rev() {
         let error = town.attempt(town.provider, "start", &order.id, &with(wrong)).await;
         let error = error.unwrap_err();
-        assert_eq!(reason(&error), "START_CODE_WRONG");
+        assert_eq!(reason_of(&error), "START_CODE_WRONG");
         assert_eq!(metadata(&error, "tries_left"), left.to_string());
     }
     let right = with(&order.start_code);
     let error = town.attempt(town.provider, "start", &order.id, &right).await.unwrap_err();
-    assert_eq!(reason(&error), "START_CODE_LOCKED");
+    assert_eq!(reason_of(&error), "START_CODE_LOCKED");
     let error = town.attempt(town.provider, "start", &order.id, &with(wrong)).await.unwrap_err();
-    assert_eq!(reason(&error), "START_CODE_LOCKED");
+    assert_eq!(reason_of(&error), "START_CODE_LOCKED");
     assert!(!metadata(&error, "retry_at").is_empty());
     let seen = town.get_as(town.provider, &order.id).await.unwrap();
     assert!(!seen.allowed_actions.contains(&"start".to_owned()));
@@ -124,14 +124,14 @@ async fn the_vertical_may_say_no_and_wants_its_proofs(backend: Backend) {
     town.script.with(|it| it.denials.insert(assigned, vec!["NO_KEYS".to_owned()]));
     let error = town.attempt(town.provider, "accept", &id, &With::default()).await.unwrap_err();
     assert_eq!(
-        (reason(&error), metadata(&error, "denials")),
+        (reason_of(&error), metadata(&error, "denials")),
         ("TRANSITION_DENIED".into(), "NO_KEYS".into())
     );
     town.script.with(|it| it.denials.clear());
     let id = town.at_work().await.id;
     town.script.with(|it| it.missing = vec!["photo.after".to_owned()]);
     let error = town.attempt(town.provider, "deliver", &id, &With::default()).await.unwrap_err();
-    assert_eq!(reason(&error), "COMPLETION_GATE_CLOSED");
+    assert_eq!(reason_of(&error), "COMPLETION_GATE_CLOSED");
     assert_eq!(metadata(&error, "missing"), "photo.after");
     town.attempt(town.provider, "addProof", &id, &With::default()).await.unwrap();
     town.act(town.provider, "deliver", &id).await;
@@ -153,11 +153,11 @@ async fn nobody_at_the_door_is_a_no_show_in_the_end(backend: Backend) {
     )
     .await;
     let early = town.attempt(town.provider, "noShow", &id, &With::default()).await.unwrap_err();
-    assert_eq!(reason(&early), "NO_SHOW_TOO_EARLY");
+    assert_eq!(reason_of(&early), "NO_SHOW_TOO_EARLY");
     // The start is two hours away: an early provider waits for it.
     town.clock.advance(Duration::hours(2));
     let early = town.attempt(town.provider, "noShow", &id, &With::default()).await.unwrap_err();
-    assert_eq!(reason(&early), "NO_SHOW_TOO_EARLY");
+    assert_eq!(reason_of(&early), "NO_SHOW_TOO_EARLY");
     assert_eq!(town.get(&id).await.state(), OrderState::Arrived);
     town.clock.advance(Duration::minutes(30));
     town.until(&id, OrderState::NoShow).await;
@@ -179,13 +179,13 @@ async fn more_work_is_authorised_before_it_goes_on(backend: Backend) {
     let declined = refusal(Code::FailedPrecondition, "PAYMENT_DECLINED");
     town.script.fail("raise", Fault::Refuse(declined));
     let refused = town.attempt(town.customer, "approveChange", &id, &change).await.unwrap_err();
-    assert_eq!(reason(&refused), "PAYMENT_DECLINED");
+    assert_eq!(reason_of(&refused), "PAYMENT_DECLINED");
     assert_eq!(town.get(&id).await.state(), OrderState::AwaitingApproval);
     let order = town.act_with(town.customer, "approveChange", &id, &change).await;
     assert_eq!((order.state(), order.total.unwrap().minor_units), (OrderState::InProgress, 12_500));
     assert_eq!(town.script.money(&id).authorized, 12_500);
     let again = town.attempt(town.customer, "approveChange", &id, &change).await.unwrap_err();
-    assert_eq!(reason(&again), "ORDER_STATE");
+    assert_eq!(reason_of(&again), "ORDER_STATE");
 
     let change = propose().await;
     let order = town.act_with(town.customer, "rejectChange", &id, &change).await;
@@ -239,7 +239,7 @@ async fn a_dispute_freezes_the_payout_until_it_is_resolved(backend: Backend) {
     town.act(town.customer, "dispute", &id).await;
     town.until_script("frozen", |it| it.money(&id).frozen).await;
     let twice = town.attempt(town.provider, "dispute", &id, &With::default()).await.unwrap_err();
-    assert_eq!(reason(&twice), "ORDER_STATE");
+    assert_eq!(reason_of(&twice), "ORDER_STATE");
     town.attempt(town.customer, "addProof", &id, &With::default()).await.unwrap();
     let dispute = &town.full(town.operator, &id).await.disputes[0];
     assert_eq!(dispute.state(), pb::DisputeState::Evidence);
@@ -274,7 +274,7 @@ async fn reviews_are_seen_by_nobody_until_both_are_in_or_time_is_over(backend: B
     town.act(town.customer, "review", &both).await;
     town.act(town.customer, "review", &one).await;
     let twice = town.attempt(town.customer, "review", &both, &With::default()).await;
-    assert_eq!(reason(&twice.unwrap_err()), "REVIEWED_ALREADY");
+    assert_eq!(reason_of(&twice.unwrap_err()), "REVIEWED_ALREADY");
     assert_eq!(town.full(town.provider, &both).await.reviews.len(), 0, "not before their own");
     assert_eq!(town.full(town.customer, &both).await.reviews.len(), 1, "the author sees it");
     assert_eq!(published().await, 0);
@@ -286,7 +286,7 @@ async fn reviews_are_seen_by_nobody_until_both_are_in_or_time_is_over(backend: B
     town.clock.advance(Duration::days(7));
     eventually("the other is published", async || published().await, |seen| *seen == 2).await;
     let late = town.attempt(town.provider, "review", &one, &With::default()).await.unwrap_err();
-    assert_eq!(reason(&late), "REVIEW_WINDOW_OVER");
+    assert_eq!(reason_of(&late), "REVIEW_WINDOW_OVER");
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -353,7 +353,7 @@ async fn messages_reach_the_other_side_and_nobody_else(backend: Backend) {
     assert_eq!((second.messages.len(), second.next_page_token.as_str()), (1, ""));
     let stranger = somebody(&[Role::Customer, Role::Provider]);
     let error = page(stranger, String::new()).await.unwrap_err();
-    assert_eq!(reason(&error), "ORDER_NOT_FOUND");
+    assert_eq!(reason_of(&error), "ORDER_NOT_FOUND");
     let fact = town.until_fact(&id, "order.message_posted").await;
     assert!(["customer", "provider"].contains(&fact.addressee.as_str()));
 }

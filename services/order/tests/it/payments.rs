@@ -6,7 +6,7 @@ use crate::{
 };
 use chrono::Duration;
 use kit::{
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as, eventually},
 };
 use proto::quickserve::{
@@ -68,7 +68,7 @@ async fn a_declined_card_is_replaced_by_another(backend: Backend) {
     town.until_fact(&order.id, "order.requested").await;
     assert_eq!(town.events.kinds_of(&order.id), ["order.created", "order.requested"]);
     let error = town.attempt(town.customer, "confirmPayment", &order.id, &Default::default()).await;
-    assert_eq!(reason(&error.unwrap_err()), "PAYMENT_SETTLED");
+    assert_eq!(reason_of(&error.unwrap_err()), "PAYMENT_SETTLED");
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

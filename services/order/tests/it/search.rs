@@ -7,7 +7,7 @@ use crate::{
 use chrono::Duration;
 use kit::{
     Subject,
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as, eventually},
 };
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
@@ -72,7 +72,7 @@ async fn the_first_to_accept_gets_the_order(backend: Backend) {
         match call.await.unwrap() {
             (who, Ok(_)) => assert!(winner.replace(who).is_none(), "two winners"),
             (_, Err(error)) => {
-                assert_eq!(reason(&error), "OFFER_TAKEN", "{error}");
+                assert_eq!(reason_of(&error), "OFFER_TAKEN", "{error}");
                 losers += 1;
             }
         }
@@ -98,7 +98,7 @@ async fn waves_go_on_until_nobody_is_left(backend: Backend) {
     town.clock.advance(Duration::minutes(10));
     let second = town.offer(candidates[3].1).await;
     assert_ne!(first.id, second.id);
-    assert_eq!(reason(&town.take(candidates[0].1, &first).await.unwrap_err()), "OFFER_EXPIRED");
+    assert_eq!(reason_of(&town.take(candidates[0].1, &first).await.unwrap_err()), "OFFER_EXPIRED");
     // Who turns an offer down is not waited for.
     let fifth = town.offer(candidates[4].1).await;
     town.turn_down(candidates[3].1, &second).await.unwrap();
@@ -128,7 +128,7 @@ async fn a_decline_leads_to_a_search_when_the_customer_wants_one(backend: Backen
     assert_eq!(order.state(), OrderState::Assigned);
     assert_eq!(order.total.unwrap().minor_units, 10_000);
     let gone = town.get_as(town.provider, &id).await.unwrap_err();
-    assert_eq!(reason(&gone), "ORDER_NOT_FOUND", "who declined is no party any more");
+    assert_eq!(reason_of(&gone), "ORDER_NOT_FOUND", "who declined is no party any more");
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -168,11 +168,11 @@ async fn an_offer_whose_slot_is_gone_or_vertical_objects_is_not_taken(backend: B
     let refused = crate::script::refusal(tonic::Code::AlreadyExists, "SLOT_TAKEN");
     town.script.fail("hold", crate::script::Fault::Refuse(refused));
     let offer = town.offer(first).await;
-    assert_eq!(reason(&town.take(first, &offer).await.unwrap_err()), "SLOT_TAKEN");
+    assert_eq!(reason_of(&town.take(first, &offer).await.unwrap_err()), "SLOT_TAKEN");
     let assigned = i32::from(OrderState::Assigned);
     town.script.with(|memory| memory.denials.insert(assigned, vec!["NO_KEYS".to_owned()]));
     let offer = town.offer(second).await;
-    assert_eq!(reason(&town.take(second, &offer).await.unwrap_err()), "TRANSITION_DENIED");
+    assert_eq!(reason_of(&town.take(second, &offer).await.unwrap_err()), "TRANSITION_DENIED");
     assert!(town.script.slots(&id).is_empty());
     town.until(&id, OrderState::NoProvider).await;
 }
@@ -207,7 +207,7 @@ async fn what_provider_refuses_for_good_is_not_asked_again(backend: Backend) {
     }
     // No candidates will ever be found.
     town.script.fail("candidates", refuse(Code::InvalidArgument));
-    assert_eq!(reason(&town.take(who, &offer).await.unwrap_err()), "REFUSED");
+    assert_eq!(reason_of(&town.take(who, &offer).await.unwrap_err()), "REFUSED");
     town.until(&id, OrderState::NoProvider).await;
     town.in_time("all have tried", |it| it.calls("release") >= 3).await;
     let calls = || ["candidates", "release"].map(|rpc| town.script.calls(rpc));
@@ -235,7 +235,7 @@ async fn who_lost_a_race_is_asked_again_when_the_winner_gives_up(backend: Backen
     town.until_script("the loser's time is secured", |it| it.calls("ask") == 1).await;
     town.take(winner, &won).await.unwrap();
     losing.abort();
-    assert_eq!(reason(&town.take(loser, &lost).await.unwrap_err()), "OFFER_TAKEN");
+    assert_eq!(reason_of(&town.take(loser, &lost).await.unwrap_err()), "OFFER_TAKEN");
     town.clock.advance(Duration::seconds(61));
     town.until_script("the loser's time is free", |it| it.slots(&id).len() == 1).await;
 

@@ -7,7 +7,7 @@ use crate::{
 use chrono::Duration;
 use kit::{
     Subject,
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, eventually},
 };
 use proto::quickserve::{
@@ -164,12 +164,12 @@ async fn everything_refused_is_refused(town: &Town, order: &pb::Order, with: &Wi
                 Code::PermissionDenied => {}
                 Code::NotFound => {
                     assert!(["approveChange", "rejectChange"].contains(action), "{what}: {error}");
-                    assert_eq!(reason(&error), "CHANGE_ORDER_NOT_FOUND", "{what}");
+                    assert_eq!(reason_of(&error), "CHANGE_ORDER_NOT_FOUND", "{what}");
                 }
-                _ if TIME_OR_MONEY.contains(&(*action, reason(&error).as_str())) => {}
+                _ if TIME_OR_MONEY.contains(&(*action, reason_of(&error).as_str())) => {}
                 code => {
                     assert_eq!(code, Code::FailedPrecondition, "{what}: {error}");
-                    assert_eq!(reason(&error), "ORDER_STATE", "{what}");
+                    assert_eq!(reason_of(&error), "ORDER_STATE", "{what}");
                     let allowed = metadata(&error, "allowed_actions");
                     assert_eq!(allowed, seen.allowed_actions.join(","), "{what}");
                 }

@@ -205,7 +205,7 @@ impl Town {
         let config = self.host().of("order").database_config();
         let db = kit::Db::connect(&config, self.clock.clone()).await.unwrap();
         let tx = db.begin().await.unwrap();
-        kit::messaging::outbox::record(&tx, kind, Uuid::new_v4(), 1, &data).await.unwrap();
+        kit::messaging::outbox::record_event(&tx, kind, Uuid::new_v4(), 1, &data).await.unwrap();
         tx.commit().await.unwrap();
         db.close().await.unwrap();
     }

@@ -6,7 +6,7 @@ use crate::{
 };
 use chrono::Duration;
 use kit::{
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as, eventually},
 };
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
@@ -23,7 +23,7 @@ async fn a_vertical_hears_only_of_what_was_committed(backend: Backend) {
     let version = town.get(&id).await.version + 1;
     let request = pb::AcceptOrderRequest { order_id: id.clone(), version };
     let refused = acting_as(town.provider, town.jobs().accept_order(request)).await.unwrap_err();
-    assert_eq!(reason(&refused), "VERSION_MISMATCH");
+    assert_eq!(reason_of(&refused), "VERSION_MISMATCH");
     assert_eq!((town.script.calls("ask"), town.script.calls("tell")), (1, 0));
     let order = town.act(town.provider, "accept", &id).await;
     // When the call is answered, the vertical knows.

@@ -2,7 +2,7 @@
 
 use super::{
     Api,
-    convert::{amount, money, positive},
+    convert::{parse_amount, parse_positive, to_money},
 };
 use crate::{
     domain::{
@@ -31,7 +31,7 @@ impl ChargeService for Api {
             save_method_only,
         } = request.into_inner();
         let order = OrderId::parse("order_id", &order_id)?;
-        let (minor_units, currency) = amount("amount", price.as_ref())?;
+        let (minor_units, currency) = parse_amount("amount", price.as_ref())?;
         let request = AuthorizationRequest {
             customer: UserId::parse("customer_id", &customer_id)?,
             amount: minor_units,
@@ -44,7 +44,7 @@ impl ChargeService for Api {
             true => self.payments.save_method(order, request).await?,
             false => self.payments.authorize(order, request).await?,
         };
-        Ok(Response::new(authorization(outcome)))
+        Ok(Response::new(to_authorization(outcome)))
     }
 
     async fn raise_authorization(
@@ -53,11 +53,11 @@ impl ChargeService for Api {
     ) -> Result<Response<pb::RaiseAuthorizationResponse>, Status> {
         let pb::RaiseAuthorizationRequest { order_id, amount, step_key } = request.into_inner();
         let order = OrderId::parse("order_id", &order_id)?;
-        let (minor_units, currency) = positive("amount", amount.as_ref())?;
+        let (minor_units, currency) = parse_positive("amount", amount.as_ref())?;
         let raised =
             self.payments.increment_authorization(order, &currency, minor_units, &step_key);
         let intent = raised.await?;
-        let authorized = money(&intent.currency, intent.authorized);
+        let authorized = to_money(&intent.currency, intent.authorized);
         Ok(Response::new(pb::RaiseAuthorizationResponse { authorized }))
     }
 
@@ -67,7 +67,7 @@ impl ChargeService for Api {
     ) -> Result<Response<pb::CapturePaymentResponse>, Status> {
         let captured = self.payments.capture(parse_capture(request.into_inner())?).await?;
         Ok(Response::new(pb::CapturePaymentResponse {
-            captured: money(&captured.currency, captured.amount),
+            captured: to_money(&captured.currency, captured.amount),
             payout_id: captured.payout.map(|id| id.to_string()).unwrap_or_default(),
         }))
     }
@@ -88,7 +88,7 @@ impl ChargeService for Api {
         let pb::RefundPaymentRequest { order_id, amount, step_key, reason, at_most } =
             request.into_inner();
         let order = OrderId::parse("order_id", &order_id)?;
-        let (minor_units, currency) = positive("amount", amount.as_ref())?;
+        let (minor_units, currency) = parse_positive("amount", amount.as_ref())?;
         let key = format!("order:{step_key}");
         let amount = match at_most {
             true => RefundAmount::AtMost(minor_units),
@@ -97,8 +97,8 @@ impl ChargeService for Api {
         let refund = RefundRequest { amount, currency, key, reason };
         let refunded = self.payments.refund_order(order, refund).await?;
         Ok(Response::new(pb::RefundPaymentResponse {
-            refunded: money(&refunded.currency, refunded.total),
-            amount: money(&refunded.currency, refunded.amount),
+            refunded: to_money(&refunded.currency, refunded.total),
+            amount: to_money(&refunded.currency, refunded.amount),
         }))
     }
 
@@ -112,7 +112,7 @@ impl ChargeService for Api {
     }
 }
 
-fn authorization(outcome: Outcome) -> pb::AuthorizePaymentResponse {
+fn to_authorization(outcome: Outcome) -> pb::AuthorizePaymentResponse {
     let Outcome { payment, status } = outcome;
     let (outcome, decline_reason, confirmation_url) = match status {
         AuthorizationStatus::Authorized => (pb::Outcome::Authorized, String::new(), String::new()),
@@ -144,10 +144,10 @@ fn parse_capture(request: pb::CapturePaymentRequest) -> Result<CaptureRequest, S
         provider_gross,
         payout_due_at,
     } = request;
-    let (minor_units, currency) = amount("amount", total.as_ref())?;
+    let (minor_units, currency) = parse_amount("amount", total.as_ref())?;
     let gross = match provider_gross {
         None => minor_units,
-        Some(gross) => match amount("provider_gross", Some(&gross))? {
+        Some(gross) => match parse_amount("provider_gross", Some(&gross))? {
             (gross, other) if other == currency => gross,
             _ => Err(kit::Error::invalid("provider_gross.currency", "must be the amount's"))?,
         },

@@ -12,7 +12,7 @@ use proto::quickserve::{
 };
 
 /// Reads an amount that is not negative.
-pub fn amount(field: &str, money: Option<&Money>) -> Result<(i64, String), Error> {
+pub fn parse_amount(field: &str, money: Option<&Money>) -> Result<(i64, String), Error> {
     let money = kit::Money::parse(field, money)?;
     if !(0..=MAX_AMOUNT).contains(&money.minor_units) {
         let field = format!("{field}.minor_units");
@@ -22,8 +22,8 @@ pub fn amount(field: &str, money: Option<&Money>) -> Result<(i64, String), Error
 }
 
 /// Reads an amount that is more than zero.
-pub fn positive(field: &str, money: Option<&Money>) -> Result<(i64, String), Error> {
-    match amount(field, money)? {
+pub fn parse_positive(field: &str, money: Option<&Money>) -> Result<(i64, String), Error> {
+    match parse_amount(field, money)? {
         (0, _) => Err(Error::invalid(&format!("{field}.minor_units"), "must be more than zero")),
         found => Ok(found),
     }
@@ -31,12 +31,12 @@ pub fn positive(field: &str, money: Option<&Money>) -> Result<(i64, String), Err
 
 /// The message for an amount.
 #[expect(clippy::unnecessary_wraps, reason = "message fields are optional")]
-pub fn money(currency: &str, minor_units: i64) -> Option<Money> {
+pub fn to_money(currency: &str, minor_units: i64) -> Option<Money> {
     Some(Money { currency: currency.to_owned(), minor_units })
 }
 
 /// A payment as its customer sees it.
-pub fn payment(intent: Intent, attempts: &[Attempt]) -> pb::Payment {
+pub fn to_payment(intent: Intent, attempts: &[Attempt]) -> pb::Payment {
     let last = attempts.iter().rfind(|attempt| attempt.kind == Kind::Authorize);
     let refunds = attempts.iter().filter(|attempt| attempt.kind == Kind::Refund);
     let failed = attempts.last().filter(|attempt| attempt.state == State::Failed);
@@ -48,18 +48,18 @@ pub fn payment(intent: Intent, attempts: &[Attempt]) -> pb::Payment {
         order_id: intent.order().to_string(),
         customer_id: intent.customer_id.map(|id| id.to_string()).unwrap_or_default(),
         state: state.into(),
-        amount: money(currency, intent.amount),
-        authorized: money(currency, intent.authorized),
-        captured: money(currency, intent.captured),
-        refunded: money(currency, intent.refunded),
-        charged_back: money(currency, intent.charged_back),
+        amount: to_money(currency, intent.amount),
+        authorized: to_money(currency, intent.authorized),
+        captured: to_money(currency, intent.captured),
+        refunded: to_money(currency, intent.refunded),
+        charged_back: to_money(currency, intent.charged_back),
         payment_method_id: intent.method_id.map(|id| id.to_string()).unwrap_or_default(),
         decline_reason: failed.map(|attempt| attempt.reason.clone()).unwrap_or_default(),
         confirmation_url: last
             .filter(|_| confirms)
             .map(|attempt| attempt.confirmation_url.clone())
             .unwrap_or_default(),
-        refunds: refunds.map(|attempt| refund(&intent, attempt)).collect(),
+        refunds: refunds.map(|attempt| to_refund(&intent, attempt)).collect(),
         version: intent.version,
         created_at: Some(timestamp(intent.created_at)),
         updated_at: Some(timestamp(intent.updated_at)),
@@ -81,7 +81,7 @@ fn payment_state(intent: &Intent, last: Option<&Attempt>) -> PaymentState {
     }
 }
 
-pub fn refund(intent: &Intent, attempt: &Attempt) -> pb::Refund {
+pub fn to_refund(intent: &Intent, attempt: &Attempt) -> pb::Refund {
     let state = match attempt.state {
         State::Succeeded => RefundState::Succeeded,
         State::Failed => RefundState::Failed,
@@ -98,7 +98,7 @@ pub fn refund(intent: &Intent, attempt: &Attempt) -> pb::Refund {
     pb::Refund {
         id: attempt.id.to_string(),
         payment_id: intent.id.to_string(),
-        amount: money(&intent.currency, attempt.amount),
+        amount: to_money(&intent.currency, attempt.amount),
         state: state.into(),
         reason: attempt.note.clone(),
         created_at: Some(timestamp(attempt.created_at)),
@@ -136,7 +136,7 @@ pub fn payment_method(method: Method) -> pb::PaymentMethod {
 }
 
 /// A payout; what is only planned is not shown as paid.
-pub fn payout(payout: Payout, holds: &[Hold]) -> pb::Payout {
+pub fn to_payout(payout: Payout, holds: &[Hold]) -> pb::Payout {
     let done = payout.state == payout::State::Paid;
     let (paid, recovered) = if done { (payout.paid, payout.recovered) } else { (0, 0) };
     pb::Payout {
@@ -145,10 +145,10 @@ pub fn payout(payout: Payout, holds: &[Hold]) -> pb::Payout {
         provider_id: payout.provider_id.to_string(),
         kind: payout.kind.clone(),
         state: payout_state(payout.state).into(),
-        gross: money(&payout.currency, payout.gross),
-        amount: money(&payout.currency, payout.amount),
-        paid: money(&payout.currency, paid),
-        recovered: money(&payout.currency, recovered),
+        gross: to_money(&payout.currency, payout.gross),
+        amount: to_money(&payout.currency, payout.amount),
+        paid: to_money(&payout.currency, paid),
+        recovered: to_money(&payout.currency, recovered),
         reason: payout.reason.clone(),
         due_at: Some(timestamp(payout.due_at)),
         paid_at: payout.paid_at.map(timestamp),
@@ -180,7 +180,7 @@ pub fn due(due: Due) -> pb::Due {
         id: due.id.to_string(),
         order_id: due.order_id.to_string(),
         customer_id: due.customer_id.to_string(),
-        amount: money(&due.currency, due.amount),
+        amount: to_money(&due.currency, due.amount),
         state: state.into(),
         reason: due.reason,
         due_at: Some(timestamp(due.due_at)),

@@ -1,13 +1,13 @@
 //! Dues over REST.
 
-use super::{Api, convert, payment::scope};
+use super::{Api, convert, payment::scope_of};
 use crate::{
     domain::{Due, DueId, MethodId, UserId},
     flow::open_due_payment,
     repository::dues,
 };
 use kit::{
-    caller,
+    caller_of,
     storage::{db::Begun, idempotency::Key, page::Page},
 };
 use proto::quickserve::payment::v1::{self as pb, due_service_server::DueService};
@@ -19,7 +19,7 @@ impl DueService for Api {
         &self,
         request: Request<pb::ListDuesRequest>,
     ) -> Result<Response<pb::ListDuesResponse>, Status> {
-        let customer = scope(&caller(&request))?;
+        let customer = scope_of(&caller_of(&request))?;
         let pb::ListDuesRequest { page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let mut rows = dues::list(self.payments.db.connection(), customer, page).await?;
@@ -32,7 +32,7 @@ impl DueService for Api {
         &self,
         request: Request<pb::PayDueRequest>,
     ) -> Result<Response<pb::PayDueResponse>, Status> {
-        let customer = UserId::from_uuid(caller(&request).subject()?.user_id);
+        let customer = UserId::from_uuid(caller_of(&request).subject()?.user_id);
         let key = Key::of(&request);
         // Without a key each call is an attempt of its own, unless one is under way.
         let attempt = match &key {

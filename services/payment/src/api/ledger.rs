@@ -1,6 +1,6 @@
 //! The books over REST.
 
-use super::{Api, convert::money};
+use super::{Api, convert::to_money};
 use crate::repository::journals;
 use proto::quickserve::{
     common::v1::Money,
@@ -16,7 +16,7 @@ impl LedgerService for Api {
         _: Request<pb::GetTrialBalanceRequest>,
     ) -> Result<Response<pb::GetTrialBalanceResponse>, Status> {
         let db = self.payments.db.connection();
-        let lines = journals::lines(db).await?;
+        let lines = journals::journal_lines(db).await?;
         let open_escrows = journals::open_escrows(db).await?;
         let mut totals = BTreeMap::<String, i64>::new();
         for line in &lines {
@@ -24,22 +24,22 @@ impl LedgerService for Api {
         }
         Ok(Response::new(pb::GetTrialBalanceResponse {
             balanced: totals.values().all(|total| *total == 0) && open_escrows.is_empty(),
-            lines: lines.into_iter().map(line).collect(),
+            lines: lines.into_iter().map(to_line).collect(),
             totals: totals
                 .into_iter()
                 .map(|(currency, minor_units)| Money { currency, minor_units })
                 .collect(),
-            open_escrows: open_escrows.into_iter().map(escrow).collect(),
+            open_escrows: open_escrows.into_iter().map(escrow_account).collect(),
         }))
     }
 }
 
-fn line(line: journals::Line) -> pb::TrialBalanceLine {
+fn to_line(line: journals::Line) -> pb::TrialBalanceLine {
     let journals::Line { kind, currency, amount, accounts } = line;
-    pb::TrialBalanceLine { account_kind: kind, balance: money(&currency, amount), accounts }
+    pb::TrialBalanceLine { account_kind: kind, balance: to_money(&currency, amount), accounts }
 }
 
-fn escrow(escrow: journals::Escrow) -> pb::EscrowBalance {
+fn escrow_account(escrow: journals::Escrow) -> pb::EscrowBalance {
     let journals::Escrow { order_id, currency, amount } = escrow;
-    pb::EscrowBalance { order_id: order_id.to_string(), balance: money(&currency, amount) }
+    pb::EscrowBalance { order_id: order_id.to_string(), balance: to_money(&currency, amount) }
 }

@@ -20,6 +20,6 @@ pub struct Api {
 
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
-        kit::rpc::error::status(&error)
+        kit::rpc::error::status_of(&error)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Api,
-    convert::{self, positive},
+    convert::{self, parse_positive},
 };
 use crate::{
     domain::{AttemptId, Error, IntentId, OrderId, UserId},
@@ -10,7 +10,7 @@ use crate::{
     repository::{attempts, intents},
 };
 use kit::{
-    Caller, caller,
+    Caller, caller_of,
     storage::{db::Begun, idempotency::Key, page::Page},
 };
 use proto::quickserve::payment::v1::{self as pb, payment_service_server::PaymentService};
@@ -22,12 +22,12 @@ impl PaymentService for Api {
         &self,
         request: Request<pb::GetPaymentRequest>,
     ) -> Result<Response<pb::GetPaymentResponse>, Status> {
-        let customer = scope(&caller(&request))?;
+        let customer = scope_of(&caller_of(&request))?;
         let id = IntentId::parse("payment_id", &request.into_inner().payment_id)?;
         let db = self.payments.db.connection();
-        let intent = intents::find(db, id, customer).await?;
+        let intent = intents::find_intent(db, id, customer).await?;
         let attempts = attempts::list_of_intent(db, id).await?;
-        let payment = Some(convert::payment(intent, &attempts));
+        let payment = Some(convert::to_payment(intent, &attempts));
         Ok(Response::new(pb::GetPaymentResponse { payment }))
     }
 
@@ -35,17 +35,18 @@ impl PaymentService for Api {
         &self,
         request: Request<pb::ListPaymentsRequest>,
     ) -> Result<Response<pb::ListPaymentsResponse>, Status> {
-        let customer = scope(&caller(&request))?;
+        let customer = scope_of(&caller_of(&request))?;
         let pb::ListPaymentsRequest { page_size, page_token, order_id } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let order = OrderId::parse_optional("order_id", &order_id)?;
-        let mut rows = intents::list(self.payments.db.connection(), customer, order, page).await?;
+        let mut rows =
+            intents::list_intents(self.payments.db.connection(), customer, order, page).await?;
         let next_page_token = page.cut(&mut rows, |(intent, _)| intent.id.uuid());
         let payments = rows
             .into_iter()
             .map(|(intent, attempts)| pb::Payment {
                 refunds: Vec::new(),
-                ..convert::payment(intent, &attempts)
+                ..convert::to_payment(intent, &attempts)
             })
             .collect();
         Ok(Response::new(pb::ListPaymentsResponse { payments, next_page_token }))
@@ -62,7 +63,7 @@ impl PaymentService for Api {
         let (amount, currency) = match amount {
             None => (RefundAmount::Rest, String::new()),
             Some(money) => {
-                let (minor_units, currency) = positive("amount", Some(&money))?;
+                let (minor_units, currency) = parse_positive("amount", Some(&money))?;
                 (RefundAmount::Exactly(minor_units), currency)
             }
         };
@@ -72,22 +73,22 @@ impl PaymentService for Api {
         let answer = match self.payments.db.begin_call(Some(key)).await? {
             Begun::Answered(answer) => answer,
             Begun::New(tx) => {
-                let mut intent = intents::lock(&tx, payment).await?;
+                let mut intent = intents::lock_intent(&tx, payment).await?;
                 let attempt = open_refund(&tx, &mut intent, refund).await?;
-                let refund = attempt.map(|attempt| convert::refund(&intent, &attempt));
+                let refund = attempt.map(|attempt| convert::to_refund(&intent, &attempt));
                 tx.commit_answer(pb::CreateRefundResponse { refund }).await?.into_inner()
             }
         };
         let id = answer.refund.map(|refund| refund.id).unwrap_or_default();
         let id = AttemptId::parse("refund.id", &id)?;
         let (intent, attempt) = self.payments.finish_refund(id).await?;
-        let refund = Some(convert::refund(&intent, &attempt));
+        let refund = Some(convert::to_refund(&intent, &attempt));
         Ok(Response::new(pb::CreateRefundResponse { refund }))
     }
 }
 
 /// Operators see every payment, others their own.
-pub fn scope(caller: &Caller) -> Result<Option<UserId>, Error> {
+pub fn scope_of(caller: &Caller) -> Result<Option<UserId>, Error> {
     match caller.is_operator() {
         true => Ok(None),
         false => Ok(Some(UserId::from_uuid(caller.subject()?.user_id))),

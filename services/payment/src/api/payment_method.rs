@@ -6,7 +6,7 @@ use crate::{
     repository::methods,
 };
 use kit::{
-    caller,
+    caller_of,
     storage::{db::Begun, idempotency::Key},
 };
 use proto::quickserve::payment::v1::{
@@ -20,7 +20,7 @@ impl PaymentMethodService for Api {
         &self,
         request: Request<pb::CreatePaymentMethodRequest>,
     ) -> Result<Response<pb::CreatePaymentMethodResponse>, Status> {
-        let customer = own(&request)?;
+        let customer = own_methods(&request)?;
         let key = Key::of(&request);
         let pb::CreatePaymentMethodRequest { token, default } = request.into_inner();
         let card = self.payments.find_card(&token).await?;
@@ -28,13 +28,13 @@ impl PaymentMethodService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let others = methods::list(&*tx, customer).await?;
+        let others = methods::list_methods(&*tx, customer).await?;
         if others.len() >= MAX_METHODS {
             return Err(Error::MethodLimit.into());
         }
         let (id, is_default) = (MethodId::new(tx.clock()), default || others.is_empty());
         let mut method = Method::new(id, customer, token, card, is_default, tx.now());
-        methods::insert(&tx, &mut method).await?;
+        methods::insert_method(&tx, &mut method).await?;
         let payment_method = Some(convert::payment_method(method));
         Ok(tx.commit_answer(pb::CreatePaymentMethodResponse { payment_method }).await?)
     }
@@ -43,9 +43,9 @@ impl PaymentMethodService for Api {
         &self,
         request: Request<pb::GetPaymentMethodRequest>,
     ) -> Result<Response<pb::GetPaymentMethodResponse>, Status> {
-        let customer = own(&request)?;
+        let customer = own_methods(&request)?;
         let id = MethodId::parse("payment_method_id", &request.into_inner().payment_method_id)?;
-        let found = methods::find(self.payments.db.connection(), customer, id).await?;
+        let found = methods::find_method(self.payments.db.connection(), customer, id).await?;
         let payment_method = Some(convert::payment_method(found));
         Ok(Response::new(pb::GetPaymentMethodResponse { payment_method }))
     }
@@ -54,7 +54,8 @@ impl PaymentMethodService for Api {
         &self,
         request: Request<pb::ListPaymentMethodsRequest>,
     ) -> Result<Response<pb::ListPaymentMethodsResponse>, Status> {
-        let found = methods::list(self.payments.db.connection(), own(&request)?).await?;
+        let found =
+            methods::list_methods(self.payments.db.connection(), own_methods(&request)?).await?;
         let payment_methods = found.into_iter().map(convert::payment_method).collect();
         Ok(Response::new(pb::ListPaymentMethodsResponse { payment_methods }))
     }
@@ -63,14 +64,14 @@ impl PaymentMethodService for Api {
         &self,
         request: Request<pb::SetDefaultPaymentMethodRequest>,
     ) -> Result<Response<pb::SetDefaultPaymentMethodResponse>, Status> {
-        let customer = own(&request)?;
+        let customer = own_methods(&request)?;
         let id = MethodId::parse("payment_method_id", &request.into_inner().payment_method_id)?;
         let tx = self.payments.db.begin().await?;
-        let mut method = methods::find(&*tx, customer, id).await?;
+        let mut method = methods::find_method(&*tx, customer, id).await?;
         if !method.is_default {
             methods::clear_default(&tx, customer).await?;
             method.is_default = true;
-            methods::save(&tx, &mut method).await?;
+            methods::save_method(&tx, &mut method).await?;
         }
         let payment_method = Some(convert::payment_method(method));
         Ok(tx.commit_answer(pb::SetDefaultPaymentMethodResponse { payment_method }).await?)
@@ -80,24 +81,24 @@ impl PaymentMethodService for Api {
         &self,
         request: Request<pb::DeletePaymentMethodRequest>,
     ) -> Result<Response<pb::DeletePaymentMethodResponse>, Status> {
-        let customer = own(&request)?;
+        let customer = own_methods(&request)?;
         let id = MethodId::parse("payment_method_id", &request.into_inner().payment_method_id)?;
         let tx = self.payments.db.begin().await?;
-        let mut method = methods::find(&*tx, customer, id).await?;
+        let mut method = methods::find_method(&*tx, customer, id).await?;
         let was_default = method.is_default;
         method.forget(tx.now());
-        methods::save(&tx, &mut method).await?;
+        methods::save_method(&tx, &mut method).await?;
         if was_default
-            && let Some(mut next) = methods::list(&*tx, customer).await?.into_iter().next()
+            && let Some(mut next) = methods::list_methods(&*tx, customer).await?.into_iter().next()
         {
             next.is_default = true;
-            methods::save(&tx, &mut next).await?;
+            methods::save_method(&tx, &mut next).await?;
         }
         Ok(tx.commit_answer(pb::DeletePaymentMethodResponse {}).await?)
     }
 }
 
 /// The account that calls.
-fn own<T>(request: &Request<T>) -> Result<UserId, kit::Error> {
-    Ok(UserId::from_uuid(caller(request).subject()?.user_id))
+fn own_methods<T>(request: &Request<T>) -> Result<UserId, kit::Error> {
+    Ok(UserId::from_uuid(caller_of(request).subject()?.user_id))
 }

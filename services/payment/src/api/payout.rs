@@ -8,7 +8,7 @@ use crate::{
         payouts::{self, Scope},
     },
 };
-use kit::{Caller, caller, storage::page::Page};
+use kit::{Caller, caller_of, storage::page::Page};
 use proto::quickserve::payment::v1::{self as pb, payout_service_server::PayoutService};
 use tonic::{Request, Response, Status};
 
@@ -18,25 +18,25 @@ impl PayoutService for Api {
         &self,
         request: Request<pb::ListPayoutsRequest>,
     ) -> Result<Response<pb::ListPayoutsResponse>, Status> {
-        let caller = caller(&request);
+        let caller = caller_of(&request);
         let pb::ListPayoutsRequest { page_size, page_token, provider_id } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let provider = ProviderId::parse_optional("provider_id", &provider_id)?;
-        let scope = scope(&caller, provider)?;
+        let scope = scope_of(&caller, provider)?;
         let db = self.payments.db.connection();
-        let mut rows = payouts::list(db, scope, page).await?;
+        let mut rows = payouts::list_payouts(db, scope, page).await?;
         let next_page_token = page.cut(&mut rows, |payout| payout.id.uuid());
         let holds = holds::list_of_payouts(db, &rows).await?;
         let balances = match scope.is_everything() {
             true => Vec::new(),
-            false => journals::balances(db, scope).await?,
+            false => journals::account_balances(db, scope).await?,
         };
         Ok(Response::new(pb::ListPayoutsResponse {
-            payouts: rows.into_iter().map(|payout| convert::payout(payout, &holds)).collect(),
+            payouts: rows.into_iter().map(|payout| convert::to_payout(payout, &holds)).collect(),
             next_page_token,
             balances: balances
                 .iter()
-                .filter_map(|total| convert::money(&total.currency, total.amount))
+                .filter_map(|total| convert::to_money(&total.currency, total.amount))
                 .collect(),
         }))
     }
@@ -45,11 +45,11 @@ impl PayoutService for Api {
         &self,
         request: Request<pb::GetPayoutRequest>,
     ) -> Result<Response<pb::GetPayoutResponse>, Status> {
-        let scope = scope(&caller(&request), None)?;
+        let scope = scope_of(&caller_of(&request), None)?;
         let id = PayoutId::parse("payout_id", &request.into_inner().payout_id)?;
-        let found = payouts::find(self.payments.db.connection(), id, scope).await?;
+        let found = payouts::find_payout(self.payments.db.connection(), id, scope).await?;
         let holds = holds::list_of_payout(self.payments.db.connection(), &found).await?;
-        let payout = Some(convert::payout(found, &holds));
+        let payout = Some(convert::to_payout(found, &holds));
         Ok(Response::new(pb::GetPayoutResponse { payout }))
     }
 
@@ -57,10 +57,10 @@ impl PayoutService for Api {
         &self,
         request: Request<pb::FreezePayoutRequest>,
     ) -> Result<Response<pb::FreezePayoutResponse>, Status> {
-        let operator = UserId::from_uuid(caller(&request).subject()?.user_id);
+        let operator = UserId::from_uuid(caller_of(&request).subject()?.user_id);
         let id = PayoutId::parse("payout_id", &request.into_inner().payout_id)?;
         let (payout, holds) = self.payments.freeze_payout(id, operator).await?;
-        let payout = Some(convert::payout(payout, &holds));
+        let payout = Some(convert::to_payout(payout, &holds));
         Ok(Response::new(pb::FreezePayoutResponse { payout }))
     }
 
@@ -68,16 +68,16 @@ impl PayoutService for Api {
         &self,
         request: Request<pb::ReleasePayoutRequest>,
     ) -> Result<Response<pb::ReleasePayoutResponse>, Status> {
-        let operator = UserId::from_uuid(caller(&request).subject()?.user_id);
+        let operator = UserId::from_uuid(caller_of(&request).subject()?.user_id);
         let id = PayoutId::parse("payout_id", &request.into_inner().payout_id)?;
         let (payout, holds) = self.payments.release_payout(id, operator).await?;
-        let payout = Some(convert::payout(payout, &holds));
+        let payout = Some(convert::to_payout(payout, &holds));
         Ok(Response::new(pb::ReleasePayoutResponse { payout }))
     }
 }
 
 /// Operators see every payout, providers their own.
-fn scope(caller: &Caller, provider: Option<ProviderId>) -> Result<Scope, Error> {
+fn scope_of(caller: &Caller, provider: Option<ProviderId>) -> Result<Scope, Error> {
     let user = match caller.is_operator() {
         true => None,
         false => Some(UserId::from_uuid(caller.subject()?.user_id)),

@@ -100,7 +100,7 @@ impl Model {
     pub fn schedule_next_try(&mut self, now: DateTime<Utc>) -> DateTime<Utc> {
         let wait = match self.tries {
             0 if !self.state.is_open() => Duration::zero(),
-            tries => backoff(tries),
+            tries => backoff_after(tries),
         };
         self.tries += 1;
         now + wait
@@ -285,7 +285,7 @@ impl State {
 }
 
 /// How long to wait before the provider is asked again: 1, 2, 4 … 60 seconds.
-pub fn backoff(tries: i32) -> Duration {
+pub fn backoff_after(tries: i32) -> Duration {
     let asked = Backoff { first: Duration::seconds(1), longest: Duration::seconds(60) };
     asked.pause(tries.saturating_add(1))
 }
@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn polls_wait_longer_up_to_a_minute() {
-        let waits: Vec<_> = (0..9).map(|tries| backoff(tries).num_seconds()).collect();
+        let waits: Vec<_> = (0..9).map(|tries| backoff_after(tries).num_seconds()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     }
 }

@@ -1,7 +1,7 @@
 //! Commission: how a capture is split between the provider, the platform and the tax office.
 
 use super::Error;
-use kit::values::money::split;
+use kit::values::money::split_amount;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ impl Split {
     pub fn share(self, amount: i64) -> Self {
         let weights = [self.payable, self.commission, self.vat];
         let weights = weights.map(|part| u64::try_from(part).unwrap_or_default());
-        match split(amount, &weights).as_slice() {
+        match split_amount(amount, &weights).as_slice() {
             [payable, commission, vat] => {
                 Self { payable: *payable, commission: *commission, vat: *vat }
             }
@@ -86,7 +86,7 @@ impl Rules {
         }
         let rule = self.verticals.get(vertical).unwrap_or(&self.default);
         let platform = amount - gross + rule.take(gross);
-        let tax = split(platform, &[WHOLE_BP, u64::from(rule.vat_bp)]);
+        let tax = split_amount(platform, &[WHOLE_BP, u64::from(rule.vat_bp)]);
         let vat = tax.get(1).copied().unwrap_or_default();
         Ok(Split { payable: amount - platform, commission: platform - vat, vat })
     }
@@ -108,7 +108,7 @@ impl Rules {
 impl Rule {
     fn take(&self, gross: i64) -> i64 {
         let percent = u64::from(self.percent_bp).min(WHOLE_BP);
-        let share = split(gross, &[percent, WHOLE_BP - percent]).first().copied();
+        let share = split_amount(gross, &[percent, WHOLE_BP - percent]).first().copied();
         let share = share.unwrap_or_default().saturating_add(self.fixed).max(self.min);
         share.min(self.max.unwrap_or(i64::MAX)).min(gross)
     }

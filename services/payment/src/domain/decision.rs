@@ -37,7 +37,7 @@ pub enum Decision {
 }
 
 /// Decides what a request means, so that no order is ever charged under two keys.
-pub fn decide(
+pub fn decide_attempt(
     intent: &Intent,
     attempts: &[Attempt],
     request: &AuthorizationRequest,
@@ -48,7 +48,7 @@ pub fn decide(
     let charges = || attempts.iter().filter(|attempt| attempt.kind == attempt::Kind::Authorize);
     if let Some(same) = charges().find(|it| it.key == request.key || it.confirm_key == request.key)
     {
-        return repeated(intent, same, request);
+        return repeated_attempt(intent, same, request);
     }
     match intent.state.transition(intent::Event::Authorize) {
         Ok(_) => {}
@@ -78,7 +78,7 @@ pub fn decide(
 }
 
 /// The same request came before.
-fn repeated(
+fn repeated_attempt(
     intent: &Intent,
     same: &Attempt,
     request: &AuthorizationRequest,
@@ -179,8 +179,8 @@ mod tests {
 
     fn check(state: I, attempt: Option<A>, ask: &AuthorizationRequest, expected: Result<D, &str>) {
         let attempts: Vec<_> = attempt.map(first).into_iter().collect();
-        let decision = decide(&intent(state), &attempts, ask);
-        let decision = decision.map_err(|error| kit::rpc::error::reason(&error.into()));
+        let decision = decide_attempt(&intent(state), &attempts, ask);
+        let decision = decision.map_err(|error| kit::rpc::error::reason_of(&error.into()));
         assert_eq!(decision, expected.map_err(str::to_owned), "{state:?} {attempt:?} {}", ask.key);
     }
 

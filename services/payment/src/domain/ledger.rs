@@ -107,7 +107,7 @@ impl Journal {
 }
 
 /// Money arrives, the payment provider takes its fee, and all who earn get their part.
-pub fn capture(
+pub fn capture_journal(
     attempt: AttemptId,
     order: OrderId,
     provider: Option<ProviderId>,
@@ -253,7 +253,7 @@ pub fn chargeback_lost(
 }
 
 /// All who earned give their part back.
-pub fn refund(
+pub fn refund_journal(
     attempt: AttemptId,
     order: OrderId,
     provider: Option<ProviderId>,
@@ -265,7 +265,7 @@ pub fn refund(
 }
 
 /// A provider gets what is owed; `transfer` counts the transfers of a payout.
-pub fn payout(
+pub fn payout_journal(
     payout: PayoutId,
     transfer: i32,
     order: OrderId,
@@ -293,9 +293,9 @@ mod tests {
     fn every_journal_sums_to_zero_and_so_does_its_reversal() {
         let parts = Split { payable: 9_600, commission: 2_000, vat: 400 };
         let (order, provider) = (id(1), id(2));
-        let mut journals = capture(id(3), order, Some(provider), "EUR", parts, 193);
-        journals.push(refund(id(4), order, Some(provider), "EUR", parts.share(3_000)));
-        journals.push(payout(id(5), 1, order, provider, "EUR", 9_600));
+        let mut journals = capture_journal(id(3), order, Some(provider), "EUR", parts, 193);
+        journals.push(refund_journal(id(4), order, Some(provider), "EUR", parts.share(3_000)));
+        journals.push(payout_journal(id(5), 1, order, provider, "EUR", 9_600));
         journals.push(due(id(6), order, id(7), "EUR", 12_000));
         journals.push(due_lowered("lowered".into(), order, id(7), "EUR", 2_000));
         journals.extend(due_paid(id(8), order, id(7), Some(provider), "EUR", parts, 193));
@@ -314,10 +314,10 @@ mod tests {
     #[test]
     fn what_is_zero_is_left_out() {
         let parts = Split { payable: 0, commission: 83, vat: 17 };
-        let journals = capture(id(3), id(1), None, "EUR", parts, 0);
+        let journals = capture_journal(id(3), id(1), None, "EUR", parts, 0);
         assert_eq!(journals.len(), 2);
         assert!(journals.iter().flat_map(|it| &it.entries).all(|(_, amount)| *amount != 0));
-        assert_eq!(capture(id(3), id(1), None, "EUR", Split::default(), 0), []);
+        assert_eq!(capture_journal(id(3), id(1), None, "EUR", Split::default(), 0), []);
     }
 
     fn sum(journal: &Journal) -> i64 {

@@ -138,7 +138,7 @@ impl Model {
         unpaid: i64,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        (self.paid, self.recovered) = recover(self.amount, balance, unpaid);
+        (self.paid, self.recovered) = recover_amount(self.amount, balance, unpaid);
         self.transfers += 1;
         self.reason = String::new();
         self.act(Event::Pay)?;
@@ -179,7 +179,7 @@ impl Model {
 
     /// What the last transfer posts.
     pub fn journal(&self) -> ledger::Journal {
-        ledger::payout(
+        ledger::payout_journal(
             self.id,
             self.transfers,
             self.order_id,
@@ -285,7 +285,7 @@ impl State {
 
 /// How a payout of `amount` divides when its provider's balance is `balance` and payouts of `unpaid` in all, this one
 /// included, wait for it: what to transfer, and what to keep back for refunds that came after earlier payouts.
-pub fn recover(amount: i64, balance: i64, unpaid: i64) -> (i64, i64) {
+pub fn recover_amount(amount: i64, balance: i64, unpaid: i64) -> (i64, i64) {
     let debt = (unpaid - balance).clamp(0, amount);
     (amount - debt, debt)
 }
@@ -329,7 +329,11 @@ mod tests {
             (9_600, -500, 9_600, (0, 9_600)),
             (9_600, 20_000, 9_600, (9_600, 0)),
         ] {
-            assert_eq!(recover(amount, balance, unpaid), expected, "{amount} {balance} {unpaid}");
+            assert_eq!(
+                recover_amount(amount, balance, unpaid),
+                expected,
+                "{amount} {balance} {unpaid}"
+            );
         }
     }
 }

@@ -13,29 +13,34 @@ const MAX_SIGNATURES: usize = 4;
 
 /// Checks that one of the signatures in `header` was made with one of the secrets, not long before or after `now`, in
 /// Unix seconds. Every pair is compared, in constant time, whether one fitted before or not.
-pub fn verify(secrets: &[Secret], header: &str, body: &[u8], now: i64) -> Result<(), Error> {
-    let (at, signatures) = parse(header).ok_or(Error::Signature)?;
+pub fn verify_signature(
+    secrets: &[Secret],
+    header: &str,
+    body: &[u8],
+    now: i64,
+) -> Result<(), Error> {
+    let (at, signatures) = parse_header(header).ok_or(Error::Signature)?;
     if now.abs_diff(at) > TOLERANCE_S.unsigned_abs() {
         return Err(Error::Signature);
     }
     let mut valid = false;
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         for signature in &signatures {
-            valid |= mac(secret, at, body).verify_slice(signature).is_ok();
+            valid |= keyed_mac(secret, at, body).verify_slice(signature).is_ok();
         }
     }
     if valid { Ok(()) } else { Err(Error::Signature) }
 }
 
 /// Signs `body` at `at`, in Unix seconds.
-pub fn sign(secret: &Secret, at: i64, body: &[u8]) -> String {
-    let tag = mac(secret, at, body).finalize().into_bytes();
+pub fn sign_payload(secret: &Secret, at: i64, body: &[u8]) -> String {
+    let tag = keyed_mac(secret, at, body).finalize().into_bytes();
     let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("t={at},v1={hex}")
 }
 
 #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
-fn mac(secret: &Secret, at: i64, body: &[u8]) -> Hmac<Sha256> {
+fn keyed_mac(secret: &Secret, at: i64, body: &[u8]) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()).expect("any length");
     mac.update(at.to_string().as_bytes());
     mac.update(b".");
@@ -44,14 +49,14 @@ fn mac(secret: &Secret, at: i64, body: &[u8]) -> Hmac<Sha256> {
 }
 
 /// Reads the time and the signatures; elements of other names are left to the future.
-fn parse(header: &str) -> Option<(i64, Vec<Vec<u8>>)> {
+fn parse_header(header: &str) -> Option<(i64, Vec<Vec<u8>>)> {
     let mut at = None;
     let mut signatures = Vec::new();
     for element in header.split(',') {
         match element.trim().split_once('=')? {
             ("t", seconds) if at.is_none() => at = Some(seconds.parse().ok()?),
             ("t", _) => return None,
-            ("v1", hex) if signatures.len() < MAX_SIGNATURES => signatures.push(bytes(hex)?),
+            ("v1", hex) if signatures.len() < MAX_SIGNATURES => signatures.push(decode_hex(hex)?),
             ("v1", _) => return None,
             _ => {}
         }
@@ -59,7 +64,7 @@ fn parse(header: &str) -> Option<(i64, Vec<Vec<u8>>)> {
     Some((at?, signatures))
 }
 
-fn bytes(hex: &str) -> Option<Vec<u8>> {
+fn decode_hex(hex: &str) -> Option<Vec<u8>> {
     if hex.len() != 64 || !hex.is_ascii() {
         return None;
     }
@@ -75,7 +80,7 @@ mod tests {
     #[test]
     fn a_known_vector_verifies() {
         // echo -n '1809939600.{"id":"evt_1"}' | openssl dgst -sha256 -hmac secret
-        let header = sign(&Secret::new("secret"), NOW, br#"{"id":"evt_1"}"#);
+        let header = sign_payload(&Secret::new("secret"), NOW, br#"{"id":"evt_1"}"#);
         assert_eq!(
             header,
             "t=1809939600,v1=10ab028e3986dbbda92e6d13045596630af5230d9a3672ffcb58d02e24f4aacc"
@@ -86,10 +91,10 @@ mod tests {
     fn only_fresh_signatures_with_a_current_secret_count() {
         let body = b"{}";
         let (old, new) = (Secret::new("old"), Secret::new("new"));
-        let by_old = sign(&old, NOW, body);
-        let by_both = format!("{by_old},v1={}", &sign(&new, NOW, body)[16..]);
+        let by_old = sign_payload(&old, NOW, body);
+        let by_both = format!("{by_old},v1={}", &sign_payload(&new, NOW, body)[16..]);
         let ok = |secrets: &[Secret], header: &str, body: &[u8], now| {
-            verify(secrets, header, body, now).is_ok()
+            verify_signature(secrets, header, body, now).is_ok()
         };
         let both = [old.clone(), new.clone()];
         assert!(ok(&both, &by_old, body, NOW));
@@ -99,12 +104,12 @@ mod tests {
         assert!(!ok(&[new], &by_old, body, NOW));
         assert!(!ok(&both, &by_old, b"{ }", NOW));
         assert!(!ok(&[], &by_old, body, NOW));
-        assert!(!ok(&[Secret::new("")], &sign(&Secret::new(""), NOW, body), body, NOW));
+        assert!(!ok(&[Secret::new("")], &sign_payload(&Secret::new(""), NOW, body), body, NOW));
     }
 
     #[test]
     fn malformed_headers_are_refused() {
-        let good = sign(&Secret::new("s"), NOW, b"");
+        let good = sign_payload(&Secret::new("s"), NOW, b"");
         let signature = &good[13..];
         for header in [
             String::new(),
@@ -118,8 +123,8 @@ mod tests {
             format!("t={NOW}{}", format!(",{signature}").repeat(5)),
             format!("t={}9999999999,{signature}", i64::MAX),
         ] {
-            assert!(verify(&[Secret::new("s")], &header, b"", NOW).is_err(), "{header}");
+            assert!(verify_signature(&[Secret::new("s")], &header, b"", NOW).is_err(), "{header}");
         }
-        assert!(verify(&[Secret::new("s")], &format!("{good},v0=ff"), b"", NOW).is_ok());
+        assert!(verify_signature(&[Secret::new("s")], &format!("{good},v0=ff"), b"", NOW).is_ok());
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn open_step(
     let known = attempts::list_of_intent(&**tx, intent.id).await?;
     let charge = intent::find_charge(&known)?;
     let attempt = intent.step(charge.id, kind, key, amount, tx.now());
-    attempts::insert(tx, &attempt).await?;
+    attempts::insert_attempt(tx, &attempt).await?;
     Ok(attempt)
 }
 
@@ -36,13 +36,14 @@ pub(super) async fn apply_answer(
     attempt: AttemptId,
     answer: Answer,
 ) -> Result<(Intent, Attempt), Error> {
-    let mut intent = intents::lock(tx, intent).await?;
-    let mut attempt = attempts::find(&**tx, attempt).await?.ok_or(Error::PaymentNotFound)?;
+    let mut intent = intents::lock_intent(tx, intent).await?;
+    let mut attempt =
+        attempts::find_attempt(&**tx, attempt).await?.ok_or(Error::PaymentNotFound)?;
     let before = attempt.state;
     if !attempt.take_answer(answer) {
         if before.is_unsettled() {
             effects::schedule_next_try(tx, &mut attempt).await?;
-            attempts::save(tx, &mut attempt).await?;
+            attempts::save_attempt(tx, &mut attempt).await?;
         }
         return Ok((intent, attempt));
     }
@@ -54,8 +55,8 @@ pub(super) async fn apply_answer(
         }
         effects::schedule_next_try(tx, &mut attempt).await?;
     }
-    attempts::save(tx, &mut attempt).await?;
-    intents::save(tx, &mut intent).await?;
+    attempts::save_attempt(tx, &mut attempt).await?;
+    intents::save_intent(tx, &mut intent).await?;
     Ok((intent, attempt))
 }
 
@@ -104,9 +105,9 @@ impl Payments {
         attempt: &Attempt,
         token: &str,
     ) -> Answer {
-        crash::point("payment.asking");
+        crash::crash_point("payment.asking");
         let answer = self.within_time(self.call_psp(intent, attempt, token)).await;
-        crash::point("payment.answered");
+        crash::crash_point("payment.answered");
         match answer {
             Ok(answer) => answer,
             Err(error) => {

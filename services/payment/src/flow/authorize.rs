@@ -8,7 +8,7 @@ use crate::{
     domain::{
         Attempt, AttemptId, Error, Intent, IntentId, Method, MethodId, OrderId,
         attempt::{Answer, Kind, Signal, State},
-        decision::{AuthorizationRequest, Decision, decide},
+        decision::{AuthorizationRequest, Decision, decide_attempt},
     },
     events,
     repository::{attempts, fast_path::FirstAttempt, intents, methods},
@@ -127,7 +127,7 @@ impl Payments {
         if intent.is_closed() {
             return Err(Error::Closed);
         }
-        Ok(outcome(&attempt))
+        Ok(outcome_of(&attempt))
     }
 
     /// Puts a method on file for an order, to be charged closer to its start.
@@ -141,10 +141,10 @@ impl Payments {
         let method = method.ok_or(Error::MethodNotFound)?.id;
         let mut intent = Intent::open(IntentId::new(tx.clock()), order, &request, tx.now());
         intent.save_method(method, request.amount)?;
-        if !intents::insert(&tx, &intent).await? {
+        if !intents::insert_intent(&tx, &intent).await? {
             intent = intents::lock_of_order(&tx, order).await?;
             if intent.save_method(method, request.amount)? {
-                intents::save(&tx, &mut intent).await?;
+                intents::save_intent(&tx, &mut intent).await?;
             }
         }
         tx.commit().await?;
@@ -188,7 +188,7 @@ async fn open_authorization(
     deadline: chrono::DateTime<chrono::Utc>,
 ) -> Result<NextStep, Error> {
     let new = Intent::open(IntentId::new(tx.clock()), order, &request, tx.now());
-    if intents::insert(tx, &new).await? {
+    if intents::insert_intent(tx, &new).await? {
         return match request.amount {
             0 => authorize_nothing(tx, new).await,
             _ => Err(Error::MethodNotFound),
@@ -196,18 +196,18 @@ async fn open_authorization(
     }
     let intent = intents::lock_of_order(tx, order).await?;
     let known = attempts::list_of_intent(&**tx, intent.id).await?;
-    match decide(&intent, &known, &request)? {
+    match decide_attempt(&intent, &known, &request)? {
         Decision::Authorized => {
             let status = AuthorizationStatus::Authorized;
             Ok(NextStep::Answer(Outcome { payment: intent.id, status }))
         }
-        Decision::Answer(id) => Ok(NextStep::Answer(outcome(&select_attempt(known, id)?))),
+        Decision::Answer(id) => Ok(NextStep::Answer(outcome_of(&select_attempt(known, id)?))),
         Decision::Query(id) => Ok(NextStep::Query { attempt: select_attempt(known, id)?, intent }),
         Decision::Confirm(id) => {
             let mut attempt = select_attempt(known, id)?;
             if attempt.key != request.key {
                 attempt.confirm_key = request.key;
-                attempts::save(tx, &mut attempt).await?;
+                attempts::save_attempt(tx, &mut attempt).await?;
             }
             Ok(NextStep::Confirm { attempt, code: request.confirmation })
         }
@@ -224,7 +224,7 @@ async fn open_authorization(
                 return Ok(NextStep::Answer(Outcome { payment: intent.id, status }));
             }
             let attempt = intent.authorization(&request, method.id, tx.now(), deadline);
-            attempts::insert(tx, &attempt).await?;
+            attempts::insert_attempt(tx, &attempt).await?;
             Ok(NextStep::Send { intent, attempt, token: method.token })
         }
     }
@@ -238,8 +238,8 @@ fn select_attempt(known: Vec<Attempt>, id: AttemptId) -> Result<Attempt, Error> 
 /// A price of zero needs no card.
 async fn authorize_nothing(tx: &Tx, mut intent: Intent) -> Result<NextStep, Error> {
     intent.authorize_nothing()?;
-    events::payment(tx, &mut intent, events::AUTHORIZED, 0, "").await?;
-    intents::save(tx, &mut intent).await?;
+    events::payment_event(tx, &mut intent, events::AUTHORIZED, 0, "").await?;
+    intents::save_intent(tx, &mut intent).await?;
     let status = AuthorizationStatus::Authorized;
     Ok(NextStep::Answer(Outcome { payment: intent.id, status }))
 }
@@ -274,11 +274,11 @@ async fn select_method(
 async fn replace_attempt(tx: &Tx, mut attempt: Attempt) -> Result<(), Error> {
     attempt.give_up();
     attempt.reason = "REPLACED".to_owned();
-    timers::schedule(tx, SETTLE, attempt.intent_id.uuid(), tx.now()).await?;
-    attempts::save(tx, &mut attempt).await
+    timers::schedule_timer(tx, SETTLE, attempt.intent_id.uuid(), tx.now()).await?;
+    attempts::save_attempt(tx, &mut attempt).await
 }
 
-fn outcome(attempt: &Attempt) -> Outcome {
+fn outcome_of(attempt: &Attempt) -> Outcome {
     let status = match attempt.state {
         State::Succeeded => AuthorizationStatus::Authorized,
         State::ConfirmationRequired => {

@@ -29,14 +29,14 @@ impl Payments {
         let tx = self.db.begin().await?;
         let mut intent = intents::lock_of_order(&tx, request.order).await?;
         intent.check_currency(&request.currency)?;
-        let attempt = match captures::find(&tx, intent.id).await? {
+        let attempt = match captures::find_capture(&tx, intent.id).await? {
             Some(before) => {
                 if intent.state == intent::State::Due {
                     drop(tx);
                     return self.find_captured_due(&intent).await;
                 }
                 before.check_same(&request)?;
-                attempts::find(&*tx, before.attempt_id).await?
+                attempts::find_attempt(&*tx, before.attempt_id).await?
             }
             None if request.amount == 0 => {
                 self.capture_nothing(&tx, &mut intent, &request).await?;
@@ -66,7 +66,7 @@ impl Payments {
         let due = request.payout_due_at.unwrap_or_else(|| tx.now() + self.config.payout_delay());
         let attempt = open_step(tx, intent, Kind::Capture, "capture", request.amount).await?;
         let capture = Capture::plan(intent.id, attempt.id, request, parts, due);
-        captures::insert(tx, capture).await?;
+        captures::insert_capture(tx, capture).await?;
         Ok(attempt)
     }
 
@@ -85,12 +85,12 @@ impl Payments {
         intent.capture(0)?;
         for mut attempt in attempts::list_of_intent(&**tx, intent.id).await? {
             if attempt.is_charge() && attempt.give_up() {
-                timers::schedule(tx, SETTLE, intent.id.uuid(), tx.now()).await?;
-                attempts::save(tx, &mut attempt).await?;
+                timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?;
+                attempts::save_attempt(tx, &mut attempt).await?;
             }
         }
-        events::payment(tx, intent, events::CAPTURED, 0, "").await?;
-        intents::save(tx, intent).await
+        events::payment_event(tx, intent, events::CAPTURED, 0, "").await?;
+        intents::save_intent(tx, intent).await
     }
 
     /// What became of a capture that was declined: the customer owes it, or has paid it since.

@@ -26,7 +26,7 @@ pub(super) async fn open_chargeback(
     let Some((charge, mut intent)) = lock_charge(tx, reference).await? else { return Ok(()) };
     if chargebacks::find(tx, charge.id).await?.is_none() {
         open_for_charge(tx, &charge, &mut intent, dispute).await?;
-        intents::save(tx, &mut intent).await?;
+        intents::save_intent(tx, &mut intent).await?;
     }
     Ok(())
 }
@@ -52,27 +52,27 @@ pub(super) async fn close_chargeback(
     if won {
         let (order, currency) = (intent.order(), &intent.currency);
         let journal = ledger::chargeback_won(charge.id, order, currency, amount);
-        journals::post(tx, journal.as_slice()).await?;
-        events::payment(tx, &mut intent, events::CHARGEBACK_WON, amount, &chargeback.reason)
+        journals::post_journal(tx, journal.as_slice()).await?;
+        events::payment_event(tx, &mut intent, events::CHARGEBACK_WON, amount, &chargeback.reason)
             .await?;
     } else {
         bear_loss(tx, &intent, &chargeback).await?;
-        events::payment(tx, &mut intent, events::CHARGEBACK_LOST, amount, &chargeback.reason)
+        events::payment_event(tx, &mut intent, events::CHARGEBACK_LOST, amount, &chargeback.reason)
             .await?;
     }
     if intent.is_closed() {
         refund_rest_of_closed(tx, &mut intent).await?;
     }
-    intents::save(tx, &mut intent).await?;
+    intents::save_intent(tx, &mut intent).await?;
     lift_hold(tx, Hold::of_chargeback(intent.order(), tx.now())).await
 }
 
 async fn lock_charge(tx: &Tx, reference: Uuid) -> Result<Option<(Attempt, Intent)>, Error> {
-    let found = attempts::find(&**tx, AttemptId::from_uuid(reference)).await?;
+    let found = attempts::find_attempt(&**tx, AttemptId::from_uuid(reference)).await?;
     let Some(charge) = found.filter(|attempt| attempt.kind == Kind::Authorize) else {
         return Ok(None);
     };
-    let intent = intents::lock(tx, charge.intent_id).await?;
+    let intent = intents::lock_intent(tx, charge.intent_id).await?;
     Ok(Some((charge, intent)))
 }
 
@@ -86,10 +86,10 @@ async fn open_for_charge(
     chargebacks::insert(tx, &chargeback).await?;
     let (order, Chargeback { amount, fee, .. }) = (intent.order(), chargeback.clone());
     let journals = ledger::chargeback(charge.id, order, &intent.currency, amount, fee);
-    journals::post(tx, &journals).await?;
+    journals::post_journal(tx, &journals).await?;
     // A charge of which nothing was captured is disputed as a whole.
     let disputed = if amount > 0 { amount } else { charge.amount };
-    events::payment(tx, intent, events::DISPUTED, disputed, &chargeback.reason).await?;
+    events::payment_event(tx, intent, events::DISPUTED, disputed, &chargeback.reason).await?;
     hold_payouts(tx, Hold::of_chargeback(order, tx.now())).await?;
     Ok(chargeback)
 }
@@ -99,13 +99,13 @@ async fn bear_loss(tx: &Tx, intent: &Intent, chargeback: &Chargeback) -> Result<
     if chargeback.amount == 0 {
         return Ok(());
     }
-    let capture = captures::find(tx, intent.id).await?;
+    let capture = captures::find_capture(tx, intent.id).await?;
     let mut capture = capture.ok_or_else(|| kit::Error::internal("a loss without a capture"))?;
     let parts = capture.take_back(chargeback.amount);
-    captures::save(tx, &capture).await?;
+    captures::save_capture(tx, &capture).await?;
     let (order, provider) = (intent.order(), capture.provider_id);
     let charge = chargeback.charge_id;
     let journal = ledger::chargeback_lost(charge, order, provider, &intent.currency, parts);
-    journals::post(tx, &[journal]).await?;
+    journals::post_journal(tx, &[journal]).await?;
     take_from_payouts(tx, intent, parts.payable).await
 }

@@ -80,11 +80,11 @@ impl Payments {
         if found.state == due::State::Paid {
             return Err(Error::DueState("paid"));
         }
-        let mut order = intents::lock(&tx, found.intent_id).await?;
+        let mut order = intents::lock_intent(&tx, found.intent_id).await?;
         let payment = close_due_payment(&tx, id, "WAIVED").await?;
         let mut due = dues::lock(&tx, id).await?;
         waive(&tx, &mut order, &mut due).await?;
-        intents::save(&tx, &mut order).await?;
+        intents::save_intent(&tx, &mut order).await?;
         tx.commit().await?;
         if let Some(payment) = payment
             && let Err(error) = self.settle(payment).await
@@ -105,6 +105,6 @@ pub async fn open_due_payment(tx: &Tx, id: DueId, customer: UserId) -> Result<Du
         return Err(Error::DueState("waived"));
     }
     let intent = Intent::for_due(IntentId::new(tx.clock()), &due, tx.now());
-    intents::insert(tx, &intent).await?;
+    intents::insert_intent(tx, &intent).await?;
     Ok(due)
 }

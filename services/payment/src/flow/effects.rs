@@ -23,24 +23,30 @@ pub(super) async fn take_effect(
     before: State,
 ) -> Result<(), Error> {
     match (attempt.kind, attempt.state) {
-        (Kind::Authorize, State::Succeeded) => authorized(tx, intent, attempt).await,
+        (Kind::Authorize, State::Succeeded) => record_authorized(tx, intent, attempt).await,
         (Kind::Authorize, State::Failed | State::Abandoned) if before.is_open() => {
-            events::payment(tx, intent, events::FAILED, attempt.amount, &attempt.reason).await
+            events::payment_event(tx, intent, events::FAILED, attempt.amount, &attempt.reason).await
         }
         (Kind::Authorize, State::Returned) => {
-            events::payment(tx, intent, events::LATE_REFUNDED, attempt.amount, "").await
+            events::payment_event(tx, intent, events::LATE_REFUNDED, attempt.amount, "").await
         }
         (Kind::Raise, State::Succeeded) => {
             intent.increment(attempt.amount);
             Ok(())
         }
-        (Kind::Capture, State::Succeeded) => captured(tx, intent, attempt).await,
+        (Kind::Capture, State::Succeeded) => record_captured(tx, intent, attempt).await,
         (Kind::Capture, State::Failed) => capture_failed(tx, intent, attempt).await,
-        (Kind::Refund, State::Succeeded) => refunded(tx, intent, attempt).await,
+        (Kind::Refund, State::Succeeded) => record_refunded(tx, intent, attempt).await,
         (Kind::Refund, State::Failed) => {
             intent.refunded -= attempt.amount;
-            events::payment(tx, intent, events::REFUND_FAILED, attempt.amount, &attempt.reason)
-                .await
+            events::payment_event(
+                tx,
+                intent,
+                events::REFUND_FAILED,
+                attempt.amount,
+                &attempt.reason,
+            )
+            .await
         }
         (Kind::Refund, State::Reversed) => refund_came_back(tx, intent, attempt).await,
         (
@@ -69,10 +75,14 @@ pub(super) async fn schedule_next_try(tx: &Tx, attempt: &mut Attempt) -> Result<
             "the payment provider stays silent; it is asked again every minute"
         );
     }
-    Ok(timers::schedule(tx, SETTLE, attempt.intent_id.uuid(), next).await?)
+    Ok(timers::schedule_timer(tx, SETTLE, attempt.intent_id.uuid(), next).await?)
 }
 
-async fn authorized(tx: &Tx, intent: &mut Intent, attempt: &mut Attempt) -> Result<(), Error> {
+async fn record_authorized(
+    tx: &Tx,
+    intent: &mut Intent,
+    attempt: &mut Attempt,
+) -> Result<(), Error> {
     if let Err(error) = intent.authorize(attempt) {
         tracing::error!(%error, attempt.id = %attempt.id, "an authorisation came too late; it goes back");
         attempt.give_up();
@@ -81,7 +91,7 @@ async fn authorized(tx: &Tx, intent: &mut Intent, attempt: &mut Attempt) -> Resu
     if intent.pays_due() {
         return open_due_capture(tx, intent, attempt).await;
     }
-    events::payment(tx, intent, events::AUTHORIZED, attempt.amount, "").await
+    events::payment_event(tx, intent, events::AUTHORIZED, attempt.amount, "").await
 }
 
 /// What a customer owes is captured as soon as it is authorised, and split as the order's capture was to be.
@@ -89,23 +99,23 @@ async fn open_due_capture(tx: &Tx, intent: &Intent, charge: &Attempt) -> Result<
     let key = format!("capture:{}", charge.key);
     let attempt = intent.step(charge.id, Kind::Capture, &key, charge.amount, tx.now());
     let due = dues::lock(tx, intent.due_id()).await?;
-    let declined = captures::find(tx, due.intent_id).await?;
+    let declined = captures::find_capture(tx, due.intent_id).await?;
     let declined = declined.ok_or_else(|| kit::Error::internal("a due without a capture"))?;
     captures::upsert(tx, declined.for_due(intent.id, attempt.id)).await?;
-    attempts::insert(tx, &attempt).await?;
-    Ok(timers::schedule(tx, SETTLE, intent.id.uuid(), tx.now()).await?)
+    attempts::insert_attempt(tx, &attempt).await?;
+    Ok(timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?)
 }
 
 /// Splits captured money in the ledger and schedules the payout. When the payment was closed meanwhile, all of it goes
 /// back.
-async fn captured(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
-    let capture = captures::find(tx, intent.id).await?;
+async fn record_captured(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
+    let capture = captures::find_capture(tx, intent.id).await?;
     let capture = capture.ok_or_else(|| kit::Error::internal("a capture without its plan"))?;
     intent.capture(capture.amount)?;
     if intent.pays_due() && !intent.is_closed() {
         return due_captured(tx, intent, attempt, &capture).await;
     }
-    let journals = ledger::capture(
+    let journals = ledger::capture_journal(
         attempt.id,
         intent.order(),
         capture.provider_id,
@@ -113,8 +123,8 @@ async fn captured(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(),
         capture.parts(),
         attempt.fee,
     );
-    journals::post(tx, &journals).await?;
-    events::payment(tx, intent, events::CAPTURED, capture.amount, "").await?;
+    journals::post_journal(tx, &journals).await?;
+    events::payment_event(tx, intent, events::CAPTURED, capture.amount, "").await?;
     if !intent.is_closed() {
         return schedule_payout(tx, intent, &capture).await;
     }
@@ -139,7 +149,7 @@ async fn due_captured(
         capture.parts(),
         attempt.fee,
     );
-    journals::post(tx, &journals).await?;
+    journals::post_journal(tx, &journals).await?;
     dues::save(tx, &mut due).await?;
     events::due(tx, intent, &due, events::DUE_PAID).await?;
     schedule_payout(tx, intent, capture).await
@@ -158,7 +168,7 @@ pub(super) async fn open_refund(
     intent.reserve_refund(amount)?;
     let mut refund = intent.step(charge.id, Kind::Refund, key, amount, tx.now());
     reason.clone_into(&mut refund.note);
-    attempts::insert(tx, &refund).await?;
+    attempts::insert_attempt(tx, &refund).await?;
     Ok(refund)
 }
 
@@ -170,19 +180,19 @@ pub(super) async fn refund_rest_of_closed(tx: &Tx, intent: &mut Intent) -> Resul
         return Ok(());
     }
     open_refund(tx, intent, "void", left, "CLOSED").await?;
-    Ok(timers::schedule(tx, SETTLE, intent.id.uuid(), tx.now()).await?)
+    Ok(timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?)
 }
 
 async fn schedule_payout(tx: &Tx, intent: &Intent, capture: &Capture) -> Result<(), Error> {
     let id = PayoutId::new(tx.clock());
     let Some(mut payout) = Payout::schedule(id, intent, capture, tx.now()) else { return Ok(()) };
-    events::payout(tx, &mut payout, events::PAYOUT_SCHEDULED, capture.payable).await?;
+    events::payout_event(tx, &mut payout, events::PAYOUT_SCHEDULED, capture.payable).await?;
     insert_payout(tx, &mut payout).await
 }
 
 /// Inserts a new payout, which waits for its time or for the end of what holds it.
 async fn insert_payout(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
-    if !payouts::insert(tx, payout).await? {
+    if !payouts::insert_payout(tx, payout).await? {
         return Err(kit::Error::internal("the order was paid out before").into());
     }
     schedule_or_freeze(tx, payout).await
@@ -190,7 +200,7 @@ async fn insert_payout(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
 
 async fn schedule_or_freeze(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
     match holds::lock_if_any(tx, payout).await? {
-        false => Ok(timers::schedule(tx, PAYOUT, payout.id.uuid(), payout.due_at).await?),
+        false => Ok(timers::schedule_timer(tx, PAYOUT, payout.id.uuid(), payout.due_at).await?),
         true => freeze(tx, payout).await,
     }
 }
@@ -198,7 +208,7 @@ async fn schedule_or_freeze(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
 /// The customer owes what the card refused. What the card has reserved is freed, since another payment takes its place
 /// or, when the payment was closed meanwhile, none does.
 async fn capture_failed(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
-    events::payment(tx, intent, events::FAILED, attempt.amount, &attempt.reason).await?;
+    events::payment_event(tx, intent, events::FAILED, attempt.amount, &attempt.reason).await?;
     if !intent.is_closed() {
         intent.decline_capture()?;
         if !intent.pays_due() {
@@ -206,49 +216,49 @@ async fn capture_failed(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Resu
         }
     }
     if let Some(charge) = attempt.charge_id
-        && let Some(mut charge) = attempts::find(&**tx, charge).await?
+        && let Some(mut charge) = attempts::find_attempt(&**tx, charge).await?
         && charge.give_up()
     {
         charge.reason.clone_from(&attempt.reason);
         schedule_next_try(tx, &mut charge).await?;
-        attempts::save(tx, &mut charge).await?;
+        attempts::save_attempt(tx, &mut charge).await?;
     }
     Ok(())
 }
 
 /// Writes down what the customer of an order owes: nothing of it is earned before it is paid.
 async fn open_due(tx: &Tx, intent: &mut Intent, reason: &str) -> Result<(), Error> {
-    let capture = captures::find(tx, intent.id).await?;
+    let capture = captures::find_capture(tx, intent.id).await?;
     let capture = capture.ok_or_else(|| kit::Error::internal("a capture without its plan"))?;
     let due = Due::open(intent, &capture, reason, tx.now());
     let due = due.ok_or_else(|| kit::Error::internal("a capture without a customer"))?;
     dues::insert(tx, &due).await?;
     let (order, customer) = (due.order_id, due.customer_id);
     let journal = ledger::due(due.id, order, customer, &due.currency, due.amount);
-    journals::post(tx, &[journal]).await?;
+    journals::post_journal(tx, &[journal]).await?;
     events::due(tx, intent, &due, events::DUE_CREATED).await
 }
 
 /// Takes the parts of a refund back from everyone who earned: the provider's from the payout while it is not made.
-async fn refunded(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
-    let capture = captures::find(tx, intent.id).await?;
+async fn record_refunded(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
+    let capture = captures::find_capture(tx, intent.id).await?;
     let mut capture = capture.ok_or_else(|| kit::Error::internal("a refund without a capture"))?;
     let parts = capture.take_back(attempt.amount);
-    captures::save(tx, &capture).await?;
+    captures::save_capture(tx, &capture).await?;
     let (order, provider) = (intent.order(), capture.provider_id);
-    let journal = ledger::refund(attempt.id, order, provider, &intent.currency, parts);
-    journals::post(tx, &[journal]).await?;
+    let journal = ledger::refund_journal(attempt.id, order, provider, &intent.currency, parts);
+    journals::post_journal(tx, &[journal]).await?;
     take_from_payouts(tx, intent, parts.payable).await?;
-    events::payment(tx, intent, events::REFUNDED, attempt.amount, &attempt.note).await
+    events::payment_event(tx, intent, events::REFUNDED, attempt.amount, &attempt.note).await
 }
 
 /// A refund that had succeeded came back: all who earned have their part again.
 async fn refund_came_back(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
-    let capture = captures::find(tx, intent.id).await?;
+    let capture = captures::find_capture(tx, intent.id).await?;
     let mut capture = capture.ok_or_else(|| kit::Error::internal("a refund without a capture"))?;
     let (order, provider) = (intent.order(), capture.provider_id);
     let currency = intent.currency.clone();
-    let none = ledger::refund(attempt.id, order, provider, &currency, Split::default());
+    let none = ledger::refund_journal(attempt.id, order, provider, &currency, Split::default());
     let posted = journals::list_entries(tx, &none.reference).await?;
     let parts = Split {
         payable: provider.map_or(0, |provider| {
@@ -257,13 +267,13 @@ async fn refund_came_back(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Re
         commission: -journals::amount_of(&posted, Account::Commission, &currency),
         vat: -journals::amount_of(&posted, Account::Vat, &currency),
     };
-    let journal = ledger::refund(attempt.id, order, provider, &currency, parts);
-    journals::post(tx, &[journal.reversal()]).await?;
+    let journal = ledger::refund_journal(attempt.id, order, provider, &currency, parts);
+    journals::post_journal(tx, &[journal.reversal()]).await?;
     capture.give_back(parts);
-    captures::save(tx, &capture).await?;
+    captures::save_capture(tx, &capture).await?;
     intent.refunded -= attempt.amount;
     give_to_payouts(tx, intent, parts.payable).await?;
-    events::payment(tx, intent, events::REFUND_FAILED, attempt.amount, &attempt.reason).await
+    events::payment_event(tx, intent, events::REFUND_FAILED, attempt.amount, &attempt.reason).await
 }
 
 /// Gives a provider back what a refund had taken. When the payout was made before, the next payouts may have been kept
@@ -274,7 +284,7 @@ async fn give_to_payouts(tx: &Tx, intent: &Intent, amount: i64) -> Result<(), Er
     for mut payout in payouts {
         let state = payout.state;
         if payout.give_back(amount) {
-            payouts::save(tx, &mut payout).await?;
+            payouts::save_payout(tx, &mut payout).await?;
             if state == payout::State::Cancelled {
                 return schedule_or_freeze(tx, &mut payout).await;
             }
@@ -282,14 +292,14 @@ async fn give_to_payouts(tx: &Tx, intent: &Intent, amount: i64) -> Result<(), Er
         }
     }
     journals::lock_payable(tx, first.provider_id, &first.currency).await?;
-    let balance = journals::payable(tx, first.provider_id, &first.currency).await?;
+    let balance = journals::payable_balance(tx, first.provider_id, &first.currency).await?;
     let unpaid = payouts::sum_unpaid(tx, first.provider_id, &first.currency).await?;
     let surplus = (balance - unpaid).clamp(0, amount);
     if surplus == 0 {
         return Ok(());
     }
     let mut correction = Payout::correction(PayoutId::new(tx.clock()), &first, surplus, tx.now());
-    events::payout(tx, &mut correction, events::PAYOUT_SCHEDULED, surplus).await?;
+    events::payout_event(tx, &mut correction, events::PAYOUT_SCHEDULED, surplus).await?;
     insert_payout(tx, &mut correction).await
 }
 
@@ -303,9 +313,9 @@ pub(super) async fn take_from_payouts(tx: &Tx, intent: &Intent, amount: i64) -> 
         }
         to_take -= taken;
         if payout.state == payout::State::Cancelled {
-            timers::cancel(tx, PAYOUT, payout.id.uuid()).await?;
+            timers::cancel_timer(tx, PAYOUT, payout.id.uuid()).await?;
         }
-        payouts::save(tx, &mut payout).await?;
+        payouts::save_payout(tx, &mut payout).await?;
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ impl Payments {
         operator: UserId,
     ) -> Result<(Payout, Vec<Hold>), Error> {
         let tx = self.db.begin().await?;
-        let mut payout = payouts::lock(&tx, id).await?;
+        let mut payout = payouts::lock_payout(&tx, id).await?;
         payout.state.transition(Event::Freeze)?;
         holds::insert(&tx, Hold::of_operator(id, operator, tx.now())).await?;
         freeze(&tx, &mut payout).await?;
@@ -48,7 +48,7 @@ impl Payments {
         operator: UserId,
     ) -> Result<(Payout, Vec<Hold>), Error> {
         let tx = self.db.begin().await?;
-        let mut payout = payouts::lock(&tx, id).await?;
+        let mut payout = payouts::lock_payout(&tx, id).await?;
         let lifted = holds::delete(&tx, &Hold::of_operator(id, operator, tx.now())).await?;
         let others = holds::list_of_payout(&*tx, &payout).await?;
         if payout.state == State::Frozen && !others.is_empty() {
@@ -61,13 +61,13 @@ impl Payments {
         }
         payout.release(tx.now())?;
         if payout.state == State::Scheduled {
-            timers::schedule(&tx, PAYOUT, id.uuid(), tx.now()).await?;
-            payouts::save(&tx, &mut payout).await?;
+            timers::schedule_timer(&tx, PAYOUT, id.uuid(), tx.now()).await?;
+            payouts::save_payout(&tx, &mut payout).await?;
         }
         tx.commit().await?;
         self.pay_out(id).await?;
         let db = self.db.connection();
-        let payout = payouts::find(db, id, payouts::Scope::default()).await?;
+        let payout = payouts::find_payout(db, id, payouts::Scope::default()).await?;
         let holds = holds::list_of_payout(db, &payout).await?;
         Ok((payout, holds))
     }
@@ -104,14 +104,14 @@ pub(super) async fn freeze(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
     if !payout.act(Event::Freeze)? {
         return Ok(());
     }
-    timers::cancel(tx, PAYOUT, payout.id.uuid()).await?;
+    timers::cancel_timer(tx, PAYOUT, payout.id.uuid()).await?;
     let amount = payout.amount;
-    events::payout(tx, payout, events::PAYOUT_FROZEN, amount).await?;
-    payouts::save(tx, payout).await
+    events::payout_event(tx, payout, events::PAYOUT_FROZEN, amount).await?;
+    payouts::save_payout(tx, payout).await
 }
 
 async fn thaw(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
     payout.act(Event::Thaw)?;
-    timers::schedule(tx, PAYOUT, payout.id.uuid(), payout.due_at.max(tx.now())).await?;
-    payouts::save(tx, payout).await
+    timers::schedule_timer(tx, PAYOUT, payout.id.uuid(), payout.due_at.max(tx.now())).await?;
+    payouts::save_payout(tx, payout).await
 }

@@ -4,7 +4,7 @@ use super::{PAYOUT, Payments, holds::freeze};
 use crate::{
     domain::{
         Error, Payout, PayoutId,
-        attempt::{Answer, Signal, backoff},
+        attempt::{Answer, Signal, backoff_after},
         payout::State,
     },
     events,
@@ -18,7 +18,7 @@ impl Payments {
     /// Makes a payout that is due, or finds out what became of it. Nothing happens when it is not due or held back.
     pub async fn pay_out(&self, id: PayoutId) -> Result<(), Error> {
         let tx = self.db.begin().await?;
-        let mut payout = payouts::lock(&tx, id).await?;
+        let mut payout = payouts::lock_payout(&tx, id).await?;
         let is_due = payout.is_due(tx.now());
         if is_due && !holds::list_of_payout(&*tx, &payout).await?.is_empty() {
             // The payout was scheduled while its provider was being held.
@@ -51,20 +51,21 @@ impl Payments {
 /// Decides what to transfer and writes it down.
 async fn begin_transfer(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
     journals::lock_payable(tx, payout.provider_id, &payout.currency).await?;
-    let balance = journals::payable(tx, payout.provider_id, &payout.currency).await?;
+    let balance = journals::payable_balance(tx, payout.provider_id, &payout.currency).await?;
     let unpaid = payouts::sum_unpaid(tx, payout.provider_id, &payout.currency).await?;
     payout.begin_transfer(balance, unpaid, tx.now())?;
     if payout.state == State::Paid {
         announce_paid(tx, payout).await?;
     }
-    payouts::save(tx, payout).await
+    payouts::save_payout(tx, payout).await
 }
 
 /// The timer asks again when no answer comes: ever later, up to a minute after the last time.
 async fn ask_again(tx: &Tx, payout: &Payout) -> Result<(), Error> {
     let since = (tx.now() - payout.updated_at).num_seconds().clamp(0, 60);
     let tries = i32::try_from(since.checked_ilog2().unwrap_or_default()).unwrap_or_default();
-    Ok(timers::schedule(tx, PAYOUT, payout.id.uuid(), tx.now() + backoff(tries)).await?)
+    Ok(timers::schedule_timer(tx, PAYOUT, payout.id.uuid(), tx.now() + backoff_after(tries))
+        .await?)
 }
 
 /// Writes down what became of a transfer. An answer about an earlier transfer changes nothing.
@@ -74,33 +75,33 @@ pub(super) async fn conclude_transfer(
     reference: Uuid,
     answer: Answer,
 ) -> Result<(), Error> {
-    let mut payout = payouts::lock(tx, id).await?;
+    let mut payout = payouts::lock_payout(tx, id).await?;
     if payout.transfer_id != Some(reference) {
         return Ok(());
     }
     match (answer.signal, payout.state) {
         (Signal::Succeeded, State::Paying) => {
-            journals::post(tx, &[payout.journal()]).await?;
+            journals::post_journal(tx, &[payout.journal()]).await?;
             payout.complete(tx.now())?;
             announce_paid(tx, &mut payout).await?;
         }
         (Signal::Declined, State::Paying | State::Paid) => {
             if payout.state == State::Paid {
                 // The bank sent the money back.
-                journals::post(tx, &[payout.journal().reversal()]).await?;
+                journals::post_journal(tx, &[payout.journal().reversal()]).await?;
             }
             payout.fail(answer.reason)?;
-            timers::cancel(tx, PAYOUT, payout.id.uuid()).await?;
+            timers::cancel_timer(tx, PAYOUT, payout.id.uuid()).await?;
             let amount = payout.amount;
-            events::payout(tx, &mut payout, events::PAYOUT_FAILED, amount).await?;
+            events::payout_event(tx, &mut payout, events::PAYOUT_FAILED, amount).await?;
         }
         _ => return Ok(()),
     }
-    payouts::save(tx, &mut payout).await
+    payouts::save_payout(tx, &mut payout).await
 }
 
 async fn announce_paid(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
-    timers::cancel(tx, PAYOUT, payout.id.uuid()).await?;
+    timers::cancel_timer(tx, PAYOUT, payout.id.uuid()).await?;
     let amount = payout.paid;
-    events::payout(tx, payout, events::PAYOUT_PAID, amount).await
+    events::payout_event(tx, payout, events::PAYOUT_PAID, amount).await
 }

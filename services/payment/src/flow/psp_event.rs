@@ -51,7 +51,7 @@ impl Payments {
             return Err(Error::invalid("body", "must have at most 65536 bytes"));
         }
         let now = self.db.clock().now().timestamp();
-        signature::verify(&self.config.psp_webhook_secrets, header, body, now)?;
+        signature::verify_signature(&self.config.psp_webhook_secrets, header, body, now)?;
         let event: PspEvent = serde_json::from_slice(body)
             .map_err(|_| Error::invalid("body", "must be an event in JSON"))?;
         if event.id.is_empty() || event.id.len() > 255 || event.data.reason.len() > 255 {
@@ -113,7 +113,7 @@ async fn take_answer(
     signal: Signal,
     reason: String,
 ) -> Result<(), Error> {
-    let found = attempts::find(&**tx, AttemptId::from_uuid(reference)).await?;
+    let found = attempts::find_attempt(&**tx, AttemptId::from_uuid(reference)).await?;
     let Some(found) = found.filter(|attempt| attempt.kind == kind) else { return Ok(()) };
     // What confirms the state is no reason to ask again.
     if found.state.next(signal) == found.state {

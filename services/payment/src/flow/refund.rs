@@ -105,9 +105,9 @@ impl Payments {
 
     /// Asks for the outcome of a refund that is written down.
     pub async fn finish_refund(&self, id: AttemptId) -> Result<(Intent, Attempt), Error> {
-        let attempt = attempts::find(self.db.connection(), id).await?;
+        let attempt = attempts::find_attempt(self.db.connection(), id).await?;
         let attempt = attempt.ok_or(Error::PaymentNotFound)?;
-        let intent = intents::find(self.db.connection(), attempt.intent_id, None).await?;
+        let intent = intents::find_intent(self.db.connection(), attempt.intent_id, None).await?;
         self.run_attempt(intent, attempt).await
     }
 }
@@ -146,20 +146,20 @@ async fn lower_due(
     if let Some(payment) = payment {
         lower_due_payment(tx, payment, &due).await?;
     }
-    let capture = captures::find(tx, order.id).await?;
+    let capture = captures::find_capture(tx, order.id).await?;
     let mut capture = capture.ok_or_else(|| kit::Error::internal("a due without a capture"))?;
     capture.lower(less);
-    captures::save(tx, &capture).await?;
+    captures::save_capture(tx, &capture).await?;
     let (customer, currency) = (due.customer_id, &due.currency);
     let journal = ledger::due_lowered(reference, due.order_id, customer, currency, less);
-    journals::post(tx, &[journal]).await?;
+    journals::post_journal(tx, &[journal]).await?;
     dues::save(tx, &mut due).await?;
     let kind = match due.state {
         due::State::Waived => events::DUE_WAIVED,
         due::State::Open | due::State::Paid => events::DUE_LOWERED,
     };
     events::due(tx, order, &due, kind).await?;
-    intents::save(tx, order).await?;
+    intents::save_intent(tx, order).await?;
     Ok(Refunded { currency: due.currency, total: 0, amount: less })
 }
 
@@ -175,7 +175,7 @@ async fn lower_due_payment(tx: &Tx, mut payment: Intent, due: &Due) -> Result<()
         return close_payment(tx, &mut payment, "WAIVED").await;
     }
     payment.amount = due.amount;
-    intents::save(tx, &mut payment).await
+    intents::save_intent(tx, &mut payment).await
 }
 
 /// Writes down a refund of a locked payment, or finds the one of the same key. None when nothing is left and the request
@@ -204,6 +204,6 @@ pub async fn open_refund(
         return Ok(None);
     }
     let attempt = effects::open_refund(tx, intent, &key, amount.of(left), &reason).await?;
-    intents::save(tx, intent).await?;
+    intents::save_intent(tx, intent).await?;
     Ok(Some(attempt))
 }

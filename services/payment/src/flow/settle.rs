@@ -17,7 +17,7 @@ const FORGOTTEN_AFTER: Duration = Duration::seconds(30);
 impl Payments {
     /// Asks for the outcome of every attempt of a payment that has none, and frees what is not wanted any more.
     pub async fn settle(&self, intent: IntentId) -> Result<(), Error> {
-        let intent = intents::find(self.db.connection(), intent, None).await?;
+        let intent = intents::find_intent(self.db.connection(), intent, None).await?;
         for attempt in attempts::list_of_intent(self.db.connection(), intent.id).await? {
             if attempt.state.is_unsettled() {
                 self.settle_attempt(&intent, attempt).await?;
@@ -47,7 +47,7 @@ impl Payments {
         let forgotten = attempts::list_forgotten(self.db.connection(), before).await?;
         for attempt in &forgotten {
             let tx = self.db.begin().await?;
-            timers::schedule(&tx, SETTLE, attempt.intent_id.uuid(), tx.now()).await?;
+            timers::schedule_timer(&tx, SETTLE, attempt.intent_id.uuid(), tx.now()).await?;
             tx.commit().await?;
         }
         Ok(forgotten.len())

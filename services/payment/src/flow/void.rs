@@ -38,7 +38,7 @@ async fn close_order(tx: &Tx, order: OrderId, reason: &str) -> Result<Vec<Intent
         None => {
             let id = IntentId::new(tx.clock());
             let tombstone = Intent::tombstone(id, order, reason, tx.now());
-            if intents::insert(tx, &tombstone).await? {
+            if intents::insert_intent(tx, &tombstone).await? {
                 return Ok(vec![id]);
             }
             // Another call began to pay at the same time.
@@ -66,8 +66,8 @@ pub(super) async fn close_payment(tx: &Tx, intent: &mut Intent, reason: &str) ->
     if capture.is_none_or(|state| state == attempt::State::Failed) {
         release_charges(tx, intent, known).await?;
     }
-    timers::schedule(tx, SETTLE, intent.id.uuid(), tx.now()).await?;
-    intents::save(tx, intent).await
+    timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?;
+    intents::save_intent(tx, intent).await
 }
 
 /// Gives up every charge: those with an outcome are freed, the others as soon as they have one.
@@ -75,7 +75,7 @@ async fn release_charges(tx: &Tx, intent: &Intent, known: Vec<Attempt>) -> Resul
     for mut attempt in known {
         if attempt.kind == Kind::Authorize && attempt.give_up() {
             attempt.reason.clone_from(&intent.closed_reason);
-            attempts::save(tx, &mut attempt).await?;
+            attempts::save_attempt(tx, &mut attempt).await?;
         }
     }
     Ok(())
@@ -120,7 +120,7 @@ pub(super) async fn waive(tx: &Tx, order: &mut Intent, due: &mut Due) -> Result<
     let reference = format!("due_waived:{}", due.id);
     let (customer, currency) = (due.customer_id, &due.currency);
     let journal = ledger::due_lowered(reference, due.order_id, customer, currency, due.amount);
-    journals::post(tx, &[journal]).await?;
+    journals::post_journal(tx, &[journal]).await?;
     dues::save(tx, due).await?;
     events::due(tx, order, due, events::DUE_WAIVED).await
 }

@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 /// Writes down an attempt before it is made; false when it was written down before.
-pub async fn insert(tx: &Tx, attempt: &Attempt) -> Result<bool, Error> {
+pub async fn insert_attempt(tx: &Tx, attempt: &Attempt) -> Result<bool, Error> {
     let inserted = attempt::Entity::insert(attempt.clone().into_active_model())
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(&**tx)
@@ -27,14 +27,17 @@ pub async fn insert_all(tx: &Tx, attempts: impl Iterator<Item = &Attempt>) -> Re
 }
 
 /// Saves an attempt of a locked payment.
-pub async fn save(tx: &Tx, attempt: &mut Attempt) -> Result<(), Error> {
+pub async fn save_attempt(tx: &Tx, attempt: &mut Attempt) -> Result<(), Error> {
     attempt.updated_at = tx.now();
     attempt.clone().into_active_model().reset_all().update(&**tx).await?;
     Ok(())
 }
 
 /// An attempt by our reference.
-pub async fn find(db: &impl ConnectionTrait, id: AttemptId) -> Result<Option<Attempt>, Error> {
+pub async fn find_attempt(
+    db: &impl ConnectionTrait,
+    id: AttemptId,
+) -> Result<Option<Attempt>, Error> {
     Ok(attempt::Entity::find_by_id(id).one(db).await?)
 }
 

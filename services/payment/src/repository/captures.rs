@@ -5,7 +5,7 @@ use kit::Tx;
 use sea_orm::{IntoActiveModel, Iterable, entity::prelude::*, sea_query::OnConflict};
 
 /// Writes down how a capture is to be split.
-pub async fn insert(tx: &Tx, capture: Capture) -> Result<(), Error> {
+pub async fn insert_capture(tx: &Tx, capture: Capture) -> Result<(), Error> {
     capture::Entity::insert(capture.into_active_model()).exec_without_returning(&**tx).await?;
     Ok(())
 }
@@ -23,12 +23,12 @@ pub async fn upsert(tx: &Tx, capture: Capture) -> Result<(), Error> {
 }
 
 /// How the capture of a payment is split, if one was asked for.
-pub async fn find(tx: &Tx, intent: IntentId) -> Result<Option<Capture>, Error> {
+pub async fn find_capture(tx: &Tx, intent: IntentId) -> Result<Option<Capture>, Error> {
     Ok(capture::Entity::find_by_id(intent).one(&**tx).await?)
 }
 
 /// Saves a capture of a locked payment.
-pub async fn save(tx: &Tx, capture: &Capture) -> Result<(), Error> {
+pub async fn save_capture(tx: &Tx, capture: &Capture) -> Result<(), Error> {
     capture.clone().into_active_model().reset_all().update(&**tx).await?;
     Ok(())
 }

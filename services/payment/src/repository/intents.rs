@@ -12,7 +12,7 @@ use sea_orm::{
 };
 
 /// Begins a payment; false when the order has one already.
-pub async fn insert(tx: &Tx, intent: &Intent) -> Result<bool, Error> {
+pub async fn insert_intent(tx: &Tx, intent: &Intent) -> Result<bool, Error> {
     Ok(!insert_all(tx, std::iter::once(intent)).await?.is_empty())
 }
 
@@ -41,13 +41,13 @@ pub async fn lock_of_order(tx: &Tx, order: OrderId) -> Result<Intent, Error> {
 }
 
 /// Locks a payment until the transaction ends.
-pub async fn lock(tx: &Tx, id: IntentId) -> Result<Intent, Error> {
+pub async fn lock_intent(tx: &Tx, id: IntentId) -> Result<Intent, Error> {
     let found = intent::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
     found.ok_or(Error::PaymentNotFound)
 }
 
 /// Saves a locked payment.
-pub async fn save(tx: &Tx, intent: &mut Intent) -> Result<(), Error> {
+pub async fn save_intent(tx: &Tx, intent: &mut Intent) -> Result<(), Error> {
     intent.version += 1;
     intent.updated_at = tx.now();
     intent.clone().into_active_model().reset_all().update(&**tx).await?;
@@ -87,12 +87,12 @@ pub async fn authorize_first(
 }
 
 /// A payment, if it is `customer`'s; any payment when no customer is given.
-pub async fn find(
+pub async fn find_intent(
     db: &impl ConnectionTrait,
     id: IntentId,
     customer: Option<UserId>,
 ) -> Result<Intent, Error> {
-    let found = visible(customer).filter(intent::Column::Id.eq(id)).one(db).await?;
+    let found = visible_to(customer).filter(intent::Column::Id.eq(id)).one(db).await?;
     found.ok_or(Error::PaymentNotFound)
 }
 
@@ -103,13 +103,13 @@ pub async fn find_of_order(db: &impl ConnectionTrait, order: OrderId) -> Result<
 }
 
 /// The payments of `customer`, or all when no customer is given, with their attempts.
-pub async fn list(
+pub async fn list_intents(
     db: &impl ConnectionTrait,
     customer: Option<UserId>,
     order: Option<OrderId>,
     page: Page,
 ) -> Result<Vec<(Intent, Vec<Attempt>)>, Error> {
-    let mut query = visible(customer);
+    let mut query = visible_to(customer);
     if let Some(order) = order {
         let of_order = Condition::any()
             .add(intent::Column::OrderId.eq(order))
@@ -133,7 +133,7 @@ pub async fn list(
     Ok(found)
 }
 
-fn visible(customer: Option<UserId>) -> Select<intent::Entity> {
+fn visible_to(customer: Option<UserId>) -> Select<intent::Entity> {
     match customer {
         Some(customer) => intent::Entity::find().filter(intent::Column::CustomerId.eq(customer)),
         None => intent::Entity::find(),

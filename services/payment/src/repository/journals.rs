@@ -17,14 +17,14 @@ use sea_orm::{
 };
 
 /// Posts journals: drafts, their entries, then all at once. The database refuses what does not balance.
-pub async fn post(tx: &Tx, journals: &[Journal]) -> Result<(), Error> {
+pub async fn post_journal(tx: &Tx, journals: &[Journal]) -> Result<(), Error> {
     if journals.is_empty() {
         return Ok(());
     }
     open_accounts(tx, journals).await?;
-    let drafts = journals.iter().map(|it| draft(tx, it).into_active_model());
+    let drafts = journals.iter().map(|it| draft_journal(tx, it).into_active_model());
     journal::Entity::insert_many(drafts).exec_without_returning(&**tx).await?;
-    let entries = journals.iter().flat_map(entries).map(IntoActiveModel::into_active_model);
+    let entries = journals.iter().flat_map(entry_rows).map(IntoActiveModel::into_active_model);
     entry::Entity::insert_many(entries).exec_without_returning(&**tx).await?;
     journal::Entity::update_many()
         .col_expr(journal::Column::Posted, Expr::value(true))
@@ -38,7 +38,7 @@ async fn open_accounts(tx: &Tx, journals: &[Journal]) -> Result<(), Error> {
     let mut accounts: Vec<account::Model> = journals
         .iter()
         .flat_map(|journal| {
-            journal.entries.iter().map(|(account, _)| row(*account, &journal.currency))
+            journal.entries.iter().map(|(account, _)| entry_row(*account, &journal.currency))
         })
         .collect();
     // The same order of rows in every transaction, so that two that open accounts never deadlock.
@@ -62,7 +62,7 @@ pub async fn lock_payable(tx: &Tx, provider: ProviderId, currency: &str) -> Resu
 }
 
 /// What a provider is owed, negative when it owes.
-pub async fn payable(tx: &Tx, provider: ProviderId, currency: &str) -> Result<i64, Error> {
+pub async fn payable_balance(tx: &Tx, provider: ProviderId, currency: &str) -> Result<i64, Error> {
     let sum = entry::Entity::find()
         .select_only()
         .expr(Expr::cust("CAST(SUM(amount) AS BIGINT)"))
@@ -101,11 +101,14 @@ pub struct Total {
 }
 
 /// What the providers within the caller's scope are owed in each currency.
-pub async fn balances(db: &impl ConnectionTrait, scope: Scope) -> Result<Vec<Total>, Error> {
-    let found = sums()
+pub async fn account_balances(
+    db: &impl ConnectionTrait,
+    scope: Scope,
+) -> Result<Vec<Total>, Error> {
+    let found = account_sums()
         .column_as(entry::Column::Currency, "currency")
         .filter(account::Column::Kind.eq(PAYABLE))
-        .filter(account::Column::Owner.in_subquery(payouts::providers(scope)))
+        .filter(account::Column::Owner.in_subquery(payouts::list_providers(scope)))
         .group_by(entry::Column::Currency)
         .order_by_asc(entry::Column::Currency)
         .into_model()
@@ -127,8 +130,8 @@ pub struct Line {
 }
 
 /// Balances by kind of account and currency.
-pub async fn lines(db: &impl ConnectionTrait) -> Result<Vec<Line>, Error> {
-    let found = sums()
+pub async fn journal_lines(db: &impl ConnectionTrait) -> Result<Vec<Line>, Error> {
+    let found = account_sums()
         .column_as(account::Column::Kind, "kind")
         .column_as(entry::Column::Currency, "currency")
         .expr_as(Expr::col((account::Entity, account::Column::Id)).count_distinct(), "accounts")
@@ -153,7 +156,7 @@ pub struct Escrow {
 
 /// Orders whose escrow is not empty.
 pub async fn open_escrows(db: &impl ConnectionTrait) -> Result<Vec<Escrow>, Error> {
-    let found = sums()
+    let found = account_sums()
         .column_as(account::Column::Owner, "order_id")
         .column_as(entry::Column::Currency, "currency")
         .filter(account::Column::Kind.eq(ESCROW))
@@ -168,7 +171,7 @@ pub async fn open_escrows(db: &impl ConnectionTrait) -> Result<Vec<Escrow>, Erro
 }
 
 /// Sums of posted entries, as `amount`.
-fn sums() -> Select<entry::Entity> {
+fn account_sums() -> Select<entry::Entity> {
     let posted = Query::select()
         .column(journal::Column::Id)
         .from(journal::Entity)
@@ -185,7 +188,7 @@ fn sums() -> Select<entry::Entity> {
         .expr_as(Expr::cust("CAST(SUM(entries.amount) AS BIGINT)"), "amount")
 }
 
-fn row(account: Account, currency: &str) -> account::Model {
+fn entry_row(account: Account, currency: &str) -> account::Model {
     account::Model {
         id: account_id(account, currency),
         code: account.code(),
@@ -195,7 +198,7 @@ fn row(account: Account, currency: &str) -> account::Model {
     }
 }
 
-fn draft(tx: &Tx, journal: &Journal) -> journal::Model {
+fn draft_journal(tx: &Tx, journal: &Journal) -> journal::Model {
     journal::Model {
         id: journal_id(&journal.reference),
         reference: journal.reference.clone(),
@@ -207,7 +210,7 @@ fn draft(tx: &Tx, journal: &Journal) -> journal::Model {
     }
 }
 
-fn entries(journal: &Journal) -> impl Iterator<Item = entry::Model> {
+fn entry_rows(journal: &Journal) -> impl Iterator<Item = entry::Model> {
     (0..).zip(&journal.entries).map(|(line, (account, amount))| entry::Model {
         journal_id: journal_id(&journal.reference),
         line,

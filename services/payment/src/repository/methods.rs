@@ -48,7 +48,7 @@ pub async fn find_used(db: &impl ConnectionTrait, id: MethodId) -> Result<Option
 }
 
 /// One of a customer's methods.
-pub async fn find(
+pub async fn find_method(
     db: &impl ConnectionTrait,
     customer: UserId,
     id: MethodId,
@@ -58,13 +58,16 @@ pub async fn find(
 }
 
 /// A customer's methods, newest first.
-pub async fn list(db: &impl ConnectionTrait, customer: UserId) -> Result<Vec<Method>, Error> {
+pub async fn list_methods(
+    db: &impl ConnectionTrait,
+    customer: UserId,
+) -> Result<Vec<Method>, Error> {
     Ok(of_customer(customer).order_by_desc(method::Column::Id).all(db).await?)
 }
 
 /// Inserts a method. One that is to be the default takes the place of the default before it, unless another call saved
 /// its own at the same time.
-pub async fn insert(tx: &Tx, new: &mut Method) -> Result<(), Error> {
+pub async fn insert_method(tx: &Tx, new: &mut Method) -> Result<(), Error> {
     if new.is_default {
         clear_default(tx, new.customer_id).await?;
         if insert_unless_taken(tx, new).await? {
@@ -86,7 +89,7 @@ async fn insert_unless_taken(tx: &Tx, new: &Method) -> Result<bool, Error> {
 }
 
 /// Forgets what is known of an erased customer's cards.
-pub async fn erase(tx: &Tx, customer: UserId) -> Result<(), Error> {
+pub async fn erase_methods(tx: &Tx, customer: UserId) -> Result<(), Error> {
     method::Entity::update_many()
         .col_expr(method::Column::Token, Expr::value(""))
         .col_expr(method::Column::Last4, Expr::value(""))
@@ -105,7 +108,7 @@ fn of_customer(customer: UserId) -> Select<method::Entity> {
 }
 
 /// Saves a method.
-pub async fn save(tx: &Tx, method: &mut Method) -> Result<(), Error> {
+pub async fn save_method(tx: &Tx, method: &mut Method) -> Result<(), Error> {
     method.version += 1;
     method.updated_at = tx.now();
     let saved = method.clone().into_active_model().reset_all().update(&**tx).await;

@@ -27,7 +27,7 @@ impl Scope {
 }
 
 /// Schedules a payout; false when the order, the provider and the kind have one already.
-pub async fn insert(tx: &Tx, payout: &Payout) -> Result<bool, Error> {
+pub async fn insert_payout(tx: &Tx, payout: &Payout) -> Result<bool, Error> {
     let inserted = payout::Entity::insert(payout.clone().into_active_model())
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(&**tx)
@@ -36,7 +36,7 @@ pub async fn insert(tx: &Tx, payout: &Payout) -> Result<bool, Error> {
 }
 
 /// Locks a payout until the transaction ends.
-pub async fn lock(tx: &Tx, id: PayoutId) -> Result<Payout, Error> {
+pub async fn lock_payout(tx: &Tx, id: PayoutId) -> Result<Payout, Error> {
     let found = payout::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
     found.ok_or(Error::PayoutNotFound)
 }
@@ -65,7 +65,7 @@ pub async fn lock_of_subject(tx: &Tx, subject: Uuid) -> Result<Vec<Payout>, Erro
 }
 
 /// Saves a locked payout.
-pub async fn save(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
+pub async fn save_payout(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
     payout.version += 1;
     payout.updated_at = tx.now();
     payout.clone().into_active_model().reset_all().update(&**tx).await?;
@@ -73,8 +73,12 @@ pub async fn save(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
 }
 
 /// A payout within the caller's scope.
-pub async fn find(db: &impl ConnectionTrait, id: PayoutId, scope: Scope) -> Result<Payout, Error> {
-    let found = within(scope).filter(payout::Column::Id.eq(id)).one(db).await?;
+pub async fn find_payout(
+    db: &impl ConnectionTrait,
+    id: PayoutId,
+    scope: Scope,
+) -> Result<Payout, Error> {
+    let found = payouts_within(scope).filter(payout::Column::Id.eq(id)).one(db).await?;
     found.ok_or(Error::PayoutNotFound)
 }
 
@@ -95,12 +99,12 @@ pub async fn find_of_intent(
 }
 
 /// The payouts within the caller's scope, newest first.
-pub async fn list(
+pub async fn list_payouts(
     db: &impl ConnectionTrait,
     scope: Scope,
     page: Page,
 ) -> Result<Vec<Payout>, Error> {
-    Ok(page.of(within(scope), payout::Column::Id).all(db).await?)
+    Ok(page.of(payouts_within(scope), payout::Column::Id).all(db).await?)
 }
 
 /// Sum of a provider's payouts that are still to be paid, less what those on their way keep back.
@@ -124,11 +128,11 @@ pub async fn sum_unpaid(tx: &Tx, provider: ProviderId, currency: &str) -> Result
 }
 
 /// The profiles whose payouts are within the caller's scope.
-pub fn providers(scope: Scope) -> sea_orm::sea_query::SelectStatement {
-    within(scope).select_only().column(payout::Column::ProviderId).distinct().into_query()
+pub fn list_providers(scope: Scope) -> sea_orm::sea_query::SelectStatement {
+    payouts_within(scope).select_only().column(payout::Column::ProviderId).distinct().into_query()
 }
 
-fn within(scope: Scope) -> Select<payout::Entity> {
+fn payouts_within(scope: Scope) -> Select<payout::Entity> {
     let mut query = payout::Entity::find();
     if let Some(user) = scope.user {
         query = query.filter(payout::Column::ProviderUserId.eq(user));

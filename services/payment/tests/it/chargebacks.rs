@@ -217,6 +217,6 @@ async fn decisions_that_add_up_to_more_give_back_what_is_left(backend: Backend) 
     }
     let more = shop.refund(&order, 1, "more").await.unwrap_err();
     assert_eq!(more.code(), tonic::Code::FailedPrecondition);
-    assert_eq!(kit::rpc::error::reason(&more), "REFUND_EXCEEDS_CAPTURE");
+    assert_eq!(kit::rpc::error::reason_of(&more), "REFUND_EXCEEDS_CAPTURE");
     shop.check_books().await;
 }

@@ -139,7 +139,7 @@ async fn a_due_is_paid_once_however_often_it_is_tried(backend: Backend) {
     let keys: Vec<_> = keys.collect();
     let calls = keys.iter().map(|key| pay_as(&shop, shop.customer, (&due.id, &method, key, "")));
     for answer in join_all(calls).await {
-        let answer = answer.map_err(|status| kit::rpc::error::reason(&status));
+        let answer = answer.map_err(|status| kit::rpc::error::reason_of(&status));
         assert!(answer.is_ok() || answer == Err("IN_PROGRESS".into()), "{answer:?}");
     }
     let seen = async || find(&shop, &due.id).await.state();

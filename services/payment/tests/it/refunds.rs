@@ -121,7 +121,7 @@ async fn an_operator_refunds_with_a_key(backend: Backend) {
     assert_eq!(refusal(refund(&payment_id, euros(1), None).await), "INVALID_ARGUMENT");
     let same = join_all((0..RACE).map(|_| refund(&payment_id, euros(500), Some("k2")))).await;
     for answer in same {
-        let answer = answer.map_err(|status| kit::rpc::error::reason(&status));
+        let answer = answer.map_err(|status| kit::rpc::error::reason_of(&status));
         assert!(answer.is_ok() || answer == Err("IN_PROGRESS".into()), "{answer:?}");
     }
     assert_eq!(shop.payment(&order).await.refunded, euros(1_500));

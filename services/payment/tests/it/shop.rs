@@ -199,7 +199,7 @@ impl Shop {
         fact: &M,
     ) {
         let tx = self.db.begin().await.unwrap();
-        outbox::record(&tx, kind, aggregate, seq, fact).await.unwrap();
+        outbox::record_event(&tx, kind, aggregate, seq, fact).await.unwrap();
         tx.commit().await.unwrap();
     }
 

@@ -33,7 +33,7 @@ async fn forged_and_stale_events_have_no_effect(backend: Backend) {
         let answer = shop.post_signed(name, signature.as_deref(), body).await;
         let refused = answer.unwrap_err();
         assert_eq!(refused.code(), Code::PermissionDenied, "{signature:?}");
-        assert_eq!(kit::rpc::error::reason(&refused), "SIGNATURE_INVALID");
+        assert_eq!(kit::rpc::error::reason_of(&refused), "SIGNATURE_INVALID");
     }
     let elsewhere = shop.post_signed("stripe", Some(&good), &body).await;
     assert_eq!(refusal(elsewhere), "PSP_NOT_FOUND");

@@ -1,6 +1,6 @@
 //! `AvailabilityService`: working hours, time off and slots.
 
-use super::{Api, parse_provider_id, scope};
+use super::{Api, parse_provider_id, scope_of};
 use crate::{
     convert,
     domain::{
@@ -33,7 +33,7 @@ impl AvailabilityService for Api {
         &self,
         request: Request<pb::GetAvailabilityRequest>,
     ) -> Result<Response<pb::GetAvailabilityResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let id = parse_provider_id(&request.get_ref().provider_id)?;
         let provider = self.providers.find(id, scope).await?;
         let availability = Some(convert::availability(&provider));
@@ -44,7 +44,7 @@ impl AvailabilityService for Api {
         &self,
         request: Request<pb::ReplaceAvailabilityRequest>,
     ) -> Result<Response<pb::ReplaceAvailabilityResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let pb::ReplaceAvailabilityRequest { provider_id, time_zone, weekly, version: expected } =
             request.into_inner();
         let id = parse_provider_id(&provider_id)?;
@@ -54,10 +54,10 @@ impl AvailabilityService for Api {
         };
         let weekly = convert::parse_weekly(&weekly)?;
         let tx = self.providers.db.begin().await?;
-        let mut provider = profiles::lock(&tx, id, scope).await?;
-        version::expect(expected, provider.version)?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
+        version::expect_version(expected, provider.version)?;
         provider.replace_hours(weekly, zone)?;
-        profiles::save(&tx, &mut provider).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let availability = Some(convert::availability(&provider));
         Ok(self.commit(tx, id, pb::ReplaceAvailabilityResponse { availability }).await?)
     }
@@ -66,14 +66,14 @@ impl AvailabilityService for Api {
         &self,
         request: Request<pb::SetDateExceptionRequest>,
     ) -> Result<Response<pb::SetDateExceptionResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let pb::SetDateExceptionRequest { provider_id, date, hours } = request.into_inner();
         let id = parse_provider_id(&provider_id)?;
         let (date, hours) = (convert::parse_date("date", &date)?, convert::parse_day(&hours)?);
         let tx = self.providers.db.begin().await?;
-        let mut provider = profiles::lock(&tx, id, scope).await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.set_date_exception(date, Some(hours), tx.now())?;
-        profiles::save(&tx, &mut provider).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let availability = Some(convert::availability(&provider));
         Ok(self.commit(tx, id, pb::SetDateExceptionResponse { availability }).await?)
     }
@@ -82,14 +82,14 @@ impl AvailabilityService for Api {
         &self,
         request: Request<pb::DeleteDateExceptionRequest>,
     ) -> Result<Response<pb::DeleteDateExceptionResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let pb::DeleteDateExceptionRequest { provider_id, date } = request.into_inner();
         let id = parse_provider_id(&provider_id)?;
         let date = convert::parse_date("date", &date)?;
         let tx = self.providers.db.begin().await?;
-        let mut provider = profiles::lock(&tx, id, scope).await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.set_date_exception(date, None, tx.now())?;
-        profiles::save(&tx, &mut provider).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let availability = Some(convert::availability(&provider));
         Ok(self.commit(tx, id, pb::DeleteDateExceptionResponse { availability }).await?)
     }
@@ -98,7 +98,7 @@ impl AvailabilityService for Api {
         &self,
         request: Request<pb::CreateTimeOffRequest>,
     ) -> Result<Response<pb::CreateTimeOffResponse>, Status> {
-        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let (key, scope) = (Key::of(&request), scope_of(&request)?);
         let pb::CreateTimeOffRequest { provider_id, start_local, end_local, note } =
             request.into_inner();
         let id = parse_provider_id(&provider_id)?;
@@ -111,12 +111,12 @@ impl AvailabilityService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut provider = profiles::lock(&tx, id, scope).await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
         let (off_id, created_at) = (Id::new(tx.clock()), tx.now());
         let off = TimeOff { id: off_id, provider_id: id, start_local, end_local, note, created_at };
-        time_off::insert(&tx, &off).await?;
-        profiles::save(&tx, &mut provider).await?;
+        time_off::insert_time_off(&tx, &off).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let time_off = Some(convert::time_off(&off));
         Ok(self.commit(tx, id, pb::CreateTimeOffResponse { time_off }).await?)
     }
@@ -125,7 +125,7 @@ impl AvailabilityService for Api {
         &self,
         request: Request<pb::ListTimeOffRequest>,
     ) -> Result<Response<pb::ListTimeOffResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let pb::ListTimeOffRequest { provider_id, page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let provider = self.providers.find(parse_provider_id(&provider_id)?, scope).await?;
@@ -138,15 +138,15 @@ impl AvailabilityService for Api {
         &self,
         request: Request<pb::DeleteTimeOffRequest>,
     ) -> Result<Response<pb::DeleteTimeOffResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let pb::DeleteTimeOffRequest { provider_id, time_off_id } = request.into_inner();
         let id = parse_provider_id(&provider_id)?;
         let time_off_id = TimeOffId::parse("time_off_id", &time_off_id)?;
         let tx = self.providers.db.begin().await?;
-        let mut provider = profiles::lock(&tx, id, scope).await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
-        time_off::delete(&tx, id, time_off_id).await?;
-        profiles::save(&tx, &mut provider).await?;
+        time_off::delete_time_off(&tx, id, time_off_id).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         Ok(self.commit(tx, id, pb::DeleteTimeOffResponse {}).await?)
     }
 
@@ -154,9 +154,9 @@ impl AvailabilityService for Api {
         &self,
         request: Request<pb::ListReservationsRequest>,
     ) -> Result<Response<pb::ListReservationsResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let pb::ListReservationsRequest { provider_id, from, to } = request.into_inner();
-        let between = between(from.as_ref(), to.as_ref(), 92)?;
+        let between = parse_between(from.as_ref(), to.as_ref(), 92)?;
         let provider = self.providers.find(parse_provider_id(&provider_id)?, scope).await?;
         let rows = self.providers.busy(&[provider.id], between, MAX_RESERVATIONS).await?;
         let reservations = rows.iter().map(convert::reservation).collect();
@@ -184,7 +184,7 @@ impl AvailabilityService for Api {
                 return Err(Error::invalid("vertical", "or a provider_id must be given").into());
             }
         };
-        Ok(Response::new(pb::ListSlotsResponse { slots: slots(free, wish.length) }))
+        Ok(Response::new(pb::ListSlotsResponse { slots: to_slots(free, wish.length) }))
     }
 }
 
@@ -199,7 +199,7 @@ impl Api {
         if length < Duration::minutes(15) || length > Duration::hours(24) {
             return Err(Error::invalid("duration", "must be between 15 minutes and 24 hours"));
         }
-        let Span { start, end } = between(from, to, 31)?;
+        let Span { start, end } = parse_between(from, to, 31)?;
         let start = start.max(self.providers.clock().now());
         Ok(Wish {
             between: Span { start, end: end.max(start) },
@@ -211,7 +211,7 @@ impl Api {
     }
 }
 
-fn between(
+fn parse_between(
     from: Option<&prost_types::Timestamp>,
     to: Option<&prost_types::Timestamp>,
     max_days: i64,
@@ -226,7 +226,7 @@ fn between(
     Ok(Span { start, end })
 }
 
-fn slots(free: BTreeMap<DateTime<Utc>, Free>, length: Duration) -> Vec<pb::Slot> {
+fn to_slots(free: BTreeMap<DateTime<Utc>, Free>, length: Duration) -> Vec<pb::Slot> {
     let slot = |(start, Free { zone, providers }): (DateTime<Utc>, Free)| pb::Slot {
         window: Some(Window { start, end: start + length, zone }.into()),
         provider_ids: providers.iter().map(ToString::to_string).collect(),

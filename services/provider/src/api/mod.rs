@@ -43,8 +43,8 @@ impl Api {
 }
 
 /// The profiles that the sender of a request reaches.
-fn scope<T>(request: &Request<T>) -> Result<Scope, Error> {
-    Ok(Scope::of(&kit::caller(request))?)
+fn scope_of<T>(request: &Request<T>) -> Result<Scope, Error> {
+    Ok(Scope::of(&kit::caller_of(request))?)
 }
 
 fn parse_provider_id(text: &str) -> Result<ProviderId, Error> {

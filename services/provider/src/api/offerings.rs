@@ -1,6 +1,6 @@
 //! `OfferingService`.
 
-use super::{Api, parse_provider_id, scope};
+use super::{Api, parse_provider_id, scope_of};
 use crate::{
     convert::{self, View},
     domain::{Offering, OfferingId},
@@ -20,7 +20,7 @@ impl OfferingService for Api {
         &self,
         request: Request<pb::CreateOfferingRequest>,
     ) -> Result<Response<pb::CreateOfferingResponse>, Status> {
-        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let (key, scope) = (Key::of(&request), scope_of(&request)?);
         let pb::CreateOfferingRequest { provider_id, vertical, skills, rate_card, area } =
             request.into_inner();
         let id = parse_provider_id(&provider_id)?;
@@ -29,11 +29,11 @@ impl OfferingService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut provider = profiles::lock(&tx, id, scope).await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
         let offering = Offering::new(Id::new(tx.clock()), id, vertical, terms, tx.now());
-        offerings::insert(&tx, &offering).await?;
-        profiles::save(&tx, &mut provider).await?;
+        offerings::insert_offering(&tx, &offering).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let offering = Some(convert::offering(&offering, View::Full));
         Ok(self.commit(tx, id, pb::CreateOfferingResponse { offering }).await?)
     }
@@ -42,7 +42,7 @@ impl OfferingService for Api {
         &self,
         request: Request<pb::ListOfferingsRequest>,
     ) -> Result<Response<pb::ListOfferingsResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let pb::ListOfferingsRequest { provider_id, page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let provider = self.providers.find(parse_provider_id(&provider_id)?, scope).await?;
@@ -55,20 +55,21 @@ impl OfferingService for Api {
         &self,
         request: Request<pb::UpdateOfferingRequest>,
     ) -> Result<Response<pb::UpdateOfferingResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let pb::UpdateOfferingRequest { provider_id, offering_id, skills, rate_card, area } =
             request.into_inner();
         let id = parse_provider_id(&provider_id)?;
         let offering_id = OfferingId::parse("offering_id", &offering_id)?;
         let terms = convert::parse_terms(skills, &rate_card, area)?;
         let tx = self.providers.db.begin().await?;
-        let mut provider = profiles::lock(&tx, id, scope).await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
-        let mut offering = offerings::find(&tx, id, offering_id).await?;
+        let mut offering = offerings::find_offering(&tx, id, offering_id).await?;
         offering.replace(terms, tx.now());
-        offerings::save(&tx, &offering).await?;
-        events::record(&tx, &mut provider, events::OFFERING_CHANGED, &offering.vertical).await?;
-        profiles::save(&tx, &mut provider).await?;
+        offerings::save_offering(&tx, &offering).await?;
+        events::record_event(&tx, &mut provider, events::OFFERING_CHANGED, &offering.vertical)
+            .await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let offering = Some(convert::offering(&offering, View::Full));
         Ok(self.commit(tx, id, pb::UpdateOfferingResponse { offering }).await?)
     }
@@ -77,17 +78,18 @@ impl OfferingService for Api {
         &self,
         request: Request<pb::DeleteOfferingRequest>,
     ) -> Result<Response<pb::DeleteOfferingResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let pb::DeleteOfferingRequest { provider_id, offering_id } = request.into_inner();
         let id = parse_provider_id(&provider_id)?;
         let offering_id = OfferingId::parse("offering_id", &offering_id)?;
         let tx = self.providers.db.begin().await?;
-        let mut provider = profiles::lock(&tx, id, scope).await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
-        let offering = offerings::find(&tx, id, offering_id).await?;
-        offerings::delete(&tx, id, offering_id).await?;
-        events::record(&tx, &mut provider, events::OFFERING_CHANGED, &offering.vertical).await?;
-        profiles::save(&tx, &mut provider).await?;
+        let offering = offerings::find_offering(&tx, id, offering_id).await?;
+        offerings::delete_offering(&tx, id, offering_id).await?;
+        events::record_event(&tx, &mut provider, events::OFFERING_CHANGED, &offering.vertical)
+            .await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         Ok(self.commit(tx, id, pb::DeleteOfferingResponse {}).await?)
     }
 }

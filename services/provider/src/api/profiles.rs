@@ -1,6 +1,6 @@
 //! `ProviderService`: profiles and members.
 
-use super::{Api, parse_provider_id, scope, vetting::full_view};
+use super::{Api, parse_provider_id, scope_of, vetting::full_view};
 use crate::{
     convert::{self, View},
     domain::{
@@ -24,15 +24,15 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::CreateProviderRequest>,
     ) -> Result<Response<pb::CreateProviderResponse>, Status> {
-        let (key, user_id) = (Key::of(&request), kit::caller(&request).subject()?.user_id);
+        let (key, user_id) = (Key::of(&request), kit::caller_of(&request).subject()?.user_id);
         let application = parse_application(request.into_inner())?;
         let tx = match self.providers.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
         let mut provider = Provider::apply(Id::new(tx.clock()), user_id, application, tx.now());
-        events::record(&tx, &mut provider, events::APPLIED, "").await?;
-        profiles::insert(&tx, &provider).await?;
+        events::record_event(&tx, &mut provider, events::APPLIED, "").await?;
+        profiles::insert_profile(&tx, &provider).await?;
         let provider = Some(convert::provider(&provider, &[], View::Full));
         Ok(tx.commit_answer(pb::CreateProviderResponse { provider }).await?)
     }
@@ -41,10 +41,10 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::GetProviderRequest>,
     ) -> Result<Response<pb::GetProviderResponse>, Status> {
-        let caller = kit::caller(&request);
+        let caller = kit::caller_of(&request);
         let id = parse_provider_id(&request.get_ref().provider_id)?;
         let provider = self.providers.find(id, Scope::All).await?;
-        let view = view(&provider, &caller).ok_or(Error::ProviderNotFound)?;
+        let view = profile_view(&provider, &caller).ok_or(Error::ProviderNotFound)?;
         let offerings = self.providers.offerings_of(id).await?;
         let provider = Some(convert::provider(&provider, &offerings, view));
         Ok(Response::new(pb::GetProviderResponse { provider }))
@@ -54,7 +54,7 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::GetMyProviderRequest>,
     ) -> Result<Response<pb::GetMyProviderResponse>, Status> {
-        let subject = kit::caller(&request).subject()?;
+        let subject = kit::caller_of(&request).subject()?;
         let provider = self.providers.find_of_user(subject.user_id).await?;
         let offerings = self.providers.offerings_of(provider.id).await?;
         let provider = Some(convert::provider(&provider, &offerings, View::Full));
@@ -65,7 +65,7 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::ListProvidersRequest>,
     ) -> Result<Response<pb::ListProvidersResponse>, Status> {
-        let caller = kit::caller(&request);
+        let caller = kit::caller_of(&request);
         let request = request.into_inner();
         let state = convert::parse_state(request.state());
         let pb::ListProvidersRequest { vertical, city, state: _, page_size, page_token } = request;
@@ -85,7 +85,7 @@ impl ProviderService for Api {
         let (rows, next_page_token) = self.providers.list(filter, page).await?;
         let mut providers = Vec::with_capacity(rows.len());
         for (row, offerings) in rows {
-            if let Some(view) = view(&row, &caller) {
+            if let Some(view) = profile_view(&row, &caller) {
                 providers.push(convert::provider(&row, &offerings, view));
             }
         }
@@ -96,7 +96,7 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::UpdateProviderRequest>,
     ) -> Result<Response<pb::UpdateProviderResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let pb::UpdateProviderRequest {
             provider_id,
             name,
@@ -108,10 +108,10 @@ impl ProviderService for Api {
         let id = parse_provider_id(&provider_id)?;
         let zone = time_zone.map(|name| zone("time_zone", &name)).transpose()?;
         let tx = self.providers.db.begin().await?;
-        let mut provider = profiles::lock(&tx, id, scope).await?;
-        version::expect(expected, provider.version)?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
+        version::expect_version(expected, provider.version)?;
         provider.change(Change { name, bio, city, zone })?;
-        profiles::save(&tx, &mut provider).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::UpdateProviderResponse { provider }).await?)
     }
@@ -120,15 +120,15 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::PauseProviderRequest>,
     ) -> Result<Response<pb::PauseProviderResponse>, Status> {
-        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let (key, scope) = (Key::of(&request), scope_of(&request)?);
         let id = parse_provider_id(&request.get_ref().provider_id)?;
         let tx = match self.providers.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut provider = profiles::lock(&tx, id, scope).await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.act(Action::Pause)?;
-        profiles::save(&tx, &mut provider).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::PauseProviderResponse { provider }).await?)
     }
@@ -137,15 +137,15 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::ResumeProviderRequest>,
     ) -> Result<Response<pb::ResumeProviderResponse>, Status> {
-        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let (key, scope) = (Key::of(&request), scope_of(&request)?);
         let id = parse_provider_id(&request.get_ref().provider_id)?;
         let tx = match self.providers.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut provider = profiles::lock(&tx, id, scope).await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.act(Action::Resume)?;
-        profiles::save(&tx, &mut provider).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::ResumeProviderResponse { provider }).await?)
     }
@@ -154,16 +154,16 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::OffboardProviderRequest>,
     ) -> Result<Response<pb::OffboardProviderResponse>, Status> {
-        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let (key, scope) = (Key::of(&request), scope_of(&request)?);
         let id = parse_provider_id(&request.get_ref().provider_id)?;
         let tx = match self.providers.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut provider = profiles::lock(&tx, id, scope).await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.act(Action::Offboard)?;
-        events::record(&tx, &mut provider, events::OFFBOARDED, "").await?;
-        profiles::save(&tx, &mut provider).await?;
+        events::record_event(&tx, &mut provider, events::OFFBOARDED, "").await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::OffboardProviderResponse { provider }).await?)
     }
@@ -172,19 +172,19 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::CreateMemberRequest>,
     ) -> Result<Response<pb::CreateMemberResponse>, Status> {
-        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let (key, scope) = (Key::of(&request), scope_of(&request)?);
         let pb::CreateMemberRequest { provider_id, name, role } = request.into_inner();
         let id = parse_provider_id(&provider_id)?;
         let tx = match self.providers.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut provider = profiles::lock(&tx, id, scope).await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
         let (member_id, created_at) = (Id::new(tx.clock()), tx.now());
         let member = Member { id: member_id, provider_id: id, name, role, created_at };
-        members::insert(&tx, &member).await?;
-        profiles::save(&tx, &mut provider).await?;
+        members::insert_member(&tx, &member).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let member = Some(convert::member(&member));
         Ok(self.commit(tx, id, pb::CreateMemberResponse { member }).await?)
     }
@@ -193,7 +193,7 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::ListMembersRequest>,
     ) -> Result<Response<pb::ListMembersResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let pb::ListMembersRequest { provider_id, page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let provider = self.providers.find(parse_provider_id(&provider_id)?, scope).await?;
@@ -206,21 +206,21 @@ impl ProviderService for Api {
         &self,
         request: Request<pb::DeleteMemberRequest>,
     ) -> Result<Response<pb::DeleteMemberResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let pb::DeleteMemberRequest { provider_id, member_id } = request.into_inner();
         let id = parse_provider_id(&provider_id)?;
         let member_id = MemberId::parse("member_id", &member_id)?;
         let tx = self.providers.db.begin().await?;
-        let mut provider = profiles::lock(&tx, id, scope).await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
-        members::delete(&tx, id, member_id).await?;
-        profiles::save(&tx, &mut provider).await?;
+        members::delete_member(&tx, id, member_id).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         Ok(self.commit(tx, id, pb::DeleteMemberResponse {}).await?)
     }
 }
 
 /// How much of a profile a caller sees, if any of it.
-fn view(provider: &Provider, caller: &Caller) -> Option<View> {
+fn profile_view(provider: &Provider, caller: &Caller) -> Option<View> {
     if caller.is_operator() || caller.is(provider.user_id) {
         return Some(View::Full);
     }

@@ -24,7 +24,7 @@ impl ReservationService for Api {
         &self,
         request: Request<pb::HoldReservationRequest>,
     ) -> Result<Response<pb::HoldReservationResponse>, Status> {
-        let held = holding::hold(&self.providers, parse_hold(request.into_inner())?).await?;
+        let held = holding::hold_time(&self.providers, parse_hold(request.into_inner())?).await?;
         Ok(Response::new(pb::HoldReservationResponse {
             reservation_id: held.id.to_string(),
             provider_user_id: held.user_id.to_string(),
@@ -38,7 +38,7 @@ impl ReservationService for Api {
     ) -> Result<Response<pb::ConfirmReservationResponse>, Status> {
         let pb::ConfirmReservationRequest { order_id, provider_id, round } = request.into_inner();
         let key = parse_key(&order_id, &provider_id, round)?;
-        let id = holding::confirm(&self.providers, key).await?;
+        let id = holding::confirm_hold(&self.providers, key).await?;
         Ok(Response::new(pb::ConfirmReservationResponse { reservation_id: id.to_string() }))
     }
 
@@ -51,7 +51,8 @@ impl ReservationService for Api {
         match ProviderId::parse_optional("provider_id", &provider_id)? {
             None => holding::release_order(&self.providers, order_id).await?,
             Some(provider_id) => {
-                holding::release(&self.providers, Key { order_id, provider_id, round }).await?;
+                holding::release_hold(&self.providers, Key { order_id, provider_id, round })
+                    .await?;
             }
         }
         Ok(Response::new(pb::ReleaseReservationResponse {}))
@@ -111,7 +112,7 @@ impl ReservationService for Api {
         let most = usize::try_from(limit).ok().filter(|most| *most > 0).unwrap_or(CANDIDATES);
         let customer = parse_customer_id(&customer_id)?;
         let found = self.providers.candidates(&job, &excluded, customer, most).await?;
-        let candidates = found.into_iter().map(candidate).collect();
+        let candidates = found.into_iter().map(to_candidate).collect();
         Ok(Response::new(pb::FindCandidatesResponse { candidates }))
     }
 }
@@ -137,7 +138,7 @@ fn parse_hold(request: pb::HoldReservationRequest) -> Result<Hold, Error> {
     })
 }
 
-fn candidate(candidate: Candidate) -> pb::Candidate {
+fn to_candidate(candidate: Candidate) -> pb::Candidate {
     let Candidate { standing, travel } = candidate;
     pb::Candidate {
         provider_id: standing.provider_id.to_string(),

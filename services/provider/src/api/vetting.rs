@@ -1,6 +1,6 @@
 //! `VettingService`: documents and the decisions of operators.
 
-use super::{Api, parse_provider_id, scope};
+use super::{Api, parse_provider_id, scope_of};
 use crate::{
     convert,
     domain::{
@@ -28,7 +28,7 @@ impl VettingService for Api {
         &self,
         request: Request<pb::SubmitDocumentRequest>,
     ) -> Result<Response<pb::SubmitDocumentResponse>, Status> {
-        let (key, scope) = (Key::of(&request), scope(&request)?);
+        let (key, scope) = (Key::of(&request), scope_of(&request)?);
         let request = request.into_inner();
         let id = parse_provider_id(&request.provider_id)?;
         let submission = parse_submission(request)?;
@@ -36,11 +36,11 @@ impl VettingService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut provider = profiles::lock(&tx, id, scope).await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
         let document = Document::submit(Id::new(tx.clock()), id, submission, tx.now())?;
-        documents::insert(&tx, &document).await?;
-        profiles::save(&tx, &mut provider).await?;
+        documents::insert_document(&tx, &document).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let document = Some(convert::document(&document));
         Ok(self.commit(tx, id, pb::SubmitDocumentResponse { document }).await?)
     }
@@ -49,7 +49,7 @@ impl VettingService for Api {
         &self,
         request: Request<pb::ListDocumentsRequest>,
     ) -> Result<Response<pb::ListDocumentsResponse>, Status> {
-        let scope = scope(&request)?;
+        let scope = scope_of(&request)?;
         let pb::ListDocumentsRequest { provider_id, page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let provider = self.providers.find(parse_provider_id(&provider_id)?, scope).await?;
@@ -62,7 +62,7 @@ impl VettingService for Api {
         &self,
         request: Request<pb::VerifyDocumentRequest>,
     ) -> Result<Response<pb::VerifyDocumentResponse>, Status> {
-        let (key, operator) = (Key::of(&request), kit::caller(&request).subject()?.user_id);
+        let (key, operator) = (Key::of(&request), kit::caller_of(&request).subject()?.user_id);
         let pb::VerifyDocumentRequest { provider_id, document_id } = request.into_inner();
         let (id, document_id) = parse_ids(&provider_id, &document_id)?;
         let tx = match self.providers.db.begin_call(key).await? {
@@ -78,7 +78,7 @@ impl VettingService for Api {
         &self,
         request: Request<pb::RejectDocumentRequest>,
     ) -> Result<Response<pb::RejectDocumentResponse>, Status> {
-        let (key, operator) = (Key::of(&request), kit::caller(&request).subject()?.user_id);
+        let (key, operator) = (Key::of(&request), kit::caller_of(&request).subject()?.user_id);
         let pb::RejectDocumentRequest { provider_id, document_id, reason } = request.into_inner();
         let (id, document_id) = parse_ids(&provider_id, &document_id)?;
         let tx = match self.providers.db.begin_call(key).await? {
@@ -94,7 +94,7 @@ impl VettingService for Api {
         &self,
         request: Request<pb::RevokeDocumentRequest>,
     ) -> Result<Response<pb::RevokeDocumentResponse>, Status> {
-        let (key, operator) = (Key::of(&request), kit::caller(&request).subject()?.user_id);
+        let (key, operator) = (Key::of(&request), kit::caller_of(&request).subject()?.user_id);
         let pb::RevokeDocumentRequest { provider_id, document_id, reason } = request.into_inner();
         let (id, document_id) = parse_ids(&provider_id, &document_id)?;
         let tx = match self.providers.db.begin_call(key).await? {
@@ -116,9 +116,9 @@ impl VettingService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut provider = profiles::lock(&tx, id, Scope::All).await?;
+        let mut provider = profiles::lock_profile(&tx, id, Scope::All).await?;
         provider.act(Action::StartReview)?;
-        profiles::save(&tx, &mut provider).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::StartReviewResponse { provider }).await?)
     }
@@ -134,11 +134,12 @@ impl VettingService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut provider = profiles::lock(&tx, id, Scope::All).await?;
+        let mut provider = profiles::lock_profile(&tx, id, Scope::All).await?;
         if provider.set_background_check(check) {
-            events::record(&tx, &mut provider, events::RESTRICTED, events::BACKGROUND).await?;
+            events::record_event(&tx, &mut provider, events::RESTRICTED, events::BACKGROUND)
+                .await?;
         }
-        profiles::save(&tx, &mut provider).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::SetBackgroundCheckResponse { provider }).await?)
     }
@@ -153,10 +154,10 @@ impl VettingService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut provider = profiles::lock(&tx, id, Scope::All).await?;
+        let mut provider = profiles::lock_profile(&tx, id, Scope::All).await?;
         provider.act(Action::Approve)?;
-        events::record(&tx, &mut provider, events::VERIFIED, "").await?;
-        profiles::save(&tx, &mut provider).await?;
+        events::record_event(&tx, &mut provider, events::VERIFIED, "").await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::ApproveProviderResponse { provider }).await?)
     }
@@ -180,11 +181,11 @@ impl VettingService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut provider = profiles::lock(&tx, id, Scope::All).await?;
+        let mut provider = profiles::lock_profile(&tx, id, Scope::All).await?;
         provider.block(&reason, until, tx.now())?;
         worker::schedule_block_end(&tx, &provider).await?;
-        events::record(&tx, &mut provider, events::BLOCKED, &reason).await?;
-        profiles::save(&tx, &mut provider).await?;
+        events::record_event(&tx, &mut provider, events::BLOCKED, &reason).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::BlockProviderResponse { provider }).await?)
     }
@@ -201,12 +202,12 @@ impl VettingService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut provider = profiles::lock(&tx, id, Scope::All).await?;
+        let mut provider = profiles::lock_profile(&tx, id, Scope::All).await?;
         for lifted in provider.unblock(reason)? {
-            events::record(&tx, &mut provider, events::UNBLOCKED, &lifted).await?;
+            events::record_event(&tx, &mut provider, events::UNBLOCKED, &lifted).await?;
         }
         worker::schedule_block_end(&tx, &provider).await?;
-        profiles::save(&tx, &mut provider).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::UnblockProviderResponse { provider }).await?)
     }
@@ -220,19 +221,19 @@ async fn review_document(
     (action, reason): (document::Action, String),
     operator: Uuid,
 ) -> Result<pb::Document, Error> {
-    let mut provider = match profiles::lock(tx, provider_id, Scope::All).await {
+    let mut provider = match profiles::lock_profile(tx, provider_id, Scope::All).await {
         // The caller asked for the document.
         Err(Error::ProviderNotFound) => return Err(Error::DocumentNotFound),
         found => found?,
     };
-    let mut document = documents::lock(tx, provider_id, id).await?;
+    let mut document = documents::lock_document(tx, provider_id, id).await?;
     document.review(action, reason, operator, tx.now())?;
     worker::schedule_document_end(tx, &document, provider.zone()).await?;
     if action == document::Action::Revoke {
-        events::record(tx, &mut provider, events::RESTRICTED, &document.kind).await?;
+        events::record_event(tx, &mut provider, events::RESTRICTED, &document.kind).await?;
     }
-    documents::save(tx, &document).await?;
-    profiles::save(tx, &mut provider).await?;
+    documents::save_document(tx, &document).await?;
+    profiles::save_profile(tx, &mut provider).await?;
     Ok(convert::document(&document))
 }
 

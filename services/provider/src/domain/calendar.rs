@@ -2,7 +2,7 @@
 
 use super::{
     Error, Span,
-    span::{merge, subtract},
+    span::{merge_spans, subtract_spans},
 };
 use chrono::{
     DateTime, Datelike, Days, Duration, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone,
@@ -66,7 +66,7 @@ impl Hours {
     fn on(self, date: NaiveDate, zone: Tz) -> Span {
         let at = |minutes: u16| {
             let midnight = date.and_time(NaiveTime::MIN);
-            resolve(zone, midnight + Duration::minutes(i64::from(minutes)))
+            resolve_local(zone, midnight + Duration::minutes(i64::from(minutes)))
         };
         Span { start: at(self.start), end: at(self.end) }
     }
@@ -91,7 +91,7 @@ pub fn refuse_overlaps(hours: &[Hours], name: impl Fn(usize) -> String) -> Resul
 }
 
 /// The instant of a local time: the first when it comes twice, the next that exists when clocks skip it.
-pub fn resolve(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
+pub fn resolve_local(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
     // No change of clocks has skipped more than a day and a bit.
     for minutes in 0..=(2 * i64::from(DAY)) {
         match zone.from_local_datetime(&(local + Duration::minutes(minutes))) {
@@ -116,7 +116,7 @@ impl Calendar {
         }
         let off: Vec<Span> =
             self.time_off.iter().map(|(start, end)| self.instants(*start, *end)).collect();
-        let mut open = subtract(merge(spans), &off);
+        let mut open = subtract_spans(merge_spans(spans), &off);
         open.retain(|span| span.overlaps(&Span { start, end }));
         open
     }
@@ -128,7 +128,7 @@ impl Calendar {
 
     /// The instants between two local times.
     pub fn instants(&self, start: NaiveDateTime, end: NaiveDateTime) -> Span {
-        Span { start: resolve(self.zone, start), end: resolve(self.zone, end) }
+        Span { start: resolve_local(self.zone, start), end: resolve_local(self.zone, end) }
     }
 
     fn hours(&self, date: NaiveDate) -> Vec<Hours> {
@@ -180,7 +180,7 @@ mod tests {
             ("2027-10-31T02:30:00", "2027-10-31T00:30:00Z"),
             ("2027-10-31T03:00:00", "2027-10-31T02:00:00Z"),
         ] {
-            assert_eq!(resolve(Paris, local(time)), at(instant), "{time}");
+            assert_eq!(resolve_local(Paris, local(time)), at(instant), "{time}");
         }
     }
 

@@ -32,11 +32,11 @@ pub fn is_on_time(start: DateTime<Utc>, at: DateTime<Utc>) -> bool {
 }
 
 /// The share of `part` in `whole` in ten-thousandths, drawn towards `prior` fifths while there is little to go by.
-fn share(part: i32, whole: i32, prior: i64) -> i64 {
+fn share_of(part: i32, whole: i32, prior: i64) -> i64 {
     (i64::from(part) + prior) * 10_000 / (i64::from(whole) + 5)
 }
 
-fn ratio(part: i32, whole: i32, without: f64) -> f64 {
+fn ratio_of(part: i32, whole: i32, without: f64) -> f64 {
     if whole == 0 { without } else { f64::from(part) / f64::from(whole) }
 }
 
@@ -65,30 +65,30 @@ impl Provider {
         // A new provider starts as if five customers had given 4.2 stars.
         let stars = (i64::from(self.stars_sum) * 10 + 210) * 10_000;
         let rating = stars / ((i64::from(self.reviews) + 5) * 50);
-        let accept = share(self.accepted, self.accepted + self.declined, 4);
-        let kept = (10_000 - share(self.cancelled, self.accepted, 0)).max(0);
-        let on_time = share(self.on_time, self.arrivals, 4);
+        let accept = share_of(self.accepted, self.accepted + self.declined, 4);
+        let kept = (10_000 - share_of(self.cancelled, self.accepted, 0)).max(0);
+        let on_time = share_of(self.on_time, self.arrivals, 4);
         let score = (5 * rating + 2 * accept + 2 * kept + on_time) / 10;
         self.score = i32::try_from(score).unwrap_or(i32::MAX);
     }
 
     /// Mean of the stars; 0 before the first review.
     pub fn rating(&self) -> f64 {
-        ratio(self.stars_sum, self.reviews, 0.0)
+        ratio_of(self.stars_sum, self.reviews, 0.0)
     }
 
     /// Share of the requests that it accepted.
     pub fn accept_ratio(&self) -> f64 {
-        ratio(self.accepted, self.accepted + self.declined, 1.0)
+        ratio_of(self.accepted, self.accepted + self.declined, 1.0)
     }
 
     /// Share of the accepted orders that it cancelled.
     pub fn cancel_ratio(&self) -> f64 {
-        ratio(self.cancelled, self.accepted, 0.0).min(1.0)
+        ratio_of(self.cancelled, self.accepted, 0.0).min(1.0)
     }
 
     /// Share of its arrivals that were in time.
     pub fn on_time_ratio(&self) -> f64 {
-        ratio(self.on_time, self.arrivals, 1.0)
+        ratio_of(self.on_time, self.arrivals, 1.0)
     }
 }

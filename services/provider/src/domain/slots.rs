@@ -27,7 +27,7 @@ pub struct Free {
 }
 
 /// The starts of work that lie in `open` and keep clear of `busy`, in order.
-pub fn starts(open: &[Span], busy: &[Span], zone: Tz, wish: &Wish) -> Vec<DateTime<Utc>> {
+pub fn slot_starts(open: &[Span], busy: &[Span], zone: Tz, wish: &Wish) -> Vec<DateTime<Utc>> {
     let mut starts = Vec::new();
     for span in open {
         let mut next = on_the_grid(span.start.max(wish.between.start), zone, wish.step);
@@ -78,19 +78,19 @@ mod tests {
     #[test]
     fn slots_keep_clear_of_what_is_taken() {
         let open = [span("2027-05-24T07:10:00Z", "2027-05-24T12:00:00Z")];
-        let all = starts(&open, &[], Paris, &wish());
+        let all = slot_starts(&open, &[], Paris, &wish());
         assert_eq!(all.first(), Some(&at("2027-05-24T07:30:00Z")));
         assert_eq!(all.last(), Some(&at("2027-05-24T10:00:00Z")));
         assert_eq!(all.len(), 6);
         let busy = [span("2027-05-24T09:30:00Z", "2027-05-24T09:45:00Z")];
-        assert_eq!(starts(&open, &busy, Paris, &wish()), [at("2027-05-24T10:00:00Z")]);
-        assert_eq!(starts(&open, &[], Paris, &Wish { most: 2, ..wish() }).len(), 2);
+        assert_eq!(slot_starts(&open, &busy, Paris, &wish()), [at("2027-05-24T10:00:00Z")]);
+        assert_eq!(slot_starts(&open, &[], Paris, &Wish { most: 2, ..wish() }).len(), 2);
     }
 
     #[test]
     fn slots_follow_the_local_clock() {
         let open = [span("2027-05-24T06:00:00Z", "2027-05-24T09:00:00Z")];
-        let first = starts(&open, &[], Kathmandu, &wish())[0];
+        let first = slot_starts(&open, &[], Kathmandu, &wish())[0];
         assert_eq!(first, at("2027-05-24T06:15:00Z"), "noon in Kathmandu");
     }
 }

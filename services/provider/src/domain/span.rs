@@ -24,7 +24,7 @@ impl Span {
 }
 
 /// The same instants as few spans as possible, in order.
-pub fn merge(mut spans: Vec<Span>) -> Vec<Span> {
+pub fn merge_spans(mut spans: Vec<Span>) -> Vec<Span> {
     spans.retain(|span| span.start < span.end);
     spans.sort_unstable();
     let mut merged: Vec<Span> = Vec::with_capacity(spans.len());
@@ -38,7 +38,7 @@ pub fn merge(mut spans: Vec<Span>) -> Vec<Span> {
 }
 
 /// What is left of `spans` without the instants of `holes`.
-pub fn subtract(spans: Vec<Span>, holes: &[Span]) -> Vec<Span> {
+pub fn subtract_spans(spans: Vec<Span>, holes: &[Span]) -> Vec<Span> {
     holes.iter().fold(spans, |spans, hole| {
         let cut = spans.into_iter().flat_map(|span| {
             let before = Span { start: span.start, end: span.end.min(hole.start) };
@@ -66,10 +66,11 @@ mod tests {
 
     #[test]
     fn spans_merge_and_lose_holes() {
-        let merged = merge(vec![span(10, 20), span(0, 5), span(5, 8), span(7, 7), span(15, 30)]);
+        let merged =
+            merge_spans(vec![span(10, 20), span(0, 5), span(5, 8), span(7, 7), span(15, 30)]);
         assert_eq!(merged, [span(0, 8), span(10, 30)]);
-        let left = subtract(merged, &[span(4, 12), span(20, 22), span(40, 50)]);
+        let left = subtract_spans(merged, &[span(4, 12), span(20, 22), span(40, 50)]);
         assert_eq!(left, [span(0, 4), span(12, 20), span(22, 30)]);
-        assert_eq!(subtract(vec![span(0, 5)], &[span(0, 5)]), []);
+        assert_eq!(subtract_spans(vec![span(0, 5)], &[span(0, 5)]), []);
     }
 }

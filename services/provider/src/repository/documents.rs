@@ -12,7 +12,7 @@ use sea_orm::{
 };
 
 /// Inserts a document, unless its provider has as many as it may.
-pub async fn insert(tx: &Tx, document: &Document) -> Result<(), Error> {
+pub async fn insert_document(tx: &Tx, document: &Document) -> Result<(), Error> {
     let own = Entity::find().filter(Column::ProviderId.eq(document.provider_id));
     if own.count(&**tx).await? >= MAX_ENTRIES {
         return Err(Error::TooMany(MAX_ENTRIES));
@@ -22,7 +22,11 @@ pub async fn insert(tx: &Tx, document: &Document) -> Result<(), Error> {
 }
 
 /// Locks a document of a provider. The provider's profile is locked first, as everywhere.
-pub async fn lock(tx: &Tx, provider_id: ProviderId, id: DocumentId) -> Result<Document, Error> {
+pub async fn lock_document(
+    tx: &Tx,
+    provider_id: ProviderId,
+    id: DocumentId,
+) -> Result<Document, Error> {
     let own = Entity::find_by_id(id).filter(Column::ProviderId.eq(provider_id));
     own.lock_exclusive().one(&**tx).await?.ok_or(Error::DocumentNotFound)
 }
@@ -33,7 +37,7 @@ pub async fn provider_of(tx: &Tx, id: DocumentId) -> Result<Option<ProviderId>, 
 }
 
 /// Saves a changed document.
-pub async fn save(tx: &Tx, document: &Document) -> Result<(), Error> {
+pub async fn save_document(tx: &Tx, document: &Document) -> Result<(), Error> {
     super::update_row(&**tx, document.clone()).await
 }
 

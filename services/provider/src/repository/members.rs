@@ -9,7 +9,7 @@ use kit::{Tx, storage::page::Page};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 
 /// Inserts a member, unless the provider has as many as it may.
-pub async fn insert(tx: &Tx, member: &Member) -> Result<(), Error> {
+pub async fn insert_member(tx: &Tx, member: &Member) -> Result<(), Error> {
     let own = Entity::find().filter(Column::ProviderId.eq(member.provider_id));
     if own.count(&**tx).await? >= MAX_ENTRIES {
         return Err(Error::TooMany(MAX_ENTRIES));
@@ -19,7 +19,7 @@ pub async fn insert(tx: &Tx, member: &Member) -> Result<(), Error> {
 }
 
 /// Deletes a member of a provider.
-pub async fn delete(tx: &Tx, provider_id: ProviderId, id: MemberId) -> Result<(), Error> {
+pub async fn delete_member(tx: &Tx, provider_id: ProviderId, id: MemberId) -> Result<(), Error> {
     let own = Entity::delete_by_id(id).filter(Column::ProviderId.eq(provider_id));
     match own.exec(&**tx).await?.rows_affected {
         0 => Err(Error::MemberNotFound),

@@ -12,7 +12,7 @@ use kit::{
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 
 /// Inserts an offering; a provider has one a vertical.
-pub async fn insert(tx: &Tx, offering: &Offering) -> Result<(), Error> {
+pub async fn insert_offering(tx: &Tx, offering: &Offering) -> Result<(), Error> {
     let row = offering.clone().into_active_model();
     match Entity::insert(row).exec_without_returning(&**tx).await {
         Ok(_) => Ok(()),
@@ -22,18 +22,26 @@ pub async fn insert(tx: &Tx, offering: &Offering) -> Result<(), Error> {
 }
 
 /// An offering of a provider.
-pub async fn find(tx: &Tx, provider_id: ProviderId, id: OfferingId) -> Result<Offering, Error> {
+pub async fn find_offering(
+    tx: &Tx,
+    provider_id: ProviderId,
+    id: OfferingId,
+) -> Result<Offering, Error> {
     let own = Entity::find_by_id(id).filter(Column::ProviderId.eq(provider_id));
     own.one(&**tx).await?.ok_or(Error::OfferingNotFound)
 }
 
 /// Saves a changed offering.
-pub async fn save(tx: &Tx, offering: &Offering) -> Result<(), Error> {
+pub async fn save_offering(tx: &Tx, offering: &Offering) -> Result<(), Error> {
     super::update_row(&**tx, offering.clone()).await
 }
 
 /// Deletes an offering of a provider.
-pub async fn delete(tx: &Tx, provider_id: ProviderId, id: OfferingId) -> Result<(), Error> {
+pub async fn delete_offering(
+    tx: &Tx,
+    provider_id: ProviderId,
+    id: OfferingId,
+) -> Result<(), Error> {
     let own = Entity::delete_by_id(id).filter(Column::ProviderId.eq(provider_id));
     match own.exec(&**tx).await?.rows_affected {
         0 => Err(Error::OfferingNotFound),

@@ -59,7 +59,7 @@ pub struct Filter {
 }
 
 /// Locks the profile `id` until the transaction ends, when `scope` reaches it.
-pub async fn lock(tx: &Tx, id: ProviderId, scope: Scope) -> Result<Provider, Error> {
+pub async fn lock_profile(tx: &Tx, id: ProviderId, scope: Scope) -> Result<Provider, Error> {
     scope.select(id).lock_exclusive().one(&**tx).await?.ok_or(Error::ProviderNotFound)
 }
 
@@ -70,7 +70,7 @@ pub async fn lock_of_user(tx: &Tx, user_id: Uuid) -> Result<Option<Provider>, Er
 }
 
 /// Inserts a new profile; an account has one at most.
-pub async fn insert(tx: &Tx, provider: &Provider) -> Result<(), Error> {
+pub async fn insert_profile(tx: &Tx, provider: &Provider) -> Result<(), Error> {
     let row = provider.clone().into_active_model();
     match Entity::insert(row).exec_without_returning(&**tx).await {
         Ok(_) => Ok(()),
@@ -84,12 +84,12 @@ fn is_second_profile(error: &sea_orm::DbErr) -> bool {
 }
 
 /// Saves a changed profile under its next version. Decisions about bookings that were made on an earlier version are void.
-pub async fn save(tx: &Tx, provider: &mut Provider) -> Result<(), Error> {
+pub async fn save_profile(tx: &Tx, provider: &mut Provider) -> Result<(), Error> {
     provider.standing += 1;
     save_score(tx, provider).await
 }
 
-/// As [`save`] for a change that decides about no booking.
+/// As [`save_profile`] for a change that decides about no booking.
 pub async fn save_score(tx: &Tx, provider: &mut Provider) -> Result<(), Error> {
     provider.version += 1;
     provider.updated_at = tx.now();
@@ -140,7 +140,7 @@ impl Providers {
         let Filter { vertical, city_key, state } = filter;
         let mut condition = Condition::all();
         if let Some(vertical) = vertical {
-            condition = condition.add(Column::Id.in_subquery(offering(&vertical)));
+            condition = condition.add(Column::Id.in_subquery(providers_offering(&vertical)));
         }
         if let Some(city_key) = city_key {
             condition = condition.add(Column::CityKey.eq(city_key));
@@ -176,7 +176,7 @@ pub fn group_by_provider<T>(
 }
 
 /// The profiles that offer a vertical.
-fn offering(vertical: &str) -> SelectStatement {
+fn providers_offering(vertical: &str) -> SelectStatement {
     Query::select()
         .column(offering::Column::ProviderId)
         .from(offering::Entity)

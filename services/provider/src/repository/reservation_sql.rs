@@ -21,14 +21,14 @@ use std::collections::HashSet;
 const GUARD: &str = "reservations_no_overlap";
 
 /// Reservations that take time at `now`.
-pub fn active(now: DateTime<Utc>) -> Condition {
+pub fn active_reservations(now: DateTime<Utc>) -> Condition {
     let held =
         Condition::all().add(Column::State.eq(State::Hold)).add(Column::HoldExpiresAt.gt(now));
     Condition::any().add(Column::State.eq(State::Confirmed)).add(held)
 }
 
 /// Reservations that touch a span.
-pub fn overlapping(span: &Span) -> Condition {
+pub fn overlapping_reservations(span: &Span) -> Condition {
     Condition::all().add(Column::EndsAt.gt(span.start)).add(Column::StartsAt.lt(span.end))
 }
 
@@ -42,7 +42,7 @@ pub fn set_state(state: State, lapsed: bool, now: DateTime<Utc>) -> UpdateMany<E
 
 /// Inserts `row` if its provider's standing is still at `revision` and its order has not let go of every provider.
 /// False when that is not so, when there is such a row, or when the time is not free.
-pub async fn insert<C: ConnectionTrait>(
+pub async fn insert_reservation<C: ConnectionTrait>(
     connection: &C,
     row: Reservation,
     revision: i64,
@@ -53,13 +53,13 @@ pub async fn insert<C: ConnectionTrait>(
     }
 }
 
-/// As [`insert`], for several rows with their revisions. [`Error::SlotTaken`] where the database refuses all of them
+/// As [`insert_reservation`], for several rows with their revisions. [`Error::SlotTaken`] where the database refuses all of them
 /// because the time of one is not free.
 pub async fn insert_all<C: ConnectionTrait>(
     connection: &C,
     rows: &[(Reservation, i64)],
 ) -> Result<Vec<bool>, Error> {
-    let Some(statement) = insertion(rows).map_err(kit::Error::internal)? else {
+    let Some(statement) = insert_statement(rows).map_err(kit::Error::internal)? else {
         return Ok(Vec::new());
     };
     let inserted = match connection.query_all(&statement).await {
@@ -74,7 +74,7 @@ pub async fn insert_all<C: ConnectionTrait>(
 }
 
 /// One INSERT from a SELECT for each row; none without rows.
-fn insertion(
+fn insert_statement(
     rows: &[(Reservation, i64)],
 ) -> Result<Option<InsertStatement>, sea_orm::sea_query::error::Error> {
     let columns = [
@@ -91,7 +91,7 @@ fn insertion(
         Column::CreatedAt,
         Column::UpdatedAt,
     ];
-    let mut selects = rows.iter().map(|(row, revision)| values(row, *revision));
+    let mut selects = rows.iter().map(|(row, revision)| insert_values(row, *revision));
     let Some(mut all) = selects.next() else { return Ok(None) };
     for select in selects {
         all.union(UnionType::All, select);
@@ -103,7 +103,7 @@ fn insertion(
     Ok(Some(insert))
 }
 
-fn values(row: &Reservation, revision: i64) -> SelectStatement {
+fn insert_values(row: &Reservation, revision: i64) -> SelectStatement {
     let released = Query::select()
         .expr(Expr::val(1))
         .from(Entity)
@@ -132,7 +132,7 @@ fn values(row: &Reservation, revision: i64) -> SelectStatement {
 }
 
 /// Overwrites a reservation that exists; holds that ran out give way to it.
-pub async fn overwrite(tx: &Tx, row: Reservation) -> Result<(), Error> {
+pub async fn overwrite_reservation(tx: &Tx, row: Reservation) -> Result<(), Error> {
     expire_holds_in_the_way(tx, &row).await?;
     let row = ActiveModel {
         lapsed: Set(false),
@@ -153,7 +153,7 @@ pub async fn expire_holds_in_the_way(tx: &Tx, row: &Reservation) -> Result<(), E
         .filter(Column::Id.ne(row.id))
         .filter(Column::State.eq(State::Hold))
         .filter(Column::HoldExpiresAt.lte(tx.now()))
-        .filter(overlapping(&Span { start: row.starts_at, end: row.ends_at }))
+        .filter(overlapping_reservations(&Span { start: row.starts_at, end: row.ends_at }))
         .exec(&**tx)
         .await?;
     Ok(())

@@ -2,7 +2,9 @@
 
 use super::{
     Providers,
-    reservation_sql::{self, active, overlapping, release_row, set_state},
+    reservation_sql::{
+        self, active_reservations, overlapping_reservations, release_row, set_state,
+    },
 };
 use crate::domain::{
     Error, ProviderId, Reservation, ReservationId, Span,
@@ -14,7 +16,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Se
 use uuid::Uuid;
 
 /// Locks a reservation until the transaction ends, if it exists.
-pub async fn lock(tx: &Tx, id: ReservationId) -> Result<Option<Reservation>, Error> {
+pub async fn lock_reservations(tx: &Tx, id: ReservationId) -> Result<Option<Reservation>, Error> {
     Ok(Entity::find_by_id(id).lock_exclusive().one(&**tx).await?)
 }
 
@@ -105,8 +107,8 @@ impl Providers {
     ) -> Result<Vec<Reservation>, Error> {
         let rows = Entity::find()
             .filter(Column::ProviderId.is_in(ids.iter().copied()))
-            .filter(active(self.clock().now()))
-            .filter(overlapping(&between))
+            .filter(active_reservations(self.clock().now()))
+            .filter(overlapping_reservations(&between))
             .order_by_asc(Column::StartsAt)
             .limit(limit)
             .all(self.db.connection())
@@ -116,5 +118,6 @@ impl Providers {
 }
 
 pub use reservation_sql::{
-    expire_holds_in_the_way, insert, overwrite, release_earlier_rounds, revision_of,
+    expire_holds_in_the_way, insert_reservation, overwrite_reservation, release_earlier_rounds,
+    revision_of,
 };

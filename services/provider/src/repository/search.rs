@@ -3,7 +3,7 @@
 use super::{
     Providers,
     profiles::group_by_provider,
-    reservation_sql::{active, overlapping},
+    reservation_sql::{active_reservations, overlapping_reservations},
 };
 use crate::{
     domain::records::{offering, provider, reservation},
@@ -52,8 +52,9 @@ impl Providers {
         customer: Option<Uuid>,
         most: usize,
     ) -> Result<Vec<Candidate>, Error> {
-        let free = provider::Column::Id.in_subquery(taken(&job.busy(), self.clock().now())).not();
-        let query = bookable(&job.vertical, job.place)
+        let free =
+            provider::Column::Id.in_subquery(taken_spans(&job.busy(), self.clock().now())).not();
+        let query = is_bookable(&job.vertical, job.place)
             .filter(free)
             .filter(provider::Column::Id.is_not_in(excluded.iter().copied()));
         let mut candidates = Vec::new();
@@ -87,7 +88,7 @@ impl Providers {
         let fits = |standing: &Standing| {
             let in_state = standing.state == State::Active
                 && standing.background_check == BackgroundCheck::Clear;
-            let offered = vertical.is_none_or(|vertical| offers(standing, vertical, place));
+            let offered = vertical.is_none_or(|vertical| offers_work(standing, vertical, place));
             in_state && offered
         };
         self.merged(standings.into_iter().filter(fits).collect(), wish).await
@@ -100,9 +101,9 @@ impl Providers {
         place: Option<Place>,
         wish: &Wish,
     ) -> Result<BTreeMap<DateTime<Utc>, Free>, Error> {
-        let rows = bookable(vertical, place).limit(MAX_MERGED).all(self.db.connection()).await?;
+        let rows = is_bookable(vertical, place).limit(MAX_MERGED).all(self.db.connection()).await?;
         let mut standings = self.standings(&rows).await?;
-        standings.retain(|standing| offers(standing, vertical, place));
+        standings.retain(|standing| offers_work(standing, vertical, place));
         self.merged(standings, wish).await
     }
 
@@ -123,7 +124,7 @@ impl Providers {
                 rows.iter().map(|row| Span { start: row.starts_at, end: row.ends_at }).collect();
             let open = standing.open(&wish.between);
             let zone = standing.calendar.zone;
-            for start in slots::starts(&open, &busy, zone, wish) {
+            for start in slots::slot_starts(&open, &busy, zone, wish) {
                 let free = merged.entry(start).or_insert(Free { zone, providers: Vec::new() });
                 free.providers.push(standing.provider_id);
             }
@@ -140,14 +141,14 @@ impl Candidate {
     }
 }
 
-fn offers(standing: &Standing, vertical: &str, place: Option<Place>) -> bool {
+fn offers_work(standing: &Standing, vertical: &str, place: Option<Place>) -> bool {
     standing
         .offering(vertical)
         .is_some_and(|offered| place.is_none_or(|place| offered.reaches(&place)))
 }
 
 /// Profiles that may be booked for a vertical somewhere near, best score first.
-fn bookable(vertical: &str, place: Option<Place>) -> Select<provider::Entity> {
+fn is_bookable(vertical: &str, place: Option<Place>) -> Select<provider::Entity> {
     let mut offered = Condition::all().add(offering::Column::Vertical.eq(vertical));
     if let Some(Place { lat, lng }) = place {
         offered = offered
@@ -170,11 +171,11 @@ fn bookable(vertical: &str, place: Option<Place>) -> Select<provider::Entity> {
 }
 
 /// The profiles whose time in `span` is taken.
-fn taken(span: &Span, now: DateTime<Utc>) -> SelectStatement {
+fn taken_spans(span: &Span, now: DateTime<Utc>) -> SelectStatement {
     Query::select()
         .expr(Expr::col(reservation::Column::ProviderId))
         .from(reservation::Entity)
-        .cond_where(active(now))
-        .cond_where(overlapping(span))
+        .cond_where(active_reservations(now))
+        .cond_where(overlapping_reservations(span))
         .to_owned()
 }

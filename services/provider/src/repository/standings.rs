@@ -15,7 +15,7 @@ const KEPT: Duration = Duration::from_secs(300);
 impl Providers {
     /// What decides about the profile `id`, from the cache when it is there: it may have changed since.
     pub async fn known_standing(&self, id: ProviderId) -> Result<Standing, Error> {
-        if let Some(bytes) = self.cache.get(&key(id)).await
+        if let Some(bytes) = self.cache.get(&cache_key(id)).await
             && let Ok(standing) = serde_json::from_slice(&bytes)
         {
             return Ok(standing);
@@ -29,14 +29,14 @@ impl Providers {
         let mut standings = self.standings(&[provider]).await?;
         let standing = standings.pop().ok_or(Error::ProviderNotFound)?;
         if let Ok(bytes) = serde_json::to_vec(&standing) {
-            self.cache.put(&key(id), bytes.into(), KEPT).await;
+            self.cache.put(&cache_key(id), bytes.into(), KEPT).await;
         }
         Ok(standing)
     }
 
     /// Forgets what was kept of the profile `id`.
     pub async fn forget_standing(&self, id: ProviderId) {
-        self.cache.remove(&key(id)).await;
+        self.cache.remove(&cache_key(id)).await;
     }
 
     /// What decides about `providers`, in their order: three queries, however many there are.
@@ -48,7 +48,12 @@ impl Providers {
         let time_off = group(self.time_off_ahead(&ids).await?, |row| row.provider_id);
         let standings = providers.iter().map(|provider| {
             let id = &provider.id;
-            Standing::of(provider, of(&offerings, id), of(&documents, id), of(&time_off, id))
+            Standing::of(
+                provider,
+                standing_of(&offerings, id),
+                standing_of(&documents, id),
+                standing_of(&time_off, id),
+            )
         });
         Ok(standings.collect())
     }
@@ -76,10 +81,10 @@ impl Providers {
     }
 }
 
-fn key(id: ProviderId) -> String {
+fn cache_key(id: ProviderId) -> String {
     format!("provider:standing:{id}")
 }
 
-fn of<'a, T>(groups: &'a HashMap<ProviderId, Vec<T>>, id: &ProviderId) -> &'a [T] {
+fn standing_of<'a, T>(groups: &'a HashMap<ProviderId, Vec<T>>, id: &ProviderId) -> &'a [T] {
     groups.get(id).map(Vec::as_slice).unwrap_or_default()
 }

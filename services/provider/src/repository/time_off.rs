@@ -9,7 +9,7 @@ use kit::{Tx, storage::page::Page};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 
 /// Inserts time off, unless its provider has entered as much as it may.
-pub async fn insert(tx: &Tx, time_off: &TimeOff) -> Result<(), Error> {
+pub async fn insert_time_off(tx: &Tx, time_off: &TimeOff) -> Result<(), Error> {
     let count = Entity::find()
         .filter(Column::ProviderId.eq(time_off.provider_id))
         .filter(Column::EndLocal.gt(tx.now().naive_utc()))
@@ -23,7 +23,7 @@ pub async fn insert(tx: &Tx, time_off: &TimeOff) -> Result<(), Error> {
 }
 
 /// Deletes time off of a provider.
-pub async fn delete(tx: &Tx, provider_id: ProviderId, id: TimeOffId) -> Result<(), Error> {
+pub async fn delete_time_off(tx: &Tx, provider_id: ProviderId, id: TimeOffId) -> Result<(), Error> {
     let own = Entity::delete_by_id(id).filter(Column::ProviderId.eq(provider_id));
     match own.exec(&**tx).await?.rows_affected {
         0 => Err(Error::TimeOffNotFound),

@@ -42,7 +42,7 @@ impl Shop {
         let tx = db.begin().await.unwrap();
         let fact = UserEvent { user_id: provider.owner.user_id.to_string() };
         let aggregate = uuid::Uuid::new_v4();
-        kit::messaging::outbox::record(&tx, kind, aggregate, 1, &fact).await.unwrap();
+        kit::messaging::outbox::record_event(&tx, kind, aggregate, 1, &fact).await.unwrap();
         tx.commit().await.unwrap();
         db.close().await.unwrap();
     }

@@ -27,7 +27,7 @@ impl Elsewhere {
 
     async fn publish<M: prost::Message + 'static>(&self, kind: &'static str, data: M) {
         let tx = self.0.begin().await.unwrap();
-        outbox::record(&tx, kind, Uuid::new_v4(), 1, &data).await.unwrap();
+        outbox::record_event(&tx, kind, Uuid::new_v4(), 1, &data).await.unwrap();
         tx.commit().await.unwrap();
     }
 }

@@ -43,11 +43,11 @@ impl AccountService for Api {
         let user_id = Id::parse("user_id", &user_id)?;
         let code = Code::new(&rand::random());
         let tx = self.repository.db.begin().await?;
-        let user = repository::lock(&tx, user_id).await?;
+        let user = repository::lock_user(&tx, user_id).await?;
         if user.status != AccountStatus::Active {
             return Err(Error::UserNotFound.into());
         }
-        let expires_at = codes::issue(&tx, user_id, purpose, &code).await?;
+        let expires_at = codes::issue_code(&tx, user_id, purpose, &code).await?;
         tx.commit().await?;
         let expires_at = Some(time::timestamp(expires_at));
         Ok(Response::new(pb::IssueContactCodeResponse { code: code.reveal(), expires_at }))

@@ -1,6 +1,6 @@
 //! `AuthService`.
 
-use super::{client::client, convert, signed_in};
+use super::{client::client_of, convert, signed_in};
 use crate::{
     domain::{Error, code::Purpose},
     recovery::Recovery,
@@ -29,11 +29,11 @@ pub struct Api {
 }
 
 /// An answer that no cache may keep (RFC 6749 §5.1).
-fn unkept<T>(message: T) -> Response<T> {
-    cached(message, "no-store")
+fn not_cached<T>(message: T) -> Response<T> {
+    cached_for(message, "no-store")
 }
 
-fn cached<T>(message: T, policy: &'static str) -> Response<T> {
+fn cached_for<T>(message: T, policy: &'static str) -> Response<T> {
     let mut response = Response::new(message);
     response.metadata_mut().insert("cache-control", MetadataValue::from_static(policy));
     response
@@ -64,10 +64,10 @@ impl AuthService for Api {
         &self,
         request: Request<pb::LoginRequest>,
     ) -> Result<Response<pb::LoginResponse>, Status> {
-        let client = client(&request);
+        let client = client_of(&request);
         let pb::LoginRequest { email, password } = request.into_inner();
         let tokens = self.signin.login(&email, &password, &client).await?;
-        Ok(unkept(convert::login(tokens)))
+        Ok(not_cached(convert::login(tokens)))
     }
 
     async fn refresh_token(
@@ -76,7 +76,7 @@ impl AuthService for Api {
     ) -> Result<Response<pb::RefreshTokenResponse>, Status> {
         let pb::RefreshTokenRequest { refresh_token } = request.into_inner();
         let tokens = self.signin.refresh(&refresh_token).await?;
-        Ok(unkept(convert::refresh(tokens)))
+        Ok(not_cached(convert::refresh(tokens)))
     }
 
     async fn logout(
@@ -86,8 +86,8 @@ impl AuthService for Api {
         let (user_id, session_id) = signed_in(&request)?;
         let pb::LogoutRequest {} = request.into_inner();
         let tx = self.signin.repository.db.begin().await?;
-        let user = repository::lock(&tx, user_id).await?;
-        sessions::end(&tx, &user, session_id).await?;
+        let user = repository::lock_user(&tx, user_id).await?;
+        sessions::end_sessions(&tx, &user, session_id).await?;
         tx.commit().await.map_err(Error::from)?;
         Ok(Response::new(pb::LogoutResponse {}))
     }
@@ -110,7 +110,7 @@ impl AuthService for Api {
         &self,
         request: Request<pb::VerifyContactRequest>,
     ) -> Result<Response<pb::VerifyContactResponse>, Status> {
-        let client = client(&request);
+        let client = client_of(&request);
         let pb::VerifyContactRequest { code } = request.into_inner();
         self.recovery.verify(&code, &client).await?;
         Ok(Response::new(pb::VerifyContactResponse {}))
@@ -120,7 +120,7 @@ impl AuthService for Api {
         &self,
         request: Request<pb::ResendVerificationRequest>,
     ) -> Result<Response<pb::ResendVerificationResponse>, Status> {
-        let client = client(&request);
+        let client = client_of(&request);
         let pb::ResendVerificationRequest { email } = request.into_inner();
         self.recovery.request(&email, Purpose::Verification, &client)?;
         Ok(Response::new(pb::ResendVerificationResponse {}))
@@ -130,7 +130,7 @@ impl AuthService for Api {
         &self,
         request: Request<pb::RequestPasswordResetRequest>,
     ) -> Result<Response<pb::RequestPasswordResetResponse>, Status> {
-        let client = client(&request);
+        let client = client_of(&request);
         let pb::RequestPasswordResetRequest { email } = request.into_inner();
         self.recovery.request(&email, Purpose::PasswordReset, &client)?;
         Ok(Response::new(pb::RequestPasswordResetResponse {}))
@@ -140,7 +140,7 @@ impl AuthService for Api {
         &self,
         request: Request<pb::ConfirmPasswordResetRequest>,
     ) -> Result<Response<pb::ConfirmPasswordResetResponse>, Status> {
-        let client = client(&request);
+        let client = client_of(&request);
         let pb::ConfirmPasswordResetRequest { code, password } = request.into_inner();
         self.recovery.reset(&code, &password, &client).await?;
         Ok(Response::new(pb::ConfirmPasswordResetResponse {}))
@@ -150,12 +150,12 @@ impl AuthService for Api {
         &self,
         request: Request<pb::IssueTokenRequest>,
     ) -> Result<Response<pb::IssueTokenResponse>, Status> {
-        let client = client(&request);
+        let client = client_of(&request);
         let pb::IssueTokenRequest { form } = request.into_inner();
         let HttpBody { content_type, data, extensions: _ } = form.unwrap_or_default();
         let granted = self.signin.grant(&content_type, &data, &client).await;
-        let tokens = granted.map_err(|error| kit::rpc::error::status(&OAuth(error)))?;
-        Ok(unkept(convert::oauth(tokens)))
+        let tokens = granted.map_err(|error| kit::rpc::error::status_of(&OAuth(error)))?;
+        Ok(not_cached(convert::oauth(tokens)))
     }
 
     async fn get_jwks(
@@ -168,6 +168,6 @@ impl AuthService for Api {
             data: self.keys.current().jwks().to_string().into_bytes(),
             extensions: Vec::new(),
         };
-        Ok(cached(pb::GetJwksResponse { body: Some(body) }, "public, max-age=300"))
+        Ok(cached_for(pb::GetJwksResponse { body: Some(body) }, "public, max-age=300"))
     }
 }

@@ -10,15 +10,15 @@ pub const CLIENT_ADDRESS: &str = "x-quickserve-client";
 
 /// The client, as limits count it: an IPv4 address, or the /64 network of an IPv6 address, which is one customer's.
 /// None when it is not known.
-pub fn client<T>(request: &Request<T>) -> Client {
-    let from_edge = kit::caller(request).service.as_deref() == Some(EDGE);
+pub fn client_of<T>(request: &Request<T>) -> Client {
+    let from_edge = kit::caller_of(request).service.as_deref() == Some(EDGE);
     let told = || request.metadata().get(CLIENT_ADDRESS)?.to_str().ok()?.parse().ok();
     let address =
         if from_edge { told() } else { request.remote_addr().map(|address| address.ip()) };
-    address.map(network)
+    address.map(network_of)
 }
 
-fn network(address: IpAddr) -> String {
+fn network_of(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
@@ -37,7 +37,7 @@ mod tests {
         let mut request = Request::new(());
         request.extensions_mut().insert(Caller { service: service.map(Into::into), subject: None });
         request.metadata_mut().insert(CLIENT_ADDRESS, address.parse().unwrap());
-        client(&request)
+        client_of(&request)
     }
 
     #[test]

@@ -188,6 +188,6 @@ pub fn oauth(tokens: Tokens) -> pb::IssueTokenResponse {
 
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
-        kit::rpc::error::status(&error)
+        kit::rpc::error::status_of(&error)
     }
 }

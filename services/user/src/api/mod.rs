@@ -12,6 +12,6 @@ use tonic::Request;
 
 /// The account that calls, and its session.
 fn signed_in<T>(request: &Request<T>) -> Result<(UserId, SessionId), Error> {
-    let subject = kit::caller(request).subject()?;
+    let subject = kit::caller_of(request).subject()?;
     Ok((Id::from_uuid(subject.user_id), Id::from_uuid(subject.session_id)))
 }

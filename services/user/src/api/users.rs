@@ -1,6 +1,6 @@
 //! `UserService`.
 
-use super::{client::client, convert, signed_in};
+use super::{client::client_of, convert, signed_in};
 use crate::{
     domain::{Address, Consent, Error, UserId, account},
     events,
@@ -56,7 +56,7 @@ impl UserService for Api {
         &self,
         mut request: Request<pb::CreateUserRequest>,
     ) -> Result<Response<pb::CreateUserResponse>, Status> {
-        let client = client(&request);
+        let client = client_of(&request);
         let key = registration_key(&mut request);
         let made = self.registration.register(request.into_inner(), key, &client).await?;
         Ok(made)
@@ -68,7 +68,7 @@ impl UserService for Api {
     ) -> Result<Response<pb::GetUserResponse>, Status> {
         let id = Id::parse("user_id", &request.get_ref().user_id)?;
         let user = self.load(id).await?;
-        let user = convert::seen_by(&kit::caller(&request), user)?;
+        let user = convert::seen_by(&kit::caller_of(&request), user)?;
         Ok(Response::new(pb::GetUserResponse { user: Some(user) }))
     }
 
@@ -95,11 +95,11 @@ impl UserService for Api {
         let changes = convert::changes(changes.unwrap_or_default());
         let tx = self.repository.db.begin().await?;
         let mut user = repository::lock_signed_in(&tx, id).await?;
-        version::expect(expected, user.version)?;
+        version::expect_version(expected, user.version)?;
         let before = user.clone();
         changes.apply(&paths, &mut user)?;
         if user != before {
-            repository::save(&tx, &mut user).await?;
+            repository::save_user(&tx, &mut user).await?;
         }
         self.commit(tx, id).await?;
         let user = convert::own(convert::user(user));
@@ -115,7 +115,7 @@ impl UserService for Api {
         let tx = self.repository.db.begin().await?;
         let mut user = repository::lock_signed_in(&tx, id).await?;
         if user.add_role(role)? {
-            repository::save(&tx, &mut user).await?;
+            repository::save_user(&tx, &mut user).await?;
         }
         self.commit(tx, id).await?;
         let user = convert::own(convert::user(user));
@@ -127,21 +127,21 @@ impl UserService for Api {
         request: Request<pb::EraseMeRequest>,
     ) -> Result<Response<pb::EraseMeResponse>, Status> {
         let (id, _) = signed_in(&request)?;
-        let is_operator = kit::caller(&request).is_operator();
+        let is_operator = kit::caller_of(&request).is_operator();
         let pb::EraseMeRequest {} = request.into_inner();
         let tx = self.repository.db.begin().await?;
         if is_operator {
             account::keep_an_operator(&accounts::lock_active_operators(&tx).await?, id)?;
         }
-        let mut user = repository::lock(&tx, id).await?;
+        let mut user = repository::lock_user(&tx, id).await?;
         if user.erase()? {
             sessions::end_all(&tx, &mut user).await?;
             accounts::delete_password(&tx, id).await?;
             codes::delete_all(&tx, id).await?;
             known_clients::forget_all(&tx, id).await?;
             addresses::delete_all(&tx, id).await?;
-            events::record(&tx, &mut user, events::ERASED).await?;
-            repository::save(&tx, &mut user).await?;
+            events::record_event(&tx, &mut user, events::ERASED).await?;
+            repository::save_user(&tx, &mut user).await?;
         }
         self.commit(tx, id).await?;
         Ok(Response::new(pb::EraseMeResponse {}))
@@ -159,11 +159,11 @@ impl UserService for Api {
         }
         let tx = self.repository.db.begin().await?;
         account::keep_an_operator(&accounts::lock_active_operators(&tx).await?, id)?;
-        let mut user = repository::lock(&tx, id).await?;
+        let mut user = repository::lock_user(&tx, id).await?;
         if user.suspend(reason)? {
             sessions::end_all(&tx, &mut user).await?;
-            events::record(&tx, &mut user, events::SUSPENDED).await?;
-            repository::save(&tx, &mut user).await?;
+            events::record_event(&tx, &mut user, events::SUSPENDED).await?;
+            repository::save_user(&tx, &mut user).await?;
         }
         self.commit(tx, id).await?;
         Ok(Response::new(pb::SuspendUserResponse { user: Some(convert::user(user)) }))
@@ -176,10 +176,10 @@ impl UserService for Api {
         let pb::ReinstateUserRequest { user_id } = request.into_inner();
         let id = Id::parse("user_id", &user_id)?;
         let tx = self.repository.db.begin().await?;
-        let mut user = repository::lock(&tx, id).await?;
+        let mut user = repository::lock_user(&tx, id).await?;
         if user.reinstate()? {
-            events::record(&tx, &mut user, events::REINSTATED).await?;
-            repository::save(&tx, &mut user).await?;
+            events::record_event(&tx, &mut user, events::REINSTATED).await?;
+            repository::save_user(&tx, &mut user).await?;
         }
         self.commit(tx, id).await?;
         Ok(Response::new(pb::ReinstateUserResponse { user: Some(convert::user(user)) }))
@@ -207,7 +207,7 @@ impl UserService for Api {
             created_at: tx.now(),
             updated_at: tx.now(),
         };
-        addresses::insert(&tx, &address).await?;
+        addresses::insert_address(&tx, &address).await?;
         let address = Some(convert::saved_address(address));
         Ok(tx.commit_answer(pb::CreateAddressResponse { address }).await?)
     }
@@ -248,12 +248,12 @@ impl UserService for Api {
         let paths = update_mask.map(|mask| mask.paths).unwrap_or_default();
         let changes = convert::address_changes(changes.unwrap_or_default());
         let tx = self.repository.db.begin().await?;
-        let mut address = addresses::lock(&tx, user_id, id).await?;
-        version::expect(expected, address.version)?;
+        let mut address = addresses::lock_address(&tx, user_id, id).await?;
+        version::expect_version(expected, address.version)?;
         let before = address.clone();
         changes.apply(&paths, &mut address)?;
         if address != before {
-            addresses::save(&tx, &mut address).await?;
+            addresses::save_address(&tx, &mut address).await?;
         }
         tx.commit().await?;
         let address = Some(convert::saved_address(address));
@@ -284,7 +284,7 @@ impl UserService for Api {
         let user_id = repository::lock_signed_in(&tx, user_id).await?.id;
         let (id, answered_at) = (Id::new(tx.clock()), tx.now());
         let consent = Consent { id, user_id, kind, text_version, granted, answered_at };
-        consents::insert(&tx, &consent).await?;
+        consents::insert_consents(&tx, &consent).await?;
         let consent = Some(convert::consent(consent));
         Ok(tx.commit_answer(pb::RecordConsentResponse { consent }).await?)
     }

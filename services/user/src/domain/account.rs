@@ -118,7 +118,7 @@ pub fn roles_of(bits: i16) -> Roles {
 
 /// An e-mail address as accounts keep it: trimmed, composed (NFC) and in lower case, so that one mailbox is one account
 /// however its address is typed.
-pub fn email(text: &str) -> Result<String, Error> {
+pub fn parse_email(text: &str) -> Result<String, Error> {
     let email: String = text.trim().nfc().collect::<String>().to_lowercase().nfc().collect();
     let options =
         Options::default().without_display_text().without_domain_literal().with_required_tld();
@@ -134,7 +134,7 @@ pub fn email(text: &str) -> Result<String, Error> {
 }
 
 /// A name, trimmed and composed (NFC). Which characters it may have is the contract's rule.
-pub fn name(field: &'static str, text: &str) -> Result<String, Error> {
+pub fn parse_name(field: &'static str, text: &str) -> Result<String, Error> {
     let name: String = text.trim().nfc().collect();
     if name.is_empty() {
         return Err(Error::Invalid { field, problem: "must not be empty" });
@@ -146,7 +146,7 @@ pub fn name(field: &'static str, text: &str) -> Result<String, Error> {
 }
 
 /// A language, [`LOCALE`] when none is named.
-pub fn locale(text: &str) -> String {
+pub fn parse_locale(text: &str) -> String {
     if text.is_empty() { LOCALE.to_owned() } else { text.to_owned() }
 }
 
@@ -265,13 +265,16 @@ impl Changes {
 
     /// Writes the fields that `paths` names into `user`.
     pub fn apply(self, paths: &[String], user: &mut User) -> Result<(), Error> {
-        let fields =
-            if paths.is_empty() { self.filled() } else { mask::known(paths, &Self::FIELDS)? };
+        let fields = if paths.is_empty() {
+            self.filled()
+        } else {
+            mask::known_fields(paths, &Self::FIELDS)?
+        };
         for field in fields {
             match field {
-                "name" => user.name = name("changes.name", &self.name)?,
+                "name" => user.name = parse_name("changes.name", &self.name)?,
                 "phone" => user.phone.clone_from(&self.phone),
-                "locale" => user.locale = locale(&self.locale),
+                "locale" => user.locale = parse_locale(&self.locale),
                 "time_zone" => user.time_zone = time_zone("changes.time_zone", &self.time_zone)?,
                 _ => {}
             }
@@ -309,12 +312,12 @@ mod tests {
     #[test]
     fn an_email_is_one_however_it_is_written() {
         for text in ["Ana.Diaz+x@Example.ORG", "  ana.diaz+x@example.org\n"] {
-            assert_eq!(email(text).unwrap(), "ana.diaz+x@example.org");
+            assert_eq!(parse_email(text).unwrap(), "ana.diaz+x@example.org");
         }
         // Composed or decomposed, in upper case or lower: on a Mac, letters and accents may come apart.
         for text in ["élise@müller.fr", "e\u{301}lise@mu\u{308}ller.fr", "E\u{301}LISE@MÜLLER.fr"]
         {
-            assert_eq!(email(text).unwrap(), "élise@müller.fr");
+            assert_eq!(parse_email(text).unwrap(), "élise@müller.fr");
         }
         for text in [
             "",
@@ -336,9 +339,9 @@ mod tests {
             "<a@b.fr>",
             "Ana <a@b.fr>",
         ] {
-            assert!(email(text).is_err(), "{text:?}");
+            assert!(parse_email(text).is_err(), "{text:?}");
         }
-        assert!(email(&format!("{}@b.fr", "a".repeat(65))).is_err());
+        assert!(parse_email(&format!("{}@b.fr", "a".repeat(65))).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::domain::records::address::Place;
 pub const MOST: u64 = 50;
 
 /// Whether an account with `count` addresses may keep one more.
-pub fn room(count: u64) -> Result<(), Error> {
+pub fn check_room(count: u64) -> Result<(), Error> {
     if count < MOST { Ok(()) } else { Err(Error::AddressLimit(MOST)) }
 }
 
@@ -38,7 +38,7 @@ impl Changes {
             let label = (!self.label.is_empty()).then_some("label");
             label.into_iter().chain(self.place.is_some().then_some("address")).collect()
         } else {
-            mask::known(paths, &Self::FIELDS)?
+            mask::known_fields(paths, &Self::FIELDS)?
         };
         let asks_for_place = fields.iter().any(|field| *field != "label");
         let place = match self.place {

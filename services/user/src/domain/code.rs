@@ -88,7 +88,7 @@ impl Code {
 
     /// The hash under which the code is kept.
     pub fn hash(&self) -> String {
-        secret::digest("contact-code", self.0.as_bytes())
+        secret::digest_secret("contact-code", self.0.as_bytes())
     }
 
     /// Whether the code is the one that `hash` was made of.
@@ -98,7 +98,7 @@ impl Code {
 }
 
 /// Whether a code that expires at `expires_at` and was guessed at `attempts` times may still be tried.
-pub fn open(expires_at: DateTime<Utc>, attempts: i32, now: DateTime<Utc>) -> bool {
+pub fn open_code(expires_at: DateTime<Utc>, attempts: i32, now: DateTime<Utc>) -> bool {
     now < expires_at && attempts < ATTEMPTS_MOST
 }
 
@@ -126,8 +126,8 @@ mod tests {
     #[test]
     fn a_code_closes_with_time_and_guesses() {
         let now = DateTime::UNIX_EPOCH + Duration::days(20_000);
-        assert!(open(now + Duration::seconds(1), ATTEMPTS_MOST - 1, now));
-        assert!(!open(now, 0, now));
-        assert!(!open(now + Duration::hours(1), ATTEMPTS_MOST, now));
+        assert!(open_code(now + Duration::seconds(1), ATTEMPTS_MOST - 1, now));
+        assert!(!open_code(now, 0, now));
+        assert!(!open_code(now + Duration::hours(1), ATTEMPTS_MOST, now));
     }
 }

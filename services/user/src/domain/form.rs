@@ -25,7 +25,7 @@ pub enum Grant {
 }
 
 /// Reads a token request. Parameters that RFC 6749 does not name are ignored, as it asks (§3.2).
-pub fn grant(content_type: &str, form: &[u8]) -> Result<Grant, Error> {
+pub fn parse_grant(content_type: &str, form: &[u8]) -> Result<Grant, Error> {
     let invalid = |field, problem| Error::Invalid { field, problem };
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case(MEDIA_TYPE) {
@@ -39,8 +39,8 @@ pub fn grant(content_type: &str, form: &[u8]) -> Result<Grant, Error> {
     for pair in form.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let malformed = || invalid("form", "has a malformed escape");
-        let name = decode(name).ok_or_else(malformed)?;
-        let value = decode(value).ok_or_else(malformed)?;
+        let name = decode_form(name).ok_or_else(malformed)?;
+        let value = decode_form(value).ok_or_else(malformed)?;
         if let Some(place) = fields.of(&name)
             && place.replace(value.into_owned()).is_some()
         {
@@ -93,7 +93,7 @@ impl Fields {
 }
 
 /// Undoes the escapes of a form.
-fn decode(text: &str) -> Option<Cow<'_, str>> {
+fn decode_form(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains(['%', '+']) {
         return Some(Cow::Borrowed(text));
     }
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn read(form: &str) -> Result<Grant, String> {
-        grant("Application/X-WWW-Form-Urlencoded; charset=utf-8", form.as_bytes())
+        parse_grant("Application/X-WWW-Form-Urlencoded; charset=utf-8", form.as_bytes())
             .map_err(|error| error.to_string())
     }
 
@@ -152,9 +152,9 @@ mod tests {
             let error = read(form).err().unwrap();
             assert!(error.starts_with(field), "{form}: {error}");
         }
-        assert!(grant("application/json", b"{}").is_err());
-        assert!(grant("", b"username=a&password=b").is_err());
-        assert!(grant(MEDIA_TYPE, &[b'a'; 8193]).is_err());
-        assert!(grant(MEDIA_TYPE, &[0xff]).is_err());
+        assert!(parse_grant("application/json", b"{}").is_err());
+        assert!(parse_grant("", b"username=a&password=b").is_err());
+        assert!(parse_grant(MEDIA_TYPE, &[b'a'; 8193]).is_err());
+        assert!(parse_grant(MEDIA_TYPE, &[0xff]).is_err());
     }
 }

@@ -3,7 +3,7 @@
 use super::Error;
 
 /// The fields that `paths` names, each of which must be one of `fields`.
-pub fn known(paths: &[String], fields: &[&'static str]) -> Result<Vec<&'static str>, Error> {
+pub fn known_fields(paths: &[String], fields: &[&'static str]) -> Result<Vec<&'static str>, Error> {
     let find = |path: &String| fields.iter().copied().find(|field| field == path);
     paths
         .iter()

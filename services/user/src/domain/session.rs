@@ -46,7 +46,7 @@ impl RefreshToken {
 
     /// The hash under which it is kept.
     pub fn hash(&self) -> String {
-        secret::digest("refresh-token", &self.0)
+        secret::digest_secret("refresh-token", &self.0)
     }
 
     /// Encrypts `successor` so that only this token reads it: version, nonce, ciphertext and tag. None only if the cipher
@@ -76,14 +76,14 @@ impl RefreshToken {
     }
 
     fn seal_key(&self) -> Option<LessSafeKey> {
-        let key = secret::keyed("refresh-successor-key", &self.0);
+        let key = secret::keyed_digest("refresh-successor-key", &self.0);
         UnboundKey::new(&CHACHA20_POLY1305, &key).ok().map(LessSafeKey::new)
     }
 
     /// What versions before the cipher sealed: the successor, combined with a pad. It lives for the ten seconds after a
     /// rotation, so that this can go in the next version.
     fn unseal_earlier_version(&self, sealed: &Bytes32) -> Bytes32 {
-        let pad = secret::keyed("refresh-successor", &self.0);
+        let pad = secret::keyed_digest("refresh-successor", &self.0);
         std::array::from_fn(|i| sealed.get(i).unwrap_or(&0) ^ pad.get(i).unwrap_or(&0))
     }
 }
@@ -130,7 +130,7 @@ impl TokenFacts {
 }
 
 /// When a token issued at `now` expires in a session that ends at `session_expires_at`.
-pub fn expiry(now: DateTime<Utc>, session_expires_at: DateTime<Utc>) -> DateTime<Utc> {
+pub fn session_expiry(now: DateTime<Utc>, session_expires_at: DateTime<Utc>) -> DateTime<Utc> {
     session_expires_at.min(now + IDLE)
 }
 
@@ -196,6 +196,6 @@ mod tests {
         ] {
             assert_eq!(facts.status(at), standing, "{facts:?} {at}");
         }
-        assert_eq!(expiry(now, now + Duration::days(1)), now + Duration::days(1));
+        assert_eq!(session_expiry(now, now + Duration::days(1)), now + Duration::days(1));
     }
 }

@@ -44,7 +44,7 @@ impl Record {
             return Err(self.open_at - now);
         }
         let failures = if self.is_stale(now) { 1 } else { self.failures.saturating_add(1) };
-        Ok(Self { failures, open_at: now + wait(policy, failures) })
+        Ok(Self { failures, open_at: now + wait_after(policy, failures) })
     }
 
     /// Takes an attempt back that turned out well, or was not made.
@@ -56,7 +56,7 @@ impl Record {
 }
 
 /// The wait after so many failures.
-fn wait(policy: &Policy, failures: u32) -> Duration {
+fn wait_after(policy: &Policy, failures: u32) -> Duration {
     match failures.checked_sub(policy.free) {
         None => Duration::zero(),
         Some(beyond) => {
@@ -75,9 +75,9 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest() {
-        let waits: Vec<i64> = (1..12).map(|n| wait(&POLICY, n).num_seconds()).collect();
+        let waits: Vec<i64> = (1..12).map(|n| wait_after(&POLICY, n).num_seconds()).collect();
         assert_eq!(waits, [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        assert_eq!(wait(&POLICY, u32::MAX), POLICY.longest);
+        assert_eq!(wait_after(&POLICY, u32::MAX), POLICY.longest);
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl NewAccount {
 
 /// Inserts an account and its password, unless its address has an account. Returns whether it did. `facts` is how many
 /// facts of the account follow in this transaction: they are counted ahead to spare a second write.
-pub async fn insert(tx: &Tx, new: &NewAccount, facts: i64) -> Result<bool, Error> {
+pub async fn insert_account(tx: &Tx, new: &NewAccount, facts: i64) -> Result<bool, Error> {
     let mut row = new.row(tx.now());
     row.event_seq = facts;
     let inserted = user::Entity::insert(row.into_active_model())

@@ -59,7 +59,7 @@ pub async fn find_owner(tx: &Tx, code: &Code, purpose: Purpose) -> Result<Option
         .one(&**tx)
         .await?;
     let now = tx.now();
-    let Some(found) = found.filter(|it| rules::open(it.expires_at, it.attempts, now)) else {
+    let Some(found) = found.filter(|it| rules::open_code(it.expires_at, it.attempts, now)) else {
         return Ok(None);
     };
     if code.matches(&found.code_hash) {
@@ -74,15 +74,15 @@ pub async fn find_owner(tx: &Tx, code: &Code, purpose: Purpose) -> Result<Option
 
 /// Uses a code up and locks its account. None when the code is not good or the account is closed. A wrong guess is
 /// counted, so commit the transaction also when this fails.
-pub async fn redeem(tx: &Tx, code: &Code, purpose: Purpose) -> Result<Option<User>, Error> {
+pub async fn redeem_code(tx: &Tx, code: &Code, purpose: Purpose) -> Result<Option<User>, Error> {
     let Some(user_id) = find_owner(tx, code, purpose).await? else { return Ok(None) };
     contact_code::Entity::delete_by_id((user_id, purpose)).exec(&**tx).await?;
-    let user = super::lock(tx, user_id).await?;
+    let user = super::lock_user(tx, user_id).await?;
     Ok(Some(user).filter(|user| user.status == Status::Active))
 }
 
 /// Keeps the code that is about to be mailed, in the place of any before it. Returns when it expires.
-pub async fn issue(
+pub async fn issue_code(
     tx: &Tx,
     user_id: UserId,
     purpose: Purpose,

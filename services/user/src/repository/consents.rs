@@ -6,7 +6,7 @@ use kit::{Tx, storage::page::Page};
 use sea_orm::{IntoActiveModel, entity::prelude::*};
 
 /// Inserts an answer.
-pub async fn insert(tx: &Tx, consent: &Consent) -> Result<(), Error> {
+pub async fn insert_consents(tx: &Tx, consent: &Consent) -> Result<(), Error> {
     let row = consent.clone().into_active_model();
     consent::Entity::insert(row).exec_without_returning(&**tx).await?;
     Ok(())

@@ -44,14 +44,14 @@ impl Repository {
 }
 
 /// Locks the account until the transaction ends.
-pub async fn lock(tx: &Tx, id: UserId) -> Result<User, Error> {
+pub async fn lock_user(tx: &Tx, id: UserId) -> Result<User, Error> {
     let found = user::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
     found.ok_or(Error::UserNotFound)
 }
 
-/// As [`lock`], for the account that is signed in: one that was closed meanwhile has no session any more.
+/// As [`lock_user`], for the account that is signed in: one that was closed meanwhile has no session any more.
 pub async fn lock_signed_in(tx: &Tx, id: UserId) -> Result<User, Error> {
-    match lock(tx, id).await {
+    match lock_user(tx, id).await {
         Ok(user) if user.status == Status::Active => Ok(user),
         Ok(_) | Err(Error::UserNotFound) => Err(Error::SessionRevoked),
         Err(error) => Err(error),
@@ -65,7 +65,7 @@ pub async fn save_quietly(tx: &Tx, user: &User) -> Result<(), Error> {
 }
 
 /// Saves a locked account as its next version.
-pub async fn save(tx: &Tx, user: &mut User) -> Result<(), Error> {
+pub async fn save_user(tx: &Tx, user: &mut User) -> Result<(), Error> {
     user.version += 1;
     user.updated_at = tx.now();
     save_quietly(tx, user).await

@@ -20,11 +20,11 @@ pub async fn end_all(tx: &Tx, user: &mut User) -> Result<(), Error> {
         .filter(session::Column::RevokedAt.is_null())
         .exec(&**tx)
         .await?;
-    revoke(tx, user, None).await
+    revoke_tokens(tx, user, None).await
 }
 
 /// Ends one session. False when it had ended before.
-pub async fn end(tx: &Tx, user: &User, session_id: SessionId) -> Result<bool, Error> {
+pub async fn end_sessions(tx: &Tx, user: &User, session_id: SessionId) -> Result<bool, Error> {
     let ended = session::Entity::update_many()
         .col_expr(session::Column::RevokedAt, Expr::value(tx.now()))
         .filter(session::Column::Id.eq(session_id))
@@ -35,11 +35,11 @@ pub async fn end(tx: &Tx, user: &User, session_id: SessionId) -> Result<bool, Er
     if ended.rows_affected == 0 {
         return Ok(false);
     }
-    revoke(tx, user, Some(session_id)).await?;
+    revoke_tokens(tx, user, Some(session_id)).await?;
     Ok(true)
 }
 
-async fn revoke(tx: &Tx, user: &User, session_id: Option<SessionId>) -> Result<(), Error> {
+async fn revoke_tokens(tx: &Tx, user: &User, session_id: Option<SessionId>) -> Result<(), Error> {
     let row = revocation::ActiveModel {
         id: Set(Id::new(tx.clock())),
         user_id: Set(user.id),
@@ -123,7 +123,7 @@ impl Presented {
 }
 
 /// Inserts a session with its first refresh token. Returns until when the token can be used.
-pub async fn insert(
+pub async fn insert_session(
     tx: &Tx,
     user_id: UserId,
     id: SessionId,
@@ -139,7 +139,7 @@ pub async fn insert(
         revoked_at: Set(None),
     };
     session::Entity::insert(row).exec_without_returning(&**tx).await?;
-    let expires_at = rules::expiry(now, ends_at);
+    let expires_at = rules::session_expiry(now, ends_at);
     insert_token(tx, token, id, expires_at).await?;
     Ok(expires_at)
 }

@@ -3,7 +3,7 @@
 use crate::world::{PASSWORD, Service, assert_refused, from, login, registration};
 use chrono::Duration;
 use futures::future::join_all;
-use kit::rpc::error::reason;
+use kit::rpc::error::reason_of;
 use kit::testing::{Backend, eventually};
 use proto::quickserve::user::v1 as pb;
 use tonic::{Code, Status};
@@ -24,7 +24,7 @@ async fn try_login(
 }
 
 fn is_throttled<T>(answer: &Result<T, Status>) -> bool {
-    answer.as_ref().is_err_and(|status| reason(status) == "TOO_MANY_ATTEMPTS")
+    answer.as_ref().is_err_and(|status| reason_of(status) == "TOO_MANY_ATTEMPTS")
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -86,7 +86,7 @@ async fn parallel_guesses_are_counted_before_they_are_made(backend: Backend) {
     });
     let answers = join_all(guesses).await;
     let is_verified = |answer: &&Result<_, Status>| {
-        answer.as_ref().is_err_and(|status| reason(status) == "CREDENTIALS_INVALID")
+        answer.as_ref().is_err_and(|status| reason_of(status) == "CREDENTIALS_INVALID")
     };
     let verified = answers.iter().filter(is_verified).count();
     assert_eq!(verified, 6);

@@ -5,7 +5,7 @@ use chrono::Duration;
 use futures::future::join_all;
 use kit::{
     Role,
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, acting_as},
     values::time::timestamp,
 };
@@ -165,7 +165,7 @@ async fn the_form_of_oauth_issues_and_renews_tokens(backend: Backend) {
     for bad in ["username=ana@example.org&password=wrong", "username=nobody&password=wrong"] {
         let refused = ask(FORM, bad.to_owned()).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unauthenticated);
-        assert_eq!(reason(&refused), "CREDENTIALS_INVALID");
+        assert_eq!(reason_of(&refused), "CREDENTIALS_INVALID");
         let info = refused.get_details_error_info().unwrap();
         assert_eq!(info.metadata.get("error").unwrap(), "invalid_grant");
     }

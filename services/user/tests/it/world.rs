@@ -5,7 +5,7 @@ use kit::{
     identity::token::{AccessClaims, ISSUER, Verifier},
     program::config::Config,
     rpc::client::Channel,
-    rpc::error::reason,
+    rpc::error::reason_of,
     testing::{Backend, EventRecorder, World, acting_as, eventually},
 };
 use proto::quickserve::user::v1::{
@@ -184,7 +184,7 @@ pub fn from<T>(address: &str, message: T) -> Request<T> {
 #[track_caller]
 pub fn assert_refused<T>(answer: Result<T, Status>, code: Code, expected: &str) {
     let Err(status) = answer else { panic!("not refused with {expected}") };
-    assert_eq!((status.code(), reason(&status).as_str()), (code, expected), "{status}");
+    assert_eq!((status.code(), reason_of(&status).as_str()), (code, expected), "{status}");
 }
 
 /// Asserts that a refusal names `field`.

@@ -49,9 +49,9 @@ impl<'a> Reader<'a, '_> {
         self.out.extend_from_slice(field.tag.as_bytes());
         match field.kind {
             Kind::Message(index) => {
-                let start = wire::open(self.out);
+                let start = wire::open_length(self.out);
                 self.unbound(index, bound.inside())?;
-                wire::close(self.out, start);
+                wire::close_length(self.out, start);
             }
             Kind::Group(index) => {
                 self.unbound(index, bound.inside())?;

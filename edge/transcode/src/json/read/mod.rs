@@ -7,7 +7,7 @@ mod well_known;
 
 use bytes::BytesMut;
 
-use super::scan::{RawStr, Scanner, Shape, unescape};
+use super::scan::{RawStr, Scanner, Shape, unescape_json};
 use crate::bindings::{Bindings, Bound};
 use crate::error::{ErrorKind, FieldError};
 use crate::limits::JsonOptions;
@@ -39,7 +39,7 @@ pub fn json_to_wire(
     options: &JsonOptions,
     out: &mut BytesMut,
 ) -> Result<()> {
-    transcode(schema, json, bindings, options, out, |reader| match json {
+    text_to_wire(schema, json, bindings, options, out, |reader| match json {
         Some(_) => reader.message(message, bindings.all()),
         None => reader.unbound(message, bindings.all()),
     })
@@ -60,12 +60,12 @@ pub fn json_field_to_wire(
     options: &JsonOptions,
     out: &mut BytesMut,
 ) -> Result<()> {
-    transcode(schema, json, bindings, options, out, |reader| {
+    text_to_wire(schema, json, bindings, options, out, |reader| {
         reader.single(message, number, json.is_some(), bindings.all())
     })
 }
 
-fn transcode<'a>(
+fn text_to_wire<'a>(
     schema: &'a Schema,
     json: Option<&'a [u8]>,
     bindings: &'a Bindings,
@@ -154,7 +154,7 @@ impl<'a> Reader<'a, '_> {
                     }
                     None if any && key.is("@type") => {
                         if type_seen {
-                            return Err(duplicate().in_field("@type"));
+                            return Err(duplicate_field().in_field("@type"));
                         }
                         type_seen = true;
                         self.scan.skip(self.depth)?;
@@ -213,7 +213,7 @@ impl<'a> Reader<'a, '_> {
         }
         let text = &mut self.scratch.text;
         text.clear();
-        unescape(key, |piece| text.extend_from_slice(piece))?;
+        unescape_json(key, |piece| text.extend_from_slice(piece))?;
         let at = message.index_by_name(text);
         Ok(at.and_then(|at| message.fields.get(at).map(|field| (at, field))))
     }
@@ -225,7 +225,7 @@ impl<'a> Reader<'a, '_> {
         if null {
             // Unset: a binding may still give the field.
             if inside.is_empty() && !self.scratch.see(frame.seen, at) {
-                return Err(duplicate().in_field(self.name_of(field)));
+                return Err(duplicate_field().in_field(self.name_of(field)));
             }
             return self.scan.word("null").map_err(|e| e.in_field(self.name_of(field)));
         }
@@ -243,7 +243,7 @@ impl<'a> Reader<'a, '_> {
     #[inline]
     fn see(&mut self, frame: Frame<'a>, at: usize, field: &Field) -> Result<()> {
         if !self.scratch.see(frame.seen, at) {
-            return Err(duplicate());
+            return Err(duplicate_field());
         }
         match field.oneof {
             Some(oneof) => {
@@ -259,7 +259,7 @@ impl<'a> Reader<'a, '_> {
 
     fn unknown(&mut self, key: RawStr<'a>) -> Result<()> {
         if self.options.ignore_unknown_fields {
-            unescape(key, |_| ())?;
+            unescape_json(key, |_| ())?;
             return self.scan.skip(self.depth);
         }
         let name = String::from_utf8_lossy(key.bytes);
@@ -331,6 +331,6 @@ impl<'a> Reader<'a, '_> {
 }
 
 #[cold]
-fn duplicate() -> FieldError {
+fn duplicate_field() -> FieldError {
     FieldError::new(ErrorKind::Duplicate, "given twice")
 }

@@ -1,6 +1,6 @@
 //! The field paths that a JSON object names, for an update mask.
 
-use super::super::scan::{Scanner, Shape, unescape};
+use super::super::scan::{Scanner, Shape, unescape_json};
 use super::Result;
 use crate::error::{ErrorKind, FieldError};
 use crate::limits::JsonOptions;
@@ -51,7 +51,7 @@ impl Walk<'_> {
         let schema = self.schema;
         loop {
             let mut key = Vec::new();
-            unescape(self.scan.key()?, |piece| key.extend_from_slice(piece))?;
+            unescape_json(self.scan.key()?, |piece| key.extend_from_slice(piece))?;
             let key = String::from_utf8_lossy(&key);
             match schema.message(index).field_by_name(&key) {
                 Some(field) => {

@@ -4,12 +4,12 @@ use super::{Reader, Result};
 use crate::base64::{self, TrailingBits};
 use crate::bindings::Bound;
 use crate::error::{ErrorKind, FieldError};
-use crate::json::scan::{RawStr, Shape, control_character, unescape};
+use crate::json::scan::{RawStr, Shape, control_character, unescape_json};
 use crate::number;
 use crate::schema::{Cardinality, EnumIndex, Field, Kind, MessageIndex, Tag, WellKnown};
 use crate::wire;
 
-fn expected<T>(what: &'static str) -> Result<T> {
+fn expected_value<T>(what: &'static str) -> Result<T> {
     Err(FieldError::new(ErrorKind::Type, what))
 }
 
@@ -59,9 +59,9 @@ impl<'a> Reader<'a, '_> {
             }
             Kind::Message(index) => {
                 self.out.extend_from_slice(tag.as_bytes());
-                let start = wire::open(self.out);
+                let start = wire::open_length(self.out);
                 self.message(index, bound)?;
-                wire::close(self.out, start);
+                wire::close_length(self.out, start);
             }
             Kind::Group(index) => {
                 self.out.extend_from_slice(tag.as_bytes());
@@ -72,7 +72,7 @@ impl<'a> Reader<'a, '_> {
                 let Some(bits) = self.scalar(kind)? else { return Ok(false) };
                 if zero || bits != 0 {
                     self.out.extend_from_slice(tag.as_bytes());
-                    number::put(kind, bits, self.out);
+                    number::put_number(kind, bits, self.out);
                 }
             }
         }
@@ -103,7 +103,7 @@ impl<'a> Reader<'a, '_> {
                 }
                 number::from_quoted(kind, self.unescaped(raw)?).map(Some)
             }
-            _ => expected("expected a number"),
+            _ => expected_value("expected a number"),
         }
     }
 
@@ -111,7 +111,7 @@ impl<'a> Reader<'a, '_> {
         match shape {
             Shape::True => self.scan.word("true").map(|()| 1),
             Shape::False => self.scan.word("false").map(|()| 0),
-            _ => expected("expected true or false"),
+            _ => expected_value("expected true or false"),
         }
     }
 
@@ -123,23 +123,22 @@ impl<'a> Reader<'a, '_> {
                 let raw = self.scan.string()?;
                 let name = if raw.escaped() { self.unescaped(raw)? } else { raw.bytes };
                 match values.number_of(name) {
-                    Some(number) => Ok(Some(number::extend(number))),
+                    Some(number) => Ok(Some(number::sign_extend(number))),
                     None if self.options.ignore_unknown_fields => Ok(None),
-                    None => expected("the enum has no such name"),
+                    None => expected_value("the enum has no such name"),
                 }
             }
-            Shape::Number => {
-                number::int32(self.scan.number()?).map(|number| Some(number::extend(number)))
-            }
+            Shape::Number => number::parse_int32(self.scan.number()?)
+                .map(|number| Some(number::sign_extend(number))),
             Shape::Null if values.null_value => self.scan.word("null").map(|()| Some(0)),
-            _ => expected("expected a name or number of the enum"),
+            _ => expected_value("expected a name or number of the enum"),
         }
     }
 
     /// A list. An empty one leaves nothing on the wire.
     fn list(&mut self, field: &'a Field) -> Result<()> {
         if self.scan.shape() != Shape::List {
-            return expected("expected a list");
+            return expected_value("expected a list");
         }
         self.scan.take(b'[');
         self.enter()?;
@@ -147,12 +146,12 @@ impl<'a> Reader<'a, '_> {
             let before = self.out.len();
             if field.packed {
                 self.out.extend_from_slice(field.packed_tag.as_bytes());
-                let start = wire::open(self.out);
+                let start = wire::open_length(self.out);
                 self.elements(field)?;
                 if self.out.len() == start + 1 {
                     self.out.truncate(before);
                 } else {
-                    wire::close(self.out, start);
+                    wire::close_length(self.out, start);
                 }
             } else {
                 self.elements(field)?;
@@ -177,7 +176,7 @@ impl<'a> Reader<'a, '_> {
     fn element(&mut self, field: &'a Field) -> Result<()> {
         if field.packed {
             if let Some(bits) = self.scalar(field.kind)? {
-                number::put(field.kind, bits, self.out);
+                number::put_number(field.kind, bits, self.out);
             }
             return Ok(());
         }
@@ -187,11 +186,13 @@ impl<'a> Reader<'a, '_> {
     /// An object as a map. Keys are compared after they were converted.
     fn map(&mut self, field: &'a Field) -> Result<()> {
         if self.scan.shape() != Shape::Object {
-            return expected("expected an object");
+            return expected_value("expected an object");
         }
         let entry = field.kind.message().map(|index| self.schema.message(index));
         let key_value = entry.and_then(|e| Some((e.field_by_number(1)?, e.field_by_number(2)?)));
-        let Some((key, value)) = key_value else { return expected("the map has no key or value") };
+        let Some((key, value)) = key_value else {
+            return expected_value("the map has no key or value");
+        };
         self.scan.take(b'{');
         self.enter()?;
         let mut keys = self.scratch.open_keys();
@@ -227,14 +228,14 @@ impl<'a> Reader<'a, '_> {
     ) -> Result<Option<(usize, usize)>> {
         let before = self.out.len();
         self.out.extend_from_slice(field.tag.as_bytes());
-        let start = wire::open(self.out);
+        let start = wire::open_length(self.out);
         self.key(key, raw)?;
         let key_len = self.out.len() - start - 1;
         if !self.value(value.kind, &value.tag, true, Bound::NONE)? {
             self.out.truncate(before);
             return Ok(None);
         }
-        let key_at = wire::close(self.out, start);
+        let key_at = wire::close_length(self.out, start);
         Ok(Some((key_at, key_at + key_len)))
     }
 
@@ -247,24 +248,24 @@ impl<'a> Reader<'a, '_> {
         let bits = match (key.kind, text) {
             (Kind::Bool, b"true") => 1,
             (Kind::Bool, b"false") => 0,
-            (Kind::Bool, _) => return expected("expected a key that is true or false"),
+            (Kind::Bool, _) => return expected_value("expected a key that is true or false"),
             (kind, text) => number::from_quoted(kind, text)?,
         };
-        number::put(key.kind, bits, self.out);
+        number::put_number(key.kind, bits, self.out);
         Ok(())
     }
 
     /// Takes a string, or says what was expected.
     #[inline]
     pub(super) fn string(&mut self, what: &'static str) -> Result<RawStr<'a>> {
-        if self.scan.shape() == Shape::String { self.scan.string() } else { expected(what) }
+        if self.scan.shape() == Shape::String { self.scan.string() } else { expected_value(what) }
     }
 
     /// A string of base64, whose decoder refuses what JSON does not allow in a string either.
     fn base64_string(&mut self) -> Result<RawStr<'a>> {
         match self.scan.shape() {
             Shape::String => self.scan.unjudged_string(),
-            _ => expected("expected a string of base64"),
+            _ => expected_value("expected a string of base64"),
         }
     }
 
@@ -275,10 +276,10 @@ impl<'a> Reader<'a, '_> {
             wire::put_delimited(self.out, raw.bytes);
             return Ok(());
         }
-        let start = wire::open(self.out);
+        let start = wire::open_length(self.out);
         let out = &mut *self.out;
-        unescape(raw, |piece| out.extend_from_slice(piece))?;
-        wire::close(self.out, start);
+        unescape_json(raw, |piece| out.extend_from_slice(piece))?;
+        wire::close_length(self.out, start);
         Ok(())
     }
 
@@ -287,7 +288,7 @@ impl<'a> Reader<'a, '_> {
         let decoded = if raw.escaped() {
             let text = &mut self.scratch.text;
             text.clear();
-            unescape(raw, |piece| text.extend_from_slice(piece))?;
+            unescape_json(raw, |piece| text.extend_from_slice(piece))?;
             base64::put_delimited(text, TrailingBits::Drop, self.out)
         } else {
             base64::put_delimited(raw.bytes, TrailingBits::Drop, self.out)
@@ -295,7 +296,7 @@ impl<'a> Reader<'a, '_> {
         match decoded {
             Some(()) => Ok(()),
             None if raw.bytes.iter().any(|&byte| byte < 0x20) => Err(control_character()),
-            None => expected("expected base64"),
+            None => expected_value("expected base64"),
         }
     }
 
@@ -303,7 +304,7 @@ impl<'a> Reader<'a, '_> {
     pub(super) fn unescaped(&mut self, raw: RawStr<'_>) -> Result<&[u8]> {
         let text = &mut self.scratch.text;
         text.clear();
-        unescape(raw, |piece| text.extend_from_slice(piece))?;
+        unescape_json(raw, |piece| text.extend_from_slice(piece))?;
         Ok(&self.scratch.text)
     }
 }

@@ -1,6 +1,6 @@
 //! The well-known types whose JSON form is not an object of their fields.
 
-use super::{Reader, Result, duplicate};
+use super::{Reader, Result, duplicate_field};
 use crate::bindings::Bound;
 use crate::error::{ErrorKind, FieldError};
 use crate::json::scan::{RawStr, Shape};
@@ -18,7 +18,7 @@ const VALUE_LIST: u8 = 0x32;
 const FIRST: u8 = 0x0A;
 const SECOND: u8 = 0x12;
 
-fn expected<T>(what: &'static str) -> Result<T> {
+fn expected_text<T>(what: &'static str) -> Result<T> {
     Err(FieldError::new(ErrorKind::Type, what))
 }
 
@@ -65,7 +65,7 @@ impl<'a> Reader<'a, '_> {
     /// `Struct`: a map from names to values.
     fn structure(&mut self) -> Result<()> {
         if self.scan.shape() != Shape::Object {
-            return expected("expected an object");
+            return expected_text("expected an object");
         }
         self.scan.take(b'{');
         self.enter()?;
@@ -79,7 +79,7 @@ impl<'a> Reader<'a, '_> {
                 self.depth += 1;
                 let place = entry.map_err(|e| e.in_key(&String::from_utf8_lossy(raw.bytes)))?;
                 if !self.scratch.add_key(&mut keys, self.out, place) {
-                    return Err(duplicate().in_key(&String::from_utf8_lossy(raw.bytes)));
+                    return Err(duplicate_field().in_key(&String::from_utf8_lossy(raw.bytes)));
                 }
                 if !self.scan.more(b'}')? {
                     break;
@@ -94,15 +94,15 @@ impl<'a> Reader<'a, '_> {
     /// An entry of a `Struct`; returns where its key came to stand.
     fn member_value(&mut self, raw: RawStr<'_>) -> Result<(usize, usize)> {
         self.out.extend_from_slice(&[FIRST]);
-        let entry = wire::open(self.out);
+        let entry = wire::open_length(self.out);
         self.out.extend_from_slice(&[FIRST]);
         self.put_string(raw)?;
         let key_len = self.out.len() - entry - 1;
         self.out.extend_from_slice(&[SECOND]);
-        let value = wire::open(self.out);
+        let value = wire::open_length(self.out);
         self.any_value()?;
-        wire::close(self.out, value);
-        let key_at = wire::close(self.out, entry);
+        wire::close_length(self.out, value);
+        let key_at = wire::close_length(self.out, entry);
         Ok((key_at, key_at + key_len))
     }
 
@@ -129,7 +129,7 @@ impl<'a> Reader<'a, '_> {
                 self.out.extend_from_slice(&[VALUE_BOOL, 0]);
             }
             Shape::Number => {
-                let value = number::double(self.scan.number()?)?;
+                let value = number::parse_double(self.scan.number()?)?;
                 self.out.extend_from_slice(&[VALUE_NUMBER]);
                 self.out.extend_from_slice(&value.to_le_bytes());
             }
@@ -140,15 +140,15 @@ impl<'a> Reader<'a, '_> {
             }
             Shape::Object => {
                 self.out.extend_from_slice(&[VALUE_STRUCT]);
-                let start = wire::open(self.out);
+                let start = wire::open_length(self.out);
                 self.structure()?;
-                wire::close(self.out, start);
+                wire::close_length(self.out, start);
             }
             Shape::List => {
                 self.out.extend_from_slice(&[VALUE_LIST]);
-                let start = wire::open(self.out);
+                let start = wire::open_length(self.out);
                 self.list_value()?;
-                wire::close(self.out, start);
+                wire::close_length(self.out, start);
             }
             Shape::Other => return Err(FieldError::new(ErrorKind::Syntax, "expected a value")),
         }
@@ -157,7 +157,7 @@ impl<'a> Reader<'a, '_> {
 
     fn list_value(&mut self) -> Result<()> {
         if self.scan.shape() != Shape::List {
-            return expected("expected a list");
+            return expected_text("expected a list");
         }
         self.scan.take(b'[');
         self.enter()?;
@@ -166,9 +166,9 @@ impl<'a> Reader<'a, '_> {
             loop {
                 self.count()?;
                 self.out.extend_from_slice(&[FIRST]);
-                let start = wire::open(self.out);
+                let start = wire::open_length(self.out);
                 self.any_value().map_err(|e| e.in_element(at))?;
-                wire::close(self.out, start);
+                wire::close_length(self.out, start);
                 at += 1;
                 if !self.scan.more(b']')? {
                     break;
@@ -183,7 +183,7 @@ impl<'a> Reader<'a, '_> {
     /// looked through for it and then read from the start.
     fn any(&mut self) -> Result<()> {
         if self.scan.shape() != Shape::Object {
-            return expected("expected an object");
+            return expected_text("expected an object");
         }
         let Some(url) = self.type_url()? else {
             self.scan.take(b'{');
@@ -198,18 +198,18 @@ impl<'a> Reader<'a, '_> {
             at.and_then(|at| std::str::from_utf8(url.get(at + 1..)?).ok())
         };
         let Some(name) = name.filter(|name| !name.is_empty()) else {
-            return expected("expected a type URL like type.googleapis.com/package.Type")
+            return expected_text("expected a type URL like type.googleapis.com/package.Type")
                 .map_err(in_type);
         };
         let Some(index) = schema.find_message(name) else {
-            return expected("the type is not known here").map_err(in_type);
+            return expected_text("the type is not known here").map_err(in_type);
         };
         let message = schema.message(index);
         self.out.extend_from_slice(&[FIRST]);
         self.put_string(url)?;
         let before = self.out.len();
         self.out.extend_from_slice(&[SECOND]);
-        let start = wire::open(self.out);
+        let start = wire::open_length(self.out);
         match message.well_known {
             WellKnown::None => self.object(message, Bound::NONE, true)?,
             shape => self.wrapped(shape, message)?,
@@ -217,7 +217,7 @@ impl<'a> Reader<'a, '_> {
         if self.out.len() == start + 1 {
             self.out.truncate(before);
         } else {
-            wire::close(self.out, start);
+            wire::close_length(self.out, start);
         }
         Ok(())
     }
@@ -235,7 +235,8 @@ impl<'a> Reader<'a, '_> {
                 if ahead.shape() == Shape::String {
                     return ahead.string().map(Some);
                 }
-                return expected("expected a string").map_err(|e: FieldError| e.in_field("@type"));
+                return expected_text("expected a string")
+                    .map_err(|e: FieldError| e.in_field("@type"));
             }
             let before = ahead.left();
             ahead.skip(self.depth)?;
@@ -244,7 +245,7 @@ impl<'a> Reader<'a, '_> {
                 FieldError::new(ErrorKind::Limit, "too many nested Anys do not begin with @type")
             })?;
             if !ahead.more(b'}')? {
-                return expected("an Any needs a member @type");
+                return expected_text("an Any needs a member @type");
             }
         }
     }
@@ -259,13 +260,13 @@ impl<'a> Reader<'a, '_> {
             let key = self.scan.key()?;
             if key.is("value") {
                 if value_seen {
-                    return Err(duplicate().in_field("value"));
+                    return Err(duplicate_field().in_field("value"));
                 }
                 value_seen = true;
                 self.well_known(shape, message).map_err(|e| e.in_field("value"))?;
             } else if key.is("@type") {
                 if type_seen {
-                    return Err(duplicate().in_field("@type"));
+                    return Err(duplicate_field().in_field("@type"));
                 }
                 type_seen = true;
                 self.scan.skip(self.depth)?;
@@ -277,6 +278,6 @@ impl<'a> Reader<'a, '_> {
             }
         }
         self.depth += 1;
-        if value_seen { Ok(()) } else { expected("the Any needs a member value") }
+        if value_seen { Ok(()) } else { expected_text("the Any needs a member value") }
     }
 }

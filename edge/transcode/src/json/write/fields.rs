@@ -16,14 +16,14 @@ impl<'a> Writer<'a, '_> {
         // The first field that may still come, and the oneofs that have a member.
         let (mut next, mut oneofs) = (0, 0_u128);
         while !rest.is_empty() {
-            let tag = wire::tag(&mut rest)?;
+            let tag = wire::read_tag(&mut rest)?;
             let guess = message.fields.get(next).filter(|f| f.tag.value == tag);
             let found = match guess {
                 Some(field) => Some((next, field)),
-                None => known(message, tag),
+                None => find_known(message, tag),
             };
             let Some((at, field)) = found else {
-                wire::skip(&mut rest, tag)?;
+                wire::skip_field(&mut rest, tag)?;
                 continue;
             };
             if at < next {
@@ -100,14 +100,14 @@ impl<'a> Writer<'a, '_> {
             if tag == field.tag.value {
                 self.element(field, rest, selected)?;
             } else {
-                let mut chunk = wire::delimited(rest)?;
+                let mut chunk = wire::read_delimited(rest)?;
                 while !chunk.is_empty() {
                     self.element(field, &mut chunk, selected)?;
                 }
             }
             let mut ahead = *rest;
-            match wire::tag(&mut ahead) {
-                Ok(next) if fits(field, next) => {
+            match wire::read_tag(&mut ahead) {
+                Ok(next) if fits_type(field, next) => {
                     *rest = ahead;
                     tag = next;
                 }
@@ -158,16 +158,16 @@ impl<'a> Writer<'a, '_> {
 
 /// The field that `tag` is for, unless its wire type is another one.
 #[inline]
-pub(super) fn known(message: &Message, tag: u32) -> Option<(usize, &Field)> {
+pub(super) fn find_known(message: &Message, tag: u32) -> Option<(usize, &Field)> {
     let at = message.index_by_number(tag >> 3)?;
     let field = message.fields.get(at)?;
-    fits(field, tag).then_some((at, field))
+    fits_type(field, tag).then_some((at, field))
 }
 
 /// Whether a value of the field may stand behind `tag`. Lists are read packed and unpacked,
 /// whichever way they are declared.
 #[inline]
-pub(super) fn fits(field: &Field, tag: u32) -> bool {
+pub(super) fn fits_type(field: &Field, tag: u32) -> bool {
     tag == field.tag.value
         || (tag == field.packed_tag.value
             && field.cardinality == Cardinality::Repeated
@@ -176,16 +176,16 @@ pub(super) fn fits(field: &Field, tag: u32) -> bool {
 
 /// Passes over a field that is not selected, all of its run.
 fn skip_run(field: &Field, tag: u32, rest: &mut &[u8]) -> Result<(), Malformed> {
-    wire::skip(rest, tag)?;
+    wire::skip_field(rest, tag)?;
     if field.cardinality == Cardinality::Singular {
         return Ok(());
     }
     loop {
         let mut ahead = *rest;
-        match wire::tag(&mut ahead) {
-            Ok(next) if fits(field, next) => {
+        match wire::read_tag(&mut ahead) {
+            Ok(next) if fits_type(field, next) => {
                 *rest = ahead;
-                wire::skip(rest, next)?;
+                wire::skip_field(rest, next)?;
             }
             _ => return Ok(()),
         }

@@ -1,8 +1,8 @@
 //! Maps: a run of entries as an object.
 
-use super::fields::fits;
+use super::fields::fits_type;
 use super::select::Selected;
-use super::value::take;
+use super::value::take_value;
 use super::{Stop, Writer};
 use crate::error::WireError;
 use crate::schema::{Field, Kind, Message};
@@ -23,14 +23,14 @@ impl<'w> Entry<'w> {
         let (key_tag, value_tag) = (tag_of(1), tag_of(2));
         let (mut found, mut rest) = (Self::default(), content);
         while !rest.is_empty() {
-            let tag = wire::tag(&mut rest)?;
+            let tag = wire::read_tag(&mut rest)?;
             if Some(tag) == key_tag {
                 found.key = Some(rest);
             } else if Some(tag) == value_tag {
                 found.split = found.value.is_some();
                 found.value = Some(rest);
             }
-            wire::skip(&mut rest, tag)?;
+            wire::skip_field(&mut rest, tag)?;
         }
         Ok(found)
     }
@@ -55,7 +55,7 @@ impl<'a> Writer<'a, '_> {
         let mut keys = self.scratch.open_keys();
         loop {
             self.count()?;
-            let found = Entry::read(entry, wire::delimited(rest)?)?;
+            let found = Entry::read(entry, wire::read_delimited(rest)?)?;
             if found.split && value.kind.message().is_some() {
                 return Err(Stop::Disorder);
             }
@@ -71,8 +71,8 @@ impl<'a> Writer<'a, '_> {
                 return Err(Stop::Disorder);
             }
             let mut ahead = *rest;
-            match wire::tag(&mut ahead) {
-                Ok(tag) if fits(field, tag) => *rest = ahead,
+            match wire::read_tag(&mut ahead) {
+                Ok(tag) if fits_type(field, tag) => *rest = ahead,
                 _ => break,
             }
         }
@@ -88,7 +88,7 @@ impl<'a> Writer<'a, '_> {
         match key.kind {
             Kind::String => {
                 let mut value = value.unwrap_or(&[0]);
-                self.string(wire::delimited(&mut value)?)?;
+                self.string(wire::read_delimited(&mut value)?)?;
             }
             // These are strings in JSON anyway.
             Kind::Int64 | Kind::Uint64 | Kind::Sint64 | Kind::Fixed64 | Kind::Sfixed64 => {
@@ -106,7 +106,7 @@ impl<'a> Writer<'a, '_> {
     fn key_number(&mut self, kind: Kind, value: Option<&[u8]>) -> Result<(), Stop> {
         match value {
             Some(mut value) => {
-                let bits = take(kind, &mut value)?;
+                let bits = take_value(kind, &mut value)?;
                 self.scalar(kind, bits);
             }
             None => self.zero(kind),

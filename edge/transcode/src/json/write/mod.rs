@@ -15,7 +15,7 @@ mod well_known;
 pub use select::Selection;
 
 use crate::error::WireError;
-use crate::json::escape;
+use crate::json::escape_json;
 use crate::limits::JsonOptions;
 use crate::schema::{Message, MessageIndex, Schema, WellKnown};
 use crate::scratch::Scratch;
@@ -35,7 +35,7 @@ pub fn wire_to_json(
     selection: Option<&Selection>,
     out: &mut Vec<u8>,
 ) -> Result<(), WireError> {
-    transcode(schema, wire, options, out, |writer| {
+    wire_to_text(schema, wire, options, out, |writer| {
         writer.ordered(schema.message(message), wire, |writer, wire| {
             writer.message(message, wire, Selected::of(selection))
         })
@@ -56,7 +56,7 @@ pub fn wire_field_to_json(
     options: &JsonOptions,
     out: &mut Vec<u8>,
 ) -> Result<(), WireError> {
-    transcode(schema, wire, options, out, |writer| writer.single(message, number, wire))
+    wire_to_text(schema, wire, options, out, |writer| writer.single(message, number, wire))
 }
 
 /// Appends the ProtoJSON form of an `Any` with the given content.
@@ -72,14 +72,14 @@ pub fn any_to_json(
     out: &mut Vec<u8>,
 ) -> Result<(), WireError> {
     let name = type_url.rsplit('/').next().unwrap_or_default();
-    transcode(schema, value, options, out, |writer| match schema.find_message(name) {
+    wire_to_text(schema, value, options, out, |writer| match schema.find_message(name) {
         Some(index) => writer
             .ordered(schema.message(index), value, |writer, value| writer.any(type_url, value)),
         None => writer.any(type_url, value),
     })
 }
 
-fn transcode(
+fn wire_to_text(
     schema: &Schema,
     wire: &[u8],
     options: &JsonOptions,
@@ -133,7 +133,7 @@ impl From<WireError> for Stop {
     }
 }
 
-fn unprintable(problem: &'static str) -> Stop {
+fn unprintable_error(problem: &'static str) -> Stop {
     WireError::Unprintable(problem).into()
 }
 
@@ -187,7 +187,7 @@ impl<'a> Writer<'a, '_> {
         (self.depth, self.elements) = (depth, elements);
         self.scratch.reset(mark);
         self.in_order = true;
-        let ordered = order::order(self.schema, message, wire, self.options.limits.depth)?;
+        let ordered = order::order_fields(self.schema, message, wire, self.options.limits.depth)?;
         print(self, &ordered)
     }
 
@@ -203,7 +203,7 @@ impl<'a> Writer<'a, '_> {
         self.out.push(b'{');
         if let Some(url) = type_url {
             self.out.extend_from_slice(b"\"@type\":\"");
-            escape(url, self.out);
+            escape_json(url, self.out);
             self.out.push(b'"');
         }
         self.fields(message, wire, selected)?;

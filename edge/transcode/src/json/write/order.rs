@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 
 use super::Stop;
-use super::fields::known;
+use super::fields::find_known;
 use super::map::Entry;
-use super::value::take;
+use super::value::take_value;
 use crate::error::WireError;
 use crate::schema::{Cardinality, Field, Kind, Message, MessageIndex, Schema, WellKnown};
 use crate::wire::{self, Record, Records};
@@ -18,7 +18,7 @@ use crate::wire::{self, Record, Records};
 const MESSAGES_A_LEVEL: usize = 3;
 
 /// The message with its fields in order.
-pub(super) fn order(
+pub(super) fn order_fields(
     schema: &Schema,
     message: &Message,
     wire: &[u8],
@@ -32,16 +32,16 @@ pub(super) fn order(
 
 /// The records of the field at `at`, if they stand together, are no more than one of a singular
 /// field, and no other member of its oneof is there.
-pub(super) fn run<'w>(message: &Message, at: usize, wire: &'w [u8]) -> Result<&'w [u8], Stop> {
+pub(super) fn run_of<'w>(message: &Message, at: usize, wire: &'w [u8]) -> Result<&'w [u8], Stop> {
     let (mut rest, mut place, mut sibling) = (wire, None::<(usize, usize)>, false);
     let field = message.fields.get(at);
     let singular = field.is_some_and(|f| f.cardinality == Cardinality::Singular);
     while !rest.is_empty() {
         let start = wire.len() - rest.len();
-        let tag = wire::tag(&mut rest)?;
-        wire::skip(&mut rest, tag)?;
+        let tag = wire::read_tag(&mut rest)?;
+        wire::skip_field(&mut rest, tag)?;
         let end = wire.len() - rest.len();
-        let Some((found, other)) = known(message, tag) else { continue };
+        let Some((found, other)) = find_known(message, tag) else { continue };
         if found == at {
             place = match place {
                 None => Some((start, end)),
@@ -115,16 +115,16 @@ impl Order<'_> {
         let (mut parts, mut rest) = (Vec::new(), wire);
         while !rest.is_empty() {
             let start = rest;
-            let tag = wire::tag(&mut rest)?;
+            let tag = wire::read_tag(&mut rest)?;
             let value = start.len() - rest.len();
             let behind = rest;
-            wire::skip(&mut rest, tag)?;
-            let Some((at, field)) = known(message, tag) else { continue };
+            wire::skip_field(&mut rest, tag)?;
+            let Some((at, field)) = find_known(message, tag) else { continue };
             if field.cardinality == Cardinality::Singular
                 && let Kind::Enum(index) = field.kind
                 && let values = self.schema.enumeration(index)
                 && values.closed
-                && values.name(wire::varint(&mut &*behind)? as i32).is_none()
+                && values.name(wire::read_varint(&mut &*behind)? as i32).is_none()
             {
                 continue;
             }
@@ -147,8 +147,8 @@ impl Order<'_> {
         for part in parts {
             let mut value = part.record.get(part.value..).unwrap_or_default();
             content = match field.kind {
-                Kind::Group(_) => wire::group(&mut value, field.number)?,
-                _ => wire::delimited(&mut value)?,
+                Kind::Group(_) => wire::read_group(&mut value, field.number)?,
+                _ => wire::read_delimited(&mut value)?,
             };
             if parts.len() > 1 {
                 // Two halves of a field are no field, although they would join to one.
@@ -186,12 +186,12 @@ impl Order<'_> {
         let (mut places, mut entries) = (HashMap::new(), Vec::new());
         for part in parts {
             let mut content = part.record.get(part.value..).unwrap_or_default();
-            let content = wire::delimited(&mut content)?;
+            let content = wire::read_delimited(&mut content)?;
             let found = Entry::read(entry, content)?;
             if let (Kind::Enum(index), Some(mut number)) = (value.kind, found.value)
                 && let values = self.schema.enumeration(index)
                 && values.closed
-                && values.name(wire::varint(&mut number)? as i32).is_none()
+                && values.name(wire::read_varint(&mut number)? as i32).is_none()
             {
                 continue;
             }
@@ -256,8 +256,8 @@ fn key_of<'w>(key: &Field, entry: Entry<'w>) -> Result<Key<'w>, Stop> {
         return Ok(if text { Key::Text(&[]) } else { Key::Number(0) });
     };
     Ok(match key.kind {
-        Kind::String => Key::Text(wire::delimited(&mut value)?),
-        kind => Key::Number(take(kind, &mut value)?),
+        Kind::String => Key::Text(wire::read_delimited(&mut value)?),
+        kind => Key::Number(take_value(kind, &mut value)?),
     })
 }
 

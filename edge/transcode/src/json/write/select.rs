@@ -34,7 +34,7 @@ impl Selection {
         // A path that ends here wants everything below; longer ones then add nothing.
         let mut whole = Vec::new();
         for path in paths.split(',') {
-            let steps = resolve(schema, message, path).map_err(|e| e.in_field(path))?;
+            let steps = resolve_path(schema, message, path).map_err(|e| e.in_field(path))?;
             whole.push(steps);
         }
         whole.sort();
@@ -64,7 +64,11 @@ impl Node {
     }
 }
 
-fn resolve(schema: &Schema, message: MessageIndex, path: &str) -> Result<Vec<usize>, FieldError> {
+fn resolve_path(
+    schema: &Schema,
+    message: MessageIndex,
+    path: &str,
+) -> Result<Vec<usize>, FieldError> {
     let unknown = |problem| FieldError::new(ErrorKind::UnknownField, problem);
     let mut next = Some(message);
     let mut steps = Vec::new();

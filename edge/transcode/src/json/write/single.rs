@@ -1,7 +1,7 @@
 //! One field of a message as the whole text.
 
 use super::select::Selected;
-use super::{Stop, Writer, order, unprintable};
+use super::{Stop, Writer, order, unprintable_error};
 use crate::schema::{Cardinality, Field, MessageIndex, WellKnown};
 use crate::wire;
 
@@ -16,10 +16,10 @@ impl<'a> Writer<'a, '_> {
         let message = self.schema.message(index);
         let at = message.index_by_number(number);
         let Some((at, field)) = at.and_then(|at| Some((at, message.fields.get(at)?))) else {
-            return Err(unprintable("the message has no such field"));
+            return Err(unprintable_error("the message has no such field"));
         };
         self.ordered(message, wire, |writer, wire| {
-            let mut run = order::run(message, at, wire)?;
+            let mut run = order::run_of(message, at, wire)?;
             let start = writer.out.len();
             if !run.is_empty() && writer.run(field, &mut run)? {
                 return Ok(());
@@ -37,7 +37,7 @@ impl<'a> Writer<'a, '_> {
 
     /// The value of a field from its records, which stand together.
     fn run(&mut self, field: &'a Field, run: &mut &[u8]) -> Result<bool, Stop> {
-        let tag = wire::tag(run)?;
+        let tag = wire::read_tag(run)?;
         match field.cardinality {
             Cardinality::Singular => self.value(field, run, true, Selected::ALL),
             Cardinality::Repeated => self.list(field, tag, run, Selected::ALL),

@@ -3,8 +3,8 @@
 use super::select::Selected;
 use super::{Stop, Writer};
 use crate::error::WireError;
-use crate::json::escape;
-use crate::number::{extend, put_double, put_float, put_signed, put_unsigned};
+use crate::json::escape_json;
+use crate::number::{put_double, put_float, put_signed, put_unsigned, sign_extend};
 use crate::schema::{EnumIndex, Field, Kind};
 use crate::{base64, wire};
 
@@ -21,7 +21,7 @@ impl Writer<'_, '_> {
     ) -> Result<bool, Stop> {
         match field.kind {
             Kind::String => {
-                let text = wire::delimited(rest)?;
+                let text = wire::read_delimited(rest)?;
                 if text.is_empty() && !zero {
                     return Ok(false);
                 }
@@ -29,7 +29,7 @@ impl Writer<'_, '_> {
                 Ok(true)
             }
             Kind::Bytes => {
-                let bytes = wire::delimited(rest)?;
+                let bytes = wire::read_delimited(rest)?;
                 if bytes.is_empty() && !zero {
                     return Ok(false);
                 }
@@ -37,17 +37,17 @@ impl Writer<'_, '_> {
                 Ok(true)
             }
             Kind::Message(index) => {
-                let content = wire::delimited(rest)?;
+                let content = wire::read_delimited(rest)?;
                 self.message(index, content, selected)?;
                 Ok(true)
             }
             Kind::Group(index) => {
-                let content = wire::group(rest, field.number)?;
+                let content = wire::read_group(rest, field.number)?;
                 self.message(index, content, selected)?;
                 Ok(true)
             }
             kind => {
-                let bits = take(kind, rest)?;
+                let bits = take_value(kind, rest)?;
                 if bits == 0 && !zero { Ok(false) } else { Ok(self.scalar(kind, bits)) }
             }
         }
@@ -56,15 +56,15 @@ impl Writer<'_, '_> {
 
 /// Takes the bits of a numeric, bool or enum value, cut to the width of its kind.
 #[inline]
-pub(super) fn take(kind: Kind, rest: &mut &[u8]) -> Result<u64, wire::Malformed> {
+pub(super) fn take_value(kind: Kind, rest: &mut &[u8]) -> Result<u64, wire::Malformed> {
     match kind {
-        Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => wire::fixed64(rest),
-        Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => wire::fixed32(rest).map(u64::from),
-        Kind::Bool => wire::varint(rest).map(|bits| u64::from(bits != 0)),
+        Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => wire::read_fixed64(rest),
+        Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => wire::read_fixed32(rest).map(u64::from),
+        Kind::Bool => wire::read_varint(rest).map(|bits| u64::from(bits != 0)),
         Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_) => {
-            wire::varint(rest).map(|bits| u64::from(bits as u32))
+            wire::read_varint(rest).map(|bits| u64::from(bits as u32))
         }
-        _ => wire::varint(rest),
+        _ => wire::read_varint(rest),
     }
 }
 
@@ -82,14 +82,14 @@ impl Writer<'_, '_> {
                 let value = (bits as u32 >> 1) as i32 ^ -((bits & 1) as i32);
                 put_signed(i64::from(value), out);
             }
-            Kind::Int64 | Kind::Sfixed64 => quoted(out, |out| put_signed(bits as i64, out)),
+            Kind::Int64 | Kind::Sfixed64 => write_quoted(out, |out| put_signed(bits as i64, out)),
             Kind::Sint64 => {
                 let value = (bits >> 1) as i64 ^ -((bits & 1) as i64);
-                quoted(out, |out| put_signed(value, out));
+                write_quoted(out, |out| put_signed(value, out));
             }
             Kind::Double => put_double(f64::from_bits(bits), out),
             Kind::Float => put_float(f32::from_bits(bits as u32), out),
-            _ => quoted(out, |out| put_unsigned(bits, out)),
+            _ => write_quoted(out, |out| put_unsigned(bits, out)),
         }
         true
     }
@@ -105,7 +105,7 @@ impl Writer<'_, '_> {
             return false;
         }
         match name.filter(|_| !self.options.enums_as_ints) {
-            Some(name) => quoted(self.out, |out| out.extend_from_slice(name.as_bytes())),
+            Some(name) => write_quoted(self.out, |out| out.extend_from_slice(name.as_bytes())),
             None => put_signed(i64::from(number), self.out),
         }
         true
@@ -119,7 +119,7 @@ impl Writer<'_, '_> {
             Kind::Enum(index) => {
                 // A closed enum's default is its first value, also when its number is not 0.
                 let first = self.schema.enumeration(index).values.first();
-                self.scalar(kind, extend(first.map_or(0, |value| value.number)));
+                self.scalar(kind, sign_extend(first.map_or(0, |value| value.number)));
             }
             _ => drop(self.scalar(kind, 0)),
         }
@@ -129,17 +129,17 @@ impl Writer<'_, '_> {
     pub(super) fn string(&mut self, text: &[u8]) -> Result<(), Stop> {
         let text =
             std::str::from_utf8(text).map_err(|_| WireError::Malformed("a string is not UTF-8"))?;
-        quoted(self.out, |out| escape(text, out));
+        write_quoted(self.out, |out| escape_json(text, out));
         Ok(())
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        quoted(self.out, |out| base64::encode(bytes, out));
+        write_quoted(self.out, |out| base64::encode_base64(bytes, out));
     }
 }
 
 #[inline]
-fn quoted(out: &mut Vec<u8>, print: impl FnOnce(&mut Vec<u8>)) {
+fn write_quoted(out: &mut Vec<u8>, print: impl FnOnce(&mut Vec<u8>)) {
     out.push(b'"');
     print(out);
     out.push(b'"');

@@ -1,10 +1,10 @@
 //! The well-known types whose JSON form is not an object of their fields.
 
-use super::fields::known;
+use super::fields::find_known;
 use super::select::Selected;
-use super::{Stop, Writer, unprintable};
+use super::{Stop, Writer, unprintable_error};
 use crate::error::WireError;
-use crate::json::escape;
+use crate::json::escape_json;
 use crate::schema::{Field, Message, WellKnown};
 use crate::time::Time;
 use crate::wire::{self, Record, Records};
@@ -20,10 +20,10 @@ impl<'a> Writer<'a, '_> {
     ) -> Result<(), Stop> {
         match shape {
             WellKnown::Timestamp => {
-                time::put_timestamp(read_time(wire)?, self.out).map_err(unprintable)
+                time::put_timestamp(read_time(wire)?, self.out).map_err(unprintable_error)
             }
             WellKnown::Duration => {
-                time::put_duration(read_time(wire)?, self.out).map_err(unprintable)
+                time::put_duration(read_time(wire)?, self.out).map_err(unprintable_error)
             }
             WellKnown::FieldMask => self.field_mask(wire),
             WellKnown::Wrapper => self.wrapper(message, wire),
@@ -55,7 +55,7 @@ impl<'a> Writer<'a, '_> {
                 if !std::mem::take(&mut first) {
                     self.out.push(b',');
                 }
-                mask::put_camel(path, self.out).map_err(unprintable)?;
+                mask::put_camel(path, self.out).map_err(unprintable_error)?;
             }
         }
         self.out.push(b'"');
@@ -63,14 +63,14 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn wrapper(&mut self, message: &'a Message, wire: &[u8]) -> Result<(), Stop> {
-        let Some(field) = message.fields.first() else { return Err(unprintable("no value")) };
+        let Some(field) = message.fields.first() else { return Err(unprintable_error("no value")) };
         let (mut last, mut rest) = (None, wire);
         while !rest.is_empty() {
-            let tag = wire::tag(&mut rest)?;
+            let tag = wire::read_tag(&mut rest)?;
             if tag == field.tag.value {
                 last = Some(rest);
             }
-            wire::skip(&mut rest, tag)?;
+            wire::skip_field(&mut rest, tag)?;
         }
         match last {
             Some(mut value) => self.value(field, &mut value, true, Selected::ALL).map(drop),
@@ -82,12 +82,14 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn structure(&mut self, message: &'a Message, wire: &[u8]) -> Result<(), Stop> {
-        let Some(field) = message.fields.first() else { return Err(unprintable("no fields")) };
+        let Some(field) = message.fields.first() else {
+            return Err(unprintable_error("no fields"));
+        };
         let (mut printed, mut rest) = (false, wire);
         while !rest.is_empty() {
-            let tag = wire::tag(&mut rest)?;
+            let tag = wire::read_tag(&mut rest)?;
             if tag != field.tag.value {
-                wire::skip(&mut rest, tag)?;
+                wire::skip_field(&mut rest, tag)?;
             } else if printed {
                 return Err(Stop::Disorder);
             } else {
@@ -105,37 +107,39 @@ impl<'a> Writer<'a, '_> {
     fn any_value(&mut self, message: &'a Message, wire: &[u8]) -> Result<(), Stop> {
         let (mut found, mut rest) = (None::<(&Field, &[u8])>, wire);
         while !rest.is_empty() {
-            let tag = wire::tag(&mut rest)?;
-            if let Some((_, field)) = known(message, tag) {
+            let tag = wire::read_tag(&mut rest)?;
+            if let Some((_, field)) = find_known(message, tag) {
                 if found.is_some() {
                     return Err(Stop::Disorder);
                 }
                 found = Some((field, rest));
             }
-            wire::skip(&mut rest, tag)?;
+            wire::skip_field(&mut rest, tag)?;
         }
         let Some((field, mut value)) = found else {
             self.out.extend_from_slice(b"null");
             return Ok(());
         };
         if let crate::Kind::Double = field.kind
-            && !f64::from_bits(wire::fixed64(&mut &*value)?).is_finite()
+            && !f64::from_bits(wire::read_fixed64(&mut &*value)?).is_finite()
         {
-            return Err(unprintable("a Value holds a number that is not finite"));
+            return Err(unprintable_error("a Value holds a number that is not finite"));
         }
         self.value(field, &mut value, true, Selected::ALL).map(drop)
     }
 
     fn list_value(&mut self, message: &'a Message, wire: &[u8]) -> Result<(), Stop> {
-        let Some(field) = message.fields.first() else { return Err(unprintable("no values")) };
+        let Some(field) = message.fields.first() else {
+            return Err(unprintable_error("no values"));
+        };
         self.enter()?;
         self.out.push(b'[');
         let mut rest = wire;
         let mut first = true;
         while !rest.is_empty() {
-            let tag = wire::tag(&mut rest)?;
+            let tag = wire::read_tag(&mut rest)?;
             if tag != field.tag.value {
-                wire::skip(&mut rest, tag)?;
+                wire::skip_field(&mut rest, tag)?;
                 continue;
             }
             if !std::mem::take(&mut first) {
@@ -162,7 +166,7 @@ impl<'a> Writer<'a, '_> {
             }
             self.type_url(url);
             self.out.extend_from_slice(b"\"value\":\"");
-            base64::encode(value, self.out);
+            base64::encode_base64(value, self.out);
             self.out.extend_from_slice(b"\"}");
             return Ok(());
         };
@@ -182,7 +186,7 @@ impl<'a> Writer<'a, '_> {
     /// `{"@type":"url",`
     fn type_url(&mut self, url: &str) {
         self.out.extend_from_slice(b"{\"@type\":\"");
-        escape(url, self.out);
+        escape_json(url, self.out);
         self.out.extend_from_slice(b"\",");
     }
 }

@@ -96,7 +96,7 @@ fn extras_and_supplies_get_no_discount() {
 fn half_a_cent_is_rounded_up() {
     for (amount, percent, expected) in [(5550, 85, 4718), (5549, 85, 4717), (1, 50, 1), (0, 80, 0)]
     {
-        assert_eq!(share(amount, percent), expected, "{amount} {percent}");
+        assert_eq!(gap_share(amount, percent), expected, "{amount} {percent}");
     }
 }
 

@@ -113,7 +113,7 @@ impl Wire for AccessWire {
         if ver < 0 {
             return Err("ver is negative");
         }
-        let subject = subject(sub, sid, &roles)?;
+        let subject = parse_subject(sub, sid, &roles)?;
         Ok(AccessClaims { subject, token_version: ver, token_id: jti, expires_at })
     }
 }
@@ -154,7 +154,7 @@ impl Wire for InternalWire {
         }
         let subject = match (sub, sid, roles) {
             (None, None, None) => None,
-            (Some(sub), Some(sid), Some(roles)) => Some(subject(sub, sid, &roles)?),
+            (Some(sub), Some(sid), Some(roles)) => Some(parse_subject(sub, sid, &roles)?),
             _ => return Err("half a subject"),
         };
         Ok(InternalClaims { service: act.into(), subject, expires_at })
@@ -168,7 +168,11 @@ fn check_parties(iss: &str, aud: &str, issuer: &str, audience: &str) -> Result<(
     if aud != audience { Err("another audience") } else { Ok(()) }
 }
 
-fn subject(user_id: Uuid, session_id: Uuid, roles: &[String]) -> Result<Subject, &'static str> {
+fn parse_subject(
+    user_id: Uuid,
+    session_id: Uuid,
+    roles: &[String],
+) -> Result<Subject, &'static str> {
     if user_id.is_nil() || session_id.is_nil() {
         return Err("an empty subject");
     }

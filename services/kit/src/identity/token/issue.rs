@@ -66,7 +66,7 @@ pub fn issue_access(keyring: &Keyring, access: NewAccess<'_>, now: DateTime<Utc>
         ver: access.token_version,
         roles: role_names(access.subject.roles),
     };
-    Issued { token: sign(keyring, ACCESS_TYPE, &claims), expires_at: now + ACCESS_LIFE }
+    Issued { token: sign_claims(keyring, ACCESS_TYPE, &claims), expires_at: now + ACCESS_LIFE }
 }
 
 /// Signs an internal token, valid for [`INTERNAL_LIFE`]. [`Mint`] does so only once for many calls.
@@ -83,11 +83,11 @@ pub fn issue_internal(keyring: &Keyring, internal: NewInternal<'_>, now: DateTim
         sid: internal.subject.map(|subject| subject.session_id),
         roles: internal.subject.map(|subject| role_names(subject.roles)),
     };
-    Issued { token: sign(keyring, INTERNAL_TYPE, &claims), expires_at: now + INTERNAL_LIFE }
+    Issued { token: sign_claims(keyring, INTERNAL_TYPE, &claims), expires_at: now + INTERNAL_LIFE }
 }
 
 /// Signed directly, because `jsonwebtoken` would parse the key again for each token.
-fn sign(keyring: &Keyring, typ: &str, claims: &impl Serialize) -> String {
+fn sign_claims(keyring: &Keyring, typ: &str, claims: &impl Serialize) -> String {
     let key = keyring.active();
     let header = format!(r#"{{"alg":"{ALGORITHM}","typ":"{typ}","kid":"{}"}}"#, key.kid());
     #[expect(clippy::expect_used, reason = "claims are texts, numbers and lists of texts")]

@@ -10,11 +10,11 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 use std::sync::Once;
 
 /// Makes ring the provider of this process, once.
-pub(super) fn install() {
+pub(super) fn install_provider() {
     static INSTALLED: Once = Once::new();
     static PROVIDER: CryptoProvider = CryptoProvider {
-        signer_factory: signer,
-        verifier_factory: verifier,
+        signer_factory: ed25519_signer,
+        verifier_factory: ed25519_verifier,
         key_utils: KeyUtils::new_unimplemented(),
     };
     // It fails only when another provider was installed before, which verifies EdDSA as well.
@@ -24,11 +24,11 @@ pub(super) fn install() {
 }
 
 /// Tokens are signed by `super::issue`, with the parsed key of the keyring.
-fn signer(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
+fn ed25519_signer(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     Err(ErrorKind::InvalidAlgorithm.into())
 }
 
-fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
+fn ed25519_verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     if *algorithm != Algorithm::EdDSA || key.family() != AlgorithmFamily::Ed {
         return Err(ErrorKind::InvalidAlgorithm.into());
     }

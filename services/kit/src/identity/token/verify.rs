@@ -92,14 +92,14 @@ impl Verifier {
     /// Verifies with the keys of a keyring in this process, and follows its rotation.
     pub fn from_keyring(issuer: impl Into<String>, keyring: SharedKeyring, clock: Clock) -> Self {
         let current = keyring.current();
-        let mut keys = parse(&current.jwks(), clock.now());
+        let mut keys = parse_claims(&current.jwks(), clock.now());
         keys.keyring = Some(current);
         Self::new(issuer.into(), Source::Keyring(keyring), keys, clock)
     }
 
     /// Verifies with the keys of a JWK set, and with no others.
     pub fn from_jwks(issuer: impl Into<String>, jwks: &serde_json::Value, clock: Clock) -> Self {
-        let keys = parse(jwks, clock.now());
+        let keys = parse_claims(jwks, clock.now());
         Self::new(issuer.into(), Source::Fixed, keys, clock)
     }
 
@@ -111,7 +111,7 @@ impl Verifier {
     }
 
     fn new(issuer: String, source: Source, keys: Keys, clock: Clock) -> Self {
-        provider::install();
+        provider::install_provider();
         let life = |life: Duration| (life + LEEWAY).to_std().unwrap_or_default();
         Self {
             issuer,
@@ -132,7 +132,7 @@ impl Verifier {
 
     /// What an access token says.
     pub async fn verify_access(&self, token: &str) -> Result<AccessClaims, TokenRefused> {
-        let key = digest(token)?;
+        let key = digest_token(token)?;
         if let Some(claims) = self.access.get(&key)
             && self.clock.now() < claims.expires_at + LEEWAY
         {
@@ -149,7 +149,7 @@ impl Verifier {
         token: &str,
         target: &str,
     ) -> Result<InternalClaims, TokenRefused> {
-        let key = (digest(token)?, target.to_owned());
+        let key = (digest_token(token)?, target.to_owned());
         if let Some(claims) = self.internal.get(&key)
             && self.clock.now() < claims.expires_at + LEEWAY
         {
@@ -169,7 +169,7 @@ impl Verifier {
         let checked = async {
             let kid = check_header(token, typ)?;
             let key = self.key(&kid).await.ok_or("an unknown key")?;
-            let claims = open::<W>(token, &key)?;
+            let claims = open_token::<W>(token, &key)?;
             claims.check(&self.issuer, audience, self.clock.now())
         };
         checked.await.map_err(|reason: &'static str| {
@@ -194,7 +194,7 @@ impl Verifier {
             Source::Keyring(shared) => {
                 let current = shared.current();
                 if !self.keys().keyring.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &current)) {
-                    let mut keys = parse(&current.jwks(), self.clock.now());
+                    let mut keys = parse_claims(&current.jwks(), self.clock.now());
                     keys.keyring = Some(current);
                     self.replace(keys);
                 }
@@ -215,7 +215,7 @@ impl Verifier {
                 }
                 *begun_at = now;
                 match refetch().await {
-                    Ok(jwks) => self.replace(parse(&jwks, now)),
+                    Ok(jwks) => self.replace(parse_claims(&jwks, now)),
                     Err(error) => tracing::warn!(%error, "cannot fetch the issuer's keys"),
                 }
             }
@@ -233,7 +233,7 @@ impl Verifier {
 }
 
 /// What a token is remembered by: a copy of the cache is no copy of the tokens.
-fn digest(token: &str) -> Result<[u8; 32], TokenRefused> {
+fn digest_token(token: &str) -> Result<[u8; 32], TokenRefused> {
     if token.len() > MAX_LENGTH {
         return Err(TokenRefused);
     }
@@ -254,7 +254,7 @@ fn check_header(token: &str, typ: &str) -> Result<String, &'static str> {
 }
 
 /// The signed claims. Times are checked by the caller, on the injected clock.
-fn open<W: Wire>(token: &str, key: &DecodingKey) -> Result<W, &'static str> {
+fn open_token<W: Wire>(token: &str, key: &DecodingKey) -> Result<W, &'static str> {
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud"]);
     validation.validate_exp = false;
@@ -265,7 +265,7 @@ fn open<W: Wire>(token: &str, key: &DecodingKey) -> Result<W, &'static str> {
 }
 
 /// The Ed25519 signature keys of a JWK set; others in it are left out.
-fn parse(jwks: &serde_json::Value, now: DateTime<Utc>) -> Keys {
+fn parse_claims(jwks: &serde_json::Value, now: DateTime<Utc>) -> Keys {
     let keys = jwks.get("keys").and_then(serde_json::Value::as_array);
     let by_kid = keys.into_iter().flatten().filter_map(|jwk| {
         let jwk = Jwk::deserialize(jwk).ok()?;

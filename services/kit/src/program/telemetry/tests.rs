@@ -32,7 +32,7 @@ fn logged(config: &TelemetryConfig, work: impl FnOnce()) -> String {
     let written = Written::default();
     let copy = written.clone();
     let writer = (move || copy.clone()).with_max_level(tracing::Level::TRACE);
-    let subscriber = Registry::default().with(logs(config, writer, false).unwrap());
+    let subscriber = Registry::default().with(log_layer(config, writer, false).unwrap());
     tracing::subscriber::with_default(subscriber, work);
     String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
 }
@@ -74,17 +74,17 @@ fn json_is_one_object_a_line_and_the_filter_is_the_configured_one() {
 #[test]
 fn a_malformed_configuration_is_refused() {
     let filter = TelemetryConfig { log: "info,=".to_owned(), ..TelemetryConfig::default() };
-    assert!(logs(&filter, io::sink, false).is_err());
+    assert!(log_layer(&filter, io::sink, false).is_err());
     let ratio = TelemetryConfig { sample_ratio: 1.5, ..TelemetryConfig::default() };
-    assert!(matches!(exporter(&ratio, "http://127.0.0.1:1"), Err(TelemetryError::Ratio)));
+    assert!(matches!(build_exporter(&ratio, "http://127.0.0.1:1"), Err(TelemetryError::Ratio)));
 }
 
 #[test]
 fn a_trace_goes_on_from_the_incoming_headers_to_the_outgoing_ones() {
     let _switch = SWITCH.lock().unwrap();
     let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).build();
-    let logs = logs(&TelemetryConfig::default(), io::sink, false).unwrap();
-    let subscriber = subscriber(Some(&provider), logs);
+    let logs = log_layer(&TelemetryConfig::default(), io::sink, false).unwrap();
+    let subscriber = build_subscriber(Some(&provider), logs);
     let mut incoming = HeaderMap::new();
     incoming.insert("traceparent", HeaderValue::from_static(TRACEPARENT));
     incoming.insert("tracestate", HeaderValue::from_static("vendor=1"));
@@ -96,7 +96,7 @@ fn a_trace_goes_on_from_the_incoming_headers_to_the_outgoing_ones() {
         let span = rpc_span("user", path, &incoming);
         let mut outgoing = HeaderMap::new();
         span.in_scope(|| {
-            inject(&mut outgoing);
+            inject_trace(&mut outgoing);
             assert!(current_traceparent().is_some());
         });
         record_code(&span, tonic::Code::Internal);
@@ -107,7 +107,7 @@ fn a_trace_goes_on_from_the_incoming_headers_to_the_outgoing_ones() {
         assert_eq!(outgoing["tracestate"], "vendor=1");
 
         let mut outside = HeaderMap::new();
-        inject(&mut outside);
+        inject_trace(&mut outside);
         assert!(outside.is_empty() && current_traceparent().is_none());
         TRACING.store(false, Ordering::Relaxed);
     });
@@ -118,7 +118,7 @@ fn a_malformed_trace_context_is_ignored() {
     for bad in ["", "00-0-0-01", "zz", "00-00000000000000000000000000000000-b7ad6b7169203331-01"] {
         let mut headers = HeaderMap::new();
         headers.insert("traceparent", HeaderValue::from_str(bad).unwrap());
-        assert!(!extract(&headers).span().span_context().is_valid(), "{bad}");
+        assert!(!extract_trace(&headers).span().span_context().is_valid(), "{bad}");
     }
 }
 
@@ -128,7 +128,7 @@ fn a_collector_that_never_answers_does_not_hold_the_end_up() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let config = TelemetryConfig { sample_ratio: 1.0, ..TelemetryConfig::default() };
-    let (provider, thread) = exporter(&config, &endpoint).unwrap();
+    let (provider, thread) = build_exporter(&config, &endpoint).unwrap();
     let tracer = provider.tracer("test");
     drop(opentelemetry::trace::Tracer::start(&tracer, "work"));
     let guard = Guard { exporting: Some((provider, thread)) };
@@ -161,7 +161,7 @@ async fn collector(received: Written) -> String {
         }
     });
     let stop = tokio_util::sync::CancellationToken::new();
-    tokio::spawn(crate::rpc::listener::serve(
+    tokio::spawn(crate::rpc::listener::serve_routes(
         listener,
         stack,
         stop,
@@ -177,9 +177,9 @@ fn the_spans_of_requests_reach_the_collector_and_no_others_do() {
     let received = Written::default();
     let endpoint = runtime.block_on(collector(received.clone()));
     let config = TelemetryConfig { sample_ratio: 1.0, ..TelemetryConfig::default() };
-    let (provider, thread) = exporter(&config, &endpoint).unwrap();
-    let logs = logs(&TelemetryConfig::default(), io::sink, false).unwrap();
-    let subscriber = subscriber(Some(&provider), logs);
+    let (provider, thread) = build_exporter(&config, &endpoint).unwrap();
+    let logs = log_layer(&TelemetryConfig::default(), io::sink, false).unwrap();
+    let subscriber = build_subscriber(Some(&provider), logs);
     tracing::subscriber::with_default(subscriber, || {
         TRACING.store(true, Ordering::Relaxed);
         let path = "/quickserve.user.v1.UserService/GetUser";
@@ -210,13 +210,13 @@ fn made(subscriber: impl Subscriber + Send + Sync) -> (bool, bool, [bool; 3]) {
 #[test]
 fn what_nobody_asked_for_is_not_even_made() {
     let config = TelemetryConfig::default();
-    let logs = || logs(&config, io::sink, false).unwrap();
-    let silent = subscriber(None, logs());
+    let logs = || log_layer(&config, io::sink, false).unwrap();
+    let silent = build_subscriber(None, logs());
     assert_eq!(silent.max_level_hint(), Some(LevelFilter::INFO));
     assert_eq!(made(silent), (false, false, [true, false, false]));
 
     let provider = SdkTracerProvider::builder().build();
-    let exporting = subscriber(Some(&provider), logs());
+    let exporting = build_subscriber(Some(&provider), logs());
     assert_eq!(exporting.max_level_hint(), Some(LevelFilter::DEBUG));
     assert_eq!(made(exporting), (false, true, [true, false, false]));
 }

@@ -5,7 +5,7 @@ use futures::FutureExt as _;
 use tokio::time::sleep;
 
 fn rpc(name: &str) -> &'static Rpc {
-    proto::rpc(&format!("/quickserve.user.v1.{name}")).unwrap()
+    proto::find_rpc(&format!("/quickserve.user.v1.{name}")).unwrap()
 }
 
 fn get_user() -> &'static Rpc {

@@ -80,7 +80,7 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(serve(listener, stack, shutdown.clone(), options));
+        let task = tokio::spawn(serve_routes(listener, stack, shutdown.clone(), options));
         Self { address, shutdown, open, finish, task }
     }
 
@@ -294,7 +294,7 @@ async fn reflection_lists_our_services_and_shows_error_details() {
     let requests = tokio_stream::iter([
         ask(MessageRequest::ListServices(String::new())),
         ask(MessageRequest::FileContainingSymbol("google.rpc.ErrorInfo".to_owned())),
-        ask(MessageRequest::FileContainingSymbol(proto::rpcs()[0].service.to_owned())),
+        ask(MessageRequest::FileContainingSymbol(proto::all_rpcs()[0].service.to_owned())),
     ]);
     let mut answers = client.server_reflection_info(requests).await.unwrap().into_inner();
     let Some(MessageResponse::ListServicesResponse(list)) =
@@ -305,7 +305,7 @@ async fn reflection_lists_our_services_and_shows_error_details() {
     let names: Vec<_> = list.service.iter().map(|service| service.name.as_str()).collect();
     assert!(names.contains(&"grpc.health.v1.Health"), "{names:?}");
     let ours =
-        proto::rpcs().iter().map(|rpc| rpc.service).collect::<std::collections::BTreeSet<_>>();
+        proto::all_rpcs().iter().map(|rpc| rpc.service).collect::<std::collections::BTreeSet<_>>();
     assert!(ours.iter().all(|service| names.contains(service)), "{names:?}");
     for _ in 0..2 {
         let file = answers.message().await.unwrap().unwrap().message_response;

@@ -35,7 +35,7 @@ impl HttpBody for Bounded {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(failure::rename)));
+            return Poll::Ready(frame.map(|frame| frame.map_err(failure::rename_failure)));
         }
         let Some(deadline) = this.deadline else { return Poll::Pending };
         let alarm = this.alarm.get_or_insert_with(|| Box::pin(sleep_until(deadline)));

@@ -14,13 +14,13 @@ fn unavailable() -> Status {
 }
 
 /// The status for a failure of the transport.
-pub(super) fn status(error: &(dyn Error + 'static)) -> Status {
-    find(error).unwrap_or_else(unavailable)
+pub(super) fn status_of_failure(error: &(dyn Error + 'static)) -> Status {
+    find_cause(error).unwrap_or_else(unavailable)
 }
 
 /// The status for one that came out of tonic: its own words when the peer sent it, ours when the transport failed.
-pub(super) fn rename(status: Status) -> Status {
-    match status.source().and_then(find) {
+pub(super) fn rename_failure(status: Status) -> Status {
+    match status.source().and_then(find_cause) {
         Some(found) => found,
         None => status,
     }
@@ -39,10 +39,10 @@ pub(super) fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The first cause in the chain that says what happened.
-fn find(error: &(dyn Error + 'static)) -> Option<Status> {
+fn find_cause(error: &(dyn Error + 'static)) -> Option<Status> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(found) = recognise(error) {
+        if let Some(found) = recognise_failure(error) {
             return Some(found);
         }
         cause = error.source();
@@ -50,7 +50,7 @@ fn find(error: &(dyn Error + 'static)) -> Option<Status> {
     None
 }
 
-fn recognise(error: &(dyn Error + 'static)) -> Option<Status> {
+fn recognise_failure(error: &(dyn Error + 'static)) -> Option<Status> {
     if let Some(status) = error.downcast_ref::<Status>() {
         return Some(status.clone());
     }

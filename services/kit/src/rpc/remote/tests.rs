@@ -1,7 +1,7 @@
 //! Peers that answer, refuse, hang, leave or are not there; what the caller gets, and how often the peer is asked.
 
 use super::*;
-use crate::rpc::listener::{Options, serve};
+use crate::rpc::listener::{Options, serve_routes};
 use bytes::Bytes;
 use std::{
     convert::Infallible,
@@ -40,7 +40,7 @@ impl Peer {
         let shutdown = CancellationToken::new();
         let mut options = Options::default();
         options.limits.drain = Duration::ZERO;
-        let serving = serve(listener, stack, shutdown.clone(), options);
+        let serving = serve_routes(listener, stack, shutdown.clone(), options);
         let task = tokio::spawn(async move {
             serving.await.unwrap();
         });
@@ -223,10 +223,10 @@ async fn a_request_that_a_closing_connection_did_not_take_is_unavailable() {
     let error = sender.send_request(request("/t/Write", None)).await.unwrap_err();
     assert!(error.is_canceled());
     assert!(failure::is_unprocessed(&error));
-    assert_eq!(failure::status(&error).code(), Code::Unavailable);
+    assert_eq!(failure::status_of_failure(&error).code(), Code::Unavailable);
     let tonics = Status::from_error(Box::new(error));
     assert_eq!(tonics.code(), Code::Cancelled);
-    assert_eq!(failure::rename(tonics).code(), Code::Unavailable);
+    assert_eq!(failure::rename_failure(tonics).code(), Code::Unavailable);
 }
 
 /// Takes a connection and tells its first request that nothing was done about it, as a server does that closes a
@@ -285,11 +285,11 @@ async fn a_peer_that_processes_nothing_is_unavailable() {
 #[test]
 fn a_status_of_the_peers_own_stays_what_it_is() {
     for status in [Status::not_found("order"), Status::cancelled("by the peer")] {
-        assert_eq!(failure::rename(status.clone()).code(), status.code());
+        assert_eq!(failure::rename_failure(status.clone()).code(), status.code());
     }
     let timeout = Status::from_error(Box::new(tonic::TimeoutExpired(())));
     assert_eq!(timeout.code(), Code::Cancelled, "what tonic says");
-    assert_eq!(failure::rename(timeout).code(), Code::DeadlineExceeded);
+    assert_eq!(failure::rename_failure(timeout).code(), Code::DeadlineExceeded);
 }
 
 #[tokio::test]
@@ -383,8 +383,8 @@ fn the_contracts_say_what_may_be_repeated() {
     use proto::rpc::{IdempotencyKey, IdempotencyLevel};
     let (bare, mut keyed) = (HeaderMap::new(), HeaderMap::new());
     keyed.insert(crate::storage::idempotency::HEADER, HeaderValue::from_static("k"));
-    assert_eq!(repetition("/no/Such", &keyed), Repetition::Never);
-    for rpc in proto::rpcs() {
+    assert_eq!(repeats_of("/no/Such", &keyed), Repetition::Never);
+    for rpc in proto::all_rpcs() {
         let safe = rpc.idempotency_level != IdempotencyLevel::Unknown;
         let takes_key = rpc.idempotency_key != IdempotencyKey::Unspecified;
         let expected = |repeatable| match (rpc.client_streaming, repeatable) {
@@ -392,11 +392,11 @@ fn the_contracts_say_what_may_be_repeated() {
             (false, true) => Repetition::Unavailable,
             (false, false) => Repetition::Unprocessed,
         };
-        assert_eq!(repetition(rpc.path, &bare), expected(safe), "{}", rpc.path);
-        assert_eq!(repetition(rpc.path, &keyed), expected(safe || takes_key), "{}", rpc.path);
+        assert_eq!(repeats_of(rpc.path, &bare), expected(safe), "{}", rpc.path);
+        assert_eq!(repeats_of(rpc.path, &keyed), expected(safe || takes_key), "{}", rpc.path);
     }
-    let safe = |rpc: &proto::rpc::Rpc| repetition(rpc.path, &bare) == Repetition::Unavailable;
-    assert!(proto::rpcs().iter().any(safe));
+    let safe = |rpc: &proto::rpc::Rpc| repeats_of(rpc.path, &bare) == Repetition::Unavailable;
+    assert!(proto::all_rpcs().iter().any(safe));
 }
 
 #[test]

@@ -320,10 +320,10 @@ fn a_price_is_in_one_currency_and_not_negative() {
         payer: Party::Customer,
         earner: Party::Provider,
     };
-    assert_eq!(price(&[(line(10), eur), (line(-3), eur)]).unwrap(), (7, eur));
-    assert!(price(&[(line(10), eur), (line(3), usd)]).is_err());
-    assert!(price(&[(line(1), eur), (line(-3), eur)]).is_err());
-    assert!(price(&[(line(i64::MAX), eur), (line(1), eur)]).is_err());
+    assert_eq!(total_price(&[(line(10), eur), (line(-3), eur)]).unwrap(), (7, eur));
+    assert!(total_price(&[(line(10), eur), (line(3), usd)]).is_err());
+    assert!(total_price(&[(line(1), eur), (line(-3), eur)]).is_err());
+    assert!(total_price(&[(line(i64::MAX), eur), (line(1), eur)]).is_err());
 }
 
 #[test]

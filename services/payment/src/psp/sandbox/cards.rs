@@ -77,7 +77,7 @@ const CARDS: [(&str, &str, &str, Behaviour); 20] = [
 ];
 
 /// The card behind a token; test cards expire three years from `now`.
-pub fn card(token: &str, now: DateTime<Utc>) -> Option<Card> {
+pub fn card_of_token(token: &str, now: DateTime<Utc>) -> Option<Card> {
     let (_, brand, last4, _) = CARDS.iter().find(|(known, ..)| *known == token)?;
     Some(Card {
         brand: (*brand).to_owned(),

@@ -45,7 +45,7 @@ impl Courier {
         let store = &self.sandbox.store;
         for event in events {
             let now = store.db.clock().now().timestamp();
-            let signature = signature::sign(&self.secret, now, event.body.as_bytes());
+            let signature = signature::sign_payload(&self.secret, now, event.body.as_bytes());
             match self.to.post(&signature, event.body.as_bytes()).await {
                 Ok(()) => store.remove_posted(claim, &event.id).await?,
                 Err(error) => store.post_later(claim, &event, &error).await?,

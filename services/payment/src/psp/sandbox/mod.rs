@@ -59,7 +59,7 @@ impl Sandbox {
     }
 
     async fn operate(&self, kind: OperationKind, step: Step) -> Result<Answer, Unanswered> {
-        let (done, has_events) = elsewhere(self.store.clone().operate(kind, step)).await?;
+        let (done, has_events) = is_elsewhere(self.store.clone().operate(kind, step)).await?;
         if has_events {
             self.late.notify_one();
         }
@@ -68,7 +68,7 @@ impl Sandbox {
 }
 
 /// Runs the sandbox's work to its end, as a system elsewhere does: a caller that stops waiting does not stop it.
-async fn elsewhere<T: Send + 'static>(
+async fn is_elsewhere<T: Send + 'static>(
     work: impl Future<Output = Result<T, Unanswered>> + Send + 'static,
 ) -> Result<T, Unanswered> {
     tokio::spawn(work).await.unwrap_or_else(|error| Err(Unanswered(error.to_string())))
@@ -81,7 +81,7 @@ impl Psp for Sandbox {
     }
 
     async fn card(&self, token: &str) -> Result<Option<Card>, Unanswered> {
-        Ok(cards::card(token, self.store.db.clock().now()))
+        Ok(cards::card_of_token(token, self.store.db.clock().now()))
     }
 
     async fn authorize(&self, charge: Charge<'_>) -> Result<Answer, Unanswered> {
@@ -117,7 +117,7 @@ impl Psp for Sandbox {
 
     async fn capture(&self, step: Step) -> Result<Answer, Unanswered> {
         let answer = self.operate(OperationKind::Capture, step).await?;
-        Ok(Answer { fee: fee(step.amount), ..answer })
+        Ok(Answer { fee: fee_of(step.amount), ..answer })
     }
 
     async fn refund(&self, step: Step) -> Result<Answer, Unanswered> {
@@ -136,7 +136,7 @@ impl Psp for Sandbox {
         if self.store.insert(unknown).await? {
             return Ok(Cancelled::Empty);
         }
-        elsewhere(self.store.clone().cancel(charge.uuid())).await
+        is_elsewhere(self.store.clone().cancel(charge.uuid())).await
     }
 
     async fn pay_out(&self, transfer: Transfer<'_>) -> Result<Answer, Unanswered> {
@@ -172,7 +172,8 @@ impl Psp for Sandbox {
 fn operation_answer(done: &operation::Model) -> Answer {
     match done.state.as_str() {
         operation::DONE => {
-            let fee = if done.kind == OperationKind::Capture.name() { fee(done.amount) } else { 0 };
+            let fee =
+                if done.kind == OperationKind::Capture.name() { fee_of(done.amount) } else { 0 };
             Answer { fee, ..Answer::plain(Signal::Succeeded) }
         }
         operation::REFUSED => Answer::declined(&done.reason),
@@ -181,6 +182,6 @@ fn operation_answer(done: &operation::Model) -> Answer {
 }
 
 /// What the sandbox takes for a capture: 1.4 % and 25 minor units, as far as the amount reaches.
-fn fee(amount: i64) -> i64 {
+fn fee_of(amount: i64) -> i64 {
     (amount / 1_000 * 14 + 25).min(amount)
 }

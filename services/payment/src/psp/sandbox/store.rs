@@ -181,7 +181,7 @@ impl Store {
             .await?;
         for charge in due {
             let tx = self.db.begin().await?;
-            settle(&tx, charge).await?;
+            settle_charge(&tx, charge).await?;
             tx.commit().await?;
         }
         Ok(())
@@ -255,7 +255,7 @@ async fn insert_all(db: Db, charges: Vec<charge::Model>) -> Result<Vec<bool>, ki
     Ok(charges.iter().map(|charge| inserted.remove(&charge.reference)).collect())
 }
 
-async fn settle(tx: &kit::Tx, charge: charge::Model) -> Result<(), kit::Error> {
+async fn settle_charge(tx: &kit::Tx, charge: charge::Model) -> Result<(), kit::Error> {
     let (state, kind) = match charge.reason.as_str() {
         "" => (charge::AUTHORIZED, "charge.authorized"),
         _ => (charge::DECLINED, "charge.declined"),
