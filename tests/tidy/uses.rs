@@ -7,11 +7,12 @@ use syn::{
 
 use crate::sources::{Source, without_tests};
 
-/// The packages of other services that a service may call or hear of, beside `common` and its own.
+/// The packages of other services that a service may call or hear of, beside `common` and its own. That order names
+/// cleaning is for one event, which becomes a signal of `fulfilment`.
 const NEIGHBOURS: [(&str, &[&str]); 6] = [
     ("user", &["order"]),
     ("provider", &["user", "order", "fulfilment"]),
-    ("order", &["user", "provider", "payment", "fulfilment"]),
+    ("order", &["user", "provider", "payment", "fulfilment", "cleaning"]),
     ("payment", &["user", "provider"]),
     ("notification", &["user", "provider", "order", "payment", "fulfilment"]),
     ("cleaning", &["fulfilment"]),

@@ -4,9 +4,8 @@ use bytes::BytesMut;
 
 use crate::base64::{self, TrailingBits};
 use crate::error::{ErrorKind, FieldError};
-use crate::number;
 use crate::schema::{Cardinality, Field, Kind, MessageIndex, Schema, WellKnown};
-use crate::{mask, time, wire};
+use crate::{mask, number, time, wire};
 
 /// The longest field path.
 const MAX_PATH: usize = 100;
@@ -43,7 +42,6 @@ pub(crate) struct Bound {
 impl Bound {
     pub const NONE: Self = Self { start: 0, end: 0, level: 0 };
 
-    #[inline]
     pub fn is_empty(self) -> bool {
         self.start == self.end
     }
@@ -222,7 +220,6 @@ impl Bindings {
         self.path(entry).get(level).copied().unwrap_or(0)
     }
 
-    /// All entries.
     pub(crate) fn all(&self) -> Bound {
         Bound { start: 0, end: self.entries.len(), level: 0 }
     }
