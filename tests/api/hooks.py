@@ -33,9 +33,9 @@ BEYOND_SCHEMA = re.compile("|".join([
     "must be an? (date|local time|IANA time zone|e-mail address)",  # calendars, zones and mailboxes
     "must be (more|greater) than|must not be negative|must be between",  # an amount where it stands
     "refund must be given",  # where the resolution is to refund
-    "^changes.name must not be empty|^update_mask ",  # where the mask names it
+    "^name must not be empty|^update_mask ",  # where the mask names it
     "is not on the checklist|is not the payment's currency",  # what another object asks for
-    "^quiet_hours.(from|to) must be a time",  # once the hours are on
+    "^(from|to) must be a time",  # once the hours are on
     "may be asked for by operators only",
 ]))
 ANSWERS = collections.defaultdict(collections.Counter)
@@ -103,6 +103,9 @@ def after_call(context, case, response):
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
     """Drops what is no fault."""
+    # The object is not in the version that If-Match names: that is answered before the content is looked at.
+    if response is not None and response.status_code == 412:
+        return False
     if isinstance(failure, RejectedPositiveData):
         # Other phases take values from answers and the clock, so that each run would find another rule of the domain.
         if case.meta.phase.name not in {TestPhase.EXAMPLES, TestPhase.COVERAGE}:
