@@ -1,6 +1,6 @@
 //! The tables: one migrator a service, for SQLite and PostgreSQL. What only one engine can say stays here.
 //!
-//! A new service adds its module and its line in [`migrator`].
+//! A new service adds its module and its line in [`run_up`].
 
 mod cleaning;
 mod common;

@@ -33,7 +33,7 @@ impl<S> Upstream for S where
 {
 }
 
-/// The body of a request. Where it ends with a [`Failure`], that is the answer.
+/// The body of a request. Where it ends with a [`Failure`](crate::Failure), that is the answer.
 pub trait RequestContent:
     http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static
 {

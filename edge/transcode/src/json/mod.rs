@@ -1,7 +1,7 @@
 //! ProtoJSON, in and out.
 //!
 //! [`read`] writes wire bytes while it scans the text: lengths get one byte, which is widened when
-//! a message turns out longer. [`write`] prints records as they come, and puts those messages in
+//! a message turns out longer. [`mod@write`] prints records as they come, and puts those messages in
 //! order first whose fields are not. Neither builds a message.
 
 mod read;
