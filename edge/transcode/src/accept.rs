@@ -10,7 +10,6 @@ pub enum StreamForm {
     Array,
     /// One JSON document a line; the media type the client named.
     Lines(&'static str),
-    /// Server-sent events.
     Events,
 }
 
@@ -92,7 +91,6 @@ pub enum Content {
     Json,
     /// One JSON document a line.
     Lines,
-    /// Something else.
     Other,
 }
 

@@ -14,7 +14,6 @@ use route_template::{Segment, Template};
 /// The HTTP method of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// This method.
     Exactly(Method),
     /// `custom { kind: "*" }`: every method that has no route of its own here.
     Any,
@@ -116,7 +115,6 @@ impl<'r, T> Match<'r, '_, T> {
     }
 }
 
-/// The trie.
 #[derive(Debug)]
 pub struct Router<T> {
     nodes: Vec<Node<T>>,

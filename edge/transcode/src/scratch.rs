@@ -23,9 +23,7 @@ pub(crate) struct Scratch {
     tables: Vec<Vec<u32>>,
     /// Seeded, so that keys cannot be chosen to collide.
     hasher: RandomState,
-    /// Free text.
     pub text: Vec<u8>,
-    /// Free bytes.
     pub bytes: bytes::BytesMut,
 }
 

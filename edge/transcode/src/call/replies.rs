@@ -35,7 +35,6 @@ impl RequestFailure {
 pub(crate) struct Replies {
     body: tonic::body::Body,
     buffer: BytesMut,
-    /// Initial metadata.
     pub headers: HeaderMap,
     /// Trailing metadata, once the messages have ended.
     pub trailers: HeaderMap,

@@ -70,7 +70,6 @@ enum Answer {
     Pushback(&'static str),
     /// The request's own body.
     Echo,
-    /// Never.
     Hang,
     /// The head at once, and no message.
     HangAfterHead,
