@@ -16,16 +16,51 @@ use sea_orm_migration::{
     MigratorTrait,
     sea_orm::{
         ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr,
-        SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+        RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     },
 };
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a migration waits for others of the same SQLite file.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+/// How long it waits before it tries again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Brings the tables of `service` up to date in the database at `url`, in the schema `schema` on PostgreSQL.
 ///
 /// Everything happens in one transaction under a lock, so that of many processes that start together one migrates and
 /// the others find the work done, and a failure leaves the tables as they were.
-#[expect(clippy::disallowed_methods, reason = "the pool is closed afterwards")]
 pub async fn migrate_service(url: &str, schema: &str, service: &str) -> Result<(), DbErr> {
+    let deadline = Instant::now() + MAX_WAIT;
+    loop {
+        match try_migrate(url, schema, service).await {
+            // SQLite does not wait for others while it changes the mode of a journal, or opens and closes one: it fails.
+            Err(error) if is_sqlite_busy(&error) && Instant::now() < deadline => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Whether SQLite failed because another connection has the file locked.
+fn is_sqlite_busy(error: &DbErr) -> bool {
+    const BUSY: u32 = 5;
+    let source = match error {
+        DbErr::Conn(RuntimeErr::SqlxError(source))
+        | DbErr::Exec(RuntimeErr::SqlxError(source))
+        | DbErr::Query(RuntimeErr::SqlxError(source)) => source,
+        _ => return false,
+    };
+    let code = source.as_database_error().and_then(|error| error.code());
+    // Extended codes keep the primary one in the lowest byte. Those of PostgreSQL have five characters.
+    let code = code.filter(|code| code.len() < 5).and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xFF == BUSY)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the pool is closed afterwards")]
+async fn try_migrate(url: &str, schema: &str, service: &str) -> Result<(), DbErr> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
     let sqlite = url.starts_with("sqlite");
