@@ -94,7 +94,7 @@ fn struct_initializer(name: &str, rule: &str, value: &Value) -> Result<String, S
         "len" | "min_len" | "max_len" | "min_bytes" | "max_bytes" | "prefix" | "suffix" => {
             format!("{rule}: Some({}), ", rust_literal(value)?)
         }
-        "email" | "hostname" | "ip" | "ipv4" | "ipv6" | "uri" | "address" | "uuid" | "tuuid" => {
+        "hostname" | "ip" | "ipv4" | "ipv6" | "uri" | "address" | "uuid" | "tuuid" => {
             match value.as_bool() {
                 Some(true) => {
                     format!("format: Some(crate::validate::Format::{}), ", names::camel_case(rule))

@@ -64,7 +64,7 @@ impl Rules {
             "min_len" | "min_items" | "min_pairs" | "len" => {
                 value.as_u64().is_some_and(|it| it > 0)
             }
-            "uuid" | "email" | "uri" | "hostname" | "ip" => value.as_bool() == Some(true),
+            "uuid" | "uri" | "hostname" | "ip" => value.as_bool() == Some(true),
             "pattern" => value.as_str().is_some_and(|it| !matches_empty(it)),
             "in" => !list_values(value).iter().any(|it| is_zero(it, field)),
             "not_in" => list_values(value).iter().any(|it| is_zero(it, field)),
@@ -114,7 +114,6 @@ fn keyword_of(schema: &mut Map<String, Value>, rule: &str, value: &Field) {
         }
         "pattern" => ("pattern", plain_value(value)),
         "uuid" if on => ("format", json!("uuid")),
-        "email" if on => ("format", json!("email")),
         "uri" if on => ("format", json!("uri")),
         "hostname" if on => ("format", json!("hostname")),
         "gt" => {

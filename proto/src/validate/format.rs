@@ -1,4 +1,5 @@
-//! Formats of strings that the contract names: addresses of mail and hosts, UUIDs, URIs.
+//! Formats of strings that the contract names: addresses of hosts, UUIDs, URIs. Addresses of mail have none: people type them
+//! with spaces and accents, so that the user service reads them.
 
 mod uri;
 
@@ -7,8 +8,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// A format known by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// An e-mail address as HTML defines it: no quoted parts, no comments.
-    Email,
     /// A host name (RFC 1034, RFC 1123).
     Hostname,
     /// An IP address of version 4 or 6, without a zone.
@@ -31,7 +30,6 @@ impl Format {
     /// Whether the text has the format. The empty text has none.
     pub fn matches(self, text: &str) -> bool {
         match self {
-            Self::Email => is_email(text),
             Self::Hostname => is_hostname(text),
             Self::Ip => text.parse::<IpAddr>().is_ok(),
             Self::Ipv4 => text.parse::<Ipv4Addr>().is_ok(),
@@ -46,7 +44,6 @@ impl Format {
     /// The rule's identifier.
     pub fn rule(self) -> &'static str {
         match self {
-            Self::Email => "string.email",
             Self::Hostname => "string.hostname",
             Self::Ip => "string.ip",
             Self::Ipv4 => "string.ipv4",
@@ -61,7 +58,6 @@ impl Format {
     /// What a text must be.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Email => "must be an e-mail address",
             Self::Hostname => "must be a host name",
             Self::Ip => "must be an IP address",
             Self::Ipv4 => "must be an IPv4 address",
@@ -72,14 +68,6 @@ impl Format {
             Self::Tuuid => "must be a UUID without hyphens",
         }
     }
-}
-
-/// HTML Living Standard, "valid e-mail address".
-fn is_email(text: &str) -> bool {
-    let local = |c: char| c.is_ascii_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c);
-    text.split_once('@').is_some_and(|(name, host)| {
-        !name.is_empty() && name.chars().all(local) && host.split('.').all(is_label)
-    })
 }
 
 /// At most 253 characters; a dot may end it; the last label is no number, or it would be an address.

@@ -132,7 +132,7 @@ fn descriptions_say_what_is_needed_and_never_what_was_sent() {
     assert_eq!(
         told,
         [
-            "person.email must be an e-mail address",
+            "person.email must match `^[^@]+@[^@]+$`",
             "person.role is required",
             "person.payment needs one of `card`, `counter`",
             "password must have at least 8 characters",
