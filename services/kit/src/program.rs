@@ -7,4 +7,5 @@ mod disk;
 pub mod host;
 pub mod metrics;
 mod periodic;
+pub mod secret_file;
 pub mod telemetry;

@@ -1,6 +1,6 @@
 //! The Ed25519 signing keys of this installation, their file and their rotation.
 
-use crate::program::clock::Clock;
+use crate::program::{clock::Clock, secret_file};
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -12,8 +12,7 @@ use ring::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -261,22 +260,13 @@ impl Keyring {
         serde_json::json!({ "keys": self.keys().map(SigningKey::jwk).collect::<Vec<_>>() })
     }
 
-    /// Writes the file whole or not at all: a new file, synced, takes the old one's name.
+    /// Writes the file whole or not at all.
     fn save(&self, directory: &Path) -> Result<(), KeyringError> {
         let stored: Vec<&StoredKey> = self.keys().map(|key| &key.stored).collect();
         let path = directory.join(FILE);
-        let fresh = directory.join(format!("{FILE}.{}.new", std::process::id()));
-        let write = || {
-            let text = serde_json::to_vec_pretty(&stored)?;
-            let _ = fs::remove_file(&fresh);
-            let mut file =
-                fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&fresh, &path)?;
-            fs::File::open(directory)?.sync_all()
-        };
-        write().map_err(io_error(&path))
+        let text = serde_json::to_vec_pretty(&stored).map_err(io::Error::from);
+        let replaced = text.and_then(|text| secret_file::replace(&path, &text));
+        replaced.map_err(io_error(&path))
     }
 }
 
