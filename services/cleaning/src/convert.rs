@@ -196,9 +196,3 @@ fn to_line(line: Line) -> PriceLine {
         earner: Party::Provider.into(),
     }
 }
-
-impl From<Error> for tonic::Status {
-    fn from(error: Error) -> Self {
-        kit::rpc::error::status_of(&error)
-    }
-}

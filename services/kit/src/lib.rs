@@ -24,7 +24,7 @@ pub mod values;
 pub use messaging::event::Event;
 pub use program::{clock::Clock, host::Host};
 pub use rpc::{
-    caller::{Caller, Role, Subject, caller_of},
+    caller::{Caller, Role, Scope, Subject, caller_of},
     error::{Error, Fault, Kind},
     guard::Routes,
 };

@@ -1,7 +1,7 @@
 //! Rows as messages of the contract, failures as its statuses.
 
 use crate::domain::{
-    Error, Message, Settings, catalogue::Importance, quiet::clock_time, template::Rendered,
+    Message, Settings, catalogue::Importance, quiet::clock_time, template::Rendered,
 };
 use kit::values::time::timestamp;
 use proto::quickserve::notification::v1 as pb;
@@ -33,11 +33,5 @@ pub fn quiet_hours(settings: Settings) -> pb::QuietHours {
         to: hours.map(|hours| clock_time(hours.to)).unwrap_or_default(),
         time_zone: settings.time_zone,
         version: settings.quiet_version,
-    }
-}
-
-impl From<Error> for tonic::Status {
-    fn from(error: Error) -> Self {
-        kit::rpc::error::status_of(&error)
     }
 }

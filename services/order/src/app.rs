@@ -48,14 +48,6 @@ impl App {
     }
 }
 
-/// The error as the runtime takes it from timers and consumers.
-pub fn into_kit_error(error: Error) -> kit::Error {
-    match error {
-        Error::Kit(error) => error,
-        error => kit::Error::from_fault(&error),
-    }
-}
-
 /// Drops what the order's state refuses to a timer: it is logged and not tried again.
 pub fn drop_refusal(what: &str, result: Result<(), Error>) -> Result<(), Error> {
     match result {

@@ -2,7 +2,7 @@
 //! are suspended, blocked or gone.
 
 use crate::{
-    app::{App, into_kit_error},
+    app::App,
     domain::{
         Actor, Amounts, Authorization, Error, Order, OrderChange, OrderId, Outcome, PaymentState,
         Principal,
@@ -71,7 +71,7 @@ impl Consumer for App {
             "user.erased" => self.on_erasure(event).await,
             _ => Ok(()),
         };
-        done.map_err(into_kit_error)
+        done.map_err(Into::into)
     }
 }
 

@@ -228,12 +228,6 @@ fn state_name(it: State) -> String {
     state(it).as_str_name().trim_start_matches("ORDER_STATE_").to_owned()
 }
 
-impl From<Error> for tonic::Status {
-    fn from(error: Error) -> Self {
-        kit::rpc::error::status_of(&error)
-    }
-}
-
 impl From<tonic::Status> for Error {
     fn from(status: tonic::Status) -> Self {
         Self::Kit(status.into())

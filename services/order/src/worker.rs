@@ -1,7 +1,7 @@
 //! The timers of orders. Each asks for the state it expects, since it may come again.
 
 use crate::{
-    app::{App, drop_refusal, into_kit_error},
+    app::{App, drop_refusal},
     domain::{Error, Order, OrderId, Principal, State},
     repository::{AUTHORIZE, DEADLINE, MOVE, OFFER, SIDE_EFFECTS, orders},
 };
@@ -18,7 +18,7 @@ pub const CLAIM_EVERY: Duration = Duration::seconds(5);
 #[async_trait]
 impl TimerHandler for App {
     async fn fire(&self, timer: &Timer) -> Result<(), kit::Error> {
-        self.act_on(timer).await.map_err(into_kit_error)
+        self.act_on(timer).await.map_err(Into::into)
     }
 
     /// Other services wait for what an order owes them, so that it is tried again soon.

@@ -33,7 +33,7 @@ impl Consumer for ErasureConsumer {
     }
 
     async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
-        self.erase_methods(event).await.map_err(into_kit_error)
+        self.erase_methods(event).await.map_err(Into::into)
     }
 }
 
@@ -68,7 +68,7 @@ impl Consumer for StandingConsumer {
     }
 
     async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
-        self.follow_standing(event).await.map_err(into_kit_error)
+        self.follow_standing(event).await.map_err(Into::into)
     }
 }
 
@@ -105,13 +105,5 @@ async fn follow_account(tx: &Tx, event: &Event) -> Result<(), Error> {
     match event.kind == USER_SUSPENDED {
         true => hold_payouts(tx, hold).await,
         false => lift_hold(tx, hold).await,
-    }
-}
-
-/// A failure as workers report it.
-pub fn into_kit_error(error: Error) -> kit::Error {
-    match error {
-        Error::Kit(error) => error,
-        other => kit::Error::from_fault(&other),
     }
 }

@@ -1,7 +1,6 @@
 //! What happens without a request: timers, the sweep after a crash, and the sandbox's events.
 
 use crate::{
-    consumer::into_kit_error,
     flow::{PAYOUT, Payments, SETTLE},
     psp::sandbox,
 };
@@ -29,7 +28,7 @@ impl TimerHandler for Timers {
                 Ok(())
             }
         };
-        done.map_err(into_kit_error)
+        done.map_err(Into::into)
     }
 }
 
@@ -39,6 +38,6 @@ pub struct Webhook(pub Payments);
 #[async_trait]
 impl sandbox::Post for Webhook {
     async fn post(&self, signature: &str, body: &[u8]) -> Result<(), Error> {
-        self.0.receive_event(sandbox::NAME, signature, body).await.map_err(into_kit_error)
+        self.0.receive_event(sandbox::NAME, signature, body).await.map_err(Into::into)
     }
 }

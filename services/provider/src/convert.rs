@@ -353,9 +353,3 @@ pub fn parse_job(
 pub fn parse_provider_ids(field: &'static str, ids: &[String]) -> Result<Vec<ProviderId>, Error> {
     ids.iter().map(|id| Ok(ProviderId::parse(field, id)?)).collect()
 }
-
-impl From<Error> for tonic::Status {
-    fn from(error: Error) -> Self {
-        kit::rpc::error::status_of(&error)
-    }
-}

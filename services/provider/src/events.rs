@@ -7,11 +7,11 @@ use crate::{
         profile::State,
         score::{Outcome, is_on_time},
     },
-    repository::{Providers, Scope, documents, members, profiles, time_off},
+    repository::{Providers, documents, members, profiles, time_off},
 };
 use async_trait::async_trait;
 use kit::{
-    Event, Tx,
+    Event, Scope, Tx,
     messaging::{bus::Consumer, inbox, outbox},
     values::time,
 };
@@ -199,19 +199,11 @@ impl Consumer for FactConsumer {
             "user.reinstated" => self.lift_suspension(event, user_of(event)?).await,
             _ => self.count_outcome(event).await,
         };
-        done.map_err(into_kit_error)
+        done.map_err(Into::into)
     }
 }
 
 fn user_of(event: &Event) -> Result<Uuid, kit::Error> {
     let UserEvent { user_id } = event.decode()?;
     user_id.parse().map_err(kit::Error::internal)
-}
-
-/// The failure as kit's workers and relays take it.
-pub fn into_kit_error(error: Error) -> kit::Error {
-    match error {
-        Error::Kit(error) => error,
-        other => kit::Error::from_fault(&other),
-    }
 }

@@ -2,13 +2,13 @@
 
 use crate::{
     domain::{Document, DocumentId, Error, Provider, ProviderId, document, profile},
-    events::{self, into_kit_error},
-    repository::{Providers, Scope, documents, profiles},
+    events,
+    repository::{Providers, documents, profiles},
 };
 use async_trait::async_trait;
 use chrono_tz::Tz;
 use kit::{
-    Tx,
+    Scope, Tx,
     messaging::timers::{self, Timer, TimerHandler},
 };
 
@@ -121,7 +121,7 @@ impl TimerHandler for Timers {
             BLOCK_OVER => self.end_blocks(ProviderId::from_uuid(timer.aggregate)).await,
             other => Err(kit::Error::internal(format!("no timer is called {other}")).into()),
         };
-        done.map_err(into_kit_error)
+        done.map_err(Into::into)
     }
 }
 

@@ -1,7 +1,6 @@
 //! What can go wrong, in the words of the contract.
 
 use kit::{Fault, Kind};
-use sea_orm::DbErr;
 
 /// A failure of cleaning.
 #[derive(Debug, thiserror::Error)]
@@ -24,11 +23,7 @@ impl Error {
     }
 }
 
-impl From<DbErr> for Error {
-    fn from(error: DbErr) -> Self {
-        Self::Kit(error.into())
-    }
-}
+kit::service_error!(Error);
 
 impl Fault for Error {
     fn kind(&self) -> Kind {

@@ -75,6 +75,15 @@ pub struct Subject {
     pub roles: Roles,
 }
 
+/// Whose objects a caller reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of all accounts.
+    All,
+    /// Those of this account.
+    Account(Uuid),
+}
+
 /// The sender of a request. The guard puts it on each request before a handler sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
@@ -93,6 +102,14 @@ impl Caller {
     /// Whether the account that calls runs the marketplace.
     pub fn is_operator(&self) -> bool {
         self.subject.is_some_and(|subject| subject.roles.has(Role::Operator))
+    }
+
+    /// Whose objects the account that calls reaches: operators those of all accounts, others their own.
+    pub fn scope(&self) -> Result<Scope, Error> {
+        if self.is_operator() {
+            return Ok(Scope::All);
+        }
+        Ok(Scope::Account(self.subject()?.user_id))
     }
 
     /// Whether a service of the mesh calls on its own account.

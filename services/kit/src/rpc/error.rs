@@ -4,9 +4,12 @@
 //! [`Error`] for what every service can meet. [`status_of`] turns a fault into the answer.
 
 use crate::storage::db_error;
-use sea_orm::DbErr;
+#[doc(no_inline)]
+pub use sea_orm::DbErr;
 use std::{collections::HashMap, time::Duration};
-use tonic::{Code, Status};
+use tonic::Code;
+#[doc(no_inline)]
+pub use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
 
 /// The `domain` of every `google.rpc.ErrorInfo` that QuickServe answers.
@@ -161,6 +164,35 @@ impl Fault for Error {
             Self::Upstream(status) => Kind::Upstream(status.clone()),
         }
     }
+}
+
+/// Makes an error enum of a service, with a variant `Kit` for this module's [`Error`], what every such enum is: a
+/// failure of the database becomes one of its errors, and its errors become the answers of RPCs and the failures of
+/// consumers and timers. It stands beside `impl Fault` for the enum.
+#[macro_export]
+macro_rules! service_error {
+    ($error:ident) => {
+        impl From<$crate::rpc::error::DbErr> for $error {
+            fn from(error: $crate::rpc::error::DbErr) -> Self {
+                Self::Kit(error.into())
+            }
+        }
+
+        impl From<$error> for $crate::rpc::error::Status {
+            fn from(error: $error) -> Self {
+                $crate::rpc::error::status_of(&error)
+            }
+        }
+
+        impl From<$error> for $crate::Error {
+            fn from(error: $error) -> Self {
+                match error {
+                    $error::Kit(error) => error,
+                    other => Self::from_fault(&other),
+                }
+            }
+        }
+    };
 }
 
 /// The answer to a failure. The message is the fault's own text; an internal one is logged here and not sent.

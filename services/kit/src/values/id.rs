@@ -42,19 +42,29 @@ impl<T> Id<T> {
     }
 
     /// Reads the id in `text`, an error naming `field` otherwise.
-    pub fn parse(field: &'static str, text: &str) -> Result<Self, Error> {
-        text.parse().map_err(|_| Error::invalid(field, "must be a UUID"))
+    pub fn parse(field: &str, text: &str) -> Result<Self, Error> {
+        parse_uuid(field, text).map(Self::from_uuid)
     }
 
     /// As [`Id::parse`], where an empty text means that there is none.
-    pub fn parse_optional(field: &'static str, text: &str) -> Result<Option<Self>, Error> {
-        if text.is_empty() { Ok(None) } else { Self::parse(field, text).map(Some) }
+    pub fn parse_optional(field: &str, text: &str) -> Result<Option<Self>, Error> {
+        Ok(parse_optional_uuid(field, text)?.map(Self::from_uuid))
     }
 
     /// The bare UUID.
     pub const fn uuid(self) -> Uuid {
         self.0
     }
+}
+
+/// Reads the id of an object of another service, an error naming `field` otherwise.
+pub fn parse_uuid(field: &str, text: &str) -> Result<Uuid, Error> {
+    text.parse().map_err(|_| Error::invalid(field, "must be a UUID"))
+}
+
+/// As [`parse_uuid`], where an empty text means that there is none.
+pub fn parse_optional_uuid(field: &str, text: &str) -> Result<Option<Uuid>, Error> {
+    if text.is_empty() { Ok(None) } else { parse_uuid(field, text).map(Some) }
 }
 
 impl<T> Clone for Id<T> {

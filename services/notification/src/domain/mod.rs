@@ -34,6 +34,8 @@ pub enum Error {
     Kit(#[from] kit::Error),
 }
 
+kit::service_error!(Error);
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -51,21 +53,6 @@ impl Fault for Error {
         match self {
             Self::Kit(error) => error.metadata(),
             Self::MessageNotFound | Self::TooManyStreams | Self::Refused(..) => HashMap::new(),
-        }
-    }
-}
-
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        Self::Kit(error.into())
-    }
-}
-
-impl From<Error> for kit::Error {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Kit(error) => error,
-            other => Self::from_fault(&other),
         }
     }
 }

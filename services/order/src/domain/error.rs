@@ -160,6 +160,8 @@ impl Resource {
     }
 }
 
+kit::service_error!(Error);
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -212,11 +214,5 @@ impl Fault for Error {
             Self::GateClosed(missing) => one("missing", missing.join(",")),
             _ => HashMap::new(),
         }
-    }
-}
-
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        Self::Kit(error.into())
     }
 }

@@ -1,6 +1,6 @@
 //! Dues over REST.
 
-use super::{Api, convert, payment::scope_of};
+use super::{Api, account_of, convert};
 use crate::{
     domain::{Due, DueId, MethodId, UserId},
     flow::open_due_payment,
@@ -19,7 +19,7 @@ impl DueService for Api {
         &self,
         request: Request<pb::ListDuesRequest>,
     ) -> Result<Response<pb::ListDuesResponse>, Status> {
-        let customer = scope_of(&caller_of(&request))?;
+        let customer = account_of(caller_of(&request).scope()?);
         let pb::ListDuesRequest { page_size, page_token } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let mut rows = dues::list(self.payments.db.connection(), customer, page).await?;

@@ -9,7 +9,8 @@ mod payment_method;
 mod payout;
 mod psp_event;
 
-use crate::{domain::Error, flow::Payments};
+use crate::{domain::UserId, flow::Payments};
+use kit::Scope;
 
 /// Serves the RPCs of payment.
 #[derive(Clone)]
@@ -18,8 +19,10 @@ pub struct Api {
     pub payments: Payments,
 }
 
-impl From<Error> for tonic::Status {
-    fn from(error: Error) -> Self {
-        kit::rpc::error::status_of(&error)
+/// The account to which a caller's scope is limited; none for operators.
+fn account_of(scope: Scope) -> Option<UserId> {
+    match scope {
+        Scope::All => None,
+        Scope::Account(id) => Some(UserId::from_uuid(id)),
     }
 }

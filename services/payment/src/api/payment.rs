@@ -1,16 +1,16 @@
 //! Payments over REST.
 
 use super::{
-    Api,
+    Api, account_of,
     convert::{self, parse_positive},
 };
 use crate::{
-    domain::{AttemptId, Error, IntentId, OrderId, UserId},
+    domain::{AttemptId, IntentId, OrderId},
     flow::{RefundAmount, RefundRequest, open_refund},
     repository::{attempts, intents},
 };
 use kit::{
-    Caller, caller_of,
+    caller_of,
     storage::{db::Begun, idempotency::Key, page::Page},
 };
 use proto::quickserve::payment::v1::{self as pb, payment_service_server::PaymentService};
@@ -22,7 +22,7 @@ impl PaymentService for Api {
         &self,
         request: Request<pb::GetPaymentRequest>,
     ) -> Result<Response<pb::GetPaymentResponse>, Status> {
-        let customer = scope_of(&caller_of(&request))?;
+        let customer = account_of(caller_of(&request).scope()?);
         let id = IntentId::parse("payment_id", &request.into_inner().payment_id)?;
         let db = self.payments.db.connection();
         let intent = intents::find_intent(db, id, customer).await?;
@@ -35,7 +35,7 @@ impl PaymentService for Api {
         &self,
         request: Request<pb::ListPaymentsRequest>,
     ) -> Result<Response<pb::ListPaymentsResponse>, Status> {
-        let customer = scope_of(&caller_of(&request))?;
+        let customer = account_of(caller_of(&request).scope()?);
         let pb::ListPaymentsRequest { page_size, page_token, order_id } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let order = OrderId::parse_optional("order_id", &order_id)?;
@@ -84,13 +84,5 @@ impl PaymentService for Api {
         let (intent, attempt) = self.payments.finish_refund(id).await?;
         let refund = Some(convert::to_refund(&intent, &attempt));
         Ok(Response::new(pb::CreateRefundResponse { refund }))
-    }
-}
-
-/// Operators see every payment, others their own.
-pub fn scope_of(caller: &Caller) -> Result<Option<UserId>, Error> {
-    match caller.is_operator() {
-        true => Ok(None),
-        false => Ok(Some(UserId::from_uuid(caller.subject()?.user_id))),
     }
 }

@@ -1,11 +1,11 @@
 //! Payouts over REST.
 
-use super::{Api, convert};
+use super::{Api, account_of, convert};
 use crate::{
     domain::{Error, PayoutId, ProviderId, UserId},
     repository::{
         holds, journals,
-        payouts::{self, Scope},
+        payouts::{self, PayoutFilter},
     },
 };
 use kit::{Caller, caller_of, storage::page::Page};
@@ -22,14 +22,14 @@ impl PayoutService for Api {
         let pb::ListPayoutsRequest { page_size, page_token, provider_id } = request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
         let provider = ProviderId::parse_optional("provider_id", &provider_id)?;
-        let scope = scope_of(&caller, provider)?;
+        let filter = payout_filter(&caller, provider)?;
         let db = self.payments.db.connection();
-        let mut rows = payouts::list_payouts(db, scope, page).await?;
+        let mut rows = payouts::list_payouts(db, filter, page).await?;
         let next_page_token = page.cut(&mut rows, |payout| payout.id.uuid());
         let holds = holds::list_of_payouts(db, &rows).await?;
-        let balances = match scope.is_everything() {
+        let balances = match filter.is_everything() {
             true => Vec::new(),
-            false => journals::account_balances(db, scope).await?,
+            false => journals::account_balances(db, filter).await?,
         };
         Ok(Response::new(pb::ListPayoutsResponse {
             payouts: rows.into_iter().map(|payout| convert::to_payout(payout, &holds)).collect(),
@@ -45,9 +45,9 @@ impl PayoutService for Api {
         &self,
         request: Request<pb::GetPayoutRequest>,
     ) -> Result<Response<pb::GetPayoutResponse>, Status> {
-        let scope = scope_of(&caller_of(&request), None)?;
+        let filter = payout_filter(&caller_of(&request), None)?;
         let id = PayoutId::parse("payout_id", &request.into_inner().payout_id)?;
-        let found = payouts::find_payout(self.payments.db.connection(), id, scope).await?;
+        let found = payouts::find_payout(self.payments.db.connection(), id, filter).await?;
         let holds = holds::list_of_payout(self.payments.db.connection(), &found).await?;
         let payout = Some(convert::to_payout(found, &holds));
         Ok(Response::new(pb::GetPayoutResponse { payout }))
@@ -77,10 +77,6 @@ impl PayoutService for Api {
 }
 
 /// Operators see every payout, providers their own.
-fn scope_of(caller: &Caller, provider: Option<ProviderId>) -> Result<Scope, Error> {
-    let user = match caller.is_operator() {
-        true => None,
-        false => Some(UserId::from_uuid(caller.subject()?.user_id)),
-    };
-    Ok(Scope { user, provider })
+fn payout_filter(caller: &Caller, provider: Option<ProviderId>) -> Result<PayoutFilter, Error> {
+    Ok(PayoutFilter { user: account_of(caller.scope()?), provider })
 }

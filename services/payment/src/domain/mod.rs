@@ -126,11 +126,7 @@ impl Error {
     }
 }
 
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        Self::Kit(error.into())
-    }
-}
+kit::service_error!(Error);
 
 impl Fault for Error {
     fn kind(&self) -> Kind {

@@ -67,7 +67,7 @@ impl Payments {
         tx.commit().await?;
         self.pay_out(id).await?;
         let db = self.db.connection();
-        let payout = payouts::find_payout(db, id, payouts::Scope::default()).await?;
+        let payout = payouts::find_payout(db, id, payouts::PayoutFilter::default()).await?;
         let holds = holds::list_of_payout(db, &payout).await?;
         Ok((payout, holds))
     }

@@ -1,7 +1,7 @@
 //! The ledger: posting, balances and the trial balance. No row holds a balance, for which
 //! transactions would wait: a balance is a sum.
 
-use super::payouts::{self, Scope};
+use super::payouts::{self, PayoutFilter};
 use crate::domain::{
     Error, ProviderId,
     ledger::{
@@ -100,15 +100,15 @@ pub struct Total {
     pub amount: i64,
 }
 
-/// What the providers within the caller's scope are owed in each currency.
+/// What the providers whose payouts the filter lets through are owed in each currency.
 pub async fn account_balances(
     db: &impl ConnectionTrait,
-    scope: Scope,
+    filter: PayoutFilter,
 ) -> Result<Vec<Total>, Error> {
     let found = account_sums()
         .column_as(entry::Column::Currency, "currency")
         .filter(account::Column::Kind.eq(PAYABLE))
-        .filter(account::Column::Owner.in_subquery(payouts::list_providers(scope)))
+        .filter(account::Column::Owner.in_subquery(payouts::list_providers(filter)))
         .group_by(entry::Column::Currency)
         .order_by_asc(entry::Column::Currency)
         .into_model()

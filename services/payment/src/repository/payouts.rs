@@ -10,16 +10,16 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 
-/// Whose payouts the caller may see.
+/// Which payouts a caller asks for and may see.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Scope {
+pub struct PayoutFilter {
     /// Only those of this account; none for operators.
     pub user: Option<UserId>,
     /// Only those of this profile.
     pub provider: Option<ProviderId>,
 }
 
-impl Scope {
+impl PayoutFilter {
     /// Whether nothing is left out.
     pub const fn is_everything(self) -> bool {
         self.user.is_none() && self.provider.is_none()
@@ -72,13 +72,13 @@ pub async fn save_payout(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
     Ok(())
 }
 
-/// A payout within the caller's scope.
+/// The payout `id`, when the filter lets it through.
 pub async fn find_payout(
     db: &impl ConnectionTrait,
     id: PayoutId,
-    scope: Scope,
+    filter: PayoutFilter,
 ) -> Result<Payout, Error> {
-    let found = payouts_within(scope).filter(payout::Column::Id.eq(id)).one(db).await?;
+    let found = select_payouts(filter).filter(payout::Column::Id.eq(id)).one(db).await?;
     found.ok_or(Error::PayoutNotFound)
 }
 
@@ -98,13 +98,13 @@ pub async fn find_of_intent(
     Ok(payout::Entity::find().filter(payout::Column::IntentId.eq(intent)).one(db).await?)
 }
 
-/// The payouts within the caller's scope, newest first.
+/// The payouts that the filter lets through, newest first.
 pub async fn list_payouts(
     db: &impl ConnectionTrait,
-    scope: Scope,
+    filter: PayoutFilter,
     page: Page,
 ) -> Result<Vec<Payout>, Error> {
-    Ok(page.of(payouts_within(scope), payout::Column::Id).all(db).await?)
+    Ok(page.of(select_payouts(filter), payout::Column::Id).all(db).await?)
 }
 
 /// Sum of a provider's payouts that are still to be paid, less what those on their way keep back.
@@ -127,17 +127,17 @@ pub async fn sum_unpaid(tx: &Tx, provider: ProviderId, currency: &str) -> Result
     Ok(sum.unwrap_or_default())
 }
 
-/// The profiles whose payouts are within the caller's scope.
-pub fn list_providers(scope: Scope) -> sea_orm::sea_query::SelectStatement {
-    payouts_within(scope).select_only().column(payout::Column::ProviderId).distinct().into_query()
+/// The profiles of the payouts that the filter lets through.
+pub fn list_providers(filter: PayoutFilter) -> sea_orm::sea_query::SelectStatement {
+    select_payouts(filter).select_only().column(payout::Column::ProviderId).distinct().into_query()
 }
 
-fn payouts_within(scope: Scope) -> Select<payout::Entity> {
+fn select_payouts(filter: PayoutFilter) -> Select<payout::Entity> {
     let mut query = payout::Entity::find();
-    if let Some(user) = scope.user {
+    if let Some(user) = filter.user {
         query = query.filter(payout::Column::ProviderUserId.eq(user));
     }
-    if let Some(provider) = scope.provider {
+    if let Some(provider) = filter.provider {
         query = query.filter(payout::Column::ProviderId.eq(provider));
     }
     query

@@ -10,9 +10,9 @@ mod vetting;
 use crate::{
     Config,
     domain::{Error, ProviderId},
-    repository::{Providers, Scope},
+    repository::Providers,
 };
-use kit::Tx;
+use kit::{Scope, Tx};
 use std::sync::Arc;
 use tonic::{Request, Response};
 
@@ -44,7 +44,7 @@ impl Api {
 
 /// The profiles that the sender of a request reaches.
 fn scope_of<T>(request: &Request<T>) -> Result<Scope, Error> {
-    Ok(Scope::of(&kit::caller_of(request))?)
+    Ok(kit::caller_of(request).scope()?)
 }
 
 fn parse_provider_id(text: &str) -> Result<ProviderId, Error> {

@@ -8,10 +8,10 @@ use crate::{
         profile::{Action, Application, Change, State, city_key},
     },
     events,
-    repository::{Filter, Scope, members, profiles},
+    repository::{Filter, members, profiles},
 };
 use kit::{
-    Caller, Id,
+    Caller, Id, Scope,
     storage::{db::Begun, idempotency::Key, page::Page, version},
     values::time::zone,
 };

@@ -9,11 +9,13 @@ use crate::{
 };
 use kit::{
     Window,
-    values::time::{duration, moment},
+    values::{
+        id::{parse_optional_uuid, parse_uuid},
+        time::{duration, moment},
+    },
 };
 use proto::quickserve::provider::v1::{self as pb, reservation_service_server::ReservationService};
 use tonic::{Request, Response, Status, async_trait};
-use uuid::Uuid;
 
 /// Candidates returned when the request does not say how many.
 const CANDIDATES: usize = 5;
@@ -47,7 +49,7 @@ impl ReservationService for Api {
         request: Request<pb::ReleaseReservationRequest>,
     ) -> Result<Response<pb::ReleaseReservationResponse>, Status> {
         let pb::ReleaseReservationRequest { order_id, provider_id, round } = request.into_inner();
-        let order_id = parse_order_id(&order_id)?;
+        let order_id = parse_uuid("order_id", &order_id)?;
         match ProviderId::parse_optional("provider_id", &provider_id)? {
             None => holding::release_order(&self.providers, order_id).await?,
             Some(provider_id) => {
@@ -86,7 +88,7 @@ impl ReservationService for Api {
         } = request.into_inner();
         let window = Window::parse("window", window.as_ref())?;
         let job = convert::parse_job(vertical, window, address.as_ref(), requirements)?;
-        let customer = parse_customer_id(&customer_id)?;
+        let customer = parse_optional_uuid("customer_id", &customer_id)?;
         let standing = self.providers.fresh_standing(parse_provider_id(&id)?).await?;
         let causes = standing.objections_to_booked(&job, customer);
         Ok(Response::new(pb::CheckEligibilityResponse { causes }))
@@ -110,7 +112,7 @@ impl ReservationService for Api {
         let excluded =
             convert::parse_provider_ids("excluded_provider_ids", &excluded_provider_ids)?;
         let most = usize::try_from(limit).ok().filter(|most| *most > 0).unwrap_or(CANDIDATES);
-        let customer = parse_customer_id(&customer_id)?;
+        let customer = parse_optional_uuid("customer_id", &customer_id)?;
         let found = self.providers.candidates(&job, &excluded, customer, most).await?;
         let candidates = found.into_iter().map(to_candidate).collect();
         Ok(Response::new(pb::FindCandidatesResponse { candidates }))
@@ -134,7 +136,7 @@ fn parse_hold(request: pb::HoldReservationRequest) -> Result<Hold, Error> {
         key: parse_key(&order_id, &provider_id, round)?,
         job: convert::parse_job(vertical, window, address.as_ref(), requirements)?,
         expires_at: moment("hold_expires_at", hold_expires_at.as_ref())?,
-        customer: parse_customer_id(&customer_id)?,
+        customer: parse_optional_uuid("customer_id", &customer_id)?,
     })
 }
 
@@ -149,17 +151,7 @@ fn to_candidate(candidate: Candidate) -> pb::Candidate {
 }
 
 fn parse_key(order_id: &str, provider_id: &str, round: i32) -> Result<Key, Error> {
-    let (order_id, provider_id) = (parse_order_id(order_id)?, parse_provider_id(provider_id)?);
+    let (order_id, provider_id) =
+        (parse_uuid("order_id", order_id)?, parse_provider_id(provider_id)?);
     Ok(Key { order_id, provider_id, round })
-}
-
-fn parse_order_id(text: &str) -> Result<Uuid, Error> {
-    text.parse().map_err(|_| Error::invalid("order_id", "must be a UUID"))
-}
-
-fn parse_customer_id(text: &str) -> Result<Option<Uuid>, Error> {
-    match text {
-        "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| Error::invalid("customer_id", "must be a UUID")),
-    }
 }

@@ -10,11 +10,11 @@ use crate::{
         profile::Action,
     },
     events,
-    repository::{Scope, documents, profiles},
+    repository::{documents, profiles},
     worker,
 };
 use kit::{
-    Id, Tx,
+    Id, Scope, Tx,
     storage::{db::Begun, idempotency::Key, page::Page},
     values::time::moment,
 };

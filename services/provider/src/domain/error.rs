@@ -2,7 +2,7 @@
 
 use super::{document, profile};
 use kit::{Fault, Kind};
-use sea_orm::{ActiveEnum, DbErr};
+use sea_orm::ActiveEnum;
 use std::collections::HashMap;
 
 /// A failure of provider.
@@ -84,11 +84,7 @@ impl Error {
     }
 }
 
-impl From<DbErr> for Error {
-    fn from(error: DbErr) -> Self {
-        Self::Kit(error.into())
-    }
-}
+kit::service_error!(Error);
 
 impl Fault for Error {
     fn kind(&self) -> Kind {

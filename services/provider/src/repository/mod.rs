@@ -10,7 +10,7 @@ pub mod search;
 mod standings;
 pub mod time_off;
 
-pub use profiles::{Filter, Scope};
+pub use profiles::Filter;
 pub use search::Candidate;
 
 use crate::domain::{Error, Reservation};

@@ -10,7 +10,7 @@ use crate::domain::{
     },
 };
 use kit::{
-    Caller, Tx,
+    Scope, Tx,
     storage::{db_error::is_duplicate, page::Page},
 };
 use sea_orm::{
@@ -21,29 +21,12 @@ use sea_orm::{
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Which profiles a caller reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// The profile of this account.
-    Owner(Uuid),
-    All,
-}
-
-impl Scope {
-    /// What `caller` reaches: operators everything, others their own profile.
-    pub fn of(caller: &Caller) -> Result<Self, kit::Error> {
-        if caller.is_operator() {
-            return Ok(Self::All);
-        }
-        Ok(Self::Owner(caller.subject()?.user_id))
-    }
-
-    fn select(self, id: ProviderId) -> Select<Entity> {
-        let query = Entity::find_by_id(id);
-        match self {
-            Self::All => query,
-            Self::Owner(user_id) => query.filter(Column::UserId.eq(user_id)),
-        }
+/// The profile `id`, when it is within `scope`.
+fn select_profile(id: ProviderId, scope: Scope) -> Select<Entity> {
+    let query = Entity::find_by_id(id);
+    match scope {
+        Scope::All => query,
+        Scope::Account(user_id) => query.filter(Column::UserId.eq(user_id)),
     }
 }
 
@@ -60,7 +43,7 @@ pub struct Filter {
 
 /// Locks the profile `id` until the transaction ends, when `scope` reaches it.
 pub async fn lock_profile(tx: &Tx, id: ProviderId, scope: Scope) -> Result<Provider, Error> {
-    scope.select(id).lock_exclusive().one(&**tx).await?.ok_or(Error::ProviderNotFound)
+    select_profile(id, scope).lock_exclusive().one(&**tx).await?.ok_or(Error::ProviderNotFound)
 }
 
 /// Locks the profile of an account until the transaction ends, if it has one.
@@ -117,7 +100,7 @@ pub async fn offerings_of<C: ConnectionTrait>(
 impl Providers {
     /// The profile `id`, when `scope` reaches it.
     pub async fn find(&self, id: ProviderId, scope: Scope) -> Result<Provider, Error> {
-        scope.select(id).one(self.db.connection()).await?.ok_or(Error::ProviderNotFound)
+        select_profile(id, scope).one(self.db.connection()).await?.ok_or(Error::ProviderNotFound)
     }
 
     /// The profile of an account.

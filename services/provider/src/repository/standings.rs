@@ -1,11 +1,12 @@
 //! Standings: what decides about bookings, read in a few queries for many profiles or kept at hand for one.
 
 use super::{
-    Providers, Scope,
+    Providers,
     profiles::{group_by_provider as group, offerings_of},
 };
 use crate::domain::{Document, Error, Provider, ProviderId, TimeOff, document, standing::Standing};
 use chrono::Days;
+use kit::Scope;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use std::{collections::HashMap, time::Duration};
 

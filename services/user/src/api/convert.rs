@@ -185,9 +185,3 @@ pub fn oauth(tokens: Tokens) -> pb::IssueTokenResponse {
         refresh_token: refresh,
     }
 }
-
-impl From<Error> for tonic::Status {
-    fn from(error: Error) -> Self {
-        kit::rpc::error::status_of(&error)
-    }
-}

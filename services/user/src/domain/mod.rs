@@ -111,6 +111,8 @@ impl Error {
     }
 }
 
+kit::service_error!(Error);
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -150,11 +152,5 @@ impl Fault for Error {
             Self::Kit(error) => error.metadata(),
             _ => HashMap::new(),
         }
-    }
-}
-
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        Self::Kit(error.into())
     }
 }
