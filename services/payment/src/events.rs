@@ -75,20 +75,24 @@ pub fn authorized_first(intent: &Intent) -> outbox::Fact {
 }
 
 fn to_fact(intent: &Intent, amount: i64, reason: &str) -> pb::PaymentEvent {
-    let money = |minor_units| Some(Money { currency: intent.currency.clone(), minor_units });
+    let currency = &intent.currency;
     pb::PaymentEvent {
         payment_id: intent.id.to_string(),
         order_id: intent.order().to_string(),
         customer_id: intent.customer_id.map(|id| id.to_string()).unwrap_or_default(),
-        amount: money(amount),
+        amount: Some(money_of(currency, amount)),
         reason: reason.to_owned(),
         answered: false,
         provider_user_id: String::new(),
         due_id: String::new(),
-        captured: money(intent.captured),
-        refunded: money(intent.refunded),
-        charged_back: money(intent.charged_back),
+        captured: Some(money_of(currency, intent.captured)),
+        refunded: Some(money_of(currency, intent.refunded)),
+        charged_back: Some(money_of(currency, intent.charged_back)),
     }
+}
+
+fn money_of(currency: &str, minor_units: i64) -> Money {
+    Money { currency: currency.to_owned(), minor_units }
 }
 
 /// Publishes a fact about a payout, which is to be saved in the same transaction.

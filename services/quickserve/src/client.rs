@@ -95,11 +95,11 @@ impl Client {
             .with_context(|| format!("{} does not answer", self.base))?;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await?.to_bytes();
-        let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
         let body = if bytes.is_empty() {
             Value::Null
         } else {
-            serde_json::from_slice(&bytes).unwrap_or_else(|_| text())
+            serde_json::from_slice(&bytes)
+                .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()))
         };
         Ok(Answer { status: parts.status, headers: parts.headers, body })
     }

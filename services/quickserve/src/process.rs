@@ -210,10 +210,15 @@ fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
     }
     std::fs::create_dir_all(&plan.data_dir)
         .with_context(|| format!("the folder {} cannot be made", plan.data_dir.display()))?;
-    let keys = |name: &str| open_keyring(&plan.data_dir.join("keys").join(name), &plan.clock);
-    let access_keys = keys("access")?;
+    let keys = plan.data_dir.join("keys");
+    let access_keys = open_keyring(&keys.join("access"), &plan.clock)?;
     let access = Verifier::from_keyring(ISSUER, access_keys.clone(), plan.clock.clone());
-    let identity = Identity::new(ISSUER, keys("mesh")?, access, plan.clock.clone());
+    let identity = Identity::new(
+        ISSUER,
+        open_keyring(&keys.join("mesh"), &plan.clock)?,
+        access,
+        plan.clock.clone(),
+    );
     Ok(Settings {
         config: plan.config.clone(),
         clock: plan.clock.clone(),

@@ -24,8 +24,7 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
     let client = Client::new(url);
     // A run adds people of its own beside those of earlier runs.
     let run = Uuid::new_v4().simple().to_string()[..6].to_owned();
-    let email = |kind: &str, number: u32| format!("{kind}{number}.{run}@demo.example");
-    let operator_email = email("operator", 0);
+    let operator_email = email_of("operator", 0, &run);
     user::create_operator(host, &operator_email, "Olympe Opératrice", demo::PASSWORD)
         .await
         .context("the operator; is this the data folder of the running system?")?;
@@ -35,7 +34,7 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
     let mut providers = Vec::new();
     bar.set_message("cleaners");
     for number in 0..city.providers {
-        let email = email("cleaner", number);
+        let email = email_of("cleaner", number, &run);
         providers
             .push(demo::make_cleaner(&client, &operator, &person_name(number + 7), &email).await?);
         bar.inc(1);
@@ -44,14 +43,21 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
     bar.set_message("customers");
     for number in 0..city.customers {
         customers.push(
-            demo::make_customer(&client, &person_name(number), &email("customer", number)).await?,
+            demo::make_customer(&client, &person_name(number), &email_of("customer", number, &run))
+                .await?,
         );
         bar.inc(1);
     }
     bar.set_message("bookings");
     let booked = make_bookings(&customers, &providers, &bar).await?;
     bar.finish_and_clear();
-    print_report(&city, booked, &operator_email, &email("customer", 0), &email("cleaner", 0))
+    let (customer, cleaner) = (email_of("customer", 0, &run), email_of("cleaner", 0, &run));
+    print_report(&city, booked, &operator_email, &customer, &cleaner)
+}
+
+/// The address of one of the people of a run.
+fn email_of(kind: &str, number: u32, run: &str) -> String {
+    format!("{kind}{number}.{run}@demo.example")
 }
 
 /// Each customer books once, on the days to come; every other booking is accepted.
@@ -87,8 +93,9 @@ fn person_name(number: u32) -> String {
         ["Amélie", "Baptiste", "Chloé", "Driss", "Élise", "Farid", "Gaëlle", "Hugo"];
     const LAST: [&str; 7] =
         ["Arnaud", "Benali", "Colin", "Diallo", "Étienne", "Fontaine", "Girard"];
-    let pick = |names: &[&'static str], step: u32| names[(number / step) as usize % names.len()];
-    format!("{} {}", pick(&FIRST, 1), pick(&LAST, 3))
+    let first = FIRST[number as usize % FIRST.len()];
+    let last = LAST[(number / 3) as usize % LAST.len()];
+    format!("{first} {last}")
 }
 
 fn print_report(

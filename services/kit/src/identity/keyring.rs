@@ -59,6 +59,12 @@ pub enum KeyringError {
     Random,
 }
 
+impl KeyringError {
+    fn invalid(path: &Path, problem: &'static str) -> Self {
+        Self::Invalid { path: path.display().to_string(), problem }
+    }
+}
+
 /// Where a key is in its life. All three are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -172,18 +178,19 @@ impl Keyring {
     pub fn load(directory: &Path) -> Result<Self, KeyringError> {
         let path = directory.join(FILE);
         let text = fs::read(&path).map_err(io_error(&path))?;
-        let invalid = |problem| KeyringError::Invalid { path: path.display().to_string(), problem };
         // serde_json's own text could repeat a part of a key.
-        let stored: Vec<StoredKey> =
-            serde_json::from_slice(&text).map_err(|_| invalid("it is not the JSON of one"))?;
+        let stored: Vec<StoredKey> = serde_json::from_slice(&text)
+            .map_err(|_| KeyringError::invalid(&path, "it is not the JSON of one"))?;
         let keys = stored.into_iter().map(SigningKey::open).collect::<Result<Vec<_>, _>>();
-        let (mut active, others): (Vec<_>, Vec<_>) =
-            keys.map_err(invalid)?.into_iter().partition(|key| key.state() == KeyState::Active);
+        let (mut active, others): (Vec<_>, Vec<_>) = keys
+            .map_err(|problem| KeyringError::invalid(&path, problem))?
+            .into_iter()
+            .partition(|key| key.state() == KeyState::Active);
         match (active.pop(), active.is_empty()) {
             (Some(active), true) => {
                 Ok(Self { directory: Some(directory.to_owned()), active, others })
             }
-            _ => Err(invalid("it needs exactly one active key")),
+            _ => Err(KeyringError::invalid(&path, "it needs exactly one active key")),
         }
     }
 
@@ -278,12 +285,10 @@ fn io_error(path: &Path) -> impl Fn(io::Error) -> KeyringError {
 /// Excludes other processes that change the keys, until the file is dropped.
 fn lock_folder(directory: &Path) -> Result<fs::File, KeyringError> {
     let path = directory.join(LOCK);
-    let open = || {
-        let file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
-        file.lock()?;
-        Ok(file)
-    };
-    open().map_err(io_error(&path))
+    let opened = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    let file = opened.map_err(io_error(&path))?;
+    file.lock().map_err(io_error(&path))?;
+    Ok(file)
 }
 
 /// A keyring that follows its file, so that a rotation reaches running processes.

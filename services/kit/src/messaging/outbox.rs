@@ -46,8 +46,17 @@ pub async fn record_event<M: prost::Message>(
 
 /// Writes down events in the transaction of the changes they tell of.
 pub async fn record_all(tx: &Tx, events: impl IntoIterator<Item = Fact>) -> Result<(), Error> {
+    let rows: Vec<_> = events.into_iter().map(|event| waiting_row(tx, event)).collect();
+    if !rows.is_empty() {
+        Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+        tx.records_fact();
+    }
+    Ok(())
+}
+
+fn waiting_row(tx: &Tx, event: Fact) -> ActiveModel {
     let now = tx.now();
-    let row = |event: Fact| ActiveModel {
+    ActiveModel {
         id: Set(Id::<Event>::new(tx.clock()).uuid()),
         kind: Set(event.kind),
         aggregate: Set(event.aggregate),
@@ -62,13 +71,7 @@ pub async fn record_all(tx: &Tx, events: impl IntoIterator<Item = Fact>) -> Resu
         next_at: Set(now),
         state: Set(WAITING),
         done_at: Set(None),
-    };
-    let rows: Vec<_> = events.into_iter().map(row).collect();
-    if !rows.is_empty() {
-        Entity::insert_many(rows).exec_without_returning(&**tx).await?;
-        tx.records_fact();
     }
-    Ok(())
 }
 
 /// The relay is still to publish the event.

@@ -46,8 +46,13 @@ pub(crate) async fn hold(
     failure: Option<Failure>,
 ) -> Result<(), Error> {
     let now = db.clock().now();
-    let behind = || Failure { error: String::new(), attempts: 0, failures: 0, next_at: Some(now) };
-    let failure = failure.unwrap_or_else(behind);
+    // One without a failure comes behind one that failed.
+    let failure = failure.unwrap_or_else(|| Failure {
+        error: String::new(),
+        attempts: 0,
+        failures: 0,
+        next_at: Some(now),
+    });
     let row = ActiveModel {
         consumer: Set(consumer.to_owned()),
         event_id: Set(event.id),

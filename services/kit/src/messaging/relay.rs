@@ -94,11 +94,18 @@ impl Relay {
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
-        let ids = |of: fn(&Outcome) -> &Vec<Uuid>| outcomes.iter().flat_map(of).copied().collect();
-        self.mark_done(claim, ids(|it| &it.taken), TAKEN).await?;
-        self.mark_done(claim, ids(|it| &it.unclaimed), UNCLAIMED).await?;
-        self.give_back(claim, ids(|it| &it.held_back)).await?;
-        for row in outcomes.iter().filter_map(|it| it.failed.as_ref()) {
+        let (mut taken, mut unclaimed, mut held_back) = (Vec::new(), Vec::new(), Vec::new());
+        let mut failed = Vec::new();
+        for outcome in outcomes {
+            taken.extend(outcome.taken);
+            unclaimed.extend(outcome.unclaimed);
+            held_back.extend(outcome.held_back);
+            failed.extend(outcome.failed);
+        }
+        self.mark_done(claim, taken, TAKEN).await?;
+        self.mark_done(claim, unclaimed, UNCLAIMED).await?;
+        self.give_back(claim, held_back).await?;
+        for row in &failed {
             self.retry_later(claim, row).await?;
         }
         Ok(())

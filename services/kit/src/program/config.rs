@@ -259,15 +259,17 @@ fn is_secret(key: &str) -> bool {
 
 /// The text with the password of a URL (`scheme://user:password@host`) masked.
 fn without_password(text: &str) -> String {
-    let masked = || {
-        let (scheme, rest) = text.split_once("://")?;
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, tail) = rest.split_at_checked(end)?;
-        let (login, host) = authority.rsplit_once('@')?;
-        let (user, _) = login.split_once(':')?;
-        Some(format!("{scheme}://{user}:{MASK}@{host}{tail}"))
-    };
-    masked().unwrap_or_else(|| text.to_owned())
+    mask_password(text).unwrap_or_else(|| text.to_owned())
+}
+
+/// None when the text is no URL with a password.
+fn mask_password(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at_checked(end)?;
+    let (login, host) = authority.rsplit_once('@')?;
+    let (user, _) = login.split_once(':')?;
+    Some(format!("{scheme}://{user}:{MASK}@{host}{tail}"))
 }
 
 /// A text that is never printed, logged or serialised: only [`Secret::reveal`] shows it.

@@ -191,8 +191,8 @@ impl ServiceMetrics {
             return Arc::clone(rpc);
         }
         let mut rpcs = rpcs.write().unwrap_or_else(PoisonError::into_inner);
-        let make = || RpcMetrics::new(&METRICS, &self.0.name, path);
-        Arc::clone(rpcs.entry(path).or_insert_with(make))
+        let rpc = rpcs.entry(path).or_insert_with(|| RpcMetrics::new(&METRICS, &self.0.name, path));
+        Arc::clone(rpc)
     }
 
     /// Counts a handler that panicked.
@@ -236,12 +236,17 @@ impl RpcMetrics {
 
     fn answered(&self, code: Code) {
         let Some(counter) = self.answered.get(code as usize) else { return };
-        let make = || {
-            let service = Arc::clone(&self.service);
-            let of = OfAnswer { service, rpc: self.path, code: code_name(code) };
-            METRICS.requests.get_or_create_owned(&of)
-        };
-        counter.get_or_init(make).inc();
+        counter.get_or_init(|| self.requests_answered(code)).inc();
+    }
+
+    /// The counter of the requests that were answered with `code`.
+    fn requests_answered(&self, code: Code) -> Counter {
+        let service = Arc::clone(&self.service);
+        METRICS.requests.get_or_create_owned(&OfAnswer {
+            service,
+            rpc: self.path,
+            code: code_name(code),
+        })
     }
 }
 

@@ -199,8 +199,9 @@ fn is_exported(metadata: &Metadata<'_>) -> bool {
 
 fn exporter_endpoint(config: &TelemetryConfig) -> Option<String> {
     let configured = Some(config.otlp_endpoint.clone()).filter(|text| !text.is_empty());
-    let standard = || std::env::var(opentelemetry_otlp::OTEL_EXPORTER_OTLP_ENDPOINT).ok();
-    configured.or_else(standard).filter(|text| !text.is_empty())
+    configured
+        .or_else(|| std::env::var(opentelemetry_otlp::OTEL_EXPORTER_OTLP_ENDPOINT).ok())
+        .filter(|text| !text.is_empty())
 }
 
 fn build_exporter(

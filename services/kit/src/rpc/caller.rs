@@ -101,7 +101,12 @@ impl Caller {
 
     /// Whether the account that calls runs the marketplace.
     pub fn is_operator(&self) -> bool {
-        self.subject.is_some_and(|subject| subject.roles.has(Role::Operator))
+        self.has_role(Role::Operator)
+    }
+
+    /// Whether the account that calls has this role.
+    pub fn has_role(&self, role: Role) -> bool {
+        self.subject.is_some_and(|subject| subject.roles.has(role))
     }
 
     /// Whose objects the account that calls reaches: operators those of all accounts, others their own.

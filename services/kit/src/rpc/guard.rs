@@ -245,27 +245,26 @@ pub fn authorize_caller(rpc: &Rpc, caller: &Caller, headers: &HeaderMap) -> Resu
 }
 
 fn permits_caller(listed: rpc::Caller, caller: &Caller) -> bool {
-    let has = |role| caller.subject.is_some_and(|subject| subject.roles.has(role));
     match listed {
         rpc::Caller::Public => true,
         rpc::Caller::User => caller.subject.is_some(),
-        rpc::Caller::Customer => has(Role::Customer),
-        rpc::Caller::Provider => has(Role::Provider),
-        rpc::Caller::Operator => has(Role::Operator),
+        rpc::Caller::Customer => caller.has_role(Role::Customer),
+        rpc::Caller::Provider => caller.has_role(Role::Provider),
+        rpc::Caller::Operator => caller.is_operator(),
         rpc::Caller::Service | rpc::Caller::Unspecified => false,
     }
 }
 
 /// Checks the key's form, and that it is there where the contract asks for it.
 fn idempotency_key(rpc: &Rpc, key: Option<&HeaderValue>) -> Result<(), Status> {
-    let invalid = |problem: &str| Err(error::Error::invalid("Idempotency-Key", problem).into());
-    match key {
-        None if rpc.idempotency_key == IdempotencyKey::Required => invalid("must be given"),
+    let problem = match key {
+        None if rpc.idempotency_key == IdempotencyKey::Required => "must be given",
         Some(key) if key.is_empty() || key.len() > 255 || key.to_str().is_err() => {
-            invalid("must have 1 to 255 printable ASCII characters")
+            "must have 1 to 255 printable ASCII characters"
         }
-        _ => Ok(()),
-    }
+        _ => return Ok(()),
+    };
+    Err(error::Error::invalid("Idempotency-Key", problem).into())
 }
 
 fn time_left(request: &Request<Body>) -> Duration {

@@ -63,9 +63,13 @@ where
     /// caller has left is not begun.
     pub async fn run(&self, job: J) -> Result<A, E> {
         let (answer, answered) = oneshot::channel();
-        let gone = || E::from(Error::internal("a batch has stopped"));
-        self.queue.send(Waiting { job, answer }).map_err(|_| gone())?;
-        answered.await.unwrap_or_else(|_| Err(gone()))
+        // Both fail only when the tasks that serve the queue have ended.
+        if self.queue.send(Waiting { job, answer }).is_ok()
+            && let Ok(done) = answered.await
+        {
+            return done;
+        }
+        Err(Error::internal("a batch has stopped").into())
     }
 }
 
@@ -122,12 +126,14 @@ where
         }
     }
     for Waiting { job, answer } in waiting.into_iter().filter(Waiting::is_awaited) {
-        let unanswered = || E::from(Error::internal("a job got no answer"));
-        let done = work(vec![job]).await;
-        reply_to(
-            answer,
-            done.and_then(|answers| answers.into_iter().next().ok_or_else(unanswered)),
-        );
+        let done = match work(vec![job]).await {
+            Ok(answers) => match answers.into_iter().next() {
+                Some(done) => Ok(done),
+                None => Err(Error::internal("a job got no answer").into()),
+            },
+            Err(error) => Err(error),
+        };
+        reply_to(answer, done);
     }
 }
 

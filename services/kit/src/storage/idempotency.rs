@@ -155,8 +155,8 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.held = None;
         let mut calls = self.running.locked();
-        let nobody_waits = |lock: &Arc<_>| Arc::strong_count(lock) == 1;
-        if calls.get(&self.call).is_some_and(nobody_waits) {
+        // The map's own reference is the last one when no other call waits for its turn.
+        if calls.get(&self.call).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             calls.remove(&self.call);
         }
     }

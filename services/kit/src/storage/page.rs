@@ -54,9 +54,9 @@ impl Page {
 }
 
 fn decode_token(token: &str) -> Result<Uuid, Error> {
-    let refused = || Error::invalid("page_token", "is not one that this list returned");
-    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| refused())?;
-    Uuid::from_slice(&bytes).map_err(|_| refused())
+    let bytes = URL_SAFE_NO_PAD.decode(token).unwrap_or_default();
+    Uuid::from_slice(&bytes)
+        .map_err(|_| Error::invalid("page_token", "is not one that this list returned"))
 }
 
 #[cfg(test)]

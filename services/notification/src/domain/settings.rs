@@ -27,6 +27,11 @@ pub struct QuietHours {
     pub version: i64,
 }
 
+/// Reads a time of the day in minutes since midnight.
+fn parse_time(field: &str, text: &str) -> Result<i16, kit::Error> {
+    minutes_of(text).ok_or_else(|| kit::Error::invalid(field, "must be a time such as 22:00"))
+}
+
 impl QuietHours {
     /// Reads quiet hours; those that are off may leave their times out.
     pub fn parse(
@@ -36,20 +41,18 @@ impl QuietHours {
         time_zone: String,
         version: i64,
     ) -> Result<Self, Error> {
-        let invalid = |field: &str, problem: &str| {
-            kit::Error::invalid(format!("quiet_hours.{field}"), problem)
-        };
         if !time_zone.is_empty() {
             kit::values::time::zone("quiet_hours.time_zone", &time_zone)?;
         }
         let mut hours = None;
         if enabled {
-            let time = |field, text| {
-                minutes_of(text).ok_or_else(|| invalid(field, "must be a time such as 22:00"))
+            let given = Hours {
+                from: parse_time("quiet_hours.from", from)?,
+                to: parse_time("quiet_hours.to", to)?,
             };
-            let given = Hours { from: time("from", from)?, to: time("to", to)? };
             if given.from == given.to {
-                return Err(invalid("to", "must differ from the beginning").into());
+                let problem = "must differ from the beginning";
+                return Err(kit::Error::invalid("quiet_hours.to", problem).into());
             }
             hours = Some(given);
         }

@@ -206,8 +206,7 @@ impl Templates {
     /// # Errors
     /// A file that does not parse, a slot that nothing fills, a template too few or too many.
     pub fn load() -> Result<Self, TemplateError> {
-        let language = |locale| Language::parse(locale, template_file(locale));
-        Ok(Self { french: language(Locale::Fr)?, english: language(Locale::En)? })
+        Ok(Self { french: Language::load(Locale::Fr)?, english: Language::load(Locale::En)? })
     }
 
     const fn language(&self, locale: Locale) -> &Language {
@@ -255,7 +254,25 @@ impl Templates {
     }
 }
 
+/// Reads a text of the template `name` of the language `tag`.
+fn parse_text(
+    tag: &'static str,
+    name: &str,
+    text: &str,
+    allowed: &[Slot],
+) -> Result<Text, TemplateError> {
+    Text::parse(text, allowed).map_err(|problem| TemplateError::Text {
+        locale: tag,
+        template: name.to_owned(),
+        problem,
+    })
+}
+
 impl Language {
+    fn load(locale: Locale) -> Result<Self, TemplateError> {
+        Self::parse(locale, template_file(locale))
+    }
+
     fn parse(locale: Locale, text: &str) -> Result<Self, TemplateError> {
         let tag = locale.tag();
         let file: File = toml::from_str(text).map_err(|error| TemplateError::File(tag, error))?;
@@ -266,24 +283,19 @@ impl Language {
         if !differ.is_empty() {
             return Err(TemplateError::Catalogue(tag, differ));
         }
-        let parse = |template: &str, text: &str, allowed: &[Slot]| {
-            let refused = |problem| TemplateError::Text {
-                locale: tag,
-                template: template.to_owned(),
-                problem,
-            };
-            Text::parse(text, allowed).map_err(refused)
-        };
         let mut templates = HashMap::new();
         for (name, Words { subject, body }) in file.templates {
             let allowed = Slot::of_template(&name);
-            let texts = (parse(&name, &subject, allowed)?, parse(&name, &body, allowed)?);
+            let texts = (
+                parse_text(tag, &name, &subject, allowed)?,
+                parse_text(tag, &name, &body, allowed)?,
+            );
             templates.insert(name, texts);
         }
         let frame = [Slot::Name, Slot::Body, Slot::Reference];
         Ok(Self {
-            letter: parse("letter", &file.letter, &frame[..2])?,
-            letter_of_order: parse("letter_of_order", &file.letter_of_order, &frame)?,
+            letter: parse_text(tag, "letter", &file.letter, &frame[..2])?,
+            letter_of_order: parse_text(tag, "letter_of_order", &file.letter_of_order, &frame)?,
             words: file.words,
             templates,
         })

@@ -21,18 +21,16 @@ impl Files {
     /// The folder, made if it is not there.
     pub async fn open(folder: PathBuf) -> io::Result<Self> {
         let made = folder.clone();
-        tokio::task::spawn_blocking(move || make_folder(&made))
-            .await
-            .map_err(io::Error::other)??;
+        run_blocking(move || make_folder(&made)).await?;
         Ok(Self { folder })
     }
 
     /// Appends a letter to the mailbox of its day.
     pub async fn write(&self, Letter { mail, sent_at }: Letter) -> Result<(), Refusal> {
         let path = self.folder.join(format!("{}{MAILBOX}", sent_at.date_naive()));
-        let work = move || append_entry(&path, &format_entry(&mail.formatted(), sent_at));
-        let written = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
-        written.flatten().map_err(|error| {
+        let written =
+            run_blocking(move || append_entry(&path, &format_entry(&mail.formatted(), sent_at)));
+        written.await.map_err(|error| {
             tracing::warn!(%error, "cannot write a letter to its mailbox; the letter is tried again");
             Refusal::ForNow("FILE_NOT_WRITTEN")
         })
@@ -47,9 +45,8 @@ impl Files {
     ) -> Result<bool, Refusal> {
         let (folder, message_id) = (self.folder.clone(), message_id.to_owned());
         let (first, last) = (since.date_naive(), now.date_naive());
-        let work = move || contains(&folder, &message_id, first, last);
-        let found = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
-        found.flatten().map_err(|error| {
+        let found = run_blocking(move || contains(&folder, &message_id, first, last));
+        found.await.map_err(|error| {
             tracing::warn!(%error, "cannot read the folder of mail; the letter is tried again");
             Refusal::ForNow("FILE_NOT_READ")
         })
@@ -58,9 +55,15 @@ impl Files {
     /// Deletes the mailboxes of the days before `day`.
     pub async fn delete_before(&self, day: NaiveDate) -> io::Result<()> {
         let folder = self.folder.clone();
-        let work = move || delete_before(&folder, day);
-        tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+        run_blocking(move || delete_before(&folder, day)).await
     }
+}
+
+/// Does what waits for the disk on a thread that may wait.
+async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 fn contains(

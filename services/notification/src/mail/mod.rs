@@ -131,7 +131,6 @@ impl Writer {
 
         let address: Address =
             contact.email.parse().map_err(|_| Refusal::ForGood("ADDRESS_INVALID"))?;
-        let unwritable = |_| Refusal::ForGood("UNWRITABLE");
         let body = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable);
         let mail = lettre::Message::builder()
             .message_id(Some(self.message_id(message)))
@@ -143,7 +142,7 @@ impl Writer {
             .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
             .header(ContentType::TEXT_PLAIN)
             .body(body.map_err(|_| Refusal::ForGood("UNWRITABLE"))?)
-            .map_err(unwritable)?;
+            .map_err(|_| Refusal::ForGood("UNWRITABLE"))?;
         Ok(Letter { mail, sent_at: now })
     }
 }

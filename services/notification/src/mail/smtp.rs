@@ -32,10 +32,9 @@ impl Smtp {
     /// The server that the configuration names. It is asked for nothing yet.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
         let host = config.smtp_host.clone();
-        let tls = || TlsParameters::new(host.clone()).context("TLS to the mail server");
         let (tls, usual_port) = match config.smtp_security {
-            Security::Tls => (Tls::Wrapper(tls()?), 465),
-            Security::Starttls => (Tls::Required(tls()?), 587),
+            Security::Tls => (Tls::Wrapper(tls_to(&host)?), 465),
+            Security::Starttls => (Tls::Required(tls_to(&host)?), 587),
             Security::None => (Tls::None, 25),
         };
         let port = if config.smtp_port == 0 { usual_port } else { config.smtp_port };
@@ -63,6 +62,10 @@ impl Smtp {
             Err(_) => Err(Refusal::ForNow("SMTP_TIMEOUT")),
         }
     }
+}
+
+fn tls_to(host: &str) -> anyhow::Result<TlsParameters> {
+    TlsParameters::new(host.to_owned()).context("TLS to the mail server")
 }
 
 /// What the server's answer means. Its text may repeat the address, so that only the code is logged.

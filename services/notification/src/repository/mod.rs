@@ -77,12 +77,12 @@ pub async fn cancel_overtaken(
     Overtaken { order_id, before_seq }: Overtaken,
 ) -> Result<(), Error> {
     use message::Column::{DueAt, Fades, Failure, OrderId, OrderSeq, Stale, State as Stands};
-    let in_flight = || Stands.eq(State::Sent);
+    let in_flight = Stands.eq(State::Sent);
     let stands = CaseStatement::new()
-        .case(in_flight(), Expr::value(State::Sent))
+        .case(in_flight.clone(), Expr::value(State::Sent))
         .finally(Expr::value(State::Queued.transition(Step::Cancel)?));
     let due_at = CaseStatement::new()
-        .case(in_flight(), Expr::col(DueAt))
+        .case(in_flight, Expr::col(DueAt))
         .finally(Expr::value(Option::<DateTimeUtc>::None));
     message::Entity::update_many()
         .col_expr(Stale, Expr::value(true))

@@ -36,6 +36,11 @@ pub enum Decision {
     },
 }
 
+/// The attempts to charge the customer, refunds and captures left out.
+fn charges_of(attempts: &[Attempt]) -> impl Iterator<Item = &Attempt> {
+    attempts.iter().filter(|attempt| attempt.kind == attempt::Kind::Authorize)
+}
+
 /// Decides what a request means, so that no order is ever charged under two keys.
 pub fn decide_attempt(
     intent: &Intent,
@@ -45,9 +50,8 @@ pub fn decide_attempt(
     if intent.customer_id.is_some_and(|customer| customer != request.customer) {
         return Err(Error::State("another customer's"));
     }
-    let charges = || attempts.iter().filter(|attempt| attempt.kind == attempt::Kind::Authorize);
-    if let Some(same) = charges().find(|it| it.key == request.key || it.confirm_key == request.key)
-    {
+    let mut charges = charges_of(attempts);
+    if let Some(same) = charges.find(|it| it.key == request.key || it.confirm_key == request.key) {
         return repeated_attempt(intent, same, request);
     }
     match intent.state.transition(intent::Event::Authorize) {
@@ -64,7 +68,7 @@ pub fn decide_attempt(
         // The due was lowered since it was read.
         return Err(Error::Raced);
     }
-    let Some(open) = charges().find(|attempt| attempt.state.is_open()) else {
+    let Some(open) = charges_of(attempts).find(|attempt| attempt.state.is_open()) else {
         return Ok(Decision::Begin { instead_of: None });
     };
     let waits = open.state == attempt::State::ConfirmationRequired;

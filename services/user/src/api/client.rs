@@ -11,11 +11,11 @@ pub const CLIENT_ADDRESS: &str = "x-quickserve-client";
 /// The client, as limits count it: an IPv4 address, or the /64 network of an IPv6 address, which is one customer's.
 /// None when it is not known.
 pub fn client_of<T>(request: &Request<T>) -> Client {
-    let from_edge = kit::caller_of(request).service.as_deref() == Some(EDGE);
-    let told = || request.metadata().get(CLIENT_ADDRESS)?.to_str().ok()?.parse().ok();
-    let address =
-        if from_edge { told() } else { request.remote_addr().map(|address| address.ip()) };
-    address.map(network_of)
+    let address = match kit::caller_of(request).service.as_deref() {
+        Some(EDGE) => request.metadata().get(CLIENT_ADDRESS)?.to_str().ok()?.parse().ok()?,
+        _ => request.remote_addr()?.ip(),
+    };
+    Some(network_of(address))
 }
 
 fn network_of(address: IpAddr) -> String {

@@ -50,22 +50,27 @@ impl Purpose {
 #[derive(Clone)]
 pub struct Code(String);
 
+/// The letter of the alphabet that a person means by `letter`.
+fn read_letter(letter: char) -> Option<char> {
+    match letter.to_ascii_uppercase() {
+        'O' => Some('0'),
+        'I' | 'L' => Some('1'),
+        letter => ALPHABET.contains(&u8::try_from(letter).ok()?).then_some(letter),
+    }
+}
+
 impl Code {
     /// The code of these random bytes.
     pub fn new(random: &Bytes32) -> Self {
-        let letter = |byte: &u8| ALPHABET.get(usize::from(*byte % 32)).copied().map(char::from);
-        Self(random.iter().take(LENGTH).filter_map(letter).collect())
+        let letters = random.iter().take(LENGTH);
+        let letters = letters.filter_map(|byte| ALPHABET.get(usize::from(*byte % 32)));
+        Self(letters.copied().map(char::from).collect())
     }
 
     /// Reads a code as people write it: in any case, with hyphens or spaces; none when it cannot be one.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = text.chars().filter(|c| !matches!(c, '-' | ' '));
-        let read = |c: char| match c.to_ascii_uppercase() {
-            'O' => Some('0'),
-            'I' | 'L' => Some('1'),
-            c => ALPHABET.contains(&u8::try_from(c).ok()?).then_some(c),
-        };
-        let code: String = plain.map(read).collect::<Option<_>>()?;
+        let code: String = plain.map(read_letter).collect::<Option<_>>()?;
         (code.len() == LENGTH).then_some(Self(code))
     }
 

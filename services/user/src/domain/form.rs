@@ -26,28 +26,31 @@ pub enum Grant {
 
 /// Reads a token request. Parameters that RFC 6749 does not name are ignored, as it asks (§3.2).
 pub fn parse_grant(content_type: &str, form: &[u8]) -> Result<Grant, Error> {
-    let invalid = |field, problem| Error::Invalid { field, problem };
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case(MEDIA_TYPE) {
-        return Err(invalid("form", "must be application/x-www-form-urlencoded"));
+        return Err(invalid_form("must be application/x-www-form-urlencoded"));
     }
     if form.len() > LONGEST {
-        return Err(invalid("form", "must have at most 8192 bytes"));
+        return Err(invalid_form("must have at most 8192 bytes"));
     }
-    let form = std::str::from_utf8(form).map_err(|_| invalid("form", "must be in UTF-8"))?;
+    let form = std::str::from_utf8(form).map_err(|_| invalid_form("must be in UTF-8"))?;
     let mut fields = Fields::default();
     for pair in form.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let malformed = || invalid("form", "has a malformed escape");
-        let name = decode_form(name).ok_or_else(malformed)?;
-        let value = decode_form(value).ok_or_else(malformed)?;
+        let (Some(name), Some(value)) = (decode_form(name), decode_form(value)) else {
+            return Err(invalid_form("has a malformed escape"));
+        };
         if let Some(place) = fields.of(&name)
             && place.replace(value.into_owned()).is_some()
         {
-            return Err(invalid("form", "has a parameter twice"));
+            return Err(invalid_form("has a parameter twice"));
         }
     }
     fields.grant()
+}
+
+const fn invalid_form(problem: &'static str) -> Error {
+    Error::Invalid { field: "form", problem }
 }
 
 /// The parameters of interest.
@@ -71,18 +74,13 @@ impl Fields {
     }
 
     fn grant(self) -> Result<Grant, Error> {
-        let given = |field, value: Option<String>| {
-            value
-                .filter(|value| !value.is_empty())
-                .ok_or(Error::Invalid { field, problem: "must be given" })
-        };
         match self.grant_type.as_deref() {
             None | Some("" | "password") => Ok(Grant::Password {
-                username: given("form.username", self.username)?,
-                password: given("form.password", self.password)?,
+                username: demand("form.username", self.username)?,
+                password: demand("form.password", self.password)?,
             }),
             Some("refresh_token") => {
-                Ok(Grant::Refresh { token: given("form.refresh_token", self.refresh_token)? })
+                Ok(Grant::Refresh { token: demand("form.refresh_token", self.refresh_token)? })
             }
             Some(_) => Err(Error::Invalid {
                 field: "form.grant_type",
@@ -90,6 +88,12 @@ impl Fields {
             }),
         }
     }
+}
+
+fn demand(field: &'static str, value: Option<String>) -> Result<String, Error> {
+    value
+        .filter(|value| !value.is_empty())
+        .ok_or(Error::Invalid { field, problem: "must be given" })
 }
 
 /// Undoes the escapes of a form.
@@ -103,8 +107,8 @@ fn decode_form(text: &str) -> Option<Cow<'_, str>> {
         match byte {
             b'+' => bytes.push(b' '),
             b'%' => {
-                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+                let high = char::from(rest.next()?).to_digit(16)?;
+                let low = char::from(rest.next()?).to_digit(16)?;
                 bytes.push(u8::try_from(high * 16 + low).ok()?);
             }
             byte => bytes.push(byte),

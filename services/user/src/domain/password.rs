@@ -32,25 +32,28 @@ pub fn hashed_forms(password: &str) -> Option<Vec<String>> {
     Some(forms)
 }
 
+const fn invalid_password(problem: &'static str) -> Error {
+    Error::Invalid { field: "password", problem }
+}
+
 /// Refuses a normalised password that is short, long, common, or the account's own e-mail address.
 pub fn check_new(password: &str, email: &str) -> Result<(), Error> {
-    let refuse = |problem| Err(Error::Invalid { field: "password", problem });
     let length = password.chars().count();
     if length < SHORTEST {
-        return refuse("must have at least 8 characters");
+        return Err(invalid_password("must have at least 8 characters"));
     }
     if length > LONGEST {
-        return refuse("must have at most 128 characters");
+        return Err(invalid_password("must have at most 128 characters"));
     }
     let lower = password.to_lowercase();
     let mut characters = lower.chars();
     let first = characters.next();
     if characters.all(|character| Some(character) == first) || COMMON.lines().any(|it| it == lower)
     {
-        return refuse("is one of the most common passwords");
+        return Err(invalid_password("is one of the most common passwords"));
     }
     if !email.is_empty() && lower.trim() == email {
-        return refuse("must not be the e-mail address");
+        return Err(invalid_password("must not be the e-mail address"));
     }
     Ok(())
 }

@@ -148,8 +148,7 @@ impl Wire for InternalWire {
         check_parties(&iss, &aud, issuer, audience)?;
         let period = Period { issued_at: iat, not_before: nbf, expires_at: exp };
         let expires_at = period.check(now, super::INTERNAL_LIFE)?;
-        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-        if !(1..=64).contains(&act.len()) || !act.bytes().all(is_name) {
+        if !is_service_name(&act) {
             return Err("act is no service");
         }
         let subject = match (sub, sid, roles) {
@@ -159,6 +158,12 @@ impl Wire for InternalWire {
         };
         Ok(InternalClaims { service: act.into(), subject, expires_at })
     }
+}
+
+/// Whether a text can be the name of a service: 1 to 64 small letters and underscores.
+fn is_service_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
 fn check_parties(iss: &str, aud: &str, issuer: &str, audience: &str) -> Result<(), &'static str> {

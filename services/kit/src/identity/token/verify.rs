@@ -112,7 +112,6 @@ impl Verifier {
 
     fn new(issuer: String, source: Source, keys: Keys, clock: Clock) -> Self {
         provider::install_provider();
-        let life = |life: Duration| (life + LEEWAY).to_std().unwrap_or_default();
         Self {
             issuer,
             source,
@@ -120,11 +119,11 @@ impl Verifier {
             fetching: tokio::sync::Mutex::new(DateTime::<Utc>::MIN_UTC),
             access: Cache::builder()
                 .max_capacity(REMEMBERED)
-                .time_to_live(life(ACCESS_LIFE))
+                .time_to_live(remembered_for(ACCESS_LIFE))
                 .build(),
             internal: Cache::builder()
                 .max_capacity(REMEMBERED)
-                .time_to_live(life(INTERNAL_LIFE))
+                .time_to_live(remembered_for(INTERNAL_LIFE))
                 .build(),
             clock,
         }
@@ -278,4 +277,9 @@ fn parse_claims(jwks: &serde_json::Value, now: DateTime<Utc>) -> Keys {
         ours.then_some((jwk.kid, key))
     });
     Keys { by_kid: by_kid.collect(), keyring: None, fetched_at: now }
+}
+
+/// How long a verified token is remembered: until it has expired, and the clocks' difference more.
+fn remembered_for(life: Duration) -> std::time::Duration {
+    (life + LEEWAY).to_std().unwrap_or_default()
 }

@@ -57,6 +57,14 @@ impl Health {
     }
 }
 
+/// Reflection of every contract. With the google.rpc types, clients print an error's details instead of its bytes.
+fn configure_reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
 impl<S> Front<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
@@ -70,17 +78,13 @@ where
         let (reporter, server) = tonic_health::server::health_reporter();
         let health = Health { reporter, services: services.to_vec() };
         health.set(ServingStatus::Serving).await;
-        // With the google.rpc types, clients print an error's details instead of its bytes.
-        let reflection = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
-                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        };
         let open = [
             ("grpc.health.v1.Health", Open::new(server)),
-            ("grpc.reflection.v1.ServerReflection", Open::new(reflection().build_v1()?)),
-            ("grpc.reflection.v1alpha.ServerReflection", Open::new(reflection().build_v1alpha()?)),
+            ("grpc.reflection.v1.ServerReflection", Open::new(configure_reflection().build_v1()?)),
+            (
+                "grpc.reflection.v1alpha.ServerReflection",
+                Open::new(configure_reflection().build_v1alpha()?),
+            ),
         ];
         Ok(Self { stack, open: open.into(), health })
     }
