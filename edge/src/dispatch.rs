@@ -4,7 +4,7 @@ use crate::{
     accept_encoding::AcceptedCodings,
     client,
     grpc::{self, GrpcHandler},
-    pages::{self, Page},
+    pages::{self, StaticPage},
     rest,
     state::{CLIENT, Meta, State, label_failure},
 };
@@ -86,7 +86,7 @@ async fn answer_request(
     if let Err(refused) = check_request(&request) {
         return state.fail(&ErrorContext::of(&request), &refused);
     }
-    let page = Page::of(request.uri().path());
+    let page = StaticPage::of(request.uri().path());
     if let Some(page) = page.filter(|page| page.is_probe()) {
         return label_failure(pages::answer_page(&state, page, &request), page.path());
     }

@@ -109,7 +109,7 @@ impl GrpcHandler {
             return self.state.fail(&context, &failure);
         }
         let shared = Arc::new(Mutex::new(*limits));
-        let calls = Calls { state: self.state, meta: self.meta, limits: Arc::clone(&shared) };
+        let calls = PlainCalls { state: self.state, meta: self.meta, limits: Arc::clone(&shared) };
         let Ok(response) = if let Protocol::Web(media) = protocol {
             write_plainly(request.headers_mut(), media);
             GrpcWebLayer::new().layer(calls).oneshot(request).await
@@ -127,13 +127,13 @@ impl GrpcHandler {
 
 /// Calls in plain gRPC, also those that came as gRPC-Web.
 #[derive(Clone)]
-struct Calls {
+struct PlainCalls {
     state: Arc<State>,
     meta: Meta,
     limits: Arc<Mutex<RateLimits>>,
 }
 
-impl Service<Request<GrpcBody>> for Calls {
+impl Service<Request<GrpcBody>> for PlainCalls {
     type Response = Response<GrpcBody>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<GrpcBody>, Infallible>>;
@@ -148,7 +148,7 @@ impl Service<Request<GrpcBody>> for Calls {
     }
 }
 
-impl Calls {
+impl PlainCalls {
     async fn pass_on(self, request: Request<GrpcBody>) -> Result<Response<GrpcBody>, Status> {
         let Some(entry) = self.state.table.get(request.uri().path()) else {
             return Err(Status::unimplemented("no such RPC"));

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 /// Whether the edge can serve; cheap to clone.
 #[derive(Clone)]
-pub struct Health(Arc<State>);
+pub struct EdgeHealth(Arc<State>);
 
 struct State {
     clock: Clock,
@@ -19,7 +19,7 @@ struct State {
     stopping: AtomicBool,
 }
 
-impl Health {
+impl EdgeHealth {
     /// Not ready yet.
     pub fn new(host: &Host) -> Self {
         Self(Arc::new(State {

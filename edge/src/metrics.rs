@@ -2,9 +2,9 @@
 
 use http::Method;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::{Registry, Unit},
+    registry::Unit,
 };
 use std::{sync::LazyLock, time::Duration};
 
@@ -13,7 +13,7 @@ const BUCKETS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfAnswer {
+struct AnswerLabels {
     method: &'static str,
     route: &'static str,
     status: u16,
@@ -24,17 +24,16 @@ struct OfRoute {
     route: &'static str,
 }
 
-struct Metrics {
-    registry: Registry,
-    requests: Family<OfAnswer, Counter>,
+struct EdgeMetrics {
+    requests: Family<AnswerLabels, Counter>,
     duration: Family<OfRoute, Histogram, fn() -> Histogram>,
     connections: Gauge,
     refused: Counter,
     evicted: Counter,
 }
 
-static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
-    let mut registry = Registry::default();
+static METRICS: LazyLock<EdgeMetrics> = LazyLock::new(|| {
+    let mut registry = kit::program::metrics::registry();
     let requests = Family::default();
     let duration: Family<_, _, fn() -> Histogram> =
         Family::new_with_constructor(|| Histogram::new(BUCKETS));
@@ -48,12 +47,12 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
     registry.register("http_connections_refused", help, refused.clone());
     let (evicted, help) = (Counter::default(), "Idle connections closed to make room for others");
     registry.register("http_connections_evicted", help, evicted.clone());
-    Metrics { registry, requests, duration, connections, refused, evicted }
+    EdgeMetrics { requests, duration, connections, refused, evicted }
 });
 
 /// Counts an ended request. Routes are templates: a client cannot make new ones.
 pub fn count_request(method: &'static str, route: &'static str, status: u16, time: Duration) {
-    METRICS.requests.get_or_create(&OfAnswer { method, route, status }).inc();
+    METRICS.requests.get_or_create(&AnswerLabels { method, route, status }).inc();
     METRICS.duration.get_or_create(&OfRoute { route }).observe(time.as_secs_f64());
 }
 
@@ -93,10 +92,6 @@ pub fn method_name(method: &Method) -> &'static str {
 
 /// Everything this process counted, as text for `/metrics`.
 pub fn encode_metrics() -> String {
-    let mut text = kit::program::metrics::encode();
-    // The two registries make one text, which has one end.
-    text.truncate(text.trim_end_matches("# EOF\n").len());
-    // Writing to a string cannot fail.
-    let _ = text::encode(&mut text, &METRICS.registry);
-    text
+    LazyLock::force(&METRICS);
+    kit::program::metrics::encode()
 }

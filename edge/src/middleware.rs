@@ -5,7 +5,7 @@ use crate::{
     dispatch::{Handler, MustCompress},
     grpc,
     metrics::{self, method_name},
-    pages::{NO_SNIFF, Page},
+    pages::{NO_SNIFF, StaticPage},
     state::{Label, Meta, State},
 };
 use bytes::Bytes;
@@ -47,7 +47,7 @@ const EXPOSED: [HeaderName; 12] = [
 type Compressing = Compression<Handler, Worthwhile>;
 
 /// The content of an answer on its way out.
-pub type Answer = Logged<CompressionBody<Body>>;
+pub type AnswerBody = Logged<CompressionBody<Body>>;
 
 /// Serves the requests of all connections.
 pub struct Middleware {
@@ -81,7 +81,7 @@ impl Middleware {
         self: Arc<Self>,
         mut request: Request<Content>,
         peer: IpAddr,
-    ) -> Response<Answer> {
+    ) -> Response<AnswerBody> {
         // gRPC negotiates its compression in a header of its own.
         if grpc::is_grpc(request.headers()) {
             request.headers_mut().remove(ACCEPT_ENCODING);
@@ -100,7 +100,7 @@ impl Middleware {
         record.status = response.status().as_u16();
         record.route = response.extensions().get::<Label>().map_or("-", |label| label.0);
         // Probes come every few seconds and say nothing.
-        record.log &= !Page::of(record.route).is_some_and(Page::is_probe);
+        record.log &= !StaticPage::of(record.route).is_some_and(StaticPage::is_probe);
         let headers = response.headers_mut();
         headers.insert(NO_SNIFF.0, NO_SNIFF.1);
         if let Ok(id) = HeaderValue::from_str(&id) {
@@ -143,13 +143,13 @@ impl Middleware {
 pub struct Outside(pub Arc<Middleware>);
 
 impl Application for Outside {
-    type Body = Answer;
+    type Body = AnswerBody;
 
     fn answer(
         self,
         request: Request<Content>,
         peer: SocketAddr,
-    ) -> impl Future<Output = Response<Answer>> + Send + 'static {
+    ) -> impl Future<Output = Response<AnswerBody>> + Send + 'static {
         self.0.answer(request, peer.ip())
     }
 

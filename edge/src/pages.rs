@@ -21,7 +21,7 @@ const KEEP: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
 /// A page of the edge's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Page {
+pub enum StaticPage {
     /// What runs here.
     Index,
     /// Whether the process lives.
@@ -40,7 +40,7 @@ pub enum Page {
     Redoc,
 }
 
-impl Page {
+impl StaticPage {
     /// The page at this path.
     pub fn of(path: &str) -> Option<Self> {
         Some(match path {
@@ -81,7 +81,7 @@ impl Page {
 }
 
 /// Answers a request for a page.
-pub fn answer_page<B>(state: &State, page: Page, request: &Request<B>) -> Response<Body> {
+pub fn answer_page<B>(state: &State, page: StaticPage, request: &Request<B>) -> Response<Body> {
     match *request.method() {
         Method::GET | Method::HEAD => {}
         Method::OPTIONS => {
@@ -116,7 +116,7 @@ pub fn answer_page<B>(state: &State, page: Page, request: &Request<B>) -> Respon
     if page.is_probe() {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if page == Page::Index {
+    if page == StaticPage::Index {
         headers.insert(VARY, HeaderValue::from_static("accept"));
     }
     if request.method() == Method::HEAD {
@@ -130,24 +130,28 @@ pub fn answer_page<B>(state: &State, page: Page, request: &Request<B>) -> Respon
 
 fn content_of<B>(
     state: &State,
-    page: Page,
+    page: StaticPage,
     request: &Request<B>,
 ) -> (StatusCode, &'static str, Bytes) {
     let ok = StatusCode::OK;
     match page {
-        Page::Index if wants_html(request) => (ok, HTML, Bytes::from_static(INDEX.as_bytes())),
-        Page::Healthz => (ok, JSON, Bytes::from_static(b"{\"status\":\"live\"}")),
-        Page::Readyz => {
+        StaticPage::Index if wants_html(request) => {
+            (ok, HTML, Bytes::from_static(INDEX.as_bytes()))
+        }
+        StaticPage::Healthz => (ok, JSON, Bytes::from_static(b"{\"status\":\"live\"}")),
+        StaticPage::Readyz => {
             let (ready, report) = state.health().report();
             let status = if ready { ok } else { StatusCode::SERVICE_UNAVAILABLE };
             (status, JSON, report.to_string().into())
         }
-        Page::Metrics => {
+        StaticPage::Metrics => {
             (ok, kit::program::metrics::CONTENT_TYPE, metrics::encode_metrics().into())
         }
-        Page::Index | Page::OpenapiJson | Page::OpenapiYaml | Page::Docs | Page::Redoc => {
-            (ok, JSON, index_json())
-        }
+        StaticPage::Index
+        | StaticPage::OpenapiJson
+        | StaticPage::OpenapiYaml
+        | StaticPage::Docs
+        | StaticPage::Redoc => (ok, JSON, index_json()),
     }
 }
 
@@ -166,15 +170,15 @@ impl Document {
     }
 }
 
-fn documentation_page(page: Page) -> (&'static str, &'static Document) {
+fn documentation_page(page: StaticPage) -> (&'static str, &'static Document) {
     static AS_JSON: LazyLock<Document> = LazyLock::new(|| Document::new(openapi::to_json()));
     static AS_YAML: LazyLock<Document> = LazyLock::new(|| Document::new(openapi::to_yaml()));
     static TO_TRY: LazyLock<Document> = LazyLock::new(|| Document::new(docs::swagger_page()));
     static TO_READ: LazyLock<Document> = LazyLock::new(|| Document::new(docs::redoc_page()));
     match page {
-        Page::OpenapiYaml => ("application/yaml", &AS_YAML),
-        Page::Docs => (HTML, &TO_TRY),
-        Page::Redoc => (HTML, &TO_READ),
+        StaticPage::OpenapiYaml => ("application/yaml", &AS_YAML),
+        StaticPage::Docs => (HTML, &TO_TRY),
+        StaticPage::Redoc => (HTML, &TO_READ),
         _ => (JSON, &AS_JSON),
     }
 }

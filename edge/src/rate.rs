@@ -17,16 +17,16 @@ const WINDOW: Duration = Duration::from_secs(60);
 const MAX_KEYS: u64 = 256 * 1024;
 
 /// Counts requests by key.
-pub struct Limiter<K: Key> {
+pub struct Limiter<K: RateKey> {
     quota: NonZeroU32,
     clock: HostClock,
     limiter: RateLimiter<K, Buckets<K>, HostClock, StateInformationMiddleware>,
 }
 
 /// What a limiter counts by.
-pub trait Key: Hash + Eq + Clone + Send + Sync + 'static {}
+pub trait RateKey: Hash + Eq + Clone + Send + Sync + 'static {}
 
-impl<K: Hash + Eq + Clone + Send + Sync + 'static> Key for K {}
+impl<K: Hash + Eq + Clone + Send + Sync + 'static> RateKey for K {}
 
 /// What a key has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct Exceeded {
     pub retry_after: Duration,
 }
 
-impl<K: Key> Limiter<K> {
+impl<K: RateKey> Limiter<K> {
     /// A limiter of `quota` requests a minute; none without a quota.
     pub fn new(quota: u32, clock: Clock) -> Option<Self> {
         Some(Self::with_buckets(NonZeroU32::new(quota)?, clock, Buckets::new(MAX_KEYS)))
@@ -83,7 +83,7 @@ impl<K: Key> Limiter<K> {
 #[derive(Clone)]
 struct Buckets<K>(Cache<K, Arc<InMemoryState>>);
 
-impl<K: Key> Buckets<K> {
+impl<K: RateKey> Buckets<K> {
     fn new(max_keys: u64) -> Self {
         let cache = Cache::builder()
             .max_capacity(max_keys)
@@ -94,7 +94,7 @@ impl<K: Key> Buckets<K> {
     }
 }
 
-impl<K: Key> StateStore for Buckets<K> {
+impl<K: RateKey> StateStore for Buckets<K> {
     type Key = K;
 
     fn measure_and_replace<T, F, E>(&self, key: &K, decide: F) -> Result<T, E>

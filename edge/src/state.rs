@@ -4,7 +4,7 @@ use crate::{
     admission::Admission,
     config::Config,
     decompression,
-    health::Health,
+    health::EdgeHealth,
     rpc_table::{RpcEntry, RpcTable},
 };
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -46,7 +46,7 @@ pub struct State {
     pub admission: Admission,
     /// Places for contents that are being decompressed.
     pub decoding: Arc<Semaphore>,
-    health: Health,
+    health: EdgeHealth,
     clock: kit::Clock,
 }
 
@@ -61,14 +61,14 @@ impl State {
             )?,
             admission: Admission::new(host, &config),
             decoding: Arc::new(Semaphore::new(decompression::AT_ONCE)),
-            health: Health::new(host),
+            health: EdgeHealth::new(host),
             clock: host.clock().clone(),
             config,
         })
     }
 
     /// Whether the edge can serve.
-    pub const fn health(&self) -> &Health {
+    pub const fn health(&self) -> &EdgeHealth {
         &self.health
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Config,
-    domain::{message::Contact, template::Purpose},
+    domain::{message::Contact, template::CodePurpose},
 };
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -83,11 +83,11 @@ impl Contacts {
     pub async fn issue_code(
         &self,
         user_id: Uuid,
-        purpose: Purpose,
+        purpose: CodePurpose,
     ) -> Result<Option<IssuedCode>, kit::Error> {
         let purpose = match purpose {
-            Purpose::Verification => ContactPurpose::Verification,
-            Purpose::PasswordReset => ContactPurpose::PasswordReset,
+            CodePurpose::Verification => ContactPurpose::Verification,
+            CodePurpose::PasswordReset => ContactPurpose::PasswordReset,
         };
         let request =
             IssueContactCodeRequest { user_id: user_id.to_string(), purpose: purpose.into() };

@@ -4,7 +4,7 @@ use crate::{
     contacts::Contacts,
     domain::{
         Error, Message, MessageId,
-        catalogue::{Addressee, Channel, Fact, NOTICES, Stage, moves_on},
+        catalogue::{Addressee, Channel, NOTICES, NoticeFacts, Stage, moves_on},
         message::{Particulars, State},
     },
     repository::{self, Overtaken, Repository, settings},
@@ -98,7 +98,7 @@ impl Teller {
         Ok(is_new)
     }
 
-    fn messages(&self, event: &Event, fact: &Fact) -> Vec<Message> {
+    fn messages(&self, event: &Event, fact: &NoticeFacts) -> Vec<Message> {
         let clock = self.repository.clock();
         let now = clock.now();
         let mut messages = Vec::new();
@@ -162,7 +162,7 @@ impl Consumer for Teller {
 }
 
 /// Reads a fact, by the service that its kind names.
-fn decode_event(event: &Event) -> Result<Fact, Error> {
+fn decode_event(event: &Event) -> Result<NoticeFacts, Error> {
     let kind = event.kind.clone();
     match event.kind.split('.').next().unwrap_or_default() {
         "order" => of_order(kind, event.decode()?),
@@ -171,16 +171,16 @@ fn decode_event(event: &Event) -> Result<Fact, Error> {
         "provider" => of_provider(kind, event.decode()?),
         "user" => {
             let UserEvent { user_id } = event.decode()?;
-            Ok(Fact { kind, account: parse_id(&user_id)?, ..Fact::default() })
+            Ok(NoticeFacts { kind, account: parse_id(&user_id)?, ..NoticeFacts::default() })
         }
         other => Err(kit::Error::internal(format!("nothing is known of {other}")).into()),
     }
 }
 
-fn of_order(kind: String, order: OrderEvent) -> Result<Fact, Error> {
+fn of_order(kind: String, order: OrderEvent) -> Result<NoticeFacts, Error> {
     let (from, to) = (order_stage(order.from()), order_stage(order.to()));
     let window = Window::parse("window", order.window.as_ref()).ok();
-    Ok(Fact {
+    Ok(NoticeFacts {
         kind,
         customer: parse_id(&order.customer_id)?,
         provider: parse_id(&order.provider_user_id)?,
@@ -204,7 +204,7 @@ fn of_order(kind: String, order: OrderEvent) -> Result<Fact, Error> {
     })
 }
 
-fn of_payment(kind: String, payment: PaymentEvent) -> Result<Fact, Error> {
+fn of_payment(kind: String, payment: PaymentEvent) -> Result<NoticeFacts, Error> {
     let PaymentEvent {
         payment_id: _,
         order_id,
@@ -219,36 +219,36 @@ fn of_payment(kind: String, payment: PaymentEvent) -> Result<Fact, Error> {
         charged_back: _,
     } = payment;
     let amount = Money::parse("amount", amount.as_ref()).ok();
-    Ok(Fact {
+    Ok(NoticeFacts {
         kind,
         customer: parse_id(&customer_id)?,
         provider: parse_id(&provider_user_id)?,
         order_id: parse_id(&order_id)?,
         particulars: Particulars { amount, ..Particulars::default() },
-        ..Fact::default()
+        ..NoticeFacts::default()
     })
 }
 
-fn of_payout(kind: String, payout: PayoutEvent) -> Result<Fact, Error> {
+fn of_payout(kind: String, payout: PayoutEvent) -> Result<NoticeFacts, Error> {
     let PayoutEvent { payout_id: _, order_id, provider_user_id, amount } = payout;
     let amount = Money::parse("amount", amount.as_ref()).ok();
-    Ok(Fact {
+    Ok(NoticeFacts {
         kind,
         provider: parse_id(&provider_user_id)?,
         order_id: parse_id(&order_id)?,
         particulars: Particulars { amount, ..Particulars::default() },
-        ..Fact::default()
+        ..NoticeFacts::default()
     })
 }
 
-fn of_provider(kind: String, provider: ProviderEvent) -> Result<Fact, Error> {
+fn of_provider(kind: String, provider: ProviderEvent) -> Result<NoticeFacts, Error> {
     let ProviderEvent { provider_id: _, user_id, reason } = provider;
     let subject = (!reason.is_empty()).then_some(reason);
-    Ok(Fact {
+    Ok(NoticeFacts {
         kind,
         provider: parse_id(&user_id)?,
         particulars: Particulars { subject, ..Particulars::default() },
-        ..Fact::default()
+        ..NoticeFacts::default()
     })
 }
 

@@ -44,12 +44,12 @@ pub struct Watches {
 }
 
 /// A place among the streams of an account, given back when the stream ends.
-struct Place {
+struct StreamPermit {
     user_id: Uuid,
     open: Arc<Mutex<HashMap<Uuid, usize>>>,
 }
 
-impl Drop for Place {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.user_id) {
@@ -98,14 +98,14 @@ impl Watches {
         Ok(messages.boxed())
     }
 
-    fn place(&self, user_id: Uuid) -> Result<Place, Error> {
+    fn place(&self, user_id: Uuid) -> Result<StreamPermit, Error> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(user_id).or_default();
         if *count >= STREAMS_MOST {
             return Err(Error::TooManyStreams);
         }
         *count += 1;
-        Ok(Place { user_id, open: self.open.clone() })
+        Ok(StreamPermit { user_id, open: self.open.clone() })
     }
 }
 
@@ -122,7 +122,7 @@ struct Watch {
     backlog_after: Option<MessageId>,
     /// When the last complete look began.
     looked_at: DateTime<Utc>,
-    _place: Place,
+    _place: StreamPermit,
 }
 
 impl Watch {

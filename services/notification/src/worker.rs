@@ -4,12 +4,12 @@ use crate::{
     contacts::Contacts,
     domain::{
         Error, Message, Settings,
-        message::{Contact, Decision, MAX_ATTEMPTS, Reach, State, decide_delivery},
+        message::{Contact, MAX_ATTEMPTS, MailDecision, Reader, State, decide_delivery},
         records, template,
     },
     events::Signals,
     mail::{Refusal, Transport, Writer},
-    repository::{Repository, outgoing::Outcome},
+    repository::{Repository, outgoing::MailOutcome},
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -76,11 +76,11 @@ impl Readers {
         self.settings.get(&user_id).cloned().unwrap_or(Settings::of(user_id))
     }
 
-    fn reach(&self, user_id: Uuid) -> Reach<'_> {
+    fn reach(&self, user_id: Uuid) -> Reader<'_> {
         match self.contacts.get(&user_id) {
-            Some(Known::Contact(contact)) => Reach::Known(contact),
-            Some(Known::Absent) => Reach::Absent,
-            Some(Known::Unknown) | None => Reach::Unknown,
+            Some(Known::Contact(contact)) => Reader::Known(contact),
+            Some(Known::Absent) => Reader::Absent,
+            Some(Known::Unknown) | None => Reader::Unknown,
         }
     }
 }
@@ -107,7 +107,7 @@ impl MailWorker {
         for message in due {
             let reach = readers.reach(message.user_id);
             match decide_delivery(&message, &readers.settings(message.user_id), reach, now) {
-                Decision::Send => going.push(message.id),
+                MailDecision::Send => going.push(message.id),
                 decision => repository.set_aside(claim, &message, decision).await?,
             }
             if message.state == State::Sent {
@@ -159,7 +159,7 @@ impl MailWorker {
         readers: &Readers,
     ) -> Result<(), Error> {
         let outcome = match self.deliver(&message, repeated, readers).await {
-            Ok(()) => Outcome::Taken,
+            Ok(()) => MailOutcome::Taken,
             Err(refusal) => self.setback(&message, refusal),
         };
         self.parts.repository.settle(claim, message.id, outcome).await
@@ -176,9 +176,9 @@ impl MailWorker {
             return Ok(());
         }
         let contact = match readers.reach(message.user_id) {
-            Reach::Known(contact) => contact,
-            Reach::Absent => return Err(Refusal::ForGood("NO_CONTACT")),
-            Reach::Unknown => return Err(Refusal::ForNow("USER_UNAVAILABLE")),
+            Reader::Known(contact) => contact,
+            Reader::Absent => return Err(Refusal::ForGood("NO_CONTACT")),
+            Reader::Unknown => return Err(Refusal::ForNow("USER_UNAVAILABLE")),
         };
         let code = match template::code_purpose(&message.template) {
             None => None,
@@ -206,15 +206,15 @@ impl MailWorker {
         self.parts.transport.has(&letter_id, message.created_at, now).await
     }
 
-    fn setback(&self, message: &Message, refusal: Refusal) -> Outcome {
+    fn setback(&self, message: &Message, refusal: Refusal) -> MailOutcome {
         let outcome = match refusal {
             Refusal::ForNow(reason) if message.attempts < MAX_ATTEMPTS => {
                 let now = self.parts.repository.clock().now();
-                Outcome::Later(now + BACKOFF.after(message.attempts), reason)
+                MailOutcome::Later(now + BACKOFF.after(message.attempts), reason)
             }
-            Refusal::ForNow(reason) | Refusal::ForGood(reason) => Outcome::Never(reason),
+            Refusal::ForNow(reason) | Refusal::ForGood(reason) => MailOutcome::Never(reason),
         };
-        if let Outcome::Never(reason) = outcome {
+        if let MailOutcome::Never(reason) = outcome {
             tracing::warn!(message.id = %message.id, reason, "a mail is given up");
         }
         outcome

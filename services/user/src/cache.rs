@@ -25,7 +25,7 @@ pub struct Hot {
 
 /// The changes that a read had seen when it began.
 #[derive(Clone, Copy)]
-pub struct Seen(u64);
+pub struct CacheStamp(u64);
 
 impl Hot {
     /// Keeps accounts in `cache`.
@@ -40,12 +40,12 @@ impl Hot {
     }
 
     /// What a read must take note of before it asks the database.
-    pub fn begin(&self) -> Seen {
-        Seen(self.changes.load(Ordering::SeqCst))
+    pub fn begin(&self) -> CacheStamp {
+        CacheStamp(self.changes.load(Ordering::SeqCst))
     }
 
     /// Keeps an account that was read after `seen`.
-    pub async fn put(&self, id: UserId, user: &pb::User, seen: Seen) {
+    pub async fn put(&self, id: UserId, user: &pb::User, seen: CacheStamp) {
         let key = key(id);
         self.cache.put(&key, user.encode_to_vec().into(), TTL).await;
         if self.changes.load(Ordering::SeqCst) != seen.0 {

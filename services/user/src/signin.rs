@@ -14,7 +14,7 @@ use crate::{
         self, Repository, accounts, known_clients,
         sessions::{self, Presented},
     },
-    throttle::{Attempt, Client, Throttles, known_client},
+    throttle::{Client, SignInAttempt, Throttles, known_client},
 };
 use chrono::{DateTime, Utc};
 use kit::{
@@ -63,7 +63,7 @@ impl SignIn {
             Some(client) => self.repository.is_known_client(client).await?,
             None => false,
         };
-        let attempt = Attempt { email: &email, client, is_known };
+        let attempt = SignInAttempt { email: &email, client, is_known };
         let now = self.repository.clock().now();
         self.throttles.sign_in(attempt, now)?;
         let opened = self.try_login(&attempt, forms).await;
@@ -76,8 +76,12 @@ impl SignIn {
     }
 
     /// `forms` are those of the password, the one of today first.
-    async fn try_login(&self, attempt: &Attempt<'_>, forms: Vec<String>) -> Result<Tokens, Error> {
-        let Attempt { email, client, .. } = attempt;
+    async fn try_login(
+        &self,
+        attempt: &SignInAttempt<'_>,
+        forms: Vec<String>,
+    ) -> Result<Tokens, Error> {
+        let SignInAttempt { email, client, .. } = attempt;
         let found = self.repository.credentials(email).await?;
         let found = found.filter(|(user, _)| {
             user.status == Status::Active

@@ -3,7 +3,7 @@
 use crate::domain::{
     Error,
     secret::{self, Bytes32},
-    throttle::{Policy, Record},
+    throttle::{Record, ThrottlePolicy},
 };
 use chrono::{DateTime, Duration, Utc};
 use std::{
@@ -18,14 +18,14 @@ const SWEEP_EVERY: Duration = Duration::minutes(1);
 
 /// Sign-ins of one account: ten guesses in any fifteen minutes. Those from a client that its owner has used before count
 /// by themselves, so that strangers never slow down the owner; all others count together.
-const SIGN_INS: Policy =
-    Policy { free: 6, first: Duration::seconds(30), longest: Duration::minutes(15) };
+const SIGN_INS: ThrottlePolicy =
+    ThrottlePolicy { free: 6, first: Duration::seconds(30), longest: Duration::minutes(15) };
 /// Failed sign-ins, and wrong codes, of one client, over all accounts.
-const CLIENTS: Policy =
-    Policy { free: 40, first: Duration::seconds(1), longest: Duration::minutes(15) };
+const CLIENTS: ThrottlePolicy =
+    ThrottlePolicy { free: 40, first: Duration::seconds(1), longest: Duration::minutes(15) };
 /// Requests for mail by one client.
-const MAILS: Policy =
-    Policy { free: 40, first: Duration::seconds(1), longest: Duration::minutes(15) };
+const MAILS: ThrottlePolicy =
+    ThrottlePolicy { free: 40, first: Duration::seconds(1), longest: Duration::minutes(15) };
 
 /// The counts of one service.
 pub struct Throttles {
@@ -40,7 +40,7 @@ pub type Client = Option<String>;
 
 /// A sign-in to an account from a client.
 #[derive(Clone, Copy)]
-pub struct Attempt<'a> {
+pub struct SignInAttempt<'a> {
     /// The account's address.
     pub email: &'a str,
     /// Where the attempt comes from.
@@ -49,7 +49,7 @@ pub struct Attempt<'a> {
     pub is_known: bool,
 }
 
-impl Attempt<'_> {
+impl SignInAttempt<'_> {
     /// What the attempt is counted by.
     fn key(&self) -> Bytes32 {
         match self.client {
@@ -72,7 +72,7 @@ fn of_account(email: &str, client: &str) -> Bytes32 {
 impl Throttles {
     /// Counts from nothing; a client registers `registrations` accounts without any wait.
     pub fn new(registrations: u32) -> Self {
-        let registrations = Policy { free: registrations, ..CLIENTS };
+        let registrations = ThrottlePolicy { free: registrations, ..CLIENTS };
         Self {
             sign_ins: Throttle::new(SIGN_INS),
             clients: Throttle::new(CLIENTS),
@@ -82,7 +82,7 @@ impl Throttles {
     }
 
     /// Counts a sign-in as failed before it is tried.
-    pub fn sign_in(&self, attempt: Attempt<'_>, now: DateTime<Utc>) -> Result<(), Error> {
+    pub fn sign_in(&self, attempt: SignInAttempt<'_>, now: DateTime<Utc>) -> Result<(), Error> {
         self.guess(attempt.client, now)?;
         let counted = self.sign_ins.attempt(attempt.key(), now);
         if counted.is_err() {
@@ -93,7 +93,7 @@ impl Throttles {
 
     /// Takes back what [`Throttles::sign_in`] counted: the sign-in turned out well. It says nothing about the guesses of
     /// other clients.
-    pub fn signed_in(&self, attempt: Attempt<'_>, now: DateTime<Utc>) {
+    pub fn signed_in(&self, attempt: SignInAttempt<'_>, now: DateTime<Utc>) {
         if attempt.is_known {
             self.sign_ins.reset(&attempt.key());
         } else {
@@ -103,7 +103,7 @@ impl Throttles {
     }
 
     /// Takes back what [`Throttles::sign_in`] counted: it was not tried after all.
-    pub fn not_tried(&self, attempt: Attempt<'_>, now: DateTime<Utc>) {
+    pub fn not_tried(&self, attempt: SignInAttempt<'_>, now: DateTime<Utc>) {
         self.sign_ins.forgive(&attempt.key(), now);
         self.guessed(attempt.client, now);
     }
@@ -137,17 +137,17 @@ fn client_key(client: &Client) -> Option<Bytes32> {
 
 /// One kind of count.
 struct Throttle {
-    policy: Policy,
-    records: Mutex<Records>,
+    policy: ThrottlePolicy,
+    records: Mutex<FailureRecords>,
 }
 
 impl Throttle {
-    fn new(policy: Policy) -> Self {
+    fn new(policy: ThrottlePolicy) -> Self {
         Self::with_room(policy, MAX_RECORDS)
     }
 
-    fn with_room(policy: Policy, max: usize) -> Self {
-        Self { policy, records: Mutex::new(Records::new(max)) }
+    fn with_room(policy: ThrottlePolicy, max: usize) -> Self {
+        Self { policy, records: Mutex::new(FailureRecords::new(max)) }
     }
 
     /// Counts an attempt of a client. An attempt without a client address is not counted.
@@ -183,7 +183,7 @@ impl Throttle {
 
 /// Records by key. When there is no room for another one, the one with the fewest failures goes, and of those the oldest:
 /// a flood of clients that fail once does not wash away the record of one that guesses.
-struct Records {
+struct FailureRecords {
     max: usize,
     by_key: HashMap<Bytes32, Record>,
     /// The first to go comes first.
@@ -191,7 +191,7 @@ struct Records {
     swept_at: DateTime<Utc>,
 }
 
-impl Records {
+impl FailureRecords {
     fn new(max: usize) -> Self {
         let (by_key, by_weight) = (HashMap::new(), BTreeSet::new());
         Self { max, by_key, by_weight, swept_at: DateTime::<Utc>::MIN_UTC }

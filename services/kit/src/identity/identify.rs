@@ -85,14 +85,14 @@ fn bearer_token(value: &str) -> Option<&str> {
 
 /// One answer for every bad token, so that it tells nothing.
 pub(crate) fn refuse_token() -> Status {
-    error::status_of(&Refused)
+    error::status_of(&InvalidToken)
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("the token is not valid")]
-struct Refused;
+struct InvalidToken;
 
-impl error::Fault for Refused {
+impl error::Fault for InvalidToken {
     fn kind(&self) -> error::Kind {
         error::Kind::Unauthenticated("TOKEN_INVALID")
     }

@@ -299,10 +299,10 @@ pub struct SharedKeyring {
 
 struct Shared {
     clock: Clock,
-    seen: Mutex<Seen>,
+    seen: Mutex<LoadedKeyring>,
 }
 
-struct Seen {
+struct LoadedKeyring {
     keyring: Arc<Keyring>,
     checked_at: DateTime<Utc>,
     stamp: Option<Stamp>,
@@ -315,7 +315,7 @@ impl SharedKeyring {
     /// Shares `keyring`; its file is looked at again by the time of `clock`.
     pub fn new(keyring: Keyring, clock: Clock) -> Self {
         let stamp = keyring.directory.as_deref().and_then(modified_at);
-        let seen = Seen { keyring: Arc::new(keyring), checked_at: clock.now(), stamp };
+        let seen = LoadedKeyring { keyring: Arc::new(keyring), checked_at: clock.now(), stamp };
         Self { shared: Arc::new(Shared { clock, seen: Mutex::new(seen) }) }
     }
 

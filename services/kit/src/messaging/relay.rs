@@ -49,7 +49,7 @@ pub struct Relay {
 
 /// What became of the claimed events of one aggregate.
 #[derive(Default)]
-struct Outcome {
+struct Delivery {
     taken: Vec<Uuid>,
     unclaimed: Vec<Uuid>,
     failed: Option<Model>,
@@ -89,7 +89,7 @@ impl Relay {
         for row in rows {
             aggregates.entry(row.aggregate).or_default().push(row);
         }
-        let outcomes: Vec<Outcome> = stream::iter(aggregates.into_values())
+        let outcomes: Vec<Delivery> = stream::iter(aggregates.into_values())
             .map(|rows| self.publish_in_order(rows))
             .buffer_unordered(AT_ONCE)
             .collect()
@@ -111,8 +111,8 @@ impl Relay {
         Ok(())
     }
 
-    async fn publish_in_order(&self, rows: Vec<Model>) -> Outcome {
-        let mut outcome = Outcome::default();
+    async fn publish_in_order(&self, rows: Vec<Model>) -> Delivery {
+        let mut outcome = Delivery::default();
         for row in rows {
             if outcome.failed.is_some() {
                 outcome.held_back.push(row.id);

@@ -9,7 +9,7 @@ use prometheus_client::{
 };
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock, atomic::AtomicU64},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 use tonic::Code;
@@ -49,9 +49,16 @@ struct OfTimer {
 
 type Seconds = Gauge<f64, AtomicU64>;
 
-/// All metrics of a process.
+/// Everything that this process counts. Who counts something registers it here once.
+static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
+
+/// The registry of this process, to which a crate adds its own metrics.
+pub fn registry() -> MutexGuard<'static, Registry> {
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is counted of services.
 struct Metrics {
-    registry: Registry,
     requests: Family<OfAnswer, Counter>,
     duration: Family<OfRpc, Histogram, fn() -> Histogram>,
     in_flight: Family<OfService, Gauge>,
@@ -68,8 +75,7 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
 impl Metrics {
     fn new() -> Self {
-        let mut metrics = Self {
-            registry: Registry::default(),
+        let metrics = Self {
             requests: Family::default(),
             duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             in_flight: Family::default(),
@@ -85,9 +91,9 @@ impl Metrics {
         metrics
     }
 
-    fn register(&mut self) {
+    fn register(&self) {
         // The encoder adds `_total` to counters and the unit to names.
-        let registry = &mut self.registry;
+        let mut registry = registry();
         registry.register("rpc_requests", "Answered requests", self.requests.clone());
         registry.register_with_unit(
             "rpc_duration",
@@ -154,9 +160,10 @@ pub fn service(service: &str) -> ServiceMetrics {
 
 /// Everything counted so far, as text for `/metrics`.
 pub fn encode() -> String {
+    LazyLock::force(&METRICS);
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = text::encode(&mut text, &METRICS.registry);
+    let _ = text::encode(&mut text, &registry());
     text
 }
 

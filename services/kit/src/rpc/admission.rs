@@ -90,12 +90,12 @@ struct Window {
 struct Waiting {
     rpc: &'static Rpc,
     priority: Priority,
-    place: oneshot::Sender<Place>,
+    place: oneshot::Sender<Permit>,
 }
 
 /// A place for one call, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permit {
     places: Places,
     rpc: &'static Rpc,
     since: Instant,
@@ -126,7 +126,7 @@ impl Places {
         &self,
         rpc: &'static Rpc,
         priority: Priority,
-    ) -> Result<Place, Overloaded> {
+    ) -> Result<Permit, Overloaded> {
         let (sender, place) = oneshot::channel();
         {
             let mut state = self.lock();
@@ -144,10 +144,10 @@ impl Places {
         }
     }
 
-    fn take(&self, state: &mut State, rpc: &'static Rpc) -> Place {
+    fn take(&self, state: &mut State, rpc: &'static Rpc) -> Permit {
         state.in_flight += 1;
         state.share(rpc).begin_call();
-        Place { places: self.clone(), rpc, since: Instant::now() }
+        Permit { places: self.clone(), rpc, since: Instant::now() }
     }
 
     /// Gives a place back, and to those that wait what they can have now.
@@ -173,7 +173,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.places.give_back(self.rpc, self.since);
     }

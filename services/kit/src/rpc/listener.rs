@@ -73,7 +73,7 @@ where
     let front = Front::new(stack, &options.services).await?;
     let health = front.health();
     let listener = Listener { limits: options.limits, ..Listener::default() };
-    let calls = Calls { front, end_streams: listener.end_streams.clone() };
+    let calls = ListenerCalls { front, end_streams: listener.end_streams.clone() };
     let stop = async {
         shutdown.run_until_cancelled(health.follow(options.ready)).await;
         health.off().await;
@@ -84,12 +84,12 @@ where
 
 /// The calls of all connections.
 #[derive(Clone)]
-struct Calls<S> {
+struct ListenerCalls<S> {
     front: Front<S>,
     end_streams: CancellationToken,
 }
 
-impl<S> Application for Calls<S>
+impl<S> Application for ListenerCalls<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
         + Clone

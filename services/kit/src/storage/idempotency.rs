@@ -122,7 +122,7 @@ pub async fn prune_keys(tx: &Tx) -> Result<(), Error> {
 /// The calls of several steps that this process is working on, by their keys.
 #[derive(Clone, Default)]
 pub struct Running {
-    calls: Arc<Mutex<Calls>>,
+    calls: Arc<Mutex<RunningCalls>>,
 }
 
 type Calls = HashMap<(String, String), Arc<tokio::sync::Mutex<()>>>;
@@ -139,7 +139,7 @@ impl Running {
         if is_taken { Ok(turn) } else { Err(Error::InProgress) }
     }
 
-    fn locked(&self) -> MutexGuard<'_, Calls> {
+    fn locked(&self) -> MutexGuard<'_, RunningCalls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -275,7 +275,7 @@ pub fn moves_on(kind: &str) -> bool {
 
 /// What a message tells of an event.
 #[derive(Clone, Debug, Default)]
-pub struct Fact {
+pub struct NoticeFacts {
     pub kind: String,
     /// The customer's account.
     pub customer: Option<Uuid>,
@@ -294,7 +294,7 @@ pub struct Fact {
     pub particulars: Particulars,
 }
 
-impl Fact {
+impl NoticeFacts {
     /// The notices that are to be given, each with its reader. Operators share a mailbox, whose account is nil.
     pub fn notices(&self, operators: bool) -> impl Iterator<Item = (&'static Notice, Uuid)> {
         NOTICES.iter().filter(|notice| notice.kind == self.kind && self.fits(notice)).filter_map(
@@ -376,7 +376,7 @@ mod tests {
         for kind in published() {
             for (from, to) in stages.iter().flat_map(|from| stages.map(|to| (*from, to))) {
                 for addressed in [None, Some(Customer), Some(Provider)] {
-                    let fact = Fact {
+                    let fact = NoticeFacts {
                         kind: kind.clone(),
                         customer: account,
                         provider: account,
@@ -384,7 +384,7 @@ mod tests {
                         addressed,
                         from,
                         to,
-                        ..Fact::default()
+                        ..NoticeFacts::default()
                     };
                     let told: Vec<_> =
                         fact.notices(true).map(|(notice, _)| notice.addressee.name()).collect();
@@ -397,9 +397,9 @@ mod tests {
 
     #[test]
     fn who_is_unknown_is_not_told() {
-        let fact = Fact { kind: "order.cancelled".to_owned(), ..Fact::default() };
+        let fact = NoticeFacts { kind: "order.cancelled".to_owned(), ..NoticeFacts::default() };
         assert_eq!(fact.notices(true).count(), 0);
-        let disputed = Fact { kind: "order.disputed".to_owned(), ..Fact::default() };
+        let disputed = NoticeFacts { kind: "order.disputed".to_owned(), ..NoticeFacts::default() };
         assert_eq!(disputed.notices(true).count(), 1);
         assert_eq!(disputed.notices(false).count(), 0);
     }

@@ -122,7 +122,7 @@ pub struct Contact {
 
 /// What is known of the reader of a mail.
 #[derive(Clone, Copy)]
-pub enum Reach<'a> {
+pub enum Reader<'a> {
     /// How to reach them.
     Known(&'a Contact),
     /// There is no such account.
@@ -133,7 +133,7 @@ pub enum Reach<'a> {
 
 /// What is to become of a mail that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub enum MailDecision {
     /// It goes out.
     Send,
     /// It waits until then.
@@ -144,7 +144,7 @@ pub enum Decision {
     Fail(&'static str),
 }
 
-impl Decision {
+impl MailDecision {
     /// What that does to the message.
     pub const fn event(self) -> Event {
         match self {
@@ -160,39 +160,43 @@ impl Decision {
 pub fn decide_delivery(
     message: &Message,
     settings: &Settings,
-    reach: Reach<'_>,
+    reach: Reader<'_>,
     now: DateTime<Utc>,
-) -> Decision {
+) -> MailDecision {
     let in_flight = message.state == State::Sent;
     if message.stale {
         // One that is on its way cannot be called back, but is not repeated either.
         let superseded = "SUPERSEDED";
-        return if in_flight { Decision::Fail(superseded) } else { Decision::Cancel(superseded) };
+        return if in_flight {
+            MailDecision::Fail(superseded)
+        } else {
+            MailDecision::Cancel(superseded)
+        };
     }
     if message.attempts >= MAX_ATTEMPTS {
-        return Decision::Fail("NO_ANSWER");
+        return MailDecision::Fail("NO_ANSWER");
     }
     // What may have arrived already is only repeated: it is too late to hold or drop it.
     if in_flight {
-        return Decision::Send;
+        return MailDecision::Send;
     }
     let contact = match reach {
-        Reach::Known(contact) if !contact.email.is_empty() => contact,
-        Reach::Known(_) | Reach::Absent => return Decision::Cancel("NO_CONTACT"),
+        Reader::Known(contact) if !contact.email.is_empty() => contact,
+        Reader::Known(_) | Reader::Absent => return MailDecision::Cancel("NO_CONTACT"),
         // The attempt fails and is repeated later, like any other.
-        Reach::Unknown => return Decision::Send,
+        Reader::Unknown => return MailDecision::Send,
     };
     if !settings.email && message.importance == Importance::Routine {
-        return Decision::Cancel("NOT_WANTED");
+        return MailDecision::Cancel("NOT_WANTED");
     }
     if message.importance != Importance::Critical {
         let zone = settings.time_zone.parse().unwrap_or(contact.zone);
         let hours = settings.quiet_hours();
         if let Some(end) = hours.and_then(|hours| quiet::end_of_quiet(hours, zone, now)) {
-            return Decision::Hold(end);
+            return MailDecision::Hold(end);
         }
     }
-    Decision::Send
+    MailDecision::Send
 }
 
 impl Message {
@@ -207,7 +211,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{catalogue::Addressee, quiet::Hours};
+    use crate::domain::{catalogue::Addressee, quiet::QuietTimes};
     use sea_orm::Iterable;
 
     const EVENTS: [Event; 6] =
@@ -270,22 +274,26 @@ mod tests {
     #[test]
     fn quiet_hours_hold_all_but_what_is_critical() {
         let mut settings = Settings::of(uuid::Uuid::nil());
-        settings.set_quiet_hours(Some(Hours { from: 22 * 60, to: 7 * 60 }));
+        settings.set_quiet_hours(Some(QuietTimes { from: 22 * 60, to: 7 * 60 }));
         let morning = "2027-05-11T05:00:00Z".parse().unwrap();
         for (importance, expected) in [
-            (Importance::Routine, Decision::Hold(morning)),
-            (Importance::Essential, Decision::Hold(morning)),
-            (Importance::Critical, Decision::Send),
+            (Importance::Routine, MailDecision::Hold(morning)),
+            (Importance::Essential, MailDecision::Hold(morning)),
+            (Importance::Critical, MailDecision::Send),
         ] {
             let decision =
-                decide_delivery(&mail(importance), &settings, Reach::Known(&contact()), now());
+                decide_delivery(&mail(importance), &settings, Reader::Known(&contact()), now());
             assert_eq!(decision, expected, "{importance:?}");
         }
         // In the zone that the settings name it is still the afternoon.
         settings.time_zone = "America/Los_Angeles".to_owned();
-        let decision =
-            decide_delivery(&mail(Importance::Routine), &settings, Reach::Known(&contact()), now());
-        assert_eq!(decision, Decision::Send);
+        let decision = decide_delivery(
+            &mail(Importance::Routine),
+            &settings,
+            Reader::Known(&contact()),
+            now(),
+        );
+        assert_eq!(decision, MailDecision::Send);
     }
 
     #[test]
@@ -293,12 +301,12 @@ mod tests {
         let mut settings = Settings::of(uuid::Uuid::nil());
         settings.email = false;
         for (importance, expected) in [
-            (Importance::Routine, Decision::Cancel("NOT_WANTED")),
-            (Importance::Essential, Decision::Send),
-            (Importance::Critical, Decision::Send),
+            (Importance::Routine, MailDecision::Cancel("NOT_WANTED")),
+            (Importance::Essential, MailDecision::Send),
+            (Importance::Critical, MailDecision::Send),
         ] {
             let decision =
-                decide_delivery(&mail(importance), &settings, Reach::Known(&contact()), now());
+                decide_delivery(&mail(importance), &settings, Reader::Known(&contact()), now());
             assert_eq!(decision, expected, "{importance:?}");
         }
     }
@@ -308,24 +316,24 @@ mod tests {
         let settings = Settings::of(uuid::Uuid::nil());
         let routine = mail(Importance::Routine);
         let stale = Message { stale: true, ..routine.clone() };
-        let decision = decide_delivery(&stale, &settings, Reach::Known(&contact()), now());
-        assert_eq!(decision, Decision::Cancel("SUPERSEDED"));
+        let decision = decide_delivery(&stale, &settings, Reader::Known(&contact()), now());
+        assert_eq!(decision, MailDecision::Cancel("SUPERSEDED"));
         let erased = Contact { email: String::new(), ..contact() };
-        for reach in [Reach::Absent, Reach::Known(&erased)] {
+        for reach in [Reader::Absent, Reader::Known(&erased)] {
             let decision = decide_delivery(&routine, &settings, reach, now());
-            assert_eq!(decision, Decision::Cancel("NO_CONTACT"));
+            assert_eq!(decision, MailDecision::Cancel("NO_CONTACT"));
         }
         // A mail whose answer never came is repeated, but not for ever.
         let in_flight = Message { state: State::Sent, ..stale };
-        let decision = decide_delivery(&in_flight, &settings, Reach::Known(&contact()), now());
-        assert_eq!(decision, Decision::Fail("SUPERSEDED"));
+        let decision = decide_delivery(&in_flight, &settings, Reader::Known(&contact()), now());
+        assert_eq!(decision, MailDecision::Fail("SUPERSEDED"));
         let lost = Message { stale: false, ..in_flight };
         assert_eq!(
-            decide_delivery(&lost, &settings, Reach::Known(&contact()), now()),
-            Decision::Send
+            decide_delivery(&lost, &settings, Reader::Known(&contact()), now()),
+            MailDecision::Send
         );
         let given_up = Message { attempts: MAX_ATTEMPTS, ..lost };
-        let decision = decide_delivery(&given_up, &settings, Reach::Known(&contact()), now());
-        assert_eq!(decision, Decision::Fail("NO_ANSWER"));
+        let decision = decide_delivery(&given_up, &settings, Reader::Known(&contact()), now());
+        assert_eq!(decision, MailDecision::Fail("NO_ANSWER"));
     }
 }

@@ -12,14 +12,14 @@ const JUMP_LONGEST: i64 = 25 * 60;
 
 /// Hours in which only critical messages come, in minutes after midnight. `to` before `from` means on the next day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hours {
+pub struct QuietTimes {
     /// The first minute.
     pub from: i16,
     /// The first minute after them.
     pub to: i16,
 }
 
-impl Hours {
+impl QuietTimes {
     /// Whether the wall clock shows quiet hours.
     const fn contain(self, minute: i16) -> bool {
         if self.from <= self.to {
@@ -43,7 +43,7 @@ pub fn clock_time(minutes: i16) -> String {
 }
 
 /// When the quiet hours that are on at `now` end; none when there are none on.
-pub fn end_of_quiet(hours: Hours, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub fn end_of_quiet(hours: QuietTimes, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let local = now.with_timezone(&zone).naive_local();
     let minute = i16::try_from(local.hour() * 60 + local.minute()).unwrap_or(DAY);
     if !hours.contain(minute) {
@@ -78,8 +78,8 @@ mod tests {
 
     #[test]
     fn hours_end_on_the_readers_clock() {
-        let night = Hours { from: 22 * 60, to: 7 * 60 };
-        let nap = Hours { from: 13 * 60, to: 14 * 60 + 30 };
+        let night = QuietTimes { from: 22 * 60, to: 7 * 60 };
+        let nap = QuietTimes { from: 13 * 60, to: 14 * 60 + 30 };
         for (hours, zone, now, expected) in [
             // Before midnight, after it, at both edges.
             (night, Paris, "2027-05-10T20:00:00Z", Some("2027-05-11T05:00:00Z")),
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn an_end_that_the_clock_skips_is_the_end_of_the_jump() {
-        let hours = Hours { from: 23 * 60, to: 2 * 60 + 30 };
+        let hours = QuietTimes { from: 23 * 60, to: 2 * 60 + 30 };
         // 02:00 becomes 03:00 in Paris on 28 March 2027.
         assert_eq!(
             end_of_quiet(hours, Paris, at("2027-03-28T00:10:00Z")),
@@ -112,14 +112,14 @@ mod tests {
         );
         assert_eq!(end_of_quiet(hours, Paris, at("2027-03-28T01:00:00Z")), None);
         // Samoa had no 30 December 2011.
-        let day = Hours { from: 20 * 60, to: 6 * 60 };
+        let day = QuietTimes { from: 20 * 60, to: 6 * 60 };
         let skipped = end_of_quiet(day, Apia, at("2011-12-30T08:00:00Z"));
         assert_eq!(skipped, Some(at("2011-12-30T10:00:00Z")));
     }
 
     #[test]
     fn an_end_that_the_clock_shows_twice_is_the_next_of_the_two() {
-        let hours = Hours { from: 23 * 60, to: 2 * 60 + 30 };
+        let hours = QuietTimes { from: 23 * 60, to: 2 * 60 + 30 };
         // 03:00 becomes 02:00 in Paris on 31 October 2027: 02:30 is at 00:30 and at 01:30 UTC.
         assert_eq!(
             end_of_quiet(hours, Paris, at("2027-10-30T22:00:00Z")),

@@ -2,7 +2,7 @@
 
 use super::{
     Error, Settings,
-    quiet::{Hours, minutes_of},
+    quiet::{QuietTimes, minutes_of},
 };
 use kit::storage::version;
 use uuid::Uuid;
@@ -20,7 +20,7 @@ pub struct Preferences {
 /// Quiet hours, as a request asks for them.
 pub struct QuietHours {
     /// The hours, or none.
-    pub hours: Option<Hours>,
+    pub hours: Option<QuietTimes>,
     /// Their zone, or empty to follow the account.
     pub time_zone: String,
     /// The version that the caller saw; 0 for any.
@@ -46,7 +46,7 @@ impl QuietHours {
         }
         let mut hours = None;
         if enabled {
-            let given = Hours {
+            let given = QuietTimes {
                 from: parse_time("quiet_hours.from", from)?,
                 to: parse_time("quiet_hours.to", to)?,
             };
@@ -77,14 +77,18 @@ impl Settings {
     }
 
     /// The quiet hours, if there are any.
-    pub const fn quiet_hours(&self) -> Option<Hours> {
-        if self.quiet { Some(Hours { from: self.quiet_from, to: self.quiet_to }) } else { None }
+    pub const fn quiet_hours(&self) -> Option<QuietTimes> {
+        if self.quiet {
+            Some(QuietTimes { from: self.quiet_from, to: self.quiet_to })
+        } else {
+            None
+        }
     }
 
     /// Replaces the quiet hours. The times of those that are off are forgotten.
-    pub fn set_quiet_hours(&mut self, hours: Option<Hours>) {
+    pub fn set_quiet_hours(&mut self, hours: Option<QuietTimes>) {
         self.quiet = hours.is_some();
-        let Hours { from, to } = hours.unwrap_or(Hours { from: 0, to: 0 });
+        let QuietTimes { from, to } = hours.unwrap_or(QuietTimes { from: 0, to: 0 });
         (self.quiet_from, self.quiet_to) = (from, to);
     }
 

@@ -76,7 +76,7 @@ pub fn carries_code(template: &str) -> bool {
 
 /// What a mailed code is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum CodePurpose {
     /// It proves the e-mail address.
     Verification,
     /// It sets a new password.
@@ -84,10 +84,10 @@ pub enum Purpose {
 }
 
 /// What the code in a mail from a template is good for, if it carries one.
-pub fn code_purpose(template: &str) -> Option<Purpose> {
+pub fn code_purpose(template: &str) -> Option<CodePurpose> {
     match template {
-        "user.contact_verification_requested.account" => Some(Purpose::Verification),
-        "user.password_reset_requested.account" => Some(Purpose::PasswordReset),
+        "user.contact_verification_requested.account" => Some(CodePurpose::Verification),
+        "user.password_reset_requested.account" => Some(CodePurpose::PasswordReset),
         _ => None,
     }
 }

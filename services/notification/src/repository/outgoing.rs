@@ -8,7 +8,7 @@ use crate::{
     },
     domain::{
         Error, Message, MessageId, Settings,
-        message::{Decision, Event, State},
+        message::{Event, MailDecision, State},
     },
 };
 use chrono::{DateTime, Utc};
@@ -18,7 +18,7 @@ use std::collections::HashMap;
 
 /// What became of a mail that was handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum MailOutcome {
     /// It was taken.
     Taken,
     /// It is tried again then.
@@ -58,12 +58,12 @@ impl Repository {
         &self,
         claim: Uuid,
         message: &Message,
-        decision: Decision,
+        decision: MailDecision,
     ) -> Result<(), Error> {
         let (due_at, reason) = match decision {
-            Decision::Send => return Ok(()),
-            Decision::Hold(until) => (Some(until), ""),
-            Decision::Cancel(reason) | Decision::Fail(reason) => (None, reason),
+            MailDecision::Send => return Ok(()),
+            MailDecision::Hold(until) => (Some(until), ""),
+            MailDecision::Cancel(reason) | MailDecision::Fail(reason) => (None, reason),
         };
         let to = message.state.transition(decision.event())?;
         settled(claim, to, due_at, reason)
@@ -97,11 +97,16 @@ impl Repository {
     }
 
     /// Notes what became of a mail that was handed over; of one that another worker claimed meanwhile, nothing.
-    pub async fn settle(&self, claim: Uuid, id: MessageId, outcome: Outcome) -> Result<(), Error> {
+    pub async fn settle(
+        &self,
+        claim: Uuid,
+        id: MessageId,
+        outcome: MailOutcome,
+    ) -> Result<(), Error> {
         let (event, due_at, failure) = match outcome {
-            Outcome::Taken => (Event::Confirm, None, ""),
-            Outcome::Later(at, failure) => (Event::Retry, Some(at), failure),
-            Outcome::Never(failure) => (Event::Fail, None, failure),
+            MailOutcome::Taken => (Event::Confirm, None, ""),
+            MailOutcome::Later(at, failure) => (Event::Retry, Some(at), failure),
+            MailOutcome::Never(failure) => (Event::Fail, None, failure),
         };
         settled(claim, State::Sent.transition(event)?, due_at, failure)
             .filter(Column::Id.eq(id))

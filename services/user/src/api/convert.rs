@@ -1,7 +1,7 @@
 //! Rows and values to messages, and back.
 
 use crate::{
-    domain::records::{address::Place, revocation},
+    domain::records::{address::PostalAddress, revocation},
     domain::{self, Address, Consent, Error, User, account::Status, code::Purpose},
     signin::Tokens,
 };
@@ -86,16 +86,16 @@ pub fn changes(changes: pb::UserChanges) -> domain::account::Changes {
 }
 
 /// An address as its column has it.
-pub fn place(address: common::Address) -> Place {
+pub fn place(address: common::Address) -> PostalAddress {
     let common::Address { lines, postcode, city, country, lat, lng, access_notes } = address;
-    Place { lines, postcode, city, country, lat, lng, access_notes }
+    PostalAddress { lines, postcode, city, country, lat, lng, access_notes }
 }
 
 /// A kept address.
 pub fn saved_address(address: Address) -> pb::SavedAddress {
     let Address { id, user_id: _, label, address: place, version, created_at, updated_at } =
         address;
-    let Place { lines, postcode, city, country, lat, lng, access_notes } = place;
+    let PostalAddress { lines, postcode, city, country, lat, lng, access_notes } = place;
     pb::SavedAddress {
         id: id.to_string(),
         label,

@@ -40,7 +40,7 @@ pub enum Status {
 
 /// What happens to an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum AccountEvent {
     /// An operator closes it for a while.
     Suspend,
     /// An operator opens it again.
@@ -49,7 +49,7 @@ pub enum Event {
     Erase,
 }
 
-impl Event {
+impl AccountEvent {
     const fn participle(self) -> &'static str {
         match self {
             Self::Suspend => "suspended",
@@ -61,13 +61,15 @@ impl Event {
 
 impl Status {
     /// The whole life of an account. An event that has happened already leaves it as it is.
-    pub fn transition(self, event: Event) -> Result<Self, Error> {
+    pub fn transition(self, event: AccountEvent) -> Result<Self, Error> {
         match (self, event) {
-            (Self::Active | Self::Suspended, Event::Suspend) => Ok(Self::Suspended),
-            (Self::Active | Self::Suspended, Event::Reinstate) => Ok(Self::Active),
-            (Self::Active | Self::Suspended | Self::Erased, Event::Erase) => Ok(Self::Erased),
-            (Self::Erased | Self::Duplicate, Event::Suspend | Event::Reinstate)
-            | (Self::Duplicate, Event::Erase) => {
+            (Self::Active | Self::Suspended, AccountEvent::Suspend) => Ok(Self::Suspended),
+            (Self::Active | Self::Suspended, AccountEvent::Reinstate) => Ok(Self::Active),
+            (Self::Active | Self::Suspended | Self::Erased, AccountEvent::Erase) => {
+                Ok(Self::Erased)
+            }
+            (Self::Erased | Self::Duplicate, AccountEvent::Suspend | AccountEvent::Reinstate)
+            | (Self::Duplicate, AccountEvent::Erase) => {
                 Err(Error::Refused { status: self, action: event.participle() })
             }
         }
@@ -180,7 +182,7 @@ impl User {
 
     /// Closes the account. False when it is closed already.
     pub fn suspend(&mut self, reason: String) -> Result<bool, Error> {
-        if !self.apply(Event::Suspend)? {
+        if !self.apply(AccountEvent::Suspend)? {
             return Ok(false);
         }
         self.suspension_reason = reason;
@@ -189,7 +191,7 @@ impl User {
 
     /// Opens a suspended account again. False when it is open already.
     pub fn reinstate(&mut self) -> Result<bool, Error> {
-        if !self.apply(Event::Reinstate)? {
+        if !self.apply(AccountEvent::Reinstate)? {
             return Ok(false);
         }
         self.suspension_reason.clear();
@@ -198,7 +200,7 @@ impl User {
 
     /// Takes every personal trait from the account; its id stays, as a pseudonym. False when it is erased already.
     pub fn erase(&mut self) -> Result<bool, Error> {
-        if !self.apply(Event::Erase)? {
+        if !self.apply(AccountEvent::Erase)? {
             return Ok(false);
         }
         self.email = None;
@@ -210,7 +212,7 @@ impl User {
     }
 
     /// Moves the account along. False when the event has happened already.
-    fn apply(&mut self, event: Event) -> Result<bool, Error> {
+    fn apply(&mut self, event: AccountEvent) -> Result<bool, Error> {
         let status = self.status.transition(event)?;
         let changes = status != self.status;
         self.status = status;
@@ -289,7 +291,7 @@ mod tests {
 
     #[test]
     fn the_whole_life_of_an_account() {
-        use Event::{Erase, Reinstate, Suspend};
+        use AccountEvent::{Erase, Reinstate, Suspend};
         use Status::{Active, Duplicate, Erased, Suspended};
         for (from, event, to) in [
             (Active, Suspend, Some(Suspended)),

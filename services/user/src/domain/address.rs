@@ -1,7 +1,7 @@
 //! Addresses that an account keeps.
 
 use super::{Address, Error, mask};
-use crate::domain::records::address::Place;
+use crate::domain::records::address::PostalAddress;
 
 /// Most addresses of an account.
 pub const MOST: u64 = 50;
@@ -16,7 +16,7 @@ pub struct Changes {
     /// What to call it.
     pub label: String,
     /// The address, whole.
-    pub place: Option<Place>,
+    pub place: Option<PostalAddress>,
 }
 
 impl Changes {

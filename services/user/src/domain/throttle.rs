@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 
 /// How failures are answered.
 #[derive(Clone, Copy, Debug)]
-pub struct Policy {
+pub struct ThrottlePolicy {
     /// Failures without any wait.
     pub free: u32,
     /// The first wait.
@@ -39,7 +39,7 @@ impl Record {
     ///
     /// # Errors
     /// How long to wait, when the attempt may not be made.
-    pub fn attempt(self, policy: &Policy, now: DateTime<Utc>) -> Result<Self, Duration> {
+    pub fn attempt(self, policy: &ThrottlePolicy, now: DateTime<Utc>) -> Result<Self, Duration> {
         if now < self.open_at {
             return Err(self.open_at - now);
         }
@@ -48,7 +48,7 @@ impl Record {
     }
 
     /// Takes an attempt back that turned out well, or was not made.
-    pub fn forgive(self, policy: &Policy, now: DateTime<Utc>) -> Self {
+    pub fn forgive(self, policy: &ThrottlePolicy, now: DateTime<Utc>) -> Self {
         let failures = self.failures.saturating_sub(1);
         let open_at = if failures < policy.free { now.min(self.open_at) } else { self.open_at };
         Self { failures, open_at }
@@ -56,7 +56,7 @@ impl Record {
 }
 
 /// The wait after so many failures.
-fn wait_after(policy: &Policy, failures: u32) -> Duration {
+fn wait_after(policy: &ThrottlePolicy, failures: u32) -> Duration {
     match failures.checked_sub(policy.free) {
         None => Duration::zero(),
         Some(beyond) => {
@@ -70,8 +70,8 @@ fn wait_after(policy: &Policy, failures: u32) -> Duration {
 mod tests {
     use super::*;
 
-    const POLICY: Policy =
-        Policy { free: 3, first: Duration::seconds(1), longest: Duration::seconds(60) };
+    const POLICY: ThrottlePolicy =
+        ThrottlePolicy { free: 3, first: Duration::seconds(1), longest: Duration::seconds(60) };
 
     #[test]
     fn waits_double_up_to_the_longest() {

@@ -20,7 +20,7 @@ fn login() -> &'static Rpc {
     rpc("AuthService/Login")
 }
 
-async fn admit(places: &Places, rpc: &'static Rpc) -> Result<Place, Overloaded> {
+async fn admit(places: &Places, rpc: &'static Rpc) -> Result<Permit, Overloaded> {
     places.wait_for_one(rpc, Priority::of(rpc)).await
 }
 
@@ -100,7 +100,7 @@ async fn load(places: &Places, took: Duration) -> usize {
     let ends_at = Instant::now() + Duration::from_secs(2);
     let mut held = Vec::new();
     while Instant::now() < ends_at {
-        held.retain(|(_, since): &(Place, Instant)| since.elapsed() < took);
+        held.retain(|(_, since): &(Permit, Instant)| since.elapsed() < took);
         while let Some(Ok(place)) = admit(places, get_user()).now_or_never() {
             held.push((place, Instant::now()));
         }

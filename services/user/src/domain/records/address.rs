@@ -8,7 +8,7 @@ use std::fmt;
 
 /// An address, as one value in its column.
 #[derive(Clone, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
-pub struct Place {
+pub struct PostalAddress {
     pub lines: Vec<String>,
     pub postcode: String,
     pub city: String,
@@ -18,7 +18,7 @@ pub struct Place {
     pub access_notes: String,
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for PostalAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Place").field("country", &self.country).finish_non_exhaustive()
     }
@@ -32,7 +32,7 @@ pub struct Model {
     pub user_id: Id<user::Model>,
     pub label: String,
     #[sea_orm(column_type = "Json")]
-    pub address: Place,
+    pub address: PostalAddress,
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
