@@ -11,6 +11,7 @@ mod order;
 mod payment;
 mod provider;
 mod user;
+mod vertical;
 
 use sea_orm_migration::{
     MigratorTrait,
@@ -24,8 +25,27 @@ use sea_orm_migration::{
 ///
 /// Everything happens in one transaction under a lock, so that of many processes that start together one migrates and
 /// the others find the work done, and a failure leaves the tables as they were.
-#[expect(clippy::disallowed_methods, reason = "the pool is closed afterwards")]
 pub async fn migrate_service(url: &str, schema: &str, service: &str) -> Result<(), DbErr> {
+    migrate_some(url, schema, service, None).await
+}
+
+/// As [`migrate_service`], but only the first `steps` migrations: for tests of what an earlier version has left.
+pub async fn migrate_first(
+    url: &str,
+    schema: &str,
+    service: &str,
+    steps: u32,
+) -> Result<(), DbErr> {
+    migrate_some(url, schema, service, Some(steps)).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the pool is closed afterwards")]
+async fn migrate_some(
+    url: &str,
+    schema: &str,
+    service: &str,
+    steps: Option<u32>,
+) -> Result<(), DbErr> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
     let sqlite = url.starts_with("sqlite");
@@ -43,7 +63,7 @@ pub async fn migrate_service(url: &str, schema: &str, service: &str) -> Result<(
         })
         .await?;
     prepare_schema(&transaction, schema).await?;
-    run_up(&transaction, service).await?;
+    run_up(&transaction, service, steps).await?;
     transaction.commit().await?;
     connection.close().await
 }
@@ -70,14 +90,18 @@ async fn prepare_schema(transaction: &DatabaseTransaction, schema: &str) -> Resu
     Ok(())
 }
 
-async fn run_up(transaction: &DatabaseTransaction, service: &str) -> Result<(), DbErr> {
+async fn run_up(
+    transaction: &DatabaseTransaction,
+    service: &str,
+    steps: Option<u32>,
+) -> Result<(), DbErr> {
     match service {
-        "cleaning" => cleaning::Migrator::up(transaction, None).await,
-        "notification" => notification::Migrator::up(transaction, None).await,
-        "order" => order::Migrator::up(transaction, None).await,
-        "payment" => payment::Migrator::up(transaction, None).await,
-        "provider" => provider::Migrator::up(transaction, None).await,
-        "user" => user::Migrator::up(transaction, None).await,
+        "cleaning" => cleaning::Migrator::up(transaction, steps).await,
+        "notification" => notification::Migrator::up(transaction, steps).await,
+        "order" => order::Migrator::up(transaction, steps).await,
+        "payment" => payment::Migrator::up(transaction, steps).await,
+        "provider" => provider::Migrator::up(transaction, steps).await,
+        "user" => user::Migrator::up(transaction, steps).await,
         other => Err(DbErr::Migration(format!("no service is called {other}"))),
     }
 }

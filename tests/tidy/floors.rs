@@ -64,4 +64,13 @@ fn a_floor_uses_only_what_is_below_it() {
     }
     let kit = dependencies("services/kit");
     assert!(DOMAINS.iter().all(|domain| !names(&kit, domain)), "kit knows a domain");
+    let vertical = dependencies("services/vertical");
+    assert!(DOMAINS.iter().all(|domain| !names(&vertical, domain)), "vertical knows a domain");
+    for below in ["proto", "services/kit"] {
+        assert!(!names(&dependencies(below), "vertical"), "{below} looks up to vertical");
+    }
+    for shared in ["user", "provider", "order", "payment", "notification"] {
+        let uses = dependencies(&format!("services/{shared}"));
+        assert!(!names(&uses, "vertical"), "{shared} is no vertical");
+    }
 }

@@ -7,14 +7,14 @@ use syn::{
 
 use crate::sources::{Source, without_tests};
 
-/// The packages of other services that a service may call or hear of, beside `common` and its own. That order names
-/// cleaning is for one event, which becomes a signal of `fulfilment`.
-const NEIGHBOURS: [(&str, &[&str]); 6] = [
+/// The packages of other services that a service may call or hear of, beside `common` and its own. Order names no vertical.
+const NEIGHBOURS: [(&str, &[&str]); 7] = [
     ("user", &["order"]),
     ("provider", &["user", "order", "fulfilment"]),
-    ("order", &["user", "provider", "payment", "fulfilment", "cleaning"]),
+    ("order", &["user", "provider", "payment", "fulfilment"]),
     ("payment", &["user", "provider"]),
     ("notification", &["user", "provider", "order", "payment", "fulfilment"]),
+    ("vertical", &["fulfilment"]),
     ("cleaning", &["fulfilment"]),
 ];
 
