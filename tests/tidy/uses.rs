@@ -190,3 +190,20 @@ fn a_service_names_only_the_contracts_of_its_neighbours() {
     }
     assert!(wrong.is_empty(), "no neighbours of these services:\n{}", wrong.join("\n"));
 }
+
+/// Which verticals can be booked is known from the program, so that a new one changes nothing in order. The cancellation
+/// policy is data, which an operator may replace.
+#[test]
+fn order_names_no_vertical() {
+    let verticals = ["transport", "moving", "cleaning", "repair", "child_assistance"];
+    let mut wrong = Vec::new();
+    for source in without_tests() {
+        if source.service() != Some("order") || source.path.ends_with("/domain/policy.rs") {
+            continue;
+        }
+        let code = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let named = verticals.iter().filter(|name| code.contains(&format!("\"{name}")));
+        wrong.extend(named.map(|name| format!("{} names {name}", source.path)));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
