@@ -11,6 +11,7 @@ mod order;
 mod payment;
 mod provider;
 mod user;
+mod vertical;
 
 use sea_orm_migration::{
     MigratorTrait,
@@ -32,9 +33,28 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Everything happens in one transaction under a lock, so that of many processes that start together one migrates and
 /// the others find the work done, and a failure leaves the tables as they were.
 pub async fn migrate_service(url: &str, schema: &str, service: &str) -> Result<(), DbErr> {
+    migrate_some(url, schema, service, None).await
+}
+
+/// As [`migrate_service`], but only the first `steps` migrations: for tests of what an earlier version has left.
+pub async fn migrate_first(
+    url: &str,
+    schema: &str,
+    service: &str,
+    steps: u32,
+) -> Result<(), DbErr> {
+    migrate_some(url, schema, service, Some(steps)).await
+}
+
+async fn migrate_some(
+    url: &str,
+    schema: &str,
+    service: &str,
+    steps: Option<u32>,
+) -> Result<(), DbErr> {
     let deadline = Instant::now() + MAX_WAIT;
     loop {
-        match try_migrate(url, schema, service).await {
+        match try_migrate(url, schema, service, steps).await {
             // SQLite does not wait for others while it changes the mode of a journal, or opens and closes one: it fails.
             Err(error) if is_sqlite_busy(&error) && Instant::now() < deadline => {
                 tokio::time::sleep(PAUSE).await;
@@ -60,7 +80,12 @@ fn is_sqlite_busy(error: &DbErr) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the pool is closed afterwards")]
-async fn try_migrate(url: &str, schema: &str, service: &str) -> Result<(), DbErr> {
+async fn try_migrate(
+    url: &str,
+    schema: &str,
+    service: &str,
+    steps: Option<u32>,
+) -> Result<(), DbErr> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
     let sqlite = url.starts_with("sqlite");
@@ -78,7 +103,7 @@ async fn try_migrate(url: &str, schema: &str, service: &str) -> Result<(), DbErr
         })
         .await?;
     prepare_schema(&transaction, schema).await?;
-    run_up(&transaction, service).await?;
+    run_up(&transaction, service, steps).await?;
     transaction.commit().await?;
     connection.close().await
 }
@@ -105,14 +130,18 @@ async fn prepare_schema(transaction: &DatabaseTransaction, schema: &str) -> Resu
     Ok(())
 }
 
-async fn run_up(transaction: &DatabaseTransaction, service: &str) -> Result<(), DbErr> {
+async fn run_up(
+    transaction: &DatabaseTransaction,
+    service: &str,
+    steps: Option<u32>,
+) -> Result<(), DbErr> {
     match service {
-        "cleaning" => cleaning::Migrator::up(transaction, None).await,
-        "notification" => notification::Migrator::up(transaction, None).await,
-        "order" => order::Migrator::up(transaction, None).await,
-        "payment" => payment::Migrator::up(transaction, None).await,
-        "provider" => provider::Migrator::up(transaction, None).await,
-        "user" => user::Migrator::up(transaction, None).await,
+        "cleaning" => cleaning::Migrator::up(transaction, steps).await,
+        "notification" => notification::Migrator::up(transaction, steps).await,
+        "order" => order::Migrator::up(transaction, steps).await,
+        "payment" => payment::Migrator::up(transaction, steps).await,
+        "provider" => provider::Migrator::up(transaction, steps).await,
+        "user" => user::Migrator::up(transaction, steps).await,
         other => Err(DbErr::Migration(format!("no service is called {other}"))),
     }
 }

@@ -12,9 +12,8 @@ use kit::{
     values::time::timestamp,
 };
 use proto::quickserve::{
-    cleaning::v1::CleaningEvent,
     common::v1::{Money, TimeWindow},
-    fulfilment::v1::OrderState,
+    fulfilment::v1::{OrderState, Signal},
     order::v1::OrderEvent,
     payment::v1::{PaymentEvent, PayoutEvent},
     provider::v1::ProviderEvent,
@@ -178,8 +177,8 @@ impl Place {
             leave(db, kind, ProviderEvent { user_id, ..Default::default() }).await;
         }
         let db = &self.databases["cleaning"];
-        let data = CleaningEvent { order_id: Uuid::new_v4().to_string(), ..Default::default() };
-        leave(db, "cleaning.access_failed", data).await;
+        let data = Signal { order_id: Uuid::new_v4().to_string(), ..Default::default() };
+        leave(db, "fulfilment.access_failed", data).await;
     }
 
     async fn rows(&self, service: &'static str, sql: &'static str) -> Vec<QueryResult> {

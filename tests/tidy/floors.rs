@@ -14,8 +14,9 @@ const DOMAINS: [&str; 10] = [
     "moving",
     "cleaning",
     "repair",
-    "child-assistance",
+    "child_assistance",
 ];
+const VERTICALS: [&str; 5] = ["transport", "moving", "cleaning", "repair", "child_assistance"];
 
 /// The part of a manifest that says what the crate is built from, tests left out.
 fn dependencies(folder: &str) -> String {
@@ -64,4 +65,26 @@ fn a_floor_uses_only_what_is_below_it() {
     }
     let kit = dependencies("services/kit");
     assert!(DOMAINS.iter().all(|domain| !names(&kit, domain)), "kit knows a domain");
+}
+
+/// The crates of ours that `folder` is built from.
+fn ours_in(folder: &str) -> Vec<&'static str> {
+    let uses = dependencies(folder);
+    let ours = ["build-support", "edge", "json-schema", "kit", "listener", "migrations", "proto"];
+    let more = ["quickserve", "route-template", "transcode", "vertical"];
+    ours.into_iter().chain(more).chain(DOMAINS).filter(|name| names(&uses, name)).collect()
+}
+
+#[test]
+fn verticals_stand_on_vertical_and_nothing_else_does() {
+    assert_eq!(ours_in("services/vertical"), ["kit", "proto"]);
+    for vertical in VERTICALS.iter().filter(|name| root().join("services").join(name).exists()) {
+        let uses = ours_in(&format!("services/{vertical}"));
+        assert_eq!(uses, ["kit", "proto", "vertical"], "of {vertical}");
+    }
+    let others = DOMAINS.iter().filter(|name| !VERTICALS.contains(name));
+    let below = ["proto", "services/kit", "edge"].map(str::to_owned);
+    for folder in others.map(|name| format!("services/{name}")).chain(below) {
+        assert!(!ours_in(&folder).contains(&"vertical"), "{folder} is no vertical");
+    }
 }

@@ -2,6 +2,8 @@
 
 mod m0001_cleanings;
 mod m0002_order_versions;
+mod m0003_order_records;
+mod m0004_signals;
 
 use sea_orm_migration::prelude::*;
 
@@ -16,6 +18,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_cleanings::Migration),
             Box::new(m0002_order_versions::Migration),
             Box::new(crate::delivery::Migration),
+            Box::new(m0003_order_records::Migration),
+            Box::new(m0004_signals::Migration),
         ]
     }
 }

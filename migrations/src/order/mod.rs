@@ -5,6 +5,7 @@ mod m0002_records;
 mod m0003_bookings;
 mod m0004_joined;
 mod m0005_tell_verticals;
+mod m0006_signals;
 
 use sea_orm_migration::prelude::*;
 
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_joined::Migration),
             Box::new(m0005_tell_verticals::Migration),
             Box::new(crate::delivery::Migration),
+            Box::new(m0006_signals::Migration),
         ]
     }
 }

@@ -1,25 +1,25 @@
 //! `CleaningService`: what the parties of an order see and do.
 
-use crate::{
-    convert,
-    domain::Error,
-    events,
-    repository::{self, Cleanings, Reach},
-};
-use kit::storage::version;
+use crate::{cleaning::Job, convert};
+use kit::{Db, storage::version};
 use proto::quickserve::cleaning::v1::{self as pb, cleaning_service_server::CleaningService};
 use tonic::{Request, Response, Status, async_trait};
-use uuid::Uuid;
+use vertical::{
+    check_working,
+    convert::parse_order_id,
+    repository::{self, Reach},
+    signals,
+};
 
 /// Serves `CleaningService`.
 pub struct Api {
-    cleanings: Cleanings,
+    db: Db,
 }
 
 impl Api {
-    /// Serves `cleanings`.
-    pub const fn new(cleanings: Cleanings) -> Self {
-        Self { cleanings }
+    /// Serves the cleanings in `db`.
+    pub const fn new(db: Db) -> Self {
+        Self { db }
     }
 }
 
@@ -30,9 +30,10 @@ impl CleaningService for Api {
         request: Request<pb::GetCleaningRequest>,
     ) -> Result<Response<pb::GetCleaningResponse>, Status> {
         let reach = Reach::party(&kit::caller_of(&request))?;
-        let id = order_id(&request.get_ref().order_id)?;
-        let cleaning = convert::cleaning(&self.cleanings.find(id, reach).await?)?;
-        Ok(Response::new(pb::GetCleaningResponse { cleaning: Some(cleaning) }))
+        let id = parse_order_id(&request.get_ref().order_id)?;
+        let job: Job = repository::find_job(self.db.connection(), id, reach).await?;
+        let cleaning = Some(convert::cleaning(&job)?);
+        Ok(Response::new(pb::GetCleaningResponse { cleaning }))
     }
 
     async fn get_checklist(
@@ -40,9 +41,10 @@ impl CleaningService for Api {
         request: Request<pb::GetChecklistRequest>,
     ) -> Result<Response<pb::GetChecklistResponse>, Status> {
         let reach = Reach::party(&kit::caller_of(&request))?;
-        let id = order_id(&request.get_ref().order_id)?;
-        let checklist = convert::checklist(&self.cleanings.find(id, reach).await?);
-        Ok(Response::new(pb::GetChecklistResponse { checklist: Some(checklist) }))
+        let id = parse_order_id(&request.get_ref().order_id)?;
+        let job: Job = repository::find_job(self.db.connection(), id, reach).await?;
+        let checklist = Some(convert::checklist(&job));
+        Ok(Response::new(pb::GetChecklistResponse { checklist }))
     }
 
     async fn update_checklist(
@@ -50,19 +52,19 @@ impl CleaningService for Api {
         request: Request<pb::UpdateChecklistRequest>,
     ) -> Result<Response<pb::UpdateChecklistResponse>, Status> {
         let reach = Reach::provider(&kit::caller_of(&request))?;
-        let pb::UpdateChecklistRequest { order_id: id, items, version: expected } =
+        let pb::UpdateChecklistRequest { order_id, items, version: expected } =
             request.into_inner();
-        let id = order_id(&id)?;
-        let ticks = items.into_iter().map(convert::parse_tick).collect();
-        let tx = self.cleanings.db.begin().await?;
-        let mut cleaning = repository::lock_cleaning(&tx, id, reach).await?;
-        version::expect_version(expected, cleaning.version)?;
-        let phase = convert::stored_phase(cleaning.state);
-        cleaning.tick(ticks, phase, tx.now())?;
-        repository::save_cleaning(&tx, &mut cleaning).await?;
+        let id = parse_order_id(&order_id)?;
+        let changes = items.into_iter().map(convert::parse_item_change).collect();
+        let tx = self.db.begin().await?;
+        let mut job: Job = repository::lock_job(&tx, id, reach).await?;
+        version::expect_version(expected, job.order.version)?;
+        check_working(job.phase())?;
+        job.own.checklist.change(changes, tx.now())?;
+        repository::save_job(&tx, &mut job).await?;
         tx.commit().await?;
-        let checklist = convert::checklist(&cleaning);
-        Ok(Response::new(pb::UpdateChecklistResponse { checklist: Some(checklist) }))
+        let checklist = Some(convert::checklist(&job));
+        Ok(Response::new(pb::UpdateChecklistResponse { checklist }))
     }
 
     async fn report_access_failed(
@@ -70,23 +72,18 @@ impl CleaningService for Api {
         request: Request<pb::ReportAccessFailedRequest>,
     ) -> Result<Response<pb::ReportAccessFailedResponse>, Status> {
         let provider = kit::caller_of(&request).subject()?.user_id;
-        let pb::ReportAccessFailedRequest { order_id: id, contact_attempts } = request.into_inner();
+        let pb::ReportAccessFailedRequest { order_id, contact_attempts } = request.into_inner();
         let attempts = convert::parse_attempts(contact_attempts)?;
-        let id = order_id(&id)?;
-        let tx = self.cleanings.db.begin().await?;
-        let mut cleaning = repository::lock_cleaning(&tx, id, Reach::Provider(provider)).await?;
-        let phase = convert::stored_phase(cleaning.state);
-        if cleaning.fail_access(attempts, phase, tx.now())? {
-            events::record_access_failed(&tx, &mut cleaning, provider).await?;
-            repository::save_cleaning(&tx, &mut cleaning).await?;
+        let id = parse_order_id(&order_id)?;
+        let tx = self.db.begin().await?;
+        let mut job: Job = repository::lock_job(&tx, id, Reach::Provider(provider)).await?;
+        let phase = job.phase();
+        if job.order.fail_access(attempts, phase, tx.now())? {
+            signals::record_access_failed(&tx, &mut job.order, provider).await?;
+            repository::save_job(&tx, &mut job).await?;
         }
         tx.commit().await?;
-        let cleaning = Some(convert::cleaning(&cleaning)?);
+        let cleaning = Some(convert::cleaning(&job)?);
         Ok(Response::new(pb::ReportAccessFailedResponse { cleaning }))
     }
-}
-
-/// Reads the id of an order.
-pub fn order_id(text: &str) -> Result<Uuid, Error> {
-    text.parse().map_err(|_| Error::invalid("order_id", "must be a UUID"))
 }

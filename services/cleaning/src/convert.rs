@@ -1,46 +1,22 @@
-//! Between the rows and rules of cleaning and the messages of its contracts.
+//! Between the rows and rules of cleaning and the messages of its contract.
 
-use crate::domain::{
-    Cleaning, Details, Error,
-    checklist::{Item, Tick},
-    cleaning::{Attempt, Phase},
-    details::{self, CleaningType, Frequency, LastVisit, Size},
-    price::{Line, Quote, Takes},
+use crate::{
+    cleaning::Job,
+    domain::{
+        Details,
+        details::{self, CleaningType, Frequency, LastVisit, Size},
+    },
 };
-use chrono::Duration;
-use kit::{
-    Window,
-    values::time::{duration, moment, timestamp},
-};
+use kit::values::time::{moment, timestamp};
 use prost::Message;
-use prost_types::Struct;
-use proto::quickserve::{
-    cleaning::v1 as pb,
-    fulfilment::v1::{self as fulfilment, OrderState, Party, PriceLine, Requirements},
+use proto::quickserve::cleaning::v1 as pb;
+use vertical::{
+    ContactAttempt, Error,
+    checklist::{Item, ItemChange},
 };
 
-/// Full name of the message that details must fit.
-pub const DETAILS: &str = "quickserve.cleaning.v1.CleaningDetails";
-
-/// Reads the details of an order, field by field and as a whole.
-pub fn parse_details(details: Option<&Struct>) -> Result<(pb::CleaningDetails, Details), Error> {
-    let details = details.ok_or_else(|| Error::invalid("details", "must be given"))?;
-    let message: pb::CleaningDetails = kit::rpc::details::decode_details(DETAILS, details)?;
-    let read = read_details(&message)?;
-    Ok((message, read))
-}
-
-/// As [`parse_details`], for the details that an order was accepted with.
-pub fn parse_accepted_details(
-    details: Option<&Struct>,
-) -> Result<(pb::CleaningDetails, Details), Error> {
-    let details = details.ok_or_else(|| Error::invalid("order.details", "must be given"))?;
-    let message: pb::CleaningDetails = kit::rpc::details::decode_accepted(DETAILS, details)?;
-    let read = read_details(&message)?;
-    Ok((message, read))
-}
-
-fn read_details(message: &pb::CleaningDetails) -> Result<Details, Error> {
+/// Reads the details of an order as a whole.
+pub fn read_details(message: &pb::CleaningDetails) -> Result<Details, Error> {
     let pb::CleaningDetails {
         r#type,
         area_m2,
@@ -77,65 +53,37 @@ pub fn stored_size(details: &[u8]) -> Option<Size> {
     Size::parse(message.area_m2, message.rooms, message.bathrooms).ok()
 }
 
-/// The phase of an order's state; none for no state.
-pub const fn phase(state: OrderState) -> Option<Phase> {
-    match state {
-        OrderState::Unspecified => None,
-        OrderState::PendingPayment
-        | OrderState::Requested
-        | OrderState::Searching
-        | OrderState::Assigned
-        | OrderState::EnRoute => Some(Phase::Booked),
-        OrderState::Arrived => Some(Phase::AtTheDoor),
-        OrderState::InProgress | OrderState::AwaitingApproval => Some(Phase::Working),
-        OrderState::ChangesRequested => Some(Phase::Rework),
-        OrderState::Delivered | OrderState::Completed | OrderState::Closed => Some(Phase::Done),
-        OrderState::Expired
-        | OrderState::Declined
-        | OrderState::NoProvider
-        | OrderState::NoShow
-        | OrderState::Cancelled
-        | OrderState::Aborted => Some(Phase::Off),
-    }
-}
-
-/// The phase of a stored state; one that is not known is over.
-pub fn stored_phase(state: i32) -> Phase {
-    OrderState::try_from(state).ok().and_then(phase).unwrap_or(Phase::Off)
-}
-
 /// The message for a cleaning.
-pub fn cleaning(cleaning: &Cleaning) -> Result<pb::Cleaning, Error> {
-    let details = pb::CleaningDetails::decode(cleaning.details.as_slice());
-    let zone = cleaning.time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
-    let window = Window { start: cleaning.starts_at, end: cleaning.ends_at, zone };
-    let attempts = cleaning.contact_attempts.0.iter().map(|attempt| pb::ContactAttempt {
+pub fn cleaning(job: &Job) -> Result<pb::Cleaning, Error> {
+    let order = &job.order;
+    let details = pb::CleaningDetails::decode(order.details.as_slice());
+    let attempts = order.contact_attempts.0.iter().map(|attempt| pb::ContactAttempt {
         channel: attempt.channel.clone(),
         at: Some(timestamp(attempt.at)),
     });
     Ok(pb::Cleaning {
-        id: cleaning.order_id.to_string(),
-        customer_id: cleaning.customer_id.to_string(),
-        provider_user_id: cleaning.provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
-        state: cleaning.state,
+        id: order.order_id.to_string(),
+        customer_id: order.customer_id.to_string(),
+        provider_user_id: order.provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
+        state: order.state,
         details: Some(details.map_err(kit::Error::internal)?),
-        window: Some(window.into()),
-        recleans: cleaning.recleans,
-        access_failed_at: cleaning.access_failed_at.map(timestamp),
+        window: Some(order.window().into()),
+        recleans: order.reworks,
+        access_failed_at: order.access_failed_at.map(timestamp),
         contact_attempts: attempts.collect(),
-        version: cleaning.version,
-        updated_at: Some(timestamp(cleaning.updated_at)),
+        version: order.version,
+        updated_at: Some(timestamp(order.updated_at)),
     })
 }
 
 /// The message for a checklist.
-pub fn checklist(cleaning: &Cleaning) -> pb::Checklist {
+pub fn checklist(job: &Job) -> pb::Checklist {
     pb::Checklist {
-        id: cleaning.order_id.to_string(),
-        items: cleaning.checklist.0.iter().map(to_item).collect(),
-        complete: cleaning.checklist.is_complete(),
-        version: cleaning.version,
-        updated_at: Some(timestamp(cleaning.updated_at)),
+        id: job.order.order_id.to_string(),
+        items: job.own.checklist.0.iter().map(to_item).collect(),
+        complete: job.own.checklist.is_complete(),
+        version: job.order.version,
+        updated_at: Some(timestamp(job.order.updated_at)),
     }
 }
 
@@ -150,49 +98,17 @@ fn to_item(item: &Item) -> pb::ChecklistItem {
 }
 
 /// Reads a change of an item.
-pub fn parse_tick(change: pb::ChecklistChange) -> Tick {
+pub fn parse_item_change(change: pb::ChecklistChange) -> ItemChange {
     let pb::ChecklistChange { code, done, note } = change;
-    Tick { code, done, note }
+    ItemChange { code, done, note }
 }
 
 /// Reads the tries to reach a customer.
-pub fn parse_attempts(attempts: Vec<pb::ContactAttempt>) -> Result<Vec<Attempt>, Error> {
+pub fn parse_attempts(attempts: Vec<pb::ContactAttempt>) -> Result<Vec<ContactAttempt>, Error> {
     let attempts = attempts.into_iter().enumerate().map(|(index, attempt)| {
         let pb::ContactAttempt { channel, at } = attempt;
         let at = moment(&format!("contact_attempts[{index}].at"), at.as_ref())?;
-        Ok(Attempt { channel, at })
+        Ok(ContactAttempt { channel, at })
     });
     attempts.collect()
-}
-
-/// The message for a price.
-pub fn quote(quote: Quote) -> fulfilment::QuoteResponse {
-    let Quote { lines, takes } = quote;
-    let Takes { skills, documents, minutes, buffer_minutes } = takes;
-    let span = |minutes| Some(duration(Duration::minutes(minutes)));
-    fulfilment::QuoteResponse {
-        lines: lines.into_iter().map(to_line).collect(),
-        requirements: Some(Requirements {
-            skills,
-            documents,
-            crew_size: 1,
-            duration: span(minutes),
-            buffer_before: span(buffer_minutes),
-            buffer_after: span(buffer_minutes),
-        }),
-    }
-}
-
-fn to_line(line: Line) -> PriceLine {
-    let Line { code, quantity, unit, total } = line;
-    #[expect(clippy::cast_precision_loss, reason = "quantities are small")]
-    let quantity = quantity as f64;
-    PriceLine {
-        code,
-        quantity,
-        unit: unit.to_owned(),
-        total: Some(total.into()),
-        payer: Party::Customer.into(),
-        earner: Party::Provider.into(),
-    }
 }

@@ -1,14 +1,13 @@
 //! Cleaning: prices and follows the cleanings of orders. It owns their details, checklists and closed doors; it asks no
 //! other service. Order meets it as a vertical, people through `CleaningService`.
 //!
-//! Start reading at [`domain::price`] (what a cleaning costs) and [`domain::cleaning`] (how one goes).
+//! What it shares with the other verticals is in the crate `vertical`. Start reading at [`domain::price`] (what a cleaning
+//! costs) and at [`cleaning`] (what cleaning says of its own).
 
 mod api;
+mod cleaning;
 mod convert;
 mod domain;
-mod events;
-mod repository;
-mod vertical;
 
 use proto::quickserve::{
     cleaning::v1::cleaning_service_server::CleaningServiceServer,
@@ -23,10 +22,8 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
     let config: Config = host.config()?;
     config.check().map_err(|problem| anyhow::anyhow!("cleaning.{problem}"))?;
     let db = host.database().await?;
-    let cleanings = repository::Cleanings::new(db);
-    let api = api::Api::new(cleanings.clone());
-    let vertical = vertical::Vertical::new(cleanings, config);
+    let cleaning = cleaning::Cleaning::new(db.clone(), config);
     Ok(kit::Routes::default()
-        .add(CleaningServiceServer::new(api))
-        .add(VerticalServiceServer::new(vertical)))
+        .add(CleaningServiceServer::new(api::Api::new(db.clone())))
+        .add(VerticalServiceServer::new(vertical::Server::new(cleaning, db))))
 }

@@ -93,6 +93,8 @@ pub struct World {
 pub struct Process {
     /// The runtime.
     pub host: Host,
+    /// Carries its events, to no other process.
+    pub bus: Arc<LocalBus>,
     stop: CancellationToken,
 }
 
@@ -133,6 +135,7 @@ impl World {
             cache: LocalCache::new(1 << 20),
             storage: storage.clone(),
             data_dir: folder.path().to_owned(),
+            verticals: vec!["cleaning".to_owned()],
             identity: Arc::new(identity),
             access_keys: Some(keys),
         };
@@ -145,19 +148,21 @@ impl World {
     /// Starts another process on the same database.
     pub fn another_process(&self) -> Process {
         let stop = CancellationToken::new();
+        let bus = Arc::new(LocalBus::default());
         let settings = Settings {
             config: Config::defaults(),
             clock: self.clock.clone(),
-            bus: Arc::new(LocalBus::default()),
+            bus: bus.clone(),
             cache: LocalCache::new(1 << 20),
             storage: self.storage.clone(),
             data_dir: self.host.data_dir().to_owned(),
+            verticals: self.host.verticals().to_vec(),
             identity: self.host.identity().clone(),
             access_keys: self.host.access_keys().cloned(),
         };
         let host = Host::new(settings, stop.clone());
         host.start_relays();
-        Process { host, stop }
+        Process { host, bus, stop }
     }
 
     /// The channel by which the outside reaches `service`.

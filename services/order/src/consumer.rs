@@ -15,7 +15,7 @@ use kit::{
     messaging::{bus::Consumer, inbox},
 };
 use proto::quickserve::{
-    cleaning::v1::CleaningEvent,
+    fulfilment::v1::Signal,
     payment::v1::{PaymentEvent, PayoutEvent},
     provider::v1::ProviderEvent,
     user::v1::UserEvent,
@@ -40,7 +40,7 @@ impl Consumer for App {
                 | "payment.due_paid"
                 | "payment.due_waived"
                 | "payout.paid"
-                | "cleaning.access_failed"
+                | "fulfilment.access_failed"
                 | "provider.blocked"
                 | "provider.restricted"
                 | "provider.offering_changed"
@@ -62,7 +62,7 @@ impl Consumer for App {
                 self.on_due(event).await
             }
             "payout.paid" => self.on_payout(event).await,
-            "cleaning.access_failed" => self.on_access_failed(event).await,
+            "fulfilment.access_failed" => self.on_access_failed(event).await,
             "provider.blocked"
             | "provider.restricted"
             | "provider.offering_changed"
@@ -162,10 +162,15 @@ impl App {
         Ok(tx.commit().await?)
     }
 
+    /// The provider was not let in, says the order's vertical. Another vertical has no say.
     async fn on_access_failed(&self, event: &Event) -> Result<(), Error> {
-        let CleaningEvent { order_id, .. } = event.decode()?;
+        let Signal { order_id, .. } = event.decode()?;
         let tx = self.db.begin().await?;
         let Some(mut change) = self.lock_once(&tx, event, &order_id).await? else { return Ok(()) };
+        if event.source != change.order.vertical {
+            tracing::warn!(event.source, order.id = %order_id, "ignored the signal of another vertical");
+            return Ok(());
+        }
         change.access_failed()?;
         orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)

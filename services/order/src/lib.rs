@@ -29,11 +29,12 @@ use std::sync::Arc;
 use vertical::Verticals;
 
 /// The section `order` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Keys of the verticals that can be booked; each is the name of the service that serves it.
-    pub verticals: Vec<String>,
+    /// Keys of the verticals that can be booked; each is the name of the service that serves it. Without a list, all that
+    /// the program has.
+    pub verticals: Option<Vec<String>>,
     /// The key of start codes and cancel tokens, the same for every replica. Without one, a file in the data folder
     /// holds it.
     pub secret: Secret,
@@ -43,26 +44,16 @@ pub struct Config {
     pub cancellation: Policy,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            verticals: vec!["cleaning".to_owned()],
-            secret: Secret::default(),
-            timing: Timing::default(),
-            cancellation: Policy::default(),
-        }
-    }
-}
-
 /// Starts the service: its routes, its timers, its consumers of facts.
 pub async fn start(host: &Host) -> anyhow::Result<Routes> {
     let config: Config = host.config()?;
     let db = host.database().await?;
     let timing = Arc::new(config.timing);
+    let verticals = config.verticals.unwrap_or_else(|| host.verticals().to_vec());
     let app = Arc::new(App {
         bookings: Bookings::new(db.clone(), timing.clone()),
         running: kit::storage::idempotency::Running::default(),
-        verticals: Verticals::new(host, &config.verticals),
+        verticals: Verticals::new(host, &verticals),
         peers: Peers::new(host),
         secret: secret::load_secret(&config.secret, host.data_dir())?,
         policy: config.cancellation,

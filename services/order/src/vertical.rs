@@ -22,7 +22,7 @@ use prost_types::Struct;
 use proto::quickserve::{
     common::v1::Address,
     fulfilment::v1::{
-        CompletionGateRequest, DescribeVerticalRequest, OnTransitionRequest, OrderSnapshot,
+        CompletionGateRequest, DescribeVerticalRequest, OnTransitionRequest, OrderSnapshot, Place,
         QuoteRequest, QuoteResponse, TransitionMode,
         vertical_service_client::VerticalServiceClient,
     },
@@ -196,6 +196,7 @@ impl Verticals {
 /// The order as verticals know it, as `provider`'s.
 fn snapshot(order: &Order, provider: Option<AccountId>) -> OrderSnapshot {
     let erased = order.is_erased();
+    let (lat, lng) = (order.terms.place.lat, order.terms.place.lng);
     OrderSnapshot {
         order_id: order.id.to_string(),
         order_version: order.version,
@@ -206,5 +207,6 @@ fn snapshot(order: &Order, provider: Option<AccountId>) -> OrderSnapshot {
         window: Some(order.window().into()),
         delivered_at: order.progress.delivered_at.map(timestamp),
         erased,
+        place: (!erased).then_some(Place { lat, lng }),
     }
 }

@@ -230,6 +230,7 @@ fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
         },
         data_dir: plan.data_dir.clone(),
         identity: Arc::new(identity),
+        verticals: Service::VERTICALS.map(|vertical| vertical.name().to_owned()).to_vec(),
         access_keys: Some(access_keys),
     })
 }

@@ -29,6 +29,9 @@ impl Service {
         Self::Order,
     ];
 
+    /// Those that order books.
+    pub const VERTICALS: [Self; 1] = [Self::Cleaning];
+
     /// Its name: package segment, database schema, section of the configuration.
     pub const fn name(self) -> &'static str {
         match self {

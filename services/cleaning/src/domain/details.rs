@@ -1,8 +1,8 @@
 //! Details: what is asked for, checked as a whole.
 
-use super::Error;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use vertical::Error;
 
 /// What kind of cleaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

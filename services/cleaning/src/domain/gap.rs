@@ -1,7 +1,8 @@
 //! Regular visits are priced by the actual number of days since the last one, not by the agreed frequency.
 
-use super::{Error, details::LastVisit};
+use super::details::LastVisit;
 use chrono::NaiveDate;
+use vertical::Error;
 
 /// The days from the visit before to one on `visit_on`; none when there was none. What the customer says counts, but
 /// never for less than what was recorded; where the customer says nothing, the record speaks.

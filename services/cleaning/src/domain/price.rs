@@ -1,43 +1,14 @@
 //! Prices: (base + rooms or area) × the factor of the gap since the visit before, extras, first clean and supplies.
 
 use super::{
-    Details, Error,
+    Details,
     details::{Frequency, Size},
     table::{Effort, PriceTable, Rates, Tables},
 };
-use kit::Money;
-
-/// One line of a price.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    pub code: String,
-    /// How many units.
-    pub quantity: i64,
-    /// What is counted.
-    pub unit: &'static str,
-    /// Total; negative for a discount.
-    pub total: Money,
-}
-
-/// What a cleaning takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Takes {
-    pub skills: Vec<String>,
-    pub documents: Vec<String>,
-    /// Minutes of work, in quarters of an hour.
-    pub minutes: i64,
-    /// Minutes kept free on each side.
-    pub buffer_minutes: i64,
-}
-
-/// A price and what it is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quote {
-    /// Lines that add up to the price.
-    pub lines: Vec<Line>,
-    /// What the work takes.
-    pub takes: Takes,
-}
+use vertical::{
+    Error,
+    price::{JobRequirements, Line, Lines, Quote, round_up_to_quarters, share_of},
+};
 
 impl Tables {
     /// Prices `details` in `country`, the visit before `gap` days ago.
@@ -58,7 +29,7 @@ impl Tables {
         };
         let first = self.is_first(details, gap);
         let lines = price_lines(table, rates, details, gap, first)?;
-        Ok(Quote { lines, takes: self.takes(effort, details, first)? })
+        Ok(Quote { lines, requirements: self.requirements(effort, details, first)? })
     }
 
     /// Whether a regular visit counts as the first: there was none before, or long ago.
@@ -67,7 +38,12 @@ impl Tables {
             && gap.is_none_or(|days| days > self.first_clean_after_days)
     }
 
-    fn takes(&self, effort: &Effort, details: &Details, first: bool) -> Result<Takes, Error> {
+    fn requirements(
+        &self,
+        effort: &Effort,
+        details: &Details,
+        first: bool,
+    ) -> Result<JobRequirements, Error> {
         let size = match details.size {
             Size::Area(m2) => effort.ten_m2_minutes * ((m2 + 9) / 10),
             Size::Rooms { rooms, bathrooms } => {
@@ -82,10 +58,11 @@ impl Tables {
         if minutes > self.visit_minutes_most {
             return Err(Error::invalid(details.size.field(), "is more than one visit can clean"));
         }
-        Ok(Takes {
+        Ok(JobRequirements {
             skills: effort.skills.clone(),
             documents: self.documents.clone(),
-            minutes: (minutes + 14) / 15 * 15,
+            crew_size: 1,
+            minutes: round_up_to_quarters(minutes),
             buffer_minutes: self.buffer_minutes,
         })
     }
@@ -98,40 +75,35 @@ fn price_lines(
     gap: Option<i64>,
     first: bool,
 ) -> Result<Vec<Line>, Error> {
-    let line = |code: &str, quantity: i64, unit, each: i64| Line {
-        code: format!("cleaning.{code}"),
-        quantity,
-        unit,
-        total: Money::new(table.currency, quantity * each),
-    };
-    let mut lines = vec![line("base", 1, "visit", rates.base)];
+    let mut lines = Lines::new("cleaning", table.currency);
+    lines.add_line("base", 1, "visit", rates.base);
     match details.size {
-        Size::Area(m2) => lines.push(line("area", m2, "m2", rates.m2)),
+        Size::Area(m2) => lines.add_line("area", m2, "m2", rates.m2),
         Size::Rooms { rooms, bathrooms } => {
-            lines.push(line("rooms", rooms, "room", rates.room));
+            lines.add_line("rooms", rooms, "room", rates.room);
             if bathrooms > 0 {
-                lines.push(line("bathrooms", bathrooms, "bathroom", rates.bathroom));
+                lines.add_line("bathrooms", bathrooms, "bathroom", rates.bathroom);
             }
         }
     }
-    let regular: i64 = lines.iter().map(|line| line.total.minor_units).sum();
-    let discount = gap_share(regular, percent_of(table, details.frequency, gap)) - regular;
+    let regular = lines.sum();
+    let discount = share_of(regular, percent_of(table, details.frequency, gap)) - regular;
     if discount != 0 {
-        lines.push(line("frequency", 1, "visit", discount));
+        lines.add_line("frequency", 1, "visit", discount);
     }
     for (index, extra) in details.extras.iter().enumerate() {
         let each = table.extras.get(&extra.code).ok_or_else(|| {
             Error::invalid(format!("details.extras[{index}].code"), "is not an extra on offer")
         })?;
-        lines.push(line(&format!("extra.{}", extra.code), extra.quantity, "piece", *each));
+        lines.add_line(&format!("extra.{}", extra.code), extra.quantity, "piece", *each);
     }
     if first && rates.first_clean > 0 {
-        lines.push(line("first_clean", 1, "visit", rates.first_clean));
+        lines.add_line("first_clean", 1, "visit", rates.first_clean);
     }
     if details.bring_supplies {
-        lines.push(line("supplies", 1, "visit", table.supplies));
+        lines.add_line("supplies", 1, "visit", table.supplies);
     }
-    Ok(lines)
+    Ok(lines.into_vec())
 }
 
 /// The share of the price that a visit costs, in percent. The gap decides, not the intention: a broken series pays the
@@ -144,11 +116,6 @@ fn percent_of(table: &PriceTable, frequency: Frequency, gap: Option<i64>) -> i64
         .iter()
         .filter(|(tier, rule)| **tier >= frequency && gap <= rule.gap_days_most);
     kept.map(|(_, rule)| rule.percent).min().unwrap_or(100)
-}
-
-/// `percent` of an amount, half a unit rounded up.
-const fn gap_share(amount: i64, percent: i64) -> i64 {
-    (amount * percent + 50).div_euclid(100)
 }
 
 #[cfg(test)]

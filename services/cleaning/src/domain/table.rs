@@ -4,6 +4,7 @@ use super::details::{CleaningType, Frequency};
 use kit::values::money::Currency;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use vertical::price::default_countries;
 
 /// All that is data: the section `cleaning` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -115,15 +116,7 @@ impl Tables {
 
 impl Default for Tables {
     fn default() -> Self {
-        let countries = [
-            ("FR", Currency::EUR, 100),
-            ("BE", Currency::EUR, 100),
-            ("LU", Currency::EUR, 115),
-            ("DE", Currency::EUR, 100),
-            ("CH", currency_of("CHF"), 165),
-            ("GB", currency_of("GBP"), 90),
-        ];
-        let prices = countries.map(|(country, currency, level)| {
+        let prices = default_countries().map(|(country, currency, level)| {
             (country.to_owned(), PriceTable::at(currency, level))
         });
         let extras = EXTRAS.map(|(code, _, minutes)| (code.to_owned(), minutes));
@@ -150,10 +143,6 @@ const EXTRAS: [(&str, i64, i64); 7] = [
     ("oven", 1800, 30),
     ("windows", 600, 10),
 ];
-
-fn currency_of(code: &str) -> Currency {
-    Currency::parse("currency", code).unwrap_or(Currency::EUR)
-}
 
 impl PriceTable {
     /// The default prices in a country where a euro buys `level` hundredths.

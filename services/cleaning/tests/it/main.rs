@@ -3,4 +3,5 @@
 
 mod fixture;
 mod quotes;
+mod upgrade;
 mod visits;

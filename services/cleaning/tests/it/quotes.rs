@@ -1,6 +1,6 @@
 //! Prices and what a cleaning takes, from free-form details.
 
-use crate::fixture::{Order, Shop, quote};
+use crate::fixture::{Shop, flat, new_order};
 use kit::{
     Role,
     testing::{Backend, paris, refused_field, somebody, window},
@@ -10,6 +10,7 @@ use proto::quickserve::{
     fulfilment::v1::{self as pb, OrderState},
 };
 use serde_json::{Value as Json, json};
+use vertical::testing::{Order, quote_request};
 use yare::parameterized;
 
 fn total(answer: &pb::QuoteResponse) -> i64 {
@@ -17,8 +18,7 @@ fn total(answer: &pb::QuoteResponse) -> i64 {
 }
 
 async fn price(shop: &Shop, inputs: &Json, order: &Order) -> i64 {
-    let asked = quote(inputs, order.customer);
-    total(&shop.vertical().quote(asked).await.unwrap().into_inner())
+    total(&shop.quote(inputs, order.customer).await.unwrap())
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -33,8 +33,7 @@ async fn a_quote_has_lines_and_requirements(backend: Backend) {
         "type": "deep", "area_m2": 70, "bring_supplies": true,
         "extras": [{"code": "oven"}, {"code": "windows", "quantity": 4}],
     });
-    let asked = quote(&inputs, somebody(&[Role::Customer]));
-    let answer = shop.vertical().quote(asked).await.unwrap().into_inner();
+    let answer = shop.quote(&inputs, somebody(&[Role::Customer])).await.unwrap();
     let lines: Vec<_> = answer
         .lines
         .iter()
@@ -68,7 +67,7 @@ async fn a_quote_has_lines_and_requirements(backend: Backend) {
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn what_the_record_says_overrules_a_shorter_gap(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let mut order = Order::new();
+    let mut order = new_order();
     let weekly = json!({"rooms": 2, "bathrooms": 1, "frequency": "weekly"});
     let claimed = |days: i64| {
         let mut inputs = weekly.clone();
@@ -89,7 +88,7 @@ async fn what_the_record_says_overrules_a_shorter_gap(backend: Backend) {
     // Another home has no visits, and another customer neither.
     let house = json!({"rooms": 5, "bathrooms": 2, "frequency": "weekly"});
     assert_eq!(price(&shop, &house, &order).await, 2500 + 4500 + 2600 + 2500);
-    assert_eq!(price(&shop, &weekly, &Order::new()).await, 5600 + 2500);
+    assert_eq!(price(&shop, &weekly, &new_order()).await, 5600 + 2500);
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -127,15 +126,15 @@ async fn bad_details_name_their_field(backend: Backend) {
         ),
         (json!({"area_m2": 2000}), "details.area_m2"),
     ] {
-        let answer = shop.vertical().quote(quote(&inputs, customer)).await;
+        let answer = shop.quote(&inputs, customer).await;
         assert_eq!(refused_field(answer), wrong, "{inputs}");
     }
-    let flat = crate::fixture::flat();
+    let flat = flat();
     let abroad = Address { country: "US".to_owned(), ..paris() };
-    let abroad = pb::QuoteRequest { address: Some(abroad), ..quote(&flat, customer) };
+    let abroad = pb::QuoteRequest { address: Some(abroad), ..quote_request(&flat, customer) };
     assert_eq!(refused_field(shop.vertical().quote(abroad).await), "address.country");
-    let nowhere = pb::QuoteRequest { address: None, ..quote(&flat, customer) };
+    let nowhere = pb::QuoteRequest { address: None, ..quote_request(&flat, customer) };
     assert_eq!(refused_field(shop.vertical().quote(nowhere).await), "address");
-    let nothing = pb::QuoteRequest { details: None, ..quote(&flat, customer) };
+    let nothing = pb::QuoteRequest { details: None, ..quote_request(&flat, customer) };
     assert_eq!(refused_field(shop.vertical().quote(nothing).await), "details");
 }

@@ -1,6 +1,6 @@
 //! How cleanings go: checklist, gate, rework, closed doors, and who may see and do what.
 
-use crate::fixture::{Order, Shop, telling};
+use crate::fixture::{Shop, new_order};
 use chrono::Duration;
 use kit::{
     Role,
@@ -11,16 +11,12 @@ use kit::{
 };
 use proto::quickserve::{
     cleaning::v1 as pb,
-    fulfilment::v1::{
-        CompletionGateRequest, OnTransitionRequest, OrderSnapshot, OrderState, TransitionMode,
-    },
+    fulfilment::v1::{OrderSnapshot, OrderState, Signal},
 };
 use tonic::Code;
 use uuid::Uuid;
+use vertical::testing::{Order, TO_WORK, ask_request, tell_request};
 use yare::parameterized;
-
-const TO_WORK: [OrderState; 4] =
-    [OrderState::Assigned, OrderState::EnRoute, OrderState::Arrived, OrderState::InProgress];
 
 async fn checklist(shop: &Shop, order: &Order) -> pb::Checklist {
     let request = pb::GetChecklistRequest { order_id: order.id.clone() };
@@ -52,19 +48,11 @@ pub async fn tick_all(shop: &Shop, order: &Order) {
     assert!(done.unwrap().into_inner().checklist.unwrap().complete);
 }
 
-async fn missing(shop: &Shop, order: &Order, proofs: &[&str]) -> Vec<String> {
-    let request = CompletionGateRequest {
-        proof_kinds: proofs.iter().map(|kind| (*kind).to_owned()).collect(),
-        order: Some(order.snapshot()),
-    };
-    shop.vertical().completion_gate(request).await.unwrap().into_inner().missing
-}
-
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn the_gate_opens_when_all_is_done_and_photographed(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let mut order = Order::new();
+    let mut order = new_order();
     order.details["extras"] = serde_json::json!([{"code": "oven"}]);
     shop.go_through(&mut order, &TO_WORK).await;
     let codes: Vec<String> =
@@ -83,24 +71,24 @@ async fn the_gate_opens_when_all_is_done_and_photographed(backend: Backend) {
     ];
     assert_eq!(codes, expected);
     let everything = ["checklist.incomplete", "photo.before", "photo.after"];
-    assert_eq!(missing(&shop, &order, &[]).await, everything);
+    assert_eq!(shop.missing(&order, &[]).await, everything);
     let photos = ["photo.after", "photo.before", "signature"];
-    assert_eq!(missing(&shop, &order, &photos).await, ["checklist.incomplete"]);
+    assert_eq!(shop.missing(&order, &photos).await, ["checklist.incomplete"]);
     let early = shop.ask(&order, OrderState::Delivered).await;
     assert_eq!(early, ["checklist.incomplete"]);
     tick_all(&shop, &order).await;
-    assert_eq!(missing(&shop, &order, &["photo.before"]).await, ["photo.after"]);
-    assert_eq!(missing(&shop, &order, &photos).await, Vec::<String>::new());
+    assert_eq!(shop.missing(&order, &["photo.before"]).await, ["photo.after"]);
+    assert_eq!(shop.missing(&order, &photos).await, Vec::<String>::new());
     assert_eq!(shop.ask(&order, OrderState::Delivered).await, Vec::<String>::new());
-    let unknown = Order::new();
-    assert_eq!(missing(&shop, &unknown, &photos).await, ["checklist.incomplete"]);
+    let unknown = new_order();
+    assert_eq!(shop.missing(&unknown, &photos).await, ["checklist.incomplete"]);
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn rework_opens_the_checklist_again_once(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let mut order = Order::new();
+    let mut order = new_order();
     shop.go_through(&mut order, &TO_WORK).await;
     tick_all(&shop, &order).await;
     shop.go(&mut order, OrderState::Delivered).await;
@@ -108,7 +96,7 @@ async fn rework_opens_the_checklist_again_once(backend: Backend) {
     let photos = ["photo.before", "photo.after"];
     // The gate is closed from the moment of the request on, also while the service has not heard of it.
     order.enter(OrderState::ChangesRequested, shop.world.clock.now());
-    assert_eq!(missing(&shop, &order, &photos).await, ["checklist.incomplete"]);
+    assert_eq!(shop.missing(&order, &photos).await, ["checklist.incomplete"]);
     assert_eq!(shop.ask(&order, OrderState::Delivered).await, ["checklist.incomplete"]);
     assert_eq!(cleaning(&shop, &order).await.recleans, 0, "a question changes nothing");
     for _ in 0..3 {
@@ -120,7 +108,7 @@ async fn rework_opens_the_checklist_again_once(backend: Backend) {
     // The delivery is told once more, too late: that is no denial, and changes nothing.
     shop.tell(delivered).await;
     assert_eq!(cleaning(&shop, &order).await.state(), OrderState::ChangesRequested);
-    assert_eq!(missing(&shop, &order, &photos).await, ["checklist.incomplete"]);
+    assert_eq!(shop.missing(&order, &photos).await, ["checklist.incomplete"]);
     tick_all(&shop, &order).await;
     shop.go_through(&mut order, &[OrderState::Delivered, OrderState::Completed]).await;
     let late = ticks(&order, &["all.bins"]);
@@ -132,7 +120,7 @@ async fn rework_opens_the_checklist_again_once(backend: Backend) {
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_second_rework_is_one_also_when_the_delivery_before_was_not_told(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let mut order = Order::new();
+    let mut order = new_order();
     shop.go_through(&mut order, &TO_WORK).await;
     tick_all(&shop, &order).await;
     shop.go_through(&mut order, &[OrderState::Delivered, OrderState::ChangesRequested]).await;
@@ -150,10 +138,12 @@ async fn a_second_rework_is_one_also_when_the_delivery_before_was_not_told(backe
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_question_leaves_no_trace(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let mut order = Order::new();
+    let mut order = new_order();
     order.enter(OrderState::Searching, shop.world.clock.now());
     let loser = somebody(&[Role::Provider]);
-    let asked = ask_for(&order, loser.user_id.to_string());
+    let provider_user_id = loser.user_id.to_string();
+    let asked = OrderSnapshot { provider_user_id, ..order.snapshot() };
+    let asked = ask_request(asked, OrderState::Assigned);
     shop.vertical().on_transition(asked.clone()).await.unwrap();
     for subject in [order.customer, order.provider, loser, shop.operator] {
         let unknown = shop.people().get_cleaning(get_of(&order)).by(subject).await;
@@ -170,24 +160,15 @@ fn get_of(order: &Order) -> pb::GetCleaningRequest {
     pb::GetCleaningRequest { order_id: order.id.clone() }
 }
 
-/// As order asks whether `provider_user_id` may have the order.
-fn ask_for(order: &Order, provider_user_id: String) -> OnTransitionRequest {
-    OnTransitionRequest {
-        mode: TransitionMode::Ask.into(),
-        order: Some(OrderSnapshot { provider_user_id, ..order.snapshot() }),
-        to: OrderState::Assigned.into(),
-    }
-}
-
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn what_is_told_again_or_late_changes_nothing(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let mut order = Order::new();
+    let mut order = new_order();
     order.enter(OrderState::Assigned, shop.world.clock.now());
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..10 {
-        let (mut vertical, request) = (shop.vertical(), telling(order.snapshot()));
+        let (mut vertical, request) = (shop.vertical(), tell_request(order.snapshot()));
         tasks.spawn(async move { vertical.on_transition(request).await });
     }
     for answer in tasks.join_all().await {
@@ -221,23 +202,23 @@ async fn what_is_told_again_or_late_changes_nothing(backend: Backend) {
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn an_erased_order_leaves_no_words(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let mut order = Order::new();
+    let mut order = new_order();
     order.details["access"] = "key box 1234".into();
     shop.go_through(&mut order, &TO_WORK).await;
     let mut noted = ticks(&order, &["all.bins"]);
     noted.items[0].note = Some("The neighbour has the key".to_owned());
     shop.people().update_checklist(noted).by(order.provider).await.unwrap();
     order.enter(OrderState::Closed, shop.world.clock.now());
-    let erased = OrderSnapshot { details: None, erased: true, ..order.snapshot() };
+    let erased = order.erased();
     for _ in 0..2 {
         shop.tell(erased.clone()).await;
     }
     assert_eq!(cleaning(&shop, &order).await.details, Some(pb::CleaningDetails::default()));
     assert!(checklist(&shop, &order).await.items.iter().all(|item| item.note.is_empty()));
     // One that was never told of before leaves nothing to look at.
-    let mut unknown = Order::new();
+    let mut unknown = new_order();
     unknown.enter(OrderState::Closed, shop.world.clock.now());
-    shop.tell(OrderSnapshot { details: None, erased: true, ..unknown.snapshot() }).await;
+    shop.tell(unknown.erased()).await;
     let absent = shop.people().get_cleaning(get_of(&unknown)).by(shop.operator).await;
     assert_eq!(refusal(absent), "ORDER_NOT_FOUND");
 }
@@ -246,7 +227,7 @@ async fn an_erased_order_leaves_no_words(backend: Backend) {
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn only_the_parties_see_and_only_the_provider_ticks(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let mut order = Order::new();
+    let mut order = new_order();
     shop.go_through(&mut order, &TO_WORK).await;
     let get = |id: &str| pb::GetChecklistRequest { order_id: id.to_owned() };
     for subject in [order.customer, order.provider, shop.operator] {
@@ -280,7 +261,7 @@ async fn only_the_parties_see_and_only_the_provider_ticks(backend: Backend) {
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn ticks_need_the_item_the_state_and_the_version(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let mut order = Order::new();
+    let mut order = new_order();
     shop.go_through(&mut order, &TO_WORK[..3]).await;
     let bins = |order: &Order| ticks(order, &["all.bins"]);
     let early = shop.people().update_checklist(bins(&order)).by(order.provider).await;
@@ -312,8 +293,8 @@ async fn ticks_need_the_item_the_state_and_the_version(backend: Backend) {
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_closed_door_is_reported_after_two_tries(backend: Backend) {
     let shop = Shop::open(backend).await;
-    let events = EventRecorder::subscribed(&shop.world.host, &["cleaning.access_failed"]);
-    let mut order = Order::new();
+    let events = EventRecorder::subscribed(&shop.world.host, &["fulfilment.access_failed"]);
+    let mut order = new_order();
     shop.go_through(&mut order, &TO_WORK[..2]).await;
     let report = |moments: &[&str]| pb::ReportAccessFailedRequest {
         order_id: order.id.clone(),
@@ -354,11 +335,9 @@ async fn a_closed_door_is_reported_after_two_tries(backend: Backend) {
     assert_eq!(answers[0].contact_attempts.len(), 2);
     assert!(answers[0].access_failed_at.is_some());
     shop.go(&mut order, OrderState::NoShow).await;
-    let heard = async || events.messages::<pb::CleaningEvent>("cleaning.access_failed");
+    let heard = async || events.messages::<Signal>("fulfilment.access_failed");
     let heard = eventually("the event", heard, |heard| !heard.is_empty()).await;
-    let expected = pb::CleaningEvent {
-        order_id: order.id.clone(),
-        reported_by: order.provider.user_id.to_string(),
-    };
+    let expected =
+        Signal { order_id: order.id.clone(), reported_by: order.provider.user_id.to_string() };
     assert_eq!(heard, [expected]);
 }

@@ -50,6 +50,8 @@ pub struct Settings {
     pub storage: Storage,
     /// The folder of files: keys, mail, SQLite.
     pub data_dir: PathBuf,
+    /// The names of the services that are verticals, in this process or in another one.
+    pub verticals: Vec<String>,
     /// Proves this process's services and recognises callers.
     pub identity: Arc<Identity>,
     /// Signs the access tokens of accounts; only a process that runs the user service has it.
@@ -156,6 +158,11 @@ impl Host {
             Storage::Sqlite(folder) => DbConfig::sqlite(folder, self.service),
             Storage::Postgres(url) => DbConfig::postgres(url, self.service),
         }
+    }
+
+    /// The names of the services that are verticals, in this process or in another one.
+    pub fn verticals(&self) -> &[String] {
+        &self.shared.settings.verticals
     }
 
     /// Brings the service's tables up to date.

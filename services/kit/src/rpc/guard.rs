@@ -6,7 +6,7 @@ use crate::{
     identity::identify::{Identified, Identity},
     program::metrics,
     program::telemetry,
-    rpc::admission::{Place, Places, Priority},
+    rpc::admission::{Permit, Places, Priority},
     rpc::caller::{Caller, Role},
     rpc::client::Stack,
     rpc::context::Context,
@@ -178,7 +178,7 @@ impl Guard {
 /// until the deadline; the task goes on.
 async fn run_to_its_end<H>(
     handler: H,
-    place: Place,
+    place: Permit,
     deadline: Instant,
     rpc: &Rpc,
 ) -> Result<std::thread::Result<H::Output>, Status>

@@ -125,7 +125,7 @@ pub struct Running {
     calls: Arc<Mutex<RunningCalls>>,
 }
 
-type Calls = HashMap<(String, String), Arc<tokio::sync::Mutex<()>>>;
+type RunningCalls = HashMap<(String, String), Arc<tokio::sync::Mutex<()>>>;
 
 impl Running {
     /// Waits until no other call with this key runs in this process, at most `limit`, and is then the one that runs

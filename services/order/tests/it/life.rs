@@ -12,7 +12,9 @@ use kit::{
     testing::{Backend, acting_as, eventually, somebody},
 };
 use proto::quickserve::{
-    cleaning::v1::CleaningEvent, common::v1::Money, fulfilment::v1::OrderState, order::v1 as pb,
+    common::v1::Money,
+    fulfilment::v1::{OrderState, Signal},
+    order::v1 as pb,
     user::v1::UserEvent,
 };
 use tonic::{Code, Status};
@@ -144,8 +146,11 @@ async fn the_vertical_may_say_no_and_wants_its_proofs(backend: Backend) {
 async fn nobody_at_the_door_is_a_no_show_in_the_end(backend: Backend) {
     let town = Town::new(backend).await;
     let id = town.at_the_door().await.id;
-    let event = CleaningEvent { order_id: id.clone(), ..CleaningEvent::default() };
-    town.publish("cleaning.access_failed", event).await;
+    let signal = Signal { order_id: id.clone(), ..Signal::default() };
+    // Only the order's own vertical is obeyed.
+    town.publish_as("transport", "fulfilment.access_failed", &signal).await;
+    assert_eq!(town.get(&id).await.contact_attempts, 0);
+    town.publish_as("cleaning", "fulfilment.access_failed", &signal).await;
     eventually(
         "the attempts count",
         async || town.get(&id).await.contact_attempts,

@@ -6,7 +6,8 @@ use crate::{
 };
 use chrono::Duration;
 use kit::{
-    Clock, Host, Role, Routes, Subject,
+    Clock, Event, Host, Role, Routes, Subject,
+    messaging::bus::Bus,
     rpc::caller::EDGE,
     rpc::client::Channel,
     testing::{
@@ -198,6 +199,22 @@ impl Town {
         let last = seen.await.into_iter().rfind(|event| event.kind == kind);
         self.events.assert_no_gaps();
         last.unwrap().decode().unwrap()
+    }
+
+    /// Has another service publish a fact, which is delivered when this returns.
+    pub async fn publish_as<M: prost::Message>(&self, source: &str, kind: &str, data: &M) {
+        let event = Event {
+            id: Uuid::new_v4(),
+            source: source.to_owned(),
+            kind: kind.to_owned(),
+            aggregate: Uuid::new_v4(),
+            seq: 1,
+            occurred_at: self.clock.now(),
+            actor: String::new(),
+            traceparent: String::new(),
+            data: data.encode_to_vec(),
+        };
+        self.process.bus.publish(&event).await.unwrap();
     }
 
     /// Has other services publish a fact.

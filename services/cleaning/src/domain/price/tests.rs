@@ -96,7 +96,7 @@ fn extras_and_supplies_get_no_discount() {
 fn half_a_cent_is_rounded_up() {
     for (amount, percent, expected) in [(5550, 85, 4718), (5549, 85, 4717), (1, 50, 1), (0, 80, 0)]
     {
-        assert_eq!(gap_share(amount, percent), expected, "{amount} {percent}");
+        assert_eq!(share_of(amount, percent), expected, "{amount} {percent}");
     }
 }
 
@@ -118,7 +118,8 @@ fn each_country_has_its_currency() {
 
 #[test]
 fn the_work_takes_quarters_of_an_hour() {
-    let takes = |details: &Details, gap| Tables::default().quote("FR", details, gap).unwrap().takes;
+    let takes =
+        |details: &Details, gap| Tables::default().quote("FR", details, gap).unwrap().requirements;
     // 30 + 2 × 25 + 30 = 110 minutes, a first clean 45 more.
     assert_eq!(takes(&flat(), None).minutes, 120);
     let weekly = Details { frequency: Frequency::Weekly, ..flat() };

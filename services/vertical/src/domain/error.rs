@@ -1,8 +1,8 @@
-//! What can go wrong, in the words of the contract.
+//! What can go wrong, in the words of the contracts.
 
 use kit::{Fault, Kind};
 
-/// A failure of cleaning.
+/// A failure of a vertical.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The order is absent, or the caller is no party to it.

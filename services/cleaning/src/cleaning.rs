@@ -1,0 +1,133 @@
+//! What cleaning says of its own as a vertical.
+
+use crate::{
+    convert,
+    domain::{Details, checklist::checklist_codes, details::Frequency, gap, table::Tables},
+};
+use chrono::NaiveDate;
+use kit::{Db, Window};
+use proto::quickserve::cleaning::v1::CleaningDetails;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use vertical::{
+    Error, Phase, QuoteInputs, Vertical,
+    checklist::{self, Checklist, missing_proofs},
+    price::Quote,
+    repository,
+};
+
+/// How many visits to look back for one to the same place.
+const MAX_VISITS_BACK: u64 = 20;
+/// The photos that a delivery takes.
+const PHOTOS: [&str; 2] = ["photo.before", "photo.after"];
+
+/// A cleaning, as its orders' parties know it.
+pub type Job = vertical::Job<Own>;
+
+/// What cleaning keeps of its own about an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Own {
+    /// What is to be done.
+    pub checklist: Checklist,
+}
+
+/// Prices cleanings by its tables.
+pub struct Cleaning {
+    db: Db,
+    tables: Tables,
+}
+
+impl Cleaning {
+    /// Prices by `tables`; the visits before are in `db`.
+    pub const fn new(db: Db, tables: Tables) -> Self {
+        Self { db, tables }
+    }
+
+    /// The days since the visit before. Only a regular visit has a price that depends on it.
+    async fn gap(
+        &self,
+        details: &Details,
+        customer_id: Uuid,
+        window: &Window,
+    ) -> Result<Option<i64>, Error> {
+        let recorded = match details.frequency {
+            Frequency::Once => None,
+            Frequency::Weekly | Frequency::Biweekly | Frequency::Monthly => {
+                self.last_visit(details, customer_id, window).await?
+            }
+        };
+        gap::days_between(details.last_visit, recorded, local_date(window))
+    }
+
+    /// The date of the customer's last visit before the one of `window`, to a home of the same size. Details do not say
+    /// which home they are of; the size tells a flat from a house.
+    async fn last_visit(
+        &self,
+        details: &Details,
+        customer_id: Uuid,
+        window: &Window,
+    ) -> Result<Option<NaiveDate>, Error> {
+        let db = self.db.connection();
+        let visits =
+            repository::delivered_before(db, customer_id, window.start, MAX_VISITS_BACK).await?;
+        let last = visits.iter().find(|visit| {
+            local_date(&visit.window()) < local_date(window)
+                && convert::stored_size(&visit.details) == Some(details.size)
+        });
+        Ok(last.map(|visit| local_date(&visit.window())))
+    }
+}
+
+impl Vertical for Cleaning {
+    type Details = CleaningDetails;
+    type Own = Own;
+
+    const KEY: &'static str = "cleaning";
+    const DETAILS: &'static str = "quickserve.cleaning.v1.CleaningDetails";
+
+    async fn quote(&self, inputs: QuoteInputs<CleaningDetails>) -> Result<Quote, Error> {
+        let QuoteInputs { details, window, address, customer_id } = inputs;
+        let details = convert::read_details(&details)?;
+        let gap = self.gap(&details, customer_id, &window).await?;
+        self.tables.quote(&address.country, &details, gap)
+    }
+
+    fn begin_job(&self, details: &CleaningDetails) -> Result<Own, Error> {
+        let details = convert::read_details(details)?;
+        Ok(Own { checklist: Checklist::of(checklist_codes(&details)) })
+    }
+
+    fn change_details(&self, own: &mut Own, details: &CleaningDetails) -> Result<(), Error> {
+        let details = convert::read_details(details)?;
+        own.checklist.replace(checklist_codes(&details));
+        Ok(())
+    }
+
+    fn enter_phase(&self, own: &mut Own, phase: Phase) {
+        if phase == Phase::Rework {
+            own.checklist.reopen();
+        }
+    }
+
+    fn forget_texts(&self, own: &mut Own) {
+        own.checklist.forget_notes();
+    }
+
+    fn denials(&self, job: &Job, to: Phase) -> Vec<&'static str> {
+        match to {
+            Phase::Delivered if !job.own.checklist.is_complete() => vec![checklist::INCOMPLETE],
+            _ => Vec::new(),
+        }
+    }
+
+    fn missing(&self, job: &Job, proof_kinds: &[String]) -> Vec<&'static str> {
+        let mut missing = self.denials(job, Phase::Delivered);
+        missing.extend(missing_proofs(&PHOTOS, proof_kinds));
+        missing
+    }
+}
+
+/// The date of a visit on the clock of its place.
+fn local_date(window: &Window) -> NaiveDate {
+    window.start.with_timezone(&window.zone).date_naive()
+}

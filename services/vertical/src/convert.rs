@@ -1,0 +1,114 @@
+//! Between the rules and the messages of the contracts.
+
+use crate::domain::{
+    error::Error,
+    job::{Job, OrderSnapshot},
+    phase::Phase,
+    place::Place,
+    price::{JobRequirements, Line, Quote},
+};
+use chrono::Duration;
+use kit::{
+    Window,
+    values::{
+        id::{parse_optional_uuid, parse_uuid},
+        time::{duration, moment},
+    },
+};
+use proto::quickserve::fulfilment::v1::{self as pb, OrderState, Party};
+use uuid::Uuid;
+
+/// The phase of an order's state; none for no state.
+pub const fn phase_of(state: OrderState) -> Option<Phase> {
+    match state {
+        OrderState::Unspecified => None,
+        OrderState::PendingPayment
+        | OrderState::Requested
+        | OrderState::Searching
+        | OrderState::Assigned => Some(Phase::Booked),
+        OrderState::EnRoute => Some(Phase::EnRoute),
+        OrderState::Arrived => Some(Phase::AtTheDoor),
+        OrderState::InProgress | OrderState::AwaitingApproval => Some(Phase::Working),
+        OrderState::ChangesRequested => Some(Phase::Rework),
+        OrderState::Delivered | OrderState::Completed | OrderState::Closed => {
+            Some(Phase::Delivered)
+        }
+        OrderState::Expired
+        | OrderState::Declined
+        | OrderState::NoProvider
+        | OrderState::NoShow
+        | OrderState::Cancelled
+        | OrderState::Aborted => Some(Phase::Ended),
+    }
+}
+
+impl<O> Job<O> {
+    /// Where the order stands, as far as the vertical has heard.
+    pub fn phase(&self) -> Phase {
+        stored_phase(self.order.state)
+    }
+}
+
+/// The phase of a stored state; one that is not known is over.
+fn stored_phase(state: i32) -> Phase {
+    OrderState::try_from(state).ok().and_then(phase_of).unwrap_or(Phase::Ended)
+}
+
+/// Reads an order at one of its versions, with the details message `details` as bytes.
+pub fn parse_snapshot(
+    order: &pb::OrderSnapshot,
+    details: Option<Vec<u8>>,
+) -> Result<OrderSnapshot, Error> {
+    let phase = phase_of(order.state());
+    let provider = order.provider_user_id.as_str();
+    let delivered_at = order.delivered_at.as_ref();
+    Ok(OrderSnapshot {
+        order_id: parse_uuid("order.order_id", &order.order_id)?,
+        version: order.order_version,
+        state: order.state,
+        phase: phase.ok_or_else(|| Error::invalid("order.state", "must be given"))?,
+        customer_id: parse_uuid("order.customer_id", &order.customer_id)?,
+        provider_user_id: parse_optional_uuid("order.provider_user_id", &order.provider_user_id)?,
+        details,
+        window: Window::parse("order.window", order.window.as_ref())?,
+        place: order.place.map(|pb::Place { lat, lng }| Place { lat, lng }),
+        delivered_at: delivered_at.map(|at| moment("order.delivered_at", Some(at))).transpose()?,
+    })
+}
+
+/// Reads the id of an order.
+pub fn parse_order_id(text: &str) -> Result<Uuid, Error> {
+    Ok(parse_uuid("order_id", text)?)
+}
+
+/// The message for a price.
+pub fn to_quote_response(quote: Quote) -> pb::QuoteResponse {
+    let Quote { lines, requirements } = quote;
+    let JobRequirements { skills, documents, crew_size, minutes, buffer_minutes } = requirements;
+    let span = |minutes| Some(duration(Duration::minutes(minutes)));
+    pb::QuoteResponse {
+        lines: lines.into_iter().map(to_price_line).collect(),
+        requirements: Some(pb::Requirements {
+            skills,
+            documents,
+            crew_size,
+            duration: span(minutes),
+            buffer_before: span(buffer_minutes),
+            buffer_after: span(buffer_minutes),
+        }),
+    }
+}
+
+fn to_price_line(line: Line) -> pb::PriceLine {
+    let Line { code, quantity, unit, total } = line;
+    #[expect(clippy::cast_precision_loss, reason = "quantities are small")]
+    let quantity = quantity as f64;
+    pb::PriceLine {
+        code,
+        quantity,
+        unit: unit.to_owned(),
+        total: Some(total.into()),
+        payer: Party::Customer.into(),
+        earner: Party::Provider.into(),
+    }
+}

@@ -1,0 +1,35 @@
+//! Places, and whether two of them are the same.
+
+/// Metres of a degree of latitude.
+const METRES_A_DEGREE: f64 = 111_195.0;
+
+/// A point on the Earth, in degrees.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// Degrees north.
+    pub lat: f64,
+    /// Degrees east.
+    pub lng: f64,
+}
+
+impl Place {
+    /// The distance to a place that is near, in metres.
+    pub fn metres_to(&self, other: &Self) -> f64 {
+        let north = (self.lat - other.lat) * METRES_A_DEGREE;
+        let east = (self.lng - other.lng) * METRES_A_DEGREE * self.lat.to_radians().cos();
+        north.hypot(east)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_right_within_a_town() {
+        let louvre = Place { lat: 48.8606, lng: 2.3376 };
+        let eiffel_tower = Place { lat: 48.8584, lng: 2.2945 };
+        assert!((louvre.metres_to(&eiffel_tower) - 3163.0).abs() < 10.0);
+        assert!(louvre.metres_to(&louvre) < f64::EPSILON);
+    }
+}

@@ -1,0 +1,174 @@
+//! `VerticalService`: how order meets a vertical.
+
+use crate::{
+    Vertical,
+    convert::{self, parse_snapshot},
+    domain::{
+        error::Error,
+        job::{Job, OrderSnapshot},
+        record::Model as OrderRecord,
+    },
+    repository::{self, Reach},
+    vertical::QuoteInputs,
+};
+use kit::{Db, Window, rpc::details, values::id::parse_uuid};
+use prost::Message;
+use proto::quickserve::fulfilment::v1::{self as pb, vertical_service_server::VerticalService};
+use std::sync::Arc;
+use tonic::{Request, Response, Status, async_trait};
+
+/// Serves `VerticalService` for a vertical.
+pub struct Server<V> {
+    vertical: Arc<V>,
+    db: Db,
+}
+
+impl<V: Vertical> Server<V> {
+    /// Serves `vertical`, whose jobs are in `db`.
+    pub fn new(vertical: V, db: Db) -> Self {
+        Self { vertical: Arc::new(vertical), db }
+    }
+
+    /// The job as it is once the vertical has heard of `order`. Nothing of that is kept: the order may still lose a race.
+    async fn in_step_with(&self, order: Option<pb::OrderSnapshot>) -> Result<Job<V::Own>, Error> {
+        let (order, details) = self.read_snapshot(order)?;
+        match repository::find_job(self.db.connection(), order.order_id, Reach::All).await {
+            Ok(mut job) => {
+                self.follow_order(&mut job, order, details)?;
+                Ok(job)
+            }
+            Err(Error::OrderNotFound) => {
+                self.begin_job(&order, details)?.ok_or(Error::OrderNotFound)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Follows an order. What is not newer than the record changes nothing.
+    async fn hear_of_order(&self, order: Option<pb::OrderSnapshot>) -> Result<(), Error> {
+        let (order, details) = self.read_snapshot(order)?;
+        let tx = self.db.begin().await?;
+        let found = repository::lock_job(&tx, order.order_id, Reach::All).await;
+        let mut job = match found {
+            Err(Error::OrderNotFound) => {
+                let Some(job) = self.begin_job(&order, details.clone())? else { return Ok(()) };
+                if repository::insert_job(&tx, &job).await? {
+                    return Ok(tx.commit().await?);
+                }
+                // Another call has told of the order at the same time.
+                repository::lock_job(&tx, order.order_id, Reach::All).await?
+            }
+            found => found?,
+        };
+        if self.follow_order(&mut job, order, details)? {
+            repository::save_job(&tx, &mut job).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// The job of an order that the vertical has not heard of; none of an erased one.
+    fn begin_job(
+        &self,
+        order: &OrderSnapshot,
+        details: Option<V::Details>,
+    ) -> Result<Option<Job<V::Own>>, Error> {
+        let record = OrderRecord::begin(order, self.db.clock().now());
+        let (Some(record), Some(details)) = (record, details) else { return Ok(None) };
+        let mut own = self.vertical.begin_job(&details)?;
+        self.vertical.enter_phase(&mut own, order.phase);
+        Ok(Some(Job { order: record, own }))
+    }
+
+    /// Brings a job in step with an order. False when the order has nothing new to say.
+    fn follow_order(
+        &self,
+        job: &mut Job<V::Own>,
+        order: OrderSnapshot,
+        details: Option<V::Details>,
+    ) -> Result<bool, Error> {
+        let phase = job.phase();
+        let Some(news) = job.order.follow(order, phase) else { return Ok(false) };
+        if let Some(details) = details.filter(|_| news.details_changed) {
+            self.vertical.change_details(&mut job.own, &details)?;
+        }
+        if let Some(phase) = news.entered {
+            self.vertical.enter_phase(&mut job.own, phase);
+        }
+        if news.erased {
+            self.vertical.forget_texts(&mut job.own);
+        }
+        Ok(true)
+    }
+
+    /// Reads an order and the details that it was priced on.
+    fn read_snapshot(
+        &self,
+        order: Option<pb::OrderSnapshot>,
+    ) -> Result<(OrderSnapshot, Option<V::Details>), Error> {
+        let order = order.ok_or_else(|| Error::invalid("order", "must be given"))?;
+        let details = match (order.erased, &order.details) {
+            (true, _) => None,
+            (false, None) => return Err(Error::invalid("order.details", "must be given")),
+            (false, Some(details)) => {
+                Some(details::decode_accepted::<V::Details>(V::DETAILS, details)?)
+            }
+        };
+        let order = parse_snapshot(&order, details.as_ref().map(Message::encode_to_vec))?;
+        Ok((order, details))
+    }
+}
+
+#[async_trait]
+impl<V: Vertical> VerticalService for Server<V> {
+    async fn describe_vertical(
+        &self,
+        _: Request<pb::DescribeVerticalRequest>,
+    ) -> Result<Response<pb::DescribeVerticalResponse>, Status> {
+        Ok(Response::new(pb::DescribeVerticalResponse {
+            vertical: V::KEY.to_owned(),
+            details_message: V::DETAILS.to_owned(),
+        }))
+    }
+
+    async fn quote(
+        &self,
+        request: Request<pb::QuoteRequest>,
+    ) -> Result<Response<pb::QuoteResponse>, Status> {
+        let pb::QuoteRequest { details, window, address, customer_id } = request.into_inner();
+        let details = details.ok_or_else(|| Error::invalid("details", "must be given"))?;
+        let inputs = QuoteInputs {
+            details: details::decode_details(V::DETAILS, &details)?,
+            window: Window::parse("window", window.as_ref())?,
+            address: address.ok_or_else(|| Error::invalid("address", "must be given"))?,
+            customer_id: parse_uuid("customer_id", &customer_id)?,
+        };
+        Ok(Response::new(convert::to_quote_response(self.vertical.quote(inputs).await?)))
+    }
+
+    async fn on_transition(
+        &self,
+        request: Request<pb::OnTransitionRequest>,
+    ) -> Result<Response<pb::OnTransitionResponse>, Status> {
+        let request = request.into_inner();
+        let (mode, to) = (request.mode(), convert::phase_of(request.to()));
+        if mode == pb::TransitionMode::Tell {
+            self.hear_of_order(request.order).await?;
+            return Ok(Response::new(pb::OnTransitionResponse::default()));
+        }
+        let to = to.ok_or_else(|| Error::invalid("to", "must be given"))?;
+        let job = self.in_step_with(request.order).await?;
+        let denials = self.vertical.denials(&job, to).into_iter().map(str::to_owned).collect();
+        Ok(Response::new(pb::OnTransitionResponse { denials }))
+    }
+
+    async fn completion_gate(
+        &self,
+        request: Request<pb::CompletionGateRequest>,
+    ) -> Result<Response<pb::CompletionGateResponse>, Status> {
+        let pb::CompletionGateRequest { proof_kinds, order } = request.into_inner();
+        let job = self.in_step_with(order).await?;
+        let missing = self.vertical.missing(&job, &proof_kinds);
+        let missing = missing.into_iter().map(str::to_owned).collect();
+        Ok(Response::new(pb::CompletionGateResponse { missing }))
+    }
+}

@@ -1,0 +1,214 @@
+//! A vertical in a world of its own, met as order meets it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use chrono::{DateTime, Utc};
+use kit::{
+    Host, Role, Routes, Subject,
+    rpc::client::Channel,
+    testing::{Backend, World, paris, somebody, window},
+    values::time::timestamp,
+};
+use prost_types::Struct;
+use proto::quickserve::{
+    common::v1::TimeWindow,
+    fulfilment::v1::{self as pb, OrderState, vertical_service_client::VerticalServiceClient},
+};
+use serde_json::Value as Json;
+use std::fmt::Debug;
+use tonic::Status;
+use uuid::Uuid;
+
+/// The states of an order from the assignment until the work goes on.
+pub const TO_WORK: [OrderState; 4] =
+    [OrderState::Assigned, OrderState::EnRoute, OrderState::Arrived, OrderState::InProgress];
+
+/// The vertical in a world of its own.
+pub struct Stage {
+    /// Its database, its bus and its clock.
+    pub world: World,
+    /// An operator, who sees every order.
+    pub operator: Subject,
+    key: &'static str,
+}
+
+/// An order as its service drives it.
+pub struct Order {
+    /// Which order it is, a UUID.
+    pub id: String,
+    /// The account that booked it.
+    pub customer: Subject,
+    /// The account that does the work.
+    pub provider: Subject,
+    /// What it was priced on.
+    pub details: Json,
+    /// When it happens.
+    pub window: TimeWindow,
+    /// Where it happens.
+    pub place: pb::Place,
+    state: OrderState,
+    version: i64,
+    delivered_at: Option<DateTime<Utc>>,
+}
+
+impl Stage {
+    /// Starts the vertical `key` on `backend`.
+    pub async fn open<E: Debug>(
+        backend: Backend,
+        key: &'static str,
+        start: impl AsyncFnOnce(&Host) -> Result<Routes, E>,
+    ) -> Self {
+        Self::start(World::new(backend).await, key, start).await
+    }
+
+    /// Starts the vertical `key` in a world that there is already, with whatever an earlier version has left there.
+    pub async fn start<E: Debug>(
+        world: World,
+        key: &'static str,
+        start: impl AsyncFnOnce(&Host) -> Result<Routes, E>,
+    ) -> Self {
+        let host = world.host.of(key);
+        host.migrate().await.unwrap();
+        let routes = start(&host).await.unwrap();
+        host.install(routes);
+        Self { world, operator: somebody(&[Role::Operator]), key }
+    }
+
+    /// The vertical as order calls it.
+    pub fn vertical(&self) -> VerticalServiceClient<Channel> {
+        VerticalServiceClient::new(self.world.host.of("order").channel(self.key))
+    }
+
+    /// The channel by which people call.
+    pub fn outside(&self) -> Channel {
+        self.world.outside(self.key)
+    }
+
+    /// Why an order may not move to a state.
+    pub async fn ask(&self, order: &Order, to: OrderState) -> Vec<String> {
+        let request = ask_request(order.snapshot(), to);
+        self.vertical().on_transition(request).await.unwrap().into_inner().denials
+    }
+
+    /// Tells the vertical how an order stands.
+    pub async fn tell(&self, order: pb::OrderSnapshot) {
+        let denials = self.vertical().on_transition(tell_request(order)).await;
+        let denials = denials.unwrap().into_inner().denials;
+        assert_eq!(denials, Vec::<String>::new(), "what has happened is not denied");
+    }
+
+    /// Moves an order, and tells the vertical.
+    pub async fn go(&self, order: &mut Order, to: OrderState) {
+        order.enter(to, self.world.clock.now());
+        self.tell(order.snapshot()).await;
+    }
+
+    /// Moves an order through several states.
+    pub async fn go_through(&self, order: &mut Order, states: &[OrderState]) {
+        for state in states {
+            self.go(order, *state).await;
+        }
+    }
+
+    /// What is missing before an order can be delivered, with these kinds of proof on file.
+    pub async fn missing(&self, order: &Order, proofs: &[&str]) -> Vec<String> {
+        let request = pb::CompletionGateRequest {
+            proof_kinds: proofs.iter().map(|kind| (*kind).to_owned()).collect(),
+            order: Some(order.snapshot()),
+        };
+        self.vertical().completion_gate(request).await.unwrap().into_inner().missing
+    }
+
+    /// The price of a job in Paris from 10 o'clock on Monday, 24 May 2027.
+    pub async fn quote(&self, inputs: &Json, by: Subject) -> Result<pb::QuoteResponse, Status> {
+        Ok(self.vertical().quote(quote_request(inputs, by)).await?.into_inner())
+    }
+}
+
+impl Order {
+    /// An order with these details for two hours from 10 o'clock on Monday, 24 May 2027, in Paris.
+    pub fn new(details: Json) -> Self {
+        Self {
+            id: Uuid::new_v4().to_string(),
+            customer: somebody(&[Role::Customer]),
+            provider: somebody(&[Role::Provider]),
+            details,
+            window: window("2027-05-24T08:00:00Z", 2),
+            place: pb::Place { lat: paris().lat, lng: paris().lng },
+            state: OrderState::PendingPayment,
+            version: 1,
+            delivered_at: None,
+        }
+    }
+
+    /// Moves the order to a state, of which the vertical does not hear yet.
+    pub fn enter(&mut self, state: OrderState, now: DateTime<Utc>) {
+        self.state = state;
+        self.version += 1;
+        if state == OrderState::Delivered {
+            self.delivered_at = Some(now);
+        }
+    }
+
+    /// The order as it stands.
+    pub fn snapshot(&self) -> pb::OrderSnapshot {
+        let unassigned = [OrderState::PendingPayment, OrderState::Searching, OrderState::Expired];
+        let assigned = !unassigned.contains(&self.state);
+        pb::OrderSnapshot {
+            order_id: self.id.clone(),
+            order_version: self.version,
+            state: self.state.into(),
+            customer_id: self.customer.user_id.to_string(),
+            provider_user_id: match assigned {
+                true => self.provider.user_id.to_string(),
+                false => String::new(),
+            },
+            details: Some(to_details(&self.details)),
+            window: Some(self.window.clone()),
+            delivered_at: self.delivered_at.map(timestamp),
+            erased: false,
+            place: Some(self.place),
+        }
+    }
+
+    /// The order as it stands once its customer's account is erased.
+    pub fn erased(&self) -> pb::OrderSnapshot {
+        pb::OrderSnapshot { details: None, place: None, erased: true, ..self.snapshot() }
+    }
+}
+
+/// Asks whether an order may enter a state.
+pub fn ask_request(order: pb::OrderSnapshot, to: OrderState) -> pb::OnTransitionRequest {
+    pb::OnTransitionRequest {
+        mode: pb::TransitionMode::Ask.into(),
+        order: Some(order),
+        to: to.into(),
+    }
+}
+
+/// Says how an order stands.
+pub fn tell_request(order: pb::OrderSnapshot) -> pb::OnTransitionRequest {
+    pb::OnTransitionRequest {
+        mode: pb::TransitionMode::Tell.into(),
+        order: Some(order),
+        ..pb::OnTransitionRequest::default()
+    }
+}
+
+/// Asks for the price of a job in Paris from 10 o'clock on Monday, 24 May 2027.
+pub fn quote_request(inputs: &Json, by: Subject) -> pb::QuoteRequest {
+    pb::QuoteRequest {
+        details: Some(to_details(inputs)),
+        window: Some(window("2027-05-24T08:00:00Z", 2)),
+        address: Some(paris()),
+        customer_id: by.user_id.to_string(),
+    }
+}
+
+/// JSON as the edge hands it over.
+pub fn to_details(json: &Json) -> Struct {
+    match json {
+        Json::Object(fields) => kit::rpc::details::to_struct(fields.clone()),
+        other => panic!("details are an object, not {other}"),
+    }
+}
