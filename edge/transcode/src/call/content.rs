@@ -162,9 +162,8 @@ pub(crate) fn json_to_message(call: &mut Call, document: Option<&Bytes>) -> Resu
             derive_mask(call, target, document, &options)?;
         }
         // Nothing says what changes: to some upstreams that is nothing, to others everything.
-        (RequestBody::Field(target), None) if binding.update_mask.is_some() && !call.has_mask => {
-            let missing = "the content is missing, which says what to change";
-            return Err(Failure::invalid(target.name.as_str(), missing));
+        (RequestBody::Field(_), None) if binding.update_mask.is_some() && !call.has_mask => {
+            return Err(Failure::invalid("", "the content is missing, which says what to change"));
         }
         _ => {}
     }
