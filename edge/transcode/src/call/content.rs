@@ -84,7 +84,7 @@ pub(crate) async fn read_content(
         let until = begun + time_for(buffer.length());
         let frame = timeout_at(until, content.frame()).await.map_err(|_| Failure::too_slow())?;
         let Some(frame) = frame else { return Ok(buffer.finish()) };
-        let frame = frame.map_err(|e| broken_off(&*e))?;
+        let frame = frame.map_err(|e| Failure::of_broken_content(&*e))?;
         let Ok(data) = frame.into_data() else { continue };
         if binding.request == RequestBody::None && !data.is_empty() {
             return Err(Failure::invalid("", "the method takes no content"));
@@ -120,15 +120,6 @@ pub(crate) fn read_within(headers: &HeaderMap, limit: usize) -> Result<(), Failu
         return Err(Failure::too_large(limit));
     }
     Ok(())
-}
-
-/// The client stopped in the middle of its content, or a layer before us refuses what it sent.
-pub(crate) fn broken_off(error: &(dyn std::error::Error + 'static)) -> Failure {
-    if let Some(failure) = error.downcast_ref::<Failure>() {
-        return failure.clone();
-    }
-    tracing::debug!(%error, "the request broke off");
-    Failure::cut_off()
 }
 
 /// The frame of a unary request.
