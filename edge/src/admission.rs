@@ -158,3 +158,45 @@ impl error::Fault for Throttled {
         error::Kind::Exhausted { reason: "RATE_LIMITED", retry_after: self.0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc_table::RpcTable;
+    use futures::FutureExt as _;
+    use kit::{
+        rpc::error::reason_of,
+        testing::{Backend, World},
+    };
+
+    #[tokio::test]
+    async fn a_call_that_can_have_no_place_is_refused_at_once_and_its_token_is_not_read() {
+        let world = World::new(Backend::Sqlite).await;
+        let host = world.host.of("edge");
+        let config = Config { max_in_flight: 2, ..Config::default() };
+        let table = RpcTable::new(&host, &config);
+        let entry = table.get("/quickserve.user.v1.UserService/GetMe").unwrap();
+        let admission = Admission::new(&host, &config);
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer forged"));
+        let refusal = async || {
+            let admitted = admission.admit(entry, &headers, &mut RateLimits::default()).await;
+            reason_of(&admitted.unwrap_err())
+        };
+        assert_eq!(refusal().await, "TOKEN_INVALID");
+
+        // The RPC may take one of two places. As many calls wait as may wait.
+        let places = admission.places_for(entry.rpc).unwrap();
+        let held = places.wait_for_one().await.unwrap();
+        let mut waiting = Vec::new();
+        while admission.places.check(entry.rpc, Priority::Ordinary).is_ok() {
+            let mut call = Box::pin(places.wait_for_one());
+            assert!(futures::poll!(&mut call).is_pending());
+            waiting.push(call);
+            assert!(waiting.len() < 1000, "there is no limit of calls that wait");
+        }
+        assert_eq!(refusal().now_or_never().expect("no wait"), "OVERLOADED");
+        drop((held, waiting));
+        assert_eq!(refusal().await, "TOKEN_INVALID");
+    }
+}

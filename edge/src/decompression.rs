@@ -97,10 +97,7 @@ async fn wait_for_content(
     mut buffer: ContentBuffer,
 ) -> Result<BufferedContent, Failure> {
     while let Some(frame) = content.frame().await {
-        let frame = frame.map_err(|error| {
-            tracing::debug!(%error, "the request broke off");
-            Failure::cut_off()
-        })?;
+        let frame = frame.map_err(|error| Failure::of_broken_content(&error))?;
         let Ok(data) = frame.into_data() else { continue };
         buffer.push(data)?;
     }

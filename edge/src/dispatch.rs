@@ -96,7 +96,7 @@ async fn answer_request(
         Ok(limits) => limits,
         Err((limits, status)) => {
             let mut response = if grpc::is_grpc(request.headers()) {
-                status.into_http()
+                grpc::refuse_call(request.headers(), status)
             } else {
                 state.refuse(&ErrorContext::of(&request), &status)
             };

@@ -66,6 +66,15 @@ fn protocol_of(headers: &HeaderMap) -> Result<Protocol, Failure> {
     }
 }
 
+/// Refuses a call before it is read, in the protocol that it speaks.
+pub fn refuse_call(headers: &HeaderMap, status: Status) -> Response<Body> {
+    let mut response = status.into_http();
+    if let Ok(Protocol::Web(media)) = protocol_of(headers) {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    }
+    response
+}
+
 /// The media type in lower case without its parameters.
 fn media_type(value: &HeaderValue) -> Option<String> {
     let media = value.to_str().ok()?.split(';').next()?;

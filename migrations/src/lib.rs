@@ -10,8 +10,11 @@ mod notification;
 mod order;
 mod payment;
 mod provider;
+mod record;
 mod user;
 mod vertical;
+
+pub use record::refuse_lost_tables;
 
 use sea_orm_migration::{
     MigratorTrait,
@@ -102,8 +105,12 @@ async fn try_migrate(
             ..TransactionOptions::default()
         })
         .await?;
-    prepare_schema(&transaction, schema).await?;
+    lock_database(&transaction).await?;
+    record::prepare_record(&transaction).await?;
+    refuse_lost_tables(&transaction, schema, service).await?;
+    make_schema(&transaction, schema).await?;
     run_up(&transaction, service, steps).await?;
+    record::note_tables(&transaction, service).await?;
     transaction.commit().await?;
     connection.close().await
 }
@@ -119,13 +126,19 @@ pub async fn sqlite_has_tables(url: &str) -> Result<bool, DbErr> {
     Ok(found.is_some())
 }
 
-/// Takes the lock and makes the schema. SQLite's transaction is the lock, and its file the schema.
-async fn prepare_schema(transaction: &DatabaseTransaction, schema: &str) -> Result<(), DbErr> {
+/// SQLite's transaction is the lock.
+async fn lock_database(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     if transaction.get_database_backend() == DbBackend::Postgres {
         transaction.execute_unprepared("SELECT pg_advisory_xact_lock(7240127)").await?;
-        transaction
-            .execute_unprepared(&format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\""))
-            .await?;
+    }
+    Ok(())
+}
+
+/// SQLite's file is the schema.
+async fn make_schema(transaction: &DatabaseTransaction, schema: &str) -> Result<(), DbErr> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        let make = format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\"");
+        transaction.execute_unprepared(&make).await?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Services that run apart, met at their own ports.
 
 use chrono::Duration;
+use http::Method;
 use kit::{
     Clock,
     program::config::Config,
@@ -12,7 +13,7 @@ use proto::quickserve::notification::v1::{
 };
 use quickserve::{
     client::Client,
-    demo,
+    demo::{self, Person},
     process::{Plan, Process},
     service::Service,
 };
@@ -23,6 +24,26 @@ use std::{
 };
 use tonic::{Code, Request};
 use yare::parameterized;
+
+/// What makes the tokens of an account void.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    LogoutAll,
+    Suspension,
+    Erasure,
+}
+
+impl End {
+    async fn apply(self, person: &Person, operator: &Person) {
+        let suspend = format!("/v1/users/{}:suspend", person.user_id);
+        let answer = match self {
+            Self::LogoutAll => person.client.post("/v1/auth/logout-all", json!({})).await,
+            Self::Suspension => operator.client.post(&suspend, json!({ "reason": "fraud" })).await,
+            Self::Erasure => person.client.send(Method::DELETE, "/v1/me", None, &[]).await,
+        };
+        answer.unwrap().ok().unwrap();
+    }
+}
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
@@ -52,22 +73,29 @@ async fn a_token_that_became_void_is_refused_at_the_port_of_every_service(backen
     let inboxes = Process::start(plan(Service::Notification, None, at_users)).await.unwrap();
 
     let client = Client::new(&format!("http://{}", users.edge().unwrap()));
-    let ana = demo::register_account(&client, "customer", "Ana", "ana@test.example").await.unwrap();
-    let watch = || {
-        let mut request = Request::new(WatchInboxRequest {});
-        let bearer = format!("Bearer {}", ana.client.token().unwrap());
-        request.metadata_mut().insert("authorization", bearer.parse().unwrap());
-        request
-    };
+    let host = users.host().of("user");
+    user::create_operator(&host, "olga@test.example", "Olga", demo::PASSWORD).await.unwrap();
+    let operator = demo::sign_in(&client, "olga@test.example", demo::PASSWORD).await.unwrap();
     let port = format!("http://{}", inboxes.grpc()["notification"]);
     let mut inbox = NotificationServiceClient::connect(port).await.unwrap();
-    let mut stream = inbox.watch_inbox(watch()).await.unwrap().into_inner();
-    ana.client.post("/v1/auth/logout-all", json!({})).await.unwrap().ok().unwrap();
-    clock.advance(Duration::seconds(10));
-    let refused = async || inbox.clone().watch_inbox(watch()).await.err().map(|it| it.code());
-    let is_refused = |code: &Option<Code>| *code == Some(Code::Unauthenticated);
-    eventually("the token is refused", refused, is_refused).await;
-    assert_eq!(stream.message().await.unwrap_err().code(), Code::Unauthenticated);
+    for end in [End::LogoutAll, End::Suspension, End::Erasure] {
+        let email = format!("{end:?}@test.example").to_lowercase();
+        let ana = demo::register_account(&client, "customer", "Ana", &email).await.unwrap();
+        let watch = || {
+            let mut request = Request::new(WatchInboxRequest {});
+            let bearer = format!("Bearer {}", ana.client.token().unwrap());
+            request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+            request
+        };
+        let mut stream = inbox.watch_inbox(watch()).await.unwrap().into_inner();
+        end.apply(&ana, &operator).await;
+        clock.advance(Duration::seconds(10));
+        let refused = async || inbox.clone().watch_inbox(watch()).await.err().map(|it| it.code());
+        let is_refused = |code: &Option<Code>| *code == Some(Code::Unauthenticated);
+        eventually("the token is refused", refused, is_refused).await;
+        let cut = stream.message().await.unwrap_err();
+        assert_eq!(cut.code(), Code::Unauthenticated, "{end:?}");
+    }
     inboxes.stop().await;
     users.stop().await;
 }

@@ -22,8 +22,17 @@ const DISCARD_TIMEOUT: Duration = Duration::from_millis(10);
 pub struct Content {
     incoming: Option<Incoming>,
     ended: bool,
-    /// Where content goes that is dropped before its end.
-    unread: Option<oneshot::Sender<Incoming>>,
+    /// Hears what is left of content that is not read to its end.
+    unread: Option<oneshot::Sender<Left>>,
+}
+
+/// What is left of a content.
+#[derive(Debug)]
+enum Left {
+    /// Content that the application does not want.
+    Unwanted(Incoming),
+    /// It broke off or is malformed, so that it is not known where the next request begins.
+    Unknown,
 }
 
 impl Content {
@@ -36,6 +45,13 @@ impl Content {
         let (sender, dropped) = oneshot::channel();
         let content = Self { incoming: Some(incoming), ended: false, unread: Some(sender) };
         (content, Unread { dropped, waits_for_us: headers.contains_key(EXPECT) })
+    }
+
+    fn leave(&mut self, left: Left) {
+        if let Some(unread) = self.unread.take() {
+            // A connection that is gone has no use for it.
+            let _ = unread.send(left);
+        }
     }
 }
 
@@ -50,6 +66,9 @@ impl Body for Content {
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
         let polled = Pin::new(incoming).poll_frame(context);
         self.ended |= matches!(polled, Poll::Ready(None | Some(Err(_))));
+        if matches!(polled, Poll::Ready(Some(Err(_)))) {
+            self.leave(Left::Unknown);
+        }
         polled
     }
 
@@ -65,17 +84,16 @@ impl Body for Content {
 impl Drop for Content {
     fn drop(&mut self) {
         if !self.is_end_stream()
-            && let (Some(incoming), Some(unread)) = (self.incoming.take(), self.unread.take())
+            && let Some(incoming) = self.incoming.take()
         {
-            // A connection that is gone has no use for it.
-            let _ = unread.send(incoming);
+            self.leave(Left::Unwanted(incoming));
         }
     }
 }
 
 /// What the application leaves of a request's content.
 pub(crate) struct Unread {
-    dropped: oneshot::Receiver<Incoming>,
+    dropped: oneshot::Receiver<Left>,
     /// The client sends its content only when it is asked to: `Expect: 100-continue`.
     waits_for_us: bool,
 }
@@ -89,7 +107,8 @@ impl Unread {
             Err(TryRecvError::Closed) => true,
             // The answer begins before the content has ended.
             Err(TryRecvError::Empty) => false,
-            Ok(rest) => {
+            Ok(Left::Unknown) => false,
+            Ok(Left::Unwanted(rest)) => {
                 !self.waits_for_us
                     && rest.size_hint().lower() <= MAX_DISCARDED_BYTES
                     && tokio::time::timeout(DISCARD_TIMEOUT, discard_rest(rest))

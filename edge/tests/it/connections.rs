@@ -104,6 +104,8 @@ async fn what_http_forbids_is_refused_and_the_connection_closed() {
         (post(&format!("host: x\r\n{te}{te}")) + &chunked, 400),
         (post("host: x\r\ntransfer-encoding: chunked, chunked\r\n") + &chunked, 400),
         (post("host: x\r\ntransfer-encoding: gzip, chunked\r\n") + &chunked, 501),
+        (post(&format!("host: x\r\n{te}")) + "no length\r\n", 400),
+        (post(&format!("host: x\r\ncontent-encoding: gzip\r\n{te}")) + "no length\r\n", 400),
     ] {
         let (answer, mut client) = ask(&edge, &sent).await;
         assert_is_problem(&answer, status, &sent);

@@ -177,6 +177,16 @@ async fn web_calls_are_refused_like_others() {
 }
 
 #[tokio::test]
+async fn web_calls_beyond_a_limit_are_refused_as_web_calls() {
+    let edge = Edge::with(Config { client_per_minute: 1, ..Config::default() }).await;
+    let path = "/quickserve.user.v1.UserService/GetMe";
+    edge.send_bytes(web(&edge, path, &GetMeRequest {})).await;
+    let answer = edge.send_bytes(web(&edge, path, &GetMeRequest {})).await;
+    assert_eq!((answer.status, answer.header("grpc-status")), (StatusCode::OK, "8"));
+    assert_eq!(answer.header("content-type"), "application/grpc-web+proto");
+}
+
+#[tokio::test]
 async fn web_streams_flow() {
     let edge = Edge::start().await;
     edge.fakes.close_inbox();

@@ -1,6 +1,7 @@
 //! One error value for every failure, independent of the shape it is later printed in.
 
 use std::fmt;
+use std::io;
 use std::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
@@ -128,8 +129,18 @@ impl Failure {
             .with_reason("DEADLINE_EXCEEDED")
     }
 
-    /// The client stopped in the middle of its content: `REQUEST_CUT_OFF`.
-    pub fn cut_off() -> Self {
+    /// The content of a request ended before it was whole. A layer before us refused it; or its chunks are malformed: 400,
+    /// `MALFORMED_REQUEST`; or the client stopped in the middle of it: `REQUEST_CUT_OFF`.
+    pub fn of_broken_content(error: &(dyn std::error::Error + 'static)) -> Self {
+        if let Some(failure) = error.downcast_ref::<Self>() {
+            return failure.clone();
+        }
+        tracing::debug!(%error, "the content of a request broke off; the client gets an error");
+        if is_malformed(error) {
+            let failure =
+                Self::new(Code::InvalidArgument, "the chunks of the content are malformed");
+            return failure.with_reason("MALFORMED_REQUEST");
+        }
         Self::new(Code::Cancelled, "the request broke off").with_reason("REQUEST_CUT_OFF")
     }
 
@@ -320,6 +331,13 @@ impl Detail {
 fn same_type(a: &str, b: &str) -> bool {
     let name = |url: &str| url.rsplit_once('/').map_or(0, |(host, _)| host.len() + 1);
     a.get(name(a)..) == b.get(name(b)..)
+}
+
+/// Whether a content could be read and was not as HTTP has it. hyper says so by the kind of the cause.
+fn is_malformed(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let mut kinds = causes.filter_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind()));
+    kinds.any(|kind| matches!(kind, io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData))
 }
 
 /// `grpc-message` is percent-encoded UTF-8; what is malformed is shown as it came.

@@ -7,16 +7,23 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 /// Writes the descriptors of one method with these rules.
 fn describe(path: &Path, rules: &str) {
+    describe_rpc(path, "Get(M) returns (M)", rules);
+}
+
+fn describe_rpc(path: &Path, rpc: &str, rules: &str) {
     let folder = tempfile::tempdir().unwrap();
     let source = format!(
         "syntax = \"proto3\";\npackage t;\nimport \"google/api/annotations.proto\";\n\
-         message M {{ string s = 1; }}\nservice S {{\n  rpc Get(M) returns (M) {{\n\
+         message M {{ string s = 1; }}\nservice S {{\n  rpc {rpc} {{\n\
          option (google.api.http) = {{ {rules} }};\n  }}\n}}\n"
     );
     std::fs::write(folder.path().join("t.proto"), source).unwrap();
@@ -30,10 +37,14 @@ fn describe(path: &Path, rules: &str) {
 }
 
 fn program(descriptors: &Path) -> Command {
+    program_before("http://127.0.0.1:9", descriptors)
+}
+
+fn program_before(upstream: &str, descriptors: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_transcode"));
     command.env_remove("RUST_LOG").env("NO_COLOR", "1");
     command.arg("--descriptors").arg(descriptors);
-    command.args(["--upstream", "http://127.0.0.1:9", "--listen", "127.0.0.1:0"]);
+    command.args(["--upstream", upstream, "--listen", "127.0.0.1:0"]);
     command
 }
 
@@ -207,14 +218,7 @@ fn an_upstream_that_cannot_be_used_is_refused_at_the_start() {
         ("http://localhost:0", "port"),
         ("http://user:password@localhost", "user"),
     ] {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_transcode"));
-        program.arg("--descriptors").arg(&path).args([
-            "--upstream",
-            url,
-            "--listen",
-            "127.0.0.1:0",
-        ]);
-        let output = program.output().unwrap();
+        let output = program_before(url, &path).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && said.contains(problem), "{url}: {said}");
         assert!(!said.contains("password"), "{said}");
@@ -299,4 +303,29 @@ async fn as_many_files_as_allowed_may_be_open() {
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let [soft, hard] = [3, 4].map(|column| files.split_whitespace().nth(column).unwrap());
     assert_eq!(soft, hard);
+}
+
+#[tokio::test]
+async fn a_websocket_is_closed_with_a_code_when_the_program_is_asked_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("descriptors.pb");
+    describe_rpc(&path, "Watch(M) returns (stream M)", "get: \"/watch\"");
+    // An upstream that takes every call and answers none.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = format!("http://{}", silent.local_addr().unwrap());
+    let mut running = Running::of(program_before(&upstream, &path));
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let url = format!("ws://{}/watch", running.address);
+    let (mut socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+    let terminate = format!("kill -TERM {}", running.child.id());
+    assert!(Command::new("sh").args(["-c", &terminate]).status().unwrap().success());
+    let mut code = None;
+    while let Some(Ok(message)) = socket.next().await {
+        if let Message::Close(frame) = message {
+            code = frame.map(|frame| frame.code);
+        }
+    }
+    assert_eq!(code, Some(CloseCode::Away));
+    drop(socket);
+    assert!(running.child.wait().unwrap().success());
 }

@@ -5,6 +5,7 @@ pub mod caller;
 pub mod client;
 pub mod context;
 pub mod details;
+mod ending;
 pub mod error;
 pub mod guard;
 pub mod headers;

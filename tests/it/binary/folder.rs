@@ -14,15 +14,6 @@ impl Home {
             let _ = fs::remove_file(path);
         }
     }
-
-    /// Why the program does not start.
-    async fn refusal(&self) -> String {
-        let mut command = self.command(&["up"]);
-        command.env("QS_LISTEN", "127.0.0.1:0").env("QS_GRPC_LISTEN", "127.0.0.1:0");
-        let ended = super::program::run(command).await;
-        assert_eq!(ended.status.code(), Some(1), "{}{}", ended.stdout, ended.stderr);
-        ended.stderr
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,7 +51,7 @@ async fn a_lost_database_stops_the_start_until_the_operator_decides() {
         home.lose(service, how).await;
         // A start that is refused changes nothing.
         for _ in 0..2 {
-            let said = home.refusal().await;
+            let said = home.refusal("up").await;
             assert!(said.contains(&file.display().to_string()), "{how:?}: {said}");
             assert!(said.contains("databases.txt"), "{how:?}: {said}");
         }
@@ -82,8 +73,8 @@ async fn a_folder_of_an_earlier_version_misses_its_databases_too() {
     home.start().await.stop().await;
     fs::remove_file(home.path().join("databases.txt")).unwrap();
     home.remove_database("provider");
-    assert!(home.refusal().await.contains("provider.db is missing"));
-    assert!(home.refusal().await.contains("provider.db is missing"));
+    assert!(home.refusal("up").await.contains("provider.db is missing"));
+    assert!(home.refusal("up").await.contains("provider.db is missing"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

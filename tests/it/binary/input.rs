@@ -107,6 +107,12 @@ async fn a_wrong_field_is_named() {
     ] {
         names(&client.get(path).await.unwrap(), field);
     }
+    // What is too deep for the receivers of protobuf is refused before it reaches one.
+    for levels in 2..60 {
+        let deep = (0..levels).fold(json!(1), |deep, _| json!({ "rooms": deep }));
+        let answer = client.post("/v1/quotes", quote("/details", deep)).await.unwrap();
+        assert_eq!(answer.status, 400, "{levels}: {}", answer.body);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

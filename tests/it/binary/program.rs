@@ -100,6 +100,15 @@ impl Home {
         Program::start(command).await
     }
 
+    /// Why a command that serves does not start: what it says when it has ended.
+    pub async fn refusal(&self, command: &str) -> String {
+        let mut command = self.command(&command.split(' ').collect::<Vec<_>>());
+        command.env("QS_LISTEN", "127.0.0.1:0").env("QS_GRPC_LISTEN", "127.0.0.1:0");
+        let ended = run(command).await;
+        assert_eq!(ended.status.code(), Some(1), "{}{}", ended.stdout, ended.stderr);
+        ended.stderr
+    }
+
     /// The PostgreSQL database, if the tables are there.
     pub fn database_url(&self) -> Option<&str> {
         self.database_url.as_deref()

@@ -84,7 +84,7 @@ pub(crate) async fn read_content(
         let until = begun + time_for(buffer.length());
         let frame = timeout_at(until, content.frame()).await.map_err(|_| Failure::too_slow())?;
         let Some(frame) = frame else { return Ok(buffer.finish()) };
-        let frame = frame.map_err(|e| broken_off(&*e))?;
+        let frame = frame.map_err(|e| Failure::of_broken_content(&*e))?;
         let Ok(data) = frame.into_data() else { continue };
         if binding.request == RequestBody::None && !data.is_empty() {
             return Err(Failure::invalid("", "the method takes no content"));
@@ -122,15 +122,6 @@ pub(crate) fn read_within(headers: &HeaderMap, limit: usize) -> Result<(), Failu
     Ok(())
 }
 
-/// The client stopped in the middle of its content, or a layer before us refuses what it sent.
-pub(crate) fn broken_off(error: &(dyn std::error::Error + 'static)) -> Failure {
-    if let Some(failure) = error.downcast_ref::<Failure>() {
-        return failure.clone();
-    }
-    tracing::debug!(%error, "the request broke off");
-    Failure::cut_off()
-}
-
 /// The frame of a unary request.
 pub(crate) fn to_message(
     call: &mut Call,
@@ -162,9 +153,8 @@ pub(crate) fn json_to_message(call: &mut Call, document: Option<&Bytes>) -> Resu
             derive_mask(call, target, document, &options)?;
         }
         // Nothing says what changes: to some upstreams that is nothing, to others everything.
-        (RequestBody::Field(target), None) if binding.update_mask.is_some() && !call.has_mask => {
-            let missing = "the content is missing, which says what to change";
-            return Err(Failure::invalid(target.name.as_str(), missing));
+        (RequestBody::Field(_), None) if binding.update_mask.is_some() && !call.has_mask => {
+            return Err(Failure::invalid("", "the content is missing, which says what to change"));
         }
         _ => {}
     }

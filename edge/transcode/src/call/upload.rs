@@ -90,7 +90,7 @@ impl Source {
                 }
             };
             let Some(frame) = frame else { return Ok(None) };
-            let frame = frame.map_err(|e| content::broken_off(&*e))?;
+            let frame = frame.map_err(|e| Failure::of_broken_content(&*e))?;
             let Ok(data) = frame.into_data() else { continue };
             if !data.is_empty() {
                 return Ok(Some(data));

@@ -20,23 +20,27 @@ async fn compressed_messages_are_read_and_offered_to_be() {
     let edge = Edge::new(Options::default());
     let title = "long ".repeat(20_000);
     let books = [json!({"title": title}), json!({}), json!({"pages": 7})];
-    edge.plan(Plan::messages("library.v1.Book", &books[..1]).with_gzip());
-    let answer = get(&edge, "/v1/books/1").await;
-    assert_eq!((answer.status, &answer.json()), (200, &books[0]));
-    assert_eq!(edge.last().headers["grpc-accept-encoding"], "identity,gzip");
-    edge.plan(Plan::messages("library.v1.Book", &books).with_gzip());
-    let answer = get(&edge, "/v1/watch").await;
-    assert_eq!((answer.status, answer.json()), (200, json!(books)));
+    for compression in ["gzip", "deflate"] {
+        edge.plan(Plan::messages("library.v1.Book", &books[..1]).compressed(compression));
+        let answer = get(&edge, "/v1/books/1").await;
+        assert_eq!((answer.status, &answer.json()), (200, &books[0]), "{compression}");
+        assert_eq!(edge.last().headers["grpc-accept-encoding"], "identity,deflate,gzip");
+        edge.plan(Plan::messages("library.v1.Book", &books).compressed(compression));
+        let answer = get(&edge, "/v1/watch").await;
+        assert_eq!((answer.status, answer.json()), (200, json!(books)), "{compression}");
+    }
 }
 
 #[tokio::test]
 async fn a_message_is_measured_as_it_is_when_decompressed() {
     let edge = Edge::new(Options { max_response_bytes: 1000, ..Options::default() });
-    for (length, status) in [(900, 200), (1_001, 502), (10_000_000, 502)] {
-        let book = json!({"title": "a".repeat(length)});
-        edge.plan(Plan::messages("library.v1.Book", &[book]).with_gzip());
-        let answer = get(&edge, "/v1/books/1").await;
-        assert_eq!(answer.status, status, "{length}: {}", answer.text);
+    for compression in ["gzip", "deflate"] {
+        for (length, status) in [(900, 200), (1_001, 502), (10_000_000, 502)] {
+            let book = json!({"title": "a".repeat(length)});
+            edge.plan(Plan::messages("library.v1.Book", &[book]).compressed(compression));
+            let answer = get(&edge, "/v1/books/1").await;
+            assert_eq!(answer.status, status, "{compression}, {length}: {}", answer.text);
+        }
     }
     assert!(get(&edge, "/v1/books/1").await.text.contains("longer than 1000 bytes"));
 }
@@ -47,10 +51,10 @@ async fn what_is_compressed_in_another_way_or_none_is_the_upstreams_mistake() {
     let plan = Plan::messages("library.v1.Book", &[json!({"title": "a"})]);
     let mislabelled = |label| {
         let headers = vec![("content-type", "application/grpc"), ("grpc-encoding", label)];
-        Plan { headers, gzip: true, ..plan.clone() }
+        Plan { headers, compression: Some("gzip"), ..plan.clone() }
     };
-    for plan in
-        [Plan { gzip: true, ..plan.clone() }, mislabelled("snappy"), mislabelled("identity")]
+    let unlabelled = Plan { compression: Some("gzip"), ..plan.clone() };
+    for plan in [unlabelled, mislabelled("snappy"), mislabelled("identity"), mislabelled("deflate")]
     {
         edge.plan(plan);
         let answer = get(&edge, "/v1/books/1").await;

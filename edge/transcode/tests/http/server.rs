@@ -242,6 +242,8 @@ async fn requests_that_break_http_get_an_error_of_the_usual_shape() {
         "GET /v1/books/1 HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n",
         "GET /v1/books/1 HTTP/1.1\r\nhost: x\r\nno header\r\n\r\n",
         "POST /v1/books HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        "POST /v1/books HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nno length\r\n",
+        "POST /v1/collect/1 HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nno length\r\n",
     ] {
         let answer = exchange(server.address, sent).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{sent:?}: {answer}");

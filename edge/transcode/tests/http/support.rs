@@ -64,8 +64,8 @@ pub struct Plan {
     pub delay: Duration,
     /// How long the messages take after the answer's headers.
     pub quiet: Duration,
-    /// Whether the messages are compressed with gzip.
-    pub gzip: bool,
+    /// How the messages are compressed, by the names of gRPC.
+    pub compression: Option<&'static str>,
 }
 
 impl Default for Plan {
@@ -78,7 +78,7 @@ impl Default for Plan {
             patient: true,
             delay: Duration::ZERO,
             quiet: Duration::ZERO,
-            gzip: false,
+            compression: None,
         }
     }
 }
@@ -92,15 +92,19 @@ impl Plan {
         Self { messages: messages.iter().map(encode).collect(), ..Self::default() }
     }
 
-    /// Compresses the messages with gzip, and says so.
-    pub fn with_gzip(mut self) -> Self {
-        self.gzip = true;
-        self.headers.push(("grpc-encoding", "gzip"));
+    /// Compresses the messages, and says so.
+    pub fn compressed(mut self, compression: &'static str) -> Self {
+        self.compression = Some(compression);
+        self.headers.push(("grpc-encoding", compression));
         self
     }
 
     fn frame(&self, message: &[u8]) -> Bytes {
-        if self.gzip { framed_as(1, &gzip(message)) } else { framed(message) }
+        match self.compression {
+            None => framed(message),
+            Some("deflate") => framed_as(1, &deflate(message)),
+            Some(_) => framed_as(1, &gzip(message)),
+        }
     }
 
     /// Ends with this status.
@@ -203,6 +207,12 @@ fn framed_as(flag: u8, message: &[u8]) -> Bytes {
 
 fn gzip(message: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(message).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn deflate(message: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(message).unwrap();
     encoder.finish().unwrap()
 }

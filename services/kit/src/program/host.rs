@@ -197,6 +197,7 @@ impl Host {
             file.prepare().await.map_err(unusable)?;
         }
         let db = Db::connect(&config, self.clock().clone()).await?;
+        migrations::refuse_lost_tables(db.connection(), &config.schema, self.service).await?;
         locked(&self.shared.databases).insert(self.service, db.clone());
         let relay = Relay::new(self.service, db.clone(), self.shared.settings.bus.clone());
         self.spawn(relay.clone().observe(self.stop_token()));

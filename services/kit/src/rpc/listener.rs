@@ -2,22 +2,21 @@
 //!
 //! Not tonic's own server, because that one waits for ever for a preface, spins when accepting fails, takes hyper's
 //! limits away, and drains without an end. The crate `listener` does what every listener here needs; `front` says what
-//! bypasses the guard, `streams` ends the streams that would never end by themselves.
+//! bypasses the guard, and streams that would never end by themselves, such as health watches, end when the server stops.
 
 mod front;
-mod streams;
 
 pub use ::listener::{Drained, Limits, bind_listener};
 pub use front::ServeError;
 
+use super::ending::{Cut, EndingBody};
 use ::listener::{Application, Content, Listener, Versions};
 use front::Front;
 use http::{Request, Response};
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
-use streams::Ending;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
-use tonic::{body::Body, transport::server::TcpConnectInfo};
+use tonic::{Status, body::Body, transport::server::TcpConnectInfo};
 use tower::Service;
 
 /// A message may have this many bytes either way; services set it on their generated servers.
@@ -98,19 +97,23 @@ where
         + 'static,
     S::Future: Send,
 {
-    type Body = Ending;
+    type Body = EndingBody;
 
     fn answer(
         self,
         mut request: Request<Content>,
         peer: SocketAddr,
-    ) -> impl Future<Output = Response<Ending>> + Send + 'static {
+    ) -> impl Future<Output = Response<EndingBody>> + Send + 'static {
         let connection = TcpConnectInfo { local_addr: None, remote_addr: Some(peer) };
         request.extensions_mut().insert(connection);
         let answer = self.front.answer(request.map(Body::new));
         async move {
             let Ok(response) = answer.await;
-            response.map(|body| Ending::new(body, self.end_streams))
+            let stopping = async move {
+                self.end_streams.cancelled().await;
+                Status::unavailable("the server is stopping")
+            };
+            response.map(|body| EndingBody::new(body, Cut::WhenQuiet, stopping))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Where a request came from.
 
 use crate::throttle::Client;
+use ipnet::Ipv6Net;
 use kit::rpc::caller::EDGE;
 use std::net::IpAddr;
 use tonic::Request;
@@ -21,10 +22,7 @@ pub fn client_of<T>(request: &Request<T>) -> Client {
 fn network_of(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
+        IpAddr::V6(address) => Ipv6Net::new_assert(address, 64).trunc().to_string(),
     }
 }
 

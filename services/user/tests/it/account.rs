@@ -123,8 +123,9 @@ async fn a_suspended_account_is_shut_out_until_it_is_reinstated(backend: Backend
     assert_refused(login, Code::Unauthenticated, "CREDENTIALS_INVALID");
     let refresh = service.refresh(&person).await;
     assert_refused(refresh, Code::Unauthenticated, "REFRESH_TOKEN_INVALID");
-    // An access token that has not expired opens nothing here.
+    // An access token that has not expired opens nothing here, and soon nothing elsewhere.
     assert_refused(service.me(&person).await, Code::Unauthenticated, "SESSION_REVOKED");
+    assert_eq!(service.revocations().await, [(person.id.clone(), String::new(), 2)]);
     let changes = pb::UserChanges { name: "x".into(), ..pb::UserChanges::default() };
     let change = update(&service, &person, changes, &["name"], 0).await;
     assert_refused(change, Code::Unauthenticated, "SESSION_REVOKED");
@@ -170,6 +171,7 @@ async fn an_erased_account_keeps_nothing_personal(backend: Backend) {
     assert_eq!(traces, "—");
     assert_refused(service.see(&other, &person.id).await, Code::NotFound, "USER_NOT_FOUND");
     assert_refused(service.me(&person).await, Code::Unauthenticated, "SESSION_REVOKED");
+    assert_eq!(service.revocations().await, [(person.id.clone(), String::new(), 2)]);
     let login = service.login("ana@example.org", PASSWORD).await;
     assert_refused(login, Code::Unauthenticated, "CREDENTIALS_INVALID");
     let refresh = service.refresh(&person).await;

@@ -7,12 +7,8 @@ use kit::{
     Role,
     rpc::error::reason_of,
     testing::{Backend, acting_as},
-    values::time::timestamp,
 };
-use proto::{
-    google::api::HttpBody,
-    quickserve::user::v1::{self as pb, account_service_client::AccountServiceClient},
-};
+use proto::{google::api::HttpBody, quickserve::user::v1 as pb};
 use std::collections::HashSet;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -21,15 +17,6 @@ use yare::parameterized;
 #[track_caller]
 fn assert_ended(answer: Result<Person, Status>) {
     assert_refused(answer, Code::Unauthenticated, "REFRESH_TOKEN_INVALID");
-}
-
-/// What the edge learns: account, session, version, since the world began.
-async fn revocations(service: &Service) -> Vec<(String, String, i64)> {
-    let request = pb::ListRevocationsRequest { since: Some(timestamp(kit::testing::start())) };
-    let mut accounts = AccountServiceClient::new(service.world.outside("user"));
-    let answer = accounts.list_revocations(request).await.unwrap().into_inner();
-    let tuple = |it: pb::Revocation| (it.user_id, it.session_id, it.token_version);
-    answer.revocations.into_iter().map(tuple).collect()
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
@@ -135,7 +122,7 @@ async fn logout_ends_one_session_and_logout_all_ends_all(backend: Backend) {
     assert_eq!(service.claims(&again.access).await.token_version, 2);
     let session = here.subject.session_id.to_string();
     let expected = [(here.id.clone(), session, 1), (here.id.clone(), String::new(), 2)];
-    assert_eq!(revocations(&service).await, expected);
+    assert_eq!(service.revocations().await, expected);
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

@@ -7,6 +7,7 @@ use kit::{
     rpc::client::Channel,
     rpc::error::reason_of,
     testing::{Backend, EventRecorder, World, acting_as, eventually},
+    values::time::timestamp,
 };
 use proto::quickserve::user::v1::{
     self as pb, account_service_client::AccountServiceClient,
@@ -80,6 +81,15 @@ impl Service {
     pub async fn join(&self, email: &str, role: &str) -> Person {
         self.register(email, role).await.unwrap();
         self.login(email, PASSWORD).await.unwrap()
+    }
+
+    /// The tokens that became void since the world began, as the edge asks for them: account, session, version.
+    pub async fn revocations(&self) -> Vec<(String, String, i64)> {
+        let request = pb::ListRevocationsRequest { since: Some(timestamp(kit::testing::start())) };
+        let mut edge = AccountServiceClient::new(self.world.outside("user"));
+        let answer = edge.list_revocations(request).await.unwrap().into_inner();
+        let tuple = |it: pb::Revocation| (it.user_id, it.session_id, it.token_version);
+        answer.revocations.into_iter().map(tuple).collect()
     }
 
     /// Makes an operator and signs them in.

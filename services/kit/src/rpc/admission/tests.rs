@@ -118,3 +118,15 @@ async fn an_rpc_whose_calls_take_long_gets_fewer_places_until_they_do_not() {
     assert_eq!(places.lock().share(get_me()).limit, 100);
     assert_eq!(load(&places, SLOW_READ / 2).await, 100);
 }
+
+#[test]
+fn what_must_go_on_is_critical() {
+    let critical = proto::all_rpcs().iter().filter(|rpc| rpc.critical);
+    let mut names: Vec<_> = critical.map(|rpc| rpc.path.rsplit('/').next().unwrap()).collect();
+    names.sort_unstable();
+    let sign_in = ["IssueToken", "Login", "RefreshToken"];
+    let work = ["Deliver", "StartWork"];
+    let mut wanted = [&sign_in[..], &work, &["ReceivePspEvent"]].concat();
+    wanted.sort_unstable();
+    assert_eq!(names, wanted);
+}
