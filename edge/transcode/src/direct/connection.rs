@@ -44,23 +44,30 @@ impl Target {
             // Without the URL: there may be a password in it.
             return Err("upstream: a user in the URL is not supported".into());
         }
-        let refuse =
-            |problem: &str| -> BoxError { format!("upstream {upstream}: {problem}").into() };
         let secure = match upstream.scheme_str() {
             Some("http") => false,
             Some("https") => true,
-            _ => return Err(refuse("the URL must begin with http:// or https://")),
+            _ => {
+                return Err(refuse_upstream(
+                    upstream,
+                    "the URL must begin with http:// or https://",
+                ));
+            }
         };
-        let authority = upstream.authority().cloned().ok_or_else(|| refuse("there is no host"))?;
+        let authority = upstream
+            .authority()
+            .cloned()
+            .ok_or_else(|| refuse_upstream(upstream, "there is no host"))?;
         let is_root = upstream.path_and_query().is_none_or(|path| path.as_str() == "/");
         if !is_root {
-            return Err(refuse(
+            return Err(refuse_upstream(
+                upstream,
                 "the URL must end behind the host and port: gRPC has no path before the service",
             ));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() {
-            return Err(refuse("there is no host"));
+            return Err(refuse_upstream(upstream, "there is no host"));
         }
         let port = match (authority.port(), authority.port_u16()) {
             (None, _) if authority.as_str().ends_with(authority.host()) => {
@@ -71,18 +78,22 @@ impl Target {
                 }
             }
             (Some(_), Some(port)) if port != 0 => port,
-            _ => return Err(refuse("the port must be a number from 1 to 65535")),
+            _ => {
+                return Err(refuse_upstream(upstream, "the port must be a number from 1 to 65535"));
+            }
         };
         let tls = match (secure, ca) {
             (true, ca) => {
                 let name = ServerName::try_from(host.clone());
-                let name =
-                    name.map_err(|_| refuse("the host is no name that a certificate can have"))?;
+                let name = name.map_err(|_| {
+                    refuse_upstream(upstream, "the host is no name that a certificate can have")
+                })?;
                 Some((tls_connector(ca)?, name))
             }
             (false, None) => None,
             (false, Some(_)) => {
-                return Err(refuse(
+                return Err(refuse_upstream(
+                    upstream,
                     "a certificate authority is given, and the URL is not https://",
                 ));
             }
@@ -92,6 +103,10 @@ impl Target {
     }
 }
 
+fn refuse_upstream(upstream: &Uri, problem: &str) -> BoxError {
+    format!("upstream {upstream}: {problem}").into()
+}
+
 /// TLS that trusts the authorities in `ca`, or those that browsers trust.
 fn tls_connector(ca: Option<&[u8]>) -> Result<TlsConnector, BoxError> {
     let mut roots = RootCertStore::empty();
@@ -99,14 +114,11 @@ fn tls_connector(ca: Option<&[u8]>) -> Result<TlsConnector, BoxError> {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
         Some(pem) => {
             for certificate in CertificateDer::pem_slice_iter(pem) {
-                let unusable = |error: &dyn std::fmt::Display| {
-                    format!("the certificate authority of the upstream: {error}")
-                };
-                let certificate = certificate.map_err(|error| unusable(&error))?;
-                roots.add(certificate).map_err(|error| unusable(&error))?;
+                let certificate = certificate.map_err(unusable_authority)?;
+                roots.add(certificate).map_err(unusable_authority)?;
             }
             if roots.is_empty() {
-                return Err("the certificate authority of the upstream: there is no certificate in the file".into());
+                return Err(unusable_authority("there is no certificate in the file").into());
             }
         }
     }
@@ -117,6 +129,10 @@ fn tls_connector(ca: Option<&[u8]>) -> Result<TlsConnector, BoxError> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn unusable_authority(problem: impl std::fmt::Display) -> String {
+    format!("the certificate authority of the upstream: {problem}")
 }
 
 /// A connection of the pool, open or not.
