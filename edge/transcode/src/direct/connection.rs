@@ -44,30 +44,34 @@ impl Target {
             // Without the URL: there may be a password in it.
             return Err("upstream: a user in the URL is not supported".into());
         }
+        let (mut target, name) = Self::read_url(upstream, ca.is_some())
+            .map_err(|problem| format!("upstream {upstream}: {problem}"))?;
+        if let Some(name) = name {
+            target.tls = Some((tls_connector(ca)?, name));
+        }
+        Ok(target)
+    }
+
+    /// The target without its TLS, and the name that its certificate must have; `None` for plain HTTP.
+    fn read_url(
+        upstream: &Uri,
+        has_authorities: bool,
+    ) -> Result<(Self, Option<ServerName<'static>>), &'static str> {
         let secure = match upstream.scheme_str() {
             Some("http") => false,
             Some("https") => true,
-            _ => {
-                return Err(refuse_upstream(
-                    upstream,
-                    "the URL must begin with http:// or https://",
-                ));
-            }
+            _ => return Err("the URL must begin with http:// or https://"),
         };
-        let authority = upstream
-            .authority()
-            .cloned()
-            .ok_or_else(|| refuse_upstream(upstream, "there is no host"))?;
+        let authority = upstream.authority().cloned().ok_or("there is no host")?;
         let is_root = upstream.path_and_query().is_none_or(|path| path.as_str() == "/");
         if !is_root {
-            return Err(refuse_upstream(
-                upstream,
+            return Err(
                 "the URL must end behind the host and port: gRPC has no path before the service",
-            ));
+            );
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() {
-            return Err(refuse_upstream(upstream, "there is no host"));
+            return Err("there is no host");
         }
         let port = match (authority.port(), authority.port_u16()) {
             (None, _) if authority.as_str().ends_with(authority.host()) => {
@@ -78,33 +82,21 @@ impl Target {
                 }
             }
             (Some(_), Some(port)) if port != 0 => port,
-            _ => {
-                return Err(refuse_upstream(upstream, "the port must be a number from 1 to 65535"));
-            }
+            _ => return Err("the port must be a number from 1 to 65535"),
         };
-        let tls = match (secure, ca) {
-            (true, ca) => {
+        let name = match (secure, has_authorities) {
+            (true, _) => {
                 let name = ServerName::try_from(host.clone());
-                let name = name.map_err(|_| {
-                    refuse_upstream(upstream, "the host is no name that a certificate can have")
-                })?;
-                Some((tls_connector(ca)?, name))
+                Some(name.map_err(|_| "the host is no name that a certificate can have")?)
             }
-            (false, None) => None,
-            (false, Some(_)) => {
-                return Err(refuse_upstream(
-                    upstream,
-                    "a certificate authority is given, and the URL is not https://",
-                ));
+            (false, false) => None,
+            (false, true) => {
+                return Err("a certificate authority is given, and the URL is not https://");
             }
         };
         let scheme = if secure { Scheme::HTTPS } else { Scheme::HTTP };
-        Ok(Self { scheme, authority, host, port, tls })
+        Ok((Self { scheme, authority, host, port, tls: None }, name))
     }
-}
-
-fn refuse_upstream(upstream: &Uri, problem: &str) -> BoxError {
-    format!("upstream {upstream}: {problem}").into()
 }
 
 /// TLS that trusts the authorities in `ca`, or those that browsers trust.

@@ -91,7 +91,8 @@ fn plain_words(bytes: &[u8]) -> usize {
     at + rest.iter().position(|&b| needs_escape(b)).unwrap_or(rest.len())
 }
 
-/// Sets the top bit of the lowest byte of `word` that is zero, and may set further bits above it.
+/// The top bits of the result mark the bytes of `word` that are zero: the lowest for certain, those above it perhaps
+/// falsely.
 #[inline]
 fn mark_zeros(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word
