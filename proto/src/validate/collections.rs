@@ -68,7 +68,6 @@ pub struct EnumRules {
 impl EnumRules {
     /// Checks a value.
     pub fn check(&self, value: i32, at: &mut Checker<'_>) {
-        let has = |set: &[(i32, &str)]| set.iter().any(|(number, _)| *number == value);
         if self.defined_only && !(self.is_defined)(value) {
             at.refuse("enum.defined_only", "must be a value of the enum");
         }
@@ -77,13 +76,17 @@ impl EnumRules {
         {
             at.refuse("enum.const", format!("must be `{name}`"));
         }
-        if !self.one_of.is_empty() && !has(self.one_of) {
+        if !self.one_of.is_empty() && !has_number(self.one_of, value) {
             at.refuse("enum.in", format!("must be one of {}", list_names(self.one_of)));
         }
-        if has(self.none_of) {
+        if has_number(self.none_of, value) {
             at.refuse("enum.not_in", format!("must be none of {}", list_names(self.none_of)));
         }
     }
+}
+
+fn has_number(set: &[(i32, &str)], wanted: i32) -> bool {
+    set.iter().any(|(number, _)| *number == wanted)
 }
 
 fn list_names(set: &[(i32, &'static str)]) -> String {
