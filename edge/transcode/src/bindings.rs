@@ -55,7 +55,7 @@ impl Bound {
 type Result<T> = std::result::Result<T, FieldError>;
 
 impl Bindings {
-    /// No values.
+    /// Binds nothing yet; values are added as path, query and headers are read.
     pub fn new() -> Self {
         Self::default()
     }

@@ -8,16 +8,16 @@ use super::{
 /// The rules of a bytes field.
 #[derive(Debug)]
 pub struct BytesRules {
-    /// Exactly so many.
+    /// The one length in bytes that is allowed, if the contract sets `len`.
     pub len: Option<u64>,
-    /// At least so many.
+    /// The smallest length in bytes that is allowed.
     pub min_len: Option<u64>,
-    /// At most so many.
+    /// The largest length in bytes that is allowed.
     pub max_len: Option<u64>,
 }
 
 impl BytesRules {
-    /// No rule.
+    /// Rules that any bytes meet, to be filled in with what the contract demands.
     pub const NONE: Self = Self { len: None, min_len: None, max_len: None };
 
     /// Checks a value.
@@ -32,12 +32,12 @@ impl BytesRules {
 /// The rules of a bool field.
 #[derive(Debug)]
 pub struct BoolRules {
-    /// Exactly this.
+    /// The one value that is allowed, if the contract sets `const`.
     pub equals: Option<bool>,
 }
 
 impl BoolRules {
-    /// No rule.
+    /// Rules that both values meet.
     pub const NONE: Self = Self { equals: None };
 
     /// Checks a value.
@@ -57,7 +57,7 @@ pub struct EnumRules {
     pub is_defined: fn(i32) -> bool,
     /// Only numbers that the enum has.
     pub defined_only: bool,
-    /// Exactly this.
+    /// The one value that is allowed, if the contract sets `const`.
     pub equals: Option<(i32, &'static str)>,
     /// One of these, unless empty.
     pub one_of: &'static [(i32, &'static str)],
