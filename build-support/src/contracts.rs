@@ -93,14 +93,13 @@ impl Contracts {
     /// The files for which Rust is generated: the tree, the raw body, and Google's standard types, which the generator
     /// must see although it maps them to `prost_types`. Annotation files have no use at run time.
     pub fn for_generation(&self) -> prost_types::FileDescriptorSet {
-        let wanted = |file: &FileDescriptor| {
+        let files = self.pool.files().filter(|file| {
             file.package_name() == "google.protobuf"
                 || file.name() == HTTP_BODY
                 || self.places.contains_key(file.name())
-        };
-        let file = self.pool.files().filter(wanted);
+        });
         prost_types::FileDescriptorSet {
-            file: file.map(|file| file.file_descriptor_proto().clone()).collect(),
+            file: files.map(|file| file.file_descriptor_proto().clone()).collect(),
         }
     }
 

@@ -44,9 +44,7 @@ fn within_redacting(message: &MessageDescriptor) -> bool {
 
 fn debug_structure(code: &mut String, message: &MessageDescriptor) {
     let mut body = format!("f.debug_struct({:?})", names::camel_case(message.name()));
-    let real_oneof =
-        |field: &FieldDescriptor| field.containing_oneof().is_some_and(|of| !of.is_synthetic());
-    for field in message.fields().filter(|field| !real_oneof(field)) {
+    for field in message.fields().filter(|field| !is_choice(field)) {
         let name = names::snake_case(field.name());
         let value = match field.kind() {
             _ if is_redacted(&field) => "&::core::format_args!(\"[REDACTED]\")".to_owned(),
@@ -65,6 +63,11 @@ fn debug_structure(code: &mut String, message: &MessageDescriptor) {
     }
     body.push_str(".finish()");
     debug_implementation(code, &names::message_path(message), &body);
+}
+
+/// Whether the field is one of a `oneof`'s. What is `optional` has a oneof too, which nothing shows.
+fn is_choice(field: &FieldDescriptor) -> bool {
+    field.containing_oneof().is_some_and(|oneof| !oneof.is_synthetic())
 }
 
 fn debug_choice(code: &mut String, oneof: &OneofDescriptor) {

@@ -1,7 +1,7 @@
 //! What a contract says about an RPC beyond its messages: who may call, how it is repeated, where it is over HTTP.
 
 use crate::{contracts::Contracts, rules::literal::rule_extension};
-use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
+use prost_reflect::{DynamicMessage, EnumDescriptor, MethodDescriptor, Value};
 
 /// One RPC with its options.
 pub struct Rpc {
@@ -133,14 +133,16 @@ fn enum_names(message: &DynamicMessage, field: &str) -> Vec<String> {
         return vec![String::new()];
     };
     let Kind::Enum(definition) = field.kind() else { return vec![String::new()] };
-    let name = |value: &Value| {
-        let number = value.as_enum_number().unwrap_or_default();
-        definition
-            .get_value(number)
-            .map_or_else(|| number.to_string(), |value| value.name().to_owned())
-    };
     match message.get_field(&field).as_ref() {
-        Value::List(items) => items.iter().map(name).collect(),
-        value => vec![name(value)],
+        Value::List(items) => items.iter().map(|item| value_name(&definition, item)).collect(),
+        value => vec![value_name(&definition, value)],
+    }
+}
+
+fn value_name(definition: &EnumDescriptor, value: &Value) -> String {
+    let number = value.as_enum_number().unwrap_or_default();
+    match definition.get_value(number) {
+        Some(value) => value.name().to_owned(),
+        None => number.to_string(),
     }
 }

@@ -29,8 +29,7 @@ impl TryFrom<String> for Network {
 /// to the first address that is not trusted; what stands before it is the client's own claim.
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let mut client = peer.to_canonical();
-    let is_trusted = |address| trusted.iter().any(|network| network.0.contains(&address));
-    if !is_trusted(client) {
+    if !is_trusted(client, trusted) {
         return client;
     }
     let lines = headers.get_all(FORWARDED_FOR).into_iter().rev();
@@ -38,11 +37,15 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) ->
     for text in noted {
         let Ok(address) = text.trim().parse::<IpAddr>() else { break };
         client = address.to_canonical();
-        if !is_trusted(client) {
+        if !is_trusted(client, trusted) {
             break;
         }
     }
     client
+}
+
+fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
+    trusted.iter().any(|network| network.0.contains(&address))
 }
 
 #[cfg(test)]

@@ -120,10 +120,11 @@ impl Config {
         if self.cors_origins.iter().any(|origin| origin == "*") {
             return Ok(None);
         }
-        let parse = |origin: &String| {
-            origin.parse().with_context(|| format!("edge.cors_origins: {origin:?} is no origin"))
-        };
-        self.cors_origins.iter().map(parse).collect::<anyhow::Result<_>>().map(Some)
+        self.cors_origins
+            .iter()
+            .map(|origin| parse_origin(origin))
+            .collect::<Result<_, _>>()
+            .map(Some)
     }
 
     /// The limits of the listener.
@@ -140,4 +141,8 @@ impl Config {
             ..Limits::default()
         }
     }
+}
+
+fn parse_origin(origin: &str) -> anyhow::Result<HeaderValue> {
+    origin.parse().with_context(|| format!("edge.cors_origins: {origin:?} is no origin"))
 }

@@ -40,12 +40,12 @@ impl ContentCoding {
     /// 415 for any other coding, with those that are understood.
     pub fn of<B: Body>(request: &Request<B>) -> Result<Option<Self>, Failure> {
         let Some(coding) = request.headers().get(CONTENT_ENCODING) else { return Ok(None) };
-        let is = |name: &str| coding.as_bytes().eq_ignore_ascii_case(name.as_bytes());
-        if is("identity") || request.body().is_end_stream() {
+        let name = coding.as_bytes();
+        if name.eq_ignore_ascii_case(b"identity") || request.body().is_end_stream() {
             Ok(None)
-        } else if is("gzip") || is("x-gzip") {
+        } else if name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip") {
             Ok(Some(Self::Gzip))
-        } else if is("zstd") {
+        } else if name.eq_ignore_ascii_case(b"zstd") {
             Ok(Some(Self::Zstd))
         } else {
             let failure = Failure::unsupported("the content coding is not supported");

@@ -129,13 +129,18 @@ impl Middleware {
 
     /// The client's own id, if it is one that can stand in a log; else a new one.
     fn request_id(&self, headers: &HeaderMap) -> Arc<str> {
-        let fits = |id: &&str| {
-            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
-            (8..=128).contains(&id.len()) && id.bytes().all(allowed)
-        };
-        let sent = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(fits);
-        sent.map_or_else(|| kit::Id::<Self>::new(self.state.clock()).to_string().into(), Into::into)
+        let sent = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        match sent {
+            Some(id) if fits_logs(id) => id.into(),
+            _ => kit::Id::<Self>::new(self.state.clock()).to_string().into(),
+        }
     }
+}
+
+/// Whether the id that a client made can stand in a log: no control characters, and not a page long.
+fn fits_logs(id: &str) -> bool {
+    (8..=128).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
 /// The edge as the listener calls it.

@@ -141,8 +141,9 @@ fn service_tags(schemas: &Schemas) -> Value {
             texts.push(comment);
         }
     }
-    let tag = |(name, texts): (&str, Vec<String>)| json!({ "name": name, "description": texts.join("\n\n") });
-    tags.into_iter().map(tag).collect()
+    tags.into_iter()
+        .map(|(name, texts)| json!({ "name": name, "description": texts.join("\n\n") }))
+        .collect()
 }
 
 #[cfg(test)]

@@ -120,10 +120,6 @@ pub fn request_context(
 /// Fields keep their names, as the seed's clients read `created_at`; fields that hold their default are printed, so that
 /// a client finds each field of a resource in every answer; details say nothing twice.
 fn transcode_options(config: &Config) -> Options {
-    let status = |method: &transcode::Method| {
-        let status = proto::find_rpc(method.path()).map_or(200, |rpc| rpc.success_status);
-        StatusCode::from_u16(status).unwrap_or(StatusCode::OK)
-    };
     Options {
         emit_defaults: true,
         preserve_proto_field_names: true,
@@ -140,7 +136,13 @@ fn transcode_options(config: &Config) -> Options {
         etag_field: Some("version".to_owned()),
         version_mismatch_reason: Some("VERSION_MISMATCH".to_owned()),
         challenge: HeaderValue::from_static("Bearer"),
-        success_status: Some(Arc::new(status)),
+        success_status: Some(Arc::new(success_status)),
         ..Options::default()
     }
+}
+
+/// The HTTP status of a method's success, as its contract has it.
+fn success_status(method: &transcode::Method) -> StatusCode {
+    let status = proto::find_rpc(method.path()).map_or(200, |rpc| rpc.success_status);
+    StatusCode::from_u16(status).unwrap_or(StatusCode::OK)
 }

@@ -84,22 +84,28 @@ impl Template {
     /// The part of a matched path's segments which a variable covers.
     pub fn span<'a, T>(&self, variable: &Variable, path: &'a [T]) -> &'a [T] {
         let rest = self.segments.iter().position(|s| *s == Segment::Rest);
-        let place = |index: usize| match rest {
-            Some(rest) if index > rest => path.len().saturating_sub(self.segments.len() - index),
-            _ => index,
+        let Some(rest) = rest else {
+            return path.get(variable.start..variable.end).unwrap_or_default();
         };
-        path.get(place(variable.start)..place(variable.end)).unwrap_or_default()
+        let start = self.place_in_path(variable.start, rest, path.len());
+        let end = self.place_in_path(variable.end, rest, path.len());
+        path.get(start..end).unwrap_or_default()
+    }
+
+    /// Where the segment at `index` begins in a path of `length` segments. What stands behind `rest`, the place of
+    /// `**`, is counted from the end.
+    fn place_in_path(&self, index: usize, rest: usize, length: usize) -> usize {
+        if index > rest { length.saturating_sub(self.segments.len() - index) } else { index }
     }
 
     fn check(&self, offset: usize) -> Result<(), TemplateError> {
-        let fail = |reason| Err(TemplateError { reason, offset });
         if self.segments.iter().filter(|segment| **segment == Segment::Rest).count() > 1 {
-            return fail("a second `**`");
+            return Err(TemplateError { reason: "a second `**`", offset });
         }
         for (index, variable) in self.variables.iter().enumerate() {
             let twice = self.variables.iter().skip(index + 1).any(|v| v.field == variable.field);
             if twice {
-                return fail("a field is bound twice");
+                return Err(TemplateError { reason: "a field is bound twice", offset });
             }
         }
         Ok(())

@@ -1,11 +1,12 @@
 //! Who may call: said for every RPC, without contradiction, and reachable over HTTP exactly when people may call.
 
-use super::fault_at;
+use super::Report;
 use crate::{
     contracts::Contracts,
     problem::Problem,
     rpc::{Access, Rpc},
 };
+use prost_reflect::FileDescriptor;
 use std::collections::BTreeSet;
 
 const SERVICE: &str = "CALLER_SERVICE";
@@ -17,10 +18,10 @@ pub fn check_access(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     let known = known_services(contracts);
     let mut problems = Vec::new();
     for rpc in rpcs {
-        let mut report = |message: &str| problems.push(fault_at(contracts, rpc, message));
+        let mut report = Report { contracts, rpc, problems: &mut problems };
         match &rpc.access {
-            None => report("has no `(quickserve.options.v1.rpc)`: say who may call"),
-            Some(access) if access.callers.is_empty() => report("has no `callers`"),
+            None => report.add("has no `(quickserve.options.v1.rpc)`: say who may call"),
+            Some(access) if access.callers.is_empty() => report.add("has no `callers`"),
             Some(access) => {
                 check_callers(access, &mut report);
                 check_peers(access, &known, &mut report);
@@ -33,50 +34,53 @@ pub fn check_access(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
 
 /// The services that may be named as callers: those that have a package, and the callers from outside.
 fn known_services(contracts: &Contracts) -> BTreeSet<String> {
-    let segment = |package: &str| package.rsplit('.').nth(1).map(str::to_owned);
-    let packages = contracts.files.iter().filter_map(|file| segment(file.package_name()));
-    packages.chain(OUTSIDE.map(str::to_owned)).collect()
+    let packages = contracts.files.iter().map(FileDescriptor::package_name);
+    let services = packages.filter_map(|package| package.rsplit('.').nth(1));
+    services.chain(OUTSIDE).map(str::to_owned).collect()
 }
 
-fn check_callers(access: &Access, report: &mut impl FnMut(&str)) {
+fn check_callers(access: &Access, report: &mut Report<'_>) {
     let unique: BTreeSet<_> = access.callers.iter().collect();
     if unique.len() < access.callers.len() {
-        report("names a caller twice");
+        report.add("names a caller twice");
     }
-    let named = |caller: &String| caller.starts_with("CALLER_") && caller != "CALLER_UNSPECIFIED";
-    if !access.callers.iter().all(named) {
-        report("has a caller that is never valid");
+    if !access.callers.iter().all(|caller| is_valid_caller(caller)) {
+        report.add("has a caller that is never valid");
     }
     let internal = access.callers.iter().any(|caller| caller == SERVICE);
     if internal && access.callers.len() > 1 {
-        report("mixes CALLER_SERVICE with other callers: give services an RPC of their own");
+        report.add("mixes CALLER_SERVICE with other callers: give services an RPC of their own");
     }
     if access.success_status != 0 && !(200..300).contains(&access.success_status) {
-        report("has a `success_status` that is no success");
+        report.add("has a `success_status` that is no success");
     }
 }
 
-fn check_peers(access: &Access, known: &BTreeSet<String>, report: &mut impl FnMut(&str)) {
+fn is_valid_caller(name: &str) -> bool {
+    name.starts_with("CALLER_") && name != "CALLER_UNSPECIFIED"
+}
+
+fn check_peers(access: &Access, known: &BTreeSet<String>, report: &mut Report<'_>) {
     let internal = access.callers.iter().any(|caller| caller == SERVICE);
     match (internal, access.services.is_empty()) {
-        (true, true) => report("has CALLER_SERVICE but no `services`"),
-        (false, false) => report("has `services` but not CALLER_SERVICE"),
+        (true, true) => report.add("has CALLER_SERVICE but no `services`"),
+        (false, false) => report.add("has `services` but not CALLER_SERVICE"),
         _ => {}
     }
     for service in &access.services {
         if !known.contains(service) {
-            report(&format!("names `{service}`, which is no service"));
+            report.add(format!("names `{service}`, which is no service"));
         }
     }
     if access.services.iter().collect::<BTreeSet<_>>().len() < access.services.len() {
-        report("names a service twice");
+        report.add("names a service twice");
     }
 }
 
-fn check_reach(rpc: &Rpc, report: &mut impl FnMut(&str)) {
+fn check_reach(rpc: &Rpc, report: &mut Report<'_>) {
     match (rpc.is_internal(), rpc.routes.is_empty()) {
-        (false, true) => report("has no `(google.api.http)` although people may call it"),
-        (true, false) => report("has `(google.api.http)` although only services may call it"),
+        (false, true) => report.add("has no `(google.api.http)` although people may call it"),
+        (true, false) => report.add("has `(google.api.http)` although only services may call it"),
         _ => {}
     }
 }

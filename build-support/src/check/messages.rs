@@ -1,6 +1,6 @@
 //! Each RPC has its own request and response, so that each can grow alone; every file is proto3.
 
-use super::fault_at;
+use super::Report;
 use crate::{contracts::Contracts, problem::Problem, rpc::Rpc};
 use prost_reflect::{MessageDescriptor, Syntax};
 use std::collections::HashSet;
@@ -17,16 +17,16 @@ pub fn check_messages(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     }
     let mut used = HashSet::new();
     for rpc in rpcs {
+        let mut report = Report { contracts, rpc, problems: &mut problems };
         let sides = [("Request", rpc.method.input()), ("Response", rpc.method.output())];
         for (suffix, message) in sides.into_iter().filter(|(_, message)| !is_raw(message)) {
             let wanted = format!("{}{suffix}", rpc.method.name());
             let package = rpc.method.parent_file();
             if message.name() != wanted || message.package_name() != package.package_name() {
-                let problem = format!("must use its own {wanted}, not {}", message.full_name());
-                problems.push(fault_at(contracts, rpc, problem));
+                let other = message.full_name();
+                report.add(format!("must use its own {wanted}, not {other}"));
             } else if !used.insert(message.full_name().to_owned()) {
-                let problem = format!("shares {wanted} with another RPC");
-                problems.push(fault_at(contracts, rpc, problem));
+                report.add(format!("shares {wanted} with another RPC"));
             }
         }
     }

@@ -18,9 +18,19 @@ pub fn check_contracts(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     problems
 }
 
-/// A fault of one RPC.
-fn fault_at(contracts: &Contracts, rpc: &Rpc, message: impl AsRef<str>) -> Problem {
-    let method = &rpc.method;
-    let message = format!("{} {}", method.name(), message.as_ref());
-    contracts.problem(&method.parent_file(), method.path(), message)
+/// Takes down the faults of one RPC, each with its name and its place.
+struct Report<'a> {
+    contracts: &'a Contracts,
+    rpc: &'a Rpc,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Report<'_> {
+    /// `message` goes on after the name of the RPC: "has no route".
+    fn add(&mut self, message: impl AsRef<str>) {
+        let method = &self.rpc.method;
+        let message = format!("{} {}", method.name(), message.as_ref());
+        let problem = self.contracts.problem(&method.parent_file(), method.path(), message);
+        self.problems.push(problem);
+    }
 }

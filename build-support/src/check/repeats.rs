@@ -1,24 +1,24 @@
 //! What happens when a call is repeated: said for every RPC, so that clients and proxies may retry without guessing.
 
-use super::fault_at;
+use super::Report;
 use crate::{contracts::Contracts, problem::Problem, rpc::Rpc};
 
 pub fn check_repeats(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for rpc in rpcs {
-        let mut report = |message: &str| problems.push(fault_at(contracts, rpc, message));
+        let mut report = Report { contracts, rpc, problems: &mut problems };
         let reads = rpc.level == "NO_SIDE_EFFECTS";
         let says_nothing = rpc.level == "IDEMPOTENCY_UNKNOWN";
         let key = rpc.access.as_ref().map(|access| access.idempotency_key.as_str());
         let keyed = key.is_some_and(|key| key != "IDEMPOTENCY_KEY_UNSPECIFIED");
         if says_nothing && !keyed {
-            report("says nothing of repetition: set `idempotency_level` or `idempotency_key`");
+            report.add("says nothing of repetition: set `idempotency_level` or `idempotency_key`");
         }
         if reads && keyed {
-            report("has no side effects, so it needs no `idempotency_key`");
+            report.add("has no side effects, so it needs no `idempotency_key`");
         }
         if !reads && rpc.routes.iter().any(|route| route.verb == "GET") {
-            report("is a GET, so its `idempotency_level` must be NO_SIDE_EFFECTS");
+            report.add("is a GET, so its `idempotency_level` must be NO_SIDE_EFFECTS");
         }
     }
     problems

@@ -1,6 +1,6 @@
 //! HTTP routes: each is well formed, binds to its messages and is reached by one RPC only.
 
-use super::fault_at;
+use super::Report;
 use crate::{
     contracts::Contracts,
     problem::Problem,
@@ -23,11 +23,11 @@ pub fn check_routes(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     let mut taken: HashMap<Matched, String> = HashMap::new();
     for rpc in rpcs {
         for route in &rpc.routes {
-            let mut report = |message: String| problems.push(fault_at(contracts, rpc, message));
+            let mut report = Report { contracts, rpc, problems: &mut problems };
             let template = match parse_template(route) {
                 Ok(template) => template,
                 Err(message) => {
-                    report(message);
+                    report.add(message);
                     continue;
                 }
             };
@@ -39,7 +39,7 @@ pub fn check_routes(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
             };
             if let Some(other) = taken.insert(matched, rpc.path()) {
                 let (verb, path) = (&route.verb, &route.template);
-                report(format!("has the route `{verb} {path}`, which {other} has already"));
+                report.add(format!("has the route `{verb} {path}`, which {other} has already"));
             }
         }
     }
@@ -53,31 +53,32 @@ fn parse_template(route: &Route) -> Result<Template, String> {
     if route.nested {
         return Err("has additional_bindings inside additional_bindings".into());
     }
-    let words =
-        |error| format!("has the path `{}`, which cannot be served: {error}", route.template);
-    Template::parse(&route.template).map_err(words)
+    let path = &route.template;
+    Template::parse(path)
+        .map_err(|error| format!("has the path `{path}`, which cannot be served: {error}"))
 }
 
-fn bind_variables(rpc: &Rpc, route: &Route, template: &Template, report: &mut impl FnMut(String)) {
+fn bind_variables(rpc: &Rpc, route: &Route, template: &Template, report: &mut Report<'_>) {
     let (input, output) = (rpc.method.input(), rpc.method.output());
     for variable in template.variables.iter().map(|variable| variable.field.as_str()) {
         if let Err(reason) = is_scalar(&input, variable) {
-            report(format!("has the path variable `{variable}`, but {reason}"));
+            report.add(format!("has the path variable `{variable}`, but {reason}"));
         }
     }
     if route.verb == "GET" && !route.body.is_empty() {
-        report("has a GET route with a `body`".into());
+        report.add("has a GET route with a `body`");
     }
     let body = route.body.as_str();
     if !["", "*"].contains(&body) && input.get_field_by_name(body).is_none() {
-        report(format!("has the `body` `{body}`, which {} has not", input.name()));
+        report.add(format!("has the `body` `{body}`, which {} has not", input.name()));
     }
     if template.variables.iter().any(|variable| variable.field == body) {
-        report(format!("takes `{body}` from the path and from the body"));
+        report.add(format!("takes `{body}` from the path and from the body"));
     }
     let response = route.response_body.as_str();
     if !response.is_empty() && output.get_field_by_name(response).is_none() {
-        report(format!("has the `response_body` `{response}`, which {} has not", output.name()));
+        report
+            .add(format!("has the `response_body` `{response}`, which {} has not", output.name()));
     }
 }
 

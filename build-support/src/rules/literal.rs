@@ -65,8 +65,7 @@ pub fn compare_values(value: &Value) -> Result<(f64, i32), String> {
 
 /// The parts of a timestamp or a duration.
 fn time_parts(time: &DynamicMessage) -> Result<(i64, i32), String> {
-    let part = |name| time.get_field_by_name(name);
-    let seconds = part("seconds").and_then(|value| value.as_i64());
-    let nanos = part("nanos").and_then(|value| value.as_i32());
+    let seconds = time.get_field_by_name("seconds").and_then(|value| value.as_i64());
+    let nanos = time.get_field_by_name("nanos").and_then(|value| value.as_i32());
     seconds.zip(nanos).ok_or_else(|| format!("{:?} is no time", time))
 }

@@ -59,14 +59,11 @@ fn checked_field(messages: &[MessageDescriptor], internal: &HashSet<String>) -> 
                 || message.fields().any(|field| field::has_rules(&field))
                 || (!internal.contains(message.full_name())
                     && message.fields().any(|field| text::is_text(&field)));
-            let leads_on = |kind: Kind| {
-                kind.as_message().is_some_and(|inner| checked.contains(inner.full_name()))
-            };
             let inner = message.fields().any(|field| match field.kind() {
                 Kind::Message(entry) if entry.is_map_entry() => {
-                    leads_on(entry.map_entry_value_field().kind())
+                    is_checked(&entry.map_entry_value_field().kind(), &checked)
                 }
-                kind => leads_on(kind),
+                kind => is_checked(&kind, &checked),
             });
             if own || inner {
                 checked.insert(message.full_name().to_owned());
@@ -76,6 +73,10 @@ fn checked_field(messages: &[MessageDescriptor], internal: &HashSet<String>) -> 
             return checked;
         }
     }
+}
+
+fn is_checked(kind: &Kind, checked: &HashSet<String>) -> bool {
+    kind.as_message().is_some_and(|message| checked.contains(message.full_name()))
 }
 
 fn required_field(oneof: &OneofDescriptor) -> bool {

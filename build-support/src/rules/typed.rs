@@ -5,7 +5,7 @@ use super::{
     pattern,
 };
 use crate::names;
-use prost_reflect::{DynamicMessage, Kind, Value};
+use prost_reflect::{DynamicMessage, EnumDescriptor, Kind, Value};
 use std::fmt::Write;
 
 /// The code that checks `value`, a reference to a value of `kind`, by the rules called `name` in `FieldRules`.
@@ -52,16 +52,22 @@ pub fn size_rules(
     [min, max]: [&str; 2],
     base: &str,
 ) -> Result<Option<String>, String> {
-    let read = |name| rules.has_field_by_name(name).then(|| rules.get_field_by_name(name));
-    let read = |name| read(name).flatten().and_then(|value| value.as_u64());
     is_ordered(rules, min, max)?;
-    Ok((read(min).is_some() || read(max).is_some()).then(|| {
-        format!(
-            "crate::validate::SizeRules {{ min: {:?}, max: {:?}, ..crate::validate::SizeRules::{base} }}",
-            read(min),
-            read(max)
-        )
-    }))
+    let (min, max) = (read_limit(rules, min), read_limit(rules, max));
+    if min.is_none() && max.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "crate::validate::SizeRules {{ min: {min:?}, max: {max:?}, ..crate::validate::SizeRules::{base} }}"
+    )))
+}
+
+/// The number that a rule is set to; none if it is not set.
+fn read_limit(rules: &DynamicMessage, rule: &str) -> Option<u64> {
+    if !rules.has_field_by_name(rule) {
+        return None;
+    }
+    rules.get_field_by_name(rule)?.as_u64()
 }
 
 fn rule_fields(name: &str, rules: &DynamicMessage, rust_type: &str) -> Result<String, String> {
@@ -110,43 +116,57 @@ fn find_contradictions(rules: &DynamicMessage) -> Result<(), String> {
     for (min, max) in [("min_len", "max_len"), ("min_bytes", "max_bytes")] {
         is_ordered(rules, min, max)?;
     }
-    let set = |name| rules.has_field_by_name(name);
-    if set("len") && (set("min_len") || set("max_len")) {
+    let has_limit = rules.has_field_by_name("min_len") || rules.has_field_by_name("max_len");
+    if rules.has_field_by_name("len") && has_limit {
         return Err("`len` says all: leave `min_len` and `max_len` out".into());
     }
     Ok(())
 }
 
 fn is_ordered(rules: &DynamicMessage, min: &str, max: &str) -> Result<(), String> {
-    let read = |name| rules.get_field_by_name(name).and_then(|value| value.as_u64());
-    if rules.has_field_by_name(min) && rules.has_field_by_name(max) && read(min) > read(max) {
-        return Err(format!("`{min}` is above `{max}`: nothing fits"));
+    match (read_limit(rules, min), read_limit(rules, max)) {
+        (Some(low), Some(high)) if low > high => {
+            Err(format!("`{min}` is above `{max}`: nothing fits"))
+        }
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// One end of a range.
+struct Bound<'a> {
+    /// Whether the value itself is outside.
+    is_open: bool,
+    value: &'a Value,
+}
+
+impl<'a> Bound<'a> {
+    /// The bound that one of two rules sets, if one does.
+    fn find(rules: &'a DynamicMessage, open: &str, closed: &str) -> Option<Self> {
+        let mut fields = rules.fields();
+        let (field, value) = fields.find(|(field, _)| [open, closed].contains(&field.name()))?;
+        Some(Self { is_open: field.name() == open, value })
+    }
+
+    /// The bound, or that there is none, as Rust writes it.
+    fn write_literal(bound: Option<&Self>) -> Result<String, String> {
+        let Some(Self { is_open, value }) = bound else { return Ok("None".to_owned()) };
+        let variant = if *is_open { "Open" } else { "Closed" };
+        Ok(format!("Some(crate::validate::Bound::{variant}({}))", rust_literal(value)?))
+    }
 }
 
 /// The bounds of a number or a time. A lower bound above the upper one, which buf.validate reads as «outside of», is
 /// refused, because readers do not expect it.
 fn range_rule(kind: &str, rules: &DynamicMessage) -> Result<String, String> {
-    let bound = |open: &str, closed: &str| {
-        let found = rules.fields().find(|(field, _)| [open, closed].contains(&field.name()));
-        found.map(|(field, value)| (field.name() == open, value.clone()))
-    };
-    let (lower, upper) = (bound("gt", "gte"), bound("lt", "lte"));
-    if let (Some((_, low)), Some((_, high))) = (&lower, &upper)
-        && compare_values(low)? >= compare_values(high)?
+    let (lower, upper) = (Bound::find(rules, "gt", "gte"), Bound::find(rules, "lt", "lte"));
+    if let (Some(low), Some(high)) = (&lower, &upper)
+        && compare_values(low.value)? >= compare_values(high.value)?
     {
         return Err(format!("the `{kind}` rules leave no range between their bounds"));
     }
-    let write = |bound: Option<(bool, Value)>| match bound {
-        None => Ok("None".to_owned()),
-        Some((open, value)) => {
-            let end = if open { "Open" } else { "Closed" };
-            rust_literal(&value)
-                .map(|value| format!("Some(crate::validate::Bound::{end}({value}))"))
-        }
-    };
-    Ok(format!("crate::validate::Range {{ lower: {}, upper: {} }}", write(lower)?, write(upper)?))
+    let lower = Bound::write_literal(lower.as_ref())?;
+    let upper = Bound::write_literal(upper.as_ref())?;
+    Ok(format!("crate::validate::Range {{ lower: {lower}, upper: {upper} }}"))
 }
 
 fn pattern_literal(value: &Value) -> Result<String, String> {
@@ -160,25 +180,14 @@ fn pattern_literal(value: &Value) -> Result<String, String> {
 
 fn enum_rule(rules: &DynamicMessage, kind: &Kind) -> Result<String, String> {
     let Kind::Enum(definition) = kind else { return Err("not an enum".into()) };
-    let named = |value: &Value| {
-        let number = value.as_i32().unwrap_or_default();
-        let name = definition.get_value(number);
-        name.map(|value| format!("({number}, {:?})", value.name()))
-            .ok_or_else(|| format!("{number} is no value of {}", definition.full_name()))
-    };
-    let list = |value: &Value| -> Result<String, String> {
-        let items: Result<Vec<_>, _> =
-            value.as_list().unwrap_or_default().iter().map(named).collect();
-        Ok(format!("&[{}]", items?.join(", ")))
-    };
     let (mut equals, mut defined_only) = ("None".to_owned(), false);
     let (mut one_of, mut none_of) = ("&[]".to_owned(), "&[]".to_owned());
     for (field, value) in rules.fields() {
         match field.name() {
-            "const" => equals = format!("Some({})", named(value)?),
+            "const" => equals = format!("Some({})", named_number(definition, value)?),
             "defined_only" => defined_only = value.as_bool() == Some(true),
-            "in" => one_of = list(value)?,
-            "not_in" => none_of = list(value)?,
+            "in" => one_of = named_numbers(definition, value)?,
+            "not_in" => none_of = named_numbers(definition, value)?,
             other => return Err(format!("the rule `enum.{other}` is not implemented")),
         }
     }
@@ -187,4 +196,19 @@ fn enum_rule(rules: &DynamicMessage, kind: &Kind) -> Result<String, String> {
         "crate::validate::EnumRules {{ is_defined: {name}::is_valid, \
          defined_only: {defined_only}, equals: {equals}, one_of: {one_of}, none_of: {none_of} }}"
     ))
+}
+
+/// A number of an enum with its name, as Rust writes the pair.
+fn named_number(definition: &EnumDescriptor, value: &Value) -> Result<String, String> {
+    let number = value.as_i32().unwrap_or_default();
+    match definition.get_value(number) {
+        Some(value) => Ok(format!("({number}, {:?})", value.name())),
+        None => Err(format!("{number} is no value of {}", definition.full_name())),
+    }
+}
+
+fn named_numbers(definition: &EnumDescriptor, value: &Value) -> Result<String, String> {
+    let numbers = value.as_list().unwrap_or_default().iter();
+    let items: Result<Vec<_>, _> = numbers.map(|it| named_number(definition, it)).collect();
+    Ok(format!("&[{}]", items?.join(", ")))
 }

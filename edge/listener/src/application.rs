@@ -6,7 +6,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use std::net::SocketAddr;
 
-/// Any error.
+/// An error of a library underneath, which is logged and not told apart.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Answers the requests of all connections. A clone is made for each connection and each request.

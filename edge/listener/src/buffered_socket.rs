@@ -31,11 +31,11 @@ const MAX_LINGER: Duration = Duration::from_secs(5);
 pub enum Version {
     /// HTTP/1.0 or HTTP/1.1.
     One,
-    /// HTTP/2.
+    /// HTTP/2 (RFC 9113), told by the preface that its clients send first.
     Two,
 }
 
-/// A connection.
+/// A connection whose first bytes were read to tell its version. Its reader gets them once more.
 pub struct BufferedSocket<T> {
     socket: T,
     seen: [u8; PREFACE.len()],
@@ -62,6 +62,14 @@ type AnswerUnreadable = Box<dyn Fn(StatusCode) -> Option<Bytes> + Send>;
 struct Lingering {
     silence: Pin<Box<Sleep>>,
     ends_at: Instant,
+}
+
+impl Lingering {
+    fn begin() -> Self {
+        let now = Instant::now();
+        let silence = Box::pin(tokio::time::sleep_until(now + LINGER));
+        Self { silence, ends_at: now + MAX_LINGER }
+    }
 }
 
 impl<T: AsyncRead + Unpin> BufferedSocket<T> {
@@ -101,12 +109,7 @@ impl<T: AsyncRead + Unpin> BufferedSocket<T> {
 
     /// Reads and drops what the peer still sends, until it closes too, falls silent, or has gone on for too long.
     fn linger(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let begin = || {
-            let now = Instant::now();
-            let silence = Box::pin(tokio::time::sleep_until(now + LINGER));
-            Lingering { silence, ends_at: now + MAX_LINGER }
-        };
-        let lingering = self.lingering.get_or_insert_with(begin);
+        let lingering = self.lingering.get_or_insert_with(Lingering::begin);
         let mut chunk = [0_u8; 8 * 1024];
         while lingering.silence.as_mut().poll(context).is_pending() {
             let mut buffer = ReadBuf::new(&mut chunk);
@@ -152,8 +155,10 @@ impl<T> BufferedSocket<T> {
             return done;
         }
         let stall = self.stall;
-        let sleep = || Box::pin(tokio::time::sleep_until(Instant::now() + stall));
-        ready!(self.stalled.get_or_insert_with(sleep).as_mut().poll(context));
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + stall)));
+        ready!(stalled.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")))
     }
 }

@@ -86,12 +86,15 @@ fn check_framing(headers: &HeaderMap) -> Result<(), BrokenRule> {
     }
     let names = coding.to_str().map_err(|_| BrokenRule::TransferCoding)?;
     let mut names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let is_chunked = |name: &str| name.eq_ignore_ascii_case("chunked");
     match (names.next(), names.next()) {
         (Some(first), None) if is_chunked(first) => Ok(()),
         (Some(first), Some(_)) if is_chunked(first) => Err(BrokenRule::Framing),
         _ => Err(BrokenRule::TransferCoding),
     }
+}
+
+fn is_chunked(coding: &str) -> bool {
+    coding.eq_ignore_ascii_case("chunked")
 }
 
 #[cfg(test)]

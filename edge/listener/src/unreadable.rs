@@ -14,10 +14,11 @@ pub fn status_of_bare_error(bytes: &[u8]) -> Option<StatusCode> {
     let head = std::str::from_utf8(text).ok()?.strip_suffix("\r\n\r\n")?;
     let mut lines = head.split("\r\n");
     let status = format!("4{}", lines.next()?.get(..2)?).parse().ok()?;
-    let is_hypers = |line: &str| {
-        ["connection: close", "content-length: 0"].contains(&line) || line.starts_with("date: ")
-    };
-    lines.all(is_hypers).then_some(status)
+    lines.all(is_written_by_hyper).then_some(status)
+}
+
+fn is_written_by_hyper(line: &str) -> bool {
+    ["connection: close", "content-length: 0"].contains(&line) || line.starts_with("date: ")
 }
 
 /// A whole answer as HTTP/1.1 writes it, after which the connection is closed.

@@ -70,44 +70,51 @@ pub fn error_schema() -> Value {
 
 /// The responses that operations refer to.
 pub fn error_responses() -> Value {
-    let response = |(status, name, meaning): (&str, &str, &str)| {
-        let mut headers = json!({
-            "x-request-id": {
-                "required": true, "schema": { "type": "string" }, "description": "Names the request.",
-            },
-        });
-        let more = match status {
-            "401" => Some(("WWW-Authenticate", "string")),
-            "429" | "503" => Some(("Retry-After", "integer")),
-            _ => None,
-        };
-        if let (Some((name, kind)), Some(headers)) = (more, headers.as_object_mut()) {
-            headers.insert(name.to_owned(), json!({ "schema": { "type": kind } }));
-        }
-        let content = json!({
-            "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
-        });
-        let response = json!({ "description": meaning, "headers": headers, "content": content });
-        (name.to_owned(), response)
+    let responses = RESPONSES.into_iter();
+    let responses =
+        responses.map(|(status, name, meaning)| (name.to_owned(), error_response(status, meaning)));
+    Value::Object(responses.collect())
+}
+
+fn error_response(status: &str, meaning: &str) -> Value {
+    let mut headers = json!({
+        "x-request-id": {
+            "required": true, "schema": { "type": "string" }, "description": "Names the request.",
+        },
+    });
+    let more = match status {
+        "401" => Some(("WWW-Authenticate", "string")),
+        "429" | "503" => Some(("Retry-After", "integer")),
+        _ => None,
     };
-    Value::Object(RESPONSES.into_iter().map(response).collect())
+    if let (Some((name, kind)), Some(headers)) = (more, headers.as_object_mut()) {
+        headers.insert(name.to_owned(), json!({ "schema": { "type": kind } }));
+    }
+    let content = json!({
+        "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
+    });
+    json!({ "description": meaning, "headers": headers, "content": content })
 }
 
 /// References to the failures of an operation.
 pub fn errors_of(rpc: &Rpc, route: &Route) -> Map<String, Value> {
-    let public = rpc.callers.contains(Caller::Public);
-    let by_role = !public && !rpc.callers.contains(Caller::User);
-    let reads = rpc.idempotency_level == IdempotencyLevel::NoSideEffects;
-    let applies = |status: &str| match status {
-        "403" => by_role,
+    let mut references = Map::new();
+    for (status, name, _) in RESPONSES {
+        if can_fail_with(status, rpc, route) {
+            let reference = json!({ "$ref": format!("#/components/responses/{name}") });
+            references.insert(status.to_owned(), reference);
+        }
+    }
+    references
+}
+
+fn can_fail_with(status: &str, rpc: &Rpc, route: &Route) -> bool {
+    match status {
+        // Any account may call what is for users.
+        "403" => !rpc.callers.contains(Caller::Public) && !rpc.callers.contains(Caller::User),
         "404" => route.template.contains('{'),
-        "409" | "412" => !reads,
+        "409" | "412" => rpc.idempotency_level != IdempotencyLevel::NoSideEffects,
         "413" | "415" => !route.body.is_empty(),
         _ => true,
-    };
-    let listed = RESPONSES.into_iter().filter(|(status, ..)| applies(status));
-    let reference = |(status, name, _): (&str, &str, &str)| {
-        (status.to_owned(), json!({ "$ref": format!("#/components/responses/{name}") }))
-    };
-    listed.map(reference).collect()
+    }
 }

@@ -72,8 +72,8 @@ impl<'a> Operations<'a> {
         }
         if route.body == "*" {
             let bound = parameters::path_variables(route);
-            let is_free = |name: &str| bound.iter().all(|bound| bound != name);
-            let fields: Vec<_> = input.fields().filter(|it| is_free(it.name())).collect();
+            let fields = input.fields().filter(|it| bound.iter().all(|name| name != it.name()));
+            let fields: Vec<_> = fields.collect();
             // The whole message where the path takes nothing of it.
             let schema = if bound.is_empty() {
                 self.schemas.message(input, Direction::Request)

@@ -53,13 +53,12 @@ pub fn path_variables(route: &Route) -> Vec<String> {
 
 /// The fields of a request that are neither in the path nor in the body.
 pub fn in_query(input: &MessageDescriptor, route: &Route) -> Vec<FieldDescriptor> {
-    let variables = path_variables(route);
-    let is_free = |field: &FieldDescriptor| {
-        route.body != "*"
-            && route.body != field.name()
-            && variables.iter().all(|name| name != field.name())
-    };
-    input.fields().filter(is_free).collect()
+    if route.body == "*" {
+        return Vec::new();
+    }
+    let mut taken = path_variables(route);
+    taken.push(route.body.to_owned());
+    input.fields().filter(|field| taken.iter().all(|name| name != field.name())).collect()
 }
 
 /// All parameters of a route.

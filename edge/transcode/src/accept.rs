@@ -52,15 +52,19 @@ pub fn stream_form(headers: &HeaderMap) -> StreamForm {
 
 /// Whether a client names `application/problem+json` and does not prefer `application/json` to it.
 pub fn prefers_problem(headers: &HeaderMap) -> bool {
-    let quality = |wanted: &str| {
-        let found = media_ranges(headers).filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        found.map(|(_, quality)| quality).max()
-    };
-    match (quality("application/problem+json"), quality("application/json")) {
+    let problem = quality_of(headers, "application/problem+json");
+    let json = quality_of(headers, "application/json");
+    match (problem, json) {
         (Some(problem), Some(json)) => problem > 0 && problem >= json,
         (Some(problem), None) => problem > 0,
         (None, _) => false,
     }
+}
+
+/// The highest weight that `Accept` gives to a media type by its name, in thousandths.
+fn quality_of(headers: &HeaderMap, media: &str) -> Option<u16> {
+    let ranges = media_ranges(headers).filter(|(name, _)| name.eq_ignore_ascii_case(media));
+    ranges.map(|(_, quality)| quality).max()
 }
 
 /// The media ranges of `Accept` with their weights in thousandths.

@@ -55,7 +55,7 @@ impl Bound {
 type Result<T> = std::result::Result<T, FieldError>;
 
 impl Bindings {
-    /// No values.
+    /// Binds nothing yet; values are added as path, query and headers are read.
     pub fn new() -> Self {
         Self::default()
     }
@@ -293,13 +293,13 @@ fn leaf_of<'a>(schema: &'a Schema, message: MessageIndex, path: &[u32]) -> Resul
     let mut next = Some(message);
     let mut found = None;
     for &number in path {
-        let message = next.map(|index| schema.message(index));
-        let ordinary = |m: &&crate::Message| found.is_none() || m.well_known == WellKnown::None;
-        let Some(message) = message.filter(ordinary) else {
-            return refuse_value("its fields cannot be given one by one");
+        let message = match next.map(|index| schema.message(index)) {
+            Some(message) if found.is_none() || message.well_known == WellKnown::None => message,
+            _ => return refuse_value("its fields cannot be given one by one"),
         };
-        let missing = || FieldError::new(ErrorKind::UnknownField, "the message has no such field");
-        let field = message.field_by_number(number).ok_or_else(missing)?;
+        let Some(field) = message.field_by_number(number) else {
+            return Err(FieldError::new(ErrorKind::UnknownField, "the message has no such field"));
+        };
         next = field.kind.message().filter(|_| field.cardinality == Cardinality::Singular);
         found = Some(field);
     }

@@ -25,12 +25,12 @@ enum Kind {
 }
 
 impl Body {
-    /// No content.
+    /// A body without content, whose length is 0.
     pub fn empty() -> Self {
         Self(Kind::Empty)
     }
 
-    /// These bytes.
+    /// A body that is complete already, so that its length is known and can be announced.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         Self(if bytes.is_empty() { Kind::Empty } else { Kind::Full(bytes) })

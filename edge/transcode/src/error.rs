@@ -47,6 +47,12 @@ impl FieldError {
         Self { inner: Box::new(Inner { kind, path: String::new(), problem, offset: None }) }
     }
 
+    /// An object or list inside more others than [`Limits::depth`](crate::Limits::depth) allows.
+    #[cold]
+    pub(crate) fn nested_too_deep() -> Self {
+        Self::new(ErrorKind::Limit, "nested too deep")
+    }
+
     /// What kind of mistake it is.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind

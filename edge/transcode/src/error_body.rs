@@ -49,9 +49,9 @@ pub struct Problem {
     pub r#type: String,
     /// The HTTP status in words.
     pub title: String,
-    /// The HTTP status.
+    /// The HTTP status once more, for clients that keep only the content.
     pub status: u16,
-    /// The message.
+    /// What went wrong with this request, for people to read: the message of the gRPC status.
     pub detail: String,
     /// The gRPC code's name.
     pub code: &'static str,

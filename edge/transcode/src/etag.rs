@@ -10,12 +10,16 @@ use crate::failure::Failure;
 ///
 /// `None` when the version holds characters that a tag cannot, or is empty.
 pub(crate) fn tag_of(version: &str, partial: bool) -> Option<HeaderValue> {
-    let legal = |b: u8| b == 0x21 || (0x23..=0x7E).contains(&b);
-    if version.is_empty() || !version.bytes().all(legal) {
+    if version.is_empty() || !version.bytes().all(fits_tag) {
         return None;
     }
     let weak = if partial { "W/" } else { "" };
     HeaderValue::try_from(format!("{weak}\"{version}\"")).ok()
+}
+
+/// Whether a byte may stand in an entity tag (RFC 9110 §8.8.3), bytes above ASCII aside.
+fn fits_tag(byte: u8) -> bool {
+    byte == 0x21 || (0x23..=0x7E).contains(&byte)
 }
 
 /// The version that `If-Match` demands; `None` without the header and for `*`. Weak tags are not compared, because they
@@ -28,18 +32,17 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<String>, Failure> {
     if !headers.contains_key(IF_MATCH) {
         return Ok(None);
     }
-    let malformed = || Failure::invalid("if-match", "one entity tag is expected");
     let mut strong = None;
     for tag in demanded_version(headers) {
         match tag {
             "*" => return Ok(None),
             weak if weak.starts_with("W/") => {
-                opaque_part(weak).ok_or_else(malformed)?;
+                opaque_part(weak).ok_or_else(refuse_condition)?;
             }
             tag => {
                 let version = opaque_part(tag).filter(|version| !version.contains('"'));
-                if strong.replace(version.ok_or_else(malformed)?).is_some() {
-                    return Err(malformed());
+                if strong.replace(version.ok_or_else(refuse_condition)?).is_some() {
+                    return Err(refuse_condition());
                 }
             }
         }
@@ -48,6 +51,11 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<String>, Failure> {
         Some(version) => Ok(Some(version.to_owned())),
         None => Err(precondition_failed()),
     }
+}
+
+/// `If-Match` is not what RFC 9110 has for it, or lists several strong tags.
+fn refuse_condition() -> Failure {
+    Failure::invalid("if-match", "one entity tag is expected")
 }
 
 /// Whether `If-Match` holds for a representation with this tag, compared strongly.
@@ -71,11 +79,11 @@ fn demanded_version(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(IF_MATCH).into_iter();
     lines.map(|line| line.to_str().unwrap_or_default()).flat_map(|list| {
         let mut in_quotes = false;
-        let ends_element = move |char: char| {
+        let elements = list.split(move |char: char| {
             in_quotes ^= char == '"';
             char == ',' && !in_quotes
-        };
-        list.split(ends_element).map(str::trim)
+        });
+        elements.map(str::trim)
     })
 }
 

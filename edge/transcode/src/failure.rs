@@ -328,9 +328,13 @@ impl Detail {
     }
 }
 
+/// Whether two type URLs name one type, wherever its definition is said to be.
 fn same_type(a: &str, b: &str) -> bool {
-    let name = |url: &str| url.rsplit_once('/').map_or(0, |(host, _)| host.len() + 1);
-    a.get(name(a)..) == b.get(name(b)..)
+    type_name(a) == type_name(b)
+}
+
+fn type_name(url: &str) -> &str {
+    url.rsplit_once('/').map_or(url, |(_, name)| name)
 }
 
 /// Whether a content could be read and was not as HTTP has it. hyper says so by the kind of the cause.

@@ -28,18 +28,21 @@ pub(crate) fn put_wire(text: &[u8], out: &mut BytesMut) -> Result<(), FieldError
 }
 
 fn put_snake(path: &[u8], out: &mut BytesMut) -> Result<(), FieldError> {
-    let refuse = |problem| Err(FieldError::new(ErrorKind::Type, problem));
     if path.is_empty() || path.split(|&b| b == b'.').any(<[u8]>::is_empty) {
-        return refuse("a path of the field mask is empty");
+        return refuse_mask("a path of the field mask is empty");
     }
     for &byte in path {
         match byte {
             b'A'..=b'Z' => out.extend_from_slice(&[b'_', byte.to_ascii_lowercase()]),
             b'a'..=b'z' | b'0'..=b'9' | b'.' => out.extend_from_slice(&[byte]),
-            _ => return refuse("paths of a field mask are lowerCamelCase names"),
+            _ => return refuse_mask("paths of a field mask are lowerCamelCase names"),
         }
     }
     Ok(())
+}
+
+fn refuse_mask(problem: &'static str) -> Result<(), FieldError> {
+    Err(FieldError::new(ErrorKind::Type, problem))
 }
 
 /// Appends one path in lowerCamelCase, or says why it would not come back as it was.

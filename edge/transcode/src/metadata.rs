@@ -25,17 +25,11 @@ impl Forwarding {
     /// # Errors
     /// The first name that can never be forwarded, or is no header name.
     pub fn new(request: &[String], response: &[String]) -> Result<Self, String> {
-        let parse = |names: &mut dyn Iterator<Item = &str>| {
-            names
-                .map(|name| match HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes()) {
-                    Ok(name) if !is_reserved(&name) => Ok(name),
-                    _ => Err(name.to_owned()),
-                })
-                .collect::<Result<Vec<_>, _>>()
-        };
         let request = request.iter().map(String::as_str).filter(|n| !ALWAYS.contains(n));
-        let request = parse(&mut ALWAYS.into_iter().chain(request))?;
-        let response = parse(&mut response.iter().map(String::as_str))?;
+        let request: Result<_, _> =
+            ALWAYS.into_iter().chain(request).map(forwardable_name).collect();
+        let response: Result<_, _> = response.iter().map(|name| forwardable_name(name)).collect();
+        let (request, response) = (request?, response?);
         Ok(Self { request, response })
     }
 
@@ -84,6 +78,14 @@ fn is_binary(name: &HeaderName, value: &HeaderValue) -> Result<(), Failure> {
         .to_str()
         .is_ok_and(|text| text.split(',').all(|part| METADATA.decode(part.trim()).is_ok()));
     if valid { Ok(()) } else { Err(Failure::invalid(name.as_str(), "the header is not base64")) }
+}
+
+/// The name of a header that may be forwarded; the text itself where it never may be.
+fn forwardable_name(text: &str) -> Result<HeaderName, String> {
+    match HeaderName::from_bytes(text.to_ascii_lowercase().as_bytes()) {
+        Ok(name) if !is_reserved(&name) => Ok(name),
+        _ => Err(text.to_owned()),
+    }
 }
 
 /// Headers that belong to one connection or to the protocol itself.

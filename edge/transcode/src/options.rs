@@ -23,7 +23,7 @@ pub enum ErrorFormat {
 /// What a slash at the end of a path means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TrailingSlash {
-    /// Another path.
+    /// A path of its own: it is not found unless a route is written with the slash.
     #[default]
     Strict,
     /// The same path, where the path with the slash has no route of its own.

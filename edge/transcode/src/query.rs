@@ -11,7 +11,7 @@ use crate::rule::{Binding, RequestBody, is_text};
 use crate::schema::{Cardinality, Field, MessageIndex, Schema, WellKnown};
 
 /// The system parameter of a partial response (AIP-157).
-const FIELDS: &str = "$fields";
+pub(crate) const FIELDS: &str = "$fields";
 
 /// What a query says beside the fields it binds.
 #[derive(Debug, Default)]
@@ -47,8 +47,8 @@ pub(crate) fn bind_query(
     options: &Options,
     out: &mut Bindings,
 ) -> Result<Query, Failure> {
-    let mut found = Query::default();
-    let mut seen = HashSet::new();
+    let (found, seen) = (Query::default(), HashSet::new());
+    let mut binder = Binder { binding, schema, options, out, found, seen };
     for (count, pair) in query.split('&').filter(|p| !p.is_empty()).enumerate() {
         if count >= options.max_query_parameters {
             return Err(Failure::invalid("", "the query has too many parameters"));
@@ -59,36 +59,54 @@ pub(crate) fn bind_query(
         if options.ignored_query_parameters.iter().any(|ignored| *ignored == name) {
             continue;
         }
-        let refuse = |problem: String| Failure::invalid(name.as_ref(), problem);
-        let value = percent::decode_form(value).map_err(|e| refuse(e.to_string()))?;
-        if name == FIELDS {
-            if found.fields.replace(value.into_owned()).is_some() {
-                return Err(refuse("the parameter is given twice".to_owned()));
-            }
-            continue;
-        }
-        let parsed = parse_query(&name);
-        let located = locate_field(schema, binding.method.input(), &parsed, options.max_depth);
-        let (path, field) = match located {
-            Ok(found) => found,
-            Err(Refusal::Unknown(_)) if options.ignore_unknown_query => continue,
-            Err(Refusal::Unknown(problem)) => return Err(refuse(problem)),
-            Err(Refusal::Unbindable(problem)) => return Err(refuse(problem.to_owned())),
-        };
-        find_owner(&binding.request, &path).map_err(|e| refuse(e.to_owned()))?;
-        let once = (path.clone(), parsed.key.map(str::to_owned));
-        if field.cardinality() != Cardinality::Repeated && !seen.insert(once) {
-            return Err(refuse("the parameter is given twice".to_owned()));
-        }
-        found.has_mask |= binding.update_mask.as_ref() == Some(&path);
-        let input = binding.method.input();
-        let added = match parsed.key {
-            Some(key) => out.add_map_entry(schema, input, &path, key, &value),
-            None => out.add_text(schema, input, &path, &value),
-        };
-        added.map_err(|e| refuse(e.problem().to_owned()))?;
+        binder
+            .add_parameter(&name, value)
+            .map_err(|problem| Failure::invalid(name.as_ref(), problem))?;
     }
-    Ok(found)
+    Ok(binder.found)
+}
+
+/// Binds the parameters of one query, one after the other.
+struct Binder<'a> {
+    binding: &'a Binding,
+    schema: &'a Schema,
+    options: &'a Options,
+    out: &'a mut Bindings,
+    found: Query,
+    /// The singular fields and the entries of maps that have their value.
+    seen: HashSet<(Vec<u32>, Option<String>)>,
+}
+
+impl Binder<'_> {
+    /// Adds a parameter, whose value is still encoded, or says what is wrong with it.
+    fn add_parameter(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let value = percent::decode_form(value).map_err(|error| error.to_string())?;
+        if name == FIELDS {
+            return match self.found.fields.replace(value.into_owned()) {
+                Some(_) => Err("the parameter is given twice".to_owned()),
+                None => Ok(()),
+            };
+        }
+        let (schema, input) = (self.schema, self.binding.method.input());
+        let parsed = parse_query(name);
+        let (path, field) = match locate_field(schema, input, &parsed, self.options.max_depth) {
+            Ok(found) => found,
+            Err(Refusal::Unknown(_)) if self.options.ignore_unknown_query => return Ok(()),
+            Err(Refusal::Unknown(problem)) => return Err(problem),
+            Err(Refusal::Unbindable(problem)) => return Err(problem.to_owned()),
+        };
+        find_owner(&self.binding.request, &path)?;
+        let once = (path.clone(), parsed.key.map(str::to_owned));
+        if field.cardinality() != Cardinality::Repeated && !self.seen.insert(once) {
+            return Err("the parameter is given twice".to_owned());
+        }
+        self.found.has_mask |= self.binding.update_mask.as_ref() == Some(&path);
+        let added = match parsed.key {
+            Some(key) => self.out.add_map_entry(schema, input, &path, key, &value),
+            None => self.out.add_text(schema, input, &path, &value),
+        };
+        added.map_err(|error| error.problem().to_owned())
+    }
 }
 
 fn parse_query(name: &str) -> Name<'_> {

@@ -150,12 +150,12 @@ impl Client {
 
     /// The names of the services, from the first version which the server has.
     async fn services(&mut self) -> Result<Vec<String>, BoxError> {
-        let list = || MessageRequest::ListServices(String::new());
-        let mut answer = self.ask(list()).await;
+        let list = MessageRequest::ListServices(String::new());
+        let mut answer = self.ask(list.clone()).await;
         if answer.as_ref().is_err_and(|status| status.code() == Code::Unimplemented) {
             let [_, older] = METHODS;
             self.method = older;
-            answer = self.ask(list()).await;
+            answer = self.ask(list).await;
         }
         match answer? {
             MessageResponse::ListServicesResponse(list) => {
@@ -203,8 +203,8 @@ impl Client {
         let mut asked = HashSet::new();
         loop {
             let missing = files.values().find_map(|file| {
-                let known = |name: &String| files.contains_key(name) || asked.contains(name);
-                let import = file.header.imports.iter().find(|import| !known(import))?;
+                let mut imports = file.header.imports.iter();
+                let import = imports.find(|&it| !files.contains_key(it) && !asked.contains(it))?;
                 Some((import.clone(), file.header.name.clone()))
             });
             let Some((import, user)) = missing else { return Ok(()) };

@@ -32,6 +32,10 @@ impl<T> Node<T> {
     fn new(is_rest: bool) -> Self {
         Self { literals: HashMap::new(), one: None, rest: None, is_rest, leaves: Vec::new() }
     }
+
+    fn find_leaf(&self, verb: Option<&str>) -> Option<&Leaf<T>> {
+        self.leaves.iter().find(|leaf| leaf.verb.as_deref() == verb)
+    }
 }
 
 /// What is registered for one template shape and verb.
@@ -59,19 +63,23 @@ pub enum Pick<'a, T> {
 impl<T> Leaf<T> {
     /// The route for a method, if there is one.
     fn pick(&self, method: &Method) -> Option<Pick<'_, T>> {
-        let exactly = |wanted: &Method| {
-            self.routes.iter().find(|(k, _)| matches!(k, Kind::Exactly(m) if m == wanted))
-        };
-        if let Some((_, route)) = exactly(method) {
+        if let Some(route) = self.find_exactly(method) {
             return Some(Pick::Route(route));
         }
         if method == Method::HEAD
-            && let Some((_, route)) = exactly(&Method::GET)
+            && let Some(route) = self.find_exactly(&Method::GET)
         {
             return Some(Pick::Head(route));
         }
         let any = self.routes.iter().find(|(k, _)| *k == Kind::Any);
         any.map(|(_, route)| Pick::Route(route))
+    }
+
+    /// The route that names the method itself.
+    fn find_exactly(&self, method: &Method) -> Option<&T> {
+        let mut routes = self.routes.iter();
+        let found = routes.find(|(kind, _)| matches!(kind, Kind::Exactly(it) if it == method));
+        found.map(|(_, route)| route)
     }
 }
 
@@ -97,21 +105,22 @@ impl<'r, T> Match<'r, '_, T> {
 
     fn allow(&self) -> String {
         let mut names: Vec<&str> = Vec::new();
-        let mut add = |name| {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        };
         for (kind, _) in self.leaves.iter().flat_map(|leaf| &leaf.routes) {
             if let Kind::Exactly(method) = kind {
-                add(method.as_str());
+                add_name(&mut names, method.as_str());
                 if method == Method::GET {
-                    add("HEAD");
+                    add_name(&mut names, "HEAD");
                 }
             }
         }
-        add("OPTIONS");
+        add_name(&mut names, "OPTIONS");
         names.join(", ")
+    }
+}
+
+fn add_name<'n>(names: &mut Vec<&'n str>, name: &'n str) {
+    if !names.contains(&name) {
+        names.push(name);
     }
 }
 
@@ -220,10 +229,8 @@ impl<T> Router<T> {
                 return Vec::new();
             }
         }
-        let leaf_of = |node: &'_ usize| {
-            self.nodes.get(*node)?.leaves.iter().find(|leaf| leaf.verb.as_deref() == verb)
-        };
-        let mut leaves: Vec<&Leaf<T>> = live.iter().filter_map(leaf_of).collect();
+        let nodes = live.iter().filter_map(|&at| self.nodes.get(at));
+        let mut leaves: Vec<&Leaf<T>> = nodes.filter_map(|node| node.find_leaf(verb)).collect();
         if !leaves.iter().any(|leaf| leaf.loose) {
             leaves.truncate(1);
         }

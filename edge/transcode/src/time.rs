@@ -1,5 +1,7 @@
 //! `Timestamp` and `Duration` between text and seconds with nanoseconds.
 
+use std::ops::Range;
+
 use bytes::BytesMut;
 
 use crate::error::{ErrorKind, FieldError};
@@ -16,25 +18,35 @@ const NANOS: i32 = 1_000_000_000;
 /// Seconds and nanoseconds, as both messages hold them.
 pub(crate) type Time = (i64, i32);
 
+#[cold]
 fn refuse_time(problem: &'static str) -> FieldError {
     FieldError::new(ErrorKind::Type, problem)
 }
 
-const NOT_RFC3339: &str = "expected a time like 2024-01-31T12:00:00Z (RFC 3339)";
-const NOT_DURATION: &str = "expected a duration like 1.5s";
+fn not_a_time() -> FieldError {
+    refuse_time("expected a time like 2024-01-31T12:00:00Z (RFC 3339)")
+}
+
+fn not_a_duration() -> FieldError {
+    refuse_time("expected a duration like 1.5s")
+}
+
+#[cold]
+fn duration_out_of_range() -> FieldError {
+    FieldError::new(ErrorKind::Range, "the duration is out of range")
+}
 
 /// Reads an RFC 3339 time.
 pub(crate) fn parse_timestamp(text: &[u8]) -> Result<Time, FieldError> {
-    let malformed = || refuse_time(NOT_RFC3339);
-    let (date, rest) = text.split_at_checked(19).ok_or_else(malformed)?;
+    let (date, rest) = text.split_at_checked(19).ok_or_else(not_a_time)?;
     let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
     if separators.iter().any(|&(at, byte)| date.get(at) != Some(&byte)) {
-        return Err(malformed());
+        return Err(not_a_time());
     }
-    let part =
-        |from: usize, to: usize| date.get(from..to).and_then(parse_digits).ok_or_else(malformed);
-    let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
-    let (hour, minute, second) = (part(11, 13)?, part(14, 16)?, part(17, 19)?);
+    let year = parse_part(date, 0..4)?;
+    let (month, day) = (parse_part(date, 5..7)?, parse_part(date, 8..10)?);
+    let (hour, minute) = (parse_part(date, 11..13)?, parse_part(date, 14..16)?);
+    let second = parse_part(date, 17..19)?;
     if !(1..=12).contains(&month) || day < 1 || day > month_days(year, month) {
         return Err(refuse_time("the date does not exist"));
     }
@@ -42,10 +54,10 @@ pub(crate) fn parse_timestamp(text: &[u8]) -> Result<Time, FieldError> {
         return Err(refuse_time("the time of day does not exist"));
     }
     let (nanos, rest) = match rest {
-        [b'.', rest @ ..] => parse_fraction(rest).ok_or_else(malformed)?,
+        [b'.', rest @ ..] => parse_fraction(rest).ok_or_else(not_a_time)?,
         rest => (0, rest),
     };
-    let offset = parse_offset(rest).ok_or_else(malformed)?;
+    let offset = parse_offset(rest).ok_or_else(not_a_time)?;
     let seconds =
         days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset;
     if (FIRST_SECOND..=LAST_SECOND).contains(&seconds) {
@@ -53,6 +65,12 @@ pub(crate) fn parse_timestamp(text: &[u8]) -> Result<Time, FieldError> {
     } else {
         Err(FieldError::new(ErrorKind::Range, "the time is outside the years 1 to 9999"))
     }
+}
+
+/// The number that stands at one place of a date.
+#[inline]
+fn parse_part(date: &[u8], place: Range<usize>) -> Result<i64, FieldError> {
+    date.get(place).and_then(parse_digits).ok_or_else(not_a_time)
 }
 
 fn parse_digits(text: &[u8]) -> Option<i64> {
@@ -177,31 +195,30 @@ fn put_fraction(nanos: i32, out: &mut Vec<u8>) {
 
 /// Reads seconds with at most nine digits of fraction and an `s`.
 pub(crate) fn parse_duration(text: &[u8]) -> Result<Time, FieldError> {
-    let malformed = || refuse_time(NOT_DURATION);
-    let text = text.strip_suffix(b"s").ok_or_else(malformed)?;
+    let text = text.strip_suffix(b"s").ok_or_else(not_a_duration)?;
     let (negative, text) = match text {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, text),
     };
     let len = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
-    let (whole, rest) = text.split_at_checked(len).ok_or_else(malformed)?;
+    let (whole, rest) = text.split_at_checked(len).ok_or_else(not_a_duration)?;
     let nanos = match rest {
         [] => 0,
         [b'.', rest @ ..] => match parse_fraction(rest) {
             Some((nanos, [])) => nanos,
-            _ => return Err(malformed()),
+            _ => return Err(not_a_duration()),
         },
-        _ => return Err(malformed()),
+        _ => return Err(not_a_duration()),
     };
     if whole.is_empty() {
-        return Err(malformed());
+        return Err(not_a_duration());
     }
-    let range = || FieldError::new(ErrorKind::Range, "the duration is out of range");
     let significant = whole.iter().position(|&b| b != b'0').unwrap_or(whole.len());
-    let whole = whole.get(significant..).filter(|digits| digits.len() <= 12).ok_or_else(range)?;
-    let seconds = parse_digits(whole).ok_or_else(malformed)?;
+    let whole = whole.get(significant..).filter(|digits| digits.len() <= 12);
+    let whole = whole.ok_or_else(duration_out_of_range)?;
+    let seconds = parse_digits(whole).ok_or_else(not_a_duration)?;
     if seconds > MAX_DURATION {
-        return Err(range());
+        return Err(duration_out_of_range());
     }
     Ok(if negative { (-seconds, -nanos) } else { (seconds, nanos) })
 }

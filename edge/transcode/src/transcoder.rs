@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::limits::{JsonOptions, Limits};
 use crate::metadata::Forwarding;
 use crate::options::{Options, TrailingSlash};
-use crate::router::{Match, Pick, Router};
+use crate::router::{Kind, Match, Pick, Router};
 use crate::rule::{self, Binding, CompileError};
 use crate::schema::{Schema, SchemaOptions};
 use crate::served;
@@ -232,19 +232,28 @@ fn collect_routes(
     for method in served::select_services(schema, options)?.into_iter().flat_map(|s| s.methods()) {
         let Some(first) = method.http_rule() else { continue };
         for rule in std::iter::once(first).chain(&first.additional_bindings) {
-            let refuse = |reason: String| CompileError::rule(method, rule, reason);
             if !std::ptr::eq(rule, first) && !rule.additional_bindings.is_empty() {
-                return Err(refuse("additional_bindings inside additional_bindings".into()));
+                let reason = "additional_bindings inside additional_bindings".to_owned();
+                return Err(CompileError::rule(method, rule, reason));
             }
-            let (kind, binding) =
-                rule::compile_rule(schema, method, rule, options).map_err(refuse)?;
-            let binding = Arc::new(binding);
-            router.insert(kind, &binding.template, Arc::clone(&binding)).map_err(|taken| {
-                let other = taken.method.path().trim_start_matches('/');
-                refuse(format!("it is the same route as that of {other}; only one can be served"))
-            })?;
+            rule::compile_rule(schema, method, rule, options)
+                .and_then(|(kind, binding)| add_route(&mut router, kind, binding))
+                .map_err(|reason| CompileError::rule(method, rule, reason))?;
             count += 1;
         }
     }
     Ok((router, count))
+}
+
+/// Adds a route, or says which method has it already.
+fn add_route(
+    router: &mut Router<Arc<Binding>>,
+    kind: Kind,
+    binding: Binding,
+) -> Result<(), String> {
+    let binding = Arc::new(binding);
+    router.insert(kind, &binding.template, Arc::clone(&binding)).map_err(|taken| {
+        let other = taken.method.path().trim_start_matches('/');
+        format!("it is the same route as that of {other}; only one can be served")
+    })
 }

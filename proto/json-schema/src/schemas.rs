@@ -75,11 +75,12 @@ impl Schemas {
 
     /// All schemas, by name.
     pub fn definitions(&self) -> Map<String, Value> {
-        let definition = |((_, direction), message): (&(String, Direction), &MessageDescriptor)| {
+        let mut definitions = Map::new();
+        for ((_, direction), message) in &self.messages {
             let schema = self.message_object(message, *direction);
-            (self.name(message, *direction), Value::Object(schema))
-        };
-        self.messages.iter().map(definition).collect()
+            definitions.insert(self.name(message, *direction), Value::Object(schema));
+        }
+        definitions
     }
 
     /// The schema of a message, written out.
@@ -115,11 +116,8 @@ impl Schemas {
     ) -> Map<String, Value> {
         let properties: Map<String, Value> =
             fields.iter().map(|it| (it.name().to_owned(), self.field(it, direction))).collect();
-        let is_there = |field: &&FieldDescriptor| match direction {
-            Direction::Request => Rules::of(field).demands(field),
-            Direction::Response => !field.supports_presence(),
-        };
-        let required: Vec<_> = fields.iter().filter(is_there).map(FieldDescriptor::name).collect();
+        let required = fields.iter().filter(|field| is_required(field, direction));
+        let required: Vec<_> = required.map(FieldDescriptor::name).collect();
         let mut object = object_schema(json!({ "type": "object", "properties": properties }));
         if !comment.is_empty() {
             object.insert("description".to_owned(), json!(comment));
@@ -209,17 +207,26 @@ impl Schemas {
     }
 
     fn choice(&self, values: &EnumDescriptor, direction: Direction, rules: &Rules) -> Value {
-        let (refused, accepted) = (rules.refused_numbers(), rules.accepted_numbers());
-        let is_open = |number: i32| {
-            direction == Direction::Response
-                || (!refused.contains(&number)
-                    && (accepted.is_empty() || accepted.contains(&number)))
-        };
-        let values: Vec<_> = values.values().filter(|value| is_open(value.number())).collect();
+        let mut values: Vec<_> = values.values().collect();
+        if direction == Direction::Request {
+            let (refused, accepted) = (rules.refused_numbers(), rules.accepted_numbers());
+            values.retain(|value| {
+                !refused.contains(&value.number())
+                    && (accepted.is_empty() || accepted.contains(&value.number()))
+            });
+        }
         let names: Vec<_> = values.iter().map(|value| value.name()).collect();
         // In the order of the names, as generators of clients read it.
         let meanings: Vec<_> = values.iter().map(|it| self.comments.of_value(it)).collect();
         json!({ "type": "string", "enum": names, "x-enum-descriptions": meanings })
+    }
+}
+
+/// Whether a field is always there: demanded of a client, or given to it.
+fn is_required(field: &FieldDescriptor, direction: Direction) -> bool {
+    match direction {
+        Direction::Request => Rules::of(field).demands(field),
+        Direction::Response => !field.supports_presence(),
     }
 }
 

@@ -40,7 +40,7 @@ impl<'a> Checker<'a> {
         self.path.member(name);
     }
 
-    /// Steps back.
+    /// Steps back out of the field or member that was stepped into last.
     pub fn leave(&mut self) {
         self.path.leave();
     }

@@ -8,16 +8,16 @@ use super::{
 /// The rules of a bytes field.
 #[derive(Debug)]
 pub struct BytesRules {
-    /// Exactly so many.
+    /// The one length in bytes that is allowed, if the contract sets `len`.
     pub len: Option<u64>,
-    /// At least so many.
+    /// The smallest length in bytes that is allowed.
     pub min_len: Option<u64>,
-    /// At most so many.
+    /// The largest length in bytes that is allowed.
     pub max_len: Option<u64>,
 }
 
 impl BytesRules {
-    /// No rule.
+    /// Rules that any bytes meet, to be filled in with what the contract demands.
     pub const NONE: Self = Self { len: None, min_len: None, max_len: None };
 
     /// Checks a value.
@@ -32,12 +32,12 @@ impl BytesRules {
 /// The rules of a bool field.
 #[derive(Debug)]
 pub struct BoolRules {
-    /// Exactly this.
+    /// The one value that is allowed, if the contract sets `const`.
     pub equals: Option<bool>,
 }
 
 impl BoolRules {
-    /// No rule.
+    /// Rules that both values meet.
     pub const NONE: Self = Self { equals: None };
 
     /// Checks a value.
@@ -57,7 +57,7 @@ pub struct EnumRules {
     pub is_defined: fn(i32) -> bool,
     /// Only numbers that the enum has.
     pub defined_only: bool,
-    /// Exactly this.
+    /// The one value that is allowed, if the contract sets `const`.
     pub equals: Option<(i32, &'static str)>,
     /// One of these, unless empty.
     pub one_of: &'static [(i32, &'static str)],
@@ -68,7 +68,6 @@ pub struct EnumRules {
 impl EnumRules {
     /// Checks a value.
     pub fn check(&self, value: i32, at: &mut Checker<'_>) {
-        let has = |set: &[(i32, &str)]| set.iter().any(|(number, _)| *number == value);
         if self.defined_only && !(self.is_defined)(value) {
             at.refuse("enum.defined_only", "must be a value of the enum");
         }
@@ -77,13 +76,17 @@ impl EnumRules {
         {
             at.refuse("enum.const", format!("must be `{name}`"));
         }
-        if !self.one_of.is_empty() && !has(self.one_of) {
+        if !self.one_of.is_empty() && !has_number(self.one_of, value) {
             at.refuse("enum.in", format!("must be one of {}", list_names(self.one_of)));
         }
-        if has(self.none_of) {
+        if has_number(self.none_of, value) {
             at.refuse("enum.not_in", format!("must be none of {}", list_names(self.none_of)));
         }
     }
+}
+
+fn has_number(set: &[(i32, &str)], wanted: i32) -> bool {
+    set.iter().any(|(number, _)| *number == wanted)
 }
 
 fn list_names(set: &[(i32, &'static str)]) -> String {

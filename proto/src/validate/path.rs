@@ -46,7 +46,7 @@ impl FieldPath {
         self.0.push(Segment::AnyKey);
     }
 
-    /// Steps back.
+    /// Steps back out of the field, element or entry that was stepped into last; at the message itself it does nothing.
     pub fn leave(&mut self) {
         self.0.pop();
     }

@@ -29,7 +29,7 @@ pub struct Range<T> {
 }
 
 impl<T> Range<T> {
-    /// All values.
+    /// The range without bounds, which even values without an order are in.
     pub const ALL: Self = Self { lower: None, upper: None };
 }
 

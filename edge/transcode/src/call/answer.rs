@@ -21,10 +21,9 @@ pub(crate) async fn answer_unary(
     head: &Parts,
     mut replies: Replies,
 ) -> Result<Response<Body>, Failure> {
-    let failed = |failure| in_terms_of_client(&call, failure);
-    let only = replies.next().await.map_err(failed)?;
+    let only = replies.next().await.map_err(|failure| in_terms_of_client(&call, failure))?;
     let only = only.ok_or_else(|| Failure::bad_gateway("the upstream sent no message"))?;
-    let another = replies.next().await.map_err(failed)?;
+    let another = replies.next().await.map_err(|failure| in_terms_of_client(&call, failure))?;
     if another.is_some() {
         return Err(Failure::bad_gateway("the upstream sent more than one message"));
     }

@@ -21,9 +21,13 @@ pub(crate) fn in_terms_of_client(call: &Call, failure: Failure) -> Failure {
 /// Whether a conditional call failed because the version is out of date: ABORTED, with the reason that the options name
 /// if they name one. ABORTED for another reason is a lost race.
 fn is_version_mismatch(call: &Call, failure: &Failure) -> bool {
-    let expected = call.route.inner.options.version_mismatch_reason.as_deref();
-    let reason = || failure.error_info().unwrap_or_default().reason;
-    failure.code == Code::Aborted && expected.is_none_or(|expected| reason() == expected)
+    if failure.code != Code::Aborted {
+        return false;
+    }
+    match &call.route.inner.options.version_mismatch_reason {
+        Some(expected) => failure.error_info().unwrap_or_default().reason == *expected,
+        None => true,
+    }
 }
 
 /// The path of a field as the client sent it. Where the content is one field of the request, the client has never seen

@@ -13,7 +13,7 @@ use crate::error::FieldError;
 use crate::etag;
 use crate::failure::Failure;
 use crate::json::Selection;
-use crate::query::{self, Query};
+use crate::query::{self, FIELDS, Query};
 use crate::rule::{Binding, ResponseBody, Target};
 use crate::shutdown::Shutdown;
 
@@ -151,9 +151,9 @@ fn read_condition(
         return Err(Failure::invalid(IF_NONE_MATCH.as_str(), problem));
     }
     let Some(version) = etag::if_match(request.headers())? else { return Ok(false) };
-    let refuse = |problem: &str| Failure::invalid(IF_MATCH.as_str(), problem);
-    let path = binding.if_match.as_ref();
-    let path = path.ok_or_else(|| refuse("the method does not compare versions"))?;
+    let Some(path) = &binding.if_match else {
+        return Err(Failure::invalid(IF_MATCH.as_str(), "the method does not compare versions"));
+    };
     // What can be no version was never given out as a tag, and so it is not the current one. A zero is like no version
     // on the wire: the upstream could not compare it.
     if version.trim_start_matches('0').is_empty() {
@@ -166,15 +166,15 @@ fn read_condition(
 }
 
 fn read_selection(inner: &Compiled, binding: &Binding, text: &str) -> Result<Selection, Failure> {
-    let refuse = |problem: &str| Failure::invalid("$fields", problem);
     let message = match &binding.response {
         ResponseBody::Whole => binding.method.output(),
         ResponseBody::Field(Target { message: Some(message), .. }) => *message,
         ResponseBody::Field(_) | ResponseBody::Raw(_) => {
-            return Err(refuse("the response has no fields to choose from"));
+            return Err(Failure::invalid(FIELDS, "the response has no fields to choose from"));
         }
     };
-    Selection::parse(&inner.schema, message, text).map_err(|e| refuse(&e.to_string()))
+    Selection::parse(&inner.schema, message, text)
+        .map_err(|error| Failure::invalid(FIELDS, error.to_string()))
 }
 
 /// A field of a JSON document which is refused. In a client stream the path begins with the number of

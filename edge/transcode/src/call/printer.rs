@@ -13,6 +13,7 @@ use crate::extract;
 use crate::failure::Failure;
 use crate::json::{Selection, wire_field_to_json, wire_to_json};
 use crate::rule::{Binding, ResponseBody, Target};
+use crate::wire::Malformed;
 
 /// The media type of raw content whose own is missing or unusable.
 pub(crate) const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -62,23 +63,24 @@ impl Printer {
 
     /// The content and its media type, of a message that is or holds an `HttpBody`.
     pub fn raw(&self, message: &Bytes) -> Result<(Option<HeaderValue>, Bytes), Failure> {
-        let read = || {
-            let body = match &self.binding.response {
-                ResponseBody::Raw(Some(target)) => {
-                    extract::extract_message(message, target.number)?.unwrap_or_default()
-                }
-                _ => message.clone(),
-            };
-            Ok((
-                extract::extract_bytes(&body, 1)?,
-                extract::extract_bytes(&body, 2)?.unwrap_or_default(),
-            ))
-        };
         let (media, data) =
-            read().map_err(|e: crate::wire::Malformed| malformed_reply(e.into()))?;
+            self.read_http_body(message).map_err(|error| malformed_reply(error.into()))?;
         // What no header can hold, a line break above all, must not become a header.
         let media = media.filter(|m| !m.is_empty());
         Ok((media.and_then(|m| HeaderValue::from_maybe_shared(m).ok()), data))
+    }
+
+    /// The media type and the content of the `HttpBody`, as they are on the wire.
+    fn read_http_body(&self, message: &Bytes) -> Result<(Option<Bytes>, Bytes), Malformed> {
+        let body = match &self.binding.response {
+            ResponseBody::Raw(Some(target)) => {
+                extract::extract_message(message, target.number)?.unwrap_or_default()
+            }
+            _ => message.clone(),
+        };
+        let media = extract::extract_bytes(&body, 1)?;
+        let data = extract::extract_bytes(&body, 2)?.unwrap_or_default();
+        Ok((media, data))
     }
 }
 

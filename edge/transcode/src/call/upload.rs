@@ -158,15 +158,14 @@ fn json_source(
         reservation: Reservation,
         arrived: bool,
     }
-    let refuse = |problem: &'static str| Failure::invalid("", problem);
     let (limit, reservation) = (encoder.limit(), encoder.reservation());
     let state = State { encoder, source, splitter, reservation, arrived: false };
     stream::try_unfold(state, move |mut state| async move {
         let mut begun = Instant::now();
         loop {
-            let mut document = state.splitter.next().map_err(refuse)?;
+            let mut document = state.splitter.next().map_err(refuse_document)?;
             if document.is_none() && state.arrived {
-                document = state.splitter.finish().map_err(refuse)?;
+                document = state.splitter.finish().map_err(refuse_document)?;
                 if document.is_none() {
                     return Ok(None);
                 }
@@ -194,6 +193,11 @@ fn json_source(
             }
         }
     })
+}
+
+/// A document of the stream that is not JSON.
+fn refuse_document(problem: &'static str) -> Failure {
+    Failure::invalid("", problem)
 }
 
 fn raw_source(

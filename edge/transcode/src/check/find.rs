@@ -88,9 +88,9 @@ fn walk_folder(
     sources: &mut BTreeMap<PathBuf, Vec<PathBuf>>,
     sets: &mut Vec<ContractSet>,
 ) -> io::Result<()> {
-    let within =
-        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
-    let mut entries = std::fs::read_dir(folder).map_err(within)?.collect::<io::Result<Vec<_>>>()?;
+    let entries = std::fs::read_dir(folder)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
+    let mut entries = entries.collect::<io::Result<Vec<_>>>()?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
@@ -113,27 +113,27 @@ fn walk_folder(
 /// The folder from which the imports of a file are named: the one below which its imports are, or else,
 /// since the files of package `a.b` are in `a/b` by custom, the one above that.
 fn import_root(text: &str, place: &Path, folder: &Path) -> PathBuf {
-    let statement = |word: &str| {
-        let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix(word));
-        lines.filter_map(|rest| rest.split(';').next()).map(str::trim).collect::<Vec<_>>()
-    };
     let quotes: &[char] = &['"', '\''];
-    let imports: Vec<&str> = statement("import ")
-        .iter()
+    let imports: Vec<&str> = statements_of(text, "import ")
         .map(|import| {
             import.trim_start_matches("public ").trim_start_matches("weak ").trim_matches(quotes)
         })
         .collect();
-    let package = statement("package ").first().copied().unwrap_or_default();
+    let package = statements_of(text, "package ").next().unwrap_or_default();
     let custom = place_of_package(package, place);
     let candidates = place.ancestors().take_while(|above| above.starts_with(folder));
-    let score = |above: &Path| {
-        let has = imports.iter().filter(|import| above.join(import).is_file()).count();
-        2 * has + usize::from(Some(above) == custom)
-    };
     // Of equals the last counts, which is the uppermost.
-    let best = candidates.max_by_key(|above| score(above));
+    let best = candidates.max_by_key(|above| {
+        let found = imports.iter().filter(|import| above.join(import).is_file()).count();
+        2 * found + usize::from(Some(*above) == custom)
+    });
     best.unwrap_or(folder).to_owned()
+}
+
+/// What follows `word` in the lines that begin with it, up to the semicolon.
+fn statements_of<'t>(text: &'t str, word: &str) -> impl Iterator<Item = &'t str> {
+    let lines = text.lines().filter_map(move |line| line.trim_start().strip_prefix(word));
+    lines.filter_map(|rest| rest.split(';').next()).map(str::trim)
 }
 
 /// The folder above that of a package, if the files of the package are where the custom has them.

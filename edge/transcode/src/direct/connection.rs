@@ -44,23 +44,34 @@ impl Target {
             // Without the URL: there may be a password in it.
             return Err("upstream: a user in the URL is not supported".into());
         }
-        let refuse =
-            |problem: &str| -> BoxError { format!("upstream {upstream}: {problem}").into() };
+        let (mut target, name) = Self::read_url(upstream, ca.is_some())
+            .map_err(|problem| format!("upstream {upstream}: {problem}"))?;
+        if let Some(name) = name {
+            target.tls = Some((tls_connector(ca)?, name));
+        }
+        Ok(target)
+    }
+
+    /// The target without its TLS, and the name that its certificate must have; `None` for plain HTTP.
+    fn read_url(
+        upstream: &Uri,
+        has_authorities: bool,
+    ) -> Result<(Self, Option<ServerName<'static>>), &'static str> {
         let secure = match upstream.scheme_str() {
             Some("http") => false,
             Some("https") => true,
-            _ => return Err(refuse("the URL must begin with http:// or https://")),
+            _ => return Err("the URL must begin with http:// or https://"),
         };
-        let authority = upstream.authority().cloned().ok_or_else(|| refuse("there is no host"))?;
+        let authority = upstream.authority().cloned().ok_or("there is no host")?;
         let is_root = upstream.path_and_query().is_none_or(|path| path.as_str() == "/");
         if !is_root {
-            return Err(refuse(
+            return Err(
                 "the URL must end behind the host and port: gRPC has no path before the service",
-            ));
+            );
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() {
-            return Err(refuse("there is no host"));
+            return Err("there is no host");
         }
         let port = match (authority.port(), authority.port_u16()) {
             (None, _) if authority.as_str().ends_with(authority.host()) => {
@@ -71,24 +82,20 @@ impl Target {
                 }
             }
             (Some(_), Some(port)) if port != 0 => port,
-            _ => return Err(refuse("the port must be a number from 1 to 65535")),
+            _ => return Err("the port must be a number from 1 to 65535"),
         };
-        let tls = match (secure, ca) {
-            (true, ca) => {
+        let name = match (secure, has_authorities) {
+            (true, _) => {
                 let name = ServerName::try_from(host.clone());
-                let name =
-                    name.map_err(|_| refuse("the host is no name that a certificate can have"))?;
-                Some((tls_connector(ca)?, name))
+                Some(name.map_err(|_| "the host is no name that a certificate can have")?)
             }
-            (false, None) => None,
-            (false, Some(_)) => {
-                return Err(refuse(
-                    "a certificate authority is given, and the URL is not https://",
-                ));
+            (false, false) => None,
+            (false, true) => {
+                return Err("a certificate authority is given, and the URL is not https://");
             }
         };
         let scheme = if secure { Scheme::HTTPS } else { Scheme::HTTP };
-        Ok(Self { scheme, authority, host, port, tls })
+        Ok((Self { scheme, authority, host, port, tls: None }, name))
     }
 }
 
@@ -99,14 +106,11 @@ fn tls_connector(ca: Option<&[u8]>) -> Result<TlsConnector, BoxError> {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
         Some(pem) => {
             for certificate in CertificateDer::pem_slice_iter(pem) {
-                let unusable = |error: &dyn std::fmt::Display| {
-                    format!("the certificate authority of the upstream: {error}")
-                };
-                let certificate = certificate.map_err(|error| unusable(&error))?;
-                roots.add(certificate).map_err(|error| unusable(&error))?;
+                let certificate = certificate.map_err(unusable_authority)?;
+                roots.add(certificate).map_err(unusable_authority)?;
             }
             if roots.is_empty() {
-                return Err("the certificate authority of the upstream: there is no certificate in the file".into());
+                return Err(unusable_authority("there is no certificate in the file").into());
             }
         }
     }
@@ -117,6 +121,10 @@ fn tls_connector(ca: Option<&[u8]>) -> Result<TlsConnector, BoxError> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn unusable_authority(problem: impl std::fmt::Display) -> String {
+    format!("the certificate authority of the upstream: {problem}")
 }
 
 /// A connection of the pool, open or not.

@@ -225,8 +225,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn skip_members(&mut self, open: u8, close: u8, depth: usize) -> Result<()> {
-        let too_deep = || FieldError::new(ErrorKind::Limit, "nested too deep");
-        let depth = depth.checked_sub(1).ok_or_else(too_deep)?;
+        let depth = depth.checked_sub(1).ok_or_else(FieldError::nested_too_deep)?;
         self.take(open);
         if self.take(close) {
             return Ok(());
@@ -256,18 +255,14 @@ impl<'a> Scanner<'a> {
 /// The length of the JSON number at the front of `text`, if there is one.
 #[inline]
 pub(crate) fn number_len(text: &[u8]) -> Option<usize> {
-    let digits = |at: usize| {
-        let rest = text.get(at..).unwrap_or_default();
-        rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len())
-    };
     let mut at = usize::from(text.first() == Some(&b'-'));
     at += match text.get(at)? {
         b'0' => 1,
-        b'1'..=b'9' => digits(at),
+        b'1'..=b'9' => count_digits(text, at),
         _ => return None,
     };
     if text.get(at) == Some(&b'.') {
-        let fraction = digits(at + 1);
+        let fraction = count_digits(text, at + 1);
         if fraction == 0 {
             return None;
         }
@@ -275,13 +270,20 @@ pub(crate) fn number_len(text: &[u8]) -> Option<usize> {
     }
     if let Some(b'e' | b'E') = text.get(at) {
         at += 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
-        let exponent = digits(at);
+        let exponent = count_digits(text, at);
         if exponent == 0 {
             return None;
         }
         at += exponent;
     }
     Some(at)
+}
+
+/// How many digits follow one another from `at`.
+#[inline]
+fn count_digits(text: &[u8], at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len())
 }
 
 /// Resolves the escapes of `raw`, handing over the text piece by piece.

@@ -27,11 +27,14 @@ fn escape_byte(byte: u8, out: &mut Vec<u8>) {
         0x08 => out.extend_from_slice(b"\\b"),
         0x0C => out.extend_from_slice(b"\\f"),
         _ => {
-            let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
             out.extend_from_slice(b"\\u00");
-            out.extend_from_slice(&[digit(byte >> 4), digit(byte & 0xF)]);
+            out.extend_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 0xF)]);
         }
     }
+}
+
+fn hex_digit(nibble: u8) -> u8 {
+    HEX.get(usize::from(nibble)).copied().unwrap_or(b'0')
 }
 
 /// How many bytes from the front are neither `"`, `\` nor a control character.
@@ -47,10 +50,9 @@ const SHORT: usize = 32;
 
 /// The rest of a long text, in blocks that the compiler turns into vector instructions.
 fn long_prefix(bytes: &[u8]) -> usize {
-    let special = |b: u8| (b == b'"') | (b == b'\\') | (b < 0x20);
     let mut at = SHORT;
     for block in bytes.get(SHORT..).unwrap_or_default().chunks_exact(64) {
-        if block.iter().fold(false, |found, &b| found | special(b)) {
+        if block.iter().fold(false, |found, &b| found | needs_escape(b)) {
             break;
         }
         at += block.len();
@@ -58,21 +60,26 @@ fn long_prefix(bytes: &[u8]) -> usize {
     at + plain_words(bytes.get(at..).unwrap_or_default())
 }
 
+#[inline]
+fn needs_escape(byte: u8) -> bool {
+    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const TOPS: u64 = 0x8080_8080_8080_8080;
+
 /// Eight bytes are looked at together: a byte's top bit in `found` is set when it is special.
 /// Borrows can set it falsely only in bytes above a true one, and the lowest is what counts.
 #[inline]
 fn plain_words(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = 0x8080_8080_8080_8080;
     let mut chunks = bytes.chunks_exact(8);
     let mut at = 0;
     for chunk in &mut chunks {
         let mut word = [0; 8];
         word.copy_from_slice(chunk);
         let word = u64::from_le_bytes(word);
-        let zero = |x: u64| x.wrapping_sub(ONES) & !x;
-        let quote = zero(word ^ (ONES * u64::from(b'"')));
-        let slash = zero(word ^ (ONES * u64::from(b'\\')));
+        let quote = mark_zeros(word ^ (ONES * u64::from(b'"')));
+        let slash = mark_zeros(word ^ (ONES * u64::from(b'\\')));
         let control = word.wrapping_sub(ONES * 0x20) & !word;
         let found = (quote | slash | control) & TOPS;
         if found != 0 {
@@ -81,8 +88,14 @@ fn plain_words(bytes: &[u8]) -> usize {
         at += 8;
     }
     let rest = chunks.remainder();
-    let plain = rest.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20);
-    at + plain.unwrap_or(rest.len())
+    at + rest.iter().position(|&b| needs_escape(b)).unwrap_or(rest.len())
+}
+
+/// The top bits of the result mark the bytes of `word` that are zero: the lowest for certain, those above it perhaps
+/// falsely.
+#[inline]
+fn mark_zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word
 }
 
 #[cfg(test)]

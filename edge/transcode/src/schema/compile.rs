@@ -153,11 +153,10 @@ impl<'a> Compiler<'a> {
             return Err(invalid_set(full_name, "has too many values"));
         }
         let features = scope.features.with(&descriptor.options, features::IN_ENUM);
-        let name_of = |v: &super::descriptor::EnumValueType| v.name.as_str().into();
         let values: Vec<_> = descriptor
             .values
             .iter()
-            .map(|v| EnumValue { name: name_of(v), number: v.number })
+            .map(|value| EnumValue { name: value.name.as_str().into(), number: value.number })
             .collect();
         let mut numbers: Vec<(i32, u16)> =
             values.iter().enumerate().map(|(at, v)| (v.number, at as u16)).collect();

@@ -115,24 +115,26 @@ fn message_difference(first: &MessageType, second: &MessageType) -> Option<Strin
 fn enum_difference(first: &EnumType, second: &EnumType) -> Option<String> {
     let numbers: HashMap<&str, i32> =
         first.values.iter().map(|value| (value.name.as_str(), value.number)).collect();
-    let differs = |name: &str, number| numbers.get(name).is_some_and(|&other| other != number);
-    let value = second.values.iter().find(|value| differs(&value.name, value.number))?;
+    let value = second.values.iter().find(|value| {
+        numbers.get(value.name.as_str()).is_some_and(|&other| other != value.number)
+    })?;
     Some(format!("the number of {}", value.name))
 }
 
 fn service_difference(first: &ServiceType, second: &ServiceType) -> Option<String> {
     let methods: HashMap<&str, &MethodType> =
         first.methods.iter().map(|method| (method.name.as_str(), method)).collect();
-    let same = |one: &MethodType, other: &MethodType| {
-        without_dot(&one.input) == without_dot(&other.input)
-            && without_dot(&one.output) == without_dot(&other.output)
-            && one.client_streaming == other.client_streaming
-            && one.server_streaming == other.server_streaming
-    };
-    let differs = |method: &&MethodType| {
-        methods.get(method.name.as_str()).is_some_and(|other| !same(method, other))
-    };
-    second.methods.iter().find(differs).map(|method| format!("rpc {}", method.name))
+    let method = second.methods.iter().find(|method| {
+        methods.get(method.name.as_str()).is_some_and(|other| !has_same_shape(method, other))
+    })?;
+    Some(format!("rpc {}", method.name))
+}
+
+fn has_same_shape(method: &MethodType, other: &MethodType) -> bool {
+    without_dot(&method.input) == without_dot(&other.input)
+        && without_dot(&method.output) == without_dot(&other.output)
+        && method.client_streaming == other.client_streaming
+        && method.server_streaming == other.server_streaming
 }
 
 fn without_dot(name: &str) -> &str {

@@ -67,7 +67,7 @@ impl Kind {
 pub enum Cardinality {
     /// At most once.
     Singular,
-    /// A list.
+    /// Any number of times, in order; an empty list is the same as an absent one.
     Repeated,
     /// A map; the field's message is its entry type, with the key as field 1 and the value as 2.
     Map,
@@ -121,6 +121,12 @@ pub struct Field {
 }
 
 impl Field {
+    /// Whether `name` is the field's ProtoJSON name or the one in the `.proto` file.
+    #[inline]
+    fn is_called(&self, name: &[u8]) -> bool {
+        self.json_name.as_bytes() == name || self.name.as_bytes() == name
+    }
+
     /// The field's name in the `.proto` file.
     pub fn name(&self) -> &str {
         &self.name
@@ -243,9 +249,10 @@ impl Message {
 
     /// The field that the `.proto` file calls `name`. The ProtoJSON names of other fields do not count.
     pub fn field_by_proto_name(&self, name: &str) -> Option<&Field> {
-        let field = |index: u16| self.fields.get(usize::from(index));
-        let matches = |index| field(index).is_some_and(|f| &*f.name == name);
-        self.names.find(name.as_bytes(), matches).and_then(field)
+        let found = self.names.find(name.as_bytes(), |index| {
+            self.field_at(index).is_some_and(|field| &*field.name == name)
+        });
+        self.field_at(found?)
     }
 
     /// The field with this number.
@@ -265,11 +272,15 @@ impl Message {
 
     #[inline]
     pub(crate) fn index_by_name(&self, name: &[u8]) -> Option<usize> {
-        let matches = |index: u16| match self.fields.get(usize::from(index)) {
-            Some(f) => f.json_name.as_bytes() == name || f.name.as_bytes() == name,
-            None => false,
-        };
-        self.names.find(name, matches).map(usize::from)
+        let found = self
+            .names
+            .find(name, |index| self.field_at(index).is_some_and(|field| field.is_called(name)));
+        found.map(usize::from)
+    }
+
+    #[inline]
+    fn field_at(&self, index: u16) -> Option<&Field> {
+        self.fields.get(usize::from(index))
     }
 
     #[inline]
@@ -351,8 +362,14 @@ impl Enum {
 
     #[inline]
     pub(crate) fn number_of(&self, name: &[u8]) -> Option<i32> {
-        let value = |index: u16| self.values.get(usize::from(index));
-        let matches = |index| value(index).is_some_and(|v| v.name.as_bytes() == name);
-        self.names.find(name, matches).and_then(value).map(|v| v.number)
+        let found = self.names.find(name, |index| {
+            self.value_at(index).is_some_and(|value| value.name.as_bytes() == name)
+        });
+        self.value_at(found?).map(|value| value.number)
+    }
+
+    #[inline]
+    fn value_at(&self, index: u16) -> Option<&EnumValue> {
+        self.values.get(usize::from(index))
     }
 }

@@ -7,8 +7,10 @@ pub fn is_absolute_uri(text: &str) -> bool {
     let (text, fragment) = split_once_at(text, '#');
     let (text, query) = split_once_at(text, '?');
     let Some((scheme, rest)) = text.split_once(':') else { return false };
-    let tail = |part: Option<&str>| part.is_none_or(|part| consists_of(part, ":@/?"));
-    self::is_scheme(scheme) && is_hierarchy(rest) && tail(query) && tail(fragment)
+    self::is_scheme(scheme)
+        && is_hierarchy(rest)
+        && is_query(query.unwrap_or_default())
+        && is_query(fragment.unwrap_or_default())
 }
 
 fn split_once_at(text: &str, at: char) -> (&str, Option<&str>) {
@@ -18,6 +20,11 @@ fn split_once_at(text: &str, at: char) -> (&str, Option<&str>) {
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+/// `*( pchar / "/" / "?" )`: what a query and a fragment consist of.
+fn is_query(text: &str) -> bool {
+    consists_of(text, ":@/?")
 }
 
 /// Two slashes start an authority, which ends where a path starts.
@@ -54,9 +61,8 @@ fn is_host(text: &str) -> bool {
 fn consists_of(text: &str, extra: &str) -> bool {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
-        let digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());
         let fits = match byte {
-            b'%' => digit(bytes.next()) && digit(bytes.next()),
+            b'%' => is_hex_digit(bytes.next()) && is_hex_digit(bytes.next()),
             byte => {
                 byte.is_ascii_alphanumeric()
                     || b"-._~!$&'()*+,;=".contains(&byte)
@@ -68,4 +74,8 @@ fn consists_of(text: &str, extra: &str) -> bool {
         }
     }
     true
+}
+
+fn is_hex_digit(byte: Option<u8>) -> bool {
+    byte.is_some_and(|byte| byte.is_ascii_hexdigit())
 }

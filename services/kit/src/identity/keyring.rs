@@ -43,7 +43,7 @@ pub enum KeyringError {
     /// The file holds something else than a keyring with one active key.
     #[error("{path} is no keyring: {problem}")]
     Invalid {
-        /// The file.
+        /// The path of the file in the data folder.
         path: String,
         /// What is wrong with it; never a part of a key.
         problem: &'static str,
@@ -71,7 +71,7 @@ impl KeyringError {
 pub enum KeyState {
     /// Signs after the next rotation.
     Next,
-    /// Signs.
+    /// Signs the tokens that are issued now; there is one such key.
     Active,
     /// Signs no more; what it signed may still be valid.
     Retiring,

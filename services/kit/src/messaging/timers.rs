@@ -34,7 +34,7 @@ pub struct Timer {
     pub kind: String,
     /// The aggregate it falls due for.
     pub aggregate: Uuid,
-    /// When.
+    /// When it falls due; it fires then or soon after, never before.
     pub due_at: DateTime<Utc>,
     /// How often it failed before.
     pub attempts: i32,

@@ -40,9 +40,9 @@ const PRUNE_EVERY: chrono::Duration = chrono::Duration::hours(1);
 pub struct Settings {
     /// The configuration's sections.
     pub config: Config,
-    /// The time.
+    /// What tells the time; tests set it themselves.
     pub clock: Clock,
-    /// Carries events.
+    /// Carries what the outboxes of the services publish.
     pub bus: Arc<dyn Bus>,
     /// Keeps hot reads.
     pub cache: Arc<dyn Cache>,
@@ -127,7 +127,7 @@ impl Host {
         self.shared.settings.config.section(self.service)
     }
 
-    /// The time.
+    /// What tells the time: services ask it and never the system, so that tests can set it.
     pub fn clock(&self) -> &Clock {
         &self.shared.settings.clock
     }

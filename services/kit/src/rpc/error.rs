@@ -42,14 +42,14 @@ pub enum Kind {
     InProgress,
     /// Too much was asked (RESOURCE_EXHAUSTED).
     Exhausted {
-        /// Stable code.
+        /// The code that clients tell the cause by (`ErrorInfo.reason`); it never changes.
         reason: &'static str,
         /// When to try again.
         retry_after: Duration,
     },
     /// The service cannot answer now (UNAVAILABLE).
     Unavailable {
-        /// Stable code.
+        /// The code that clients tell the cause by (`ErrorInfo.reason`); it never changes.
         reason: &'static str,
         /// When to try again.
         retry_after: Duration,

@@ -23,13 +23,13 @@ const PRIVATE: u32 = 0o600;
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It was there before.
+    /// A database that the folder had before is gone.
     #[error(
         "{path} {problem}, though the tables of {service} were in it: put it back, together with the others of the same \
          backup; to begin without its data instead, take the line \"{service}\" out of {list}"
     )]
     Lost {
-        /// The file.
+        /// The path at which the file should be.
         path: String,
         /// What is wrong with it.
         problem: &'static str,
@@ -41,17 +41,17 @@ pub enum FileError {
     /// The folder or a file in it cannot be read or written.
     #[error("{path}: {source}")]
     Io {
-        /// The file.
+        /// The path of the folder or file.
         path: String,
-        /// Why.
+        /// What the system answered.
         source: io::Error,
     },
     /// The file is no database, or a damaged one.
     #[error("{path} cannot be read: {source}")]
     Damaged {
-        /// The file.
+        /// The path of the file.
         path: String,
-        /// Why.
+        /// What SQLite answered.
         source: DbErr,
     },
 }

@@ -11,7 +11,7 @@ use std::fmt;
 pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// The euro.
+    /// The euro, whose minor unit is the cent.
     pub const EUR: Self = Self(*b"EUR");
 
     /// Reads a code of three capital letters.
@@ -22,7 +22,7 @@ impl Currency {
         }
     }
 
-    /// The code.
+    /// The ISO 4217 code: three capital letters.
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
@@ -53,14 +53,14 @@ impl From<Currency> for String {
 /// An amount of money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Money {
-    /// Its currency.
+    /// The currency; amounts of two currencies are never added.
     pub currency: Currency,
     /// Its amount in minor units, for example cents.
     pub minor_units: i64,
 }
 
 impl Money {
-    /// An amount.
+    /// So many minor units of a currency, such as cents. Any number is taken: what signs mean is the caller's rule.
     pub const fn new(currency: Currency, minor_units: i64) -> Self {
         Self { currency, minor_units }
     }

@@ -46,9 +46,9 @@ pub fn zone(field: &str, name: &str) -> Result<Tz, Error> {
 /// A span of time at a place whose wall clock matters. The end comes after the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// First instant.
+    /// The first instant that is inside.
     pub start: DateTime<Utc>,
-    /// First instant after it.
+    /// The first instant that is outside again.
     pub end: DateTime<Utc>,
     /// Zone of the place.
     pub zone: Tz,

@@ -306,7 +306,7 @@ impl<'a> Reader<'a, '_> {
                 self.depth = depth;
                 Ok(())
             }
-            None => Err(FieldError::new(ErrorKind::Limit, "nested too deep")),
+            None => Err(FieldError::nested_too_deep()),
         }
     }
 

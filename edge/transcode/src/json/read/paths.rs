@@ -40,8 +40,7 @@ impl Walk<'_> {
         if !self.scan.take(b'{') {
             return Err(FieldError::new(ErrorKind::Type, "expected an object"));
         }
-        let too_deep = || FieldError::new(ErrorKind::Limit, "nested too deep");
-        let depth = depth.checked_sub(1).ok_or_else(too_deep)?;
+        let depth = depth.checked_sub(1).ok_or_else(FieldError::nested_too_deep)?;
         if self.scan.take(b'}') {
             if let Some(path) = prefix.strip_suffix('.') {
                 self.paths.push(path.to_owned());

@@ -22,6 +22,10 @@ fn expected_text<T>(what: &'static str) -> Result<T> {
     Err(FieldError::new(ErrorKind::Type, what))
 }
 
+fn refuse_type_url<T>(problem: &'static str) -> Result<T> {
+    Err(FieldError::new(ErrorKind::Type, problem).in_field("@type"))
+}
+
 impl<'a> Reader<'a, '_> {
     /// The content of a message of the type `shape`.
     pub(super) fn well_known(&mut self, shape: WellKnown, message: &'a Message) -> Result<()> {
@@ -191,18 +195,16 @@ impl<'a> Reader<'a, '_> {
             return Ok(());
         };
         let schema = self.schema;
-        let in_type = |e: FieldError| e.in_field("@type");
         let name = {
             let url = if url.escaped() { self.unescaped(url)? } else { url.bytes };
             let at = url.iter().rposition(|&b| b == b'/');
             at.and_then(|at| std::str::from_utf8(url.get(at + 1..)?).ok())
         };
         let Some(name) = name.filter(|name| !name.is_empty()) else {
-            return expected_text("expected a type URL like type.googleapis.com/package.Type")
-                .map_err(in_type);
+            return refuse_type_url("expected a type URL like type.googleapis.com/package.Type");
         };
         let Some(index) = schema.find_message(name) else {
-            return expected_text("the type is not known here").map_err(in_type);
+            return refuse_type_url("the type is not known here");
         };
         let message = schema.message(index);
         self.out.extend_from_slice(&[FIRST]);
@@ -235,8 +237,7 @@ impl<'a> Reader<'a, '_> {
                 if ahead.shape() == Shape::String {
                     return ahead.string().map(Some);
                 }
-                return expected_text("expected a string")
-                    .map_err(|e: FieldError| e.in_field("@type"));
+                return refuse_type_url("expected a string");
             }
             let before = ahead.left();
             ahead.skip(self.depth)?;

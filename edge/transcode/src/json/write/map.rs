@@ -19,8 +19,8 @@ pub(super) struct Entry<'w> {
 
 impl<'w> Entry<'w> {
     pub fn read(entry: &Message, content: &'w [u8]) -> Result<Self, Malformed> {
-        let tag_of = |number| entry.field_by_number(number).map(|f| f.tag.value);
-        let (key_tag, value_tag) = (tag_of(1), tag_of(2));
+        let key_tag = entry.field_by_number(1).map(|key| key.tag.value);
+        let value_tag = entry.field_by_number(2).map(|value| value.tag.value);
         let (mut found, mut rest) = (Self::default(), content);
         while !rest.is_empty() {
             let tag = wire::read_tag(&mut rest)?;

@@ -78,8 +78,9 @@ impl Order<'_> {
         depth: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
-        let too_deep = || Stop::from(WireError::Limit("it is nested too deep"));
-        let depth = depth.checked_sub(1).ok_or_else(too_deep)?;
+        let Some(depth) = depth.checked_sub(1) else {
+            return Err(WireError::Limit("it is nested too deep").into());
+        };
         if message.well_known == WellKnown::Any {
             return self.any(wire, depth, out);
         }

@@ -69,20 +69,19 @@ fn resolve_path(
     message: MessageIndex,
     path: &str,
 ) -> Result<Vec<usize>, FieldError> {
-    let unknown = |problem| FieldError::new(ErrorKind::UnknownField, problem);
     let mut next = Some(message);
     let mut steps = Vec::new();
     for name in path.split('.') {
         if steps.len() == MAX_PATH {
             return Err(FieldError::new(ErrorKind::Limit, "the field path is too long"));
         }
-        let ordinary = |index: &MessageIndex| {
-            steps.is_empty() || schema.message(*index).well_known == WellKnown::None
+        let message = match next.map(|index| schema.message(index)) {
+            Some(message) if steps.is_empty() || message.well_known == WellKnown::None => message,
+            _ => return unknown_field("the path goes on after a value"),
         };
-        let message = next.filter(ordinary).map(|index| schema.message(index));
-        let message = message.ok_or_else(|| unknown("the path goes on after a value"))?;
-        let at = message.index_by_name(name.as_bytes());
-        let at = at.ok_or_else(|| unknown("the message has no such field"))?;
+        let Some(at) = message.index_by_name(name.as_bytes()) else {
+            return unknown_field("the message has no such field");
+        };
         steps.push(at);
         let field = message.fields.get(at);
         next = field.and_then(|field| match field.cardinality {
@@ -94,6 +93,10 @@ fn resolve_path(
         });
     }
     Ok(steps)
+}
+
+fn unknown_field<T>(problem: &'static str) -> Result<T, FieldError> {
+    Err(FieldError::new(ErrorKind::UnknownField, problem))
 }
 
 /// What is selected of the message at hand.
