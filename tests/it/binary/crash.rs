@@ -56,7 +56,7 @@ impl Home {
     }
 
     /// What a process had taken up when it died is free again, as it is by itself half a minute later.
-    async fn leases_end(&self) {
+    pub(super) async fn leases_end(&self) {
         for service in Service::ALL.map(Service::name) {
             for queue in ["timers", "outbox", "parked_events"] {
                 let sql = format!("UPDATE {queue} SET lease_until = NULL RETURNING attempts");
@@ -238,7 +238,7 @@ async fn money_is_taken_once(backend: Backend) {
 }
 
 /// From the provider's yes to the delivery.
-async fn work(people: &People, order: &str) {
+pub(super) async fn work(people: &People, order: &str) {
     let provider = &people.provider.person;
     act(provider, order, "accept", json!({})).await;
     act(provider, order, "depart", json!({})).await;

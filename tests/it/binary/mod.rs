@@ -13,5 +13,6 @@ mod mail;
 mod parked;
 mod people;
 mod program;
+mod restore;
 mod stop;
 mod wire;
