@@ -11,3 +11,4 @@ mod journey;
 mod mesh;
 mod secrets;
 mod text;
+mod upgrade;

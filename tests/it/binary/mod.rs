@@ -16,3 +16,5 @@ mod program;
 mod restore;
 mod stop;
 mod wire;
+
+pub use program::rows;
