@@ -92,9 +92,8 @@ fn copy_files(
     files: &mut Vec<String>,
 ) -> anyhow::Result<()> {
     let source = folder.join(at);
-    let naming = || format!("{} cannot be read", source.display());
-    for entry in fs::read_dir(&source).with_context(naming)? {
-        let name = entry.with_context(naming)?.file_name();
+    for entry in fs::read_dir(&source).with_context(|| unreadable(&source))? {
+        let name = entry.with_context(|| unreadable(&source))?.file_name();
         let text = name.to_string_lossy();
         let is_left_out = text == MAIL || text == MANIFEST;
         if is_left_out || DATABASE_ENDINGS.iter().any(|ending| text.ends_with(ending)) {
@@ -102,17 +101,17 @@ fn copy_files(
         }
         let inner = at.join(&name);
         let (from, to) = (folder.join(&inner), beside.join(&inner));
-        let failed = || format!("{} cannot be copied", from.display());
         match fs::metadata(&from) {
             // A file that another process was making under a name of its own.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             found if found.as_ref().is_ok_and(fs::Metadata::is_dir) => {
-                fs::DirBuilder::new().mode(0o700).create(&to).with_context(failed)?;
+                let made = fs::DirBuilder::new().mode(0o700).create(&to);
+                made.with_context(|| unwritable(&to))?;
                 copy_files(folder, beside, &inner, files)?;
             }
             found => {
-                found.with_context(failed)?;
-                write_private(&to, &fs::read(&from).with_context(failed)?)?;
+                found.with_context(|| unreadable(&from))?;
+                write_private(&to, &fs::read(&from).with_context(|| unreadable(&from))?)?;
                 files.push(inner.display().to_string());
             }
         }
@@ -150,7 +149,15 @@ fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
         file.write_all(content)?;
         file.sync_all()
     });
-    written.with_context(|| format!("{} cannot be written", path.display()))
+    written.with_context(|| unwritable(path))
+}
+
+fn unreadable(path: &Path) -> String {
+    format!("{} cannot be read", path.display())
+}
+
+fn unwritable(path: &Path) -> String {
+    format!("{} cannot be written", path.display())
 }
 
 /// Has the disk keep the names in a folder.

@@ -110,8 +110,8 @@ impl ChargeService for Api {
         let pb::ListOrderPaymentsRequest { page_size, page_token, order_ids } =
             request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
-        let parse = |id: &String| OrderId::parse("order_ids", id);
-        let orders = order_ids.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        let orders = order_ids.iter().map(|id| OrderId::parse("order_ids", id));
+        let orders = orders.collect::<Result<Vec<_>, _>>()?;
         let db = self.payments.db.connection();
         let mut rows = intents::list_of_orders(db, &orders, page).await?;
         let next_page_token = page.cut(&mut rows, |(intent, _)| intent.id.uuid());

@@ -102,8 +102,10 @@ impl ReservationService for Api {
         let pb::ListOrderReservationsRequest { page_size, page_token, order_ids } =
             request.into_inner();
         let page = Page::parse(page_size, &page_token)?;
-        let orders =
-            order_ids.iter().map(|id| parse_uuid("order_ids", id)).collect::<Result<Vec<_>, _>>()?;
+        let orders = order_ids
+            .iter()
+            .map(|id| parse_uuid("order_ids", id))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut rows = self.providers.active_of_orders(&orders, &page).await?;
         let next_page_token = page.cut(&mut rows, |row| row.id.uuid());
         let reservations = rows.iter().map(convert::order_reservation).collect();
