@@ -11,5 +11,6 @@ mod journey;
 mod mesh;
 mod secrets;
 mod text;
+mod upgrade;
 mod visits;
 mod windows;

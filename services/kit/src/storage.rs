@@ -1,5 +1,6 @@
-//! What a service keeps: its database, idempotency keys, pages of lists, and the cache of hot reads.
+//! What a service keeps: its database and copies of it, idempotency keys, pages of lists, and the cache of hot reads.
 
+pub mod backup;
 pub mod batch;
 pub mod cache;
 pub mod db;

@@ -182,11 +182,14 @@ impl App {
         self.review_provider(parse_id(&provider_id)?, parse_id(&user_id)?).await
     }
 
-    /// A suspended customer's orders are cancelled: no provider shall travel to them.
+    /// A suspended customer's orders are cancelled: no provider shall travel to them. What was booked after the suspension
+    /// was booked after its end, and the event comes again after a restore.
     async fn on_suspension(&self, event: &Event) -> Result<(), Error> {
         let UserEvent { user_id } = event.decode()?;
         let orders = orders::booked_by(self.db.connection(), parse_id(&user_id)?).await?;
-        let before_work = orders.into_iter().filter(|order| order.state.is_before_work());
+        let before_work = orders
+            .into_iter()
+            .filter(|order| order.created_at <= event.occurred_at && order.state.is_before_work());
         self.end_for_customer(before_work.collect(), OrderChange::suspend_customer).await
     }
 

@@ -7,14 +7,46 @@ use crate::{
 use chrono::{DateTime, Utc};
 use kit::{Host, Window, rpc::client::Channel, values::time::timestamp};
 use proto::quickserve::{
-    payment::v1::{RaiseAuthorizationRequest, charge_service_client::ChargeServiceClient},
+    payment::v1::{
+        self as pb, ListOrderPaymentsRequest, RaiseAuthorizationRequest,
+        charge_service_client::ChargeServiceClient,
+    },
     provider::v1::{
         Candidate, CheckEligibilityRequest, ConfirmReservationRequest, FindCandidatesRequest,
-        MoveReservationRequest, ReleaseReservationRequest,
+        HoldReservationRequest, HoldReservationResponse, ListOrderReservationsRequest,
+        ListOrderReservationsResponse, MoveReservationRequest, OrderReservation,
+        ReleaseReservationRequest, ReservationState,
         reservation_service_client::ReservationServiceClient,
     },
 };
 use tonic::Code;
+
+/// Time that a provider has for an order.
+#[derive(Clone, Debug)]
+pub struct HeldTime {
+    pub order: OrderId,
+    pub provider: ProviderId,
+    /// The round of the search in which it was held.
+    pub round: i32,
+    /// When the work happens.
+    pub window: Window,
+    /// Whether it stays until it is released.
+    pub confirmed: bool,
+}
+
+impl TryFrom<OrderReservation> for HeldTime {
+    type Error = Error;
+
+    fn try_from(reservation: OrderReservation) -> Result<Self, Error> {
+        Ok(Self {
+            order: parse_id(&reservation.order_id)?,
+            provider: parse_id(&reservation.provider_id)?,
+            round: reservation.round,
+            window: Window::parse("window", reservation.window.as_ref())?,
+            confirmed: reservation.state() == ReservationState::Confirmed,
+        })
+    }
+}
 
 /// Typed clients of provider and payment.
 #[derive(Clone)]
@@ -32,14 +64,54 @@ impl Peers {
         }
     }
 
-    /// The reservations of provider.
-    pub fn reservations(&self) -> ReservationServiceClient<Channel> {
-        self.reservations.clone()
-    }
-
     /// The charges of payment.
     pub fn charges(&self) -> ChargeServiceClient<Channel> {
         self.charges.clone()
+    }
+
+    /// Holds a provider's time for the order in its present round. What the order had before and lost with a restore is
+    /// `booked`.
+    pub async fn hold(
+        &self,
+        order: &Order,
+        provider: ProviderId,
+        until: DateTime<Utc>,
+        booked: bool,
+    ) -> Result<HoldReservationResponse, Error> {
+        let request = HoldReservationRequest {
+            order_id: order.id.to_string(),
+            provider_id: provider.to_string(),
+            vertical: order.vertical.clone(),
+            window: Some(order.window().into()),
+            address: Some(convert::address(&order.terms.place)),
+            requirements: Some(convert::requirements_of(&order.terms)),
+            hold_expires_at: Some(timestamp(until)),
+            customer_id: order.customer_id.to_string(),
+            round: order.progress.round,
+            booked,
+        };
+        Ok(self.reservations.clone().hold_reservation(request).await?.into_inner())
+    }
+
+    /// A page of the reservations of these orders, or of all when none is named, and the token of the next page.
+    pub async fn list_reservations(
+        &self,
+        request: ListOrderReservationsRequest,
+    ) -> Result<(Vec<HeldTime>, String), Error> {
+        let answer = self.reservations.clone().list_order_reservations(request).await?;
+        let ListOrderReservationsResponse { reservations, next_page_token } = answer.into_inner();
+        let held = reservations.into_iter().map(HeldTime::try_from).collect::<Result<_, _>>()?;
+        Ok((held, next_page_token))
+    }
+
+    /// A page of the payments of these orders, or of all that are not closed when none is named, and the token of the next
+    /// page.
+    pub async fn list_payments(
+        &self,
+        request: ListOrderPaymentsRequest,
+    ) -> Result<(Vec<pb::Payment>, String), Error> {
+        let answer = self.charges.clone().list_order_payments(request).await?.into_inner();
+        Ok((answer.payments, answer.next_page_token))
     }
 
     /// Confirms the time that is held in the present round.

@@ -170,8 +170,17 @@ impl Verticals {
 
     /// Tells the vertical how the order stands.
     pub async fn tell(&self, order: &Order) -> Result<(), Error> {
+        self.tell_in_mode(order, TransitionMode::Tell).await
+    }
+
+    /// Tells the vertical how the order stands after a restore, also when the vertical knows a later version.
+    pub async fn tell_restored(&self, order: &Order) -> Result<(), Error> {
+        self.tell_in_mode(order, TransitionMode::Restore).await
+    }
+
+    async fn tell_in_mode(&self, order: &Order, mode: TransitionMode) -> Result<(), Error> {
         let request = OnTransitionRequest {
-            mode: TransitionMode::Tell.into(),
+            mode: mode.into(),
             order: Some(snapshot(order, order.provider_user_id)),
             ..OnTransitionRequest::default()
         };

@@ -301,13 +301,28 @@ fn parse_hours(field: &str, hours: Option<&pb::LocalHours>) -> Result<Hours, Err
     Hours::parse(field, start, end)
 }
 
-/// The message for a reservation.
-pub fn reservation(reservation: &Reservation) -> pb::Reservation {
-    let state = match reservation.state {
+const fn reservation_state(state: reservation::State) -> pb::ReservationState {
+    match state {
         reservation::State::Hold => pb::ReservationState::Hold,
         reservation::State::Confirmed => pb::ReservationState::Confirmed,
         reservation::State::Released => pb::ReservationState::Released,
-    };
+    }
+}
+
+/// The message for a reservation as its order sees it.
+pub fn order_reservation(reservation: &Reservation) -> pb::OrderReservation {
+    pb::OrderReservation {
+        reservation_id: reservation.id.to_string(),
+        order_id: reservation.order_id.to_string(),
+        provider_id: reservation.provider_id.to_string(),
+        round: reservation.round,
+        window: Some(reservation.job.window.into()),
+        state: reservation_state(reservation.state).into(),
+    }
+}
+
+/// The message for a reservation as its provider sees it.
+pub fn reservation(reservation: &Reservation) -> pb::Reservation {
     let held = reservation.state == reservation::State::Hold;
     pb::Reservation {
         id: reservation.id.to_string(),
@@ -316,7 +331,7 @@ pub fn reservation(reservation: &Reservation) -> pb::Reservation {
         window: Some(reservation.job.window.into()),
         busy_from_at: Some(timestamp(reservation.starts_at)),
         busy_until_at: Some(timestamp(reservation.ends_at)),
-        state: state.into(),
+        state: reservation_state(reservation.state).into(),
         hold_expires_at: held.then(|| timestamp(reservation.hold_expires_at)),
     }
 }

@@ -26,6 +26,18 @@ pub struct Hold {
     pub expires_at: DateTime<Utc>,
     /// The customer's account.
     pub customer: Option<Uuid>,
+    /// Whether the order had the time before and lost it with a restore.
+    pub booked: bool,
+}
+
+impl Hold {
+    /// What speaks against it, as stable codes. What was booked before is judged as such.
+    fn objections(&self, standing: &Standing) -> Vec<String> {
+        match self.booked {
+            true => standing.objections_to_booked(&self.job, self.customer),
+            false => standing.objections(&self.job, self.customer),
+        }
+    }
 }
 
 /// A hold that was taken.
@@ -72,15 +84,15 @@ async fn check_eligibility(
     hold: &Hold,
     read_anew: bool,
 ) -> Result<Standing, Error> {
-    let Hold { key, job, customer, .. } = hold;
+    let key = hold.key;
     if !read_anew {
         let known = providers.known_standing(key.provider_id).await?;
-        if known.objections(job, *customer).is_empty() {
+        if hold.objections(&known).is_empty() {
             return Ok(known);
         }
     }
     let standing = providers.fresh_standing(key.provider_id).await?;
-    let objections = standing.objections(job, *customer);
+    let objections = hold.objections(&standing);
     if objections.is_empty() {
         return Ok(standing);
     }

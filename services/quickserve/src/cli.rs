@@ -71,6 +71,21 @@ pub enum Command {
         #[command(flatten)]
         storage: Storage,
     },
+    /// Copies the data folder as it is at one moment, while the system runs on it or not.
+    Backup {
+        /// Where to: a folder that is not there yet. It is a data folder like the one it is made of.
+        to: PathBuf,
+        /// What is copied.
+        #[command(flatten)]
+        storage: Storage,
+    },
+    /// Mends what services know of each other, after data was restored that is not of one moment. Nothing else may run on
+    /// the data. The exit code tells whether something is left to do.
+    Reconcile {
+        /// Where tables and keys are.
+        #[command(flatten)]
+        storage: Storage,
+    },
     /// Shows and changes the signing keys.
     Keys {
         /// What to do with them.

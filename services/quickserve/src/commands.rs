@@ -1,8 +1,9 @@
 //! What each command does.
 
 use crate::{
+    backup,
     cli::{Cli, Command, Events, Keys, Peers, Storage},
-    events,
+    events, reconcile,
     seed::{self, City},
 };
 use anyhow::{Context, bail};
@@ -82,6 +83,11 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             serve_process(plan).await
         }
         Command::Migrate { services, storage } => run_migrate(services, storage, config).await,
+        Command::Backup { to, storage } => backup::run(&storage, &to).await,
+        Command::Reconcile { storage } => {
+            let services = Service::ALL.to_vec();
+            reconcile::run(Plan { services, ..plan_process(storage, config) }).await
+        }
         Command::Keys { command, data_dir } => run_keys(&command, &data_dir),
         Command::CreateOperator { email, name, storage } => {
             let password = std::env::var("QS_OPERATOR_PASSWORD")

@@ -1,8 +1,10 @@
 //! The `quickserve` program: reads the command line, starts telemetry, does what was asked.
 
+mod backup;
 mod cli;
 mod commands;
 mod events;
+mod reconcile;
 mod seed;
 
 use clap::Parser;

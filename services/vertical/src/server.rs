@@ -45,8 +45,12 @@ impl<V: Vertical> Server<V> {
         }
     }
 
-    /// Follows an order. What is not newer than the record changes nothing.
-    async fn hear_of_order(&self, order: Option<pb::OrderSnapshot>) -> Result<(), Error> {
+    /// Follows an order. What is not newer than the record changes nothing, unless the order was restored.
+    async fn hear_of_order(
+        &self,
+        order: Option<pb::OrderSnapshot>,
+        restored: bool,
+    ) -> Result<(), Error> {
         let (order, details) = self.read_snapshot(order)?;
         let tx = self.db.begin().await?;
         let found = repository::lock_job(&tx, order.order_id, Reach::All).await;
@@ -61,6 +65,9 @@ impl<V: Vertical> Server<V> {
             }
             found => found?,
         };
+        if restored {
+            job.order.forget_version(&order);
+        }
         if self.follow_order(&mut job, order, details)? {
             repository::save_job(&tx, &mut job).await?;
         }
@@ -154,8 +161,8 @@ impl<V: Vertical> VerticalService for Server<V> {
     ) -> Result<Response<pb::OnTransitionResponse>, Status> {
         let request = request.into_inner();
         let (mode, to) = (request.mode(), convert::phase_of(request.to()));
-        if mode == pb::TransitionMode::Tell {
-            self.hear_of_order(request.order).await?;
+        if matches!(mode, pb::TransitionMode::Tell | pb::TransitionMode::Restore) {
+            self.hear_of_order(request.order, mode == pb::TransitionMode::Restore).await?;
             return Ok(Response::new(pb::OnTransitionResponse::default()));
         }
         let to = to.ok_or_else(|| Error::invalid("to", "must be given"))?;

@@ -11,7 +11,10 @@ use http::{StatusCode, header::RETRY_AFTER};
 use kit::testing::{Backend, eventually};
 use quickserve::{client::Answer, demo};
 use serde_json::{Value, json};
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -166,4 +169,52 @@ async fn bookings_get_through_when_postgresql_blinks() {
     }
     let rows = async |name, sql| scene.home.rows(name, sql).await;
     eventually("every event arrives", async || events::missing(rows).await, Vec::is_empty).await;
+}
+
+/// Restarts of PostgreSQL while clients book.
+const RESTARTS: usize = 10;
+const CLIENTS: usize = 8;
+/// How long after a restart a call may still be refused.
+const MAX_REFUSED: Duration = Duration::from_secs(2);
+
+/// Books a price until that has an answer, and returns when the last call began that was refused.
+async fn last_refusal(people: People, quote: String) -> Option<Instant> {
+    let mut last = None;
+    loop {
+        let began = Instant::now();
+        let answer = people.book_with_key(&quote).await.unwrap();
+        if answer.status == 201 {
+            return last;
+        }
+        assert_told_to_come_back("an order", &answer);
+        last = Some(began);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_client_is_refused_for_long_after_a_restart_of_postgresql() {
+    let mut scene = Scene::new().await;
+    let mut quotes = Vec::new();
+    for number in 0..RESTARTS * CLIENTS {
+        quotes.push(scene.people.quote(24 + 4 * i64::try_from(number).unwrap()).await);
+    }
+    for (round, quotes) in quotes.chunks(CLIENTS).enumerate() {
+        let mut clients = JoinSet::new();
+        for quote in quotes {
+            clients.spawn(last_refusal(scene.people.clone(), quote.clone()));
+        }
+        let begun = async || scene.home.rows("order", "SELECT id FROM orders").await.len();
+        eventually("some are begun", begun, |orders| *orders > round * CLIENTS).await;
+        scene.end_sessions().await;
+        scene.gate.close().await;
+        scene.gate.reopen().await;
+        let back = Instant::now();
+        for refused in clients.join_all().await.into_iter().flatten() {
+            let after = refused.saturating_duration_since(back);
+            assert!(after < MAX_REFUSED, "refused {after:?} after restart {round}");
+        }
+    }
+    let booked = scene.home.is_consistent(&scene.people).await.len();
+    assert_eq!(booked, RESTARTS * CLIENTS);
 }

@@ -34,6 +34,32 @@ async fn killed_at_any_moment(backend: Backend) {
     }
 }
 
+/// The provider's account is suspended, and the program ends before or after the others have heard of it.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_suspension_before_the_end_is_obeyed_after_it(backend: Backend) {
+    for is_killed in [true, false] {
+        let home = Home::new(backend).await;
+        let program = home.start_with(&SOON).await;
+        let people = People::settle(&home, &program).await;
+        let quote = people.quote(24).await;
+        let suspend = format!("/v1/users/{}:suspend", people.provider.person.user_id);
+        people.operator.client.post(&suspend, json!({})).await.unwrap().ok().unwrap();
+        if is_killed {
+            program.kill();
+        } else {
+            program.stop().await;
+        }
+        let (_program, people) = home.restart(&people).await;
+        let path = format!("/v1/providers/{}", people.provider.provider_id);
+        let profile = async || people.operator.client.get(&path).await.unwrap().body;
+        let is_blocked = |profile: &Value| profile["state"] == "PROVIDER_STATE_BLOCKED";
+        eventually("the profile is blocked", profile, is_blocked).await;
+        let refused = people.book(&quote).await.unwrap();
+        assert_eq!(refused.reason(), "PROVIDER_NOT_ELIGIBLE", "{}", refused.body);
+    }
+}
+
 /// What is there after the kills.
 struct Town {
     home: Home,

@@ -13,6 +13,9 @@ mod mail;
 mod parked;
 mod people;
 mod program;
+mod restore;
 mod schemas;
 mod stop;
 mod wire;
+
+pub use program::rows;

@@ -61,6 +61,13 @@ impl Home {
         Self { folder, database_url }
     }
 
+    /// One on a copy of a data folder.
+    pub fn restored(from: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy_folder(from, folder.path());
+        Self { folder, database_url: None }
+    }
+
     /// The folder of files.
     pub fn path(&self) -> &Path {
         self.folder.path()
@@ -125,6 +132,19 @@ impl Home {
     /// What a service's tables hold.
     pub async fn rows(&self, service: &str, sql: &str) -> Vec<QueryResult> {
         rows(&self.database(service), sql).await
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            copy_folder(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
     }
 }
 

@@ -1,7 +1,11 @@
-//! What an operator does to the parked events of a service. The host mounts it into every service that has a database.
+//! What an operator does to the events of a service: to parked ones, and to all after a restore. The host mounts it into every service that has a database.
 
 use crate::{
-    messaging::parked::{self, Parked},
+    messaging::{
+        outbox,
+        parked::{self, Parked},
+        timers,
+    },
     rpc::error::{Error, Fault, Kind, status_of},
     rpc::guard::Routes,
     storage::db::Db,
@@ -64,8 +68,7 @@ impl MaintenanceService for Maintenance {
             aggregates,
             "an operator has parked events tried again"
         );
-        let aggregates = i64::try_from(aggregates).map_err(Error::internal)?;
-        Ok(Response::new(pb::RetryParkedEventsResponse { aggregates }))
+        Ok(Response::new(pb::RetryParkedEventsResponse { aggregates: to_count(aggregates)? }))
     }
 
     async fn drop_parked_event(
@@ -83,6 +86,32 @@ impl MaintenanceService for Maintenance {
         );
         Ok(Response::new(pb::DropParkedEventResponse {}))
     }
+
+    async fn republish_events(
+        &self,
+        _: Request<pb::RepublishEventsRequest>,
+    ) -> Result<Response<pb::RepublishEventsResponse>, Status> {
+        let events = outbox::publish_again(&self.db).await?;
+        tracing::info!(service = self.service, events, "an operator has events published again");
+        Ok(Response::new(pb::RepublishEventsResponse { events: to_count(events)? }))
+    }
+
+    async fn get_backlog(
+        &self,
+        _: Request<pb::GetBacklogRequest>,
+    ) -> Result<Response<pb::GetBacklogResponse>, Status> {
+        let (held, parked) = parked::count_all(&self.db).await?;
+        Ok(Response::new(pb::GetBacklogResponse {
+            unpublished_events: to_count(outbox::count_waiting(&self.db).await?)?,
+            held_events: to_count(held)?,
+            parked_events: to_count(parked)?,
+            due_timers: to_count(timers::count_due(&self.db).await?)?,
+        }))
+    }
+}
+
+fn to_count(rows: u64) -> Result<i64, Error> {
+    i64::try_from(rows).map_err(Error::internal)
 }
 
 fn message(event: Parked) -> pb::ParkedEvent {

@@ -3,7 +3,7 @@
 
 use crate::{
     messaging::event::Event, messaging::queue::Queue, program::telemetry, rpc::context::Context,
-    rpc::error::Error, storage::db::Tx, values::id::Id,
+    rpc::error::Error, storage::db::Db, storage::db::Tx, values::id::Id,
 };
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
@@ -81,12 +81,30 @@ pub(crate) const TAKEN: i16 = 1;
 /// No consumer wanted the event. It is offered again when a process starts that has one.
 pub(crate) const UNCLAIMED: i16 = 2;
 
+/// Puts the events back to waiting that were published and are still kept. Returns how many.
+pub(crate) async fn publish_again(db: &Db) -> Result<u64, Error> {
+    let again = Entity::update_many()
+        .col_expr(entity::Column::State, Expr::value(WAITING))
+        .col_expr(entity::Column::DoneAt, Expr::value(Option::<DateTimeUtc>::None))
+        .col_expr(entity::Column::NextAt, Expr::value(db.clock().now()))
+        .col_expr(entity::Column::Attempts, Expr::value(0))
+        .filter(entity::Column::State.ne(WAITING))
+        .exec(db.connection())
+        .await?;
+    db.wakes().facts.notify_one();
+    Ok(again.rows_affected)
+}
+
+/// How many events are still to be published.
+pub(crate) async fn count_waiting(db: &Db) -> Result<u64, Error> {
+    let waiting = Entity::find().filter(entity::Column::State.eq(WAITING));
+    Ok(waiting.count(db.connection()).await?)
+}
+
 /// When the first event falls due, or fell due and is being published. An event waits for the earlier ones of its
 /// aggregate.
 #[cfg(feature = "testing")]
-pub(crate) async fn first_due(
-    db: &crate::storage::db::Db,
-) -> Result<Option<chrono::DateTime<chrono::Utc>>, Error> {
+pub(crate) async fn first_due(db: &Db) -> Result<Option<chrono::DateTime<chrono::Utc>>, Error> {
     let waiting = Entity::find().filter(entity::Column::State.eq(WAITING));
     let mut rows = waiting.all(db.connection()).await?;
     rows.sort_by_key(|row| row.seq);

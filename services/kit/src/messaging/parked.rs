@@ -115,6 +115,14 @@ pub(crate) async fn count(db: &Db, consumer: &str) -> Result<u64, Error> {
     Ok(of(consumer).filter(is_parked()).count(db.connection()).await?)
 }
 
+/// How many events the consumers of a database could not take: those that are tried again by themselves, and those that
+/// wait for an operator.
+pub(crate) async fn count_all(db: &Db) -> Result<(u64, u64), Error> {
+    let all = Entity::find().count(db.connection()).await?;
+    let parked = Entity::find().filter(is_parked()).count(db.connection()).await?;
+    Ok((all.saturating_sub(parked), parked))
+}
+
 /// An event that an operator must decide on, or that waits behind one.
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Parked {

@@ -225,6 +225,12 @@ impl Worker for TimerWorker {
     }
 }
 
+/// How many timers are due.
+pub(crate) async fn count_due(db: &Db) -> Result<u64, Error> {
+    let due = Entity::find().filter(Column::DueAt.lte(db.clock().now()));
+    Ok(due.count(db.connection()).await?)
+}
+
 /// When the first timer falls due, or fell due and is being worked on.
 #[cfg(feature = "testing")]
 pub(crate) async fn first_due(db: &Db) -> Result<Option<DateTime<Utc>>, Error> {

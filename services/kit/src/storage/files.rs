@@ -18,7 +18,7 @@ const LIST_BEGINS: &str = "# The databases that were made in this folder. QuickS
 const BEFORE_THE_LIST: [&str; 6] =
     ["cleaning", "notification", "order", "payment", "provider", "user"];
 /// Only the owner may read and write.
-const PRIVATE: u32 = 0o600;
+pub(super) const PRIVATE: u32 = 0o600;
 
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -71,18 +71,24 @@ impl<'a> DatabaseFile<'a> {
     /// Makes the file if the folder never had it, and refuses to go on without one that it had. Takes the right to read
     /// it from everybody but the owner.
     pub async fn prepare(&self) -> Result<(), FileError> {
-        let is_expected = self.is_expected()?;
-        let path = self.path();
-        if is_expected {
-            if !path.try_exists().map_err(|error| failed(&path, error))? {
-                return Err(self.lost("is missing"));
-            }
-            let has_tables = migrations::sqlite_has_tables(&self.url()).await;
-            if !has_tables.map_err(|source| FileError::Damaged { path: shown(&path), source })? {
-                return Err(self.lost("is empty"));
-            }
+        if self.is_expected()? {
+            self.check_tables().await?;
         }
-        self.make_private().map_err(|error| failed(&path, error))
+        self.make_private().map_err(|error| failed(&self.path(), error))
+    }
+
+    /// Fails unless the file has the tables of its service.
+    pub async fn check_tables(&self) -> Result<(), FileError> {
+        let path = self.path();
+        if !path.try_exists().map_err(|error| failed(&path, error))? {
+            return Err(self.lost("is missing"));
+        }
+        let has_tables = migrations::sqlite_has_tables(&self.url()).await;
+        if has_tables.map_err(|source| FileError::Damaged { path: shown(&path), source })? {
+            Ok(())
+        } else {
+            Err(self.lost("is empty"))
+        }
     }
 
     /// Notes that the file has tables, so that it is missed from now on when it is gone.
@@ -142,6 +148,21 @@ impl<'a> DatabaseFile<'a> {
         let (path, list) = (shown(&self.path()), shown(&self.list()));
         FileError::Lost { path, problem, service: self.service.to_owned(), list }
     }
+}
+
+/// The services whose databases were made in `folder`, sorted; none when it never had any.
+pub fn list_services(folder: &Path) -> Result<Vec<String>, FileError> {
+    let list = folder.join(LIST);
+    let listed = match names(&list).map_err(|error| failed(&list, error))? {
+        Some(names) => names,
+        None => BEFORE_THE_LIST.map(str::to_owned).to_vec(),
+    };
+    let is_used = listed.iter().any(|service| has_content(&file(folder, service)));
+    let is_name = |line: &String| !line.is_empty() && !line.starts_with('#');
+    let mut services: Vec<String> = listed.into_iter().filter(is_name).collect();
+    services.sort();
+    services.dedup();
+    Ok(if is_used { services } else { Vec::new() })
 }
 
 /// The file of a service.

@@ -3,6 +3,7 @@
 mod jobs;
 mod orders;
 mod quotes;
+mod reconcile;
 mod records;
 mod settlement;
 mod view;
@@ -17,8 +18,8 @@ use kit::{
 };
 use proto::quickserve::order::v1::{
     job_service_server::JobServiceServer, order_service_server::OrderServiceServer,
-    quote_service_server::QuoteServiceServer, record_service_server::RecordServiceServer,
-    settlement_service_server::SettlementServiceServer,
+    quote_service_server::QuoteServiceServer, reconcile_service_server::ReconcileServiceServer,
+    record_service_server::RecordServiceServer, settlement_service_server::SettlementServiceServer,
 };
 use std::sync::Arc;
 use tonic::Response;
@@ -38,7 +39,8 @@ impl Api {
             .add(OrderServiceServer::new(api.clone()))
             .add(JobServiceServer::new(api.clone()))
             .add(SettlementServiceServer::new(api.clone()))
-            .add(RecordServiceServer::new(api))
+            .add(RecordServiceServer::new(api.clone()))
+            .add(ReconcileServiceServer::new(api))
     }
 
     /// Commits a change of an order with the call's answer, and tells the vertical of it before the call is answered.

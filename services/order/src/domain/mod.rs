@@ -14,6 +14,7 @@ mod payment;
 mod policy;
 mod quote;
 pub mod records;
+mod restored;
 mod settlement;
 mod state;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use policy::{Case, Charge, LiableParty, Policy, Rule};
 pub use quote::{inputs_hash, total_price};
 pub use records::order::Model as Order;
 pub use records::quote::Model as Quote;
+pub use restored::{NeededTime, RESTORED};
 pub use state::{State, StateView};
 pub use timing::Timing;
 pub use values::{

@@ -1,8 +1,8 @@
 //! Settlement: acceptance, rework, money, reviews, the end; and what both sides write on the way.
 
 use super::{
-    Action, Actor, Amounts, CaptureTerms, Charge, DisputeState, Error, LiableParty, OrderChange,
-    PaymentState, Private, RecordChange, SideEffect, State,
+    Action, Actor, Amounts, Charge, DisputeState, Error, LiableParty, OrderChange, PaymentState,
+    Private, RecordChange, SideEffect, State,
     records::{effect, message, proof, review},
 };
 use chrono::{DateTime, Utc};
@@ -18,14 +18,8 @@ impl OrderChange {
         self.order.progress.completed_at = Some(self.now);
         let amount = self.order.reduced_total();
         if amount > 0 {
-            self.enqueue(SideEffect::Capture(CaptureTerms {
-                amount,
-                provider_gross: self.order.provider_gross(amount),
-                fee: false,
-                provider_id: self.order.provider_id,
-                provider_user_id: self.order.provider_user_id,
-                payout_due_at: self.payout_due_at(),
-            }));
+            let terms = self.order.price_capture(self.payout_due_at());
+            self.enqueue(SideEffect::Capture(terms));
             if self.order.disputed {
                 self.enqueue(SideEffect::Freeze { frozen: true });
             }

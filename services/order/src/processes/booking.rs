@@ -3,7 +3,6 @@
 use super::StepFuture;
 use crate::{
     app::App,
-    convert,
     domain::{
         Authorization, ClosedChange, Error, NewOrder, Order, OrderChange, OrderId, Outcome,
         Principal, ProviderId, RequestedProvider, SideEffect, State,
@@ -12,10 +11,9 @@ use crate::{
     repository::{bookings::Begun, orders},
 };
 use chrono::{DateTime, Utc};
-use kit::{program::crash, storage::idempotency::Key, values::time::timestamp};
-use proto::quickserve::{
-    payment::v1::{self as payment, AuthorizePaymentRequest, AuthorizePaymentResponse},
-    provider::v1::HoldReservationRequest,
+use kit::{program::crash, storage::idempotency::Key};
+use proto::quickserve::payment::v1::{
+    self as payment, AuthorizePaymentRequest, AuthorizePaymentResponse,
 };
 
 /// A step of a booking at another service.
@@ -236,18 +234,7 @@ impl App {
         provider: ProviderId,
         until: DateTime<Utc>,
     ) -> Result<RequestedProvider, Error> {
-        let request = HoldReservationRequest {
-            order_id: order.id.to_string(),
-            provider_id: provider.to_string(),
-            vertical: order.vertical.clone(),
-            window: Some(order.window().into()),
-            address: Some(convert::address(&order.terms.place)),
-            requirements: Some(convert::requirements_of(&order.terms)),
-            hold_expires_at: Some(timestamp(until)),
-            customer_id: order.customer_id.to_string(),
-            round: order.progress.round,
-        };
-        let answer = self.peers.reservations().hold_reservation(request).await?.into_inner();
+        let answer = self.peers.hold(order, provider, until, false).await?;
         Ok(RequestedProvider {
             provider_id: provider,
             provider_user_id: parse_id(&answer.provider_user_id)?,

@@ -21,7 +21,7 @@ impl App {
         if causes.is_empty() {
             return Ok(());
         }
-        self.withdraw_provider(order.id, provider).await?;
+        self.withdraw_provider(order.id, provider, NOT_ELIGIBLE).await?;
         Err(Error::ProviderNotEligible(causes))
     }
 
@@ -56,11 +56,16 @@ impl App {
     }
 
     /// Takes an order from its provider, unless it is another's meanwhile or the work has begun.
-    async fn withdraw_provider(&self, id: OrderId, provider: ProviderId) -> Result<(), Error> {
+    pub async fn withdraw_provider(
+        &self,
+        id: OrderId,
+        provider: ProviderId,
+        reason: &str,
+    ) -> Result<(), Error> {
         let tx = self.db.begin().await?;
         let mut change = orders::lock_order(&tx, id, &Principal::System, &self.timing).await?;
         if change.order.provider_id == Some(provider) {
-            change.withdraw_provider(NOT_ELIGIBLE)?;
+            change.withdraw_provider(reason)?;
             orders::save_order(&tx, change).await?;
         }
         Ok(tx.commit().await?)

@@ -1,5 +1,6 @@
 //! What orders do at other services, as tables of steps: [`booking`] and [`side_effects`]; what customers pay later
-//! ([`payment`]), waves of offers ([`offers`]) and moves ([`reschedule`]) go by the same rules.
+//! ([`payment`]), waves of offers ([`offers`]) and moves ([`reschedule`]) go by the same rules. [`reconcile`] finds what a restore
+//! tore apart.
 //!
 //! One mechanism carries them all. What is about to be done is written down, together with a timer, before it is done.
 //! A step is named by its order at the service that it calls, so that repeating it finds what it did. A step that fails
@@ -12,6 +13,7 @@ pub mod booking;
 pub mod eligibility;
 pub mod offers;
 pub mod payment;
+pub mod reconcile;
 pub mod reschedule;
 pub mod side_effects;
 

@@ -91,6 +91,19 @@ pub async fn before_work_of(
     Ok(orders.all(db).await?)
 }
 
+/// A page of the orders that go on, the newest first.
+pub async fn list_going_on(db: &impl ConnectionTrait, page: &Page) -> Result<Vec<Order>, Error> {
+    let states = State::ALL.into_iter().filter(|state| !state.is_final());
+    let select =
+        Entity::find().filter(Column::Booking.eq(false)).filter(Column::State.is_in(states));
+    Ok(page.of(select, Column::Id).all(db).await?)
+}
+
+/// The order, if there is one of this id.
+pub async fn find_by_id(db: &impl ConnectionTrait, id: OrderId) -> Result<Option<Order>, Error> {
+    Ok(Entity::find_by_id(id).one(db).await?)
+}
+
 /// The orders that an account booked, those under way included.
 pub async fn booked_by(
     db: &impl ConnectionTrait,

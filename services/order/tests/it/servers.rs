@@ -134,6 +134,13 @@ impl ReservationService for Provider {
         Ok(Response::new(judged.await?))
     }
 
+    async fn list_order_reservations(
+        &self,
+        _: Request<provider::ListOrderReservationsRequest>,
+    ) -> Result<Response<provider::ListOrderReservationsResponse>, Status> {
+        Err(Status::unimplemented("no story here restores data"))
+    }
+
     async fn find_candidates(
         &self,
         request: Request<provider::FindCandidatesRequest>,
@@ -285,6 +292,13 @@ impl ChargeService for Payment {
             })
         });
         Ok(Response::new(refunded.await?))
+    }
+
+    async fn list_order_payments(
+        &self,
+        _: Request<payment::ListOrderPaymentsRequest>,
+    ) -> Result<Response<payment::ListOrderPaymentsResponse>, Status> {
+        Err(Status::unimplemented("no story here restores data"))
     }
 
     async fn set_payout_frozen(

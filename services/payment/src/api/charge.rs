@@ -2,7 +2,7 @@
 
 use super::{
     Api,
-    convert::{parse_amount, parse_positive, to_money},
+    convert::{parse_amount, parse_positive, to_money, to_summary},
 };
 use crate::{
     domain::{
@@ -10,8 +10,9 @@ use crate::{
         decision::AuthorizationRequest,
     },
     flow::{AuthorizationStatus, Outcome, RefundAmount, RefundRequest},
+    repository::intents,
 };
-use kit::values::time::moment;
+use kit::{storage::page::Page, values::time::moment};
 use proto::quickserve::payment::v1::{self as pb, charge_service_server::ChargeService};
 use tonic::{Request, Response, Status};
 
@@ -100,6 +101,23 @@ impl ChargeService for Api {
             refunded: to_money(&refunded.currency, refunded.total),
             amount: to_money(&refunded.currency, refunded.amount),
         }))
+    }
+
+    async fn list_order_payments(
+        &self,
+        request: Request<pb::ListOrderPaymentsRequest>,
+    ) -> Result<Response<pb::ListOrderPaymentsResponse>, Status> {
+        let pb::ListOrderPaymentsRequest { page_size, page_token, order_ids } =
+            request.into_inner();
+        let page = Page::parse(page_size, &page_token)?;
+        let orders = order_ids.iter().map(|id| OrderId::parse("order_ids", id));
+        let orders = orders.collect::<Result<Vec<_>, _>>()?;
+        let db = self.payments.db.connection();
+        let mut rows = intents::list_of_orders(db, &orders, page).await?;
+        let next_page_token = page.cut(&mut rows, |(intent, _)| intent.id.uuid());
+        let payments = rows.into_iter().map(|(intent, attempts)| to_summary(intent, &attempts));
+        let payments = payments.collect();
+        Ok(Response::new(pb::ListOrderPaymentsResponse { payments, next_page_token }))
     }
 
     async fn set_payout_frozen(

@@ -35,6 +35,11 @@ pub fn to_money(currency: &str, minor_units: i64) -> Option<Money> {
     Some(Money { currency: currency.to_owned(), minor_units })
 }
 
+/// A payment in a list, without its refunds.
+pub fn to_summary(intent: Intent, attempts: &[Attempt]) -> pb::Payment {
+    pb::Payment { refunds: Vec::new(), ..to_payment(intent, attempts) }
+}
+
 /// A payment as its customer sees it.
 pub fn to_payment(intent: Intent, attempts: &[Attempt]) -> pb::Payment {
     let last = attempts.iter().rfind(|attempt| attempt.kind == Kind::Authorize);

@@ -44,10 +44,7 @@ impl PaymentService for Api {
         let next_page_token = page.cut(&mut rows, |(intent, _)| intent.id.uuid());
         let payments = rows
             .into_iter()
-            .map(|(intent, attempts)| pb::Payment {
-                refunds: Vec::new(),
-                ..convert::to_payment(intent, &attempts)
-            })
+            .map(|(intent, attempts)| convert::to_summary(intent, &attempts))
             .collect();
         Ok(Response::new(pb::ListPaymentsResponse { payments, next_page_token }))
     }

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     Attempt, AttemptId, Error, Intent, IntentId, OrderId, UserId, attempt,
-    intent::{self, FIRST_VERSION, State},
+    intent::{self, FIRST_VERSION, Purpose, State},
 };
 use kit::{Tx, storage::page::Page};
 use sea_orm::{
@@ -116,6 +116,28 @@ pub async fn list_intents(
             .add(intent::Column::ForOrder.eq(order));
         query = query.filter(of_order);
     }
+    with_attempts(db, query, page).await
+}
+
+/// The payments of these orders; without any, those of all orders that are not closed. With their attempts.
+pub async fn list_of_orders(
+    db: &impl ConnectionTrait,
+    orders: &[OrderId],
+    page: Page,
+) -> Result<Vec<(Intent, Vec<Attempt>)>, Error> {
+    let query = intent::Entity::find().filter(intent::Column::Purpose.eq(Purpose::Order));
+    let query = match orders {
+        [] => query.filter(intent::Column::State.ne(State::Closed)),
+        named => query.filter(intent::Column::OrderId.is_in(named.iter().copied())),
+    };
+    with_attempts(db, query, page).await
+}
+
+async fn with_attempts(
+    db: &impl ConnectionTrait,
+    query: Select<intent::Entity>,
+    page: Page,
+) -> Result<Vec<(Intent, Vec<Attempt>)>, Error> {
     let rows = page.of(query, intent::Column::Id).all(db).await?;
     let ids = rows.iter().map(|row| row.id);
     let attempts = attempt::Entity::find()

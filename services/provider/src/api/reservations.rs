@@ -9,6 +9,7 @@ use crate::{
 };
 use kit::{
     Window,
+    storage::page::Page,
     values::{
         id::{parse_optional_uuid, parse_uuid},
         time::{duration, moment},
@@ -94,6 +95,23 @@ impl ReservationService for Api {
         Ok(Response::new(pb::CheckEligibilityResponse { causes }))
     }
 
+    async fn list_order_reservations(
+        &self,
+        request: Request<pb::ListOrderReservationsRequest>,
+    ) -> Result<Response<pb::ListOrderReservationsResponse>, Status> {
+        let pb::ListOrderReservationsRequest { page_size, page_token, order_ids } =
+            request.into_inner();
+        let page = Page::parse(page_size, &page_token)?;
+        let orders = order_ids
+            .iter()
+            .map(|id| parse_uuid("order_ids", id))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut rows = self.providers.active_of_orders(&orders, &page).await?;
+        let next_page_token = page.cut(&mut rows, |row| row.id.uuid());
+        let reservations = rows.iter().map(convert::order_reservation).collect();
+        Ok(Response::new(pb::ListOrderReservationsResponse { reservations, next_page_token }))
+    }
+
     async fn find_candidates(
         &self,
         request: Request<pb::FindCandidatesRequest>,
@@ -130,6 +148,7 @@ fn parse_hold(request: pb::HoldReservationRequest) -> Result<Hold, Error> {
         hold_expires_at,
         customer_id,
         round,
+        booked,
     } = request;
     let window = Window::parse("window", window.as_ref())?;
     Ok(Hold {
@@ -137,6 +156,7 @@ fn parse_hold(request: pb::HoldReservationRequest) -> Result<Hold, Error> {
         job: convert::parse_job(vertical, window, address.as_ref(), requirements)?,
         expires_at: moment("hold_expires_at", hold_expires_at.as_ref())?,
         customer: parse_optional_uuid("customer_id", &customer_id)?,
+        booked,
     })
 }
 

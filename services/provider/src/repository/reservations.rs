@@ -11,7 +11,7 @@ use crate::domain::{
     records::reservation::{Column, Entity},
     reservation::{Key, State},
 };
-use kit::Tx;
+use kit::{Tx, storage::page::Page};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
@@ -96,6 +96,19 @@ impl Providers {
             .exec(self.db.connection())
             .await?;
         Ok(released.rows_affected)
+    }
+
+    /// A page of the active reservations of some orders, or of all when none is named.
+    pub async fn active_of_orders(
+        &self,
+        orders: &[Uuid],
+        page: &Page,
+    ) -> Result<Vec<Reservation>, Error> {
+        let mut active = Entity::find().filter(active_reservations(self.clock().now()));
+        if !orders.is_empty() {
+            active = active.filter(Column::OrderId.is_in(orders.iter().copied()));
+        }
+        Ok(page.of(active, Column::Id).all(self.db.connection()).await?)
     }
 
     /// The active reservations of some profiles that touch a span, earliest first, at most `limit`.

@@ -207,5 +207,6 @@ pub fn hold(
         hold_expires_at: Some(timestamp(at(expires))),
         customer_id: Uuid::new_v4().to_string(),
         round: 0,
+        booked: false,
     }
 }

@@ -345,6 +345,20 @@ async fn only_eligible_providers_are_held(backend: Backend) {
     let pause = pb::PauseProviderRequest { provider_id: provider.id.clone() };
     shop.profiles().pause_provider(pause).by(provider.owner).await.unwrap();
     assert_eq!(refusal(reservations.hold_reservation(good()).await), "PROVIDER_NOT_ELIGIBLE");
+    // What a restore has lost was agreed before the pause.
+    let booked = pb::HoldReservationRequest {
+        booked: true,
+        ..hold(&provider, "2027-05-25T08:00:00Z", 2, EXPIRES)
+    };
+    reservations.hold_reservation(booked.clone()).await.unwrap();
+    let listed = pb::ListOrderReservationsRequest {
+        order_ids: vec![booked.order_id.clone()],
+        ..Default::default()
+    };
+    let listed = reservations.list_order_reservations(listed).await.unwrap().into_inner();
+    assert_eq!(listed.reservations.len(), 1);
+    assert_eq!(listed.reservations[0].order_id, booked.order_id);
+    assert_eq!(listed.reservations[0].window, booked.window);
     let resume = pb::ResumeProviderRequest { provider_id: provider.id.clone() };
     shop.profiles().resume_provider(resume).by(provider.owner).await.unwrap();
     reservations.hold_reservation(good()).await.unwrap();

@@ -116,6 +116,12 @@ impl OrderRecord {
         Some(news)
     }
 
+    /// Forgets what it knew of an order at this version or a later one, so that it follows the order to where a restore has
+    /// put it. An order at a later version than the one on record is followed in any case.
+    pub fn forget_version(&mut self, order: &OrderSnapshot) {
+        self.order_version = self.order_version.min(order.version - 1);
+    }
+
     /// Whether the rework that an order is in is the one on record. One that follows another delivery is not, even where
     /// the vertical was not told of that delivery.
     fn knows_rework(&self, order: &OrderSnapshot, phase: Phase) -> bool {

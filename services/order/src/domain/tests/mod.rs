@@ -2,6 +2,7 @@
 
 mod life;
 mod money;
+mod restored;
 mod rules;
 
 use super::*;

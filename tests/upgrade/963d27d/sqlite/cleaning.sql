@@ -1,0 +1,18 @@
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE IF NOT EXISTS "seaql_migrations" ( "version" varchar NOT NULL PRIMARY KEY, "applied_at" integer NOT NULL );
+INSERT INTO seaql_migrations VALUES('common',1796038434);
+INSERT INTO seaql_migrations VALUES('m0001_cleanings',1796038434);
+CREATE TABLE IF NOT EXISTS "outbox" ( "id" uuid_text NOT NULL PRIMARY KEY, "kind" text NOT NULL, "aggregate" uuid_text NOT NULL, "seq" integer NOT NULL, "occurred_at" timestamp_with_timezone_text NOT NULL, "actor" text NOT NULL, "traceparent" text NOT NULL, "data" blob(1) NOT NULL, "claimed_by" uuid_text NULL, "lease_until" timestamp_with_timezone_text NULL, "attempts" integer NOT NULL, "next_at" timestamp_with_timezone_text NOT NULL, "state" smallint NOT NULL );
+CREATE TABLE IF NOT EXISTS "inbox" ( "consumer" text NOT NULL, "event_id" uuid_text NOT NULL, "seen_at" timestamp_with_timezone_text NOT NULL, PRIMARY KEY ("consumer", "event_id") );
+CREATE TABLE IF NOT EXISTS "timers" ( "kind" text NOT NULL, "aggregate" uuid_text NOT NULL, "due_at" timestamp_with_timezone_text NOT NULL, "claimed_by" uuid_text NULL, "lease_until" timestamp_with_timezone_text NULL, "attempts" integer NOT NULL, PRIMARY KEY ("kind", "aggregate") );
+CREATE TABLE IF NOT EXISTS "idempotency_keys" ( "scope" text NOT NULL, "key" text NOT NULL, "fingerprint" blob(1) NOT NULL, "response" blob(1) NULL, "lease_until" timestamp_with_timezone_text NOT NULL, "expires_at" timestamp_with_timezone_text NOT NULL, PRIMARY KEY ("scope", "key") );
+CREATE TABLE IF NOT EXISTS "cleanings" ( "order_id" uuid_text NOT NULL PRIMARY KEY, "customer_id" uuid_text NOT NULL, "provider_user_id" uuid_text NULL, "state" integer NOT NULL, "details" blob(1) NOT NULL, "starts_at" timestamp_with_timezone_text NOT NULL, "ends_at" timestamp_with_timezone_text NOT NULL, "time_zone" text NOT NULL, "visit_on" date_text NOT NULL, "visited" boolean NOT NULL, "checklist" json_text NOT NULL, "recleans" integer NOT NULL, "access_failed_at" timestamp_with_timezone_text NULL, "contact_attempts" json_text NOT NULL, "version" integer NOT NULL, "event_seq" integer NOT NULL, "created_at" timestamp_with_timezone_text NOT NULL, "updated_at" timestamp_with_timezone_text NOT NULL );
+INSERT INTO cleanings VALUES(X'01a22c3bd11470c08037af1893f67a8b',X'01a22c3ba2c7759ab3991e9b4c7c2279',X'01a22c3ba3d071dcb4ce887744fe0c7d',4,X'0a087374616e6461726418022001','2026-11-30T12:14:06+00:00','2026-11-30T14:14:06+00:00','Europe/Paris','2026-11-30',0,'[{"code":"room.1.dust","done_at":null,"note":"","reopened":0},{"code":"room.1.floor","done_at":null,"note":"","reopened":0},{"code":"room.2.dust","done_at":null,"note":"","reopened":0},{"code":"room.2.floor","done_at":null,"note":"","reopened":0},{"code":"bathroom.1.sanitary","done_at":null,"note":"","reopened":0},{"code":"bathroom.1.floor","done_at":null,"note":"","reopened":0},{"code":"kitchen.surfaces","done_at":null,"note":"","reopened":0},{"code":"kitchen.sink","done_at":null,"note":"","reopened":0},{"code":"all.bins","done_at":null,"note":"","reopened":0}]',0,NULL,'[]',1,0,'2026-11-30T11:34:12.065708+00:00','2026-11-30T11:34:12.065708+00:00');
+CREATE UNIQUE INDEX "outbox_aggregate_seq" ON "outbox" ("aggregate", "seq");
+CREATE INDEX "outbox_due" ON "outbox" ("state", "next_at");
+CREATE INDEX "inbox_seen_at" ON "inbox" ("seen_at");
+CREATE INDEX "timers_due_at" ON "timers" ("due_at");
+CREATE INDEX "idempotency_keys_expires_at" ON "idempotency_keys" ("expires_at");
+CREATE INDEX "cleanings_customer_id_visit_on" ON "cleanings" ("customer_id", "visit_on");
+COMMIT;
