@@ -392,3 +392,15 @@ fn unique_needs_items_that_can_be_equal() {
     let floats = "repeated float tags = 5 [(buf.validate.field).repeated.unique = true]";
     check(tags, floats, "float tags", "equal or not");
 }
+
+#[test]
+fn who_reads_details() {
+    let state = "  // Its state.\n";
+    let note = "  // Its note.\n  string note = 9 [(buf.validate.field).string.max_len = 20];\n";
+    let of = "  option (quickserve.options.v1.details_of) = \"shelf\";\n";
+    let at = "string note = 9";
+    check(state, &format!("{note}{of}{state}"), at, "note is free text of details");
+    let readers = "(quickserve.options.v1.readers) = READERS_ON_ASSIGNMENT";
+    let shown = note.replace("= 20]", &format!("= 20, {readers}]"));
+    check(state, &format!("{shown}{state}"), at, "must be `debug_redact`");
+}

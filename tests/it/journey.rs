@@ -15,6 +15,60 @@ pub async fn act(person: &Person, order: &str, action: &str, body: Value) -> Val
     answer.body
 }
 
+/// Somebody tries something with an order: the status, and the reason when it is refused.
+pub async fn attempt(person: &Person, order: &str, action: &str, body: Value) -> (u16, String) {
+    let answer = person.client.post(&format!("/v1/orders/{order}:{action}"), body).await.unwrap();
+    (answer.status.as_u16(), answer.reason().to_owned())
+}
+
+/// Makes a call that succeeds.
+pub async fn post(person: &Person, path: &str, body: Value) -> Value {
+    let answer = person.client.post(path, body).await.unwrap();
+    assert!(answer.status.is_success(), "{path}: {} {}", answer.status, answer.body);
+    answer.body
+}
+
+/// Reads something.
+pub async fn get(person: &Person, path: &str) -> Value {
+    person.client.get(path).await.unwrap().ok().unwrap()
+}
+
+/// An amount in minor units.
+pub fn cents(money: &Value) -> i64 {
+    money["minor_units"].as_str().unwrap_or("0").parse().unwrap()
+}
+
+/// Whether somebody has a message of this template.
+pub async fn is_told(person: &Person, template: &str) -> bool {
+    let inbox = get(person, "/v1/inbox?page_size=100").await;
+    messages(&inbox).contains(&template)
+}
+
+/// From the provider's yes to the delivery that the customer accepts, of an order that was booked for [`noon`] just now.
+pub async fn complete(
+    mesh: &Mesh,
+    customer: &Person,
+    provider: &Provider,
+    order: &str,
+) -> (Person, Person) {
+    let (customer, cleaner) = deliver(mesh, customer, provider, order).await;
+    act(&customer, order, "acceptDelivery", json!({})).await;
+    (customer, cleaner)
+}
+
+/// As [`complete`], but for the customer's yes.
+pub async fn deliver(
+    mesh: &Mesh,
+    customer: &Person,
+    provider: &Provider,
+    order: &str,
+) -> (Person, Person) {
+    let (customer, cleaner) = until_work_begins(mesh, customer, provider, order).await;
+    clean(&cleaner, order).await;
+    act(&cleaner, order, "deliver", json!({})).await;
+    (customer, cleaner)
+}
+
 /// An order as somebody sees it.
 pub async fn see(person: &Person, order: &str) -> Value {
     person.client.get(&format!("/v1/orders/{order}")).await.unwrap().ok().unwrap()
@@ -59,6 +113,16 @@ pub async fn until_work_begins(
         state(&act(&provider.person, order, "accept", json!({})).await),
         "ORDER_STATE_ASSIGNED"
     );
+    begin_work(mesh, customer, provider, order).await
+}
+
+/// From the assignment to the work under way, of an order that was booked for [`noon`] just now.
+pub async fn begin_work(
+    mesh: &Mesh,
+    customer: &Person,
+    provider: &Provider,
+    order: &str,
+) -> (Person, Person) {
     mesh.clock.advance(noon(mesh) - mesh.clock.now() - Duration::minutes(30));
     let (customer, cleaner) = (mesh.again(customer).await, mesh.again(&provider.person).await);
     act(&cleaner, order, "depart", json!({})).await;

@@ -3,6 +3,7 @@
 mod access;
 mod comments;
 mod messages;
+mod readers;
 mod repeats;
 mod routes;
 
@@ -13,6 +14,7 @@ pub fn check_contracts(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     let mut problems = comments::check_comments(contracts);
     problems.extend(messages::check_messages(contracts, rpcs));
     problems.extend(access::check_access(contracts, rpcs));
+    problems.extend(readers::check_readers(contracts));
     problems.extend(repeats::check_repeats(contracts, rpcs));
     problems.extend(routes::check_routes(contracts, rpcs));
     problems

@@ -1,11 +1,12 @@
 //! `CleaningService`: what the parties of an order see and do.
 
 use crate::{cleaning::Job, convert};
-use kit::{Db, storage::version};
+use chrono::{DateTime, Utc};
+use kit::{Db, rpc::confidential, storage::version};
 use proto::quickserve::cleaning::v1::{self as pb, cleaning_service_server::CleaningService};
 use tonic::{Request, Response, Status, async_trait};
 use vertical::{
-    check_working,
+    Error, check_working,
     convert::parse_order_id,
     repository::{self, Reach},
     signals,
@@ -23,6 +24,15 @@ impl Api {
     }
 }
 
+/// The cleaning as `reader` reads it.
+fn cleaning_view(job: &Job, reader: Reach, now: DateTime<Utc>) -> Result<pb::Cleaning, Error> {
+    let whole = convert::cleaning(job)?;
+    if job.shows_home(reader, now) {
+        return Ok(whole);
+    }
+    Ok(confidential::hide("quickserve.cleaning.v1.Cleaning", &whole)?)
+}
+
 #[async_trait]
 impl CleaningService for Api {
     async fn get_cleaning(
@@ -32,7 +42,7 @@ impl CleaningService for Api {
         let reach = Reach::party(&kit::caller_of(&request))?;
         let id = parse_order_id(&request.get_ref().order_id)?;
         let job: Job = repository::find_job(self.db.connection(), id, reach).await?;
-        let cleaning = Some(convert::cleaning(&job)?);
+        let cleaning = Some(cleaning_view(&job, reach, self.db.clock().now())?);
         Ok(Response::new(pb::GetCleaningResponse { cleaning }))
     }
 
@@ -76,14 +86,15 @@ impl CleaningService for Api {
         let attempts = convert::parse_attempts(contact_attempts)?;
         let id = parse_order_id(&order_id)?;
         let tx = self.db.begin().await?;
-        let mut job: Job = repository::lock_job(&tx, id, Reach::Provider(provider)).await?;
+        let reach = Reach::Provider(provider);
+        let mut job: Job = repository::lock_job(&tx, id, reach).await?;
         let phase = job.phase();
         if job.order.fail_access(attempts, phase, tx.now())? {
             signals::record_access_failed(&tx, &mut job.order, provider).await?;
             repository::save_job(&tx, &mut job).await?;
         }
+        let cleaning = Some(cleaning_view(&job, reach, tx.now())?);
         tx.commit().await?;
-        let cleaning = Some(convert::cleaning(&job)?);
         Ok(Response::new(pb::ReportAccessFailedResponse { cleaning }))
     }
 }

@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod caller;
 pub mod client;
+pub mod confidential;
 pub mod context;
 pub mod details;
 mod ending;

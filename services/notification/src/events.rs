@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use kit::{
     Event, Id, Money, Window,
     messaging::{bus::Consumer, inbox},
+    storage::idempotency,
 };
 use proto::quickserve::{
     fulfilment::v1::OrderState,
@@ -141,6 +142,7 @@ impl Teller {
         if inbox::first_time(&tx, CONSUMER, event).await? {
             repository::delete_messages_to(&tx, user_id).await?;
             settings::delete_settings(&tx, user_id).await?;
+            idempotency::forget_account(&tx, user_id).await?;
         }
         Ok(tx.commit().await?)
     }

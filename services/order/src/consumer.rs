@@ -7,7 +7,7 @@ use crate::{
         Actor, Amounts, Authorization, Error, Order, OrderChange, OrderId, Outcome, PaymentState,
         Principal,
     },
-    repository::{orders, records},
+    repository::{erasure, orders, records},
 };
 use async_trait::async_trait;
 use kit::{
@@ -190,19 +190,27 @@ impl App {
         let before_work = orders
             .into_iter()
             .filter(|order| order.created_at <= event.occurred_at && order.state.is_before_work());
-        self.end_for_customer(before_work.collect(), OrderChange::suspend_customer).await
+        self.change_orders(before_work.collect(), OrderChange::suspend_customer).await
     }
 
     async fn on_erasure(&self, event: &Event) -> Result<(), Error> {
         let UserEvent { user_id } = event.decode()?;
-        let orders = orders::booked_by(self.db.connection(), parse_id(&user_id)?).await?;
-        let personal = orders.into_iter().filter(|order| !order.progress.erased);
-        self.end_for_customer(personal.collect(), OrderChange::erase_customer).await
+        let account = parse_id(&user_id)?;
+        let db = self.db.connection();
+        let booked = orders::booked_by(db, account).await?;
+        let booked = booked.into_iter().filter(|order| !order.progress.erased);
+        self.change_orders(booked.collect(), OrderChange::erase_customer).await?;
+        let rendered = orders::rendered_by(db, account).await?;
+        let rendered = rendered.into_iter().filter(|order| !order.progress.provider_erased);
+        self.change_orders(rendered.collect(), OrderChange::erase_provider).await?;
+        let tx = self.db.begin().await?;
+        erasure::forget_account(&tx, account).await?;
+        Ok(tx.commit().await?)
     }
 
-    /// Changes orders whose customer is gone. Fails while one is being booked, so that the event comes again once it is
-    /// booked or given up.
-    async fn end_for_customer(
+    /// Changes the orders of an account that is gone. Fails while one is being booked, so that the event comes again once
+    /// it is booked or given up.
+    async fn change_orders(
         &self,
         orders: Vec<Order>,
         end: fn(&mut OrderChange) -> Result<(), Error>,

@@ -104,14 +104,14 @@ pub fn address(place: &Address) -> common::Address {
 
 /// What of an address a provider sees who is not assigned: the neighbourhood.
 pub fn neighbourhood(place: &Address) -> common::Address {
-    let coarse = |degrees: f64| (degrees * 100.0).round() / 100.0;
+    let (lat, lng) = place.coarse_position();
     common::Address {
         lines: Vec::new(),
         postcode: place.postcode.clone(),
         city: place.city.clone(),
         country: place.country.clone(),
-        lat: coarse(place.lat),
-        lng: coarse(place.lng),
+        lat,
+        lng,
         access_notes: String::new(),
     }
 }

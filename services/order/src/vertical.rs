@@ -217,5 +217,6 @@ fn snapshot(order: &Order, provider: Option<AccountId>) -> OrderSnapshot {
         delivered_at: order.progress.delivered_at.map(timestamp),
         erased,
         place: (!erased).then_some(Place { lat, lng }),
+        provider_erased: order.progress.provider_erased,
     }
 }

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use kit::{
     Db, Event, Tx,
     messaging::{bus::Consumer, inbox},
+    storage::idempotency,
 };
 use proto::quickserve::{provider::v1::ProviderEvent, user::v1::UserEvent};
 
@@ -44,6 +45,7 @@ impl ErasureConsumer {
         let tx = self.db.begin().await?;
         if inbox::first_time(&tx, "payment", event).await? {
             methods::erase_methods(&tx, user).await?;
+            idempotency::forget_account(&tx, user.uuid()).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -7,12 +7,13 @@ use crate::{
         profile::State,
         score::{Outcome, is_on_time},
     },
-    repository::{Providers, documents, members, profiles, time_off},
+    repository::{Providers, documents, members, offerings, profiles, reservations, time_off},
 };
 use async_trait::async_trait;
 use kit::{
     Event, Scope, Tx,
     messaging::{bus::Consumer, inbox, outbox},
+    storage::idempotency,
     values::time,
 };
 use proto::quickserve::{
@@ -97,6 +98,7 @@ impl FactConsumer {
         if !inbox::first_time(&tx, CONSUMER, event).await? {
             return Ok(());
         }
+        idempotency::forget_account(&tx, user_id).await?;
         let Some(mut provider) = profiles::lock_of_user(&tx, user_id).await? else {
             return Ok(tx.commit().await?);
         };
@@ -106,11 +108,23 @@ impl FactConsumer {
         provider.erase();
         documents::forget_person(&tx, provider.id).await?;
         members::delete_all(&tx, provider.id).await?;
+        offerings::delete_all(&tx, provider.id).await?;
         time_off::delete_all(&tx, provider.id).await?;
         profiles::save_profile(&tx, &mut provider).await?;
         tx.commit().await?;
         self.providers.forget_standing(provider.id).await;
         Ok(())
+    }
+
+    /// Forgets where the home of an erased customer is: no one has to go there any more.
+    async fn forget_place(&self, event: &Event) -> Result<(), Error> {
+        let OrderEvent { order_id, .. } = event.decode()?;
+        let order_id = order_id.parse().map_err(kit::Error::internal)?;
+        let tx = self.providers.db.begin().await?;
+        if inbox::first_time(&tx, CONSUMER, event).await? {
+            reservations::forget_place(&tx, order_id).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Blocks the profile of a suspended account, unless the profile has left.
@@ -186,6 +200,7 @@ impl Consumer for FactConsumer {
                 | "order.reassigned"
                 | "order.arrived"
                 | "order.completed"
+                | "order.erased"
                 | "user.erased"
                 | "user.suspended"
                 | "user.reinstated"
@@ -194,6 +209,7 @@ impl Consumer for FactConsumer {
 
     async fn consume(&self, event: &Event) -> Result<(), kit::Error> {
         let done = match event.kind.as_str() {
+            "order.erased" => self.forget_place(event).await,
             "user.erased" => self.erase(event, user_of(event)?).await,
             "user.suspended" => self.block_suspended(event, user_of(event)?).await,
             "user.reinstated" => self.lift_suspension(event, user_of(event)?).await,

@@ -86,7 +86,8 @@ pub async fn make_cleaner(
     Ok(provider)
 }
 
-async fn make_offer(provider: &Provider) -> anyhow::Result<()> {
+/// Has a provider offer cleaning around the centre, at every hour.
+pub async fn make_offer(provider: &Provider) -> anyhow::Result<()> {
     let path = format!("/v1/providers/{}", provider.provider_id);
     let client = &provider.person.client;
     let skills = ["cleaning.standard", "cleaning.deep", "cleaning.move_out", "cleaning.office"];
@@ -107,7 +108,8 @@ async fn make_offer(provider: &Provider) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn vet_provider(provider: &Provider, operator: &Person) -> anyhow::Result<()> {
+/// Has `operator` vet a provider.
+pub async fn vet_provider(provider: &Provider, operator: &Person) -> anyhow::Result<()> {
     let path = format!("/v1/providers/{}", provider.provider_id);
     for kind in ["identity", "insurance"] {
         let document = json!({

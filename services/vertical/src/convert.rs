@@ -1,15 +1,19 @@
 //! Between the rules and the messages of the contracts.
 
-use crate::domain::{
-    error::Error,
-    job::{Job, OrderSnapshot},
-    phase::Phase,
-    place::Place,
-    price::{JobRequirements, Line, Quote},
+use crate::{
+    domain::{
+        error::Error,
+        job::{Job, OrderSnapshot},
+        phase::Phase,
+        place::Place,
+        price::{JobRequirements, Line, Quote},
+    },
+    repository::Reach,
 };
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use kit::{
     Window,
+    rpc::confidential,
     values::{
         id::{parse_optional_uuid, parse_uuid},
         time::{duration, moment},
@@ -47,6 +51,20 @@ impl<O> Job<O> {
     pub fn phase(&self) -> Phase {
         stored_phase(self.order.state)
     }
+
+    /// Whether `reader` reads the secrets of the home: the customer and operators do, and the provider while there is work
+    /// to do there.
+    pub fn shows_home(&self, reader: Reach, now: DateTime<Utc>) -> bool {
+        let order = &self.order;
+        let state = OrderState::try_from(order.state).unwrap_or_default();
+        match reader {
+            Reach::All => true,
+            Reach::Party(id) | Reach::Provider(id) => {
+                id == order.customer_id
+                    || confidential::provider_reads(state, order.delivered_at, now)
+            }
+        }
+    }
 }
 
 /// The phase of a stored state; one that is not known is over.
@@ -73,6 +91,7 @@ pub fn parse_snapshot(
         window: Window::parse("order.window", order.window.as_ref())?,
         place: order.place.map(|pb::Place { lat, lng }| Place { lat, lng }),
         delivered_at: delivered_at.map(|at| moment("order.delivered_at", Some(at))).transpose()?,
+        provider_erased: order.provider_erased,
     })
 }
 

@@ -167,6 +167,7 @@ impl Order {
             window: Some(self.window.clone()),
             delivered_at: self.delivered_at.map(timestamp),
             erased: false,
+            provider_erased: false,
             place: Some(self.place),
         }
     }

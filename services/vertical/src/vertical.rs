@@ -38,7 +38,7 @@ pub trait Vertical: Send + Sync + 'static {
     /// the customer asks for it.
     fn enter_phase(&self, own: &mut Self::Own, phase: Phase);
 
-    /// The order is erased: nothing that people wrote is kept.
+    /// The order, or the account of the provider who did the work, is erased: nothing that people wrote is kept.
     fn forget_texts(&self, own: &mut Self::Own);
 
     /// What speaks against the order's entering a phase, as stable codes.

@@ -215,6 +215,17 @@ async fn an_erased_order_leaves_no_words(backend: Backend) {
     }
     assert_eq!(cleaning(&shop, &order).await.details, Some(pb::CleaningDetails::default()));
     assert!(checklist(&shop, &order).await.items.iter().all(|item| item.note.is_empty()));
+    // When the provider's account is erased, the home stays the customer's.
+    let mut worked = new_order();
+    worked.details["access"] = "key box 1234".into();
+    shop.go_through(&mut worked, &TO_WORK).await;
+    let mut noted = ticks(&worked, &["all.bins"]);
+    noted.items[0].note = Some("I was here".to_owned());
+    shop.people().update_checklist(noted).by(worked.provider).await.unwrap();
+    worked.enter(OrderState::Delivered, shop.world.clock.now());
+    shop.tell(OrderSnapshot { provider_erased: true, ..worked.snapshot() }).await;
+    assert_eq!(cleaning(&shop, &worked).await.details.unwrap().access, "key box 1234");
+    assert!(checklist(&shop, &worked).await.items.iter().all(|item| item.note.is_empty()));
     // One that was never told of before leaves nothing to look at.
     let mut unknown = new_order();
     unknown.enter(OrderState::Closed, shop.world.clock.now());

@@ -341,5 +341,6 @@ async fn prune_expired(db: Db, relay: Relay) -> Result<(), Error> {
     idempotency::prune_keys(&tx).await?;
     inbox::prune_inbox(&tx).await?;
     tx.commit().await?;
-    relay.prune().await
+    relay.prune().await?;
+    db.empty_log().await
 }

@@ -3,8 +3,8 @@
 use crate::{program::clock::Clock, rpc::error::Error, storage::idempotency, values::id::Id};
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use serde::Deserialize;
 use std::{
@@ -229,6 +229,15 @@ impl Db {
         &self.wakes
     }
 
+    /// Moves what is in SQLite's log into the file and empties the log, unless somebody reads at the moment. Nothing that
+    /// was deleted before can be read from either afterwards: the file overwrites it (`secure_delete`).
+    pub async fn empty_log(&self) -> Result<(), Error> {
+        if self.connection.get_database_backend() == DbBackend::Sqlite {
+            self.connection.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        }
+        Ok(())
+    }
+
     /// Closes the pool.
     pub async fn close(self) -> Result<(), DbErr> {
         self.connection.close().await
@@ -291,6 +300,8 @@ fn connect_options(config: &DbConfig, suspect: Arc<AtomicBool>) -> ConnectOption
                 .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
                 .synchronous(sqlx::sqlite::SqliteSynchronous::Full)
                 .busy_timeout(Duration::from_secs(5))
+                // What is deleted is overwritten, so that the file of an erased account has nothing to read.
+                .pragma("secure_delete", "ON")
                 .foreign_keys(true)
         });
     } else {

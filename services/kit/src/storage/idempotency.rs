@@ -9,7 +9,9 @@
 
 use crate::{rpc::caller, rpc::context::Context, rpc::error::Error, storage::db::Tx};
 use chrono::Duration;
-use sea_orm::{ActiveValue::Set, QuerySelect, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::Set, Condition, DbBackend, QuerySelect, entity::prelude::*, sea_query::OnConflict,
+};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -108,6 +110,24 @@ pub async fn abandon_key(tx: &Tx, key: &Key) -> Result<(), Error> {
         .filter(Column::Scope.eq(&key.scope))
         .filter(Column::Key.eq(&key.key))
         .filter(Column::Response.is_null())
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// Empties the answers that were kept for an erased account's keys, and those for the keys of others that name it. The
+/// keys stay taken, so that no call takes effect again.
+pub async fn forget_account(tx: &Tx, account: Uuid) -> Result<(), Error> {
+    let names_it = match tx.get_database_backend() {
+        DbBackend::Postgres => "position($1 in response) > 0",
+        _ => "instr(response, ?) > 0",
+    };
+    let name = account.to_string().into_bytes();
+    let kept_for_it = Column::Scope.starts_with(format!("{account}:"));
+    Entity::update_many()
+        .col_expr(Column::Response, Expr::value(Vec::<u8>::new()))
+        .filter(Column::Response.is_not_null())
+        .filter(Condition::any().add(kept_for_it).add(Expr::cust_with_values(names_it, [name])))
         .exec(&**tx)
         .await?;
     Ok(())

@@ -270,6 +270,7 @@ pub fn moves_on(kind: &str) -> bool {
                 | "order.message_posted"
                 | "order.side_effect_refused"
                 | "order.overdue"
+                | "order.erased"
         )
 }
 
@@ -328,9 +329,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Events without a message. The order says itself when its payment succeeds or fails, and its end is no news; an
-    /// erased account has no reader any more; who changes an offering or leaves knows it.
+    /// erased account has no reader any more, nor has an order that forgets it; who changes an offering or leaves knows it.
     const SILENT: &[&str] = &[
         "order.closed",
+        "order.erased",
         "payment.authorized",
         "payment.failed",
         "provider.offering_changed",

@@ -52,7 +52,7 @@ impl Api {
         change.take_offer(offer)?;
         let order = orders::save_order(&tx, change).await?;
         let provider = Principal::User { id: offer.provider_user_id, operator: false };
-        let order = Some(view::order_view(&self.app, &order, &provider));
+        let order = Some(view::order_view(&self.app, &order, &provider)?);
         self.commit(tx, offer.order_id, pb::AcceptOfferResponse { order }).await
     }
 }
@@ -76,7 +76,7 @@ impl JobService for Api {
         change.vertical_agreed(agreed);
         change.accept()?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::AcceptOrderResponse { order }).await?)
     }
 
@@ -96,7 +96,7 @@ impl JobService for Api {
         change.decline(&reason)?;
         change.caller_runs_side_effects = true;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         let answer = tx.commit_answer(pb::DeclineOrderResponse { order }).await?;
         self.app.run_side_effects_now(id).await;
         Ok(answer)
@@ -119,7 +119,7 @@ impl JobService for Api {
         change.vertical_agreed(agreed);
         change.depart()?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::DepartResponse { order }).await?)
     }
 
@@ -141,7 +141,7 @@ impl JobService for Api {
         change.vertical_agreed(agreed);
         change.arrive(position)?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::ArriveResponse { order }).await?)
     }
 
@@ -164,7 +164,7 @@ impl JobService for Api {
         let code_is_right = self.app.secret.opens(&change.order, &start_code);
         change.start(code_is_right)?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::StartWorkResponse { order }).await?)
     }
 
@@ -183,7 +183,7 @@ impl JobService for Api {
         version::expect_version(version, change.order.version)?;
         change.contact_attempt(&channel)?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(tx.commit_answer(pb::RecordContactAttemptResponse { order }).await?)
     }
 
@@ -202,7 +202,7 @@ impl JobService for Api {
         version::expect_version(version, change.order.version)?;
         change.no_show()?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::ReportNoShowResponse { order }).await?)
     }
 
@@ -223,7 +223,7 @@ impl JobService for Api {
         change.vertical_agreed(agreed);
         change.deliver()?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::DeliverResponse { order }).await?)
     }
 

@@ -59,7 +59,7 @@ impl OrderService for Api {
             Beginning::Started(booking) => booking,
         };
         let change = self.app.book(*booking).await?;
-        let order = Some(view::order_view(&self.app, &change.order, &caller));
+        let order = Some(view::order_view(&self.app, &change.order, &caller)?);
         let answer = pb::CreateOrderResponse { order };
         let finished = self.app.finish_booking(change, key.clone(), answer.encode_to_vec());
         match finished.await? {
@@ -86,7 +86,8 @@ impl OrderService for Api {
         let mut rows =
             orders::list_orders(self.app.db.connection(), filter, &states, &page).await?;
         let next_page_token = page.cut(&mut rows, |row| row.id.uuid());
-        let orders = rows.iter().map(|row| view::order_view(&self.app, row, &caller)).collect();
+        let orders = rows.iter().map(|row| view::listed_view(&self.app, row, &caller));
+        let orders = orders.collect::<Result<_, _>>()?;
         Ok(Response::new(pb::ListOrdersResponse { orders, next_page_token }))
     }
 
@@ -100,9 +101,9 @@ impl OrderService for Api {
         let order = orders::get_order(db, Id::parse("order_id", &order_id)?, &caller).await?;
         let order = if view == "full" {
             let records = records::all_records(db, order.id).await?;
-            view::full_view(&self.app, &order, &caller, records)
+            view::full_view(&self.app, &order, &caller, records)?
         } else {
-            view::order_view(&self.app, &order, &caller)
+            view::read_view(&self.app, &order, &caller)?
         };
         Ok(Response::new(pb::GetOrderResponse { order: Some(order) }))
     }
@@ -137,7 +138,7 @@ impl OrderService for Api {
         let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         change.settle(&authorization)?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(tx.commit_answer(pb::ConfirmPaymentResponse { order }).await?)
     }
 
@@ -189,7 +190,7 @@ impl OrderService for Api {
         change.cancel_with_token(token, &reason)?;
         change.caller_runs_side_effects = true;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         let answer = tx.commit_answer(pb::CancelOrderResponse { order }).await?;
         // The customer may book the same time again at once.
         self.app.run_side_effects_now(id).await;
@@ -211,7 +212,7 @@ impl OrderService for Api {
         version::expect_version(version, change.order.version)?;
         change.reset_start_code()?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(tx.commit_answer(pb::ResetStartCodeResponse { order }).await?)
     }
 
@@ -243,7 +244,7 @@ impl OrderService for Api {
         let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         change.end_move(&moving, true)?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::RescheduleOrderResponse { order }).await?)
     }
 }
@@ -256,7 +257,7 @@ impl Api {
         caller: &Principal,
         key: Option<Key>,
     ) -> Result<Response<pb::CreateOrderResponse>, Status> {
-        let order = Some(view::order_view(&self.app, order, caller));
+        let order = Some(view::order_view(&self.app, order, caller)?);
         let answer = pb::CreateOrderResponse { order };
         self.app.bookings.keep_answer(key.as_ref(), answer.encode_to_vec()).await?;
         Ok(Response::new(answer))

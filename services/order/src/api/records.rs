@@ -156,7 +156,7 @@ impl RecordService for Api {
         let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         change.approve_change(change_id)?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::ApproveChangeResponse { order }).await?)
     }
 
@@ -178,7 +178,7 @@ impl RecordService for Api {
         let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         change.reject_change(change_id)?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::RejectChangeResponse { order }).await?)
     }
 

@@ -29,7 +29,7 @@ impl SettlementService for Api {
         version::expect_version(version, change.order.version)?;
         change.accept_delivery("")?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::AcceptDeliveryResponse { order }).await?)
     }
 
@@ -48,7 +48,7 @@ impl SettlementService for Api {
         version::expect_version(version, change.order.version)?;
         change.request_changes(tx.new_uuid(), reason)?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::RequestChangesResponse { order }).await?)
     }
 
@@ -67,7 +67,7 @@ impl SettlementService for Api {
         version::expect_version(version, change.order.version)?;
         change.open_dispute(tx.new_uuid(), reason, text)?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(tx.commit_answer(pb::OpenDisputeResponse { order }).await?)
     }
 
@@ -95,7 +95,7 @@ impl SettlementService for Api {
         let pending = side_effects::pending_refunds(&*tx, id).await?;
         change.resolve_dispute(resolution, pending)?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(tx.commit_answer(pb::ResolveDisputeResponse { order }).await?)
     }
 
@@ -114,7 +114,7 @@ impl SettlementService for Api {
         version::expect_version(version, change.order.version)?;
         change.review(tx.new_uuid(), stars, text)?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(tx.commit_answer(pb::ReviewOrderResponse { order }).await?)
     }
 
@@ -134,7 +134,7 @@ impl SettlementService for Api {
         change.reassign(&reason)?;
         change.caller_runs_side_effects = true;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         let answer = tx.commit_answer(pb::ReassignOrderResponse { order }).await?;
         self.app.run_side_effects_now(id).await;
         Ok(answer)
@@ -155,7 +155,7 @@ impl SettlementService for Api {
         version::expect_version(version, change.order.version)?;
         change.abort(tx.new_uuid(), &reason)?;
         let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller));
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::AbortOrderResponse { order }).await?)
     }
 }

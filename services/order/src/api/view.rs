@@ -4,19 +4,65 @@ use crate::{
     app::App,
     convert,
     domain::{
-        Actor, Order, OrderId, Principal, Quote, State,
+        Actor, Error, Order, OrderId, Principal, Quote, State,
         records::{change_order, dispute, message, offer, proof, review, timeline},
     },
     repository::records::Records,
 };
 use kit::{
     Money,
+    rpc::confidential,
     values::time::{duration, timestamp},
 };
-use proto::quickserve::{common::v1::Address, order::v1 as pb};
+use proto::quickserve::order::v1 as pb;
 
-/// The order as `viewer`, who is on a side of it, sees it.
-pub fn order_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
+/// The full name of the message for an order.
+const ORDER: &str = "quickserve.order.v1.Order";
+
+/// The order in an answer to what `viewer`, who is on a side of it, did with it. Such an answer is kept for the call's
+/// idempotency key, so that only the customer's has the secrets of the home.
+pub fn order_view(app: &App, order: &Order, viewer: &Principal) -> Result<pb::Order, Error> {
+    let whole = whole_view(app, order, viewer);
+    if order.side(viewer) == Some(Actor::Customer) {
+        Ok(whole)
+    } else {
+        without_secrets(order, whole)
+    }
+}
+
+/// The order as `viewer` reads it.
+pub fn read_view(app: &App, order: &Order, viewer: &Principal) -> Result<pb::Order, Error> {
+    let whole = whole_view(app, order, viewer);
+    if reads_secrets(app, order, viewer) { Ok(whole) } else { without_secrets(order, whole) }
+}
+
+/// The order in a list: nobody has the secrets of many homes on one screen.
+pub fn listed_view(app: &App, order: &Order, viewer: &Principal) -> Result<pb::Order, Error> {
+    without_secrets(order, whole_view(app, order, viewer))
+}
+
+/// Whether `viewer` reads how to get into the home, and what else the contract marks as its secrets.
+fn reads_secrets(app: &App, order: &Order, viewer: &Principal) -> bool {
+    match order.side(viewer) {
+        Some(Actor::Customer | Actor::Operator) => true,
+        Some(Actor::Provider) => {
+            let (state, delivered_at) = (convert::state(order.state), order.progress.delivered_at);
+            confidential::provider_reads(state, delivered_at, app.now())
+        }
+        Some(Actor::Payment | Actor::System) | None => false,
+    }
+}
+
+/// The view without the secrets of the home, and with the neighbourhood in place of the address.
+fn without_secrets(order: &Order, whole: pb::Order) -> Result<pb::Order, Error> {
+    let mut shown = confidential::hide(ORDER, &whole)?;
+    shown.address = Some(convert::neighbourhood(&order.terms.place));
+    shown.details =
+        shown.details.and_then(|details| confidential::hide_in_details(&order.vertical, details));
+    Ok(shown)
+}
+
+fn whole_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
     let side = order.side(viewer).unwrap_or(Actor::System);
     let allowed = order.allowed_actions(side, app.now(), &app.timing);
     let progress = &order.progress;
@@ -42,7 +88,7 @@ pub fn order_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         created_at: Some(timestamp(order.created_at)),
         updated_at: Some(timestamp(order.updated_at)),
         quote_id: order.quote_id.to_string(),
-        address: Some(address_view(order, side)),
+        address: Some(convert::address(&order.terms.place)),
         details: convert::details(&order.details.0),
         lines: convert::lines(&order.terms.lines, order.currency()),
         notes: order.notes.0.clone(),
@@ -67,20 +113,25 @@ pub fn order_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
 }
 
 /// The order with all that is kept about it.
-pub fn full_view(app: &App, it: &Order, viewer: &Principal, records: Records) -> pb::Order {
+pub fn full_view(
+    app: &App,
+    it: &Order,
+    viewer: &Principal,
+    records: Records,
+) -> Result<pb::Order, Error> {
     let side = it.side(viewer).unwrap_or(Actor::System);
     let Records { timeline, proofs, change_orders, reviews, disputes } = records;
     let seen = |review: &review::Model| {
         review.published_at.is_some() || review.side == side || side == Actor::Operator
     };
-    pb::Order {
+    Ok(pb::Order {
         timeline: timeline.into_iter().map(timeline_entry).collect(),
         proofs: proofs.into_iter().map(proof_of).collect(),
         change_orders: change_orders.into_iter().map(|row| change_order_of(it, row)).collect(),
         reviews: reviews.into_iter().filter(seen).map(|row| review_of(row, true)).collect(),
         disputes: disputes.into_iter().map(|row| dispute_of(it, row)).collect(),
-        ..order_view(app, it, viewer)
-    }
+        ..read_view(app, it, viewer)?
+    })
 }
 
 /// Decline reasons and confirmation are the customer's business.
@@ -101,30 +152,6 @@ fn payment_view(order: &Order, side: Actor) -> pb::Payment {
         refunded: Some(order.money(payment.amounts.refunded).into()),
         charged_back: Some(order.money(payment.amounts.charged_back).into()),
         due_id: payment.due_id.filter(|_| customer).map(|id| id.to_string()).unwrap_or_default(),
-    }
-}
-
-/// The street is for the customer and the provider who goes there; how to get in too.
-fn address_view(order: &Order, side: Actor) -> Address {
-    let goes_there = matches!(
-        order.state,
-        State::Assigned
-            | State::EnRoute
-            | State::Arrived
-            | State::InProgress
-            | State::AwaitingApproval
-            | State::Delivered
-            | State::ChangesRequested
-    );
-    match side {
-        Actor::Customer => convert::address(&order.terms.place),
-        Actor::Provider if goes_there => convert::address(&order.terms.place),
-        Actor::Operator => {
-            Address { access_notes: String::new(), ..convert::address(&order.terms.place) }
-        }
-        Actor::Provider | Actor::Payment | Actor::System => {
-            convert::neighbourhood(&order.terms.place)
-        }
     }
 }
 

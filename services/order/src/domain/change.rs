@@ -90,8 +90,10 @@ pub enum RecordChange {
     Message(message::Model),
     /// Insert a proof.
     Proof(proof::Model),
-    /// Empty the messages that an account wrote.
-    ForgetWords(AccountId),
+    /// Empty what an account wrote on this side.
+    ForgetWords(AccountId, Actor),
+    /// Take the positions from the proofs: they were made at the customer's home.
+    ForgetPositions,
     /// Delete a side effect that is done or ended.
     SideEffectDone(i64),
 }
@@ -198,9 +200,7 @@ impl OrderChange {
             actor: by,
             note,
         });
-        if self.order.progress.erased && to.state.is_final() {
-            self.forget();
-        }
+        self.forget_erased();
         Ok(())
     }
 

@@ -65,13 +65,8 @@ impl Order {
             &self.details,
             (self.window_start, self.window_end, &self.time_zone),
             self.progress.delivered_at,
-            self.is_erased(),
+            (self.is_erased(), self.progress.provider_erased),
         )
-    }
-
-    /// Whether its customer's account is erased and it is over, so that nothing personal is left of it.
-    pub const fn is_erased(&self) -> bool {
-        self.progress.erased && self.state.is_final()
     }
 
     /// What the customer owes now: the price, or the fee once that is all there is.

@@ -209,26 +209,4 @@ impl OrderChange {
         }
         self.cancel(Charge::default(), LiableParty::None, "ACCOUNT_SUSPENDED")
     }
-
-    /// The customer's account was erased: what has not begun is cancelled, and nothing personal stays on what is over.
-    pub fn erase_customer(&mut self) -> Result<(), Error> {
-        self.order.progress.erased = true;
-        if self.order.state.is_before_work() {
-            let fault = self.order.fault_of_customer(self.now, &self.timing);
-            let charge = self.order.charge(self.order.state, Actor::Customer, fault, self.now);
-            return self.cancel(charge, fault, "ACCOUNT_ERASED");
-        }
-        if self.order.state.is_final() {
-            self.forget();
-        }
-        Ok(())
-    }
-
-    pub(super) fn forget(&mut self) {
-        self.order.notes = Private::default();
-        self.order.terms.place.lines.clear();
-        self.order.terms.place.access_notes.clear();
-        self.order.details = super::Details::default();
-        self.records.push(RecordChange::ForgetWords(self.order.customer_id));
-    }
 }

@@ -248,6 +248,12 @@ pub struct Progress {
     pub disputes_by_provider: u32,
     /// Whether the customer's account is erased.
     pub erased: bool,
+    /// Whether the account of the provider who did the work is erased.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub provider_erased: bool,
+    /// Whether nothing of the erased customer's home is left.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub forgotten: bool,
     /// How often its state has changed.
     pub moves: u32,
 }

@@ -1,6 +1,7 @@
 //! Every query, by noun.
 
 pub mod bookings;
+pub mod erasure;
 pub mod offers;
 pub mod orders;
 pub mod quotes;

@@ -112,6 +112,14 @@ pub async fn booked_by(
     Ok(Entity::find().filter(Column::CustomerId.eq(customer)).all(db).await?)
 }
 
+/// The orders that an account is asked for or has taken, those under way and those that are over.
+pub async fn rendered_by(
+    db: &impl ConnectionTrait,
+    provider: AccountId,
+) -> Result<Vec<Order>, Error> {
+    Ok(Entity::find().filter(Column::ProviderUserId.eq(provider)).all(db).await?)
+}
+
 /// The bookings of a customer at a provider that wait for a payment, their windows at most `around` a given one.
 pub async fn unpaid_around(
     db: &impl ConnectionTrait,

@@ -1,9 +1,12 @@
 //! What is kept about orders.
 
-use super::offers;
+use super::{
+    erasure::{self, Forgotten},
+    offers,
+};
 use crate::domain::{
-    AccountId, Actor, ChangeId, ChangeState, DisputeState, Error, Order, OrderId, Private,
-    ProviderId, RecordChange, Resource,
+    Actor, ChangeId, ChangeState, DisputeState, Error, Order, OrderId, ProviderId, RecordChange,
+    Resource,
     records::{change_order, dispute, effect, message, proof, review, timeline},
 };
 use chrono::{DateTime, Utc};
@@ -151,7 +154,12 @@ pub(super) async fn write_records(
         RecordChange::EndOffers(state, accepted) => {
             offers::end_all(tx, order.id, state, accepted).await
         }
-        RecordChange::ForgetWords(account) => forget_words(tx, order.id, account).await,
+        RecordChange::ForgetWords(account, side) => {
+            let of_order = Forgotten::OfOrder(order.id);
+            erasure::forget_words(tx, of_order, account).await?;
+            erasure::forget_side(tx, order.id, side).await
+        }
+        RecordChange::ForgetPositions => erasure::forget_positions(tx, order.id).await,
         RecordChange::SideEffectDone(seq) => {
             effect::Entity::delete_by_id((order.id, seq)).exec(&**tx).await?;
             Ok(())
@@ -207,16 +215,6 @@ async fn publish_reviews(tx: &Tx, order: OrderId, now: DateTime<Utc>) -> Result<
         .col_expr(review::Column::PublishedAt, Expr::value(now))
         .filter(review::Column::OrderId.eq(order))
         .filter(review::Column::PublishedAt.is_null())
-        .exec(&**tx)
-        .await?;
-    Ok(())
-}
-
-async fn forget_words(tx: &Tx, order: OrderId, account: AccountId) -> Result<(), Error> {
-    message::Entity::update_many()
-        .col_expr(message::Column::Body, Expr::value(Private::default()))
-        .filter(message::Column::OrderId.eq(order))
-        .filter(message::Column::AuthorId.eq(account))
         .exec(&**tx)
         .await?;
     Ok(())

@@ -46,6 +46,7 @@ pub async fn forget_person(tx: &Tx, provider_id: ProviderId) -> Result<(), Error
     Entity::update_many()
         .col_expr(Column::Number, Expr::value(""))
         .col_expr(Column::FileSha256, Expr::value(""))
+        .col_expr(Column::Reason, Expr::value(""))
         .filter(Column::ProviderId.eq(provider_id))
         .exec(&**tx)
         .await?;

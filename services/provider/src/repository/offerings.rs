@@ -49,6 +49,12 @@ pub async fn delete_offering(
     }
 }
 
+/// Deletes all offerings of a provider.
+pub async fn delete_all(tx: &Tx, provider_id: ProviderId) -> Result<(), Error> {
+    Entity::delete_many().filter(Column::ProviderId.eq(provider_id)).exec(&**tx).await?;
+    Ok(())
+}
+
 impl Providers {
     /// A page of the offerings of a profile, and the token of the next page.
     pub async fn offerings(

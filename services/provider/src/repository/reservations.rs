@@ -5,6 +5,7 @@ use super::{
     reservation_sql::{
         self, active_reservations, overlapping_reservations, release_row, set_state,
     },
+    update_row,
 };
 use crate::domain::{
     Error, ProviderId, Reservation, ReservationId, Span,
@@ -54,6 +55,16 @@ pub async fn release_order(tx: &Tx, order_id: Uuid) -> Result<(), Error> {
         .filter(Column::OrderId.eq(order_id))
         .exec(&**tx)
         .await?;
+    Ok(())
+}
+
+/// Forgets where the work of an order was to be done.
+pub async fn forget_place(tx: &Tx, order_id: Uuid) -> Result<(), Error> {
+    let of_order = Entity::find().filter(Column::OrderId.eq(order_id)).lock_exclusive();
+    for mut row in of_order.all(&**tx).await? {
+        row.job.place = None;
+        update_row(&**tx, row).await?;
+    }
     Ok(())
 }
 

@@ -140,6 +140,7 @@ impl UserService for Api {
             codes::delete_all(&tx, id).await?;
             known_clients::forget_all(&tx, id).await?;
             addresses::delete_all(&tx, id).await?;
+            idempotency::forget_account(&tx, id.uuid()).await?;
             events::record_event(&tx, &mut user, events::ERASED).await?;
             repository::save_user(&tx, &mut user).await?;
         }

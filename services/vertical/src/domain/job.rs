@@ -46,6 +46,8 @@ pub struct OrderSnapshot {
     pub place: Option<Place>,
     /// When it was delivered last.
     pub delivered_at: Option<DateTime<Utc>>,
+    /// Whether the account of the provider who did the work is erased.
+    pub provider_erased: bool,
 }
 
 /// What a later version of an order means for what a vertical keeps of its own.
@@ -55,7 +57,7 @@ pub struct News {
     pub details_changed: bool,
     /// The phase that the order has entered, if it is another one. Rework is entered anew by each request for it.
     pub entered: Option<Phase>,
-    /// The customer's account is erased.
+    /// The account of the customer, or of the provider who did the work, is erased.
     pub erased: bool,
 }
 
@@ -97,7 +99,7 @@ impl OrderRecord {
         let news = News {
             details_changed: order.details.as_ref().is_some_and(|bytes| *bytes != self.details),
             entered: (again || order.phase != phase).then_some(order.phase),
-            erased: order.details.is_none(),
+            erased: order.details.is_none() || order.provider_erased,
         };
         self.reworks += i32::from(again);
         self.order_version = order.version;

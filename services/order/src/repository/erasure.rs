@@ -1,0 +1,135 @@
+//! Forgets what erased accounts wrote.
+
+use crate::domain::{
+    AccountId, Actor, Details, Error, FORMER_PROVIDER, OrderId, Private,
+    records::{change_order, dispute, message, offer, order, proof, quote, review, timeline},
+};
+use kit::Tx;
+use sea_orm::{
+    Condition, IntoActiveModel, QuerySelect,
+    entity::prelude::*,
+    sea_query::{ExprTrait, Query, SelectStatement},
+};
+
+/// Whose rows forget an account's words.
+#[derive(Clone, Copy)]
+pub enum Forgotten {
+    /// Those of this order.
+    OfOrder(OrderId),
+    /// Those of orders in which the account is no side any more, such as a provider who gave the assignment back.
+    OfFormerOrders,
+}
+
+/// Empties what the account itself wrote: messages, and notes of the timeline. Its proofs lose their positions.
+pub async fn forget_words(tx: &Tx, rows: Forgotten, account: AccountId) -> Result<(), Error> {
+    let of_rows = |order_id: Expr| match rows {
+        Forgotten::OfOrder(id) => order_id.eq(id),
+        Forgotten::OfFormerOrders => order_id.not_in_subquery(orders_of(account)),
+    };
+    message::Entity::update_many()
+        .col_expr(message::Column::Body, Expr::value(Private::default()))
+        .filter(of_rows(Expr::col(message::Column::OrderId)))
+        .filter(message::Column::AuthorId.eq(account))
+        .exec(&**tx)
+        .await?;
+    timeline::Entity::update_many()
+        .col_expr(timeline::Column::Note, Expr::value(""))
+        .filter(of_rows(Expr::col(timeline::Column::OrderId)))
+        .filter(timeline::Column::ActorId.eq(account.uuid()))
+        .exec(&**tx)
+        .await?;
+    without_positions()
+        .filter(of_rows(Expr::col(proof::Column::OrderId)))
+        .filter(proof::Column::AddedBy.eq(account))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// The orders in which the account is a side.
+fn orders_of(account: AccountId) -> SelectStatement {
+    let side = Condition::any()
+        .add(order::Column::CustomerId.eq(account))
+        .add(order::Column::ProviderUserId.eq(account));
+    Query::select().column(order::Column::Id).from(order::Entity).cond_where(side).take()
+}
+
+/// Empties what a side of the order wrote without its account being noted: reviews, disputes and change orders. Stars
+/// and amounts stay.
+pub async fn forget_side(tx: &Tx, order: OrderId, side: Actor) -> Result<(), Error> {
+    review::Entity::update_many()
+        .col_expr(review::Column::Body, Expr::value(""))
+        .filter(review::Column::OrderId.eq(order))
+        .filter(review::Column::Side.eq(side))
+        .exec(&**tx)
+        .await?;
+    dispute::Entity::update_many()
+        .col_expr(dispute::Column::Reason, Expr::value(""))
+        .col_expr(dispute::Column::Body, Expr::value(Private::default()))
+        .filter(dispute::Column::OrderId.eq(order))
+        .filter(dispute::Column::OpenedBy.eq(side))
+        .exec(&**tx)
+        .await?;
+    if side == Actor::Provider { forget_changes(tx, order).await } else { Ok(()) }
+}
+
+async fn forget_changes(tx: &Tx, order: OrderId) -> Result<(), Error> {
+    let proposed = change_order::Entity::find().filter(change_order::Column::OrderId.eq(order));
+    for mut row in proposed.all(&**tx).await? {
+        row.reason.clear();
+        row.lines.0.iter_mut().for_each(|(label, _)| label.clear());
+        row.into_active_model().reset_all().update(&**tx).await?;
+    }
+    Ok(())
+}
+
+/// Takes the positions from all proofs of the order.
+pub async fn forget_positions(tx: &Tx, order: OrderId) -> Result<(), Error> {
+    without_positions().filter(proof::Column::OrderId.eq(order)).exec(&**tx).await?;
+    Ok(())
+}
+
+fn without_positions() -> sea_orm::UpdateMany<proof::Entity> {
+    proof::Entity::update_many()
+        .col_expr(proof::Column::Lat, Expr::value(None::<f64>))
+        .col_expr(proof::Column::Lng, Expr::value(None::<f64>))
+}
+
+/// Forgets what is kept of the account outside the orders in which it is a side: its quotes, the name in offers to it,
+/// what it wrote about orders that are another provider's now, and answers that were kept for keys. A quote that was
+/// booked stays without the home, since its order keeps what was agreed.
+pub async fn forget_account(tx: &Tx, account: AccountId) -> Result<(), Error> {
+    let booked = || {
+        let of_account = order::Column::CustomerId.eq(account);
+        Query::select()
+            .column(order::Column::QuoteId)
+            .from(order::Entity)
+            .cond_where(of_account)
+            .take()
+    };
+    quote::Entity::delete_many()
+        .filter(quote::Column::CustomerId.eq(account))
+        .filter(quote::Column::Id.not_in_subquery(booked()))
+        .exec(&**tx)
+        .await?;
+    let kept = quote::Entity::find()
+        .filter(quote::Column::CustomerId.eq(account))
+        .lock_exclusive()
+        .all(&**tx)
+        .await?;
+    for mut quote in kept {
+        quote.details = Details::default();
+        quote.terms.place.forget();
+        // What it was made from could be guessed and compared.
+        quote.inputs_hash = Vec::new();
+        quote.into_active_model().reset_all().update(&**tx).await?;
+    }
+    offer::Entity::update_many()
+        .col_expr(offer::Column::ProviderName, Expr::value(FORMER_PROVIDER))
+        .filter(offer::Column::ProviderUserId.eq(account))
+        .exec(&**tx)
+        .await?;
+    forget_words(tx, Forgotten::OfFormerOrders, account).await?;
+    kit::storage::idempotency::forget_account(tx, account.uuid()).await?;
+    Ok(())
+}
