@@ -5,7 +5,9 @@
 mod access;
 mod accounts;
 mod apart;
+mod appointments;
 mod binary;
+mod dues;
 mod erasure;
 mod events;
 mod fault;

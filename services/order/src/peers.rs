@@ -13,9 +13,9 @@ use proto::quickserve::{
     },
     provider::v1::{
         Candidate, CheckEligibilityRequest, ConfirmReservationRequest, FindCandidatesRequest,
-        HoldReservationRequest, HoldReservationResponse, ListOrderReservationsRequest,
-        ListOrderReservationsResponse, MoveReservationRequest, OrderReservation,
-        ReleaseReservationRequest, ReservationState,
+        FindSlotsRequest, HoldReservationRequest, HoldReservationResponse,
+        ListOrderReservationsRequest, ListOrderReservationsResponse, MoveReservationRequest,
+        OrderReservation, ReleaseReservationRequest, ReservationState, Slot,
         reservation_service_client::ReservationServiceClient,
     },
 };
@@ -182,6 +182,11 @@ impl Peers {
         };
         let answer = self.reservations.clone().check_eligibility(request).await?;
         Ok(answer.into_inner().causes)
+    }
+
+    /// When work could be booked.
+    pub async fn find_slots(&self, request: FindSlotsRequest) -> Result<Vec<Slot>, Error> {
+        Ok(self.reservations.clone().find_slots(request).await?.into_inner().slots)
     }
 
     /// Providers that could take the order, best first.

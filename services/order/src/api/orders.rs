@@ -4,8 +4,7 @@ use super::{Api, view};
 use crate::{
     convert,
     domain::{
-        Action, Actor, CancelToken, Charge, LiableParty, NewOrder, Order, PaymentState, Principal,
-        Private,
+        Action, Actor, CancelToken, Charge, LiableParty, NewOrder, Order, Principal, Private,
     },
     processes::booking::Beginning,
     repository::{
@@ -14,13 +13,15 @@ use crate::{
     },
 };
 use chrono::Duration;
+use kit::values::money::Currency;
 use kit::{
-    Id, Window,
+    Id, Money, Window,
     storage::{db::Begun, idempotency::Key, page::Page, version},
     values::time::timestamp,
 };
 use prost::Message;
 use proto::quickserve::order::v1::{self as pb, order_service_server::OrderService};
+use std::collections::BTreeMap;
 use tonic::{Request, Response, Status};
 
 #[tonic::async_trait]
@@ -162,10 +163,9 @@ impl OrderService for Api {
         let (order_id, version) = (order.id, order.version);
         let token =
             CancelToken { order_id, version, actor, fault, fee, provider_gross, expires_at };
-        let paid = if order.payment.state == PaymentState::Authorized { order.total } else { fee };
         Ok(Response::new(pb::PreviewCancelResponse {
             fee: Some(order.money(fee).into()),
-            refund: Some(order.money(paid - fee).into()),
+            refund: Some(order.money(order.held_amount() - fee).into()),
             cancel_token: self.app.secret.write(&token),
             expires_at: Some(timestamp(expires_at)),
             policy_version: order.terms.policy.version,
@@ -197,6 +197,32 @@ impl OrderService for Api {
         Ok(answer)
     }
 
+    async fn preview_erasure(
+        &self,
+        request: Request<pb::PreviewErasureRequest>,
+    ) -> Result<Response<pb::PreviewErasureResponse>, Status> {
+        let account = Principal::of(&kit::caller_of(&request))?.account()?;
+        let (now, timing) = (self.app.now(), &self.app.timing);
+        let mut answer = pb::PreviewErasureResponse::default();
+        let mut fees: BTreeMap<Currency, i64> = BTreeMap::new();
+        for order in orders::booked_by(self.app.db.connection(), account).await? {
+            if order.booking || !order.state.is_before_work() {
+                continue;
+            }
+            let fee = order.erasure_charge(now, timing).0.fee;
+            *fees.entry(order.currency()).or_default() += fee;
+            answer.orders.push(pb::ErasedOrder {
+                order_id: order.id.to_string(),
+                fee: Some(order.money(fee).into()),
+                refund: Some(order.money(order.held_amount() - fee).into()),
+            });
+        }
+        fees.retain(|_, fee| *fee > 0);
+        answer.fees =
+            fees.into_iter().map(|(currency, fee)| Money::new(currency, fee).into()).collect();
+        Ok(Response::new(answer))
+    }
+
     async fn reset_start_code(
         &self,
         request: Request<pb::ResetStartCodeRequest>,
@@ -216,22 +242,29 @@ impl OrderService for Api {
         Ok(tx.commit_answer(pb::ResetStartCodeResponse { order }).await?)
     }
 
-    /// The move is noted, then made at the provider, then written.
+    /// The new date is priced; then the move is noted, made at the provider, and written.
     async fn reschedule_order(
         &self,
         request: Request<pb::RescheduleOrderRequest>,
     ) -> Result<Response<pb::RescheduleOrderResponse>, Status> {
         let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
-        let pb::RescheduleOrderRequest { order_id, version, window } = request.into_inner();
+        let pb::RescheduleOrderRequest { order_id, version, window, accepted_total } =
+            request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let window = Window::parse("window", window.as_ref())?;
+        let accepted =
+            accepted_total.map(|it| Money::parse("accepted_total", Some(&it))).transpose()?;
         if let Some(answer) = self.kept_answer(&key).await? {
             return Ok(Response::new(answer));
         }
+        let order = orders::get_order(self.app.db.connection(), id, &caller).await?;
+        let window = Window::parse_at("window", window.as_ref(), order.terms.place.zone())?;
+        let by = order.side(&caller).unwrap_or(Actor::System);
+        order.check_now(Action::Reschedule, by, self.app.now(), &self.app.timing)?;
+        let price = self.app.price_move(&order, &window).await?;
         let tx = self.app.db.begin().await?;
         let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         version::expect_version(version, change.order.version)?;
-        let moving = change.begin_move(&window)?;
+        let moving = change.begin_move(&window, price, accepted)?;
         let order = orders::save_order(&tx, change).await?;
         tx.commit().await?;
 

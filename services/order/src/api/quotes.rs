@@ -16,11 +16,12 @@ use prost::Message;
 use proto::quickserve::{
     fulfilment::v1::QuoteResponse,
     order::v1::{self as pb, quote_service_server::QuoteService},
+    provider::v1::{FindSlotsRequest, Slot},
 };
 use tonic::{Request, Response, Status};
 
-/// How far ahead work can be booked.
-const MAX_AHEAD: Duration = Duration::days(366);
+/// How many slots an answer holds at most.
+const MAX_SLOTS: usize = 500;
 
 #[tonic::async_trait]
 impl QuoteService for Api {
@@ -47,6 +48,45 @@ impl QuoteService for Api {
         })?;
         let schema = Some(details::to_struct(schema));
         Ok(Response::new(pb::GetVerticalSchemaResponse { schema }))
+    }
+
+    async fn list_slots(
+        &self,
+        request: Request<pb::ListSlotsRequest>,
+    ) -> Result<Response<pb::ListSlotsResponse>, Status> {
+        let caller = kit::caller_of(&request);
+        let customer = caller.subject.map(|subject| subject.user_id.to_string());
+        let request = request.into_inner();
+        let verticals = match request.vertical.as_str() {
+            "" if request.provider_id.is_empty() => {
+                let problem = "or a provider_id must be given";
+                return Err(kit::Error::invalid("vertical", problem).into());
+            }
+            "" => self.app.verticals.keys().map(str::to_owned).collect(),
+            vertical => vec![vertical.to_owned()],
+        };
+        let mut slots = Vec::new();
+        for vertical in verticals {
+            let mut requirements = self.app.verticals.requirements(&vertical).await?;
+            requirements.skills.extend_from_slice(&request.skills);
+            let asked = FindSlotsRequest {
+                provider_id: request.provider_id.clone(),
+                vertical,
+                from: request.from,
+                to: request.to,
+                duration: request.duration,
+                lat: request.lat,
+                lng: request.lng,
+                requirements: Some(requirements),
+                customer_id: customer.clone().unwrap_or_default(),
+            };
+            slots.extend(self.app.peers.find_slots(asked).await?);
+        }
+        // A provider of several verticals may be free at one time for each of them.
+        slots.sort_by_key(start_of);
+        slots.dedup_by_key(|slot| start_of(slot));
+        slots.truncate(MAX_SLOTS);
+        Ok(Response::new(pb::ListSlotsResponse { slots }))
     }
 
     async fn create_quote(
@@ -89,6 +129,11 @@ impl QuoteService for Api {
     }
 }
 
+fn start_of(slot: &Slot) -> Option<(i64, i32)> {
+    let start = slot.window.as_ref()?.start?;
+    Some((start.seconds, start.nanos))
+}
+
 impl Api {
     /// Has the vertical price a job, and binds the price to its inputs.
     async fn price_quote(
@@ -98,16 +143,14 @@ impl Api {
     ) -> Result<Quote, Error> {
         let pb::CreateQuoteRequest { vertical, details, window, address, provider_id } = request;
         let now = self.app.now();
-        let window = Window::parse("window", window.as_ref())?;
-        if window.start <= now || window.start > now + MAX_AHEAD {
-            let problem = "must be in the future and within a year";
-            return Err(kit::Error::invalid("window.start", problem).into());
-        }
-        let provider_id = Id::parse_optional("provider_id", &provider_id)?;
         let address = address.ok_or_else(|| kit::Error::invalid("address", "must be given"))?;
+        let place = convert::parse_place("address", address.clone())?;
+        place.check_country()?;
+        let window = Window::parse_at("window", window.as_ref(), place.zone())?;
+        self.app.timing.check_start(window.start, now)?;
+        let provider_id = Id::parse_optional("provider_id", &provider_id)?;
         let details = details.ok_or_else(|| kit::Error::invalid("details", "must be given"))?;
         let kept = Details(details.encode_to_vec());
-        let place = convert::place(address.clone());
         let answer = self.app.verticals.quote(&vertical, details, &window, address, customer).await;
         let QuoteResponse { lines, requirements } = answer?;
         let requirements = convert::requirements(requirements);

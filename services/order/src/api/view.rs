@@ -9,6 +9,7 @@ use crate::{
     },
     repository::records::Records,
 };
+use chrono::{DateTime, Utc};
 use kit::{
     Money,
     rpc::confidential,
@@ -65,6 +66,7 @@ fn without_secrets(order: &Order, whole: pb::Order) -> Result<pb::Order, Error> 
 fn whole_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
     let side = order.side(viewer).unwrap_or(Actor::System);
     let allowed = order.allowed_actions(side, app.now(), &app.timing);
+    let upcoming = order.upcoming_actions(side, app.now(), &app.timing);
     let progress = &order.progress;
     let cancellation = progress.cancellation.as_ref();
     let fee = cancellation.map(|cancellation| cancellation.fee).filter(|fee| *fee > 0);
@@ -109,7 +111,12 @@ fn whole_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         change_orders: Vec::new(),
         reviews: Vec::new(),
         disputes: Vec::new(),
+        upcoming_actions: upcoming.into_iter().map(upcoming_action).collect(),
     }
+}
+
+fn upcoming_action((action, at): (&'static str, DateTime<Utc>)) -> pb::UpcomingAction {
+    pb::UpcomingAction { action: action.to_owned(), at: Some(timestamp(at)) }
 }
 
 /// The order with all that is kept about it.
@@ -224,7 +231,8 @@ pub fn message_of(row: message::Model) -> pb::OrderMessage {
 }
 
 pub fn proof_of(row: proof::Model) -> pb::Proof {
-    let position = row.lat.zip(row.lng).map(|(lat, lng)| pb::Position { lat, lng });
+    let position =
+        row.lat.zip(row.lng).map(|(lat, lng)| pb::Position { lat: Some(lat), lng: Some(lng) });
     pb::Proof {
         id: row.id.to_string(),
         kind: row.kind,

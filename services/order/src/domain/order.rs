@@ -156,6 +156,18 @@ impl Order {
         charge
     }
 
+    /// What is authorised for it, and goes back but for a fee when it is cancelled.
+    pub fn held_amount(&self) -> i64 {
+        if self.payment.state == PaymentState::Authorized { self.total } else { 0 }
+    }
+
+    /// What erasing its customer's account costs while its work has not begun, and whose fault that is: as if the
+    /// customer cancelled.
+    pub fn erasure_charge(&self, now: DateTime<Utc>, timing: &Timing) -> (Charge, LiableParty) {
+        let fault = self.fault_of_customer(now, timing);
+        (self.cancellation_charge(Actor::Customer, fault, false, now), fault)
+    }
+
     /// When the present state ends by itself; none when it does not, although a timer may look at it.
     pub fn ends_at(&self, timing: &Timing) -> Option<DateTime<Utc>> {
         let ends = !matches!(self.state, State::InProgress | State::ChangesRequested);
@@ -273,7 +285,10 @@ impl Order {
 
     /// The key of the next attempt to authorise the method on file.
     pub fn late_key(&self) -> String {
-        format!("{}:late:{}", self.id, self.payment.late_attempts)
+        match self.progress.reschedules {
+            0 => format!("{}:late:{}", self.id, self.payment.late_attempts),
+            moves => format!("{}:late:{moves}.{}", self.id, self.payment.late_attempts),
+        }
     }
 
     /// Whether money is kept although the order is over.

@@ -141,6 +141,26 @@ impl ReservationService for Provider {
         Err(Status::unimplemented("no story here restores data"))
     }
 
+    async fn find_slots(
+        &self,
+        request: Request<provider::FindSlotsRequest>,
+    ) -> Result<Response<provider::FindSlotsResponse>, Status> {
+        let request = request.into_inner();
+        let requirements = request.requirements.unwrap();
+        assert_eq!(requirements.documents, ["insurance"], "what every job takes is asked for");
+        let found = self.0.play("slots", |_| {
+            let window = proto::quickserve::common::v1::TimeWindow {
+                start: request.from,
+                end: request.to,
+                time_zone: "Europe/Paris".to_owned(),
+            };
+            let provider_ids = vec![request.provider_id.clone()];
+            let slots = vec![provider::Slot { window: Some(window), provider_ids }];
+            Ok(provider::FindSlotsResponse { slots })
+        });
+        Ok(Response::new(found.await?))
+    }
+
     async fn find_candidates(
         &self,
         request: Request<provider::FindCandidatesRequest>,
@@ -253,6 +273,21 @@ impl ChargeService for Payment {
         Ok(Response::new(captured.await?))
     }
 
+    async fn release_authorization(
+        &self,
+        request: Request<payment::ReleaseAuthorizationRequest>,
+    ) -> Result<Response<payment::ReleaseAuthorizationResponse>, Status> {
+        let payment::ReleaseAuthorizationRequest { order_id, attempt_key } = request.into_inner();
+        let released = self.0.play("unauthorize", |memory| {
+            memory.unauthorized.push((order_id.clone(), attempt_key.clone()));
+            if let Some(money) = memory.money.get_mut(&order_id) {
+                money.authorized = 0;
+            }
+            Ok(payment::ReleaseAuthorizationResponse {})
+        });
+        Ok(Response::new(released.await?))
+    }
+
     async fn void_payment(
         &self,
         request: Request<payment::VoidPaymentRequest>,
@@ -325,6 +360,10 @@ impl VerticalService for Cleaning {
         Ok(Response::new(vertical::DescribeVerticalResponse {
             vertical: "cleaning".to_owned(),
             details_message,
+            requirements: Some(vertical::Requirements {
+                documents: vec!["insurance".to_owned()],
+                ..vertical::Requirements::default()
+            }),
         }))
     }
 

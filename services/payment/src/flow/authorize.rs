@@ -6,12 +6,13 @@ use super::{
 };
 use crate::{
     domain::{
-        Attempt, AttemptId, Error, Intent, IntentId, Method, MethodId, OrderId,
+        Attempt, AttemptId, Error, Intent, IntentId, Method, MethodId, OrderId, UserId,
         attempt::{Answer, Kind, Signal, State},
         decision::{AuthorizationRequest, Decision, decide_attempt},
+        intent,
     },
     events,
-    repository::{attempts, fast_path::FirstAttempt, intents, methods},
+    repository::{attempts, dues, fast_path::FirstAttempt, intents, methods},
 };
 use kit::{Tx, messaging::timers};
 
@@ -141,7 +142,9 @@ impl Payments {
         let method = method.ok_or(Error::MethodNotFound)?.id;
         let mut intent = Intent::open(IntentId::new(tx.clock()), order, &request, tx.now());
         intent.save_method(method, request.amount)?;
-        if !intents::insert_intent(&tx, &intent).await? {
+        if intents::insert_intent(&tx, &intent).await? {
+            refuse_debtor(&tx, request.customer).await?;
+        } else {
             intent = intents::lock_of_order(&tx, order).await?;
             if intent.save_method(method, request.amount)? {
                 intents::save_intent(&tx, &mut intent).await?;
@@ -149,6 +152,30 @@ impl Payments {
         }
         tx.commit().await?;
         Ok(Outcome { payment: intent.id, status: AuthorizationStatus::MethodSaved })
+    }
+
+    /// Gives back what the attempt with this key has authorised, and keeps its method on file. What the payment provider
+    /// does not answer now, the timer asks again.
+    pub async fn release_authorization(&self, order: OrderId, key: &str) -> Result<(), Error> {
+        let tx = self.db.begin().await?;
+        let mut intent = intents::lock_of_order(&tx, order).await?;
+        let known = attempts::list_of_intent(&*tx, intent.id).await?;
+        let is_captured = intent::capture_state(&known).is_some();
+        let Some(mut charge) = find_charge_of_key(known, key) else { return Ok(()) };
+        if is_captured || intent.state != intent::State::Authorized {
+            return Ok(());
+        }
+        intent.release_authorization()?;
+        charge.give_up();
+        charge.reason = "POSTPONED".to_owned();
+        attempts::save_attempt(&tx, &mut charge).await?;
+        timers::schedule_timer(&tx, SETTLE, intent.id.uuid(), tx.now()).await?;
+        intents::save_intent(&tx, &mut intent).await?;
+        tx.commit().await?;
+        if let Err(error) = self.settle(intent.id).await {
+            tracing::warn!(%error, payment.id = %intent.id, "cannot give the authorisation back yet; the timer goes on");
+        }
+        Ok(())
     }
 
     /// Adds to the authorised amount of an order, and returns the payment.
@@ -189,6 +216,7 @@ async fn open_authorization(
 ) -> Result<NextStep, Error> {
     let new = Intent::open(IntentId::new(tx.clock()), order, &request, tx.now());
     if intents::insert_intent(tx, &new).await? {
+        refuse_debtor(tx, request.customer).await?;
         return match request.amount {
             0 => authorize_nothing(tx, new).await,
             _ => Err(Error::MethodNotFound),
@@ -228,6 +256,19 @@ async fn open_authorization(
             Ok(NextStep::Send { intent, attempt, token: method.token })
         }
     }
+}
+
+/// The charge that the attempt with this key made. When no attempt has the key, its caller was answered with the charge
+/// of an earlier one.
+fn find_charge_of_key(known: Vec<Attempt>, key: &str) -> Option<Attempt> {
+    let has_key = |it: &Attempt| it.key == key || it.confirm_key == key;
+    let is_known = known.iter().any(|it| it.kind == Kind::Authorize && has_key(it));
+    known.into_iter().find(|it| it.is_charge() && (has_key(it) || !is_known))
+}
+
+/// Refuses to begin the payment of another order while its customer owes something.
+async fn refuse_debtor(tx: &Tx, customer: UserId) -> Result<(), Error> {
+    if dues::is_any_open(&**tx, customer).await? { Err(Error::DuesOpen) } else { Ok(()) }
 }
 
 fn select_attempt(known: Vec<Attempt>, id: AttemptId) -> Result<Attempt, Error> {

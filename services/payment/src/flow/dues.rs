@@ -1,7 +1,7 @@
 //! What customers owe after a capture was declined: it begins, is paid with another card, or is given up.
 
 use super::{
-    Payments,
+    DUE, Payments,
     authorize::AuthorizationStatus,
     void::{close_due_payment, waive},
 };
@@ -12,9 +12,10 @@ use crate::{
         decision::AuthorizationRequest,
         due,
     },
+    events,
     repository::{attempts, dues, intents},
 };
-use kit::Tx;
+use kit::{Tx, messaging::timers};
 
 impl Payments {
     /// Pays a due, and returns it with the address where its customer confirms, or an empty one.
@@ -71,6 +72,42 @@ impl Payments {
             Some(last) if all_failed => Err(Error::Declined(last.reason)),
             _ => Ok(()),
         }
+    }
+
+    /// Charges what is owed to the customer's default card, for the timer of a due. Where that does not pay it, the
+    /// customer is reminded.
+    pub async fn collect_due(&self, id: DueId) -> Result<(), Error> {
+        let found = dues::find(self.db.connection(), id, None).await?;
+        if found.state != due::State::Open {
+            return Ok(());
+        }
+        let tx = self.db.begin().await?;
+        let due = open_due_payment(&tx, id, found.customer_id).await?;
+        tx.commit().await?;
+        let key = format!("collect:{}", self.db.clock().now().date_naive());
+        match self.pay_due(due, None, key, String::new()).await {
+            Ok((due, _)) if due.state == due::State::Paid => return Ok(()),
+            // The card, or the lack of one, is the customer's to mend.
+            Ok(_) | Err(Error::Declined(_) | Error::MethodNotFound | Error::Pending) => {}
+            Err(error) => return Err(error),
+        }
+        self.remind_of_due(id).await
+    }
+
+    async fn remind_of_due(&self, id: DueId) -> Result<(), Error> {
+        let tx = self.db.begin().await?;
+        let found = dues::find(&*tx, id, None).await?;
+        let mut intent = intents::lock_intent(&tx, found.intent_id).await?;
+        let due = dues::lock(&tx, id).await?;
+        if due.state != due::State::Open {
+            return Ok(());
+        }
+        events::due(&tx, &mut intent, &due, events::DUE_OVERDUE).await?;
+        intents::save_intent(&tx, &mut intent).await?;
+        if let Some(next) = due.next_reminder(tx.now()) {
+            timers::schedule_timer(&tx, DUE, id.uuid(), next).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Gives up a due: the customer owes it no more, and it is not earned.

@@ -1,7 +1,7 @@
 //! Reservations: time that is held, taken and let go.
 
 use super::{Error, ProviderId, Reservation, ReservationId, Span, geo::Place};
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use kit::Window;
 use sea_orm::{DeriveActiveEnum, EnumIter, FromJsonQueryResult};
@@ -38,6 +38,9 @@ pub struct Job {
     pub documents: Vec<String>,
     /// Where it happens, as far as known.
     pub place: Option<Place>,
+    /// In which country, as far as known.
+    #[serde(default)]
+    pub country: Option<String>,
 }
 
 impl Job {
@@ -52,6 +55,12 @@ impl Job {
             start: self.window.start - Duration::seconds(self.buffer_before_s),
             end: self.window.end + Duration::seconds(self.buffer_after_s),
         }
+    }
+
+    /// The first and the last day of the work, as the clock at its place counts days.
+    pub fn dates(&self) -> (NaiveDate, NaiveDate) {
+        let date = |at: DateTime<Utc>| at.with_timezone(&self.window.zone).date_naive();
+        (date(self.window.start), date(self.window.end - Duration::microseconds(1)))
     }
 
     /// The same job at another time.
@@ -130,6 +139,7 @@ impl Reservation {
             skills: Vec::new(),
             documents: Vec::new(),
             place: None,
+            country: None,
         };
         Self { state: State::Released, ..Self::hold(key, job, now, now) }
     }

@@ -8,7 +8,7 @@ use super::{
     profile::{BackgroundCheck, State},
     reservation::Job,
 };
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -21,6 +21,8 @@ pub struct Standing {
     pub provider_id: ProviderId,
     pub user_id: Uuid,
     pub name: String,
+    /// The country in which it works: its documents and its taxes are of this country.
+    pub country: String,
     /// Count of changes.
     pub revision: i64,
     /// Where it stands.
@@ -75,16 +77,15 @@ impl Standing {
             provider_id: provider.id,
             user_id: provider.user_id,
             name: provider.name.clone(),
+            country: provider.country.clone(),
             revision: provider.standing,
             state: provider.state,
             background_check: provider.background_check,
             offerings: offerings.iter().map(Offered::from).collect(),
             documents: verified.map(Verified::from).collect(),
             calendar: Calendar {
-                zone: provider.zone(),
-                weekly: provider.weekly.clone(),
-                exceptions: provider.exceptions.clone(),
                 time_off: time_off.iter().map(|off| (off.start_local, off.end_local)).collect(),
+                ..provider.usual_calendar()
             },
         }
     }
@@ -94,6 +95,9 @@ impl Standing {
         let mut causes = self.objections_to_booked(job, customer);
         if self.state == State::Paused {
             causes.insert(0, NOT_ACTIVE.to_owned());
+        }
+        if job.country.as_ref().is_some_and(|country| *country != self.country) {
+            causes.push("OTHER_COUNTRY".to_owned());
         }
         if self.offering(&job.vertical).zip(job.place).is_some_and(|(it, to)| !it.reaches(&to)) {
             causes.push("OUT_OF_AREA".to_owned());
@@ -136,9 +140,7 @@ impl Standing {
 
     /// Whether a document of the kind is valid on every day of the job, as the clock at its place counts days.
     fn has_document(&self, kind: &str, job: &Job) -> bool {
-        let date = |at: DateTime<Utc>| at.with_timezone(&job.window.zone).date_naive();
-        let (first, last) =
-            (date(job.window.start), date(job.window.end - Duration::microseconds(1)));
+        let (first, last) = job.dates();
         first.iter_days().take_while(|day| *day <= last).all(|day| {
             self.documents.iter().any(|document| document.kind == kind && document.is_valid_on(day))
         })
