@@ -1,6 +1,10 @@
 //! What a vertical says of its own.
 
-use crate::domain::{error::Error, job::Job, phase::Phase, price::{JobRequirements, Quote},
+use crate::domain::{
+    error::Error,
+    job::Job,
+    phase::Phase,
+    price::{JobRequirements, Quote},
 };
 use kit::Window;
 use prost::Message;
