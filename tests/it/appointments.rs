@@ -1,7 +1,7 @@
 //! When and where the work happens: facts of a place follow from its position, and a move keeps to the rules of a booking.
 
 use crate::{
-    journey::{act, clean, noon, see, until_work_begins},
+    journey::{act, noon, see},
     mesh::Mesh,
 };
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
@@ -21,7 +21,7 @@ fn refused(answer: &Answer) -> Vec<(String, String)> {
     violations.iter().map(|it| (text(it, "field"), text(it, "description"))).collect()
 }
 
-fn moment(at: DateTime<Utc>) -> String {
+pub fn moment(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
@@ -144,7 +144,7 @@ async fn addresses_and_areas_fit_their_country(backend: Backend) {
 }
 
 /// A customer's order tomorrow, which the provider has accepted.
-async fn accepted(mesh: &Mesh, customer: &Person, provider: &demo::Provider) -> String {
+pub async fn accepted(mesh: &Mesh, customer: &Person, provider: &demo::Provider) -> String {
     let order = demo::book_cleaning(customer, provider, noon(mesh)).await.unwrap();
     let id = text_at(&order, "id").unwrap();
     act(&provider.person, &id, "accept", json!({})).await;
@@ -271,61 +271,4 @@ async fn insure_until(operator: &Person, provider: &demo::Provider, expires: &st
     let submitted = provider.person.client.post(&path, document).await.unwrap().ok().unwrap();
     let verify = format!("{path}/{}:verify", text_at(&submitted, "id").unwrap());
     operator.client.post(&verify, json!({})).await.unwrap().ok().unwrap();
-}
-
-#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
-#[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn what_erasing_an_account_costs_is_said_before(backend: Backend) {
-    let mesh = Mesh::start(backend).await;
-    let operator = mesh.operator().await;
-    let (customer, provider) = (mesh.customer("alice").await, mesh.cleaner(&operator, "bob").await);
-    let id = accepted(&mesh, &customer, &provider).await;
-    let preview = async |person: &Person| {
-        person.client.get("/v1/me/erasure:preview").await.unwrap().ok().unwrap()
-    };
-    let euros = |units: &str| json!({ "currency": "EUR", "minor_units": units });
-    let free = preview(&customer).await;
-    assert_eq!(free["fees"], json!([]), "more than a day ahead: {free}");
-    assert_eq!(
-        free["orders"][0],
-        json!({ "order_id": id, "fee": euros("0"), "refund": euros("5600") })
-    );
-    assert_eq!(preview(&provider.person).await["orders"], json!([]), "who renders it pays nothing");
-
-    mesh.clock.advance(Duration::hours(7));
-    let customer = mesh.again(&customer).await;
-    let costs = preview(&customer).await;
-    assert_eq!(costs["fees"], json!([euros("2800")]), "20 hours ahead: {costs}");
-    assert_eq!(
-        costs["orders"][0],
-        json!({ "order_id": id, "fee": euros("2800"), "refund": euros("2800") })
-    );
-
-    let path = "/v1/me";
-    customer.client.send(http::Method::DELETE, path, None, &[]).await.unwrap().ok().unwrap();
-    let operator = mesh.again(&operator).await;
-    let ended = async || see(&operator, &id).await;
-    let order =
-        eventually("the order ended", ended, |it| it["state"] == "ORDER_STATE_CANCELLED").await;
-    assert_eq!(order["cancellation"]["fee"], euros("2800"));
-}
-
-#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
-#[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn what_will_be_allowed_is_shown_with_its_time(backend: Backend) {
-    let mesh = Mesh::start(backend).await;
-    let operator = mesh.operator().await;
-    let (customer, provider) = (mesh.customer("alice").await, mesh.cleaner(&operator, "bob").await);
-    let id = accepted(&mesh, &customer, &provider).await;
-    let opens = noon(&mesh) - Duration::hours(3);
-    let seen = see(&provider.person, &id).await;
-    let upcoming = json!([{ "action": "depart", "at": moment(opens) }]);
-    assert_eq!(seen["upcoming_actions"], upcoming, "{seen}");
-    let depart = |person: Person| {
-        let path = format!("/v1/orders/{id}:depart");
-        async move { person.client.post(&path, json!({})).await.unwrap() }
-    };
-    assert_eq!(depart(provider.person.clone()).await.reason(), "DEPARTURE_WINDOW");
-    mesh.clock.advance(opens - mesh.clock.now());
-    depart(mesh.again(&provider.person).await).await.ok().unwrap();
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod allowed;
 mod apart;
 mod appointments;
 mod binary;

@@ -113,8 +113,8 @@ pub fn neighbourhood(place: &Address) -> common::Address {
         postcode: place.postcode.clone(),
         city: place.city.clone(),
         country: place.country.clone(),
-        lat: Some(coarse(place.lat)),
-        lng: Some(coarse(place.lng)),
+        lat: Some(lat),
+        lng: Some(lng),
         access_notes: String::new(),
     }
 }

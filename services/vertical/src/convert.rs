@@ -19,7 +19,10 @@ use kit::{
         time::{duration, moment},
     },
 };
-use proto::quickserve::fulfilment::v1::{self as pb, OrderState, Party};
+use proto::quickserve::{
+    common::v1::Address,
+    fulfilment::v1::{self as pb, OrderState, Party},
+};
 use uuid::Uuid;
 
 /// The phase of an order's state; none for no state.
@@ -78,7 +81,6 @@ pub fn parse_snapshot(
     details: Option<Vec<u8>>,
 ) -> Result<OrderSnapshot, Error> {
     let phase = phase_of(order.state());
-    let provider = order.provider_user_id.as_str();
     let delivered_at = order.delivered_at.as_ref();
     Ok(OrderSnapshot {
         order_id: parse_uuid("order.order_id", &order.order_id)?,
@@ -93,6 +95,13 @@ pub fn parse_snapshot(
         delivered_at: delivered_at.map(|at| moment("order.delivered_at", Some(at))).transpose()?,
         provider_erased: order.provider_erased,
     })
+}
+
+/// Reads where an address lies.
+pub fn parse_position(address: &Address) -> Result<Place, Error> {
+    let lat = address.lat.ok_or_else(|| Error::invalid("address.lat", "must be given"))?;
+    let lng = address.lng.ok_or_else(|| Error::invalid("address.lng", "must be given"))?;
+    Ok(Place { lat, lng })
 }
 
 /// Reads the id of an order.

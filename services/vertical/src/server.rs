@@ -2,11 +2,10 @@
 
 use crate::{
     Vertical,
-    convert::{self, parse_snapshot, to_requirements},
+    convert::{self, parse_position, parse_snapshot, to_requirements},
     domain::{
         error::Error,
         job::{Job, OrderSnapshot},
-        place::Place,
         record::Model as OrderRecord,
     },
     repository::{self, Reach},
@@ -149,7 +148,7 @@ impl<V: Vertical> VerticalService for Server<V> {
         let inputs = QuoteInputs {
             details: details::decode_details(V::DETAILS, &details)?,
             window: Window::parse("window", window.as_ref())?,
-            place: Place { lat: address.lat, lng: address.lng },
+            place: parse_position(&address)?,
             address,
             customer_id: parse_uuid("customer_id", &customer_id)?,
         };

@@ -13,7 +13,7 @@ use crate::{
         due,
     },
     events,
-    repository::{attempts, dues, intents},
+    repository::{attempts, dues, intents, methods},
 };
 use kit::{Tx, messaging::timers};
 
@@ -81,17 +81,23 @@ impl Payments {
         if found.state != due::State::Open {
             return Ok(());
         }
+        if self.charge_default_card(&found).await? { Ok(()) } else { self.remind_of_due(id).await }
+    }
+
+    /// Says whether the customer's default card has paid a due.
+    async fn charge_default_card(&self, due: &Due) -> Result<bool, Error> {
+        let card = methods::find_chargeable(self.db.connection(), due.customer_id, None).await?;
+        let Some(card) = card else { return Ok(false) };
         let tx = self.db.begin().await?;
-        let due = open_due_payment(&tx, id, found.customer_id).await?;
+        let due = open_due_payment(&tx, due.id, due.customer_id).await?;
         tx.commit().await?;
         let key = format!("collect:{}", self.db.clock().now().date_naive());
-        match self.pay_due(due, None, key, String::new()).await {
-            Ok((due, _)) if due.state == due::State::Paid => return Ok(()),
-            // The card, or the lack of one, is the customer's to mend.
-            Ok(_) | Err(Error::Declined(_) | Error::MethodNotFound | Error::Pending) => {}
-            Err(error) => return Err(error),
+        match self.pay_due(due, Some(card.id), key, String::new()).await {
+            Ok((due, _)) => Ok(due.state == due::State::Paid),
+            // The card is the customer's to mend.
+            Err(Error::Declined(_) | Error::Pending) => Ok(false),
+            Err(error) => Err(error),
         }
-        self.remind_of_due(id).await
     }
 
     async fn remind_of_due(&self, id: DueId) -> Result<(), Error> {
