@@ -87,11 +87,13 @@ async fn what_the_record_says_overrules_a_shorter_gap(backend: Backend) {
     assert_eq!(price(&shop, &claimed(70), &order).await, 5600 + 2500);
     // Another home has no visits, and another customer neither.
     let mut elsewhere = quote_request(&weekly, order.customer);
-    elsewhere.address.as_mut().unwrap().lat += 0.002;
+    let address = elsewhere.address.as_mut().unwrap();
+    address.lat = address.lat.map(|lat| lat + 0.002);
     let elsewhere = shop.vertical().quote(elsewhere).await.unwrap().into_inner();
     assert_eq!(total(&elsewhere), 5600 + 2500, "222 metres away");
     let mut next_door = quote_request(&weekly, order.customer);
-    next_door.address.as_mut().unwrap().lng += 0.001;
+    let address = next_door.address.as_mut().unwrap();
+    address.lng = address.lng.map(|lng| lng + 0.001);
     let same = shop.vertical().quote(next_door).await.unwrap().into_inner();
     assert_eq!(total(&same), 5600, "73 metres away");
     assert_eq!(price(&shop, &weekly, &new_order()).await, 5600 + 2500);

@@ -12,7 +12,7 @@ pub fn check_room(count: u64) -> Result<(), Error> {
 }
 
 /// Refuses an address whose position lies in another country than it says. `field` is where the request has it.
-pub fn check_country(place: &Place, field: &'static str) -> Result<(), Error> {
+pub fn check_country(place: &PostalAddress, field: &'static str) -> Result<(), Error> {
     match kit::values::place::lies_in(&place.country, place.lat, place.lng) {
         true => Ok(()),
         false => Err(Error::Invalid { field, problem: "must be the country of the position" }),

@@ -20,7 +20,7 @@ pub struct PostalAddress {
 
 impl fmt::Debug for PostalAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Place").field("country", &self.country).finish_non_exhaustive()
+        f.debug_struct("PostalAddress").field("country", &self.country).finish_non_exhaustive()
     }
 }
 
