@@ -29,16 +29,12 @@ const FREE: [&str; 11] = [
 
 pub fn check_readers(contracts: &Contracts) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut report = |element: (&MessageDescriptor, &[i32]), message: String| {
-        let (message_of, path) = element;
-        problems.push(contracts.problem(&message_of.parent_file(), path, message));
-    };
     let messages = contracts.messages();
     for message in &messages {
         for field in message.fields().filter(|field| readers(field) != 0) {
             if !rule_flag(&field.options(), "debug_redact") {
-                let fault = format!("{} has `readers`, so it must be `debug_redact`", field.name());
-                report((message, field.path()), fault);
+                let fault = "has `readers`, so it must be `debug_redact`";
+                problems.push(fault_of_field(contracts, &field, fault));
             }
         }
     }
@@ -47,14 +43,20 @@ pub fn check_readers(contracts: &Contracts) -> Vec<Problem> {
         let Some(vertical) = details_of(message) else { continue };
         if let Some(other) = details.insert(vertical.clone(), message) {
             let fault = format!("{} has the details of `{vertical}` already", other.full_name());
-            report((message, message.path()), fault);
+            problems.push(contracts.problem(&message.parent_file(), message.path(), fault));
         }
         for field in open_texts(message, &mut Vec::new()) {
-            let fault = format!("{} is free text of details: say its `readers`", field.name());
-            report((field.parent_message(), field.path()), fault);
+            let fault = "is free text of details: say its `readers`";
+            problems.push(fault_of_field(contracts, &field, fault));
         }
     }
     problems
+}
+
+/// `fault` goes on after the name of the field: "has no comment".
+fn fault_of_field(contracts: &Contracts, field: &FieldDescriptor, fault: &str) -> Problem {
+    let file = field.parent_message().parent_file();
+    contracts.problem(&file, field.path(), format!("{} {fault}", field.name()))
 }
 
 /// The vertical whose details the message has.
@@ -89,13 +91,25 @@ fn open_texts(message: &MessageDescriptor, above: &mut Vec<String>) -> Vec<Field
 
 /// Whether no rule says what the string, or each of the strings, may be.
 fn is_free(field: &FieldDescriptor) -> bool {
-    let inner = |rules: Option<DynamicMessage>, name: &str| {
-        let rules = rules?;
-        let set = rules.has_field_by_name(name).then(|| rules.get_field_by_name(name))??;
-        set.as_message().cloned()
-    };
-    let rules = rule_extension(&field.options(), "buf.validate.field");
-    let items = inner(inner(rules.clone(), "repeated"), "items");
-    let strings = inner(if field.is_list() { items } else { rules }, "string");
-    strings.is_none_or(|rules| rules.fields().all(|(rule, _)| FREE.contains(&rule.name())))
+    match string_rules(field) {
+        Some(rules) => rules.fields().all(|(rule, _)| FREE.contains(&rule.name())),
+        None => true,
+    }
+}
+
+/// The rules of the string, or of each string of a list.
+fn string_rules(field: &FieldDescriptor) -> Option<DynamicMessage> {
+    let mut rules = rule_extension(&field.options(), "buf.validate.field")?;
+    if field.is_list() {
+        rules = rules_within(&rules, "repeated")?;
+        rules = rules_within(&rules, "items")?;
+    }
+    rules_within(&rules, "string")
+}
+
+fn rules_within(rules: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
+    if !rules.has_field_by_name(name) {
+        return None;
+    }
+    rules.get_field_by_name(name)?.as_message().cloned()
 }

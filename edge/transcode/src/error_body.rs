@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::accept;
 use crate::body::Body;
-use crate::failure::{Detail, Failure, code_name};
+use crate::codes::code_name;
+use crate::failure::{Detail, Failure};
 use crate::json::any_to_json;
 use crate::limits::JsonOptions;
 use crate::options::{ErrorFormat, Options};

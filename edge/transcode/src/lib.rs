@@ -56,6 +56,7 @@ mod call;
 mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod codes;
 mod compiled;
 mod deadline;
 mod direct;

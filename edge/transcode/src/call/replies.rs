@@ -11,7 +11,8 @@ use tonic::Code;
 use super::compression::Compression;
 use super::transport::{broken_off, unreachable_upstream};
 use super::upstream::OpenCall;
-use crate::failure::{Failure, code_of_http};
+use crate::codes::code_of_http;
+use crate::failure::Failure;
 
 const HEADER: usize = 5;
 const MALFORMED: &str = "UPSTREAM_MALFORMED";

@@ -34,8 +34,9 @@ use super::stream::HEARTBEAT_INTERVAL;
 use super::upload::Encoder;
 use super::upstream::{Content, OpenCall};
 use crate::body::Body;
+use crate::codes::code_name;
 use crate::error_body::ErrorContext;
-use crate::failure::{Failure, code_name};
+use crate::failure::Failure;
 use crate::rule::ResponseBody;
 use crate::shutdown::Shutdown;
 
