@@ -90,12 +90,8 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         }
         Command::Keys { command, data_dir } => run_keys(&command, &data_dir),
         Command::CreateOperator { email, name, storage } => {
-            let password = std::env::var("QS_OPERATOR_PASSWORD")
-                .context("QS_OPERATOR_PASSWORD must hold the operator's password")?;
             let host = run_offline(storage, config, Service::User)?;
-            host.migrate().await?;
-            let id = user::create_operator(&host, &email, &name, &password).await?;
-            print_line(&format!("operator {id} can sign in as {email}"))
+            create_operator(&host, &email, &name).await
         }
         Command::SeedDemo { url, customers, providers, storage } => {
             let host = run_offline(storage, config, Service::User)?;
@@ -116,6 +112,14 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::Openapi => print_line(&serde_json::to_string_pretty(&edge::openapi_document())?),
         Command::Transcode(_) => bail!("transcode starts before the runtime"),
     }
+}
+
+async fn create_operator(host: &Host, email: &str, name: &str) -> anyhow::Result<ExitCode> {
+    let password = std::env::var("QS_OPERATOR_PASSWORD")
+        .context("QS_OPERATOR_PASSWORD must hold the operator's password")?;
+    host.migrate().await?;
+    let id = user::create_operator(host, email, name, &password).await?;
+    print_line(&format!("operator {id} can sign in as {email}"))
 }
 
 /// A plan that runs nothing yet.
