@@ -85,13 +85,13 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::Migrate { services, storage } => run_migrate(services, storage, config).await,
         Command::Backup { to, storage } => backup::run(&storage, &to).await,
         Command::Reconcile { storage } => {
+            events::check_keys(&storage.data_dir)?;
             let services = Service::ALL.to_vec();
             reconcile::run(Plan { services, ..plan_process(storage, config) }).await
         }
         Command::Keys { command, data_dir } => run_keys(&command, &data_dir),
         Command::CreateOperator { email, name, storage } => {
-            let host = run_offline(storage, config, Service::User)?;
-            create_operator(&host, &email, &name).await
+            create_operator(&email, &name, run_offline(storage, config, Service::User)?).await
         }
         Command::SeedDemo { url, customers, providers, storage } => {
             let host = run_offline(storage, config, Service::User)?;
@@ -112,14 +112,6 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::Openapi => print_line(&serde_json::to_string_pretty(&edge::openapi_document())?),
         Command::Transcode(_) => bail!("transcode starts before the runtime"),
     }
-}
-
-async fn create_operator(host: &Host, email: &str, name: &str) -> anyhow::Result<ExitCode> {
-    let password = std::env::var("QS_OPERATOR_PASSWORD")
-        .context("QS_OPERATOR_PASSWORD must hold the operator's password")?;
-    host.migrate().await?;
-    let id = user::create_operator(host, email, name, &password).await?;
-    print_line(&format!("operator {id} can sign in as {email}"))
 }
 
 /// A plan that runs nothing yet.
@@ -191,6 +183,14 @@ fn print_welcome(process: &Process, data_dir: &Path) -> anyhow::Result<()> {
 /// A host for a command that works on a service's tables without serving it.
 fn run_offline(storage: Storage, config: Config, service: Service) -> anyhow::Result<Host> {
     Ok(quickserve::process::build_host(&plan_process(storage, config))?.of(service.name()))
+}
+
+async fn create_operator(email: &str, name: &str, host: Host) -> anyhow::Result<ExitCode> {
+    let password = std::env::var("QS_OPERATOR_PASSWORD")
+        .context("QS_OPERATOR_PASSWORD must hold the operator's password")?;
+    host.migrate().await?;
+    let id = user::create_operator(&host, email, name, &password).await?;
+    print_line(&format!("operator {id} can sign in as {email}"))
 }
 
 async fn run_migrate(
