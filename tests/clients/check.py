@@ -78,7 +78,7 @@ def book(program):
             "password": PASSWORD,
             "provider_id": provider,
             "start": start.isoformat(),
-            "end": (start + datetime.timedelta(hours=2)).isoformat(),
+            "end": (start + datetime.timedelta(hours=2.5)).isoformat(),
         }
         run(*command, variables={"QS_TEST_WORLD": json.dumps(world)})
     print(f"== {len(commands)} generated clients have booked an order each")

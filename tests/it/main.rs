@@ -11,3 +11,5 @@ mod journey;
 mod mesh;
 mod secrets;
 mod text;
+mod visits;
+mod windows;

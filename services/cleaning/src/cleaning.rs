@@ -10,12 +10,14 @@ use proto::quickserve::cleaning::v1::CleaningDetails;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use vertical::{
-    Error, Phase, QuoteInputs, Vertical,
+    Error, Phase, Place, QuoteInputs, Vertical,
     checklist::{self, Checklist, missing_proofs},
     price::Quote,
     repository,
 };
 
+/// How far apart two positions of one home may lie: addresses are not always found at the same point.
+const SAME_PLACE_METRES: f64 = 100.0;
 /// How many visits to look back for one to the same place.
 const MAX_VISITS_BACK: u64 = 20;
 /// The photos that a delivery takes.
@@ -43,36 +45,46 @@ impl Cleaning {
         Self { db, tables }
     }
 
-    /// The days since the visit before. Only a regular visit has a price that depends on it.
-    async fn gap(
+    /// The days since the visit before, at that place. Only a regular visit has a price that depends on it.
+    async fn days_since_last_visit(
         &self,
         details: &Details,
         customer_id: Uuid,
+        place: &Place,
         window: &Window,
     ) -> Result<Option<i64>, Error> {
         let recorded = match details.frequency {
             Frequency::Once => None,
             Frequency::Weekly | Frequency::Biweekly | Frequency::Monthly => {
-                self.last_visit(details, customer_id, window).await?
+                self.last_visit(details, customer_id, place, window).await?
             }
         };
         gap::days_between(details.last_visit, recorded, local_date(window))
     }
 
-    /// The date of the customer's last visit before the one of `window`, to a home of the same size. Details do not say
-    /// which home they are of; the size tells a flat from a house.
+    /// The date of the customer's last visit at a place before the one of `window`. Visits of old do not say where they
+    /// were: there the size tells a flat from a house.
     async fn last_visit(
         &self,
         details: &Details,
         customer_id: Uuid,
+        place: &Place,
         window: &Window,
     ) -> Result<Option<NaiveDate>, Error> {
-        let db = self.db.connection();
-        let visits =
-            repository::delivered_before(db, customer_id, window.start, MAX_VISITS_BACK).await?;
-        let last = visits.iter().find(|visit| {
-            local_date(&visit.window()) < local_date(window)
-                && convert::stored_size(&visit.details) == Some(details.size)
+        let visits = repository::delivered_around(
+            self.db.connection(),
+            customer_id,
+            place,
+            SAME_PLACE_METRES,
+            window.start,
+            MAX_VISITS_BACK,
+        );
+        let last = visits.await?.into_iter().find(|visit| {
+            let is_there = match visit.place() {
+                Some(other) => place.metres_to(&other) <= SAME_PLACE_METRES,
+                None => convert::stored_size(&visit.details) == Some(details.size),
+            };
+            is_there && local_date(&visit.window()) < local_date(window)
         });
         Ok(last.map(|visit| local_date(&visit.window())))
     }
@@ -86,9 +98,9 @@ impl Vertical for Cleaning {
     const DETAILS: &'static str = "quickserve.cleaning.v1.CleaningDetails";
 
     async fn quote(&self, inputs: QuoteInputs<CleaningDetails>) -> Result<Quote, Error> {
-        let QuoteInputs { details, window, address, customer_id } = inputs;
+        let QuoteInputs { details, window, address, place, customer_id } = inputs;
         let details = convert::read_details(&details)?;
-        let gap = self.gap(&details, customer_id, &window).await?;
+        let gap = self.days_since_last_visit(&details, customer_id, &place, &window).await?;
         self.tables.quote(&address.country, &details, gap)
     }
 

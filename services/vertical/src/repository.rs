@@ -3,6 +3,7 @@
 use crate::domain::{
     error::Error,
     job::Job,
+    place::Place,
     record::{Column, Entity, Model as OrderRecord},
 };
 use chrono::{DateTime, Utc};
@@ -92,17 +93,25 @@ pub async fn save_job<O: Serialize>(tx: &Tx, job: &mut Job<O>) -> Result<(), Err
     Ok(())
 }
 
-/// The customer's orders whose work began before a moment and was delivered, the last one first, at most `limit`.
-pub async fn delivered_before(
+/// The customer's orders whose work began before a moment and was delivered, the last one first, at most `limit`: those
+/// around a place, up to so many metres and a little more, and those whose place is not known.
+pub async fn delivered_around(
     db: &impl ConnectionTrait,
     customer_id: Uuid,
+    place: &Place,
+    metres: f64,
     before: DateTime<Utc>,
     limit: u64,
 ) -> Result<Vec<OrderRecord>, Error> {
+    let (north, east) = place.degrees_around(metres);
+    let around = Condition::all()
+        .add(Column::Lat.between(*north.start(), *north.end()))
+        .add(Column::Lng.between(*east.start(), *east.end()));
     let rows = Entity::find()
         .filter(Column::CustomerId.eq(customer_id))
         .filter(Column::StartsAt.lt(before))
         .filter(Column::Delivered.eq(true))
+        .filter(Condition::any().add(Column::Lat.is_null()).add(around))
         .order_by_desc(Column::StartsAt)
         .limit(limit)
         .all(db)

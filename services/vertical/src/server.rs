@@ -6,6 +6,7 @@ use crate::{
     domain::{
         error::Error,
         job::{Job, OrderSnapshot},
+        place::Place,
         record::Model as OrderRecord,
     },
     repository::{self, Reach},
@@ -136,10 +137,12 @@ impl<V: Vertical> VerticalService for Server<V> {
     ) -> Result<Response<pb::QuoteResponse>, Status> {
         let pb::QuoteRequest { details, window, address, customer_id } = request.into_inner();
         let details = details.ok_or_else(|| Error::invalid("details", "must be given"))?;
+        let address = address.ok_or_else(|| Error::invalid("address", "must be given"))?;
         let inputs = QuoteInputs {
             details: details::decode_details(V::DETAILS, &details)?,
             window: Window::parse("window", window.as_ref())?,
-            address: address.ok_or_else(|| Error::invalid("address", "must be given"))?,
+            place: Place { lat: address.lat, lng: address.lng },
+            address,
             customer_id: parse_uuid("customer_id", &customer_id)?,
         };
         Ok(Response::new(convert::to_quote_response(self.vertical.quote(inputs).await?)))

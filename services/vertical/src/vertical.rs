@@ -1,6 +1,6 @@
 //! What a vertical says of its own.
 
-use crate::domain::{error::Error, job::Job, phase::Phase, price::Quote};
+use crate::domain::{error::Error, job::Job, phase::Phase, place::Place, price::Quote};
 use kit::Window;
 use prost::Message;
 use proto::{quickserve::common::v1::Address, validate::Validate};
@@ -57,6 +57,8 @@ pub struct QuoteInputs<D> {
     pub window: Window,
     /// Where the work shall happen.
     pub address: Address,
+    /// The position of that address.
+    pub place: Place,
     /// The account that asks.
     pub customer_id: Uuid,
 }

@@ -4,8 +4,8 @@ use super::details::LastVisit;
 use chrono::NaiveDate;
 use vertical::Error;
 
-/// The days from the visit before to one on `visit_on`; none when there was none. What the customer says counts, but
-/// never for less than what was recorded; where the customer says nothing, the record speaks.
+/// The days from the visit before to one on `visit_on`; none when none was recorded. Recorded visits decide: what the
+/// customer says can make the gap longer, never shorter, and is no visit where none was recorded.
 pub fn days_between(
     said: LastVisit,
     recorded: Option<NaiveDate>,
@@ -22,7 +22,8 @@ pub fn days_between(
         let problem = "does not fit last_visit_on";
         return Err(Error::invalid("details.days_since_last_visit", problem));
     }
-    Ok(on.map(since).or(days_ago).max(recorded.map(since)))
+    let said = on.map(since).or(days_ago).unwrap_or(0);
+    Ok(recorded.map(|date| since(date).max(said)))
 }
 
 #[cfg(test)]
@@ -34,17 +35,19 @@ mod tests {
     }
 
     #[test]
-    fn the_longer_gap_counts() {
+    fn the_record_decides_and_words_only_make_the_gap_longer() {
         let visit = date("2027-05-24");
         for (on, days_ago, recorded, expected) in [
             (None, None, None, None),
-            (Some("2027-05-17"), None, None, Some(7)),
-            (None, Some(7), None, Some(7)),
-            (Some("2027-05-17"), Some(7), None, Some(7)),
+            (Some("2027-05-17"), None, None, None),
+            (None, Some(7), None, None),
+            (Some("2027-05-17"), Some(7), None, None),
+            (None, Some(7), Some("2027-05-17"), Some(7)),
+            (Some("2027-03-01"), None, Some("2027-05-17"), Some(84)),
             (None, Some(7), Some("2027-03-01"), Some(84)),
             (None, Some(84), Some("2027-05-17"), Some(84)),
             (None, None, Some("2027-05-10"), Some(14)),
-            (Some("2027-05-24"), None, None, Some(0)),
+            (Some("2027-05-24"), None, Some("2027-05-10"), Some(14)),
         ] {
             let said = LastVisit { on: on.map(date), days_ago };
             assert_eq!(

@@ -75,19 +75,25 @@ async fn what_the_record_says_overrules_a_shorter_gap(backend: Backend) {
         inputs
     };
     assert_eq!(price(&shop, &weekly, &order).await, 5600 + 2500, "a first clean");
-    assert_eq!(price(&shop, &claimed(7), &order).await, 4480);
+    assert_eq!(price(&shop, &claimed(7), &order).await, 5600 + 2500, "no visit is recorded");
     // The visit takes place, on 5 April: seven weeks before the one that is asked for.
     order.window = window("2027-04-05T08:00:00Z", 2);
     shop.go_through(&mut order, &[OrderState::Assigned, OrderState::InProgress]).await;
-    assert_eq!(price(&shop, &claimed(7), &order).await, 4480, "it is not over yet");
+    assert_eq!(price(&shop, &weekly, &order).await, 5600 + 2500, "it is not over yet");
     crate::visits::tick_all(&shop, &order).await;
     shop.go(&mut order, OrderState::Delivered).await;
     assert_eq!(price(&shop, &weekly, &order).await, 5600, "a broken series");
     assert_eq!(price(&shop, &claimed(7), &order).await, 5600, "whatever the customer says");
     assert_eq!(price(&shop, &claimed(70), &order).await, 5600 + 2500);
     // Another home has no visits, and another customer neither.
-    let house = json!({"rooms": 5, "bathrooms": 2, "frequency": "weekly"});
-    assert_eq!(price(&shop, &house, &order).await, 2500 + 4500 + 2600 + 2500);
+    let mut elsewhere = quote_request(&weekly, order.customer);
+    elsewhere.address.as_mut().unwrap().lat += 0.002;
+    let elsewhere = shop.vertical().quote(elsewhere).await.unwrap().into_inner();
+    assert_eq!(total(&elsewhere), 5600 + 2500, "222 metres away");
+    let mut next_door = quote_request(&weekly, order.customer);
+    next_door.address.as_mut().unwrap().lng += 0.001;
+    let same = shop.vertical().quote(next_door).await.unwrap().into_inner();
+    assert_eq!(total(&same), 5600, "73 metres away");
     assert_eq!(price(&shop, &weekly, &new_order()).await, 5600 + 2500);
 }
 

@@ -103,9 +103,6 @@ impl Api {
             let problem = "must be in the future and within a year";
             return Err(kit::Error::invalid("window.start", problem).into());
         }
-        if window.length() > Duration::days(7) {
-            return Err(kit::Error::invalid("window.end", "must be within a week").into());
-        }
         let provider_id = Id::parse_optional("provider_id", &provider_id)?;
         let address = address.ok_or_else(|| kit::Error::invalid("address", "must be given"))?;
         let details = details.ok_or_else(|| kit::Error::invalid("details", "must be given"))?;
@@ -113,6 +110,8 @@ impl Api {
         let place = convert::place(address.clone());
         let answer = self.app.verticals.quote(&vertical, details, &window, address, customer).await;
         let QuoteResponse { lines, requirements } = answer?;
+        let requirements = convert::requirements(requirements);
+        requirements.check_window(&window, &self.app.timing)?;
         let lines = lines.into_iter().map(convert::line).collect::<Result<Vec<_>, _>>()?;
         let (total, currency) = total_price(&lines)?;
         let inputs_hash = inputs_hash(&vertical, &kept, &window, &place, provider_id);
@@ -123,7 +122,7 @@ impl Api {
             terms: Terms {
                 place,
                 lines: lines.into_iter().map(|(line, _)| line).collect(),
-                requirements: convert::requirements(requirements),
+                requirements,
                 policy: self.app.policy.of_vertical(&vertical),
             },
             vertical,

@@ -9,7 +9,10 @@ use crate::{
     },
     repository::records::Records,
 };
-use kit::{Money, values::time::timestamp};
+use kit::{
+    Money,
+    values::time::{duration, timestamp},
+};
 use proto::quickserve::{common::v1::Address, order::v1 as pb};
 
 /// The order as `viewer`, who is on a side of it, sees it.
@@ -140,6 +143,7 @@ pub fn quote_view(quote: Quote, order: Option<OrderId>) -> pb::Quote {
         lines: convert::lines(&quote.terms.lines, currency),
         total: Some(Money::new(currency, quote.total).into()),
         binding: true,
+        duration: Some(duration(quote.terms.requirements.duration())),
         expires_at: Some(timestamp(quote.expires_at)),
         inputs_hash: hash,
         cancellation_policy: Some(convert::policy(&quote.terms.policy)),

@@ -1,6 +1,8 @@
 //! Quotes: what a price is made of, and what binds it to its inputs.
 
-use super::{Address, Details, Error, Line, ProviderId, Quote};
+use super::{
+    Address, Details, Error, Line, ProviderId, Quote, Requirements, Timing, timing::seconds_of,
+};
 use kit::{Window, values::money::Currency};
 use sha2::{Digest, Sha256};
 
@@ -43,6 +45,28 @@ pub fn inputs_hash(
     part(&place.lng.to_be_bytes());
     part(provider.map(|id| id.to_string()).unwrap_or_default().as_bytes());
     hash.finalize().to_vec()
+}
+
+impl Requirements {
+    /// Refuses a window that is shorter than the work, or much longer: another job must not fit into the first, and a
+    /// provider is not kept for a week by two hours of work.
+    pub fn check_window(&self, window: &Window, timing: &Timing) -> Result<(), Error> {
+        if self.duration_s <= 0 {
+            let problem = "the vertical does not say how long the work takes";
+            return Err(kit::Error::internal(problem).into());
+        }
+        let shortest = seconds_of(self.duration_s);
+        let longest = seconds_of(self.duration_s * timing.window_percent.clamp(100, 1000) / 100);
+        if (shortest..=longest).contains(&window.length()) {
+            return Ok(());
+        }
+        let work = (shortest.num_seconds() + 59) / 60;
+        let problem = format!(
+            "must be {work} to {} minutes after window.start, as the work takes {work} minutes",
+            longest.num_minutes()
+        );
+        Err(kit::Error::invalid("window.end", problem).into())
+    }
 }
 
 impl Quote {

@@ -9,6 +9,8 @@ use serde::Deserialize;
 pub struct Timing {
     /// How long a quote can be booked.
     pub quote_s: i64,
+    /// The longest window of a booking, in percent of the time that the work takes.
+    pub window_percent: i64,
     /// How long a booking may take before its timer takes it up.
     pub booking_lease_s: i64,
     /// How long a slot is held for the payment.
@@ -75,6 +77,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             quote_s: 30 * MINUTE,
+            window_percent: 150,
             booking_lease_s: 30,
             hold_s: 15 * MINUTE,
             request_s: 6 * DAY,

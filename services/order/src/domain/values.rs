@@ -104,6 +104,11 @@ pub struct Requirements {
 }
 
 impl Requirements {
+    /// Time the work takes.
+    pub fn duration(&self) -> Duration {
+        seconds_of(self.duration_s)
+    }
+
     /// Time kept free before and after the work.
     pub fn buffers(&self) -> Duration {
         seconds_of(self.buffer_before_s) + seconds_of(self.buffer_after_s)

@@ -1,5 +1,7 @@
 //! Places, and whether two of them are the same.
 
+use std::ops::RangeInclusive;
+
 /// Metres of a degree of latitude.
 const METRES_A_DEGREE: f64 = 111_195.0;
 
@@ -19,6 +21,13 @@ impl Place {
         let east = (self.lng - other.lng) * METRES_A_DEGREE * self.lat.to_radians().cos();
         north.hypot(east)
     }
+
+    /// The degrees north and east between which every place within `metres` lies, and some more.
+    pub fn degrees_around(&self, metres: f64) -> (RangeInclusive<f64>, RangeInclusive<f64>) {
+        let north = metres / METRES_A_DEGREE;
+        let east = north / self.lat.to_radians().cos().max(0.01);
+        (self.lat - north..=self.lat + north, self.lng - east..=self.lng + east)
+    }
 }
 
 #[cfg(test)]
@@ -31,5 +40,9 @@ mod tests {
         let eiffel_tower = Place { lat: 48.8584, lng: 2.2945 };
         assert!((louvre.metres_to(&eiffel_tower) - 3163.0).abs() < 10.0);
         assert!(louvre.metres_to(&louvre) < f64::EPSILON);
+        let (north, east) = louvre.degrees_around(3200.0);
+        assert!(north.contains(&eiffel_tower.lat) && east.contains(&eiffel_tower.lng));
+        let (_, east) = louvre.degrees_around(3000.0);
+        assert!(!east.contains(&eiffel_tower.lng));
     }
 }
