@@ -60,7 +60,6 @@ pub fn parse_snapshot(
     details: Option<Vec<u8>>,
 ) -> Result<OrderSnapshot, Error> {
     let phase = phase_of(order.state());
-    let provider = order.provider_user_id.as_str();
     let delivered_at = order.delivered_at.as_ref();
     Ok(OrderSnapshot {
         order_id: parse_uuid("order.order_id", &order.order_id)?,
