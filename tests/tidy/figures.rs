@@ -20,7 +20,7 @@ const MAX_ONE_WORD_FUNCTIONS_PERCENT: usize = 45;
 /// Of closures that are bound to a name, in 10,000 lines.
 const MAX_NAMED_CLOSURES: usize = 32;
 /// Of documentation that is one or two words long and names nothing exactly, as a quoted name or an RFC does.
-const MAX_TERSE_DOCS: usize = 75;
+const MAX_TERSE_DOCS: usize = 5;
 /// Of comment lines with a word of `RIDDLES`, in 1,000 comment lines.
 const MAX_RIDDLES: usize = 5;
 /// Words that hide who does something.

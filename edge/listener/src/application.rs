@@ -6,7 +6,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use std::net::SocketAddr;
 
-/// Any error.
+/// What went wrong with a request or its answer, of any type.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Answers the requests of all connections. A clone is made for each connection and each request.

@@ -31,11 +31,11 @@ const MAX_LINGER: Duration = Duration::from_secs(5);
 pub enum Version {
     /// HTTP/1.0 or HTTP/1.1.
     One,
-    /// HTTP/2.
+    /// HTTP/2, which begins with a preface of its own.
     Two,
 }
 
-/// A connection.
+/// A connection whose first bytes have been read, to tell which version its peer speaks.
 pub struct BufferedSocket<T> {
     socket: T,
     seen: [u8; PREFACE.len()],

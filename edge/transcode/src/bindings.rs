@@ -55,7 +55,7 @@ impl Bound {
 type Result<T> = std::result::Result<T, FieldError>;
 
 impl Bindings {
-    /// No values.
+    /// Starts without values; the path and the query of a request add theirs.
     pub fn new() -> Self {
         Self::default()
     }

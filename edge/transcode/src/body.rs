@@ -25,12 +25,12 @@ enum Kind {
 }
 
 impl Body {
-    /// No content.
+    /// A body without content.
     pub fn empty() -> Self {
         Self(Kind::Empty)
     }
 
-    /// These bytes.
+    /// A body of these bytes, sent in one piece.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         Self(if bytes.is_empty() { Kind::Empty } else { Kind::Full(bytes) })

@@ -43,7 +43,7 @@ pub(crate) struct Reservation {
 /// The complete content of a request. Its bytes count against the budget until this is dropped.
 #[derive(Debug)]
 pub struct BufferedContent {
-    /// The content.
+    /// All bytes of the content, in order.
     pub bytes: Bytes,
     _reservation: Reservation,
 }

@@ -51,7 +51,7 @@ pub struct Problem {
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// The message.
+    /// The message of the gRPC status: what is wrong with this request.
     pub detail: String,
     /// The gRPC code's name.
     pub code: &'static str,

@@ -23,7 +23,7 @@ pub enum ErrorFormat {
 /// What a slash at the end of a path means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TrailingSlash {
-    /// Another path.
+    /// It makes another path, which has a route of its own or none.
     #[default]
     Strict,
     /// The same path, where the path with the slash has no route of its own.

@@ -40,7 +40,7 @@ impl<'a> Checker<'a> {
         self.path.member(name);
     }
 
-    /// Steps back.
+    /// Steps back to the message that holds the field, member or entry.
     pub fn leave(&mut self) {
         self.path.leave();
     }

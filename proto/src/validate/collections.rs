@@ -17,7 +17,7 @@ pub struct BytesRules {
 }
 
 impl BytesRules {
-    /// No rule.
+    /// Rules that every value keeps.
     pub const NONE: Self = Self { len: None, min_len: None, max_len: None };
 
     /// Checks a value.
@@ -32,12 +32,12 @@ impl BytesRules {
 /// The rules of a bool field.
 #[derive(Debug)]
 pub struct BoolRules {
-    /// Exactly this.
+    /// The only value that is allowed.
     pub equals: Option<bool>,
 }
 
 impl BoolRules {
-    /// No rule.
+    /// Rules that every value keeps.
     pub const NONE: Self = Self { equals: None };
 
     /// Checks a value.
@@ -57,7 +57,7 @@ pub struct EnumRules {
     pub is_defined: fn(i32) -> bool,
     /// Only numbers that the enum has.
     pub defined_only: bool,
-    /// Exactly this.
+    /// The only value that is allowed.
     pub equals: Option<(i32, &'static str)>,
     /// One of these, unless empty.
     pub one_of: &'static [(i32, &'static str)],

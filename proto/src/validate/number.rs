@@ -8,7 +8,7 @@ use std::fmt::Display;
 pub struct NumberRules<T: 'static> {
     /// Type as the contract names it, such as `int32`; identifiers of rules start with it.
     pub kind: &'static str,
-    /// Exactly this.
+    /// The only value that is allowed.
     pub equals: Option<T>,
     /// Within these bounds.
     pub range: Range<T>,
@@ -66,7 +66,7 @@ impl Number for f64 {
 }
 
 impl<T: Number> NumberRules<T> {
-    /// No rule.
+    /// Rules that every value keeps.
     pub const NONE: Self = Self {
         kind: "",
         equals: None,

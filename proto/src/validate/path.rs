@@ -46,7 +46,7 @@ impl FieldPath {
         self.0.push(Segment::AnyKey);
     }
 
-    /// Steps back.
+    /// Takes the last step back.
     pub fn leave(&mut self) {
         self.0.pop();
     }

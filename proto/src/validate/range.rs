@@ -29,7 +29,7 @@ pub struct Range<T> {
 }
 
 impl<T> Range<T> {
-    /// All values.
+    /// A range without bounds.
     pub const ALL: Self = Self { lower: None, upper: None };
 }
 

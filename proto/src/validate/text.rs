@@ -7,7 +7,7 @@ use std::{fmt::Display, sync::OnceLock};
 /// The rules of a string field. Lengths count Unicode code points unless they say bytes.
 #[derive(Debug)]
 pub struct StringRules {
-    /// Exactly this.
+    /// The only value that is allowed.
     pub equals: Option<&'static str>,
     /// Exactly so many characters.
     pub len: Option<u64>,
@@ -19,7 +19,7 @@ pub struct StringRules {
     pub min_bytes: Option<u64>,
     /// At most so many bytes.
     pub max_bytes: Option<u64>,
-    /// Matches somewhere.
+    /// A pattern that must match somewhere in the text.
     pub pattern: Option<&'static Pattern>,
     /// Starts with this.
     pub prefix: Option<&'static str>,
@@ -34,7 +34,7 @@ pub struct StringRules {
 }
 
 impl StringRules {
-    /// No rule.
+    /// Rules that every value keeps.
     pub const NONE: Self = Self {
         equals: None,
         len: None,

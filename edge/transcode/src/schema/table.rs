@@ -67,7 +67,7 @@ impl Kind {
 pub enum Cardinality {
     /// At most once.
     Singular,
-    /// A list.
+    /// Any number of times, in order.
     Repeated,
     /// A map; the field's message is its entry type, with the key as field 1 and the value as 2.
     Map,

@@ -43,7 +43,7 @@ pub enum KeyringError {
     /// The file holds something else than a keyring with one active key.
     #[error("{path} is no keyring: {problem}")]
     Invalid {
-        /// The file.
+        /// Path of the file of keys.
         path: String,
         /// What is wrong with it; never a part of a key.
         problem: &'static str,
@@ -71,7 +71,7 @@ impl KeyringError {
 pub enum KeyState {
     /// Signs after the next rotation.
     Next,
-    /// Signs.
+    /// Signs every new token.
     Active,
     /// Signs no more; what it signed may still be valid.
     Retiring,

@@ -20,7 +20,7 @@ pub enum Revoked {
     Session(Uuid),
     /// Those of an account with a lower version.
     Below {
-        /// The account.
+        /// The account whose older tokens are void.
         user_id: Uuid,
         /// The first version that still holds.
         token_version: i64,

@@ -4,7 +4,7 @@ use crate::{messaging::event::Event, messaging::subscription::Subscription, rpc:
 use async_trait::async_trait;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Carries events.
+/// Carries events from outboxes to the consumers that want them.
 #[async_trait]
 pub trait Bus: Send + Sync {
     /// Hands `event` to every consumer that wants it. When this succeeds, each of them has taken it for good.

@@ -34,7 +34,7 @@ pub struct Timer {
     pub kind: String,
     /// The aggregate it falls due for.
     pub aggregate: Uuid,
-    /// When.
+    /// The moment from which it is due.
     pub due_at: DateTime<Utc>,
     /// How often it failed before.
     pub attempts: i32,

@@ -29,7 +29,7 @@ pub enum ConfigError {
     /// The file cannot be read or is not TOML.
     #[error("the configuration file {path}: {problem}")]
     File {
-        /// The file.
+        /// Path of the configuration file.
         path: String,
         /// What is wrong with it.
         problem: String,

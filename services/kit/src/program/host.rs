@@ -40,9 +40,9 @@ const PRUNE_EVERY: chrono::Duration = chrono::Duration::hours(1);
 pub struct Settings {
     /// The configuration's sections.
     pub config: Config,
-    /// The time.
+    /// The clock by which everything in the process goes.
     pub clock: Clock,
-    /// Carries events.
+    /// Carries events from the service that publishes them to the consumers of others.
     pub bus: Arc<dyn Bus>,
     /// Keeps hot reads.
     pub cache: Arc<dyn Cache>,
@@ -127,7 +127,7 @@ impl Host {
         self.shared.settings.config.section(self.service)
     }
 
-    /// The time.
+    /// The clock by which everything in the process goes.
     pub fn clock(&self) -> &Clock {
         &self.shared.settings.clock
     }

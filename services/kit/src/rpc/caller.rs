@@ -9,16 +9,16 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Role {
-    /// Books services.
+    /// Books and pays for work.
     Customer = 1,
-    /// Renders services.
+    /// Offers and does work.
     Provider = 2,
     /// Runs the marketplace.
     Operator = 4,
 }
 
 impl Role {
-    /// Every role.
+    /// Every role, in the order of their numbers.
     pub const ALL: [Self; 3] = [Self::Customer, Self::Provider, Self::Operator];
 
     /// The role's name in tokens and contracts.
@@ -67,7 +67,7 @@ impl FromIterator<Role> for Roles {
 /// A signed-in account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// The account.
+    /// The account that is signed in.
     pub user_id: Uuid,
     /// The session it signed in with.
     pub session_id: Uuid,

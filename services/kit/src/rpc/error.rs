@@ -42,14 +42,14 @@ pub enum Kind {
     InProgress,
     /// Too much was asked (RESOURCE_EXHAUSTED).
     Exhausted {
-        /// Stable code.
+        /// Stable code that clients act on, such as `OVERLOADED`.
         reason: &'static str,
         /// When to try again.
         retry_after: Duration,
     },
     /// The service cannot answer now (UNAVAILABLE).
     Unavailable {
-        /// Stable code.
+        /// Stable code that clients act on, such as `OVERLOADED`.
         reason: &'static str,
         /// When to try again.
         retry_after: Duration,

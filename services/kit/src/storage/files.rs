@@ -29,7 +29,7 @@ pub enum FileError {
          backup; to begin without its data instead, take the line \"{service}\" out of {list}"
     )]
     Lost {
-        /// The file.
+        /// Path of the database file.
         path: String,
         /// What is wrong with it.
         problem: &'static str,
@@ -41,17 +41,17 @@ pub enum FileError {
     /// The folder or a file in it cannot be read or written.
     #[error("{path}: {source}")]
     Io {
-        /// The file.
+        /// Path of the database file.
         path: String,
-        /// Why.
+        /// What the system or the database answered.
         source: io::Error,
     },
     /// The file is no database, or a damaged one.
     #[error("{path} cannot be read: {source}")]
     Damaged {
-        /// The file.
+        /// Path of the database file.
         path: String,
-        /// Why.
+        /// What the system or the database answered.
         source: DbErr,
     },
 }

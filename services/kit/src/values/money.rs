@@ -11,7 +11,7 @@ use std::fmt;
 pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// The euro.
+    /// The euro, in which prices are where no country says otherwise.
     pub const EUR: Self = Self(*b"EUR");
 
     /// Reads a code of three capital letters.
@@ -22,7 +22,7 @@ impl Currency {
         }
     }
 
-    /// The code.
+    /// The three letters of ISO 4217.
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
@@ -53,14 +53,14 @@ impl From<Currency> for String {
 /// An amount of money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Money {
-    /// Its currency.
+    /// The currency whose minor units are counted.
     pub currency: Currency,
     /// Its amount in minor units, for example cents.
     pub minor_units: i64,
 }
 
 impl Money {
-    /// An amount.
+    /// An amount of so many minor units, for example cents.
     pub const fn new(currency: Currency, minor_units: i64) -> Self {
         Self { currency, minor_units }
     }

@@ -46,7 +46,7 @@ pub fn zone(field: &str, name: &str) -> Result<Tz, Error> {
 /// A span of time at a place whose wall clock matters. The end comes after the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// First instant.
+    /// The instant at which it begins.
     pub start: DateTime<Utc>,
     /// First instant after it.
     pub end: DateTime<Utc>,

@@ -8,9 +8,9 @@ const METRES_A_DEGREE: f64 = 111_195.0;
 /// A point on the Earth, in degrees.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
-    /// Degrees north.
+    /// Latitude, in degrees north.
     pub lat: f64,
-    /// Degrees east.
+    /// Longitude, in degrees east.
     pub lng: f64,
 }
 

@@ -28,7 +28,7 @@ pub struct Issued {
 /// What an access token shall say.
 #[derive(Clone, Copy, Debug)]
 pub struct NewAccess<'a> {
-    /// This installation.
+    /// Who issues the token, as those who verify it expect.
     pub issuer: &'a str,
     /// The account, its session and its roles.
     pub subject: Subject,
@@ -41,7 +41,7 @@ pub struct NewAccess<'a> {
 /// What an internal token shall say.
 #[derive(Clone, Copy, Debug)]
 pub struct NewInternal<'a> {
-    /// This installation.
+    /// Who issues the token, as those who verify it expect.
     pub issuer: &'a str,
     /// The service that calls.
     pub service: &'a str,
