@@ -36,9 +36,12 @@ impl Address {
 
     /// The position to about a kilometre, in degrees north and east.
     pub fn coarse_position(&self) -> (f64, f64) {
-        let coarse = |degrees: f64| (degrees * 100.0).round() / 100.0;
-        (coarse(self.lat), coarse(self.lng))
+        (coarse_degrees(self.lat), coarse_degrees(self.lng))
     }
+}
+
+fn coarse_degrees(degrees: f64) -> f64 {
+    (degrees * 100.0).round() / 100.0
 }
 
 impl OrderChange {

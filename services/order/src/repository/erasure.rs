@@ -22,28 +22,34 @@ pub enum Forgotten {
 
 /// Empties what the account itself wrote: messages, and notes of the timeline. Its proofs lose their positions.
 pub async fn forget_words(tx: &Tx, rows: Forgotten, account: AccountId) -> Result<(), Error> {
-    let of_rows = |order_id: Expr| match rows {
-        Forgotten::OfOrder(id) => order_id.eq(id),
-        Forgotten::OfFormerOrders => order_id.not_in_subquery(orders_of(account)),
-    };
     message::Entity::update_many()
         .col_expr(message::Column::Body, Expr::value(Private::default()))
-        .filter(of_rows(Expr::col(message::Column::OrderId)))
+        .filter(rows.has(Expr::col(message::Column::OrderId), account))
         .filter(message::Column::AuthorId.eq(account))
         .exec(&**tx)
         .await?;
     timeline::Entity::update_many()
         .col_expr(timeline::Column::Note, Expr::value(""))
-        .filter(of_rows(Expr::col(timeline::Column::OrderId)))
+        .filter(rows.has(Expr::col(timeline::Column::OrderId), account))
         .filter(timeline::Column::ActorId.eq(account.uuid()))
         .exec(&**tx)
         .await?;
     without_positions()
-        .filter(of_rows(Expr::col(proof::Column::OrderId)))
+        .filter(rows.has(Expr::col(proof::Column::OrderId), account))
         .filter(proof::Column::AddedBy.eq(account))
         .exec(&**tx)
         .await?;
     Ok(())
+}
+
+impl Forgotten {
+    /// Whether `order_id`, a column, is of an order whose rows are meant.
+    fn has(self, order_id: Expr, account: AccountId) -> Expr {
+        match self {
+            Self::OfOrder(id) => order_id.eq(id),
+            Self::OfFormerOrders => order_id.not_in_subquery(orders_of(account)),
+        }
+    }
 }
 
 /// The orders in which the account is a side.
@@ -99,17 +105,14 @@ fn without_positions() -> sea_orm::UpdateMany<proof::Entity> {
 /// what it wrote about orders that are another provider's now, and answers that were kept for keys. A quote that was
 /// booked stays without the home, since its order keeps what was agreed.
 pub async fn forget_account(tx: &Tx, account: AccountId) -> Result<(), Error> {
-    let booked = || {
-        let of_account = order::Column::CustomerId.eq(account);
-        Query::select()
-            .column(order::Column::QuoteId)
-            .from(order::Entity)
-            .cond_where(of_account)
-            .take()
-    };
+    let booked = Query::select()
+        .column(order::Column::QuoteId)
+        .from(order::Entity)
+        .cond_where(order::Column::CustomerId.eq(account))
+        .take();
     quote::Entity::delete_many()
         .filter(quote::Column::CustomerId.eq(account))
-        .filter(quote::Column::Id.not_in_subquery(booked()))
+        .filter(quote::Column::Id.not_in_subquery(booked))
         .exec(&**tx)
         .await?;
     let kept = quote::Entity::find()
