@@ -8,7 +8,7 @@
 //! | [`identity`] | who calls: keys, tokens, revocation |
 //! | [`storage`] | the database, idempotency keys, pages, the cache |
 //! | [`messaging`] | facts between services, and timers |
-//! | [`values`] | ids, money, time |
+//! | [`values`] | ids, money, places, time |
 
 #![warn(missing_docs)]
 

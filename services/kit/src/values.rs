@@ -1,5 +1,6 @@
-//! Values that every service speaks of: ids, money, time.
+//! Values that every service speaks of: ids, money, places, time.
 
 pub mod id;
 pub mod money;
+pub mod place;
 pub mod time;

@@ -90,15 +90,18 @@ pub const fn dispute_state(state: DisputeState) -> pb::DisputeState {
     }
 }
 
-/// An address as it is kept.
-pub fn place(address: common::Address) -> Address {
+/// Reads the address in `field` of a request.
+pub fn parse_place(field: &str, address: common::Address) -> Result<Address, Error> {
     let common::Address { lines, postcode, city, country, lat, lng, access_notes } = address;
-    Address { lines, postcode, city, country, lat, lng, access_notes }
+    let missing = |name: &str| kit::Error::invalid(format!("{field}.{name}"), "must be given");
+    let (lat, lng) = (lat.ok_or_else(|| missing("lat"))?, lng.ok_or_else(|| missing("lng"))?);
+    Ok(Address { lines, postcode, city, country, lat, lng, access_notes })
 }
 
 /// An address in contracts.
 pub fn address(place: &Address) -> common::Address {
     let Address { lines, postcode, city, country, lat, lng, access_notes } = place.clone();
+    let (lat, lng) = (Some(lat), Some(lng));
     common::Address { lines, postcode, city, country, lat, lng, access_notes }
 }
 
@@ -110,8 +113,8 @@ pub fn neighbourhood(place: &Address) -> common::Address {
         postcode: place.postcode.clone(),
         city: place.city.clone(),
         country: place.country.clone(),
-        lat: coarse(place.lat),
-        lng: coarse(place.lng),
+        lat: Some(coarse(place.lat)),
+        lng: Some(coarse(place.lng)),
         access_notes: String::new(),
     }
 }

@@ -146,8 +146,8 @@ pub fn parse_background_check(check: pb::BackgroundCheck) -> Result<BackgroundCh
 /// The message for an offering; the centre of the area, often a home, only in full.
 pub fn offering(offering: &Offering, view: View) -> pb::Offering {
     let (lat, lng) = match view {
-        View::Full => (offering.lat, offering.lng),
-        View::Public => (0.0, 0.0),
+        View::Full => (Some(offering.lat), Some(offering.lng)),
+        View::Public => (None, None),
     };
     let rates = offering.rate_card.0.iter().map(|rate| pb::Rate {
         code: rate.code.clone(),
@@ -173,6 +173,8 @@ pub fn parse_terms(
 ) -> Result<Terms, Error> {
     let pb::ServiceArea { lat, lng, radius_km } =
         area.ok_or_else(|| Error::invalid("area", "must be given"))?;
+    let lat = lat.ok_or_else(|| Error::invalid("area.lat", "must be given"))?;
+    let lng = lng.ok_or_else(|| Error::invalid("area.lng", "must be given"))?;
     let rates = rate_card.iter().enumerate().map(|(index, rate)| {
         let pb::Rate { code, unit, price } = rate;
         let price = Money::parse(&format!("rate_card[{index}].price"), price.as_ref())?;
@@ -345,7 +347,8 @@ pub fn parse_job(
         buffer_after_s: seconds("buffer_after", buffer_after.as_ref())?,
         skills,
         documents,
-        place: address.map(|address| Place { lat: address.lat, lng: address.lng }),
+        place: address.and_then(|it| Some(Place { lat: it.lat?, lng: it.lng? })),
+        country: address.map(|address| address.country.clone()),
     })
 }
 

@@ -22,8 +22,8 @@ pub fn paris() -> Address {
         postcode: "75001".to_owned(),
         city: "Paris".to_owned(),
         country: "FR".to_owned(),
-        lat: 48.8600,
-        lng: 2.3400,
+        lat: Some(48.8600),
+        lng: Some(2.3400),
         access_notes: String::new(),
     }
 }

@@ -67,6 +67,28 @@ impl Window {
         Ok(Self { start, end, zone: zone(&format!("{field}.time_zone"), time_zone)? })
     }
 
+    /// Reads the window in `field` of a request for an address in `place`, whose clock counts. A client may leave the zone
+    /// out; one whose clock shows other times is refused, since the client means another moment then.
+    pub fn parse_at(
+        field: &str,
+        window: Option<&pb::TimeWindow>,
+        place: Tz,
+    ) -> Result<Self, Error> {
+        let mut window = window.cloned();
+        if let Some(window) = window.as_mut().filter(|window| window.time_zone.is_empty()) {
+            place.name().clone_into(&mut window.time_zone);
+        }
+        let parsed = Self::parse(field, window.as_ref())?;
+        let shows_same_time = |at: DateTime<Utc>| {
+            at.with_timezone(&parsed.zone).naive_local() == at.with_timezone(&place).naive_local()
+        };
+        if shows_same_time(parsed.start) && shows_same_time(parsed.end) {
+            return Ok(Self { zone: place, ..parsed });
+        }
+        let problem = format!("must be {place}, the zone of the address, or be left out");
+        Err(Error::invalid(format!("{field}.time_zone"), problem))
+    }
+
     /// How long it is.
     pub fn length(&self) -> Duration {
         self.end - self.start
@@ -93,6 +115,25 @@ mod tests {
         let zone = chrono_tz::Europe::Paris;
         let window = Window { start, end: start + Duration::hours(2), zone };
         assert_eq!(Window::parse("window", Some(&window.into())).unwrap(), window);
+    }
+
+    #[test]
+    fn the_zone_of_the_place_counts() {
+        let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let place = chrono_tz::Europe::Paris;
+        let window = Window { start, end: start + Duration::hours(2), zone: place };
+        let said = |zone: &str| {
+            let window = pb::TimeWindow { time_zone: zone.to_owned(), ..window.into() };
+            Window::parse_at("window", Some(&window), place)
+        };
+        for same in ["Europe/Paris", "", "Europe/Brussels", "CET"] {
+            assert_eq!(said(same).unwrap(), window, "{same}");
+        }
+        for other in ["America/Los_Angeles", "UTC", "Europe/London"] {
+            let error = said(other).unwrap_err().to_string();
+            assert!(error.starts_with("window.time_zone must be Europe/Paris"), "{error}");
+        }
+        assert!(said("Mars/Olympus").is_err());
     }
 
     #[test]

@@ -130,7 +130,7 @@ impl JobService for Api {
         let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::ArriveRequest { order_id, version, position } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let position = position.map(|pb::Position { lat, lng }| (lat, lng));
+        let position = position.and_then(|pb::Position { lat, lng }| lat.zip(lng));
         let agreed = self.app.ask_before(id, &caller, Action::Arrive).await?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),

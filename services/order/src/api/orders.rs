@@ -15,7 +15,7 @@ use crate::{
 };
 use chrono::Duration;
 use kit::{
-    Id, Window,
+    Id, Money, Window,
     storage::{db::Begun, idempotency::Key, page::Page, version},
     values::time::timestamp,
 };
@@ -215,22 +215,29 @@ impl OrderService for Api {
         Ok(tx.commit_answer(pb::ResetStartCodeResponse { order }).await?)
     }
 
-    /// The move is noted, then made at the provider, then written.
+    /// The new date is priced; then the move is noted, made at the provider, and written.
     async fn reschedule_order(
         &self,
         request: Request<pb::RescheduleOrderRequest>,
     ) -> Result<Response<pb::RescheduleOrderResponse>, Status> {
         let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
-        let pb::RescheduleOrderRequest { order_id, version, window } = request.into_inner();
+        let pb::RescheduleOrderRequest { order_id, version, window, accepted_total } =
+            request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let window = Window::parse("window", window.as_ref())?;
+        let accepted =
+            accepted_total.map(|it| Money::parse("accepted_total", Some(&it))).transpose()?;
         if let Some(answer) = self.kept_answer(&key).await? {
             return Ok(Response::new(answer));
         }
+        let order = orders::get_order(self.app.db.connection(), id, &caller).await?;
+        let window = Window::parse_at("window", window.as_ref(), order.terms.place.zone())?;
+        let by = order.side(&caller).unwrap_or(Actor::System);
+        order.check_now(Action::Reschedule, by, self.app.now(), &self.app.timing)?;
+        let price = self.app.price_move(&order, &window).await?;
         let tx = self.app.db.begin().await?;
         let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         version::expect_version(version, change.order.version)?;
-        let moving = change.begin_move(&window)?;
+        let moving = change.begin_move(&window, price, accepted)?;
         let order = orders::save_order(&tx, change).await?;
         tx.commit().await?;
 

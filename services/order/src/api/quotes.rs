@@ -19,9 +19,6 @@ use proto::quickserve::{
 };
 use tonic::{Request, Response, Status};
 
-/// How far ahead work can be booked.
-const MAX_AHEAD: Duration = Duration::days(366);
-
 #[tonic::async_trait]
 impl QuoteService for Api {
     async fn list_verticals(
@@ -98,19 +95,17 @@ impl Api {
     ) -> Result<Quote, Error> {
         let pb::CreateQuoteRequest { vertical, details, window, address, provider_id } = request;
         let now = self.app.now();
-        let window = Window::parse("window", window.as_ref())?;
-        if window.start <= now || window.start > now + MAX_AHEAD {
-            let problem = "must be in the future and within a year";
-            return Err(kit::Error::invalid("window.start", problem).into());
-        }
+        let address = address.ok_or_else(|| kit::Error::invalid("address", "must be given"))?;
+        let place = convert::parse_place("address", address.clone())?;
+        place.check_country()?;
+        let window = Window::parse_at("window", window.as_ref(), place.zone())?;
+        self.app.timing.check_start(window.start, now)?;
         if window.length() > Duration::days(7) {
             return Err(kit::Error::invalid("window.end", "must be within a week").into());
         }
         let provider_id = Id::parse_optional("provider_id", &provider_id)?;
-        let address = address.ok_or_else(|| kit::Error::invalid("address", "must be given"))?;
         let details = details.ok_or_else(|| kit::Error::invalid("details", "must be given"))?;
         let kept = Details(details.encode_to_vec());
-        let place = convert::place(address.clone());
         let answer = self.app.verticals.quote(&vertical, details, &window, address, customer).await;
         let QuoteResponse { lines, requirements } = answer?;
         let lines = lines.into_iter().map(convert::line).collect::<Result<Vec<_>, _>>()?;

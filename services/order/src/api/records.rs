@@ -73,7 +73,7 @@ impl RecordService for Api {
             None => self.app.now(),
             Some(at) => moment("taken_at", Some(&at))?,
         };
-        let position = position.map(|pb::Position { lat, lng }| (lat, lng));
+        let position = position.and_then(|pb::Position { lat, lng }| lat.zip(lng));
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,

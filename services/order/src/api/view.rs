@@ -9,6 +9,7 @@ use crate::{
     },
     repository::records::Records,
 };
+use chrono::{DateTime, Utc};
 use kit::{Money, values::time::timestamp};
 use proto::quickserve::{common::v1::Address, order::v1 as pb};
 
@@ -16,6 +17,7 @@ use proto::quickserve::{common::v1::Address, order::v1 as pb};
 pub fn order_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
     let side = order.side(viewer).unwrap_or(Actor::System);
     let allowed = order.allowed_actions(side, app.now(), &app.timing);
+    let upcoming = order.upcoming_actions(side, app.now(), &app.timing);
     let progress = &order.progress;
     let cancellation = progress.cancellation.as_ref();
     let fee = cancellation.map(|cancellation| cancellation.fee).filter(|fee| *fee > 0);
@@ -60,7 +62,12 @@ pub fn order_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         change_orders: Vec::new(),
         reviews: Vec::new(),
         disputes: Vec::new(),
+        upcoming_actions: upcoming.into_iter().map(upcoming_action).collect(),
     }
+}
+
+fn upcoming_action((action, at): (&'static str, DateTime<Utc>)) -> pb::UpcomingAction {
+    pb::UpcomingAction { action: action.to_owned(), at: Some(timestamp(at)) }
 }
 
 /// The order with all that is kept about it.
@@ -193,7 +200,8 @@ pub fn message_of(row: message::Model) -> pb::OrderMessage {
 }
 
 pub fn proof_of(row: proof::Model) -> pb::Proof {
-    let position = row.lat.zip(row.lng).map(|(lat, lng)| pb::Position { lat, lng });
+    let position =
+        row.lat.zip(row.lng).map(|(lat, lng)| pb::Position { lat: Some(lat), lng: Some(lng) });
     pb::Proof {
         id: row.id.to_string(),
         kind: row.kind,

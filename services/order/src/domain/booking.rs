@@ -2,12 +2,10 @@
 
 use super::{
     AccountId, Action, Actor, CancelToken, Cancellation, CaptureTerms, Charge, Error, LiableParty,
-    Moving, OfferState, Order, OrderChange, OrderId, Payment, PaymentState, Private, Progress,
-    ProviderId, Quote, QuoteId, RecordChange, RequestedProvider, SideEffect, State, Timing,
-    timing::seconds_of,
+    OfferState, Order, OrderChange, OrderId, Payment, PaymentState, Private, Progress, ProviderId,
+    Quote, QuoteId, RecordChange, RequestedProvider, SideEffect, State, Timing, timing::seconds_of,
 };
 use chrono::{DateTime, Utc};
-use kit::Window;
 use uuid::Uuid;
 
 /// What a customer wants to book.
@@ -278,43 +276,6 @@ impl OrderChange {
         self.enqueue(SideEffect::Release { provider_id: None });
         let (actor, reason, at) = (self.by, reason.to_owned(), self.now);
         self.order.progress.cancellation = Some(Cancellation { actor, reason, fault, fee, at });
-    }
-
-    /// Notes the move to another window before the reservation is moved.
-    pub fn begin_move(&mut self, window: &Window) -> Result<Moving, Error> {
-        self.check(Action::Reschedule)?;
-        if window.length() != self.order.window_end - self.order.window_start {
-            let problem = "must be as long as the present one";
-            return Err(kit::Error::invalid("window", problem).into());
-        }
-        if window.start <= self.now {
-            return Err(kit::Error::invalid("window.start", "must be in the future").into());
-        }
-        let moving = Moving {
-            start: window.start,
-            end: window.end,
-            time_zone: window.zone.name().to_owned(),
-            since: self.now,
-        };
-        self.order.progress.moving = Some(moving.clone());
-        Ok(moving)
-    }
-
-    /// The reservation was moved, or was not: the move is over either way.
-    pub fn end_move(&mut self, moving: &Moving, moved: bool) -> Result<(), Error> {
-        if self.order.progress.moving.as_ref() != Some(moving) {
-            return Ok(());
-        }
-        self.order.progress.moving = None;
-        let allowed = self.order.check(Action::Reschedule, Actor::Customer).is_ok();
-        if moved && allowed {
-            self.order.window_start = moving.start;
-            self.order.window_end = moving.end;
-            self.order.time_zone.clone_from(&moving.time_zone);
-            self.act_as(Action::Reschedule, Actor::Customer, "")?;
-            self.publish("order.rescheduled");
-        }
-        Ok(())
     }
 
     /// Another attempt to pay, when what there is leads nowhere.

@@ -52,6 +52,15 @@ pub enum Error {
     /// Less than a day is left.
     #[error("the order starts too soon to be moved: cancel it instead")]
     RescheduleTooLate,
+    /// It was moved too often.
+    #[error("the order was moved as often as it can be: cancel it instead")]
+    RescheduleLimit,
+    /// Another date has another price.
+    #[error(
+        "at that time the order costs {} {}: repeat the call with this price as accepted_total",
+        .0.minor_units, .0.currency.code()
+    )]
+    PriceChanged(kit::Money),
     /// Too early, or too late.
     #[error("the provider may set out from {hours} hours before the start until the end")]
     DepartureWindow {
@@ -179,6 +188,8 @@ impl Fault for Error {
             Self::OfferExpired => Kind::Precondition("OFFER_EXPIRED"),
             Self::CancelTokenExpired => Kind::Precondition("CANCEL_TOKEN_EXPIRED"),
             Self::RescheduleTooLate => Kind::Precondition("RESCHEDULE_TOO_LATE"),
+            Self::RescheduleLimit => Kind::Precondition("RESCHEDULE_LIMIT"),
+            Self::PriceChanged(_) => Kind::Precondition("PRICE_CHANGED"),
             Self::DepartureWindow { .. } => Kind::Precondition("DEPARTURE_WINDOW"),
             Self::StartCodeWrong { .. } => Kind::Precondition("START_CODE_WRONG"),
             Self::ArrivedAlready => Kind::Precondition("ARRIVED_ALREADY"),
@@ -208,6 +219,10 @@ impl Fault for Error {
             Self::StartCodeLocked { until: at } | Self::ContactAttemptTooEarly { earliest: at } => {
                 one("retry_at", at.format("%FT%TZ").to_string())
             }
+            Self::PriceChanged(price) => HashMap::from([
+                ("currency".to_owned(), price.currency.code().to_owned()),
+                ("minor_units".to_owned(), price.minor_units.to_string()),
+            ]),
             Self::StartCodeWrong { left } => one("tries_left", left.to_string()),
             Self::ProviderNotEligible(causes) => one("causes", causes.join(",")),
             Self::Denied(_, denials) => one("denials", denials.join(",")),

@@ -25,6 +25,50 @@ impl Order {
         names
     }
 
+    /// What a side may do later if the order stays as it is, by name, the earliest first.
+    pub fn upcoming_actions(
+        &self,
+        by: Actor,
+        now: DateTime<Utc>,
+        timing: &Timing,
+    ) -> Vec<(&'static str, DateTime<Utc>)> {
+        let mut upcoming = Vec::new();
+        for action in Action::ALL {
+            let Some(at) = self.opens_at(action, timing).filter(|at| *at > now) else { continue };
+            let is_allowed_then = self.standing().transition(action, by).is_ok()
+                && self.guard(action, by, at, timing).is_ok();
+            if is_allowed_then {
+                upcoming.push((action.name(), at));
+            }
+        }
+        upcoming.sort_by_key(|(_, at)| *at);
+        upcoming
+    }
+
+    /// The moment before which it is too early for `action`; none when time does not matter.
+    fn opens_at(&self, action: Action, timing: &Timing) -> Option<DateTime<Utc>> {
+        match action {
+            Action::Depart => Some(self.departure_opens_at(timing)),
+            Action::ContactAttempt => Some(self.next_contact_attempt_at(timing)),
+            Action::Start => self.progress.start_locked_until,
+            Action::NoShow => {
+                self.waiting_since().map(|since| since + seconds_of(timing.waiting_s))
+            }
+            _ => None,
+        }
+    }
+
+    fn departure_opens_at(&self, timing: &Timing) -> DateTime<Utc> {
+        self.window_start - seconds_of(timing.departure_s)
+    }
+
+    /// Attempts to reach the customer count from the start on, and lie minutes apart.
+    fn next_contact_attempt_at(&self, timing: &Timing) -> DateTime<Utc> {
+        let after_last =
+            self.progress.last_contact_at.map(|at| at + seconds_of(timing.contact_gap_s));
+        after_last.unwrap_or(self.window_start).max(self.window_start)
+    }
+
     /// Where `action` by `by` leads when the state and all else that the order knows allow it now.
     pub fn check_now(
         &self,
@@ -106,8 +150,7 @@ impl Order {
     }
 
     fn guard_departure(&self, now: DateTime<Utc>, timing: &Timing) -> Result<(), Error> {
-        let opens = self.window_start - seconds_of(timing.departure_s);
-        if now < opens || now > self.window_end {
+        if now < self.departure_opens_at(timing) || now > self.window_end {
             return Err(Error::DepartureWindow { hours: timing.departure_s / 3600 });
         }
         Ok(())
@@ -121,11 +164,8 @@ impl Order {
         Ok(())
     }
 
-    /// Attempts to reach the customer count from the start on, and lie minutes apart.
     fn guard_contact_attempt(&self, now: DateTime<Utc>, timing: &Timing) -> Result<(), Error> {
-        let after_last =
-            self.progress.last_contact_at.map(|at| at + seconds_of(timing.contact_gap_s));
-        let earliest = after_last.unwrap_or(self.window_start).max(self.window_start);
+        let earliest = self.next_contact_attempt_at(timing);
         if now < earliest { Err(Error::ContactAttemptTooEarly { earliest }) } else { Ok(()) }
     }
 
@@ -158,13 +198,6 @@ impl Order {
         }
         if self.progress.arrival_flagged && by != Actor::Operator {
             return Err(Error::ArrivalNotProven);
-        }
-        Ok(())
-    }
-
-    fn guard_reschedule(&self, now: DateTime<Utc>, timing: &Timing) -> Result<(), Error> {
-        if self.window_start - now < seconds_of(timing.reschedule_s) {
-            return Err(Error::RescheduleTooLate);
         }
         Ok(())
     }

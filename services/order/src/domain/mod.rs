@@ -11,9 +11,11 @@ mod fulfilment;
 mod guard;
 mod order;
 mod payment;
+mod place;
 mod policy;
 mod quote;
 pub mod records;
+mod reschedule;
 mod settlement;
 mod state;
 #[cfg(test)]
@@ -33,6 +35,7 @@ pub use policy::{Case, Charge, LiableParty, Policy, Rule};
 pub use quote::{inputs_hash, total_price};
 pub use records::order::Model as Order;
 pub use records::quote::Model as Quote;
+pub use reschedule::MovePrice;
 pub use state::{State, StateView};
 pub use timing::Timing;
 pub use values::{

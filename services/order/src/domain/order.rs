@@ -278,7 +278,10 @@ impl Order {
 
     /// The key of the next attempt to authorise the method on file.
     pub fn late_key(&self) -> String {
-        format!("{}:late:{}", self.id, self.payment.late_attempts)
+        match self.progress.reschedules {
+            0 => format!("{}:late:{}", self.id, self.payment.late_attempts),
+            moves => format!("{}:late:{moves}.{}", self.id, self.payment.late_attempts),
+        }
     }
 
     /// Whether money is kept although the order is over.

@@ -258,7 +258,9 @@ fn next_of_searching(action: Action, by: Actor) -> Option<State> {
 fn next_of_assigned(action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::Depart, Actor::Provider) => Some(State::EnRoute),
-        (Action::ConfirmPayment | Action::Reschedule, Actor::Customer) => Some(State::Assigned),
+        (Action::ConfirmPayment, Actor::Customer) => Some(State::Assigned),
+        // The provider agreed to another time, and is asked again.
+        (Action::Reschedule, Actor::Customer) => Some(State::Requested),
         _ => before_work(State::Assigned, action, by),
     }
 }

@@ -1,6 +1,7 @@
 //! How long things take. Seconds, so that a configuration can say them.
 
-use chrono::Duration;
+use super::Error;
+use chrono::{DateTime, Duration, Utc};
 use serde::Deserialize;
 
 /// The times of the marketplace.
@@ -9,6 +10,10 @@ use serde::Deserialize;
 pub struct Timing {
     /// How long a quote can be booked.
     pub quote_s: i64,
+    /// How long before its start an order is booked, or moved there, at the latest.
+    pub notice_s: i64,
+    /// How long before its start an order is booked, or moved there, at the earliest.
+    pub horizon_s: i64,
     /// How long a booking may take before its timer takes it up.
     pub booking_lease_s: i64,
     /// How long a slot is held for the payment.
@@ -59,6 +64,8 @@ pub struct Timing {
     pub cancel_token_s: i64,
     /// How long before the start an order can be moved.
     pub reschedule_s: i64,
+    /// How often an order can be moved.
+    pub reschedules: u32,
     /// How long after its end an order that was not rendered is cancelled.
     pub abandoned_s: i64,
     /// How close the start must be for the price to be authorised at once.
@@ -75,6 +82,8 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             quote_s: 30 * MINUTE,
+            notice_s: 2 * HOUR,
+            horizon_s: 90 * DAY,
             booking_lease_s: 30,
             hold_s: 15 * MINUTE,
             request_s: 6 * DAY,
@@ -100,10 +109,25 @@ impl Default for Timing {
             payout_s: 2 * DAY,
             cancel_token_s: 10 * MINUTE,
             reschedule_s: DAY,
+            reschedules: 3,
             abandoned_s: DAY,
             authorize_within_s: 6 * DAY,
             authorize_late_s: vec![DAY, 18 * HOUR, 12 * HOUR, 6 * HOUR, 3 * HOUR],
         }
+    }
+}
+
+impl Timing {
+    /// Refuses a start that leaves the provider too little notice, or lies farther ahead than work is booked.
+    pub fn check_start(&self, start: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Error> {
+        let problem = if start < now + seconds_of(self.notice_s) {
+            format!("must be at least {} minutes from now", self.notice_s / MINUTE)
+        } else if start > now + seconds_of(self.horizon_s) {
+            format!("must be at most {} days from now", self.horizon_s / DAY)
+        } else {
+            return Ok(());
+        };
+        Err(kit::Error::invalid("window.start", problem).into())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The values that orders are made of: ids, prices, places, payment and progress.
 
-use super::{CaptureTerms, policy::Policy, timing::seconds_of};
+use super::{CaptureTerms, policy::Policy, reschedule::MovePrice, timing::seconds_of};
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::{DeriveActiveEnum, DeriveValueType, EnumIter, FromJsonQueryResult};
 use serde::{Deserialize, Serialize};
@@ -143,7 +143,7 @@ pub struct PendingChange {
 }
 
 /// A move to another window that was begun and not finished.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moving {
     pub start: DateTime<Utc>,
     pub end: DateTime<Utc>,
@@ -151,6 +151,9 @@ pub struct Moving {
     pub time_zone: String,
     /// When it began.
     pub since: DateTime<Utc>,
+    /// The price at that time, when it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<MovePrice>,
 }
 
 fn is_zero(count: &u32) -> bool {
@@ -245,6 +248,9 @@ pub struct Progress {
     pub erased: bool,
     /// How often its state has changed.
     pub moves: u32,
+    /// How often it was moved to another window.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reschedules: u32,
 }
 
 /// Lines of a change order: label and minor units.
@@ -311,6 +317,8 @@ pub enum SideEffect {
         step: String,
         reason: String,
     },
+    /// Give back what an attempt has authorised, and keep its payment method.
+    ReleaseAuthorization { attempt_key: String },
     /// Freeze or thaw the payout.
     Freeze {
         /// Freeze, or thaw.

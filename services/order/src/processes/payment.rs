@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    domain::{Authorization, Charge, Error, LiableParty, Order, OrderId, Principal},
+    domain::{Authorization, Charge, Error, LiableParty, Order, OrderId, Principal, SideEffect},
     peers::final_refusal,
     repository::orders,
 };
@@ -14,8 +14,10 @@ impl App {
         if order.authorizations_spent(&self.timing) {
             return self.cancel_unpaid(order.id).await;
         }
+        // What a move gives back goes first: it would be found and taken for the new authorisation.
+        self.run_side_effects(order.id).await?;
         let key = order.late_key();
-        let seen = order.payment.late_attempts;
+        let seen = (order.payment.late_attempts, order.progress.reschedules);
         let mut attempt = order;
         attempt.payment.key.clone_from(&key);
         let authorization = match self.authorize_payment(&attempt, String::new(), false).await {
@@ -30,11 +32,15 @@ impl App {
         let tx = self.db.begin().await?;
         let mut change =
             orders::lock_order(&tx, attempt.id, &Principal::System, &self.timing).await?;
-        if change.order.payment.late_attempts == seen {
+        let order = &change.order;
+        if (order.payment.late_attempts, order.progress.reschedules) == seen {
             change.count_late_attempt(key);
             change.settle(&authorization)?;
-            orders::save_order(&tx, change).await?;
+        } else if order.progress.reschedules != seen.1 {
+            // The order was moved meanwhile: the money is not for its present price and time.
+            change.enqueue(SideEffect::ReleaseAuthorization { attempt_key: key });
         }
+        orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
 

@@ -1,14 +1,30 @@
-//! Moving an order to another window: noted first, then moved at the provider, then written.
+//! Moving an order to another window: priced, then noted, then moved at the provider, then written.
 
 use crate::{
     app::App,
-    domain::{Error, Moving, Order, OrderId, Principal, State},
+    convert,
+    domain::{Error, MovePrice, Moving, Order, OrderId, Principal, State, total_price},
     peers::is_refusal,
     repository::orders,
 };
 use kit::Window;
 
 impl App {
+    /// What the order costs at another time.
+    pub async fn price_move(&self, order: &Order, window: &Window) -> Result<MovePrice, Error> {
+        let details = convert::details(&order.details.0).unwrap_or_default();
+        let address = convert::address(&order.terms.place);
+        let answer =
+            self.verticals.quote(&order.vertical, details, window, address, order.customer_id);
+        let lines = answer.await?.lines.into_iter().map(convert::line);
+        let lines = lines.collect::<Result<Vec<_>, _>>()?;
+        let (total, currency) = total_price(&lines)?;
+        if currency != order.currency() {
+            return Err(kit::Error::internal("a move would change the currency").into());
+        }
+        Ok(MovePrice { lines: lines.into_iter().map(|(line, _)| line).collect(), total })
+    }
+
     /// Moves the provider's time as was noted. When the provider refuses, the move is over.
     pub async fn move_reservation(&self, order: &Order, moving: &Moving) -> Result<(), Error> {
         let Some(provider) = order.provider_id else { return Ok(()) };

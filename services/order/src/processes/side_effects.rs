@@ -14,8 +14,8 @@ use crate::{
 };
 use kit::{program::crash, values::time::timestamp};
 use proto::quickserve::payment::v1::{
-    CaptureKind, CapturePaymentRequest, RefundPaymentRequest, SetPayoutFrozenRequest,
-    VoidPaymentRequest,
+    CaptureKind, CapturePaymentRequest, RefundPaymentRequest, ReleaseAuthorizationRequest,
+    SetPayoutFrozenRequest, VoidPaymentRequest,
 };
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use std::time::Duration;
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
 const NAME: &str = "effect";
-const STEPS: [&str; 6] = ["void", "capture", "refund", "freeze", "release", "tell"];
+const STEPS: [&str; 7] = ["void", "capture", "refund", "unauthorize", "freeze", "release", "tell"];
 
 /// `effect.void`, `effect.capture` …
 pub fn crash_points() -> impl Iterator<Item = String> {
@@ -59,7 +59,7 @@ impl App {
     /// growing pause. One that is refused for good ends: the timeline and an error of the log say so for the operators.
     /// What it held is given back by those behind it, which run then: a payout is thawed after its refund.
     fn side_effect<'a>(&'a self, order: &'a Order, effect: &'a SideEffect) -> Step<'a> {
-        let [void, capture, refund, freeze, release, tell] = STEPS;
+        let [void, capture, refund, unauthorize, freeze, release, tell] = STEPS;
         match effect {
             SideEffect::Void { reason } => {
                 Step { name: void, run: Box::pin(self.void_payment(order, reason)) }
@@ -70,6 +70,10 @@ impl App {
             SideEffect::Refund { amount, step, reason } => Step {
                 name: refund,
                 run: Box::pin(self.refund_payment(order, *amount, step, reason)),
+            },
+            SideEffect::ReleaseAuthorization { attempt_key } => Step {
+                name: unauthorize,
+                run: Box::pin(self.release_authorization(order, attempt_key)),
             },
             SideEffect::Freeze { frozen } => {
                 Step { name: freeze, run: Box::pin(self.freeze_payout(order, *frozen)) }
@@ -236,6 +240,18 @@ impl App {
         };
         let answer = self.peers.charges().refund_payment(request).await?.into_inner();
         Ok(Outcome::Refunded { total: answer.refunded.map_or(0, |refunded| refunded.minor_units) })
+    }
+
+    async fn release_authorization(
+        &self,
+        order: &Order,
+        attempt_key: &str,
+    ) -> Result<Outcome, Error> {
+        let order_id = order.id.to_string();
+        let attempt_key = attempt_key.to_owned();
+        let request = ReleaseAuthorizationRequest { order_id, attempt_key };
+        self.peers.charges().release_authorization(request).await?;
+        Ok(Outcome::Nothing)
     }
 
     async fn freeze_payout(&self, order: &Order, frozen: bool) -> Result<Outcome, Error> {

@@ -119,7 +119,9 @@ impl Town {
             }
             _ => {
                 let window = Some(self.window(Duration::days(5)));
-                let request = pb::RescheduleOrderRequest { order_id, version: 0, window };
+                let accepted_total = None;
+                let request =
+                    pb::RescheduleOrderRequest { order_id, version: 0, window, accepted_total };
                 api.reschedule_order(request).await?.into_inner().order
             }
         })

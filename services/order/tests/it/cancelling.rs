@@ -1,4 +1,4 @@
-//! Cancelling at a promised price, and moving to another window.
+//! Cancelling at a promised price.
 
 use crate::{
     acts::With,
@@ -9,8 +9,7 @@ use chrono::Duration;
 use kit::{
     Role,
     rpc::error::reason_of,
-    testing::{Backend, acting_as, eventually, somebody},
-    values::time::timestamp,
+    testing::{Backend, acting_as, somebody},
 };
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb, payment::v1::Outcome};
 use tonic::{Code, Status};
@@ -20,13 +19,6 @@ impl Town {
     async fn cancel(&self, id: &str, token: &str) -> Result<Option<pb::Order>, Status> {
         let with = With { cancel_token: token.to_owned(), ..With::default() };
         self.attempt(self.customer, "cancel", id, &with).await
-    }
-
-    async fn move_to(&self, id: &str, ahead: Duration) -> Result<pb::Order, Status> {
-        let window = Some(self.window(ahead));
-        let request = pb::RescheduleOrderRequest { order_id: id.to_owned(), version: 0, window };
-        let moved = acting_as(self.customer, self.orders().reschedule_order(request)).await?;
-        Ok(moved.into_inner().order.unwrap())
     }
 }
 
@@ -150,50 +142,6 @@ async fn a_stale_version_is_refused(backend: Backend) {
     let stale = acting_as(town.provider, town.jobs().accept_order(request(99))).await;
     assert_eq!(reason_of(&stale.unwrap_err()), "VERSION_MISMATCH");
     acting_as(town.provider, town.jobs().accept_order(request(order.version))).await.unwrap();
-}
-
-#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
-#[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn an_order_moves_to_a_free_window_in_time(backend: Backend) {
-    let town = Town::new(backend).await;
-    let order = town.ordered().await;
-    town.act(town.provider, "accept", &order.id).await;
-    let start = town.clock.now() + Duration::days(5);
-    let moved = town.move_to(&order.id, Duration::days(5)).await.unwrap();
-    assert_eq!(moved.state(), OrderState::Assigned);
-    assert_eq!(moved.window.unwrap().start, Some(timestamp(start)));
-    town.until_fact(&order.id, "order.rescheduled").await;
-    let slot = town.script.with(|memory| memory.slots.values().next().copied().unwrap());
-    assert_eq!(slot, (start, true), "the reservation moved with it");
-
-    let taken = refusal(Code::AlreadyExists, "SLOT_TAKEN");
-    town.script.fail("move", Fault::Refuse(taken));
-    let error = town.move_to(&order.id, Duration::days(6)).await.unwrap_err();
-    assert_eq!(reason_of(&error), "SLOT_TAKEN");
-    assert_eq!(town.get(&order.id).await.window.unwrap().start, Some(timestamp(start)));
-    let error = town.move_to(&order.id, Duration::minutes(-5)).await.unwrap_err();
-    assert_eq!(error.code(), Code::InvalidArgument);
-
-    town.clock.advance(Duration::days(4) + Duration::minutes(1));
-    let error = town.move_to(&order.id, Duration::days(6)).await.unwrap_err();
-    assert_eq!(reason_of(&error), "RESCHEDULE_TOO_LATE");
-}
-
-#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
-#[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn a_move_that_stopped_halfway_is_ended(backend: Backend) {
-    let town = Town::new(backend).await;
-    let order = town.ordered().await;
-    town.script.fail("move", Fault::Lose);
-    assert!(town.move_to(&order.id, Duration::days(5)).await.is_err());
-    let start = town.clock.now() + Duration::days(5);
-    town.clock.advance(Duration::seconds(31));
-    eventually(
-        "the window moved",
-        async || town.get(&order.id).await.window?.start,
-        |seen| *seen == Some(timestamp(start)),
-    )
-    .await;
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

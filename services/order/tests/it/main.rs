@@ -10,6 +10,7 @@ mod crashes;
 mod eligibility;
 mod life;
 mod money;
+mod moving;
 mod payments;
 mod script;
 mod search;

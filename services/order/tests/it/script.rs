@@ -57,6 +57,8 @@ pub struct Memory {
     /// What speaks against providers.
     pub objections: HashMap<Uuid, Vec<String>>,
     pub money: HashMap<String, Money>,
+    /// Orders and attempts whose authorisation was given back.
+    pub unauthorized: Vec<(String, String)>,
     /// What the next attempts come to; authorised when nothing is said.
     pub outcomes: VecDeque<i32>,
     pub denials: HashMap<i32, Vec<String>>,

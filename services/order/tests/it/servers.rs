@@ -246,6 +246,21 @@ impl ChargeService for Payment {
         Ok(Response::new(captured.await?))
     }
 
+    async fn release_authorization(
+        &self,
+        request: Request<payment::ReleaseAuthorizationRequest>,
+    ) -> Result<Response<payment::ReleaseAuthorizationResponse>, Status> {
+        let payment::ReleaseAuthorizationRequest { order_id, attempt_key } = request.into_inner();
+        let released = self.0.play("unauthorize", |memory| {
+            memory.unauthorized.push((order_id.clone(), attempt_key.clone()));
+            if let Some(money) = memory.money.get_mut(&order_id) {
+                money.authorized = 0;
+            }
+            Ok(payment::ReleaseAuthorizationResponse {})
+        });
+        Ok(Response::new(released.await?))
+    }
+
     async fn void_payment(
         &self,
         request: Request<payment::VoidPaymentRequest>,

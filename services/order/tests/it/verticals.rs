@@ -92,8 +92,11 @@ async fn a_move_to_another_window_is_told(backend: Backend) {
     let id = town.ordered_ahead(Duration::days(3)).await.id;
     town.act(town.provider, "accept", &id).await;
     let window = Some(town.window(Duration::days(4)));
-    let request =
-        pb::RescheduleOrderRequest { order_id: id.clone(), version: 0, window: window.clone() };
+    let request = pb::RescheduleOrderRequest {
+        order_id: id.clone(),
+        window: window.clone(),
+        ..pb::RescheduleOrderRequest::default()
+    };
     acting_as(town.customer, town.orders().reschedule_order(request)).await.unwrap();
     let told = town.script.with(|memory| memory.told[&id].clone());
     assert_eq!((told.len(), told[1].window.clone()), (2, window));

@@ -61,6 +61,16 @@ impl ChargeService for Api {
         Ok(Response::new(pb::RaiseAuthorizationResponse { authorized }))
     }
 
+    async fn release_authorization(
+        &self,
+        request: Request<pb::ReleaseAuthorizationRequest>,
+    ) -> Result<Response<pb::ReleaseAuthorizationResponse>, Status> {
+        let pb::ReleaseAuthorizationRequest { order_id, attempt_key } = request.into_inner();
+        let order = OrderId::parse("order_id", &order_id)?;
+        self.payments.release_authorization(order, &attempt_key).await?;
+        Ok(Response::new(pb::ReleaseAuthorizationResponse {}))
+    }
+
     async fn capture_payment(
         &self,
         request: Request<pb::CapturePaymentRequest>,

@@ -202,6 +202,13 @@ impl Model {
         Ok(())
     }
 
+    /// Notes that what is authorised goes back, to be authorised again later with the same method.
+    pub fn release_authorization(&mut self) -> Result<(), Error> {
+        self.state = self.state.transition(Event::Postpone)?;
+        self.authorized = 0;
+        Ok(())
+    }
+
     /// Notes that more was reserved. A payment that went on meanwhile does not need it any more.
     pub fn increment(&mut self, amount: i64) {
         if self.state == State::Authorized {
@@ -334,6 +341,8 @@ pub enum Event {
     Authorize,
     /// More is authorised.
     Raise,
+    /// What is authorised goes back for now.
+    Postpone,
     /// Money is captured.
     Capture,
     /// The capture of an order is declined.
@@ -351,6 +360,7 @@ impl State {
             (Self::Open | Self::MethodSaved, Event::SaveMethod) => Ok(Self::MethodSaved),
             (Self::Open | Self::MethodSaved, Event::Authorize) => Ok(Self::Authorized),
             (Self::Authorized, Event::Raise) => Ok(Self::Authorized),
+            (Self::Authorized, Event::Postpone) => Ok(Self::MethodSaved),
             (Self::Authorized, Event::Capture) => Ok(Self::Captured),
             (Self::Authorized, Event::Owe) => Ok(Self::Due),
             (Self::Authorized, Event::Reopen) => Ok(Self::Open),
@@ -374,6 +384,7 @@ impl State {
                 Event::SaveMethod
                 | Event::Authorize
                 | Event::Raise
+                | Event::Postpone
                 | Event::Capture
                 | Event::Owe
                 | Event::Reopen,
@@ -401,17 +412,30 @@ mod tests {
 
     #[test]
     fn the_whole_table() {
-        let events =
-            [E::SaveMethod, E::Authorize, E::Raise, E::Capture, E::Owe, E::Reopen, E::Close];
+        let events = [
+            E::SaveMethod,
+            E::Authorize,
+            E::Raise,
+            E::Postpone,
+            E::Capture,
+            E::Owe,
+            E::Reopen,
+            E::Close,
+        ];
         let (saved, authorized, closed) =
             (Some(I::MethodSaved), Some(I::Authorized), Some(I::Closed));
         for state in I::iter() {
             let row = match state {
-                I::Open | I::MethodSaved => [saved, authorized, None, None, None, None, closed],
-                I::Authorized => {
-                    [None, None, authorized, Some(I::Captured), Some(I::Due), Some(I::Open), closed]
+                I::Open | I::MethodSaved => {
+                    [saved, authorized, None, None, None, None, None, closed]
                 }
-                I::Captured | I::Due | I::Closed => [None, None, None, None, None, None, closed],
+                I::Authorized => {
+                    let (captured, due) = (Some(I::Captured), Some(I::Due));
+                    [None, None, authorized, saved, captured, due, Some(I::Open), closed]
+                }
+                I::Captured | I::Due | I::Closed => {
+                    [None, None, None, None, None, None, None, closed]
+                }
             };
             for (event, expected) in events.into_iter().zip(row) {
                 assert_eq!(state.transition(event).ok(), expected, "{state:?} {event:?}");

@@ -9,6 +9,7 @@ use crate::{
         Attempt, AttemptId, Error, Intent, IntentId, Method, MethodId, OrderId,
         attempt::{Answer, Kind, Signal, State},
         decision::{AuthorizationRequest, Decision, decide_attempt},
+        intent,
     },
     events,
     repository::{attempts, fast_path::FirstAttempt, intents, methods},
@@ -151,6 +152,30 @@ impl Payments {
         Ok(Outcome { payment: intent.id, status: AuthorizationStatus::MethodSaved })
     }
 
+    /// Gives back what the attempt with this key has authorised, and keeps its method on file. What the payment provider
+    /// does not answer now, the timer asks again.
+    pub async fn release_authorization(&self, order: OrderId, key: &str) -> Result<(), Error> {
+        let tx = self.db.begin().await?;
+        let mut intent = intents::lock_of_order(&tx, order).await?;
+        let known = attempts::list_of_intent(&*tx, intent.id).await?;
+        let is_captured = intent::capture_state(&known).is_some();
+        let Some(mut charge) = find_charge_of_key(known, key) else { return Ok(()) };
+        if is_captured || intent.state != intent::State::Authorized {
+            return Ok(());
+        }
+        intent.release_authorization()?;
+        charge.give_up();
+        charge.reason = "POSTPONED".to_owned();
+        attempts::save_attempt(&tx, &mut charge).await?;
+        timers::schedule_timer(&tx, SETTLE, intent.id.uuid(), tx.now()).await?;
+        intents::save_intent(&tx, &mut intent).await?;
+        tx.commit().await?;
+        if let Err(error) = self.settle(intent.id).await {
+            tracing::warn!(%error, payment.id = %intent.id, "cannot give the authorisation back yet; the timer goes on");
+        }
+        Ok(())
+    }
+
     /// Adds to the authorised amount of an order, and returns the payment.
     pub async fn increment_authorization(
         &self,
@@ -228,6 +253,14 @@ async fn open_authorization(
             Ok(NextStep::Send { intent, attempt, token: method.token })
         }
     }
+}
+
+/// The charge that the attempt with this key made. When no attempt has the key, its caller was answered with the charge
+/// of an earlier one.
+fn find_charge_of_key(known: Vec<Attempt>, key: &str) -> Option<Attempt> {
+    let has_key = |it: &Attempt| it.key == key || it.confirm_key == key;
+    let is_known = known.iter().any(|it| it.kind == Kind::Authorize && has_key(it));
+    known.into_iter().find(|it| it.is_charge() && (has_key(it) || !is_known))
 }
 
 fn select_attempt(known: Vec<Attempt>, id: AttemptId) -> Result<Attempt, Error> {

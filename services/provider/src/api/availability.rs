@@ -11,10 +11,11 @@ use crate::{
     repository::{profiles, time_off},
 };
 use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
 use kit::{
     Id, Window,
     storage::{db::Begun, idempotency::Key, page::Page, version},
-    values::time,
+    values::{place::zone_at, time},
 };
 use proto::quickserve::provider::v1::{
     self as pb, availability_service_server::AvailabilityService,
@@ -175,7 +176,8 @@ impl AvailabilityService for Api {
             (Some(_), None) => return Err(Error::invalid("lng", "must come with lat").into()),
             (None, Some(_)) => return Err(Error::invalid("lat", "must come with lng").into()),
         };
-        let wish = self.wish(from.as_ref(), to.as_ref(), duration.as_ref())?;
+        let zone = place.map(|place| zone_at(place.lat, place.lng));
+        let wish = self.wish(from.as_ref(), to.as_ref(), duration.as_ref(), zone)?;
         let vertical = Some(vertical.as_str()).filter(|it| !it.is_empty());
         let free = match (ProviderId::parse_optional("provider_id", &provider_id)?, vertical) {
             (Some(id), vertical) => self.providers.slots_of(id, vertical, place, &wish).await?,
@@ -194,6 +196,7 @@ impl Api {
         from: Option<&prost_types::Timestamp>,
         to: Option<&prost_types::Timestamp>,
         duration: Option<&prost_types::Duration>,
+        zone: Option<Tz>,
     ) -> Result<Wish, Error> {
         let length = time::span("duration", duration)?;
         if length < Duration::minutes(15) || length > Duration::hours(24) {
@@ -207,6 +210,7 @@ impl Api {
             buffer: self.config.slot_buffer(),
             step: self.config.slot_step(),
             most: MAX_SLOTS,
+            zone,
         })
     }
 }

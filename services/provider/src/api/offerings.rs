@@ -31,6 +31,7 @@ impl OfferingService for Api {
         };
         let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
+        provider.check_area(terms.centre)?;
         let offering = Offering::new(Id::new(tx.clock()), id, vertical, terms, tx.now());
         offerings::insert_offering(&tx, &offering).await?;
         profiles::save_profile(&tx, &mut provider).await?;
@@ -64,6 +65,7 @@ impl OfferingService for Api {
         let tx = self.providers.db.begin().await?;
         let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
+        provider.check_area(terms.centre)?;
         let mut offering = offerings::find_offering(&tx, id, offering_id).await?;
         offering.replace(terms, tx.now());
         offerings::save_offering(&tx, &offering).await?;

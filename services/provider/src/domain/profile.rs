@@ -1,6 +1,6 @@
 //! The life of a profile: vetted, booked, paused, blocked, gone.
 
-use super::{Error, MAX_ENTRIES, Provider, ProviderId, block, calendar};
+use super::{Error, MAX_ENTRIES, Provider, ProviderId, block, calendar, geo::Place};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -251,6 +251,16 @@ impl Provider {
     /// Refuses to change what belongs to a provider who has left.
     pub fn check_changeable(&self) -> Result<(), Error> {
         self.state.transition(Action::Change).map(|_| ())
+    }
+
+    /// Refuses an area whose centre is not in the country of the profile.
+    pub fn check_area(&self, centre: Place) -> Result<(), Error> {
+        if kit::values::place::lies_in(&self.country, centre.lat, centre.lng) {
+            return Ok(());
+        }
+        let problem =
+            format!("must have its centre in {}, the country of the profile", self.country);
+        Err(Error::invalid("area", problem))
     }
 
     /// Replaces the weekly hours, and the zone they are meant in when one is given.

@@ -38,6 +38,9 @@ pub struct Job {
     pub documents: Vec<String>,
     /// Where it happens, as far as known.
     pub place: Option<Place>,
+    /// In which country, as far as known.
+    #[serde(default)]
+    pub country: Option<String>,
 }
 
 impl Job {
@@ -130,6 +133,7 @@ impl Reservation {
             skills: Vec::new(),
             documents: Vec::new(),
             place: None,
+            country: None,
         };
         Self { state: State::Released, ..Self::hold(key, job, now, now) }
     }

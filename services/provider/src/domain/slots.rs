@@ -17,9 +17,11 @@ pub struct Wish {
     pub step: Duration,
     /// Most slots to return.
     pub most: usize,
+    /// Zone of the place, whose clock counts; without a place that of each provider's hours counts.
+    pub zone: Option<Tz>,
 }
 
-/// Who is free at a time, best first, and the zone of the best one's clock.
+/// Who is free at a time, best first, and the zone of the place, or else of the best one's hours.
 #[derive(Clone, Debug)]
 pub struct Free {
     pub zone: Tz,
@@ -72,6 +74,7 @@ mod tests {
             buffer: Duration::minutes(15),
             step: Duration::minutes(30),
             most: 100,
+            zone: None,
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Standing {
     pub provider_id: ProviderId,
     pub user_id: Uuid,
     pub name: String,
+    /// The country in which it works: its documents and its taxes are of this country.
+    pub country: String,
     /// Count of changes.
     pub revision: i64,
     /// Where it stands.
@@ -75,6 +77,7 @@ impl Standing {
             provider_id: provider.id,
             user_id: provider.user_id,
             name: provider.name.clone(),
+            country: provider.country.clone(),
             revision: provider.standing,
             state: provider.state,
             background_check: provider.background_check,
@@ -94,6 +97,9 @@ impl Standing {
         let mut causes = self.objections_to_booked(job, customer);
         if self.state == State::Paused {
             causes.insert(0, NOT_ACTIVE.to_owned());
+        }
+        if job.country.as_ref().is_some_and(|country| *country != self.country) {
+            causes.push("OTHER_COUNTRY".to_owned());
         }
         if self.offering(&job.vertical).zip(job.place).is_some_and(|(it, to)| !it.reaches(&to)) {
             causes.push("OUT_OF_AREA".to_owned());

@@ -123,7 +123,7 @@ impl Providers {
             let busy: Vec<Span> =
                 rows.iter().map(|row| Span { start: row.starts_at, end: row.ends_at }).collect();
             let open = standing.open(&wish.between);
-            let zone = standing.calendar.zone;
+            let zone = wish.zone.unwrap_or(standing.calendar.zone);
             for start in slots::slot_starts(&open, &busy, zone, wish) {
                 let free = merged.entry(start).or_insert(Free { zone, providers: Vec::new() });
                 free.providers.push(standing.provider_id);

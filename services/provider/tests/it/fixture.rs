@@ -150,7 +150,7 @@ pub fn offering(provider_id: &str) -> pb::CreateOfferingRequest {
             unit: "hour".to_owned(),
             price: Some(Money { currency: "EUR".to_owned(), minor_units: 2500 }),
         }],
-        area: Some(pb::ServiceArea { lat: 48.8566, lng: 2.3522, radius_km: 10.0 }),
+        area: Some(pb::ServiceArea { lat: Some(48.8566), lng: Some(2.3522), radius_km: 10.0 }),
     }
 }
 

@@ -63,7 +63,7 @@ async fn strangers_see_the_public_part_of_vetted_profiles_only(backend: Backend)
     assert_eq!(seen.user_id, "");
     assert_eq!(seen.background_check(), pb::BackgroundCheck::Unspecified);
     let area = seen.offerings[0].area.unwrap();
-    assert_eq!((area.lat, area.lng, area.radius_km), (0.0, 0.0, 10.0));
+    assert_eq!((area.lat, area.lng, area.radius_km), (None, None, 10.0));
     let anonymous = shop.profiles().get_provider(get(&vetted.id)).await.unwrap();
     assert_eq!(anonymous.into_inner().provider.unwrap(), seen);
 
@@ -77,7 +77,7 @@ async fn strangers_see_the_public_part_of_vetted_profiles_only(backend: Backend)
         let seen = shop.profiles().get_provider(get(&waiting.id)).by(subject).await.unwrap();
         let seen = seen.into_inner().provider.unwrap();
         assert_eq!(seen.user_id, waiting.owner.user_id.to_string());
-        assert_eq!(seen.offerings[0].area.unwrap().lat, 48.8566);
+        assert_eq!(seen.offerings[0].area.unwrap().lat, Some(48.8566));
     }
 }
 

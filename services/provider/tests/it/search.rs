@@ -49,7 +49,7 @@ async fn candidates_are_eligible_and_free_and_not_left_out(backend: Backend) {
     let deep = pb::FindCandidatesRequest { requirements: Some(deep), ..find() };
     assert!(names(&shop, deep).await.is_empty());
     let mut far = paris();
-    far.lat = 48.70;
+    far.lat = Some(48.70);
     let far = pb::FindCandidatesRequest { address: Some(far), ..find() };
     assert!(names(&shop, far).await.is_empty());
     let later =

@@ -88,6 +88,8 @@ pub fn changes(changes: pb::UserChanges) -> domain::account::Changes {
 /// An address as its column has it.
 pub fn place(address: common::Address) -> PostalAddress {
     let common::Address { lines, postcode, city, country, lat, lng, access_notes } = address;
+    // A contract's rule has refused an address without a position.
+    let (lat, lng) = (lat.unwrap_or_default(), lng.unwrap_or_default());
     PostalAddress { lines, postcode, city, country, lat, lng, access_notes }
 }
 
@@ -96,6 +98,7 @@ pub fn saved_address(address: Address) -> pb::SavedAddress {
     let Address { id, user_id: _, label, address: place, version, created_at, updated_at } =
         address;
     let PostalAddress { lines, postcode, city, country, lat, lng, access_notes } = place;
+    let (lat, lng) = (Some(lat), Some(lng));
     pb::SavedAddress {
         id: id.to_string(),
         label,

@@ -2,7 +2,7 @@
 
 use super::{client::client_of, convert, signed_in};
 use crate::{
-    domain::{Address, Consent, Error, UserId, account},
+    domain::{Address, Consent, Error, UserId, account, address::check_country},
     events,
     registration::Registration,
     repository::{self, Repository, accounts, addresses, codes, consents, known_clients, sessions},
@@ -193,6 +193,7 @@ impl UserService for Api {
         let key = idempotency::Key::of(&request);
         let pb::CreateAddressRequest { label, address } = request.into_inner();
         let place = convert::place(address.unwrap_or_default());
+        check_country(&place, "address.country")?;
         let tx = match self.repository.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,

@@ -11,6 +11,14 @@ pub fn check_room(count: u64) -> Result<(), Error> {
     if count < MOST { Ok(()) } else { Err(Error::AddressLimit(MOST)) }
 }
 
+/// Refuses an address whose position lies in another country than it says. `field` is where the request has it.
+pub fn check_country(place: &PostalAddress, field: &'static str) -> Result<(), Error> {
+    match kit::values::place::lies_in(&place.country, place.lat, place.lng) {
+        true => Ok(()),
+        false => Err(Error::Invalid { field, problem: "must be the country of the position" }),
+    }
+}
+
 /// What the owner changes of an address.
 pub struct Changes {
     /// What to call it.
@@ -63,6 +71,11 @@ impl Changes {
                 _ => {}
             }
         }
-        Ok(())
+        // What was saved before there was a map may still be called otherwise.
+        if asks_for_place {
+            check_country(&address.address, "changes.address.country")
+        } else {
+            Ok(())
+        }
     }
 }

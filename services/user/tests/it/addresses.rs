@@ -12,8 +12,8 @@ fn paris() -> Address {
         postcode: "75002".into(),
         city: "Paris".into(),
         country: "FR".into(),
-        lat: 48.868_7,
-        lng: 2.330_9,
+        lat: Some(48.868_7),
+        lng: Some(2.330_9),
         access_notes: "code 12B4".into(),
     }
 }
@@ -159,8 +159,8 @@ async fn bad_addresses_name_their_field(backend: Backend) {
         (Some(Address { lines: vec![], ..paris() }), "address.lines"),
         (Some(Address { postcode: String::new(), ..paris() }), "address.postcode"),
         (Some(Address { country: "France".into(), ..paris() }), "address.country"),
-        (Some(Address { lat: 91.0, ..paris() }), "address.lat"),
-        (Some(Address { lng: f64::NAN, ..paris() }), "address.lng"),
+        (Some(Address { lat: Some(91.0), ..paris() }), "address.lat"),
+        (Some(Address { lng: Some(f64::NAN), ..paris() }), "address.lng"),
     ] {
         let request = pb::CreateAddressRequest { label: String::new(), address };
         let mut users = service.users.clone();

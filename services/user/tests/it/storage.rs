@@ -111,6 +111,8 @@ async fn an_erasure_leaves_no_personal_row(backend: Backend) {
         postcode: "75002".into(),
         city: "Paris".into(),
         country: "FR".into(),
+        lat: Some(48.868_7),
+        lng: Some(2.330_9),
         ..Address::default()
     };
     let kept = pb::CreateAddressRequest { label: "home".into(), address: Some(address) };

@@ -19,7 +19,7 @@ SEARCHING customer confirmPayment:. previewCancel:. cancel:CANCELLED
 SEARCHING provider acceptOffer:ASSIGNED
 SEARCHING operator previewCancel:. cancel:CANCELLED
 SEARCHING system sendOffers:. exhaust:NO_PROVIDER cancel:CANCELLED
-ASSIGNED customer confirmPayment:. previewCancel:. cancel:CANCELLED reschedule:. postMessage:.
+ASSIGNED customer confirmPayment:. previewCancel:. cancel:CANCELLED reschedule:REQUESTED postMessage:.
 ASSIGNED provider depart:EN_ROUTE reassign+:SEARCHING reassign:NO_PROVIDER postMessage:.
 ASSIGNED operator reassign+:SEARCHING reassign:NO_PROVIDER previewCancel:. cancel:CANCELLED
 ASSIGNED system reassign+:SEARCHING reassign:NO_PROVIDER cancel:CANCELLED

@@ -18,6 +18,7 @@ fn standing() -> Standing {
         provider_id: ProviderId::from_uuid(Uuid::from_u128(1)),
         user_id: Uuid::from_u128(2),
         name: "Ana".to_owned(),
+        country: "FR".to_owned(),
         revision: 1,
         state: State::Active,
         background_check: BackgroundCheck::Clear,
@@ -52,13 +53,14 @@ fn job() -> Job {
         skills: vec!["cleaning.standard".to_owned()],
         documents: vec!["insurance".to_owned()],
         place: Some(PARIS),
+        country: Some("FR".to_owned()),
     }
 }
 
 #[test]
 fn each_condition_has_its_objection() {
     type Spoil = fn(&mut Standing, &mut Job);
-    let table: [(Spoil, &[&str]); 9] = [
+    let table: [(Spoil, &[&str]); 11] = [
         (|_, _| {}, &[]),
         (|standing, _| standing.state = State::Paused, &["NOT_ACTIVE"]),
         (
@@ -69,6 +71,8 @@ fn each_condition_has_its_objection() {
         (|_, job| job.skills.push("cleaning.deep".to_owned()), &["SKILL:cleaning.deep"]),
         (|_, job| job.documents.push("identity".to_owned()), &["DOCUMENT:identity"]),
         (|_, job| job.place = Some(Place { lat: 48.70, lng: 2.3522 }), &["OUT_OF_AREA"]),
+        (|_, job| job.country = Some("GB".to_owned()), &["OTHER_COUNTRY"]),
+        (|_, job| job.country = None, &[]),
         (|_, job| job.window.end += Duration::hours(9), &["OUTSIDE_AVAILABILITY"]),
         (|standing, job| (standing.offerings.clear(), job.place = None).1, &["NO_OFFERING"]),
     ];

@@ -1,0 +1,120 @@
+//! Moving an order to another window. The rules of a booking hold for the new window too: notice and horizon, the price of
+//! the date, money that is authorised only close to the start, and a provider who has agreed to that time.
+
+use super::{
+    Action, Actor, Error, Line, Moving, Order, OrderChange, PaymentState, SideEffect, State,
+    Timing, timing::seconds_of,
+};
+use chrono::{DateTime, Utc};
+use kit::{Money, Window};
+use serde::{Deserialize, Serialize};
+
+/// What an order costs at another time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MovePrice {
+    /// The lines of the price.
+    pub lines: Vec<Line>,
+    /// Their sum, in minor units.
+    pub total: i64,
+}
+
+impl Order {
+    /// Fails when the order cannot be moved any more, wherever to.
+    pub(super) fn guard_reschedule(
+        &self,
+        now: DateTime<Utc>,
+        timing: &Timing,
+    ) -> Result<(), Error> {
+        if self.window_start - now < seconds_of(timing.reschedule_s) {
+            return Err(Error::RescheduleTooLate);
+        }
+        if self.progress.reschedules >= timing.reschedules {
+            return Err(Error::RescheduleLimit);
+        }
+        // What is under way would authorise the price of the time before.
+        if self.payment_wants_customer() {
+            return Err(Error::PaymentNotAuthorized);
+        }
+        Ok(())
+    }
+}
+
+impl OrderChange {
+    /// Notes the move to another window before the reservation is moved. `price` is that of the new date, and `accepted`
+    /// the price that the customer agrees to, when it is not the present one.
+    pub fn begin_move(
+        &mut self,
+        window: &Window,
+        price: MovePrice,
+        accepted: Option<Money>,
+    ) -> Result<Moving, Error> {
+        self.check(Action::Reschedule)?;
+        if window.length() != self.order.window_end - self.order.window_start {
+            let problem = "must be as long as the present one";
+            return Err(kit::Error::invalid("window", problem).into());
+        }
+        self.timing.check_start(window.start, self.now)?;
+        let accepted = accepted.unwrap_or_else(|| self.order.money(self.order.total));
+        let asked = self.order.money(price.total);
+        if accepted != asked {
+            return Err(Error::PriceChanged(asked));
+        }
+        let moving = Moving {
+            start: window.start,
+            end: window.end,
+            time_zone: window.zone.name().to_owned(),
+            since: self.now,
+            price: (price.total != self.order.total).then_some(price),
+        };
+        self.order.progress.moving = Some(moving.clone());
+        Ok(moving)
+    }
+
+    /// The reservation was moved, or was not: the move is over either way.
+    pub fn end_move(&mut self, moving: &Moving, moved: bool) -> Result<(), Error> {
+        if self.order.progress.moving.as_ref() != Some(moving) {
+            return Ok(());
+        }
+        self.order.progress.moving = None;
+        let allowed = self.order.check(Action::Reschedule, Actor::Customer).is_ok();
+        if !moved || !allowed {
+            return Ok(());
+        }
+        let was_taken = self.order.state == State::Assigned;
+        self.order.window_start = moving.start;
+        self.order.window_end = moving.end;
+        self.order.time_zone.clone_from(&moving.time_zone);
+        self.order.progress.reschedules += 1;
+        self.renew_payment(moving.price.as_ref());
+        self.act_as(Action::Reschedule, Actor::Customer, "")?;
+        self.publish("order.rescheduled");
+        if was_taken {
+            self.order.progress.assigned_at = None;
+            self.order.progress.requested_at = Some(self.now);
+            self.publish("order.requested").addressee = "provider";
+        }
+        Ok(())
+    }
+
+    /// Takes in the price of the new date. Money that is authorised goes back when it is not the price any more, or when
+    /// the card would let go of it before the work; the method is kept, and authorised close to the new start.
+    fn renew_payment(&mut self, price: Option<&MovePrice>) {
+        let is_free = self.order.total == 0;
+        let stays =
+            price.is_none() && (is_free || self.order.authorizes_now(&self.timing, self.now));
+        if self.order.payment.state == PaymentState::Authorized && !stays {
+            if !is_free {
+                let attempt_key = self.order.attempt_key();
+                self.enqueue(SideEffect::ReleaseAuthorization { attempt_key });
+            }
+            self.order.payment.state = PaymentState::MethodSaved;
+        }
+        if self.order.payment.state == PaymentState::MethodSaved {
+            self.order.payment.late_attempts = 0;
+        }
+        if let Some(MovePrice { lines, total }) = price {
+            self.order.terms.lines.clone_from(lines);
+            self.order.total = *total;
+        }
+    }
+}
