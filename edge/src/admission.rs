@@ -10,7 +10,7 @@ use kit::{
     Caller, Host,
     identity::{identify::Identity, token::AccessClaims},
     rpc::{
-        admission::{Overloaded, Place, Places, Priority},
+        admission::{Overloaded, Permit, Places, Priority},
         error,
         revocable::AccessToken,
     },
@@ -40,7 +40,7 @@ pub struct PlacesFor {
 
 impl PlacesFor {
     /// Waits for a place, but not long.
-    pub async fn wait_for_one(&self) -> Result<Place, Status> {
+    pub async fn wait_for_one(&self) -> Result<Permit, Status> {
         self.places.wait_for_one(self.rpc, Priority::of(self.rpc)).await.map_err(shed)
     }
 }
