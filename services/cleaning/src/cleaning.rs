@@ -12,7 +12,7 @@ use uuid::Uuid;
 use vertical::{
     Error, Phase, QuoteInputs, Vertical,
     checklist::{self, Checklist, missing_proofs},
-    price::Quote,
+    price::{JobRequirements, Quote},
     repository,
 };
 
@@ -84,6 +84,10 @@ impl Vertical for Cleaning {
 
     const KEY: &'static str = "cleaning";
     const DETAILS: &'static str = "quickserve.cleaning.v1.CleaningDetails";
+
+    fn base_requirements(&self) -> JobRequirements {
+        self.tables.base_requirements()
+    }
 
     async fn quote(&self, inputs: QuoteInputs<CleaningDetails>) -> Result<Quote, Error> {
         let QuoteInputs { details, window, address, customer_id } = inputs;

@@ -10,7 +10,7 @@ use proto::quickserve::{
     payment::v1::{RaiseAuthorizationRequest, charge_service_client::ChargeServiceClient},
     provider::v1::{
         Candidate, CheckEligibilityRequest, ConfirmReservationRequest, FindCandidatesRequest,
-        MoveReservationRequest, ReleaseReservationRequest,
+        FindSlotsRequest, MoveReservationRequest, ReleaseReservationRequest, Slot,
         reservation_service_client::ReservationServiceClient,
     },
 };
@@ -110,6 +110,11 @@ impl Peers {
         };
         let answer = self.reservations.clone().check_eligibility(request).await?;
         Ok(answer.into_inner().causes)
+    }
+
+    /// When work could be booked.
+    pub async fn find_slots(&self, request: FindSlotsRequest) -> Result<Vec<Slot>, Error> {
+        Ok(self.reservations.clone().find_slots(request).await?.into_inner().slots)
     }
 
     /// Providers that could take the order, best first.

@@ -23,7 +23,7 @@ use proto::quickserve::{
     common::v1::Address,
     fulfilment::v1::{
         CompletionGateRequest, DescribeVerticalRequest, OnTransitionRequest, OrderSnapshot, Place,
-        QuoteRequest, QuoteResponse, TransitionMode,
+        QuoteRequest, QuoteResponse, Requirements, TransitionMode,
         vertical_service_client::VerticalServiceClient,
     },
 };
@@ -132,6 +132,19 @@ impl Verticals {
         Ok(answer.into_inner().details_message)
     }
 
+    /// What every job of a vertical requires, whatever its details.
+    pub async fn requirements(&self, key: &str) -> Result<Requirements, Error> {
+        let mut vertical = self.find_bookable(key)?;
+        let answer = vertical.describe_vertical(DescribeVerticalRequest {}).await?;
+        Ok(answer.into_inner().requirements.unwrap_or_default())
+    }
+
+    /// A vertical that a request names.
+    fn find_bookable(&self, key: &str) -> Result<VerticalServiceClient<Channel>, Error> {
+        let unknown = |_| kit::Error::invalid("vertical", "is not one that can be booked");
+        Ok(self.client(key).map_err(unknown)?)
+    }
+
     /// What a vertical asks for a job.
     pub async fn quote(
         &self,
@@ -141,8 +154,7 @@ impl Verticals {
         address: Address,
         customer: AccountId,
     ) -> Result<QuoteResponse, Error> {
-        let unknown = |_| kit::Error::invalid("vertical", "is not one that can be booked");
-        let mut vertical = self.client(key).map_err(unknown)?;
+        let mut vertical = self.find_bookable(key)?;
         let request = QuoteRequest {
             details: Some(details),
             window: Some((*window).into()),

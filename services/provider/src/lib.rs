@@ -23,25 +23,19 @@ use std::sync::Arc;
 pub struct Config {
     /// Slots begin at multiples of this many minutes; divides 60.
     pub slot_step_minutes: u16,
-    /// Minutes that slots keep clear of taken time on both sides.
-    pub slot_buffer_minutes: u16,
     /// How often holds that ran out are swept, in seconds.
     pub sweep_seconds: u32,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { slot_step_minutes: 30, slot_buffer_minutes: 15, sweep_seconds: 30 }
+        Self { slot_step_minutes: 30, sweep_seconds: 30 }
     }
 }
 
 impl Config {
     fn slot_step(&self) -> Duration {
         Duration::minutes(i64::from(self.slot_step_minutes.max(1)))
-    }
-
-    fn slot_buffer(&self) -> Duration {
-        Duration::minutes(i64::from(self.slot_buffer_minutes))
     }
 }
 

@@ -60,7 +60,6 @@ pub fn parse_snapshot(
     details: Option<Vec<u8>>,
 ) -> Result<OrderSnapshot, Error> {
     let phase = phase_of(order.state());
-    let provider = order.provider_user_id.as_str();
     let delivered_at = order.delivered_at.as_ref();
     Ok(OrderSnapshot {
         order_id: parse_uuid("order.order_id", &order.order_id)?,
@@ -84,18 +83,21 @@ pub fn parse_order_id(text: &str) -> Result<Uuid, Error> {
 /// The message for a price.
 pub fn to_quote_response(quote: Quote) -> pb::QuoteResponse {
     let Quote { lines, requirements } = quote;
+    let lines = lines.into_iter().map(to_price_line).collect();
+    pb::QuoteResponse { lines, requirements: Some(to_requirements(requirements)) }
+}
+
+/// The message for what a job requires.
+pub fn to_requirements(requirements: JobRequirements) -> pb::Requirements {
     let JobRequirements { skills, documents, crew_size, minutes, buffer_minutes } = requirements;
     let span = |minutes| Some(duration(Duration::minutes(minutes)));
-    pb::QuoteResponse {
-        lines: lines.into_iter().map(to_price_line).collect(),
-        requirements: Some(pb::Requirements {
-            skills,
-            documents,
-            crew_size,
-            duration: span(minutes),
-            buffer_before: span(buffer_minutes),
-            buffer_after: span(buffer_minutes),
-        }),
+    pb::Requirements {
+        skills,
+        documents,
+        crew_size,
+        duration: span(minutes),
+        buffer_before: span(buffer_minutes),
+        buffer_after: span(buffer_minutes),
     }
 }
 

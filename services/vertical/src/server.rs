@@ -2,7 +2,7 @@
 
 use crate::{
     Vertical,
-    convert::{self, parse_snapshot},
+    convert::{self, parse_snapshot, to_requirements},
     domain::{
         error::Error,
         job::{Job, OrderSnapshot},
@@ -127,6 +127,7 @@ impl<V: Vertical> VerticalService for Server<V> {
         Ok(Response::new(pb::DescribeVerticalResponse {
             vertical: V::KEY.to_owned(),
             details_message: V::DETAILS.to_owned(),
+            requirements: Some(to_requirements(self.vertical.base_requirements())),
         }))
     }
 

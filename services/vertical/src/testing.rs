@@ -134,7 +134,10 @@ impl Order {
             provider: somebody(&[Role::Provider]),
             details,
             window: window("2027-05-24T08:00:00Z", 2),
-            place: pb::Place { lat: paris().lat, lng: paris().lng },
+            place: pb::Place {
+                lat: paris().lat.unwrap_or_default(),
+                lng: paris().lng.unwrap_or_default(),
+            },
             state: OrderState::PendingPayment,
             version: 1,
             delivered_at: None,

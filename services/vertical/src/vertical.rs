@@ -1,6 +1,11 @@
 //! What a vertical says of its own.
 
-use crate::domain::{error::Error, job::Job, phase::Phase, price::Quote};
+use crate::domain::{
+    error::Error,
+    job::Job,
+    phase::Phase,
+    price::{JobRequirements, Quote},
+};
 use kit::Window;
 use prost::Message;
 use proto::{quickserve::common::v1::Address, validate::Validate};
@@ -21,6 +26,9 @@ pub trait Vertical: Send + Sync + 'static {
     const KEY: &'static str;
     /// The full name of its details message, for example `quickserve.cleaning.v1.CleaningDetails`.
     const DETAILS: &'static str;
+
+    /// What every job requires, whatever its details: documents, crew and buffers.
+    fn base_requirements(&self) -> JobRequirements;
 
     /// Prices a job and says what it requires.
     fn quote(

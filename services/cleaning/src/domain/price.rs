@@ -32,6 +32,17 @@ impl Tables {
         Ok(Quote { lines, requirements: self.requirements(effort, details, first)? })
     }
 
+    /// What every cleaning requires, whatever its details.
+    pub fn base_requirements(&self) -> JobRequirements {
+        JobRequirements {
+            skills: Vec::new(),
+            documents: self.documents.clone(),
+            crew_size: 1,
+            minutes: 0,
+            buffer_minutes: self.buffer_minutes,
+        }
+    }
+
     /// Whether a regular visit counts as the first: there was none before, or long ago.
     fn is_first(&self, details: &Details, gap: Option<i64>) -> bool {
         details.frequency != Frequency::Once

@@ -16,8 +16,12 @@ use prost::Message;
 use proto::quickserve::{
     fulfilment::v1::QuoteResponse,
     order::v1::{self as pb, quote_service_server::QuoteService},
+    provider::v1::{FindSlotsRequest, Slot},
 };
 use tonic::{Request, Response, Status};
+
+/// How many slots an answer holds at most.
+const MAX_SLOTS: usize = 500;
 
 #[tonic::async_trait]
 impl QuoteService for Api {
@@ -44,6 +48,45 @@ impl QuoteService for Api {
         })?;
         let schema = Some(details::to_struct(schema));
         Ok(Response::new(pb::GetVerticalSchemaResponse { schema }))
+    }
+
+    async fn list_slots(
+        &self,
+        request: Request<pb::ListSlotsRequest>,
+    ) -> Result<Response<pb::ListSlotsResponse>, Status> {
+        let caller = kit::caller_of(&request);
+        let customer = caller.subject.map(|subject| subject.user_id.to_string());
+        let request = request.into_inner();
+        let verticals = match request.vertical.as_str() {
+            "" if request.provider_id.is_empty() => {
+                let problem = "or a provider_id must be given";
+                return Err(kit::Error::invalid("vertical", problem).into());
+            }
+            "" => self.app.verticals.keys().map(str::to_owned).collect(),
+            vertical => vec![vertical.to_owned()],
+        };
+        let mut slots = Vec::new();
+        for vertical in verticals {
+            let mut requirements = self.app.verticals.requirements(&vertical).await?;
+            requirements.skills.extend_from_slice(&request.skills);
+            let asked = FindSlotsRequest {
+                provider_id: request.provider_id.clone(),
+                vertical,
+                from: request.from,
+                to: request.to,
+                duration: request.duration,
+                lat: request.lat,
+                lng: request.lng,
+                requirements: Some(requirements),
+                customer_id: customer.clone().unwrap_or_default(),
+            };
+            slots.extend(self.app.peers.find_slots(asked).await?);
+        }
+        // A provider of several verticals may be free at one time for each of them.
+        slots.sort_by_key(start_of);
+        slots.dedup_by_key(|slot| start_of(slot));
+        slots.truncate(MAX_SLOTS);
+        Ok(Response::new(pb::ListSlotsResponse { slots }))
     }
 
     async fn create_quote(
@@ -84,6 +127,11 @@ impl QuoteService for Api {
         let order = quotes::order_of(db, id).await?;
         Ok(Response::new(pb::GetQuoteResponse { quote: Some(view::quote_view(quote, order)) }))
     }
+}
+
+fn start_of(slot: &Slot) -> Option<(i64, i32)> {
+    let start = slot.window.as_ref()?.start?;
+    Some((start.seconds, start.nanos))
 }
 
 impl Api {

@@ -134,6 +134,26 @@ impl ReservationService for Provider {
         Ok(Response::new(judged.await?))
     }
 
+    async fn find_slots(
+        &self,
+        request: Request<provider::FindSlotsRequest>,
+    ) -> Result<Response<provider::FindSlotsResponse>, Status> {
+        let request = request.into_inner();
+        let requirements = request.requirements.unwrap();
+        assert_eq!(requirements.documents, ["insurance"], "what every job takes is asked for");
+        let found = self.0.play("slots", |_| {
+            let window = proto::quickserve::common::v1::TimeWindow {
+                start: request.from,
+                end: request.to,
+                time_zone: "Europe/Paris".to_owned(),
+            };
+            let provider_ids = vec![request.provider_id.clone()];
+            let slots = vec![provider::Slot { window: Some(window), provider_ids }];
+            Ok(provider::FindSlotsResponse { slots })
+        });
+        Ok(Response::new(found.await?))
+    }
+
     async fn find_candidates(
         &self,
         request: Request<provider::FindCandidatesRequest>,
@@ -326,6 +346,10 @@ impl VerticalService for Cleaning {
         Ok(Response::new(vertical::DescribeVerticalResponse {
             vertical: "cleaning".to_owned(),
             details_message,
+            requirements: Some(vertical::Requirements {
+                documents: vec!["insurance".to_owned()],
+                ..vertical::Requirements::default()
+            }),
         }))
     }
 

@@ -1,30 +1,22 @@
-//! `AvailabilityService`: working hours, time off and slots.
+//! `AvailabilityService`: working hours and time off.
 
 use super::{Api, parse_provider_id, scope_of};
 use crate::{
     convert,
-    domain::{
-        Error, ProviderId, Span, TimeOff, TimeOffId,
-        geo::Place,
-        slots::{Free, Wish},
-    },
+    domain::{Error, Span, TimeOff, TimeOffId},
     repository::{profiles, time_off},
 };
-use chrono::{DateTime, Duration, Utc};
-use chrono_tz::Tz;
+use chrono::Duration;
 use kit::{
-    Id, Window,
+    Id,
     storage::{db::Begun, idempotency::Key, page::Page, version},
-    values::{place::zone_at, time},
+    values::time,
 };
 use proto::quickserve::provider::v1::{
     self as pb, availability_service_server::AvailabilityService,
 };
-use std::collections::BTreeMap;
 use tonic::{Request, Response, Status, async_trait};
 
-/// How many slots an answer holds at most.
-const MAX_SLOTS: usize = 500;
 /// How many reservations an answer holds at most.
 const MAX_RESERVATIONS: u64 = 1000;
 
@@ -159,63 +151,13 @@ impl AvailabilityService for Api {
         let pb::ListReservationsRequest { provider_id, from, to } = request.into_inner();
         let between = parse_between(from.as_ref(), to.as_ref(), 92)?;
         let provider = self.providers.find(parse_provider_id(&provider_id)?, scope).await?;
-        let rows = self.providers.busy(&[provider.id], between, MAX_RESERVATIONS).await?;
+        let rows = self.providers.busy(provider.id, between, MAX_RESERVATIONS).await?;
         let reservations = rows.iter().map(convert::reservation).collect();
         Ok(Response::new(pb::ListReservationsResponse { reservations }))
     }
-
-    async fn list_slots(
-        &self,
-        request: Request<pb::ListSlotsRequest>,
-    ) -> Result<Response<pb::ListSlotsResponse>, Status> {
-        let pb::ListSlotsRequest { provider_id, vertical, from, to, duration, lat, lng } =
-            request.into_inner();
-        let place = match (lat, lng) {
-            (Some(lat), Some(lng)) => Some(Place { lat, lng }),
-            (None, None) => None,
-            (Some(_), None) => return Err(Error::invalid("lng", "must come with lat").into()),
-            (None, Some(_)) => return Err(Error::invalid("lat", "must come with lng").into()),
-        };
-        let zone = place.map(|place| zone_at(place.lat, place.lng));
-        let wish = self.wish(from.as_ref(), to.as_ref(), duration.as_ref(), zone)?;
-        let vertical = Some(vertical.as_str()).filter(|it| !it.is_empty());
-        let free = match (ProviderId::parse_optional("provider_id", &provider_id)?, vertical) {
-            (Some(id), vertical) => self.providers.slots_of(id, vertical, place, &wish).await?,
-            (None, Some(vertical)) => self.providers.slots_in(vertical, place, &wish).await?,
-            (None, None) => {
-                return Err(Error::invalid("vertical", "or a provider_id must be given").into());
-            }
-        };
-        Ok(Response::new(pb::ListSlotsResponse { slots: to_slots(free, wish.length) }))
-    }
 }
 
-impl Api {
-    fn wish(
-        &self,
-        from: Option<&prost_types::Timestamp>,
-        to: Option<&prost_types::Timestamp>,
-        duration: Option<&prost_types::Duration>,
-        zone: Option<Tz>,
-    ) -> Result<Wish, Error> {
-        let length = time::span("duration", duration)?;
-        if length < Duration::minutes(15) || length > Duration::hours(24) {
-            return Err(Error::invalid("duration", "must be between 15 minutes and 24 hours"));
-        }
-        let Span { start, end } = parse_between(from, to, 31)?;
-        let start = start.max(self.providers.clock().now());
-        Ok(Wish {
-            between: Span { start, end: end.max(start) },
-            length,
-            buffer: self.config.slot_buffer(),
-            step: self.config.slot_step(),
-            most: MAX_SLOTS,
-            zone,
-        })
-    }
-}
-
-fn parse_between(
+pub(super) fn parse_between(
     from: Option<&prost_types::Timestamp>,
     to: Option<&prost_types::Timestamp>,
     max_days: i64,
@@ -228,12 +170,4 @@ fn parse_between(
         return Err(Error::invalid("to", format!("must be at most {max_days} days after from")));
     }
     Ok(Span { start, end })
-}
-
-fn to_slots(free: BTreeMap<DateTime<Utc>, Free>, length: Duration) -> Vec<pb::Slot> {
-    let slot = |(start, Free { zone, providers }): (DateTime<Utc>, Free)| pb::Slot {
-        window: Some(Window { start, end: start + length, zone }.into()),
-        provider_ids: providers.iter().map(ToString::to_string).collect(),
-    };
-    free.into_iter().take(MAX_SLOTS).map(slot).collect()
 }

@@ -1,22 +1,32 @@
 //! `ReservationService`: what order asks.
 
-use super::{Api, parse_provider_id};
+use super::{Api, availability::parse_between, parse_provider_id};
 use crate::{
     convert,
-    domain::{Error, ProviderId, reservation::Key},
+    domain::{
+        Error, ProviderId, Span,
+        geo::Place,
+        reservation::{Job, Key},
+        slots::Wish,
+    },
     holding::{self, Hold},
     repository::Candidate,
 };
+use chrono::Duration;
+use chrono_tz::Tz;
 use kit::{
     Window,
     values::{
         id::{parse_optional_uuid, parse_uuid},
-        time::{duration, moment},
+        place,
+        time::{duration, moment, span},
     },
 };
 use proto::quickserve::provider::v1::{self as pb, reservation_service_server::ReservationService};
 use tonic::{Request, Response, Status, async_trait};
 
+/// How many slots an answer holds at most.
+const MAX_SLOTS: usize = 500;
 /// Candidates returned when the request does not say how many.
 const CANDIDATES: usize = 5;
 
@@ -94,6 +104,25 @@ impl ReservationService for Api {
         Ok(Response::new(pb::CheckEligibilityResponse { causes }))
     }
 
+    async fn find_slots(
+        &self,
+        request: Request<pb::FindSlotsRequest>,
+    ) -> Result<Response<pb::FindSlotsResponse>, Status> {
+        let request = request.into_inner();
+        let provider = ProviderId::parse_optional("provider_id", &request.provider_id)?;
+        let wish = self.parse_wish(request)?;
+        let slots = match provider {
+            Some(id) => self.providers.slots_of(id, wish).await?,
+            None => self.providers.slots_in(wish).await?,
+        };
+        let to_slot = |(window, providers): (Window, Vec<ProviderId>)| pb::Slot {
+            window: Some(window.into()),
+            provider_ids: providers.iter().map(ToString::to_string).collect(),
+        };
+        let slots = slots.into_found().into_iter().map(to_slot).collect();
+        Ok(Response::new(pb::FindSlotsResponse { slots }))
+    }
+
     async fn find_candidates(
         &self,
         request: Request<pb::FindCandidatesRequest>,
@@ -116,6 +145,38 @@ impl ReservationService for Api {
         let found = self.providers.candidates(&job, &excluded, customer, most).await?;
         let candidates = found.into_iter().map(to_candidate).collect();
         Ok(Response::new(pb::FindCandidatesResponse { candidates }))
+    }
+}
+
+impl Api {
+    /// What slots a request asks for. Their clock and their country are those of the place.
+    fn parse_wish(&self, request: pb::FindSlotsRequest) -> Result<Wish, Error> {
+        let pb::FindSlotsRequest { vertical, from, to, duration, lat, lng, .. } = request;
+        let place = match (lat, lng) {
+            (Some(lat), Some(lng)) => Some(Place { lat, lng }),
+            (None, None) => None,
+            (Some(_), None) => return Err(Error::invalid("lng", "must come with lat")),
+            (None, Some(_)) => return Err(Error::invalid("lat", "must come with lng")),
+        };
+        let length = span("duration", duration.as_ref())?;
+        if length < Duration::minutes(15) || length > Duration::hours(24) {
+            return Err(Error::invalid("duration", "must be between 15 minutes and 24 hours"));
+        }
+        let Span { start, end } = parse_between(from.as_ref(), to.as_ref(), 31)?;
+        let start = start.max(self.providers.clock().now());
+        let zone = place.map(|place| place::zone_at(place.lat, place.lng));
+        let window = Window { start, end: start + length, zone: zone.unwrap_or(Tz::UTC) };
+        let job = convert::parse_job(vertical, window, None, request.requirements)?;
+        let country = place.and_then(|place| place::country_at(place.lat, place.lng));
+        Ok(Wish {
+            between: Span { start, end: end.max(start) },
+            length,
+            step: self.config.slot_step(),
+            most: MAX_SLOTS,
+            zone,
+            job: Job { place, country: country.map(str::to_owned), ..job },
+            customer: parse_optional_uuid("customer_id", &request.customer_id)?,
+        })
     }
 }
 

@@ -206,6 +206,16 @@ impl Provider {
         self.time_zone.parse().unwrap_or(Tz::UTC)
     }
 
+    /// When it works, but for its time off.
+    pub fn usual_calendar(&self) -> calendar::Calendar {
+        calendar::Calendar {
+            zone: self.zone(),
+            weekly: self.weekly.clone(),
+            exceptions: self.exceptions.clone(),
+            time_off: Vec::new(),
+        }
+    }
+
     /// Whether strangers may see it.
     pub fn is_public(&self) -> bool {
         matches!(self.state, State::Active | State::Paused)

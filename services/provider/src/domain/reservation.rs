@@ -1,7 +1,7 @@
 //! Reservations: time that is held, taken and let go.
 
 use super::{Error, ProviderId, Reservation, ReservationId, Span, geo::Place};
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use kit::Window;
 use sea_orm::{DeriveActiveEnum, EnumIter, FromJsonQueryResult};
@@ -51,10 +51,21 @@ impl Job {
 
     /// The time it takes from its provider, buffers included.
     pub fn busy(&self) -> Span {
+        self.busy_around(self.work())
+    }
+
+    /// The time it would take if the work were then.
+    pub fn busy_around(&self, work: Span) -> Span {
         Span {
-            start: self.window.start - Duration::seconds(self.buffer_before_s),
-            end: self.window.end + Duration::seconds(self.buffer_after_s),
+            start: work.start - Duration::seconds(self.buffer_before_s),
+            end: work.end + Duration::seconds(self.buffer_after_s),
         }
+    }
+
+    /// The first and the last day of the work, as the clock at its place counts days.
+    pub fn dates(&self) -> (NaiveDate, NaiveDate) {
+        let date = |at: DateTime<Utc>| at.with_timezone(&self.window.zone).date_naive();
+        (date(self.window.start), date(self.window.end - Duration::microseconds(1)))
     }
 
     /// The same job at another time.

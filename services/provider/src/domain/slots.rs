@@ -1,24 +1,43 @@
 //! Slots: the times at which customers may book.
 
-use super::{ProviderId, Span};
-use chrono::{DateTime, Duration, DurationRound, Timelike, Utc};
+use super::{ProviderId, Span, reservation::Job, standing::Standing};
+use chrono::{DateTime, Duration, DurationRound, NaiveDate, Timelike, Utc};
 use chrono_tz::Tz;
+use kit::Window;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use uuid::Uuid;
+
+/// Most providers that a slot names.
+const MAX_NAMED: usize = 20;
 
 /// What slots are asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wish {
     /// Where to look; nothing starts before it begins.
     pub between: Span,
     /// How long the work takes.
     pub length: Duration,
-    /// Time to keep free on both sides of the work.
-    pub buffer: Duration,
     /// Slots begin at multiples of this on the local clock; divides an hour.
     pub step: Duration,
     /// Most slots to return.
     pub most: usize,
     /// Zone of the place, whose clock counts; without a place that of each provider's hours counts.
     pub zone: Option<Tz>,
+    /// The work, whenever it is.
+    pub job: Job,
+    /// The customer's account, when it is known.
+    pub customer: Option<Uuid>,
+}
+
+impl Wish {
+    /// The zone of the clock that counts for a provider.
+    fn zone_for(&self, standing: &Standing) -> Tz {
+        self.zone.unwrap_or(standing.calendar.zone)
+    }
+
+    fn window_at(&self, start: DateTime<Utc>, zone: Tz) -> Window {
+        Window { start, end: start + self.length, zone }
+    }
 }
 
 /// Who is free at a time, best first, and the zone of the place, or else of the best one's hours.
@@ -28,6 +47,80 @@ pub struct Free {
     pub providers: Vec<ProviderId>,
 }
 
+/// The slots of an answer as they are found, from one provider after the other, the best one first.
+pub struct Slots {
+    wish: Wish,
+    free: BTreeMap<DateTime<Utc>, Free>,
+    /// Starts at which no provider is known to be free.
+    undecided: BTreeSet<DateTime<Utc>>,
+}
+
+impl Slots {
+    /// Nobody was asked yet.
+    pub fn new(wish: Wish) -> Self {
+        let whole = [wish.between];
+        let all = Wish { most: usize::MAX, ..wish.clone() };
+        let undecided = slot_starts(&whole, &[], wish.zone.unwrap_or(Tz::UTC), &all);
+        Self { wish, free: BTreeMap::new(), undecided: undecided.into_iter().collect() }
+    }
+
+    /// The time that is not decided yet, the work and what is kept free around it included; none when all is.
+    pub fn undecided(&self) -> Option<Span> {
+        let (first, last) = (self.undecided.first()?, self.undecided.last()?);
+        let works = Span { start: *first, end: *last + self.wish.length };
+        Some(self.wish.job.busy_around(works))
+    }
+
+    /// Whether somebody who works in these spans could be free at a start that is not decided yet.
+    pub fn could_decide(&self, open: &[Span]) -> bool {
+        open.iter().any(|span| {
+            let start = self.undecided.range(span.start..).next();
+            start.is_some_and(|start| *start + self.wish.length <= span.end)
+        })
+    }
+
+    /// Adds the starts at which a provider, whose time is taken in `busy`, can be booked: judged on each date by the rule
+    /// by which a hold is judged.
+    pub fn add(&mut self, standing: &Standing, busy: &[Span]) {
+        let zone = self.wish.zone_for(standing);
+        let open = standing.open(&self.wish.between);
+        let mut judged: HashMap<(NaiveDate, NaiveDate), bool> = HashMap::new();
+        for start in slot_starts(&open, busy, zone, &self.wish) {
+            if self.free.get(&start).is_some_and(|free| free.providers.len() >= MAX_NAMED) {
+                continue;
+            }
+            let job = self.wish.job.moved_to(self.wish.window_at(start, zone));
+            let is_eligible = judged
+                .entry(job.dates())
+                .or_insert_with(|| standing.objections(&job, self.wish.customer).is_empty());
+            if *is_eligible {
+                self.undecided.remove(&start);
+                let free = self.free.entry(start).or_insert(Free { zone, providers: Vec::new() });
+                free.providers.push(standing.provider_id);
+            }
+        }
+        self.forget_later();
+    }
+
+    /// Once the answer is full, starts after its last one do not matter.
+    fn forget_later(&mut self) {
+        if let Some((first_left_out, _)) = self.free.iter().nth(self.wish.most) {
+            let first_left_out = *first_left_out;
+            self.free.split_off(&first_left_out);
+            self.undecided.split_off(&first_left_out);
+        }
+    }
+
+    /// What was found: windows of the work, and who is free.
+    pub fn into_found(self) -> Vec<(Window, Vec<ProviderId>)> {
+        let Self { wish, free, .. } = self;
+        free.into_iter()
+            .take(wish.most)
+            .map(|(start, Free { zone, providers })| (wish.window_at(start, zone), providers))
+            .collect()
+    }
+}
+
 /// The starts of work that lie in `open` and keep clear of `busy`, in order.
 pub fn slot_starts(open: &[Span], busy: &[Span], zone: Tz, wish: &Wish) -> Vec<DateTime<Utc>> {
     let mut starts = Vec::new();
@@ -35,7 +128,7 @@ pub fn slot_starts(open: &[Span], busy: &[Span], zone: Tz, wish: &Wish) -> Vec<D
         let mut next = on_the_grid(span.start.max(wish.between.start), zone, wish.step);
         let last = span.end.min(wish.between.end) - wish.length;
         while next <= last && starts.len() < wish.most {
-            let needed = Span { start: next - wish.buffer, end: next + wish.length + wish.buffer };
+            let needed = wish.job.busy_around(Span { start: next, end: next + wish.length });
             if !busy.iter().any(|taken| taken.overlaps(&needed)) {
                 starts.push(next);
             }
@@ -71,10 +164,24 @@ mod tests {
         Wish {
             between: span("2027-05-24T06:00:00Z", "2027-05-24T12:00:00Z"),
             length: Duration::hours(2),
-            buffer: Duration::minutes(15),
             step: Duration::minutes(30),
             most: 100,
             zone: None,
+            job: Job {
+                vertical: "cleaning".to_owned(),
+                window: Window {
+                    start: at("2027-05-24T06:00:00Z"),
+                    end: at("2027-05-24T08:00:00Z"),
+                    zone: Paris,
+                },
+                buffer_before_s: 900,
+                buffer_after_s: 900,
+                skills: Vec::new(),
+                documents: Vec::new(),
+                place: None,
+                country: None,
+            },
+            customer: None,
         }
     }
 

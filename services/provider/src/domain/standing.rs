@@ -8,7 +8,7 @@ use super::{
     profile::{BackgroundCheck, State},
     reservation::Job,
 };
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -84,10 +84,8 @@ impl Standing {
             offerings: offerings.iter().map(Offered::from).collect(),
             documents: verified.map(Verified::from).collect(),
             calendar: Calendar {
-                zone: provider.zone(),
-                weekly: provider.weekly.clone(),
-                exceptions: provider.exceptions.clone(),
                 time_off: time_off.iter().map(|off| (off.start_local, off.end_local)).collect(),
+                ..provider.usual_calendar()
             },
         }
     }
@@ -142,9 +140,7 @@ impl Standing {
 
     /// Whether a document of the kind is valid on every day of the job, as the clock at its place counts days.
     fn has_document(&self, kind: &str, job: &Job) -> bool {
-        let date = |at: DateTime<Utc>| at.with_timezone(&job.window.zone).date_naive();
-        let (first, last) =
-            (date(job.window.start), date(job.window.end - Duration::microseconds(1)));
+        let (first, last) = job.dates();
         first.iter_days().take_while(|day| *day <= last).all(|day| {
             self.documents.iter().any(|document| document.kind == kind && document.is_valid_on(day))
         })

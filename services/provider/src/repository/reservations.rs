@@ -11,8 +11,10 @@ use crate::domain::{
     records::reservation::{Column, Entity},
     reservation::{Key, State},
 };
+use chrono::{DateTime, Utc};
 use kit::Tx;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Locks a reservation until the transaction ends, if it exists.
@@ -98,15 +100,37 @@ impl Providers {
         Ok(released.rows_affected)
     }
 
-    /// The active reservations of some profiles that touch a span, earliest first, at most `limit`.
-    pub async fn busy(
+    /// The spans in which the time of some profiles is taken, as far as they touch `between`.
+    pub async fn taken_by(
         &self,
         ids: &[ProviderId],
+        between: Span,
+    ) -> Result<HashMap<ProviderId, Vec<Span>>, Error> {
+        let rows: Vec<(ProviderId, DateTime<Utc>, DateTime<Utc>)> = Entity::find()
+            .select_only()
+            .columns([Column::ProviderId, Column::StartsAt, Column::EndsAt])
+            .filter(Column::ProviderId.is_in(ids.iter().copied()))
+            .filter(active_reservations(self.clock().now()))
+            .filter(overlapping_reservations(&between))
+            .into_tuple()
+            .all(self.db.connection())
+            .await?;
+        let mut taken: HashMap<ProviderId, Vec<Span>> = HashMap::new();
+        for (id, start, end) in rows {
+            taken.entry(id).or_default().push(Span { start, end });
+        }
+        Ok(taken)
+    }
+
+    /// The active reservations of a profile that touch a span, earliest first, at most `limit`.
+    pub async fn busy(
+        &self,
+        id: ProviderId,
         between: Span,
         limit: u64,
     ) -> Result<Vec<Reservation>, Error> {
         let rows = Entity::find()
-            .filter(Column::ProviderId.is_in(ids.iter().copied()))
+            .filter(Column::ProviderId.eq(id))
             .filter(active_reservations(self.clock().now()))
             .filter(overlapping_reservations(&between))
             .order_by_asc(Column::StartsAt)

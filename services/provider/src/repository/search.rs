@@ -2,7 +2,6 @@
 
 use super::{
     Providers,
-    profiles::group_by_provider,
     reservation_sql::{active_reservations, overlapping_reservations},
 };
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
         geo::Place,
         profile::{BackgroundCheck, State},
         reservation::Job,
-        slots::{self, Free, Wish},
+        slots::{Slots, Wish},
         standing::Standing,
     },
 };
@@ -21,17 +20,10 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, Query, SelectStatement},
 };
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Profiles judged at a time.
-const BATCH: u64 = 100;
-/// Batches judged before a search ends.
-const MAX_BATCHES: u64 = 5;
-/// Profiles whose slots are put together.
-const MAX_MERGED: u64 = 20;
-/// Reservations looked at for slots.
-const MAX_BUSY: u64 = 5_000;
+/// Profiles that a search has in memory at a time.
+const PAGE: u64 = 500;
 
 /// A provider who could take a job.
 #[derive(Clone, Debug)]
@@ -44,7 +36,7 @@ pub struct Candidate {
 
 impl Providers {
     /// Those that are eligible for `job` and free, best score first; `excluded` profiles and the customer's own left
-    /// out.
+    /// out. It looks at every profile in reach, page by page, until it has found `most`.
     pub async fn candidates(
         &self,
         job: &Job,
@@ -57,79 +49,95 @@ impl Providers {
         let query = is_bookable(&job.vertical, job.place)
             .filter(free)
             .filter(provider::Column::Id.is_not_in(excluded.iter().copied()));
+        let mut pages = BestFirst::new(query);
         let mut candidates = Vec::new();
-        for batch in 0..MAX_BATCHES {
-            let page = query.clone().limit(BATCH).offset(batch * BATCH);
-            let rows = page.all(self.db.connection()).await?;
-            let last = (rows.len() as u64) < BATCH;
+        while candidates.len() < most {
+            let Some(mut rows) = self.next_page(&mut pages).await? else { break };
+            rows.retain(|row| row.usual_calendar().covers(&job.work()));
             let standings = self.standings(&rows).await?;
             let eligible =
                 standings.into_iter().filter(|it| it.objections(job, customer).is_empty());
             candidates.extend(eligible.map(|standing| Candidate::of(standing, job)));
-            if last || candidates.len() >= most {
-                break;
-            }
         }
         candidates.truncate(most);
         Ok(candidates)
     }
 
     /// When customers may book the profile `id`.
-    pub async fn slots_of(
-        &self,
-        id: ProviderId,
-        vertical: Option<&str>,
-        place: Option<Place>,
-        wish: &Wish,
-    ) -> Result<BTreeMap<DateTime<Utc>, Free>, Error> {
+    pub async fn slots_of(&self, id: ProviderId, wish: Wish) -> Result<Slots, Error> {
         let known = provider::Entity::find_by_id(id).one(self.db.connection()).await?;
         let provider = known.filter(Provider::is_public).ok_or(Error::ProviderNotFound)?;
-        let standings = self.standings(&[provider]).await?;
-        let fits = |standing: &Standing| {
-            let in_state = standing.state == State::Active
-                && standing.background_check == BackgroundCheck::Clear;
-            let offered = vertical.is_none_or(|vertical| offers_work(standing, vertical, place));
-            in_state && offered
-        };
-        self.merged(standings.into_iter().filter(fits).collect(), wish).await
+        let mut slots = Slots::new(wish);
+        self.add_slots(&mut slots, &[provider]).await?;
+        Ok(slots)
     }
 
-    /// When customers may book a provider who offers `vertical`, for the best-scored of them.
-    pub async fn slots_in(
-        &self,
-        vertical: &str,
-        place: Option<Place>,
-        wish: &Wish,
-    ) -> Result<BTreeMap<DateTime<Utc>, Free>, Error> {
-        let rows = is_bookable(vertical, place).limit(MAX_MERGED).all(self.db.connection()).await?;
-        let mut standings = self.standings(&rows).await?;
-        standings.retain(|standing| offers_work(standing, vertical, place));
-        self.merged(standings, wish).await
-    }
-
-    async fn merged(
-        &self,
-        standings: Vec<Standing>,
-        wish: &Wish,
-    ) -> Result<BTreeMap<DateTime<Utc>, Free>, Error> {
-        let ids: Vec<ProviderId> = standings.iter().map(|standing| standing.provider_id).collect();
-        let near =
-            Span { start: wish.between.start - wish.buffer, end: wish.between.end + wish.buffer };
-        let taken =
-            group_by_provider(self.busy(&ids, near, MAX_BUSY).await?, |row| row.provider_id);
-        let mut merged: BTreeMap<DateTime<Utc>, Free> = BTreeMap::new();
-        for standing in standings {
-            let rows = taken.get(&standing.provider_id).map(Vec::as_slice).unwrap_or_default();
-            let busy: Vec<Span> =
-                rows.iter().map(|row| Span { start: row.starts_at, end: row.ends_at }).collect();
-            let open = standing.open(&wish.between);
-            let zone = wish.zone.unwrap_or(standing.calendar.zone);
-            for start in slots::slot_starts(&open, &busy, zone, wish) {
-                let free = merged.entry(start).or_insert(Free { zone, providers: Vec::new() });
-                free.providers.push(standing.provider_id);
-            }
+    /// When customers may book somebody who offers the vertical. It looks at every profile in reach, page by page, until
+    /// somebody is found for each start that could be one.
+    pub async fn slots_in(&self, wish: Wish) -> Result<Slots, Error> {
+        let mut pages = BestFirst::new(is_bookable(&wish.job.vertical, wish.job.place));
+        let mut slots = Slots::new(wish);
+        while let Some(undecided) = slots.undecided() {
+            let Some(mut rows) = self.next_page(&mut pages).await? else { break };
+            rows.retain(|row| {
+                let open = row.usual_calendar().open(undecided.start, undecided.end);
+                slots.could_decide(&open)
+            });
+            self.add_slots(&mut slots, &rows).await?;
         }
-        Ok(merged)
+        Ok(slots)
+    }
+
+    /// Adds the times at which some profiles can be booked.
+    async fn add_slots(&self, slots: &mut Slots, profiles: &[Provider]) -> Result<(), Error> {
+        let Some(undecided) = slots.undecided().filter(|_| !profiles.is_empty()) else {
+            return Ok(());
+        };
+        let ids: Vec<ProviderId> = profiles.iter().map(|profile| profile.id).collect();
+        let taken = self.taken_by(&ids, undecided).await?;
+        for standing in self.standings(profiles).await? {
+            let busy = taken.get(&standing.provider_id).map(Vec::as_slice).unwrap_or_default();
+            slots.add(&standing, busy);
+        }
+        Ok(())
+    }
+
+    /// The next profiles of a search; none after the last ones.
+    async fn next_page(&self, pages: &mut BestFirst) -> Result<Option<Vec<Provider>>, Error> {
+        if pages.is_over {
+            return Ok(None);
+        }
+        let rows = pages.next_query().all(self.db.connection()).await?;
+        pages.after = rows.last().map(|last| (last.score, last.id));
+        pages.is_over = (rows.len() as u64) < PAGE;
+        Ok(Some(rows))
+    }
+}
+
+/// Profiles page by page, best score first.
+struct BestFirst {
+    query: Select<provider::Entity>,
+    /// Score and id of the last one that was read.
+    after: Option<(i32, ProviderId)>,
+    is_over: bool,
+}
+
+impl BestFirst {
+    fn new(query: Select<provider::Entity>) -> Self {
+        let query = query
+            .order_by_desc(provider::Column::Score)
+            .order_by_asc(provider::Column::Id)
+            .limit(PAGE);
+        Self { query, after: None, is_over: false }
+    }
+
+    fn next_query(&self) -> Select<provider::Entity> {
+        let query = self.query.clone();
+        let Some((score, id)) = self.after else { return query };
+        let as_good = Condition::all()
+            .add(provider::Column::Score.eq(score))
+            .add(provider::Column::Id.gt(id));
+        query.filter(Condition::any().add(provider::Column::Score.lt(score)).add(as_good))
     }
 }
 
@@ -141,13 +149,7 @@ impl Candidate {
     }
 }
 
-fn offers_work(standing: &Standing, vertical: &str, place: Option<Place>) -> bool {
-    standing
-        .offering(vertical)
-        .is_some_and(|offered| place.is_none_or(|place| offered.reaches(&place)))
-}
-
-/// Profiles that may be booked for a vertical somewhere near, best score first.
+/// Profiles that may be booked for a vertical somewhere near.
 fn is_bookable(vertical: &str, place: Option<Place>) -> Select<provider::Entity> {
     let mut offered = Condition::all().add(offering::Column::Vertical.eq(vertical));
     if let Some(Place { lat, lng }) = place {
@@ -166,8 +168,6 @@ fn is_bookable(vertical: &str, place: Option<Place>) -> Select<provider::Entity>
         .filter(provider::Column::State.eq(State::Active))
         .filter(provider::Column::BackgroundCheck.eq(BackgroundCheck::Clear))
         .filter(provider::Column::Id.in_subquery(offered))
-        .order_by_desc(provider::Column::Score)
-        .order_by_asc(provider::Column::Id)
 }
 
 /// The profiles whose time in `span` is taken.

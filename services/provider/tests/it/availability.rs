@@ -1,6 +1,6 @@
 //! Working hours, time off, and the slots that follow, over changes of clocks too.
 
-use crate::fixture::{Provider, Shop, hold, hours};
+use crate::fixture::{Provider, Shop, hold, hours, requirements};
 use kit::{
     testing::{ActingAs, Backend, at, refusal, refused_field, window},
     values::time::timestamp,
@@ -8,9 +8,11 @@ use kit::{
 use proto::quickserve::{common::v1::TimeWindow, provider::v1 as pb};
 use yare::parameterized;
 
-fn slots(provider: &Provider, from: &str, to: &str, hours: i64) -> pb::ListSlotsRequest {
-    pb::ListSlotsRequest {
+fn slots(provider: &Provider, from: &str, to: &str, hours: i64) -> pb::FindSlotsRequest {
+    pb::FindSlotsRequest {
         provider_id: provider.id.clone(),
+        vertical: "cleaning".to_owned(),
+        requirements: Some(requirements(15)),
         from: Some(timestamp(at(from))),
         to: Some(timestamp(at(to))),
         duration: Some(prost_types::Duration { seconds: hours * 3600, nanos: 0 }),
@@ -18,8 +20,8 @@ fn slots(provider: &Provider, from: &str, to: &str, hours: i64) -> pb::ListSlots
     }
 }
 
-async fn starts(shop: &Shop, request: pb::ListSlotsRequest) -> Vec<String> {
-    let listed = shop.availability().list_slots(request).await.unwrap().into_inner().slots;
+async fn starts(shop: &Shop, request: pb::FindSlotsRequest) -> Vec<String> {
+    let listed = shop.reservations().find_slots(request).await.unwrap().into_inner().slots;
     let start = |slot: &pb::Slot| {
         let TimeWindow { start, .. } = slot.window.clone().unwrap();
         kit::values::time::moment("start", start.as_ref()).unwrap().format("%d %H:%M").to_string()
@@ -56,6 +58,7 @@ async fn slots_keep_their_local_time_when_clocks_change(backend: Backend) {
     };
     let mut request = hours(&provider.id);
     request.weekly = vec![rule(7, "01:00", "04:00")];
+    shop.verified(&provider, "2028-01-01", "2028-12-31").await;
     shop.availability().replace_availability(request).by(provider.owner).await.unwrap();
     // On 31 October 2027 Paris has the hour from two to three twice: from one to four is four hours.
     let autumn = slots(&provider, "2027-10-30T00:00:00Z", "2027-11-01T00:00:00Z", 1);
@@ -126,26 +129,67 @@ async fn slots_of_a_vertical_say_who_is_free(backend: Backend) {
     let (ana, bea) = (shop.vetted("Ana").await, shop.vetted("Bea").await);
     let taken = hold(&ana, "2027-05-24T06:00:00Z", 1, "2027-05-10T09:15:00Z");
     shop.reservations().hold_reservation(taken).await.unwrap();
-    let anyone = pb::ListSlotsRequest {
+    let anyone = pb::FindSlotsRequest {
         provider_id: String::new(),
-        vertical: "cleaning".to_owned(),
         ..slots(&ana, "2027-05-24T06:00:00Z", "2027-05-24T08:00:00Z", 2)
     };
-    let listed = shop.availability().list_slots(anyone.clone()).await.unwrap().into_inner();
+    let listed = shop.reservations().find_slots(anyone.clone()).await.unwrap().into_inner();
     assert_eq!(listed.slots.len(), 1);
     assert_eq!(listed.slots[0].provider_ids, [bea.id]);
     assert_eq!(listed.slots[0].window, Some(window("2027-05-24T06:00:00Z", 2)));
-    let far = pb::ListSlotsRequest { lat: Some(43.3), lng: Some(5.4), ..anyone.clone() };
+    let far = pb::FindSlotsRequest { lat: Some(43.3), lng: Some(5.4), ..anyone.clone() };
     assert!(starts(&shop, far).await.is_empty());
-    let half = pb::ListSlotsRequest { lat: Some(43.3), ..anyone.clone() };
-    assert_eq!(refused_field(shop.availability().list_slots(half).await), "lng");
-    let nothing = pb::ListSlotsRequest { vertical: String::new(), ..anyone };
-    assert_eq!(refused_field(shop.availability().list_slots(nothing).await), "vertical");
+    let half = pb::FindSlotsRequest { lat: Some(43.3), ..anyone };
+    assert_eq!(refused_field(shop.reservations().find_slots(half).await), "lng");
     let hidden = shop.ready("Cleo").await;
     let hidden = slots(&hidden, "2027-05-24T06:00:00Z", "2027-05-24T08:00:00Z", 2);
-    assert_eq!(refusal(shop.availability().list_slots(hidden).await), "PROVIDER_NOT_FOUND");
+    assert_eq!(refusal(shop.reservations().find_slots(hidden).await), "PROVIDER_NOT_FOUND");
     let long = slots(&ana, "2027-05-24T06:00:00Z", "2027-07-24T08:00:00Z", 2);
-    assert_eq!(refused_field(shop.availability().list_slots(long).await), "to");
+    assert_eq!(refused_field(shop.reservations().find_slots(long).await), "to");
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn slots_are_offered_on_the_dates_on_which_they_can_be_booked(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let ana = shop.vetted("Ana").await;
+    // Insured until the end of 2027: the last hour of that year in Paris is booked, the first of the next one is not.
+    let mut around_the_clock = hours(&ana.id);
+    for rule in &mut around_the_clock.weekly {
+        rule.hours = Some(pb::LocalHours { start: "00:00".to_owned(), end: "24:00".to_owned() });
+    }
+    let change = shop.availability().replace_availability(around_the_clock).by(ana.owner).await;
+    change.unwrap();
+    let new_year = slots(&ana, "2027-12-31T21:00:00Z", "2028-01-02T00:00:00Z", 1);
+    let expected = ["31 21:00", "31 21:30", "31 22:00"];
+    assert_eq!(starts(&shop, new_year.clone()).await, expected);
+    let anyone = pb::FindSlotsRequest { provider_id: String::new(), ..new_year.clone() };
+    assert_eq!(starts(&shop, anyone.clone()).await, expected);
+    let booked = hold(&ana, "2027-12-31T22:00:00Z", 1, "2027-05-10T09:15:00Z");
+    shop.reservations().hold_reservation(booked).await.unwrap();
+    let refused = hold(&ana, "2027-12-31T22:30:00Z", 1, "2027-05-10T09:15:00Z");
+    let refused = shop.reservations().hold_reservation(refused).await;
+    assert_eq!(refusal(refused), "PROVIDER_NOT_ELIGIBLE");
+    shop.world.clock.advance(chrono::Duration::minutes(15));
+
+    // Neither is who lacks a skill, is the customer, works in another country, or is suspended.
+    let change = |change: fn(&mut pb::FindSlotsRequest)| {
+        let mut request = anyone.clone();
+        change(&mut request);
+        request
+    };
+    let deep = |it: &mut pb::FindSlotsRequest| {
+        it.requirements.as_mut().unwrap().skills.push("cleaning.deep".to_owned());
+    };
+    assert!(starts(&shop, change(deep)).await.is_empty());
+    let own = pb::FindSlotsRequest { customer_id: ana.owner.user_id.to_string(), ..anyone.clone() };
+    assert!(starts(&shop, own).await.is_empty());
+    let check = pb::SetBackgroundCheckRequest {
+        provider_id: ana.id.clone(),
+        background_check: pb::BackgroundCheck::Suspended.into(),
+    };
+    shop.vetting().set_background_check(check).by(shop.operator).await.unwrap();
+    assert!(starts(&shop, new_year).await.is_empty());
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

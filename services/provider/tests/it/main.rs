@@ -3,6 +3,7 @@
 
 mod availability;
 mod blocks;
+mod crowd;
 mod eligibility;
 mod fixture;
 mod profiles;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::calendar::{Exceptions, Hours, Weekly};
-use chrono::Weekday;
+use chrono::{Duration, Weekday};
 use chrono_tz::Europe::Paris;
 use kit::Window;
 
