@@ -4,8 +4,7 @@ use super::{Api, view};
 use crate::{
     convert,
     domain::{
-        Action, Actor, CancelToken, Charge, LiableParty, NewOrder, Order, PaymentState, Principal,
-        Private,
+        Action, Actor, CancelToken, Charge, LiableParty, NewOrder, Order, Principal, Private,
     },
     processes::booking::Beginning,
     repository::{
@@ -14,6 +13,7 @@ use crate::{
     },
 };
 use chrono::Duration;
+use kit::values::money::Currency;
 use kit::{
     Id, Money, Window,
     storage::{db::Begun, idempotency::Key, page::Page, version},
@@ -21,6 +21,7 @@ use kit::{
 };
 use prost::Message;
 use proto::quickserve::order::v1::{self as pb, order_service_server::OrderService};
+use std::collections::BTreeMap;
 use tonic::{Request, Response, Status};
 
 #[tonic::async_trait]
@@ -161,10 +162,9 @@ impl OrderService for Api {
         let (order_id, version) = (order.id, order.version);
         let token =
             CancelToken { order_id, version, actor, fault, fee, provider_gross, expires_at };
-        let paid = if order.payment.state == PaymentState::Authorized { order.total } else { fee };
         Ok(Response::new(pb::PreviewCancelResponse {
             fee: Some(order.money(fee).into()),
-            refund: Some(order.money(paid - fee).into()),
+            refund: Some(order.money(order.held_amount() - fee).into()),
             cancel_token: self.app.secret.write(&token),
             expires_at: Some(timestamp(expires_at)),
             policy_version: order.terms.policy.version,
@@ -194,6 +194,32 @@ impl OrderService for Api {
         // The customer may book the same time again at once.
         self.app.run_side_effects_now(id).await;
         Ok(answer)
+    }
+
+    async fn preview_erasure(
+        &self,
+        request: Request<pb::PreviewErasureRequest>,
+    ) -> Result<Response<pb::PreviewErasureResponse>, Status> {
+        let account = Principal::of(&kit::caller_of(&request))?.account()?;
+        let (now, timing) = (self.app.now(), &self.app.timing);
+        let mut answer = pb::PreviewErasureResponse::default();
+        let mut fees: BTreeMap<Currency, i64> = BTreeMap::new();
+        for order in orders::booked_by(self.app.db.connection(), account).await? {
+            if order.booking || !order.state.is_before_work() {
+                continue;
+            }
+            let fee = order.erasure_charge(now, timing).0.fee;
+            *fees.entry(order.currency()).or_default() += fee;
+            answer.orders.push(pb::ErasedOrder {
+                order_id: order.id.to_string(),
+                fee: Some(order.money(fee).into()),
+                refund: Some(order.money(order.held_amount() - fee).into()),
+            });
+        }
+        fees.retain(|_, fee| *fee > 0);
+        answer.fees =
+            fees.into_iter().map(|(currency, fee)| Money::new(currency, fee).into()).collect();
+        Ok(Response::new(answer))
     }
 
     async fn reset_start_code(

@@ -161,6 +161,18 @@ impl Order {
         charge
     }
 
+    /// What is authorised for it, and goes back but for a fee when it is cancelled.
+    pub fn held_amount(&self) -> i64 {
+        if self.payment.state == PaymentState::Authorized { self.total } else { 0 }
+    }
+
+    /// What erasing its customer's account costs while its work has not begun, and whose fault that is: as if the
+    /// customer cancelled.
+    pub fn erasure_charge(&self, now: DateTime<Utc>, timing: &Timing) -> (Charge, LiableParty) {
+        let fault = self.fault_of_customer(now, timing);
+        (self.cancellation_charge(Actor::Customer, fault, false, now), fault)
+    }
+
     /// When the present state ends by itself; none when it does not, although a timer may look at it.
     pub fn ends_at(&self, timing: &Timing) -> Option<DateTime<Utc>> {
         let ends = !matches!(self.state, State::InProgress | State::ChangesRequested);

@@ -220,8 +220,7 @@ impl OrderChange {
     pub fn erase_customer(&mut self) -> Result<(), Error> {
         self.order.progress.erased = true;
         if self.order.state.is_before_work() {
-            let fault = self.order.fault_of_customer(self.now, &self.timing);
-            let charge = self.order.charge(self.order.state, Actor::Customer, fault, self.now);
+            let (charge, fault) = self.order.erasure_charge(self.now, &self.timing);
             return self.cancel(charge, fault, "ACCOUNT_ERASED");
         }
         if self.order.state.is_final() {
