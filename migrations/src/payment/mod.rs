@@ -5,6 +5,7 @@ mod m0002_ledger;
 mod m0003_sandbox;
 mod m0004_money;
 mod m0005_sandbox_leases;
+mod m0006_due_reminders;
 
 use sea_orm_migration::prelude::*;
 
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_money::Migration),
             Box::new(crate::delivery::Migration),
             Box::new(m0005_sandbox_leases::Migration),
+            Box::new(m0006_due_reminders::Migration),
         ]
     }
 }

@@ -26,6 +26,8 @@ pub const CHARGEBACK_LOST: &str = "payment.chargeback_lost";
 pub const DUE_CREATED: &str = "payment.due_created";
 /// The customer owes less: the amount is what is left.
 pub const DUE_LOWERED: &str = "payment.due_lowered";
+/// What was to be paid by now is still owed.
+pub const DUE_OVERDUE: &str = "payment.due_overdue";
 /// The customer has paid what was owed.
 pub const DUE_PAID: &str = "payment.due_paid";
 /// What was owed is not asked for any more.

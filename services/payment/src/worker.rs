@@ -1,7 +1,7 @@
 //! What happens without a request: timers, the sweep after a crash, and the sandbox's events.
 
 use crate::{
-    flow::{PAYOUT, Payments, SETTLE},
+    flow::{DUE, PAYOUT, Payments, SETTLE},
     psp::sandbox,
 };
 use async_trait::async_trait;
@@ -22,6 +22,7 @@ impl TimerHandler for Timers {
     async fn fire(&self, timer: &Timer) -> Result<(), Error> {
         let done = match timer.kind.as_str() {
             SETTLE => self.0.settle(Id::from_uuid(timer.aggregate)).await,
+            DUE => self.0.collect_due(Id::from_uuid(timer.aggregate)).await,
             PAYOUT => self.0.pay_out(Id::from_uuid(timer.aggregate)).await,
             other => {
                 tracing::warn!(timer.kind = other, "dropped a timer of an unknown kind");

@@ -230,6 +230,8 @@ pub const NOTICES: &[Notice] = &[
     both_parties("payment.due_created", Provider).essential(),
     with_mail("payment.due_created", Operator).essential(),
     both_parties("payment.due_lowered", Customer).essential(),
+    both_parties("payment.due_overdue", Customer).critical(),
+    with_mail("payment.due_overdue", Operator).essential(),
     both_parties("payment.due_paid", Customer).essential(),
     inbox_only("payment.due_waived", Customer),
     both_parties("payment.due_waived", Provider).essential(),

@@ -6,6 +6,10 @@ use sea_orm::entity::prelude::*;
 
 /// How long a customer has to pay a due.
 const PAYABLE_WITHIN: Duration = Duration::days(14);
+/// How long after a reminder the next one follows.
+const REMIND_EVERY: Duration = Duration::days(7);
+/// How long after it fell due a customer is reminded.
+const REMIND_FOR: Duration = Duration::days(28);
 
 /// What a customer owes.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -82,6 +86,12 @@ impl Model {
     /// What the due's own payment pays, in the place of an order.
     pub const fn payment_subject(&self) -> OrderId {
         OrderId::from_uuid(self.id.uuid())
+    }
+
+    /// When its customer is reminded after a reminder at `now`; never when that was done long enough.
+    pub fn next_reminder(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let next = now + REMIND_EVERY;
+        (self.state == State::Open && next <= self.due_at + REMIND_FOR).then_some(next)
     }
 
     /// Lowers what is owed by up to `amount` and returns by how much. A due of which nothing is left is given up.

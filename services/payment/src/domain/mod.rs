@@ -87,6 +87,9 @@ pub enum Error {
     /// No such due, or not the caller's.
     #[error("the due does not exist")]
     DueNotFound,
+    /// The customer books nothing else before what is owed is paid.
+    #[error("something is owed for an earlier order: pay it first, see GET /v1/me/dues")]
+    DuesOpen,
     /// The due's state does not allow it.
     #[error("the due is {0}")]
     DueState(&'static str),
@@ -141,6 +144,7 @@ impl Fault for Error {
             Self::ExceedsAuthorization => Kind::Precondition("CAPTURE_EXCEEDS_AUTHORIZATION"),
             Self::PayoutHeld(_) => Kind::Precondition("PAYOUT_HELD"),
             Self::DueNotFound => Kind::NotFound("DUE_NOT_FOUND"),
+            Self::DuesOpen => Kind::Precondition("DUES_OPEN"),
             Self::DueState(_) => Kind::Precondition("DUE_STATE"),
             Self::ChargedBack => Kind::Precondition("CHARGED_BACK"),
             Self::ExceedsCapture { .. } => Kind::Precondition("REFUND_EXCEEDS_CAPTURE"),
@@ -164,6 +168,7 @@ impl Fault for Error {
             Self::PayoutHeld(reasons) => [("holds".to_owned(), reasons.clone())].into(),
             Self::PaymentNotFound
             | Self::DueNotFound
+            | Self::DuesOpen
             | Self::DueState(_)
             | Self::ChargedBack
             | Self::MethodNotFound

@@ -6,13 +6,13 @@ use super::{
 };
 use crate::{
     domain::{
-        Attempt, AttemptId, Error, Intent, IntentId, Method, MethodId, OrderId,
+        Attempt, AttemptId, Error, Intent, IntentId, Method, MethodId, OrderId, UserId,
         attempt::{Answer, Kind, Signal, State},
         decision::{AuthorizationRequest, Decision, decide_attempt},
         intent,
     },
     events,
-    repository::{attempts, fast_path::FirstAttempt, intents, methods},
+    repository::{attempts, dues, fast_path::FirstAttempt, intents, methods},
 };
 use kit::{Tx, messaging::timers};
 
@@ -142,7 +142,9 @@ impl Payments {
         let method = method.ok_or(Error::MethodNotFound)?.id;
         let mut intent = Intent::open(IntentId::new(tx.clock()), order, &request, tx.now());
         intent.save_method(method, request.amount)?;
-        if !intents::insert_intent(&tx, &intent).await? {
+        if intents::insert_intent(&tx, &intent).await? {
+            refuse_debtor(&tx, request.customer).await?;
+        } else {
             intent = intents::lock_of_order(&tx, order).await?;
             if intent.save_method(method, request.amount)? {
                 intents::save_intent(&tx, &mut intent).await?;
@@ -214,6 +216,7 @@ async fn open_authorization(
 ) -> Result<NextStep, Error> {
     let new = Intent::open(IntentId::new(tx.clock()), order, &request, tx.now());
     if intents::insert_intent(tx, &new).await? {
+        refuse_debtor(tx, request.customer).await?;
         return match request.amount {
             0 => authorize_nothing(tx, new).await,
             _ => Err(Error::MethodNotFound),
@@ -261,6 +264,11 @@ fn find_charge_of_key(known: Vec<Attempt>, key: &str) -> Option<Attempt> {
     let has_key = |it: &Attempt| it.key == key || it.confirm_key == key;
     let is_known = known.iter().any(|it| it.kind == Kind::Authorize && has_key(it));
     known.into_iter().find(|it| it.is_charge() && (has_key(it) || !is_known))
+}
+
+/// Refuses to begin the payment of another order while its customer owes something.
+async fn refuse_debtor(tx: &Tx, customer: UserId) -> Result<(), Error> {
+    if dues::is_any_open(&**tx, customer).await? { Err(Error::DuesOpen) } else { Ok(()) }
 }
 
 fn select_attempt(known: Vec<Attempt>, id: AttemptId) -> Result<Attempt, Error> {

@@ -1,7 +1,7 @@
 //! What customers owe after a capture was declined: it begins, is paid with another card, or is given up.
 
 use super::{
-    Payments,
+    DUE, Payments,
     authorize::AuthorizationStatus,
     void::{close_due_payment, waive},
 };
@@ -12,9 +12,10 @@ use crate::{
         decision::AuthorizationRequest,
         due,
     },
-    repository::{attempts, dues, intents},
+    events,
+    repository::{attempts, dues, intents, methods},
 };
-use kit::Tx;
+use kit::{Tx, messaging::timers};
 
 impl Payments {
     /// Pays a due, and returns it with the address where its customer confirms, or an empty one.
@@ -71,6 +72,48 @@ impl Payments {
             Some(last) if all_failed => Err(Error::Declined(last.reason)),
             _ => Ok(()),
         }
+    }
+
+    /// Charges what is owed to the customer's default card, for the timer of a due. Where that does not pay it, the
+    /// customer is reminded.
+    pub async fn collect_due(&self, id: DueId) -> Result<(), Error> {
+        let found = dues::find(self.db.connection(), id, None).await?;
+        if found.state != due::State::Open {
+            return Ok(());
+        }
+        if self.charge_default_card(&found).await? { Ok(()) } else { self.remind_of_due(id).await }
+    }
+
+    /// Says whether the customer's default card has paid a due.
+    async fn charge_default_card(&self, due: &Due) -> Result<bool, Error> {
+        let card = methods::find_chargeable(self.db.connection(), due.customer_id, None).await?;
+        let Some(card) = card else { return Ok(false) };
+        let tx = self.db.begin().await?;
+        let due = open_due_payment(&tx, due.id, due.customer_id).await?;
+        tx.commit().await?;
+        let key = format!("collect:{}", self.db.clock().now().date_naive());
+        match self.pay_due(due, Some(card.id), key, String::new()).await {
+            Ok((due, _)) => Ok(due.state == due::State::Paid),
+            // The card is the customer's to mend.
+            Err(Error::Declined(_) | Error::Pending) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn remind_of_due(&self, id: DueId) -> Result<(), Error> {
+        let tx = self.db.begin().await?;
+        let found = dues::find(&*tx, id, None).await?;
+        let mut intent = intents::lock_intent(&tx, found.intent_id).await?;
+        let due = dues::lock(&tx, id).await?;
+        if due.state != due::State::Open {
+            return Ok(());
+        }
+        events::due(&tx, &mut intent, &due, events::DUE_OVERDUE).await?;
+        intents::save_intent(&tx, &mut intent).await?;
+        if let Some(next) = due.next_reminder(tx.now()) {
+            timers::schedule_timer(&tx, DUE, id.uuid(), next).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Gives up a due: the customer owes it no more, and it is not earned.

@@ -1,6 +1,6 @@
 //! What follows from the new state of an attempt: for the payment, the ledger and the provider's payout.
 
-use super::{PAYOUT, SETTLE, holds::freeze};
+use super::{DUE, PAYOUT, SETTLE, holds::freeze};
 use crate::{
     domain::{
         Attempt, Capture, Due, Error, Intent, Payout, PayoutId,
@@ -233,6 +233,7 @@ async fn open_due(tx: &Tx, intent: &mut Intent, reason: &str) -> Result<(), Erro
     let due = Due::open(intent, &capture, reason, tx.now());
     let due = due.ok_or_else(|| kit::Error::internal("a capture without a customer"))?;
     dues::insert(tx, &due).await?;
+    timers::schedule_timer(tx, DUE, due.id.uuid(), due.due_at).await?;
     let (order, customer) = (due.order_id, due.customer_id);
     let journal = ledger::due(due.id, order, customer, &due.currency, due.amount);
     journals::post_journal(tx, &[journal]).await?;

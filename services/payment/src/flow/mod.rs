@@ -29,6 +29,9 @@ pub const SETTLE: &str = "settle";
 /// The timer that makes a payout; its aggregate is the payout.
 pub const PAYOUT: &str = "payout";
 
+/// The timer of a due that is to be paid by now; its aggregate is the due.
+pub const DUE: &str = "due";
+
 /// Moves the money of orders.
 #[derive(Clone)]
 pub struct Payments {

@@ -34,6 +34,12 @@ pub async fn find(
     found.ok_or(Error::DueNotFound)
 }
 
+/// Whether a customer owes something.
+pub async fn is_any_open(db: &impl ConnectionTrait, customer: UserId) -> Result<bool, Error> {
+    let open = visible(Some(customer)).filter(due::Column::State.eq(due::State::Open));
+    Ok(open.one(db).await?.is_some())
+}
+
 /// The dues of `customer`, or all when no customer is given, newest first.
 pub async fn list(
     db: &impl ConnectionTrait,

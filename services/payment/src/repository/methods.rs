@@ -1,11 +1,11 @@
 //! Saved payment methods: found, listed and saved.
 
-use crate::domain::{Error, Method, MethodId, UserId, method};
+use crate::domain::{Error, Method, MethodId, UserId, due, method};
 use kit::{Tx, storage::db_error::is_duplicate};
 use sea_orm::{
     IntoActiveModel, QueryOrder,
     entity::prelude::*,
-    sea_query::{ExprTrait, OnConflict},
+    sea_query::{ExprTrait, OnConflict, Query, SelectStatement},
 };
 
 /// The index that allows a customer one default.
@@ -24,7 +24,8 @@ pub async fn find_chargeable(
     Ok(query.one(db).await?)
 }
 
-/// As [`find_chargeable`], for several customers in one statement.
+/// As [`find_chargeable`], for several customers in one statement. Of customers who owe something none is found: they
+/// pay that first.
 pub async fn find_chargeable_each(
     db: &impl ConnectionTrait,
     asked: &[(UserId, Option<MethodId>)],
@@ -32,9 +33,19 @@ pub async fn find_chargeable_each(
     let known = method::Entity::find()
         .filter(method::Column::CustomerId.is_in(asked.iter().map(|(customer, _)| *customer)))
         .filter(method::Column::DeletedAt.is_null())
+        .filter(method::Column::CustomerId.in_subquery(debtors()).not())
         .all(db)
         .await?;
     Ok(asked.iter().map(|(customer, id)| select_chargeable(&known, *customer, *id)).collect())
+}
+
+/// The customers who owe something.
+fn debtors() -> SelectStatement {
+    Query::select()
+        .column(due::Column::CustomerId)
+        .from(due::Entity)
+        .and_where(due::Column::State.eq(due::State::Open))
+        .to_owned()
 }
 
 fn select_chargeable(known: &[Method], customer: UserId, id: Option<MethodId>) -> Option<Method> {

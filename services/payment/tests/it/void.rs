@@ -199,3 +199,41 @@ async fn charge_state(shop: &crate::shop::Shop, order_id: &str) -> String {
     let row = db.query_one_raw(query).await.unwrap();
     row.map(|row| row.try_get("", "state").unwrap()).unwrap_or_default()
 }
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_authorisation_is_given_back_for_another_one_later(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let first = shop.order("tok_ok").await;
+    assert_eq!(shop.authorize(&first).await.unwrap().0, Outcome::Authorized);
+    let release = async |key: &str| {
+        let order_id = first.order_id.clone();
+        let request = pb::ReleaseAuthorizationRequest { order_id, attempt_key: key.to_owned() };
+        shop.charges().release_authorization(request).await.unwrap();
+    };
+    release(&first.attempt_key).await;
+    assert_eq!(charge_state(&shop, &first.order_id).await, "VOIDED");
+    let payment = shop.payment(&first.order_id).await;
+    assert_eq!((payment.state(), payment.authorized), (pb::PaymentState::MethodSaved, euros(0)));
+
+    // Another price, with the method that is on file.
+    let second = pb::AuthorizePaymentRequest {
+        attempt_key: "later".to_owned(),
+        amount: euros(15_000),
+        payment_method_id: String::new(),
+        ..first.clone()
+    };
+    assert_eq!(shop.authorize(&second).await.unwrap().0, Outcome::Authorized);
+    // A repeated or late call gives back what it meant, and nothing else.
+    release(&first.attempt_key).await;
+    let payment = shop.payment(&first.order_id).await;
+    assert_eq!(
+        (payment.state(), payment.authorized),
+        (pb::PaymentState::Authorized, euros(15_000))
+    );
+    let settlement = shop.settlement(&first.order_id, 15_000);
+    shop.charges().capture_payment(settlement).await.unwrap();
+    release("later").await;
+    assert_eq!(shop.payment(&first.order_id).await.state(), pb::PaymentState::Captured);
+    shop.check_books().await;
+}
