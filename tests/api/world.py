@@ -24,7 +24,7 @@ class World:
             "operator": emails["operator"],
         }
         self.customer, self.cleaner, self.operator = map(self.stranger.sign_in, self.emails.values())
-        soon = datetime.datetime.now(datetime.timezone.utc) + 2 * HOUR / 3
+        soon = datetime.datetime.now(datetime.timezone.utc) + 5 * HOUR / 2
         self.orders = []
         for stage in range(len(STAGES)):
             # The checks' own cleaner is the one who is at work.

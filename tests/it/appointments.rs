@@ -1,7 +1,7 @@
 //! When and where the work happens: facts of a place follow from its position, and a move keeps to the rules of a booking.
 
 use crate::{
-    journey::{act, clean, noon, see, until_work_begins},
+    journey::{act, noon, see},
     mesh::Mesh,
 };
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
@@ -21,7 +21,7 @@ fn refused(answer: &Answer) -> Vec<(String, String)> {
     violations.iter().map(|it| (text(it, "field"), text(it, "description"))).collect()
 }
 
-fn moment(at: DateTime<Utc>) -> String {
+pub fn moment(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
@@ -37,13 +37,25 @@ async fn facts_of_a_place_follow_from_its_position(backend: Backend) {
         customer.client.post("/v1/quotes", request).await.unwrap()
     };
     let refusals: [(fn(&mut Value), &str, &str); 7] = [
-        (|it| it["window"]["time_zone"] = json!("America/Los_Angeles"), "window.time_zone", "Europe/Paris"),
+        (
+            |it| it["window"]["time_zone"] = json!("America/Los_Angeles"),
+            "window.time_zone",
+            "Europe/Paris",
+        ),
         (|it| it["window"]["time_zone"] = json!("UTC"), "window.time_zone", "Europe/Paris"),
         (|it| it["address"]["country"] = json!("GB"), "address.country", "FR"),
         (|it| it["address"]["lat"] = json!(51.5072), "address.country", "no country"),
         (|it| it["address"]["lat"] = json!(0), "address.country", "GH"),
-        (|it| drop(it["address"].as_object_mut().unwrap().remove("lat")), "address.lat", "required"),
-        (|it| drop(it["address"].as_object_mut().unwrap().remove("lng")), "address.lng", "required"),
+        (
+            |it| drop(it["address"].as_object_mut().unwrap().remove("lat")),
+            "address.lat",
+            "required",
+        ),
+        (
+            |it| drop(it["address"].as_object_mut().unwrap().remove("lng")),
+            "address.lng",
+            "required",
+        ),
     ];
     for (change, field, says) in refusals {
         let refused = refused(&ask(change).await);
@@ -59,7 +71,8 @@ async fn facts_of_a_place_follow_from_its_position(backend: Backend) {
         let quote = ask(zone).await.ok().unwrap();
         assert_eq!(quote["window"]["time_zone"], "Europe/Paris");
     }
-    the_clock_of_the_place_is_shown(&mesh, &customer, &provider.person, &provider.provider_id).await;
+    the_clock_of_the_place_is_shown(&mesh, &customer, &provider.person, &provider.provider_id)
+        .await;
 }
 
 /// In slots, orders and messages, whatever the zone of the provider's hours is.
@@ -74,7 +87,9 @@ async fn the_clock_of_the_place_is_shown(
     provider.client.send(http::Method::PATCH, &path, Some(hours), &[]).await.unwrap().ok().unwrap();
     let (from, to) = (moment(noon(mesh)), moment(noon(mesh) + Duration::hours(4)));
     let (lat, lng) = demo::CENTRE;
-    let path = format!("/v1/slots?vertical=cleaning&from={from}&to={to}&duration=7200s&lat={lat}&lng={lng}");
+    let path = format!(
+        "/v1/slots?vertical=cleaning&from={from}&to={to}&duration=7200s&lat={lat}&lng={lng}"
+    );
     let slots = customer.client.get(&path).await.unwrap().ok().unwrap();
     assert_eq!(slots["slots"][0]["window"]["time_zone"], "Europe/Paris", "{slots}");
 
@@ -120,20 +135,28 @@ async fn addresses_and_areas_fit_their_country(backend: Backend) {
         provider.person.client.post(&path, body).await.unwrap()
     };
     let abroad = offer(json!({ "lat": 51.5072, "lng": -0.1276, "radius_km": 10 })).await;
-    assert_eq!(refused(&abroad)[0], ("area".to_owned(), "must have its centre in FR, the country of the profile".to_owned()));
+    assert_eq!(
+        refused(&abroad)[0],
+        ("area".to_owned(), "must have its centre in FR, the country of the profile".to_owned())
+    );
     assert_eq!(refused(&offer(json!({ "lng": 2.35, "radius_km": 10 })).await)[0].0, "area.lat");
     offer(json!({ "lat": lat, "lng": lng, "radius_km": 10 })).await.ok().unwrap();
 }
 
 /// A customer's order tomorrow, which the provider has accepted.
-async fn accepted(mesh: &Mesh, customer: &Person, provider: &demo::Provider) -> String {
+pub async fn accepted(mesh: &Mesh, customer: &Person, provider: &demo::Provider) -> String {
     let order = demo::book_cleaning(customer, provider, noon(mesh)).await.unwrap();
     let id = text_at(&order, "id").unwrap();
     act(&provider.person, &id, "accept", json!({})).await;
     id
 }
 
-async fn try_to_move(person: &Person, order: &str, start: DateTime<Utc>, total: Option<i64>) -> Answer {
+async fn try_to_move(
+    person: &Person,
+    order: &str,
+    start: DateTime<Utc>,
+    total: Option<i64>,
+) -> Answer {
     let mut body = json!({
         "window": { "start": moment(start), "end": moment(start + Duration::hours(2)) },
     });
@@ -156,7 +179,8 @@ async fn a_move_keeps_to_the_rules_of_a_booking(backend: Backend) {
         assert_eq!(refused(&answer)[0].0, "window.start");
     }
     // Too far ahead for the card to keep the money: it goes back, and the card stays on file.
-    let moved = try_to_move(&customer, &id, noon(&mesh) + Duration::days(20), None).await.ok().unwrap();
+    let moved =
+        try_to_move(&customer, &id, noon(&mesh) + Duration::days(20), None).await.ok().unwrap();
     assert_eq!(moved["state"], "ORDER_STATE_REQUESTED", "the provider is asked again");
     assert_eq!(moved["payment"]["state"], "PAYMENT_STATE_METHOD_SAVED");
     let payment = format!("/v1/payments/{}", moved["payment"]["payment_id"].as_str().unwrap());
@@ -180,4 +204,71 @@ async fn a_move_keeps_to_the_rules_of_a_booking(backend: Backend) {
     let path = format!("/v1/providers/{}/reservations?from={from}&to={to}", provider.provider_id);
     let reserved = async || provider.person.client.get(&path).await.unwrap().ok().unwrap();
     eventually("no time is taken", reserved, |it| it["reservations"] == json!([])).await;
+}
+
+/// The starts of the slots of a two-hour cleaning with a provider, between two moments.
+async fn slots(person: &Person, provider: &str, from: &str, to: &str) -> Vec<String> {
+    let (lat, lng) = demo::CENTRE;
+    let path = format!(
+        "/v1/slots?vertical=cleaning&provider_id={provider}&from={from}&to={to}&duration=7200s&lat={lat}&lng={lng}"
+    );
+    let slots = person.client.get(&path).await.unwrap().ok().unwrap();
+    let slots = slots["slots"].as_array().unwrap().iter();
+    slots.map(|slot| text_at(&slot["window"], "start").unwrap()).collect()
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn what_is_offered_can_be_booked_and_the_other_way_round(backend: Backend) {
+    let mesh = Mesh::start(backend).await;
+    let operator = mesh.operator().await;
+    let (customer, provider) = (mesh.customer("alice").await, mesh.cleaner(&operator, "bob").await);
+    insure_until(&operator, &provider, "2027-05-20").await;
+    let (from, to) = ("2027-05-20T12:00:00Z", "2027-05-24T00:00:00Z");
+    let offered = slots(&customer, &provider.provider_id, from, to).await;
+    // The last day of the insurance ends at 22:00 UTC in Paris.
+    assert_eq!(offered.last().map(String::as_str), Some("2027-05-20T20:00:00Z"));
+    let everyone = slots(&customer, "", from, to).await;
+    assert_eq!(everyone, offered);
+    let book = async |start: &str| {
+        let request = demo::quote_request(&provider.provider_id, start.parse().unwrap());
+        let quote = customer.client.post("/v1/quotes", request).await.unwrap().ok().unwrap();
+        let order = json!({ "quote_id": text_at(&quote, "id").unwrap() });
+        customer.client.post("/v1/orders", order).await.unwrap()
+    };
+    assert_eq!(book("2027-05-20T20:30:00Z").await.reason(), "PROVIDER_NOT_ELIGIBLE");
+    book("2027-05-20T20:00:00Z").await.ok().unwrap();
+    let left = slots(&customer, &provider.provider_id, from, to).await;
+    assert_eq!(
+        left.last().map(String::as_str),
+        Some("2027-05-20T17:30:00Z"),
+        "clear of what is booked"
+    );
+
+    let unknown = format!("/v1/slots?vertical=gardening&from={from}&to={to}&duration=7200s");
+    assert_eq!(refused(&customer.client.get(&unknown).await.unwrap())[0].0, "vertical");
+    let deep = format!(
+        "/v1/slots?vertical=cleaning&skills=cleaning.windows&from={from}&to={to}&duration=7200s"
+    );
+    let none = customer.client.get(&deep).await.unwrap().ok().unwrap();
+    assert_eq!(none["slots"], json!([]), "who lacks a skill is not offered");
+}
+
+/// An operator replaces the insurance of a provider by one that ends on a date.
+async fn insure_until(operator: &Person, provider: &demo::Provider, expires: &str) {
+    let path = format!("/v1/providers/{}/documents", provider.provider_id);
+    let listed = provider.person.client.get(&path).await.unwrap().ok().unwrap();
+    for document in listed["documents"].as_array().unwrap() {
+        if document["kind"] == "insurance" {
+            let revoke = format!("{path}/{}:revoke", text_at(document, "id").unwrap());
+            let reason = json!({ "reason": "replaced by another" });
+            operator.client.post(&revoke, reason).await.unwrap().ok().unwrap();
+        }
+    }
+    let document = json!({
+        "kind": "insurance", "number": "DEMO-2", "issued_on": "2027-01-01", "expires_on": expires,
+    });
+    let submitted = provider.person.client.post(&path, document).await.unwrap().ok().unwrap();
+    let verify = format!("{path}/{}:verify", text_at(&submitted, "id").unwrap());
+    operator.client.post(&verify, json!({})).await.unwrap().ok().unwrap();
 }

@@ -4,8 +4,11 @@
 
 mod access;
 mod accounts;
+mod allowed;
 mod apart;
+mod appointments;
 mod binary;
+mod dues;
 mod events;
 mod journey;
 mod mesh;
