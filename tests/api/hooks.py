@@ -16,7 +16,7 @@ from schemathesis.generation.meta import TestPhase
 from schemathesis.specs.openapi.checks import AcceptedNegativeData, RejectedPositiveData
 
 from program import Client
-from world import account
+from world import CITY, PLACE, account
 
 with open(os.environ["QS_TEST_WORLD"]) as world:
     WORLD = json.load(world)
@@ -30,6 +30,8 @@ BEYOND_SCHEMA = re.compile("|".join([
     "is one of the most common passwords",
     "must be after|must come with|given in the URL too|given twice",  # one field against another
     "must be in the future|must be at most [0-9]+ days after",  # a field against the clock, or another
+    "must be at least [0-9]+ minutes from now|must be at most [0-9]+ days from now",  # notice and horizon
+    "where the position of the address lies|lies in no country|the country of the p|the zone of the address",  # the map
     "must be an? (date|local time|IANA time zone|e-mail address)",  # calendars, zones and mailboxes
     "must be (more|greater) than|must not be negative|must be between",  # an amount where it stands
     "refund must be given",  # where the resolution is to refund
@@ -93,6 +95,9 @@ def substitute(values):
     for name in sorted(values.keys() & IDS.keys()):
         if IDS[name] and isinstance(values[name], str):
             values[name] = IDS[name][next(NUMBERS) % len(IDS[name])]
+    for name, place in {"address": PLACE, "area": CITY}.items():
+        if isinstance(values.get(name), dict):
+            values[name] |= place
 
 
 @schemathesis.hook

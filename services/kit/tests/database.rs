@@ -19,7 +19,7 @@ use kit::{
     testing::{Backend, World, eventually},
 };
 use proto::quickserve::user::v1::UserEvent;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, Statement};
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -445,6 +445,23 @@ async fn a_timer_that_keeps_failing_rests_no_longer_than_its_kind_says(backend: 
         let fired = broken.0.load(Ordering::SeqCst);
         assert!(expected.contains(&fired), "{kind}: {fired}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_waits_for_one_that_has_begun_on_the_same_file() {
+    let world = World::new(Backend::Sqlite).await;
+    let host = world.host.of("cleaning");
+    // Another process has the file, whose journal is still as SQLite makes it.
+    let mut options = ConnectOptions::new(&host.database_config().url);
+    options.max_connections(1);
+    let other = Database::connect(options).await.unwrap();
+    other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
+    other.execute_unprepared("CREATE TABLE another (id INTEGER)").await.unwrap();
+    let mut migrating = tokio::spawn(async move { host.migrate().await });
+    let early = tokio::time::timeout(Duration::from_millis(500), &mut migrating).await;
+    assert!(early.is_err(), "it did not wait: {early:?}");
+    other.execute_unprepared("COMMIT").await.unwrap();
+    migrating.await.unwrap().unwrap();
 }
 
 #[test]

@@ -364,15 +364,7 @@ impl State {
             (Self::Authorized, Event::Capture) => Ok(Self::Captured),
             (Self::Authorized, Event::Owe) => Ok(Self::Due),
             (Self::Authorized, Event::Reopen) => Ok(Self::Open),
-            (
-                Self::Open
-                | Self::MethodSaved
-                | Self::Authorized
-                | Self::Captured
-                | Self::Due
-                | Self::Closed,
-                Event::Close,
-            ) => Ok(Self::Closed),
+            (_, Event::Close) => Ok(Self::Closed),
             (Self::Closed, Event::SaveMethod | Event::Authorize) => Err(Error::Closed),
             (
                 Self::Open

@@ -51,9 +51,14 @@ impl Job {
 
     /// The time it takes from its provider, buffers included.
     pub fn busy(&self) -> Span {
+        self.busy_around(self.work())
+    }
+
+    /// The time it would take if the work were then.
+    pub fn busy_around(&self, work: Span) -> Span {
         Span {
-            start: self.window.start - Duration::seconds(self.buffer_before_s),
-            end: self.window.end + Duration::seconds(self.buffer_after_s),
+            start: work.start - Duration::seconds(self.buffer_before_s),
+            end: work.end + Duration::seconds(self.buffer_after_s),
         }
     }
 

@@ -67,9 +67,8 @@ impl Slots {
     /// The time that is not decided yet, the work and what is kept free around it included; none when all is.
     pub fn undecided(&self) -> Option<Span> {
         let (first, last) = (self.undecided.first()?, self.undecided.last()?);
-        let start = self.wish.job.moved_to(self.wish.window_at(*first, Tz::UTC)).busy().start;
-        let end = self.wish.job.moved_to(self.wish.window_at(*last, Tz::UTC)).busy().end;
-        Some(Span { start, end })
+        let works = Span { start: *first, end: *last + self.wish.length };
+        Some(self.wish.job.busy_around(works))
     }
 
     /// Whether somebody who works in these spans could be free at a start that is not decided yet.
@@ -129,7 +128,7 @@ pub fn slot_starts(open: &[Span], busy: &[Span], zone: Tz, wish: &Wish) -> Vec<D
         let mut next = on_the_grid(span.start.max(wish.between.start), zone, wish.step);
         let last = span.end.min(wish.between.end) - wish.length;
         while next <= last && starts.len() < wish.most {
-            let needed = wish.job.moved_to(wish.window_at(next, zone)).busy();
+            let needed = wish.job.busy_around(Span { start: next, end: next + wish.length });
             if !busy.iter().any(|taken| taken.overlaps(&needed)) {
                 starts.push(next);
             }

@@ -58,6 +58,7 @@ async fn slots_keep_their_local_time_when_clocks_change(backend: Backend) {
     };
     let mut request = hours(&provider.id);
     request.weekly = vec![rule(7, "01:00", "04:00")];
+    shop.verified(&provider, "2028-01-01", "2028-12-31").await;
     shop.availability().replace_availability(request).by(provider.owner).await.unwrap();
     // On 31 October 2027 Paris has the hour from two to three twice: from one to four is four hours.
     let autumn = slots(&provider, "2027-10-30T00:00:00Z", "2027-11-01T00:00:00Z", 1);

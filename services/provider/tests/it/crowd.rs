@@ -8,6 +8,7 @@ use kit::{
 };
 use proto::quickserve::{fulfilment::v1::Requirements, provider::v1 as pb};
 use sea_orm::{ConnectionTrait, DatabaseBackend};
+use std::time::Duration;
 use yare::parameterized;
 
 const CROWD: usize = 10_000;
@@ -62,6 +63,13 @@ impl Shop {
     }
 }
 
+/// A request that waits longer than usual: the program under test is not optimised.
+fn patient<M>(message: M) -> tonic::Request<M> {
+    let mut request = tonic::Request::new(message);
+    request.set_timeout(Duration::from_secs(100));
+    request
+}
+
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn the_only_free_one_of_ten_thousand_is_found(backend: Backend) {
@@ -89,7 +97,7 @@ async fn the_only_free_one_of_ten_thousand_is_found(backend: Backend) {
         requirements: Some(requirements(15)),
         ..pb::FindSlotsRequest::default()
     };
-    let found = shop.reservations().find_slots(asked).await.unwrap().into_inner().slots;
+    let found = shop.reservations().find_slots(patient(asked)).await.unwrap().into_inner().slots;
     let (monday, tuesday) = found.split_at(21);
     assert_eq!(monday[0].window, Some(window("2027-05-24T06:00:00Z", 2)));
     assert_eq!(tuesday[0].window, Some(window("2027-05-25T06:00:00Z", 2)));
@@ -110,7 +118,7 @@ async fn the_only_free_one_of_ten_thousand_is_found(backend: Backend) {
         limit: 3,
         ..pb::FindCandidatesRequest::default()
     };
-    let found = shop.reservations().find_candidates(wanted).await.unwrap().into_inner();
+    let found = shop.reservations().find_candidates(patient(wanted)).await.unwrap().into_inner();
     let names: Vec<_> = found.candidates.iter().map(|it| it.provider_name.as_str()).collect();
     assert_eq!(names, ["Bea"]);
 }
