@@ -85,28 +85,20 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::Migrate { services, storage } => run_migrate(services, storage, config).await,
         Command::Backup { to, storage } => backup::run(&storage, &to).await,
         Command::Reconcile { storage } => {
+            events::check_keys(&storage.data_dir)?;
             let services = Service::ALL.to_vec();
             reconcile::run(Plan { services, ..plan_process(storage, config) }).await
         }
         Command::Keys { command, data_dir } => run_keys(&command, &data_dir),
         Command::CreateOperator { email, name, storage } => {
-            let password = std::env::var("QS_OPERATOR_PASSWORD")
-                .context("QS_OPERATOR_PASSWORD must hold the operator's password")?;
-            let host = run_offline(storage, config, Service::User)?;
-            host.migrate().await?;
-            let id = user::create_operator(&host, &email, &name, &password).await?;
-            print_line(&format!("operator {id} can sign in as {email}"))
+            create_operator(&email, &name, run_offline(storage, config, Service::User)?).await
         }
         Command::SeedDemo { url, customers, providers, storage } => {
             let host = run_offline(storage, config, Service::User)?;
             seed::seed_city(&host, &url, City { customers, providers }).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Healthcheck { url } => {
-            let ready = Client::new(&url).get("/readyz").await?;
-            print_line(&format!("{url} answers {}", ready.status))?;
-            Ok(if ready.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
+        Command::Healthcheck { url } => check_health(&url).await,
         Command::Events { command: Events::Parked { command, peers, data_dir } } => {
             events::check_keys(&data_dir)?;
             let storage = Storage { data_dir, database_url: None };
@@ -187,6 +179,20 @@ fn print_welcome(process: &Process, data_dir: &Path) -> anyhow::Result<()> {
 /// A host for a command that works on a service's tables without serving it.
 fn run_offline(storage: Storage, config: Config, service: Service) -> anyhow::Result<Host> {
     Ok(quickserve::process::build_host(&plan_process(storage, config))?.of(service.name()))
+}
+
+async fn check_health(url: &str) -> anyhow::Result<ExitCode> {
+    let ready = Client::new(url).get("/readyz").await?;
+    print_line(&format!("{url} answers {}", ready.status))?;
+    Ok(if ready.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn create_operator(email: &str, name: &str, host: Host) -> anyhow::Result<ExitCode> {
+    let password = std::env::var("QS_OPERATOR_PASSWORD")
+        .context("QS_OPERATOR_PASSWORD must hold the operator's password")?;
+    host.migrate().await?;
+    let id = user::create_operator(&host, email, name, &password).await?;
+    print_line(&format!("operator {id} can sign in as {email}"))
 }
 
 async fn run_migrate(

@@ -44,12 +44,12 @@ pub async fn run(host: &Host, command: Parked, peers: &Peers) -> anyhow::Result<
     }
 }
 
-/// Refuses a folder without the keys of the running system: new ones would be refused by it.
+/// Refuses a folder without the keys of the system: new ones would be made there, and would open nothing.
 pub fn check_keys(data_dir: &Path) -> anyhow::Result<()> {
     let keys = data_dir.join("keys").join("mesh");
     if !keys.is_dir() {
         bail!(
-            "{} has no keys: --data-dir must name the data folder of the running system",
+            "{} has no keys: --data-dir must name the data folder of the system",
             data_dir.display()
         );
     }

@@ -157,6 +157,10 @@ async fn a_stopped_folder_is_copied_and_refusals_say_why() {
     let nothing = home.back_up(&copy).await;
     assert_eq!(nothing.status.code(), Some(1));
     assert!(nothing.stderr.contains("has no databases"), "{}", nothing.stderr);
+    let nothing = home.run(&["reconcile"]).await;
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(nothing.stderr.contains("--data-dir must name"), "{}", nothing.stderr);
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "something was made");
     home.start().await.stop().await;
     let inside = home.back_up(&home.path().join("copy")).await;
     assert!(inside.stderr.contains("lies in the data folder itself"), "{}", inside.stderr);

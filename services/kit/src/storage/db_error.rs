@@ -42,6 +42,8 @@ pub fn is_unavailable(error: &DbErr) -> bool {
         _ => return false,
     };
     match &**source {
+        // A server that goes away may hang up on somebody who is just connecting, in the middle of the greeting.
+        sqlx::Error::Protocol(_) => matches!(error, DbErr::Conn(_)),
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::PoolTimedOut
@@ -77,7 +79,19 @@ fn database_error(error: &DbErr) -> Option<&dyn DatabaseError> {
 
 #[cfg(test)]
 mod tests {
-    use super::may_pass;
+    use super::{is_unavailable, may_pass};
+    use sea_orm::{DbErr, RuntimeErr};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_greeting_that_breaks_off_is_a_server_that_is_away() {
+        let broken = || {
+            let problem = "unexpected response from SSLRequest: 0x00".to_owned();
+            RuntimeErr::SqlxError(Arc::new(sqlx::Error::Protocol(problem)))
+        };
+        assert!(is_unavailable(&DbErr::Conn(broken())));
+        assert!(!is_unavailable(&DbErr::Query(broken())));
+    }
 
     #[test]
     fn a_state_that_passes_is_told_from_a_mistake() {
