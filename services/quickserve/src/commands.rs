@@ -98,11 +98,7 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             seed::seed_city(&host, &url, City { customers, providers }).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Healthcheck { url } => {
-            let ready = Client::new(&url).get("/readyz").await?;
-            print_line(&format!("{url} answers {}", ready.status))?;
-            Ok(if ready.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
+        Command::Healthcheck { url } => check_health(&url).await,
         Command::Events { command: Events::Parked { command, peers, data_dir } } => {
             events::check_keys(&data_dir)?;
             let storage = Storage { data_dir, database_url: None };
@@ -183,6 +179,12 @@ fn print_welcome(process: &Process, data_dir: &Path) -> anyhow::Result<()> {
 /// A host for a command that works on a service's tables without serving it.
 fn run_offline(storage: Storage, config: Config, service: Service) -> anyhow::Result<Host> {
     Ok(quickserve::process::build_host(&plan_process(storage, config))?.of(service.name()))
+}
+
+async fn check_health(url: &str) -> anyhow::Result<ExitCode> {
+    let ready = Client::new(url).get("/readyz").await?;
+    print_line(&format!("{url} answers {}", ready.status))?;
+    Ok(if ready.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn create_operator(email: &str, name: &str, host: Host) -> anyhow::Result<ExitCode> {

@@ -11,7 +11,10 @@ use crate::{
     journey::{act, see},
 };
 use kit::testing::{Backend, eventually};
-use quickserve::{demo::text_at, service::Service};
+use quickserve::{
+    demo::{self, text_at},
+    service::Service,
+};
 use serde_json::{Value, json};
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use tokio::task::JoinHandle;
@@ -363,4 +366,30 @@ async fn rows_that_are_gone_are_mended(backend: Backend) {
     assert_mended(&said, &lost, "PAYMENT_ORPHANED");
     let (_program, people) = home.goes_on(&people).await;
     assert_eq!(people.state_of(&assigned).await, "ORDER_STATE_ASSIGNED");
+}
+
+/// Events are told again, and what they meant may be over.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn who_was_reinstated_keeps_what_they_booked_afterwards(backend: Backend) {
+    let home = Home::new(backend).await;
+    let program = home.start_with(&SOON).await;
+    let mut people = People::settle(&home, &program).await;
+    let before = people.new_order(FREE).await;
+    for standing in ["suspend", "reinstate"] {
+        let path = format!("/v1/users/{}:{standing}", people.customer.user_id);
+        people.operator.client.post(&path, json!({})).await.unwrap().ok().unwrap();
+    }
+    let customer = &people.customer;
+    people.customer =
+        demo::sign_in(&program.client, &customer.email, demo::PASSWORD).await.unwrap();
+    let is_cancelled = async || people.state_of(&before).await;
+    eventually("the suspension cancels", is_cancelled, |state| *state == "ORDER_STATE_CANCELLED")
+        .await;
+    let after = people.new_order(FREE + 4).await;
+    program.stop().await;
+    let said = home.reconcile().await.ok();
+    assert!(said.contains("0 mended, 0 left"), "{said}");
+    let (_program, people) = home.restart(&people).await;
+    assert_eq!(people.state_of(&after).await, "ORDER_STATE_REQUESTED");
 }
