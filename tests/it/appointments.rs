@@ -107,7 +107,7 @@ async fn the_clock_of_the_place_is_shown(
     // 12:00 UTC on a day of May.
     let inbox = async || customer.client.get("/v1/inbox").await.unwrap().ok().unwrap().to_string();
     eventually("a message in the time of Paris", inbox, |inbox| {
-        inbox.contains("order.created.customer") && inbox.contains("14:00")
+        inbox.contains("order.created.customer") && inbox.contains("à 14 h 00")
     })
     .await;
 }
