@@ -30,8 +30,10 @@ async fn until(person: &Person, order: &str, state: &str) -> Value {
     eventually(&state, async || see(person, order).await, |seen| seen["state"] == state).await
 }
 
-/// The customer gets out of the order, and pays nothing for it.
-async fn leaves_for_nothing(customer: &Person, order: &str) {
+/// Once `other` is asked for the order, the customer gets out of it, and pays nothing.
+async fn leaves_for_nothing(customer: &Person, other: &Provider, order: &str) {
+    let offers = async || get(&other.person, "/v1/offers").await;
+    eventually("another is asked", offers, |offers| offers.to_string().contains(order)).await;
     let preview = act(customer, order, "previewCancel", json!({})).await;
     assert_eq!(cents(&preview["fee"]), 0, "{preview}");
     let token = json!({ "cancel_token": preview["cancel_token"] });
@@ -51,7 +53,7 @@ async fn a_provider_who_may_not_work_any_more_loses_asked_and_assigned_orders(ba
     let operator = mesh.operator().await;
     let alice = mesh.customer("alice").await;
     // There is somebody else to ask, so that the search goes on.
-    mesh.cleaner(&operator, "carol").await;
+    let carol = mesh.cleaner(&operator, "carol").await;
     for (name, day) in [("bob", 0), ("dan", 3)] {
         let provider = mesh.cleaner(&operator, name).await;
         let asked = book(&mesh, &alice, &provider, day).await;
@@ -76,7 +78,7 @@ async fn a_provider_who_may_not_work_any_more_loses_asked_and_assigned_orders(ba
         assert_eq!((status, reason.as_str()), (404, "ORDER_NOT_FOUND"));
         let told = async || is_told(&alice, "order.reassigned.customer").await;
         eventually("the customer is told", told, |told| *told).await;
-        leaves_for_nothing(&alice, &assigned).await;
+        leaves_for_nothing(&alice, &carol, &assigned).await;
     }
 }
 
@@ -86,7 +88,7 @@ async fn who_leaves_takes_no_order_along_and_costs_the_other_side_nothing(backen
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
     let alice = mesh.customer("alice").await;
-    mesh.cleaner(&operator, "carol").await;
+    let carol = mesh.cleaner(&operator, "carol").await;
     for (name, day) in [("erased", 0), ("offboarded", 1), ("suspended", 2)] {
         let provider = mesh.cleaner(&operator, name).await;
         let order = assign(&mesh, &alice, &provider, day).await;
@@ -110,7 +112,7 @@ async fn who_leaves_takes_no_order_along_and_costs_the_other_side_nothing(backen
             }
         }
         until(&alice, &order, "SEARCHING").await;
-        leaves_for_nothing(&alice, &order).await;
+        leaves_for_nothing(&alice, &carol, &order).await;
     }
     let told = async || is_told(&alice, "order.reassigned.customer").await;
     eventually("the customer is told", told, |told| *told).await;
