@@ -30,6 +30,9 @@ pub fn moment(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
+/// What a request has otherwise than the sample.
+type Edit = fn(&mut Value);
+
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn facts_of_a_place_follow_from_its_position(backend: Backend) {
@@ -41,7 +44,7 @@ async fn facts_of_a_place_follow_from_its_position(backend: Backend) {
         change(&mut request);
         customer.client.post("/v1/quotes", request).await.unwrap()
     };
-    let refusals: [(fn(&mut Value), &str, &str); 7] = [
+    let refusals: [(Edit, &str, &str); 7] = [
         (
             |it| it["window"]["time_zone"] = json!("America/Los_Angeles"),
             "window.time_zone",
