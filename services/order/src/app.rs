@@ -1,7 +1,7 @@
 //! What the RPCs, the timers and the consumers of events share.
 
 use crate::{
-    domain::{Error, Policy, Secret, Timing},
+    domain::{CodeKey, Error, Policy, Timing},
     peers::Peers,
     repository::bookings::Bookings,
     vertical::Verticals,
@@ -29,7 +29,7 @@ pub struct App {
     /// Provider and payment.
     pub peers: Peers,
     /// The key of start codes and cancel tokens.
-    pub secret: Secret,
+    pub secret: CodeKey,
     /// What cancelling costs, for new quotes.
     pub policy: Policy,
     /// How long things take.

@@ -1,8 +1,8 @@
 //! Between the domain and the messages of the contracts.
 
 use crate::domain::{
-    Actor, Address, ChangeState, DisputeState, Error, Line, OfferState, Party, PaymentState,
-    Policy, Requirements, Rule, State, Terms,
+    Actor, Address, ChangeState, DisputeState, Error, OfferState, Party, PaymentState, Policy,
+    PolicyRule, PriceLine, Requirements, State, Terms,
 };
 use chrono::Duration;
 use kit::{
@@ -120,11 +120,11 @@ pub fn neighbourhood(place: &Address) -> common::Address {
 }
 
 /// A line of a vertical's price.
-pub fn line(line: fulfilment::PriceLine) -> Result<(Line, Currency), Error> {
+pub fn line(line: fulfilment::PriceLine) -> Result<(PriceLine, Currency), Error> {
     let fulfilment::PriceLine { code, quantity, unit, total, payer, earner } = line;
     let total = Money::parse("lines.total", total.as_ref())
         .map_err(|error| kit::Error::internal(format!("a price line: {error}")))?;
-    let line = Line {
+    let line = PriceLine {
         code,
         quantity,
         unit,
@@ -145,13 +145,13 @@ fn to_party(number: i32, otherwise: Party) -> Party {
 }
 
 /// Lines in contracts.
-pub fn lines(lines: &[Line], currency: Currency) -> Vec<fulfilment::PriceLine> {
+pub fn lines(lines: &[PriceLine], currency: Currency) -> Vec<fulfilment::PriceLine> {
     let side = |party: Party| match party {
         Party::Customer => fulfilment::Party::Customer,
         Party::Provider => fulfilment::Party::Provider,
         Party::Platform => fulfilment::Party::Platform,
     };
-    let one = |line: &Line| fulfilment::PriceLine {
+    let one = |line: &PriceLine| fulfilment::PriceLine {
         code: line.code.clone(),
         quantity: line.quantity,
         unit: line.unit.clone(),
@@ -208,7 +208,7 @@ pub fn details(bytes: &[u8]) -> Option<Struct> {
 
 /// The cancellation terms in contracts.
 pub fn policy(policy: &Policy) -> pb::CancellationPolicy {
-    let rule = |rule: &Rule| pb::CancellationRule {
+    let rule = |rule: &PolicyRule| pb::CancellationRule {
         actor: rule.actor.map(Actor::name).unwrap_or_default().to_owned(),
         fault: rule.fault.map(|fault| fault.name()).unwrap_or_default().to_owned(),
         states: rule.states.iter().map(|it| state_name(*it)).collect(),

@@ -1,6 +1,6 @@
 //! Where the key of start codes and cancel tokens comes from.
 
-use crate::domain::Secret;
+use crate::domain::CodeKey;
 use anyhow::Context;
 use std::{fs, io, io::Write, path::Path};
 
@@ -11,22 +11,22 @@ const LENGTH: usize = 32;
 
 /// The configured key, or the one in the data folder, which is made when there is none.
 pub fn load_secret(
-    configured: &kit::program::config::Secret,
+    configured: &kit::program::config::CodeKey,
     folder: &Path,
-) -> anyhow::Result<Secret> {
+) -> anyhow::Result<CodeKey> {
     if !configured.is_empty() {
         let key = configured.reveal().as_bytes();
         anyhow::ensure!(key.len() >= LENGTH, "order.secret must have at least {LENGTH} characters");
-        return Ok(Secret::new(key.to_vec()));
+        return Ok(CodeKey::new(key.to_vec()));
     }
     let path = folder.join(FILE);
     let naming = || format!("the file {}", path.display());
     match make_secret(folder, &path) {
-        Ok(key) => Ok(Secret::new(key)),
+        Ok(key) => Ok(CodeKey::new(key)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let key = fs::read(&path).with_context(naming)?;
             anyhow::ensure!(key.len() == LENGTH, "the file {} is damaged", path.display());
-            Ok(Secret::new(key))
+            Ok(CodeKey::new(key))
         }
         Err(error) => Err(error).with_context(naming),
     }

@@ -39,7 +39,7 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
         let courier = Courier { sandbox, secret: secret.clone(), to: webhook };
         host.spawn(courier.run(host.stop_token()));
     }
-    host.timers(&db, Arc::new(worker::Timers(payments.clone())));
+    host.timers(&db, Arc::new(worker::PaymentTimers(payments.clone())));
     let swept = payments.clone();
     host.every("settle unanswered attempts", worker::SWEEP_EVERY, move || {
         let payments = swept.clone();

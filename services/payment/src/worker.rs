@@ -15,10 +15,10 @@ use kit::{
 pub const SWEEP_EVERY: Duration = Duration::seconds(15);
 
 /// Acts on the timers of payment.
-pub struct Timers(pub Payments);
+pub struct PaymentTimers(pub Payments);
 
 #[async_trait]
-impl TimerHandler for Timers {
+impl TimerHandler for PaymentTimers {
     async fn fire(&self, timer: &Timer) -> Result<(), Error> {
         let done = match timer.kind.as_str() {
             SETTLE => self.0.settle(Id::from_uuid(timer.aggregate)).await,

@@ -5,8 +5,8 @@ use crate::domain::{
     block::Block,
     calendar::{Hours, Weekly, refuse_overlaps},
     document,
-    geo::Place,
-    offering::{Rate, Terms},
+    geo::GeoPlace,
+    offering::{OfferingTerms, Rate},
     profile::{BackgroundCheck, ProviderKind, State},
     reservation::{self, Job},
 };
@@ -170,7 +170,7 @@ pub fn parse_terms(
     skills: Vec<String>,
     rate_card: &[pb::Rate],
     area: Option<pb::ServiceArea>,
-) -> Result<Terms, Error> {
+) -> Result<OfferingTerms, Error> {
     let pb::ServiceArea { lat, lng, radius_km } =
         area.ok_or_else(|| Error::invalid("area", "must be given"))?;
     let lat = lat.ok_or_else(|| Error::invalid("area.lat", "must be given"))?;
@@ -185,7 +185,7 @@ pub fn parse_terms(
         Ok(Rate { code: code.clone(), unit: unit.clone(), price })
     });
     let rate_card = rates.collect::<Result<_, Error>>()?;
-    Ok(Terms { skills, rate_card, centre: Place { lat, lng }, radius_km })
+    Ok(OfferingTerms { skills, rate_card, centre: GeoPlace { lat, lng }, radius_km })
 }
 
 /// The message for a document.
@@ -362,7 +362,7 @@ pub fn parse_job(
         buffer_after_s: seconds("buffer_after", buffer_after.as_ref())?,
         skills,
         documents,
-        place: address.and_then(|it| Some(Place { lat: it.lat?, lng: it.lng? })),
+        place: address.and_then(|it| Some(GeoPlace { lat: it.lat?, lng: it.lng? })),
         country: address.map(|address| address.country.clone()),
     })
 }

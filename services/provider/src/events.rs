@@ -5,7 +5,7 @@ use crate::{
         Error, Provider, ProviderId,
         block::ACCOUNT_SUSPENDED,
         profile::State,
-        score::{Outcome, is_on_time},
+        score::{OrderOutcome, is_on_time},
     },
     repository::{Providers, documents, members, offerings, profiles, reservations, time_off},
 };
@@ -165,24 +165,24 @@ impl FactConsumer {
 }
 
 /// What a fact of an order says of its provider.
-fn order_outcome(kind: &str, order: &OrderEvent) -> Option<Outcome> {
+fn order_outcome(kind: &str, order: &OrderEvent) -> Option<OrderOutcome> {
     let by_provider = order.fault == "provider";
     match kind {
         "order.reviewed" if order.addressee == "provider" && (1..=5).contains(&order.stars) => {
-            Some(Outcome::Reviewed(order.stars))
+            Some(OrderOutcome::Reviewed(order.stars))
         }
-        "order.assigned" => Some(Outcome::Accepted),
-        "order.declined" => Some(Outcome::Declined),
+        "order.assigned" => Some(OrderOutcome::Accepted),
+        "order.declined" => Some(OrderOutcome::Declined),
         // A request that ran out was not answered.
-        "order.expired" if order.from() == OrderState::Requested => Some(Outcome::Declined),
-        "order.cancelled" | "order.reassigned" if by_provider => Some(Outcome::Cancelled),
+        "order.expired" if order.from() == OrderState::Requested => Some(OrderOutcome::Declined),
+        "order.cancelled" | "order.reassigned" if by_provider => Some(OrderOutcome::Cancelled),
         "order.arrived" => {
             let start = order.window.as_ref().and_then(|window| window.start.as_ref());
             let start = time::moment("window.start", start).ok()?;
             let at = time::moment("at", order.at.as_ref()).ok()?;
-            Some(Outcome::Arrived { on_time: is_on_time(start, at) })
+            Some(OrderOutcome::Arrived { on_time: is_on_time(start, at) })
         }
-        "order.completed" => Some(Outcome::Completed),
+        "order.completed" => Some(OrderOutcome::Completed),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@
 use crate::{
     domain::{
         Error, Reservation, ReservationId,
-        reservation::{Job, Key, RepeatedHold},
+        reservation::{Job, RepeatedHold, ReservationKey},
         standing::Standing,
     },
     repository::{Providers, reservations},
@@ -20,7 +20,7 @@ const MAX_JUDGEMENTS: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct Hold {
     /// For which order and round it takes whose time.
-    pub key: Key,
+    pub key: ReservationKey,
     pub job: Job,
     /// When it lapses by itself.
     pub expires_at: DateTime<Utc>,
@@ -107,7 +107,7 @@ async fn check_eligibility(
 /// perhaps by holds that ran out or by an earlier round of the order itself, which give way.
 async fn hold_again(
     providers: &Providers,
-    key: Key,
+    key: ReservationKey,
     row: Reservation,
     revision: i64,
 ) -> Result<HoldResult, Error> {
@@ -135,7 +135,10 @@ async fn hold_again(
 }
 
 /// Turns a hold into a confirmed reservation. A hold that ran out is confirmed too, while the time is free.
-pub async fn confirm_hold(providers: &Providers, key: Key) -> Result<ReservationId, Error> {
+pub async fn confirm_hold(
+    providers: &Providers,
+    key: ReservationKey,
+) -> Result<ReservationId, Error> {
     if providers.confirm_hold(key.id()).await? {
         return Ok(key.id());
     }
@@ -149,7 +152,7 @@ pub async fn confirm_hold(providers: &Providers, key: Key) -> Result<Reservation
 }
 
 /// Lets go of a provider's time. What was never held in the round is refused from now on.
-pub async fn release_hold(providers: &Providers, key: Key) -> Result<(), Error> {
+pub async fn release_hold(providers: &Providers, key: ReservationKey) -> Result<(), Error> {
     let tx = providers.db.begin().await?;
     reservations::release(&tx, key).await?;
     Ok(tx.commit().await?)
@@ -165,7 +168,7 @@ pub async fn release_order(providers: &Providers, order_id: Uuid) -> Result<(), 
 /// Moves the reservation of an order to another window, or leaves it where it is.
 pub async fn move_to(
     providers: &Providers,
-    key: Key,
+    key: ReservationKey,
     window: Window,
     hold_expires_at: Option<DateTime<Utc>>,
 ) -> Result<ReservationId, Error> {

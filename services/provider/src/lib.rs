@@ -49,7 +49,7 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
     let db = host.database().await?;
     let providers = repository::Providers::new(db.clone(), host.cache().clone());
     host.subscribe(Arc::new(events::FactConsumer::new(providers.clone())))?;
-    host.timers(&db, Arc::new(worker::Timers::new(providers.clone())));
+    host.timers(&db, Arc::new(worker::ProviderTimers::new(providers.clone())));
     let sweep_every = Duration::seconds(i64::from(config.sweep_seconds.max(1)));
     let swept = providers.clone();
     host.every("release expired holds", sweep_every, move || {

@@ -44,11 +44,11 @@ pub async fn schedule_block_end(tx: &Tx, provider: &Provider) -> Result<(), Erro
 }
 
 /// Acts on the timers of provider.
-pub struct Timers {
+pub struct ProviderTimers {
     providers: Providers,
 }
 
-impl Timers {
+impl ProviderTimers {
     /// Timers that change `providers`.
     pub const fn new(providers: Providers) -> Self {
         Self { providers }
@@ -112,7 +112,7 @@ async fn lock_verified(tx: &Tx, id: DocumentId) -> Result<Option<(Document, Prov
 }
 
 #[async_trait]
-impl TimerHandler for Timers {
+impl TimerHandler for ProviderTimers {
     async fn fire(&self, timer: &Timer) -> Result<(), kit::Error> {
         let document = DocumentId::from_uuid(timer.aggregate);
         let done = match timer.kind.as_str() {

@@ -4,7 +4,8 @@ use super::{Api, view};
 use crate::{
     convert,
     domain::{
-        Action, Actor, CancelToken, Charge, LiableParty, NewOrder, Order, Principal, Private,
+        Action, Actor, CancelToken, CancellationCharge, LiableParty, NewOrder, Order, Principal,
+        Private,
     },
     processes::booking::Beginning,
     repository::{
@@ -159,7 +160,7 @@ impl OrderService for Api {
         };
         let charge = order.cancellation_charge(actor, fault, waive, self.app.now());
         let expires_at = self.app.now() + Duration::seconds(self.app.timing.cancel_token_s);
-        let Charge { fee, provider_gross, .. } = charge;
+        let CancellationCharge { fee, provider_gross, .. } = charge;
         let (order_id, version) = (order.id, order.version);
         let token =
             CancelToken { order_id, version, actor, fault, fee, provider_gross, expires_at };
@@ -260,11 +261,11 @@ impl OrderService for Api {
         let window = Window::parse_at("window", window.as_ref(), order.terms.place.zone())?;
         let by = order.side(&caller).unwrap_or(Actor::System);
         order.check_now(Action::Reschedule, by, self.app.now(), &self.app.timing)?;
-        let price = self.app.price_move(&order, &window).await?;
+        let (price, requirements) = self.app.price_move(&order, &window).await?;
         let tx = self.app.db.begin().await?;
         let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
         version::expect_version(version, change.order.version)?;
-        let moving = change.begin_move(&window, price, accepted)?;
+        let moving = change.begin_move(&window, price, requirements, accepted)?;
         let order = orders::save_order(&tx, change).await?;
         tx.commit().await?;
 

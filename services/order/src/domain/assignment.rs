@@ -1,8 +1,8 @@
 //! Who takes an order: the requested provider's answer, waves of offers, giving up an assignment.
 
 use super::{
-    AccountId, Action, Actor, Charge, Error, LiableParty, OfferId, OfferState, OrderChange,
-    ProviderId, RecordChange, SideEffect, State, records::offer, timing::seconds_of,
+    AccountId, Action, Actor, CancellationCharge, Error, LiableParty, OfferId, OfferState,
+    OrderChange, ProviderId, RecordChange, SideEffect, State, records::offer, timing::seconds_of,
 };
 
 /// A provider who is asked for an order, as customers see them.
@@ -113,7 +113,9 @@ impl OrderChange {
     pub fn withdraw_provider(&mut self, reason: &str) -> Result<(), Error> {
         match self.order.state {
             State::PendingPayment if self.order.booking => Ok(()),
-            State::PendingPayment => self.cancel(Charge::default(), LiableParty::Provider, reason),
+            State::PendingPayment => {
+                self.cancel(CancellationCharge::default(), LiableParty::Provider, reason)
+            }
             State::Requested => self.decline(reason),
             State::Assigned | State::EnRoute | State::Arrived => {
                 self.end_assignment(LiableParty::Provider, reason)

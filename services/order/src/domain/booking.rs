@@ -1,9 +1,10 @@
 //! The booking of an order: from the quote to the request, its payment, moves and cancellations.
 
 use super::{
-    AccountId, Action, Actor, CancelToken, Cancellation, CaptureTerms, Charge, Error, LiableParty,
-    OfferState, Order, OrderChange, OrderId, Payment, PaymentState, Private, Progress, ProviderId,
-    Quote, QuoteId, RecordChange, RequestedProvider, SideEffect, State, Timing, timing::seconds_of,
+    AccountId, Action, Actor, CancelToken, Cancellation, CancellationCharge, CaptureTerms, Error,
+    LiableParty, OfferState, Order, OrderChange, OrderId, Payment, PaymentState, Private, Progress,
+    ProviderId, Quote, QuoteId, RecordChange, RequestedProvider, SideEffect, State, Timing,
+    timing::seconds_of,
 };
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -237,7 +238,7 @@ impl OrderChange {
     /// Cancels at a price.
     pub fn cancel(
         &mut self,
-        charge: Charge,
+        charge: CancellationCharge,
         fault: LiableParty,
         reason: &str,
     ) -> Result<(), Error> {
@@ -252,7 +253,7 @@ impl OrderChange {
     /// Takes a fee of the authorised money, gives the rest back and frees the time.
     pub(super) fn charge_fee(
         &mut self,
-        charge: Charge,
+        charge: CancellationCharge,
         fault: LiableParty,
         reason: &str,
         void: &str,

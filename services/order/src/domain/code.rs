@@ -1,6 +1,6 @@
 //! Start codes and cancel tokens: both are derived from a secret, so that neither is kept anywhere.
 
-use super::{Actor, Charge, Error, LiableParty, Order, OrderId};
+use super::{Actor, CancellationCharge, Error, LiableParty, Order, OrderId};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
@@ -9,7 +9,7 @@ use sha2::Sha256;
 
 /// The key of start codes and cancel tokens. It is never printed.
 #[derive(Clone)]
-pub struct Secret(Vec<u8>);
+pub struct CodeKey(Vec<u8>);
 
 /// The price of a cancellation, as a preview promised it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub struct CancelToken {
 /// Length of the seal in front of a token.
 const SEAL: usize = 32;
 
-impl Secret {
+impl CodeKey {
     /// Takes a key into custody.
     pub const fn new(key: Vec<u8>) -> Self {
         Self(key)
@@ -92,7 +92,12 @@ impl Secret {
 
 impl CancelToken {
     /// What the token promises, if `actor` may still use it on `order`.
-    pub fn redeem(self, order: &Order, actor: Actor, now: DateTime<Utc>) -> Result<Charge, Error> {
+    pub fn redeem(
+        self,
+        order: &Order,
+        actor: Actor,
+        now: DateTime<Utc>,
+    ) -> Result<CancellationCharge, Error> {
         if self.order_id != order.id || self.actor != actor {
             return Err(kit::Error::invalid("cancel_token", "is for another order").into());
         }
@@ -100,6 +105,6 @@ impl CancelToken {
             return Err(Error::CancelTokenExpired);
         }
         let Self { fee, provider_gross, .. } = self;
-        Ok(Charge { fee, provider_gross, waivable: false })
+        Ok(CancellationCharge { fee, provider_gross, waivable: false })
     }
 }

@@ -1,8 +1,8 @@
 //! Fulfilment: departure, arrival, start code, no-show, change orders, delivery, breaking off.
 
 use super::{
-    Action, Actor, ChangeId, ChangeLines, ChangeState, Error, LiableParty, Line, OrderChange,
-    Party, PendingChange, RecordChange, Resource, SideEffect, State, records::change_order,
+    Action, Actor, ChangeId, ChangeLines, ChangeState, Error, LiableParty, OrderChange, Party,
+    PendingChange, PriceLine, RecordChange, Resource, SideEffect, State, records::change_order,
     timing::seconds_of,
 };
 use uuid::Uuid;
@@ -144,7 +144,7 @@ impl OrderChange {
         let change = self.pending_change(id, Action::ApproveChange)?;
         self.act(Action::ApproveChange, "")?;
         self.order.total = self.order.total.saturating_add(change.amount);
-        self.order.terms.lines.push(Line {
+        self.order.terms.lines.push(PriceLine {
             code: "order.change".to_owned(),
             quantity: 1.0,
             unit: "change".to_owned(),
@@ -213,7 +213,8 @@ impl OrderChange {
         self.publish("order.aborted");
         let amount = self.pro_rata();
         let gross = self.order.provider_gross(amount);
-        let charge = super::Charge { fee: amount, provider_gross: gross, waivable: false };
+        let charge =
+            super::CancellationCharge { fee: amount, provider_gross: gross, waivable: false };
         self.charge_fee(charge, LiableParty::None, reason, "ABORTED");
         if self.order.due() > 0 {
             self.enqueue(SideEffect::Freeze { frozen: true });

@@ -29,12 +29,12 @@ pub use action::{Action, Actor};
 pub use assignment::RequestedProvider;
 pub use booking::{Authorization, NewOrder, Outcome};
 pub use change::{Agreement, ClosedChange, OrderChange, OrderEvent, Principal, RecordChange};
-pub use code::{CancelToken, Secret};
+pub use code::{CancelToken, CodeKey};
 pub use dispute::Resolution;
 pub use erasure::FORMER_PROVIDER;
 pub use error::{Error, Resource};
 pub use payment::{Amounts, CaptureTerms, Payment, PaymentState};
-pub use policy::{Case, Charge, LiableParty, Policy, Rule};
+pub use policy::{CancellationCharge, Case, LiableParty, Policy, PolicyRule};
 pub use quote::{inputs_hash, total_price};
 pub use records::order::Model as Order;
 pub use records::quote::Model as Quote;
@@ -44,6 +44,6 @@ pub use state::{State, StateView};
 pub use timing::Timing;
 pub use values::{
     AccountId, Address, Cancellation, ChangeId, ChangeLines, ChangeState, Details, DisputeState,
-    Line, Moving, OfferId, OfferState, OrderId, Party, PendingChange, Private, Progress,
+    Moving, OfferId, OfferState, OrderId, Party, PendingChange, PriceLine, Private, Progress,
     ProviderId, QuoteId, Requirements, SideEffect, Terms,
 };

@@ -1,8 +1,8 @@
 //! What an order knows of itself: its sides, its money, and when its state ends by itself.
 
 use super::{
-    Action, Actor, Case, Charge, Error, LiableParty, Order, OrderChange, Party, PaymentState,
-    Principal, State, StateView, Timing, quote::chrono_tz_utc, timing::seconds_of,
+    Action, Actor, CancellationCharge, Case, Error, LiableParty, Order, OrderChange, Party,
+    PaymentState, Principal, State, StateView, Timing, quote::chrono_tz_utc, timing::seconds_of,
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{Money, Window, values::money::Currency};
@@ -128,7 +128,7 @@ impl Order {
         actor: Actor,
         fault: LiableParty,
         now: DateTime<Utc>,
-    ) -> Charge {
+    ) -> CancellationCharge {
         let case = Case {
             vertical: &self.vertical,
             actor,
@@ -147,11 +147,11 @@ impl Order {
         fault: LiableParty,
         waive: bool,
         now: DateTime<Utc>,
-    ) -> Charge {
+    ) -> CancellationCharge {
         let charge = self.charge(self.state, actor, fault, now);
         let waived = waive && actor == Actor::Operator && charge.waivable;
         if waived || self.payment.state != PaymentState::Authorized {
-            return Charge::default();
+            return CancellationCharge::default();
         }
         charge
     }
@@ -163,7 +163,11 @@ impl Order {
 
     /// What erasing its customer's account costs while its work has not begun, and whose fault that is: as if the
     /// customer cancelled.
-    pub fn erasure_charge(&self, now: DateTime<Utc>, timing: &Timing) -> (Charge, LiableParty) {
+    pub fn erasure_charge(
+        &self,
+        now: DateTime<Utc>,
+        timing: &Timing,
+    ) -> (CancellationCharge, LiableParty) {
         let fault = self.fault_of_customer(now, timing);
         (self.cancellation_charge(Actor::Customer, fault, false, now), fault)
     }
@@ -329,7 +333,7 @@ impl OrderChange {
             State::Arrived if self.check(Action::NoShow).is_ok() => self.no_show(),
             // A service that was not rendered is never at the customer's cost.
             State::Assigned | State::EnRoute | State::Arrived => {
-                self.cancel(Charge::default(), LiableParty::Provider, "NOT_RENDERED")
+                self.cancel(CancellationCharge::default(), LiableParty::Provider, "NOT_RENDERED")
             }
             State::Searching
             | State::Closed

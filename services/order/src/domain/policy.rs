@@ -38,7 +38,7 @@ impl LiableParty {
 /// One row of the matrix. A criterion that is absent matches everything; amounts in minor units.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Rule {
+pub struct PolicyRule {
     /// Only this vertical.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vertical: Option<String>,
@@ -85,7 +85,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 pub struct Policy {
     pub version: String,
     /// Its rows, in the order in which they are tried.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<PolicyRule>,
 }
 
 /// The case to decide.
@@ -106,7 +106,7 @@ pub struct Case<'a> {
 
 /// What a cancellation costs, in minor units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Charge {
+pub struct CancellationCharge {
     /// What the customer pays.
     pub fee: i64,
     /// What the provider earns of it before commission.
@@ -119,22 +119,22 @@ impl Default for Policy {
     /// Free before a provider has taken the order and when the fault is not the customer's; half the price within a
     /// day of the start; the whole price when the customer is absent.
     fn default() -> Self {
-        let rule = Rule::default;
+        let rule = PolicyRule::default;
         let taken = vec![State::Assigned, State::EnRoute, State::Arrived];
         let rules = vec![
-            Rule { fault: Some(LiableParty::Provider), ..rule() },
-            Rule { fault: Some(LiableParty::None), ..rule() },
-            Rule {
+            PolicyRule { fault: Some(LiableParty::Provider), ..rule() },
+            PolicyRule { fault: Some(LiableParty::None), ..rule() },
+            PolicyRule {
                 states: vec![State::PendingPayment, State::Requested, State::Searching],
                 ..rule()
             },
-            Rule {
+            PolicyRule {
                 vertical: Some("transport".to_owned()),
                 within_minutes_of_assignment: Some(2),
                 ..rule()
             },
-            Rule { states: vec![State::NoShow], percent: 100, provider_share: 100, ..rule() },
-            Rule {
+            PolicyRule { states: vec![State::NoShow], percent: 100, provider_share: 100, ..rule() },
+            PolicyRule {
                 fault: Some(LiableParty::Shared),
                 states: taken.clone(),
                 within_hours: Some(24),
@@ -143,7 +143,7 @@ impl Default for Policy {
                 waivable: true,
                 ..rule()
             },
-            Rule {
+            PolicyRule {
                 fault: Some(LiableParty::Customer),
                 states: taken,
                 within_hours: Some(24),
@@ -161,15 +161,16 @@ impl Policy {
     /// The rows that can concern a vertical: what its quotes keep.
     #[must_use]
     pub fn of_vertical(&self, vertical: &str) -> Self {
-        let concerns = |rule: &&Rule| rule.vertical.as_deref().is_none_or(|it| it == vertical);
+        let concerns =
+            |rule: &&PolicyRule| rule.vertical.as_deref().is_none_or(|it| it == vertical);
         let rules = self.rules.iter().filter(concerns).cloned().collect();
         Self { version: self.version.clone(), rules }
     }
 
     /// What the case costs. No row, no fee; never more than the price.
-    pub fn charge(&self, case: &Case<'_>, total: i64) -> Charge {
+    pub fn charge(&self, case: &Case<'_>, total: i64) -> CancellationCharge {
         let Some(rule) = self.rules.iter().find(|rule| rule.matches(case)) else {
-            return Charge::default();
+            return CancellationCharge::default();
         };
         let percentage = i128::from(total) * i128::from(rule.percent.clamp(0, 100)) / 100;
         let percentage = i64::try_from(percentage).unwrap_or(total);
@@ -177,11 +178,11 @@ impl Policy {
         let fee = percentage.saturating_add(rule.flat).max(rule.least).clamp(0, most);
         let share = i128::from(fee) * i128::from(rule.provider_share.clamp(0, 100)) / 100;
         let provider_gross = i64::try_from(share).unwrap_or(fee);
-        Charge { fee, provider_gross, waivable: rule.waivable }
+        CancellationCharge { fee, provider_gross, waivable: rule.waivable }
     }
 }
 
-impl Rule {
+impl PolicyRule {
     fn matches(&self, case: &Case<'_>) -> bool {
         let below = |limit: Option<i64>,
                      left: Option<Duration>,

@@ -1,13 +1,13 @@
 //! Quotes: what a price is made of, and what binds it to its inputs.
 
 use super::{
-    Address, Details, Error, Line, ProviderId, Quote, Requirements, Timing, timing::seconds_of,
+    Address, Details, Error, PriceLine, ProviderId, Quote, Requirements, Timing, timing::seconds_of,
 };
 use kit::{Window, values::money::Currency};
 use sha2::{Digest, Sha256};
 
 /// The sum of a price's lines. A price is in one currency and not negative.
-pub fn total_price(lines: &[(Line, Currency)]) -> Result<(i64, Currency), Error> {
+pub fn total_price(lines: &[(PriceLine, Currency)]) -> Result<(i64, Currency), Error> {
     let currency = lines.first().map_or(Currency::EUR, |(_, currency)| *currency);
     let refused = |what: &str| Error::Kit(kit::Error::internal(format!("the price {what}")));
     if lines.iter().any(|(_, other)| *other != currency) {

@@ -2,8 +2,8 @@
 //! the date, money that is authorised only close to the start, and a provider who has agreed to that time.
 
 use super::{
-    Action, Actor, Error, Line, Moving, Order, OrderChange, PaymentState, SideEffect, State,
-    Timing, timing::seconds_of,
+    Action, Actor, Error, Moving, Order, OrderChange, PaymentState, PriceLine, Requirements,
+    SideEffect, State, Timing, timing::seconds_of,
 };
 use chrono::{DateTime, Utc};
 use kit::{Money, Window};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MovePrice {
     /// The lines of the price.
-    pub lines: Vec<Line>,
+    pub lines: Vec<PriceLine>,
     /// Their sum, in minor units.
     pub total: i64,
 }
@@ -40,19 +40,18 @@ impl Order {
 }
 
 impl OrderChange {
-    /// Notes the move to another window before the reservation is moved. `price` is that of the new date, and `accepted`
-    /// the price that the customer agrees to, when it is not the present one.
+    /// Notes the move to another window before the reservation is moved. `price` and `requirements` are those of the new
+    /// date, on which the work may take longer; `accepted` is the price that the customer agrees to, when it is not the
+    /// present one.
     pub fn begin_move(
         &mut self,
         window: &Window,
         price: MovePrice,
+        requirements: Requirements,
         accepted: Option<Money>,
     ) -> Result<Moving, Error> {
         self.check(Action::Reschedule)?;
-        if window.length() != self.order.window_end - self.order.window_start {
-            let problem = "must be as long as the present one";
-            return Err(kit::Error::invalid("window", problem).into());
-        }
+        requirements.check_window(window, &self.timing)?;
         self.timing.check_start(window.start, self.now)?;
         let accepted = accepted.unwrap_or_else(|| self.order.money(self.order.total));
         let asked = self.order.money(price.total);
@@ -65,6 +64,7 @@ impl OrderChange {
             time_zone: window.zone.name().to_owned(),
             since: self.now,
             price: (price.total != self.order.total).then_some(price),
+            requirements: Some(requirements),
         };
         self.order.progress.moving = Some(moving.clone());
         Ok(moving)
@@ -84,6 +84,9 @@ impl OrderChange {
         self.order.window_start = moving.start;
         self.order.window_end = moving.end;
         self.order.time_zone.clone_from(&moving.time_zone);
+        if let Some(requirements) = &moving.requirements {
+            self.order.terms.requirements.clone_from(requirements);
+        }
         self.order.progress.reschedules += 1;
         self.renew_payment(moving.price.as_ref());
         self.act_as(Action::Reschedule, Actor::Customer, "")?;

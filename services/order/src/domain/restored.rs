@@ -1,8 +1,8 @@
 //! What an order has at provider and payment as far as its state says, and what becomes of it where a restore has lost that.
 
 use super::{
-    Actor, Authorization, Cancellation, CaptureTerms, Charge, Error, LiableParty, Order,
-    OrderChange, PaymentState, ProviderId, SideEffect, State, Timing, timing::seconds_of,
+    Actor, Authorization, Cancellation, CancellationCharge, CaptureTerms, Error, LiableParty,
+    Order, OrderChange, PaymentState, ProviderId, SideEffect, State, Timing, timing::seconds_of,
 };
 use chrono::{DateTime, Utc};
 
@@ -98,9 +98,11 @@ impl Order {
     fn gross_of_fee(&self, fee: i64) -> Option<i64> {
         let cancellation = self.progress.cancellation.as_ref()?;
         let charge = match self.state {
-            State::Aborted => {
-                Charge { fee, provider_gross: self.provider_gross(fee), waivable: false }
-            }
+            State::Aborted => CancellationCharge {
+                fee,
+                provider_gross: self.provider_gross(fee),
+                waivable: false,
+            },
             State::NoShow => {
                 let fault = LiableParty::Customer;
                 self.charge(State::NoShow, Actor::Provider, fault, cancellation.at)
@@ -126,7 +128,7 @@ impl OrderChange {
     /// Payment has given the money back, because the order ended after the moment to which it was restored. It ends again, at
     /// no cost.
     pub fn end_restored(&mut self) -> Result<(), Error> {
-        self.cancel(Charge::default(), LiableParty::None, RESTORED)
+        self.cancel(CancellationCharge::default(), LiableParty::None, RESTORED)
     }
 
     /// Has payment do again what the end of the order decided: take the price or the fee, or give everything back. False

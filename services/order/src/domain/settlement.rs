@@ -1,8 +1,8 @@
 //! Settlement: acceptance, rework, money, reviews, the end; and what both sides write on the way.
 
 use super::{
-    Action, Actor, Amounts, Charge, DisputeState, Error, LiableParty, OrderChange, PaymentState,
-    Private, RecordChange, SideEffect, State,
+    Action, Actor, Amounts, CancellationCharge, DisputeState, Error, LiableParty, OrderChange,
+    PaymentState, Private, RecordChange, SideEffect, State,
     records::{effect, message, proof, review},
 };
 use chrono::{DateTime, Utc};
@@ -207,6 +207,6 @@ impl OrderChange {
         if !self.order.state.is_before_work() {
             return Ok(());
         }
-        self.cancel(Charge::default(), LiableParty::None, "ACCOUNT_SUSPENDED")
+        self.cancel(CancellationCharge::default(), LiableParty::None, "ACCOUNT_SUSPENDED")
     }
 }

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An account, owned by user.
-pub enum Account {}
+pub enum UserAccount {}
 /// A provider profile, owned by provider.
 pub enum Profile {}
 /// The id of an account.
-pub type AccountId = kit::Id<Account>;
+pub type AccountId = kit::Id<UserAccount>;
 /// The id of a provider profile.
 pub type ProviderId = kit::Id<Profile>;
 /// The id of a quote.
@@ -74,7 +74,7 @@ pub enum Party {
 
 /// One line of a price.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Line {
+pub struct PriceLine {
     pub code: String,
     /// How many units.
     pub quantity: f64,
@@ -120,7 +120,7 @@ impl Requirements {
 pub struct Terms {
     pub place: Address,
     /// For how much.
-    pub lines: Vec<Line>,
+    pub lines: Vec<PriceLine>,
     pub requirements: Requirements,
     /// What cancelling costs.
     pub policy: Policy,
@@ -159,6 +159,9 @@ pub struct Moving {
     /// The price at that time, when it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<MovePrice>,
+    /// What the job requires at that time; none of a move that an earlier version began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirements: Option<Requirements>,
 }
 
 fn is_zero(count: &u32) -> bool {

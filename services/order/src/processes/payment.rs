@@ -2,7 +2,10 @@
 
 use crate::{
     app::App,
-    domain::{Authorization, Charge, Error, LiableParty, Order, OrderId, Principal, SideEffect},
+    domain::{
+        Authorization, CancellationCharge, Error, LiableParty, Order, OrderId, Principal,
+        SideEffect,
+    },
     peers::final_refusal,
     repository::orders,
 };
@@ -48,7 +51,11 @@ impl App {
         let tx = self.db.begin().await?;
         let mut change = orders::lock_order(&tx, id, &Principal::System, &self.timing).await?;
         if change.order.authorize_at(&self.timing).is_some() {
-            change.cancel(Charge::default(), LiableParty::Customer, "PAYMENT_FAILED")?;
+            change.cancel(
+                CancellationCharge::default(),
+                LiableParty::Customer,
+                "PAYMENT_FAILED",
+            )?;
             orders::save_order(&tx, change).await?;
         }
         Ok(tx.commit().await?)

@@ -3,26 +3,35 @@
 use crate::{
     app::App,
     convert,
-    domain::{Error, MovePrice, Moving, Order, OrderId, Principal, State, total_price},
+    domain::{
+        Error, MovePrice, Moving, Order, OrderId, Principal, Requirements, State, total_price,
+    },
     peers::is_refusal,
     repository::orders,
 };
 use kit::Window;
+use proto::quickserve::fulfilment::v1::QuoteResponse;
 
 impl App {
-    /// What the order costs at another time.
-    pub async fn price_move(&self, order: &Order, window: &Window) -> Result<MovePrice, Error> {
+    /// What the order costs and requires at another time.
+    pub async fn price_move(
+        &self,
+        order: &Order,
+        window: &Window,
+    ) -> Result<(MovePrice, Requirements), Error> {
         let details = convert::details(&order.details.0).unwrap_or_default();
         let address = convert::address(&order.terms.place);
         let answer =
             self.verticals.quote(&order.vertical, details, window, address, order.customer_id);
-        let lines = answer.await?.lines.into_iter().map(convert::line);
+        let QuoteResponse { lines, requirements } = answer.await?;
+        let lines = lines.into_iter().map(convert::line);
         let lines = lines.collect::<Result<Vec<_>, _>>()?;
         let (total, currency) = total_price(&lines)?;
         if currency != order.currency() {
             return Err(kit::Error::internal("a move would change the currency").into());
         }
-        Ok(MovePrice { lines: lines.into_iter().map(|(line, _)| line).collect(), total })
+        let lines = lines.into_iter().map(|(line, _)| line).collect();
+        Ok((MovePrice { lines, total }, convert::requirements(requirements)))
     }
 
     /// Moves the provider's time as was noted. When the provider refuses, the move is over.

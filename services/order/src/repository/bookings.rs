@@ -26,13 +26,13 @@ const MAX_CLAIMED: u64 = 100;
 pub struct Bookings {
     db: Db,
     timing: Arc<Timing>,
-    beginning: Batch<NewOrder, Result<Begun, Error>, Error>,
+    beginning: Batch<NewOrder, Result<BegunBooking, Error>, Error>,
     finishing: Batch<Finish, bool, Error>,
 }
 
 /// How a booking begins.
 #[derive(Debug)]
-pub enum Begun {
+pub enum BegunBooking {
     /// The call was answered before.
     Answered(Vec<u8>),
     /// Nothing has been done for the order.
@@ -72,11 +72,11 @@ impl Bookings {
         &self,
         new: NewOrder,
         key: Option<&idempotency::Key>,
-    ) -> Result<Begun, Error> {
+    ) -> Result<BegunBooking, Error> {
         let Some(key) = key else { return self.beginning.run(new).await? };
         let tx = self.db.begin().await?;
-        if let idempotency::Begun::Replay(answer) = idempotency::begin_key(&tx, key).await? {
-            return Ok(Begun::Answered(answer));
+        if let idempotency::BegunBooking::Replay(answer) = idempotency::begin_key(&tx, key).await? {
+            return Ok(BegunBooking::Answered(answer));
         }
         let begun = insert_all(&*tx, tx.clock(), vec![new], &self.timing).await?;
         let begun = begun.into_iter().next().unwrap_or(Err(Error::Changed))?;
@@ -177,7 +177,7 @@ async fn insert_all(
     clock: &Clock,
     new: Vec<NewOrder>,
     timing: &Timing,
-) -> Result<Vec<Result<Begun, Error>>, Error> {
+) -> Result<Vec<Result<BegunBooking, Error>>, Error> {
     let quotes = quote::Entity::find()
         .filter(quote::Column::Id.is_in(new.iter().map(|new| new.quote_id)))
         .all(db)
@@ -202,7 +202,7 @@ async fn insert_all(
     let mut begun = Vec::with_capacity(new.len());
     for (new, order) in new.iter().zip(orders) {
         begun.push(match order {
-            Ok(order) if inserted.contains(&order.id) => Ok(Begun::Fresh(Box::new(order))),
+            Ok(order) if inserted.contains(&order.id) => Ok(BegunBooking::Fresh(Box::new(order))),
             Ok(_) => join_booking(db, new, Error::Changed).await,
             Err(Error::QuoteExpired) => join_booking(db, new, Error::QuoteExpired).await,
             Err(error) => Err(error),
@@ -217,7 +217,7 @@ async fn join_booking(
     db: &impl ConnectionTrait,
     new: &NewOrder,
     absent: Error,
-) -> Result<Begun, Error> {
+) -> Result<BegunBooking, Error> {
     let of_quote = order::Column::QuoteId.eq(new.quote_id).and(order::Column::GivenUp.eq(false));
     let joined = order::Entity::update_many()
         .col_expr(order::Column::Joined, Expr::value(true))
@@ -226,11 +226,11 @@ async fn join_booking(
         .exec_with_returning(db)
         .await?;
     if let Some(order) = joined.into_iter().next() {
-        return Ok(Begun::Interrupted(Box::new(order)));
+        return Ok(BegunBooking::Interrupted(Box::new(order)));
     }
     let order = order::Entity::find().filter(of_quote).one(db).await?.ok_or(absent)?;
     if new.dedup_id.is_some() && order.request_id == new.dedup_id {
-        Ok(Begun::Done(Box::new(order)))
+        Ok(BegunBooking::Done(Box::new(order)))
     } else {
         Err(Error::QuoteUsed(order.id.uuid()))
     }

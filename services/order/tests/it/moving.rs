@@ -10,7 +10,11 @@ use kit::{
     testing::{Backend, acting_as, eventually},
     values::time::timestamp,
 };
-use proto::quickserve::{common::v1::Money, fulfilment::v1::OrderState, order::v1 as pb};
+use proto::quickserve::{
+    common::v1::{Money, TimeWindow},
+    fulfilment::v1::OrderState,
+    order::v1 as pb,
+};
 use tonic::{Code, Status};
 use yare::parameterized;
 
@@ -209,6 +213,31 @@ async fn another_date_may_have_another_price_that_the_customer_agrees_to(backend
     town.act(town.provider, "accept", &id).await;
     town.clock.advance(Duration::days(2));
     town.until_script("the new price is authorised", |it| it.money(&id).authorized == 12_000).await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn another_date_may_take_longer_and_its_window_fits_that(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.ordered().await.id;
+    town.script.with(|memory| memory.hours = 4);
+    let error = town.move_to(&id, Duration::days(3)).await.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(error.message().starts_with("window.end must be 240 to 360 minutes"), "{error}");
+    let start = town.clock.now() + Duration::days(3);
+    let window = TimeWindow {
+        end: Some(timestamp(start + Duration::hours(4))),
+        ..town.window(Duration::days(3))
+    };
+    let request = pb::RescheduleOrderRequest {
+        order_id: id,
+        version: 0,
+        window: Some(window.clone()),
+        accepted_total: None,
+    };
+    let moved = acting_as(town.customer, town.orders().reschedule_order(request)).await.unwrap();
+    let moved = moved.into_inner().order.unwrap();
+    assert_eq!(moved.window, Some(window));
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

@@ -64,6 +64,8 @@ pub struct Memory {
     pub denials: HashMap<i32, Vec<String>>,
     pub missing: Vec<String>,
     pub price: i64,
+    /// How long the work takes, in hours.
+    pub hours: i64,
     /// What the vertical was told of each order.
     pub told: HashMap<String, Vec<OrderSnapshot>>,
 }

@@ -54,6 +54,7 @@ impl Town {
         let provider = somebody(&[Role::Provider]);
         script.with(|memory| {
             memory.price = 10_000;
+            memory.hours = 2;
             memory.accounts.insert(profile.to_string(), provider.user_id);
         });
         world.host.of("order").migrate().await.unwrap();

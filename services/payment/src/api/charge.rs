@@ -9,7 +9,7 @@ use crate::{
         MethodId, OrderId, ProviderId, UserId, capture::CaptureRequest,
         decision::AuthorizationRequest,
     },
-    flow::{AuthorizationStatus, Outcome, RefundAmount, RefundRequest},
+    flow::{AuthorizationOutcome, AuthorizationStatus, RefundAmount, RefundRequest},
     repository::intents,
 };
 use kit::{storage::page::Page, values::time::moment};
@@ -140,8 +140,8 @@ impl ChargeService for Api {
     }
 }
 
-fn to_authorization(outcome: Outcome) -> pb::AuthorizePaymentResponse {
-    let Outcome { payment, status } = outcome;
+fn to_authorization(outcome: AuthorizationOutcome) -> pb::AuthorizePaymentResponse {
+    let AuthorizationOutcome { payment, status } = outcome;
     let (outcome, decline_reason, confirmation_url) = match status {
         AuthorizationStatus::Authorized => (pb::Outcome::Authorized, String::new(), String::new()),
         AuthorizationStatus::MethodSaved => {

@@ -34,8 +34,8 @@ impl LedgerService for Api {
     }
 }
 
-fn to_line(line: journals::Line) -> pb::TrialBalanceLine {
-    let journals::Line { kind, currency, amount, accounts } = line;
+fn to_line(line: journals::TrialLine) -> pb::TrialBalanceLine {
+    let journals::TrialLine { kind, currency, amount, accounts } = line;
     pb::TrialBalanceLine { account_kind: kind, balance: to_money(&currency, amount), accounts }
 }
 

@@ -70,7 +70,7 @@ impl Model {
     }
 
     /// Takes in what the provider said. False when that is older than what is known, so that nothing changed.
-    pub fn take_answer(&mut self, answer: Answer) -> bool {
+    pub fn take_answer(&mut self, answer: PspAnswer) -> bool {
         let next = self.state.next(answer.signal);
         if next == self.state {
             return false;
@@ -119,7 +119,7 @@ impl Model {
 
 /// What a payment provider says of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct PspAnswer {
     /// What it means for the attempt.
     pub signal: Signal,
     /// Why it was declined, a stable code, or empty.
@@ -130,7 +130,7 @@ pub struct Answer {
     pub fee: i64,
 }
 
-impl Answer {
+impl PspAnswer {
     /// An answer that says no more than the signal.
     pub const fn plain(signal: Signal) -> Self {
         Self { signal, reason: String::new(), confirmation_url: String::new(), fee: 0 }

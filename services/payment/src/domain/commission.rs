@@ -11,7 +11,7 @@ const WHOLE_BP: u64 = 10_000;
 /// What the platform takes of a provider's gross, value added tax included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Rule {
+pub struct CommissionRule {
     /// Share of the gross in basis points: 2000 is 20 %.
     pub percent_bp: u32,
     /// Added to the share, in minor units.
@@ -24,7 +24,7 @@ pub struct Rule {
     pub vat_bp: u32,
 }
 
-impl Default for Rule {
+impl Default for CommissionRule {
     fn default() -> Self {
         Self { percent_bp: 2_000, fixed: 0, min: 0, max: None, vat_bp: 2_000 }
     }
@@ -35,9 +35,9 @@ impl Default for Rule {
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
     /// For verticals without their own rule.
-    pub default: Rule,
+    pub default: CommissionRule,
     /// By the vertical's key.
-    pub verticals: BTreeMap<String, Rule>,
+    pub verticals: BTreeMap<String, CommissionRule>,
 }
 
 /// The parts of an amount. They add up to it exactly.
@@ -105,7 +105,7 @@ impl Rules {
     }
 }
 
-impl Rule {
+impl CommissionRule {
     fn take(&self, gross: i64) -> i64 {
         let percent = u64::from(self.percent_bp).min(WHOLE_BP);
         let share = split_amount(gross, &[percent, WHOLE_BP - percent]).first().copied();
@@ -124,17 +124,22 @@ mod tests {
 
     #[test]
     fn rules_split_to_the_last_cent() {
-        let free = Rule { percent_bp: 0, vat_bp: 2_000, ..Rule::default() };
-        let fixed = Rule { percent_bp: 1_000, fixed: 100, ..Rule::default() };
-        let bounded = Rule { percent_bp: 1_500, min: 300, max: Some(900), ..Rule::default() };
-        let untaxed = Rule { vat_bp: 0, ..Rule::default() };
+        let free = CommissionRule { percent_bp: 0, vat_bp: 2_000, ..CommissionRule::default() };
+        let fixed = CommissionRule { percent_bp: 1_000, fixed: 100, ..CommissionRule::default() };
+        let bounded = CommissionRule {
+            percent_bp: 1_500,
+            min: 300,
+            max: Some(900),
+            ..CommissionRule::default()
+        };
+        let untaxed = CommissionRule { vat_bp: 0, ..CommissionRule::default() };
         for (rule, amount, gross, expected) in [
-            (Rule::default(), 12_000, 12_000, parts(9_600, 2_000, 400)),
-            (Rule::default(), 9_999, 9_999, parts(7_999, 1_667, 333)),
-            (Rule::default(), 1, 1, parts(1, 0, 0)),
-            (Rule::default(), 0, 0, parts(0, 0, 0)),
-            (Rule::default(), 12_000, 10_000, parts(8_000, 3_333, 667)),
-            (Rule::default(), 5_000, 0, parts(0, 4_167, 833)),
+            (CommissionRule::default(), 12_000, 12_000, parts(9_600, 2_000, 400)),
+            (CommissionRule::default(), 9_999, 9_999, parts(7_999, 1_667, 333)),
+            (CommissionRule::default(), 1, 1, parts(1, 0, 0)),
+            (CommissionRule::default(), 0, 0, parts(0, 0, 0)),
+            (CommissionRule::default(), 12_000, 10_000, parts(8_000, 3_333, 667)),
+            (CommissionRule::default(), 5_000, 0, parts(0, 4_167, 833)),
             (free, 12_000, 12_000, parts(12_000, 0, 0)),
             (fixed, 10_000, 10_000, parts(8_900, 917, 183)),
             (bounded, 1_000, 1_000, parts(700, 250, 50)),
@@ -152,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_vertical_without_a_rule_takes_the_default_one() {
-        let special = Rule { percent_bp: 0, ..Rule::default() };
+        let special = CommissionRule { percent_bp: 0, ..CommissionRule::default() };
         let rules =
             Rules { verticals: [("moving".to_owned(), special)].into(), ..Rules::default() };
         assert_eq!(rules.split("repair", 100, 100).unwrap().payable, 80);
@@ -181,9 +186,9 @@ mod tests {
     #[test]
     fn senseless_rules_are_refused() {
         let check = |rule| Rules { default: rule, ..Rules::default() }.check().is_ok();
-        assert!(check(Rule::default()));
-        assert!(!check(Rule { percent_bp: 10_001, ..Rule::default() }));
-        assert!(!check(Rule { fixed: -1, ..Rule::default() }));
-        assert!(!check(Rule { min: 5, max: Some(4), ..Rule::default() }));
+        assert!(check(CommissionRule::default()));
+        assert!(!check(CommissionRule { percent_bp: 10_001, ..CommissionRule::default() }));
+        assert!(!check(CommissionRule { fixed: -1, ..CommissionRule::default() }));
+        assert!(!check(CommissionRule { min: 5, max: Some(4), ..CommissionRule::default() }));
     }
 }

@@ -20,7 +20,7 @@ pub struct AuthorizationRequest {
 
 /// What to do about a request to authorise.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Decision {
+pub enum AttemptDecision {
     /// Answer with the state of this attempt.
     Answer(AttemptId),
     /// Answer that the money is authorised.
@@ -46,7 +46,7 @@ pub fn decide_attempt(
     intent: &Intent,
     attempts: &[Attempt],
     request: &AuthorizationRequest,
-) -> Result<Decision, Error> {
+) -> Result<AttemptDecision, Error> {
     if intent.customer_id.is_some_and(|customer| customer != request.customer) {
         return Err(Error::State("another customer's"));
     }
@@ -57,7 +57,7 @@ pub fn decide_attempt(
     match intent.state.transition(intent::Event::Authorize) {
         Ok(_) => {}
         Err(_) if intent.state == intent::State::Authorized && intent.amount == request.amount => {
-            return Ok(Decision::Authorized);
+            return Ok(AttemptDecision::Authorized);
         }
         Err(error) => return Err(error),
     }
@@ -69,15 +69,15 @@ pub fn decide_attempt(
         return Err(Error::Raced);
     }
     let Some(open) = charges_of(attempts).find(|attempt| attempt.state.is_open()) else {
-        return Ok(Decision::Begin { instead_of: None });
+        return Ok(AttemptDecision::Begin { instead_of: None });
     };
     let waits = open.state == attempt::State::ConfirmationRequired;
     let other_method = request.method.is_some_and(|method| open.method_id != Some(method));
     Ok(match (waits, request.confirmation.is_empty()) {
-        (false, _) => Decision::Query(open.id),
-        (true, false) => Decision::Confirm(open.id),
-        (true, true) if other_method => Decision::Begin { instead_of: Some(open.id) },
-        (true, true) => Decision::Answer(open.id),
+        (false, _) => AttemptDecision::Query(open.id),
+        (true, false) => AttemptDecision::Confirm(open.id),
+        (true, true) if other_method => AttemptDecision::Begin { instead_of: Some(open.id) },
+        (true, true) => AttemptDecision::Answer(open.id),
     })
 }
 
@@ -86,7 +86,7 @@ fn repeated_attempt(
     intent: &Intent,
     same: &Attempt,
     request: &AuthorizationRequest,
-) -> Result<Decision, Error> {
+) -> Result<AttemptDecision, Error> {
     if same.amount != request.amount || intent.currency != request.currency {
         return Err(kit::Error::KeyReused.into());
     }
@@ -94,9 +94,9 @@ fn repeated_attempt(
         return Err(Error::Closed);
     }
     Ok(match same.state {
-        attempt::State::Unknown | attempt::State::Pending => Decision::Query(same.id),
+        attempt::State::Unknown | attempt::State::Pending => AttemptDecision::Query(same.id),
         attempt::State::ConfirmationRequired if !request.confirmation.is_empty() => {
-            Decision::Confirm(same.id)
+            AttemptDecision::Confirm(same.id)
         }
         attempt::State::ConfirmationRequired
         | attempt::State::Succeeded
@@ -106,13 +106,13 @@ fn repeated_attempt(
         | attempt::State::Returned
         | attempt::State::Releasing
         | attempt::State::Released
-        | attempt::State::Reversed => Decision::Answer(same.id),
+        | attempt::State::Reversed => AttemptDecision::Answer(same.id),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Decision as D, *};
+    use super::{AttemptDecision as D, *};
     use attempt::State as A;
     use intent::State as I;
     use kit::Id;
@@ -136,7 +136,7 @@ mod tests {
             state,
             method_id: None,
             frozen: false,
-            purpose: intent::Purpose::Order,
+            purpose: intent::IntentPurpose::Order,
             for_order: None,
             charged_back: 0,
             closed_reason: String::new(),

@@ -36,7 +36,7 @@ pub struct Model {
     pub event_seq: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
-    pub purpose: Purpose,
+    pub purpose: IntentPurpose,
     pub for_order: Option<OrderId>,
     pub charged_back: i64,
 }
@@ -44,7 +44,7 @@ pub struct Model {
 /// What a payment pays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
-pub enum Purpose {
+pub enum IntentPurpose {
     #[sea_orm(string_value = "ORDER")]
     Order,
     /// What a customer owes after the capture for an order was declined.
@@ -76,7 +76,7 @@ impl Model {
         let mut intent = Self::new(id, due.payment_subject(), &due.currency, now);
         intent.customer_id = Some(due.customer_id);
         intent.amount = due.amount;
-        intent.purpose = Purpose::Dues;
+        intent.purpose = IntentPurpose::Dues;
         intent.for_order = Some(due.order_id);
         intent
     }
@@ -93,7 +93,7 @@ impl Model {
 
     /// Whether it pays a due.
     pub fn pays_due(&self) -> bool {
-        self.purpose == Purpose::Dues
+        self.purpose == IntentPurpose::Dues
     }
 
     /// The closed payment of an order that never paid, so that it never will.
@@ -120,7 +120,7 @@ impl Model {
             event_seq: 0,
             created_at: now,
             updated_at: now,
-            purpose: Purpose::Order,
+            purpose: IntentPurpose::Order,
             for_order: None,
             charged_back: 0,
         }
@@ -249,8 +249,8 @@ impl Model {
     /// that another card may pay it.
     pub fn decline_capture(&mut self) -> Result<(), Error> {
         self.state = self.state.transition(match self.purpose {
-            Purpose::Order => Event::Owe,
-            Purpose::Dues => Event::Reopen,
+            IntentPurpose::Order => Event::Owe,
+            IntentPurpose::Dues => Event::Reopen,
         })?;
         Ok(())
     }

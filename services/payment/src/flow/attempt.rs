@@ -4,10 +4,10 @@ use super::{Payments, effects};
 use crate::{
     domain::{
         Attempt, AttemptId, Error, Intent, IntentId,
-        attempt::{Answer, Kind, Signal},
+        attempt::{Kind, PspAnswer, Signal},
         intent,
     },
-    psp::{Cancelled, Card, Charge, Step, Unanswered},
+    psp::{AuthorizeRequest, Cancelled, Card, FollowUpRequest, Unanswered},
     repository::{attempts, intents, methods},
 };
 use kit::{Tx, program::crash, rpc::context::Context};
@@ -34,7 +34,7 @@ pub(super) async fn apply_answer(
     tx: &Tx,
     intent: IntentId,
     attempt: AttemptId,
-    answer: Answer,
+    answer: PspAnswer,
 ) -> Result<(Intent, Attempt), Error> {
     let mut intent = intents::lock_intent(tx, intent).await?;
     let mut attempt =
@@ -84,7 +84,7 @@ impl Payments {
         &self,
         intent: IntentId,
         attempt: AttemptId,
-        answer: Answer,
+        answer: PspAnswer,
     ) -> Result<(Intent, Attempt), Error> {
         let tx = self.db.begin().await?;
         let applied = apply_answer(&tx, intent, attempt, answer).await?;
@@ -93,7 +93,7 @@ impl Payments {
     }
 
     /// Sends an attempt, and asks what became of it when no answer comes.
-    async fn send_attempt(&self, intent: &Intent, attempt: &Attempt) -> Result<Answer, Error> {
+    async fn send_attempt(&self, intent: &Intent, attempt: &Attempt) -> Result<PspAnswer, Error> {
         let token = self.find_token(attempt).await?;
         Ok(self.send_with_token(intent, attempt, &token).await)
     }
@@ -104,7 +104,7 @@ impl Payments {
         intent: &Intent,
         attempt: &Attempt,
         token: &str,
-    ) -> Answer {
+    ) -> PspAnswer {
         crash::crash_point("payment.asking");
         let answer = self.within_time(self.call_psp(intent, attempt, token)).await;
         crash::crash_point("payment.answered");
@@ -116,7 +116,7 @@ impl Payments {
                     attempt.id = %attempt.id,
                     "the payment provider did not answer; it is asked what became of the attempt"
                 );
-                self.ask_status(attempt.id).await.unwrap_or(Answer::plain(Signal::NoAnswer))
+                self.ask_status(attempt.id).await.unwrap_or(PspAnswer::plain(Signal::NoAnswer))
             }
         }
     }
@@ -127,9 +127,9 @@ impl Payments {
         &self,
         intent: &Intent,
         attempt: &Attempt,
-    ) -> Result<Answer, Error> {
+    ) -> Result<PspAnswer, Error> {
         match self.ask_status(attempt.id).await {
-            Err(_) => Ok(Answer::plain(Signal::NoAnswer)),
+            Err(_) => Ok(PspAnswer::plain(Signal::NoAnswer)),
             Ok(answer) if answer.signal == Signal::NoAnswer => {
                 self.send_attempt(intent, attempt).await
             }
@@ -138,16 +138,16 @@ impl Payments {
     }
 
     /// Hands over the customer's confirmation of a charge.
-    pub(super) async fn confirm_charge(&self, charge: AttemptId, code: &str) -> Answer {
+    pub(super) async fn confirm_charge(&self, charge: AttemptId, code: &str) -> PspAnswer {
         match self.within_time(self.psp.confirm(charge, code)).await {
             Ok(answer) => answer,
-            Err(_) => self.ask_status(charge).await.unwrap_or(Answer::plain(Signal::NoAnswer)),
+            Err(_) => self.ask_status(charge).await.unwrap_or(PspAnswer::plain(Signal::NoAnswer)),
         }
     }
 
     /// Voids the charge at the payment provider, so that it reserves nothing.
-    pub(super) async fn cancel_charge(&self, charge: AttemptId) -> Answer {
-        Answer::plain(match self.within_time(self.psp.cancel(charge)).await {
+    pub(super) async fn cancel_charge(&self, charge: AttemptId) -> PspAnswer {
+        PspAnswer::plain(match self.within_time(self.psp.cancel(charge)).await {
             Ok(Cancelled::Empty) => Signal::CancelledEmpty,
             Ok(Cancelled::Held) => Signal::CancelledHeld,
             Ok(Cancelled::NotYet) | Err(_) => Signal::NoAnswer,
@@ -173,7 +173,7 @@ impl Payments {
         answer.unwrap_or_else(|_| Err(Unanswered("it took too long".to_owned())))
     }
 
-    async fn ask_status(&self, attempt: AttemptId) -> Result<Answer, Unanswered> {
+    async fn ask_status(&self, attempt: AttemptId) -> Result<PspAnswer, Unanswered> {
         self.within_time(self.psp.status(attempt.uuid())).await
     }
 
@@ -182,12 +182,12 @@ impl Payments {
         intent: &Intent,
         attempt: &Attempt,
         token: &str,
-    ) -> Result<Answer, Unanswered> {
+    ) -> Result<PspAnswer, Unanswered> {
         let Attempt { id: reference, amount, .. } = *attempt;
         match attempt.kind {
             Kind::Authorize => {
                 let currency = &intent.currency;
-                self.psp.authorize(Charge { reference, token, amount, currency }).await
+                self.psp.authorize(AuthorizeRequest { reference, token, amount, currency }).await
             }
             Kind::Raise => self.psp.raise(step_on_charge(attempt)?).await,
             Kind::Capture => self.psp.capture(step_on_charge(attempt)?).await,
@@ -204,8 +204,8 @@ impl Payments {
     }
 }
 
-fn step_on_charge(attempt: &Attempt) -> Result<Step, Unanswered> {
+fn step_on_charge(attempt: &Attempt) -> Result<FollowUpRequest, Unanswered> {
     let Attempt { id: reference, charge_id, amount, .. } = *attempt;
     let charge = charge_id.ok_or_else(|| Unanswered("the attempt names no charge".to_owned()))?;
-    Ok(Step { reference, charge, amount })
+    Ok(FollowUpRequest { reference, charge, amount })
 }

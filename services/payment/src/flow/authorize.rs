@@ -7,8 +7,8 @@ use super::{
 use crate::{
     domain::{
         Attempt, AttemptId, Error, Intent, IntentId, Method, MethodId, OrderId, UserId,
-        attempt::{Answer, Kind, Signal, State},
-        decision::{AuthorizationRequest, Decision, decide_attempt},
+        attempt::{Kind, PspAnswer, Signal, State},
+        decision::{AttemptDecision, AuthorizationRequest, decide_attempt},
         intent,
     },
     events,
@@ -18,7 +18,7 @@ use kit::{Tx, messaging::timers};
 
 /// What became of an authorisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct AuthorizationOutcome {
     pub payment: IntentId,
     /// What became of it.
     pub status: AuthorizationStatus,
@@ -48,7 +48,7 @@ pub enum AuthorizationStatus {
 /// What is to be done after the request was written down.
 enum NextStep {
     /// Nothing: this is the answer.
-    Answer(Outcome),
+    Answer(AuthorizationOutcome),
     /// Send an attempt that is written down.
     Send { intent: Intent, attempt: Attempt, token: String },
     /// Ask what became of an attempt.
@@ -63,7 +63,7 @@ impl Payments {
         &self,
         order: OrderId,
         request: AuthorizationRequest,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<AuthorizationOutcome, Error> {
         if let Some(first) = self.fast_path.open(order, request.clone()).await? {
             return self.authorize_first(first).await;
         }
@@ -75,7 +75,7 @@ impl Payments {
         &self,
         order: OrderId,
         request: AuthorizationRequest,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<AuthorizationOutcome, Error> {
         let tx = self.db.begin().await?;
         let deadline = tx.now() + self.config.pending_deadline();
         let next = open_authorization(&tx, order, request, deadline).await?;
@@ -99,17 +99,17 @@ impl Payments {
     }
 
     /// Sends the first attempt of a payment. Its success, the usual answer, shares a transaction with others.
-    async fn authorize_first(&self, first: FirstAttempt) -> Result<Outcome, Error> {
+    async fn authorize_first(&self, first: FirstAttempt) -> Result<AuthorizationOutcome, Error> {
         let FirstAttempt { intent, attempt, token } = first;
         let answer = self.send_with_token(&intent, &attempt, &token).await;
-        if answer == Answer::plain(Signal::Succeeded) {
+        if answer == PspAnswer::plain(Signal::Succeeded) {
             let fact = events::authorized_first(&intent);
             match self.fast_path.succeed(intent.id, attempt.id, fact).await {
                 // An event or a poll has written the answer down first: what it left is read below.
                 Err(Error::Raced) => {}
                 succeeded => {
                     let status = AuthorizationStatus::Authorized;
-                    return succeeded.map(|()| Outcome { payment: intent.id, status });
+                    return succeeded.map(|()| AuthorizationOutcome { payment: intent.id, status });
                 }
             }
         }
@@ -120,8 +120,8 @@ impl Payments {
         &self,
         intent: IntentId,
         attempt: AttemptId,
-        answer: Answer,
-    ) -> Result<Outcome, Error> {
+        answer: PspAnswer,
+    ) -> Result<AuthorizationOutcome, Error> {
         let tx = self.db.begin().await?;
         let (intent, attempt) = apply_answer(&tx, intent, attempt, answer).await?;
         tx.commit().await?;
@@ -136,7 +136,7 @@ impl Payments {
         &self,
         order: OrderId,
         request: AuthorizationRequest,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<AuthorizationOutcome, Error> {
         let tx = self.db.begin().await?;
         let method = methods::find_chargeable(&*tx, request.customer, request.method).await?;
         let method = method.ok_or(Error::MethodNotFound)?.id;
@@ -151,7 +151,7 @@ impl Payments {
             }
         }
         tx.commit().await?;
-        Ok(Outcome { payment: intent.id, status: AuthorizationStatus::MethodSaved })
+        Ok(AuthorizationOutcome { payment: intent.id, status: AuthorizationStatus::MethodSaved })
     }
 
     /// Gives back what the attempt with this key has authorised, and keeps its method on file. What the payment provider
@@ -225,13 +225,17 @@ async fn open_authorization(
     let intent = intents::lock_of_order(tx, order).await?;
     let known = attempts::list_of_intent(&**tx, intent.id).await?;
     match decide_attempt(&intent, &known, &request)? {
-        Decision::Authorized => {
+        AttemptDecision::Authorized => {
             let status = AuthorizationStatus::Authorized;
-            Ok(NextStep::Answer(Outcome { payment: intent.id, status }))
+            Ok(NextStep::Answer(AuthorizationOutcome { payment: intent.id, status }))
         }
-        Decision::Answer(id) => Ok(NextStep::Answer(outcome_of(&select_attempt(known, id)?))),
-        Decision::Query(id) => Ok(NextStep::Query { attempt: select_attempt(known, id)?, intent }),
-        Decision::Confirm(id) => {
+        AttemptDecision::Answer(id) => {
+            Ok(NextStep::Answer(outcome_of(&select_attempt(known, id)?)))
+        }
+        AttemptDecision::Query(id) => {
+            Ok(NextStep::Query { attempt: select_attempt(known, id)?, intent })
+        }
+        AttemptDecision::Confirm(id) => {
             let mut attempt = select_attempt(known, id)?;
             if attempt.key != request.key {
                 attempt.confirm_key = request.key;
@@ -239,8 +243,8 @@ async fn open_authorization(
             }
             Ok(NextStep::Confirm { attempt, code: request.confirmation })
         }
-        Decision::Begin { .. } if request.amount == 0 => authorize_nothing(tx, intent).await,
-        Decision::Begin { instead_of } => {
+        AttemptDecision::Begin { .. } if request.amount == 0 => authorize_nothing(tx, intent).await,
+        AttemptDecision::Begin { instead_of } => {
             if let Some(id) = instead_of {
                 replace_attempt(tx, select_attempt(known, id)?).await?;
             }
@@ -249,7 +253,7 @@ async fn open_authorization(
                 // The account was erased, and its cards with it.
                 let reason = "PAYMENT_METHOD_DELETED".to_owned();
                 let status = AuthorizationStatus::Declined { reason };
-                return Ok(NextStep::Answer(Outcome { payment: intent.id, status }));
+                return Ok(NextStep::Answer(AuthorizationOutcome { payment: intent.id, status }));
             }
             let attempt = intent.authorization(&request, method.id, tx.now(), deadline);
             attempts::insert_attempt(tx, &attempt).await?;
@@ -282,7 +286,7 @@ async fn authorize_nothing(tx: &Tx, mut intent: Intent) -> Result<NextStep, Erro
     events::payment_event(tx, &mut intent, events::AUTHORIZED, 0, "").await?;
     intents::save_intent(tx, &mut intent).await?;
     let status = AuthorizationStatus::Authorized;
-    Ok(NextStep::Answer(Outcome { payment: intent.id, status }))
+    Ok(NextStep::Answer(AuthorizationOutcome { payment: intent.id, status }))
 }
 
 /// The method that is named, or on file for the order, or the customer's default. One on file stays chargeable for its
@@ -319,7 +323,7 @@ async fn replace_attempt(tx: &Tx, mut attempt: Attempt) -> Result<(), Error> {
     attempts::save_attempt(tx, &mut attempt).await
 }
 
-fn outcome_of(attempt: &Attempt) -> Outcome {
+fn outcome_of(attempt: &Attempt) -> AuthorizationOutcome {
     let status = match attempt.state {
         State::Succeeded => AuthorizationStatus::Authorized,
         State::ConfirmationRequired => {
@@ -335,5 +339,5 @@ fn outcome_of(attempt: &Attempt) -> Outcome {
         | State::Released
         | State::Reversed => AuthorizationStatus::Declined { reason: attempt.reason.clone() },
     };
-    Outcome { payment: attempt.intent_id, status }
+    AuthorizationOutcome { payment: attempt.intent_id, status }
 }

@@ -15,7 +15,7 @@ mod refund;
 mod settle;
 mod void;
 
-pub use authorize::{AuthorizationStatus, Outcome};
+pub use authorize::{AuthorizationOutcome, AuthorizationStatus};
 pub use dues::open_due_payment;
 pub use holds::{hold_payouts, lift_hold};
 pub use refund::{RefundAmount, RefundRequest, open_refund};

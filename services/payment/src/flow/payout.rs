@@ -4,7 +4,7 @@ use super::{PAYOUT, Payments, holds::freeze};
 use crate::{
     domain::{
         Error, Payout, PayoutId,
-        attempt::{Answer, Signal, backoff_after},
+        attempt::{PspAnswer, Signal, backoff_after},
         payout::State,
     },
     events,
@@ -41,7 +41,7 @@ impl Payments {
         };
         // The same reference does nothing twice, so that a question left open is simply asked again.
         let answer = self.within_time(self.psp.pay_out(transfer)).await;
-        let answer = answer.unwrap_or(Answer::plain(Signal::NoAnswer));
+        let answer = answer.unwrap_or(PspAnswer::plain(Signal::NoAnswer));
         let tx = self.db.begin().await?;
         conclude_transfer(&tx, id, reference, answer).await?;
         Ok(tx.commit().await?)
@@ -73,7 +73,7 @@ pub(super) async fn conclude_transfer(
     tx: &Tx,
     id: PayoutId,
     reference: Uuid,
-    answer: Answer,
+    answer: PspAnswer,
 ) -> Result<(), Error> {
     let mut payout = payouts::lock_payout(tx, id).await?;
     if payout.transfer_id != Some(reference) {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         AttemptId, Error, MAX_AMOUNT,
-        attempt::{Answer, Kind, Signal},
+        attempt::{Kind, PspAnswer, Signal},
         chargeback::Dispute,
         signature,
     },
@@ -28,11 +28,11 @@ struct PspEvent {
     id: String,
     #[serde(rename = "type")]
     kind: String,
-    data: Data,
+    data: EventData,
 }
 
 #[derive(Deserialize)]
-struct Data {
+struct EventData {
     reference: Uuid,
     #[serde(default)]
     reason: String,
@@ -62,7 +62,7 @@ impl Payments {
             return Err(Error::invalid("body", "must have amounts between zero and 100000000000"));
         }
         let tx = self.db.begin().await?;
-        let Data { reference, .. } = event.data;
+        let EventData { reference, .. } = event.data;
         if psp_events::first_time(&tx, name, &event.id, &event.kind, reference).await? {
             take_event(&tx, event).await?;
         }
@@ -71,7 +71,7 @@ impl Payments {
 }
 
 async fn take_event(tx: &Tx, event: PspEvent) -> Result<(), Error> {
-    let PspEvent { id: _, kind, data: Data { reference, reason, amount, fee } } = event;
+    let PspEvent { id: _, kind, data: EventData { reference, reason, amount, fee } } = event;
     match kind.as_str() {
         "charge.pending" => {
             take_answer(tx, Kind::Authorize, reference, Signal::Pending, reason).await
@@ -119,7 +119,7 @@ async fn take_answer(
     if found.state.next(signal) == found.state {
         return Ok(());
     }
-    let answer = Answer { reason, ..Answer::plain(signal) };
+    let answer = PspAnswer { reason, ..PspAnswer::plain(signal) };
     apply_answer(tx, found.intent_id, found.id, answer).await.map(drop)
 }
 
@@ -130,6 +130,6 @@ async fn take_transfer(
     reason: String,
 ) -> Result<(), Error> {
     let Some(payout) = payouts::find_of_transfer(&**tx, reference).await? else { return Ok(()) };
-    let answer = Answer { reason, ..Answer::plain(signal) };
+    let answer = PspAnswer { reason, ..PspAnswer::plain(signal) };
     conclude_transfer(tx, payout.id, reference, answer).await
 }

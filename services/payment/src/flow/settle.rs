@@ -4,7 +4,7 @@ use super::{Payments, SETTLE};
 use crate::{
     domain::{
         Attempt, Error, Intent, IntentId,
-        attempt::{Answer, Kind, Signal},
+        attempt::{Kind, PspAnswer, Signal},
     },
     repository::{attempts, intents},
 };
@@ -30,7 +30,7 @@ impl Payments {
         let late = self.db.clock().now() >= attempt.deadline_at;
         if attempt.state.is_open() && attempt.kind == Kind::Authorize && late {
             let reason = "PAYMENT_TIMED_OUT".to_owned();
-            let given_up = Answer { reason, ..Answer::plain(Signal::GiveUp) };
+            let given_up = PspAnswer { reason, ..PspAnswer::plain(Signal::GiveUp) };
             (_, attempt) = self.apply_answer(intent.id, attempt.id, given_up).await?;
         }
         let answer = match attempt.state.is_open() {

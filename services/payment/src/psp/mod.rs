@@ -2,7 +2,7 @@
 
 pub mod sandbox;
 
-pub use crate::domain::{attempt::Answer, method::Card};
+pub use crate::domain::{attempt::PspAnswer, method::Card};
 
 use crate::domain::{AttemptId, ProviderId};
 use async_trait::async_trait;
@@ -19,28 +19,28 @@ pub trait Psp: Send + Sync {
     async fn card(&self, token: &str) -> Result<Option<Card>, Unanswered>;
 
     /// Reserves money on a card.
-    async fn authorize(&self, charge: Charge<'_>) -> Result<Answer, Unanswered>;
+    async fn authorize(&self, charge: AuthorizeRequest<'_>) -> Result<PspAnswer, Unanswered>;
 
     /// Hands over the customer's confirmation of a charge.
-    async fn confirm(&self, charge: AttemptId, code: &str) -> Result<Answer, Unanswered>;
+    async fn confirm(&self, charge: AttemptId, code: &str) -> Result<PspAnswer, Unanswered>;
 
     /// Reserves more on a charge.
-    async fn raise(&self, step: Step) -> Result<Answer, Unanswered>;
+    async fn raise(&self, step: FollowUpRequest) -> Result<PspAnswer, Unanswered>;
 
     /// Takes what is reserved, up to the amount, and frees the rest.
-    async fn capture(&self, step: Step) -> Result<Answer, Unanswered>;
+    async fn capture(&self, step: FollowUpRequest) -> Result<PspAnswer, Unanswered>;
 
     /// Gives back what was taken.
-    async fn refund(&self, step: Step) -> Result<Answer, Unanswered>;
+    async fn refund(&self, step: FollowUpRequest) -> Result<PspAnswer, Unanswered>;
 
     /// Sees to it that nothing is reserved on a charge, now and later, also when it never heard of it.
     async fn cancel(&self, charge: AttemptId) -> Result<Cancelled, Unanswered>;
 
     /// Transfers money to a provider.
-    async fn pay_out(&self, transfer: Transfer<'_>) -> Result<Answer, Unanswered>;
+    async fn pay_out(&self, transfer: Transfer<'_>) -> Result<PspAnswer, Unanswered>;
 
     /// What became of a request, by our reference.
-    async fn status(&self, reference: Uuid) -> Result<Answer, Unanswered>;
+    async fn status(&self, reference: Uuid) -> Result<PspAnswer, Unanswered>;
 }
 
 /// The payment provider did not answer: whether it did what was asked is not known.
@@ -50,7 +50,7 @@ pub struct Unanswered(pub String);
 
 /// A request to reserve money.
 #[derive(Clone, Copy)]
-pub struct Charge<'a> {
+pub struct AuthorizeRequest<'a> {
     pub reference: AttemptId,
     pub token: &'a str,
     /// How much, in minor units.
@@ -61,7 +61,7 @@ pub struct Charge<'a> {
 
 /// A request that acts on a charge.
 #[derive(Clone, Copy, Debug)]
-pub struct Step {
+pub struct FollowUpRequest {
     /// Our reference of the request.
     pub reference: AttemptId,
     /// Our reference of the charge.

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     Attempt, AttemptId, Error, Intent, IntentId, OrderId, UserId, attempt,
-    intent::{self, FIRST_VERSION, Purpose, State},
+    intent::{self, FIRST_VERSION, IntentPurpose, State},
 };
 use kit::{Tx, storage::page::Page};
 use sea_orm::{
@@ -125,7 +125,7 @@ pub async fn list_of_orders(
     orders: &[OrderId],
     page: Page,
 ) -> Result<Vec<(Intent, Vec<Attempt>)>, Error> {
-    let query = intent::Entity::find().filter(intent::Column::Purpose.eq(Purpose::Order));
+    let query = intent::Entity::find().filter(intent::Column::Purpose.eq(IntentPurpose::Order));
     let query = match orders {
         [] => query.filter(intent::Column::State.ne(State::Closed)),
         named => query.filter(intent::Column::OrderId.is_in(named.iter().copied())),

@@ -119,7 +119,7 @@ pub async fn account_balances(
 
 /// A line of the trial balance.
 #[derive(Clone, Debug, FromQueryResult)]
-pub struct Line {
+pub struct TrialLine {
     /// The kind of account.
     pub kind: String,
     pub currency: String,
@@ -130,7 +130,7 @@ pub struct Line {
 }
 
 /// Balances by kind of account and currency.
-pub async fn journal_lines(db: &impl ConnectionTrait) -> Result<Vec<Line>, Error> {
+pub async fn journal_lines(db: &impl ConnectionTrait) -> Result<Vec<TrialLine>, Error> {
     let found = account_sums()
         .column_as(account::Column::Kind, "kind")
         .column_as(entry::Column::Currency, "currency")

@@ -5,8 +5,8 @@ use crate::{
     convert,
     domain::{
         Error, ProviderId, Span,
-        geo::Place,
-        reservation::{Job, Key},
+        geo::GeoPlace,
+        reservation::{Job, ReservationKey},
         slots::Wish,
     },
     holding::{self, Hold},
@@ -64,8 +64,11 @@ impl ReservationService for Api {
         match ProviderId::parse_optional("provider_id", &provider_id)? {
             None => holding::release_order(&self.providers, order_id).await?,
             Some(provider_id) => {
-                holding::release_hold(&self.providers, Key { order_id, provider_id, round })
-                    .await?;
+                holding::release_hold(
+                    &self.providers,
+                    ReservationKey { order_id, provider_id, round },
+                )
+                .await?;
             }
         }
         Ok(Response::new(pb::ReleaseReservationResponse {}))
@@ -171,7 +174,7 @@ impl Api {
     fn parse_wish(&self, request: pb::FindSlotsRequest) -> Result<Wish, Error> {
         let pb::FindSlotsRequest { vertical, from, to, duration, lat, lng, .. } = request;
         let place = match (lat, lng) {
-            (Some(lat), Some(lng)) => Some(Place { lat, lng }),
+            (Some(lat), Some(lng)) => Some(GeoPlace { lat, lng }),
             (None, None) => None,
             (Some(_), None) => return Err(Error::invalid("lng", "must come with lat")),
             (None, Some(_)) => return Err(Error::invalid("lat", "must come with lng")),
@@ -231,8 +234,8 @@ fn to_candidate(candidate: Candidate) -> pb::Candidate {
     }
 }
 
-fn parse_key(order_id: &str, provider_id: &str, round: i32) -> Result<Key, Error> {
+fn parse_key(order_id: &str, provider_id: &str, round: i32) -> Result<ReservationKey, Error> {
     let (order_id, provider_id) =
         (parse_uuid("order_id", order_id)?, parse_provider_id(provider_id)?);
-    Ok(Key { order_id, provider_id, round })
+    Ok(ReservationKey { order_id, provider_id, round })
 }

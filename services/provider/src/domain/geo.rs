@@ -10,12 +10,12 @@ const DEGREE_KM: f64 = EARTH_KM * std::f64::consts::PI / 180.0;
 const SPEED_KM_H: f64 = 25.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Place {
+pub struct GeoPlace {
     pub lat: f64,
     pub lng: f64,
 }
 
-impl Place {
+impl GeoPlace {
     /// Distance along a great circle, by the haversine formula.
     pub fn km_to(&self, other: &Self) -> f64 {
         let (lat, lng) = (self.lat.to_radians(), self.lng.to_radians());
@@ -45,7 +45,7 @@ pub struct Bounds {
 
 impl Bounds {
     /// The box round a circle. Near a pole or the date line it takes every longitude.
-    pub fn round(centre: Place, radius_km: f64) -> Self {
+    pub fn round(centre: GeoPlace, radius_km: f64) -> Self {
         let lat = radius_km / DEGREE_KM;
         let (lat_min, lat_max) = (centre.lat - lat, centre.lat + lat);
         let narrowest = lat_min.abs().max(lat_max.abs()).to_radians().cos();
@@ -61,8 +61,8 @@ impl Bounds {
 mod tests {
     use super::*;
 
-    const PARIS: Place = Place { lat: 48.8566, lng: 2.3522 };
-    const LYON: Place = Place { lat: 45.7640, lng: 4.8357 };
+    const PARIS: GeoPlace = GeoPlace { lat: 48.8566, lng: 2.3522 };
+    const LYON: GeoPlace = GeoPlace { lat: 45.7640, lng: 4.8357 };
 
     #[test]
     fn paris_is_392_km_from_lyon() {
@@ -73,13 +73,13 @@ mod tests {
     #[test]
     fn the_box_holds_the_circle() {
         for centre in
-            [PARIS, LYON, Place { lat: -33.9, lng: 151.2 }, Place { lat: 65.0, lng: 25.0 }]
+            [PARIS, LYON, GeoPlace { lat: -33.9, lng: 151.2 }, GeoPlace { lat: 65.0, lng: 25.0 }]
         {
             let bounds = Bounds::round(centre, 30.0);
             for (lat, lng) in [(bounds.lat_min, centre.lng), (centre.lat, bounds.lng_max)] {
-                assert!(centre.km_to(&Place { lat, lng }) >= 29.99);
+                assert!(centre.km_to(&GeoPlace { lat, lng }) >= 29.99);
             }
         }
-        assert_eq!(Bounds::round(Place { lat: 0.0, lng: 179.9 }, 50.0).lng_min, -180.0);
+        assert_eq!(Bounds::round(GeoPlace { lat: 0.0, lng: 179.9 }, 50.0).lng_min, -180.0);
     }
 }

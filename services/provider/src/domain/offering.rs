@@ -2,7 +2,7 @@
 
 use super::{
     Offering, OfferingId, ProviderId,
-    geo::{Bounds, Place},
+    geo::{Bounds, GeoPlace},
 };
 use chrono::{DateTime, Utc};
 use kit::Money;
@@ -29,11 +29,11 @@ pub struct Rate {
 
 /// What an offering says.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct OfferingTerms {
     pub skills: Vec<String>,
     pub rate_card: Vec<Rate>,
     /// Centre of the area.
-    pub centre: Place,
+    pub centre: GeoPlace,
     /// Radius of the area.
     pub radius_km: f64,
 }
@@ -44,7 +44,7 @@ impl Offering {
         id: OfferingId,
         provider_id: ProviderId,
         vertical: String,
-        terms: Terms,
+        terms: OfferingTerms,
         now: DateTime<Utc>,
     ) -> Self {
         let mut offering = Self {
@@ -68,8 +68,8 @@ impl Offering {
     }
 
     /// Gives it other terms.
-    pub fn replace(&mut self, terms: Terms, now: DateTime<Utc>) {
-        let Terms { skills, rate_card, centre, radius_km } = terms;
+    pub fn replace(&mut self, terms: OfferingTerms, now: DateTime<Utc>) {
+        let OfferingTerms { skills, rate_card, centre, radius_km } = terms;
         let Bounds { lat_min, lat_max, lng_min, lng_max } = Bounds::round(centre, radius_km);
         self.skills = Skills(skills);
         self.rate_card = RateCard(rate_card);

@@ -1,6 +1,6 @@
 //! The life of a profile: vetted, booked, paused, blocked, gone.
 
-use super::{Error, MAX_ENTRIES, Provider, ProviderId, block, calendar, geo::Place};
+use super::{Error, MAX_ENTRIES, Provider, ProviderId, block, calendar, geo::GeoPlace};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -264,7 +264,7 @@ impl Provider {
     }
 
     /// Refuses an area whose centre is not in the country of the profile.
-    pub fn check_area(&self, centre: Place) -> Result<(), Error> {
+    pub fn check_area(&self, centre: GeoPlace) -> Result<(), Error> {
         if kit::values::place::lies_in(&self.country, centre.lat, centre.lng) {
             return Ok(());
         }

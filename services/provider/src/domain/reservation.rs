@@ -1,6 +1,6 @@
 //! Reservations: time that is held, taken and let go.
 
-use super::{Error, ProviderId, Reservation, ReservationId, Span, geo::Place};
+use super::{Error, ProviderId, Reservation, ReservationId, Span, geo::GeoPlace};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use kit::Window;
@@ -37,7 +37,7 @@ pub struct Job {
     /// Documents it takes.
     pub documents: Vec<String>,
     /// Where it happens, as far as known.
-    pub place: Option<Place>,
+    pub place: Option<GeoPlace>,
     /// In which country, as far as known.
     #[serde(default)]
     pub country: Option<String>,
@@ -80,7 +80,7 @@ const EVERY_PROVIDER: ProviderId = ProviderId::from_uuid(Uuid::nil());
 
 /// What a reservation is for: asking again with the same key finds the same reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct ReservationKey {
     pub order_id: Uuid,
     /// The provider whose time it takes.
     pub provider_id: ProviderId,
@@ -88,7 +88,7 @@ pub struct Key {
     pub round: i32,
 }
 
-impl Key {
+impl ReservationKey {
     /// Stands for every provider that `order_id` could ask for.
     pub const fn every_provider(order_id: Uuid) -> Self {
         Self { order_id, provider_id: EVERY_PROVIDER, round: 0 }
@@ -114,8 +114,13 @@ pub enum RepeatedHold {
 }
 
 impl Reservation {
-    pub fn hold(key: Key, job: Job, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
-        let Key { order_id, provider_id, round } = key;
+    pub fn hold(
+        key: ReservationKey,
+        job: Job,
+        expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let ReservationKey { order_id, provider_id, round } = key;
         let Span { start, end } = job.busy();
         Self {
             id: key.id(),
@@ -134,7 +139,7 @@ impl Reservation {
     }
 
     /// What is left when an order lets go of a provider: no time, and no way back in the same round.
-    pub fn released(key: Key, now: DateTime<Utc>) -> Self {
+    pub fn released(key: ReservationKey, now: DateTime<Utc>) -> Self {
         let window = Window { start: now, end: now, zone: Tz::UTC };
         let job = Job {
             vertical: String::new(),

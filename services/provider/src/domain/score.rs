@@ -8,7 +8,7 @@ pub const GRACE: Duration = Duration::minutes(10);
 
 /// What an order says of its provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum OrderOutcome {
     /// The customer gave stars, 1 to 5.
     Reviewed(i32),
     /// The provider took the order.
@@ -42,20 +42,20 @@ fn ratio_of(part: i32, whole: i32, without: f64) -> f64 {
 
 impl Provider {
     /// Counts what an order says.
-    pub fn count(&mut self, outcome: Outcome) {
+    pub fn count(&mut self, outcome: OrderOutcome) {
         match outcome {
-            Outcome::Reviewed(stars) => {
+            OrderOutcome::Reviewed(stars) => {
                 self.stars_sum += stars.clamp(1, 5);
                 self.reviews += 1;
             }
-            Outcome::Accepted => self.accepted += 1,
-            Outcome::Declined => self.declined += 1,
-            Outcome::Cancelled => self.cancelled += 1,
-            Outcome::Arrived { on_time } => {
+            OrderOutcome::Accepted => self.accepted += 1,
+            OrderOutcome::Declined => self.declined += 1,
+            OrderOutcome::Cancelled => self.cancelled += 1,
+            OrderOutcome::Arrived { on_time } => {
                 self.arrivals += 1;
                 self.on_time += i32::from(on_time);
             }
-            Outcome::Completed => self.completed += 1,
+            OrderOutcome::Completed => self.completed += 1,
         }
         self.rescore();
     }

@@ -4,7 +4,7 @@ use super::{
     Document, Offering, Provider, ProviderId, Span, TimeOff,
     calendar::Calendar,
     document,
-    geo::Place,
+    geo::GeoPlace,
     profile::{BackgroundCheck, State},
     reservation::Job,
 };
@@ -43,7 +43,7 @@ pub struct Offered {
     pub vertical: String,
     pub skills: Vec<String>,
     /// Centre of its area.
-    pub centre: Place,
+    pub centre: GeoPlace,
     /// Radius of its area.
     pub radius_km: f64,
 }
@@ -154,7 +154,7 @@ impl Standing {
 
 impl Offered {
     /// Whether a place lies in the area.
-    pub fn reaches(&self, place: &Place) -> bool {
+    pub fn reaches(&self, place: &GeoPlace) -> bool {
         self.centre.km_to(place) <= self.radius_km
     }
 }
@@ -164,7 +164,7 @@ impl From<&Offering> for Offered {
         Self {
             vertical: offering.vertical.clone(),
             skills: offering.skills.0.clone(),
-            centre: Place { lat: offering.lat, lng: offering.lng },
+            centre: GeoPlace { lat: offering.lat, lng: offering.lng },
             radius_km: offering.radius_km,
         }
     }

@@ -6,7 +6,7 @@ use crate::domain::{
         provider,
         reservation::{ActiveModel, Column, Entity},
     },
-    reservation::{Key, State},
+    reservation::{ReservationKey, State},
 };
 use chrono::{DateTime, Utc};
 use kit::{Tx, storage::db_error};
@@ -107,7 +107,7 @@ fn insert_values(row: &Reservation, revision: i64) -> SelectStatement {
     let released = Query::select()
         .expr(Expr::val(1))
         .from(Entity)
-        .and_where(Column::Id.eq(Key::every_provider(row.order_id).id()))
+        .and_where(Column::Id.eq(ReservationKey::every_provider(row.order_id).id()))
         .to_owned();
     Query::select()
         .exprs([
@@ -162,7 +162,7 @@ pub async fn expire_holds_in_the_way(tx: &Tx, row: &Reservation) -> Result<(), E
 /// Lets go of a provider, held or not.
 pub async fn release_row<C: ConnectionTrait>(
     connection: &C,
-    key: Key,
+    key: ReservationKey,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let released = [Column::State, Column::Lapsed, Column::UpdatedAt];
@@ -176,7 +176,7 @@ pub async fn release_row<C: ConnectionTrait>(
 /// Lets go of the time that a provider has for an order from rounds before `key`'s.
 pub async fn release_earlier_rounds<C: ConnectionTrait>(
     connection: &C,
-    key: Key,
+    key: ReservationKey,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     if key.round == 0 {

@@ -10,7 +10,7 @@ use super::{
 use crate::domain::{
     Error, ProviderId, Reservation, ReservationId, Span,
     records::reservation::{Column, Entity},
-    reservation::{Key, State},
+    reservation::{ReservationKey, State},
 };
 use chrono::{DateTime, Utc};
 use kit::{Tx, storage::page::Page};
@@ -24,12 +24,12 @@ pub async fn lock_reservations(tx: &Tx, id: ReservationId) -> Result<Option<Rese
 }
 
 /// Locks the reservation that an order means by `key`, until the transaction ends.
-pub async fn lock_meant(tx: &Tx, key: Key) -> Result<Reservation, Error> {
+pub async fn lock_meant(tx: &Tx, key: ReservationKey) -> Result<Reservation, Error> {
     meant(key).lock_exclusive().one(&**tx).await?.ok_or(Error::ReservationNotFound)
 }
 
 /// The reservation of `key`. What was held before there were rounds has round 0, whatever the order's round is.
-fn meant(key: Key) -> Select<Entity> {
+fn meant(key: ReservationKey) -> Select<Entity> {
     Entity::find()
         .filter(Column::OrderId.eq(key.order_id))
         .filter(Column::ProviderId.eq(key.provider_id))
@@ -39,20 +39,20 @@ fn meant(key: Key) -> Select<Entity> {
 
 /// Lets go of the time that a provider has for an order in a round or from one before. A hold of the same round that
 /// arrives later is refused.
-pub async fn release(tx: &Tx, key: Key) -> Result<(), Error> {
+pub async fn release(tx: &Tx, key: ReservationKey) -> Result<(), Error> {
     release_row(&**tx, key, tx.now()).await?;
     release_earlier_rounds(&**tx, key, tx.now()).await
 }
 
 /// Whether the order let go of every provider, so that a late hold is refused.
 pub async fn is_order_released(tx: &Tx, order_id: Uuid) -> Result<bool, Error> {
-    let tombstone = Key::every_provider(order_id).id();
+    let tombstone = ReservationKey::every_provider(order_id).id();
     Ok(Entity::find_by_id(tombstone).one(&**tx).await?.is_some())
 }
 
 /// Releases every reservation of an order and refuses all that are still to come.
 pub async fn release_order(tx: &Tx, order_id: Uuid) -> Result<(), Error> {
-    release_row(&**tx, Key::every_provider(order_id), tx.now()).await?;
+    release_row(&**tx, ReservationKey::every_provider(order_id), tx.now()).await?;
     set_state(State::Released, false, tx.now())
         .filter(Column::OrderId.eq(order_id))
         .exec(&**tx)
@@ -86,7 +86,7 @@ impl Providers {
     }
 
     /// The reservation that an order means by `key`.
-    pub async fn find_meant(&self, key: Key) -> Result<Reservation, Error> {
+    pub async fn find_meant(&self, key: ReservationKey) -> Result<Reservation, Error> {
         meant(key).one(self.db.connection()).await?.ok_or(Error::ReservationNotFound)
     }
 

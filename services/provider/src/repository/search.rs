@@ -8,7 +8,7 @@ use crate::{
     domain::records::{offering, provider, reservation},
     domain::{
         Error, Provider, ProviderId, Span,
-        geo::Place,
+        geo::GeoPlace,
         profile::{BackgroundCheck, State},
         reservation::Job,
         slots::{Slots, Wish},
@@ -150,9 +150,9 @@ impl Candidate {
 }
 
 /// Profiles that may be booked for a vertical somewhere near.
-fn is_bookable(vertical: &str, place: Option<Place>) -> Select<provider::Entity> {
+fn is_bookable(vertical: &str, place: Option<GeoPlace>) -> Select<provider::Entity> {
     let mut offered = Condition::all().add(offering::Column::Vertical.eq(vertical));
-    if let Some(Place { lat, lng }) = place {
+    if let Some(GeoPlace { lat, lng }) = place {
         offered = offered
             .add(offering::Column::LatMin.lte(lat))
             .add(offering::Column::LatMax.gte(lat))

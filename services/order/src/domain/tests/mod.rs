@@ -18,7 +18,7 @@ fn now() -> DateTime<Utc> {
 /// An order over 100.00 EUR, of which the provider earns 90.00, two days ahead, named provider, authorised.
 fn order(state: State) -> Order {
     let clock = Clock::manual(now());
-    let line = |code: &str, total, earner| Line {
+    let line = |code: &str, total, earner| PriceLine {
         code: code.to_owned(),
         quantity: 1.0,
         unit: "visit".to_owned(),

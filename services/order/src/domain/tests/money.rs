@@ -55,7 +55,7 @@ fn the_cancellation_matrix() {
 
 #[test]
 fn the_first_row_that_matches_decides_and_bounds_hold() {
-    let rule = Rule { percent: 50, flat: 100, provider_share: 80, ..Rule::default() };
+    let rule = PolicyRule { percent: 50, flat: 100, provider_share: 80, ..PolicyRule::default() };
     let policy = |rules| Policy { version: "test".to_owned(), rules };
     let it = order(State::Assigned);
     let case = Case {
@@ -71,20 +71,20 @@ fn the_first_row_that_matches_decides_and_bounds_hold() {
         (fee(vec![rule.clone()]).fee, fee(vec![rule.clone()]).provider_gross),
         (5_100, 4_080)
     );
-    assert_eq!(fee(vec![Rule { most: Some(900), ..rule.clone() }]).fee, 900);
-    assert_eq!(fee(vec![Rule { least: 7_000, ..rule.clone() }]).fee, 7_000);
+    assert_eq!(fee(vec![PolicyRule { most: Some(900), ..rule.clone() }]).fee, 900);
+    assert_eq!(fee(vec![PolicyRule { least: 7_000, ..rule.clone() }]).fee, 7_000);
     assert_eq!(
-        fee(vec![Rule { least: 70_000, ..rule.clone() }]).fee,
+        fee(vec![PolicyRule { least: 70_000, ..rule.clone() }]).fee,
         10_000,
         "never above the price"
     );
-    let grace = Rule { within_minutes_of_assignment: Some(2), ..Rule::default() };
+    let grace = PolicyRule { within_minutes_of_assignment: Some(2), ..PolicyRule::default() };
     assert_eq!(fee(vec![grace.clone(), rule.clone()]).fee, 0, "the first row decides");
-    let other = Rule { vertical: Some("transport".to_owned()), ..grace };
+    let other = PolicyRule { vertical: Some("transport".to_owned()), ..grace };
     assert_eq!(fee(vec![other.clone(), rule.clone()]).fee, 5_100);
     let kept = policy(vec![other, rule]).of_vertical("cleaning");
     assert_eq!(kept.rules.len(), 1, "a quote keeps what concerns its vertical");
-    assert_eq!(fee(Vec::new()), Charge::default());
+    assert_eq!(fee(Vec::new()), CancellationCharge::default());
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn secret() -> Secret {
-    Secret::new(vec![7; 32])
+fn secret() -> CodeKey {
+    CodeKey::new(vec![7; 32])
 }
 
 #[test]
@@ -14,7 +14,7 @@ fn a_start_code_opens_one_assignment_only() {
     assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()));
     assert!(secret().opens(&it, &code) && secret().opens(&it, &format!(" {code} ")));
     assert!(!secret().opens(&it, "") && !secret().opens(&it, &code[..5]));
-    assert!(!Secret::new(vec![8; 32]).opens(&it, &code));
+    assert!(!CodeKey::new(vec![8; 32]).opens(&it, &code));
     it.progress.assignments = 2;
     assert!(!secret().opens(&it, &code), "another assignment has another code");
 }
@@ -312,7 +312,7 @@ fn nothing_personal_is_printed() {
 fn a_price_is_in_one_currency_and_not_negative() {
     let eur = kit::values::money::Currency::EUR;
     let usd = kit::values::money::Currency::parse("currency", "USD").unwrap();
-    let line = |total| Line {
+    let line = |total| PriceLine {
         code: "x".to_owned(),
         quantity: 1.0,
         unit: "visit".to_owned(),

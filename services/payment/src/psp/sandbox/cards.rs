@@ -1,7 +1,7 @@
 //! Test cards by token, as the contract of `PaymentMethodService` lists them.
 
 use super::{
-    super::{Card, Charge},
+    super::{AuthorizeRequest, Card},
     entity::charge,
 };
 use chrono::{DateTime, Datelike, Duration, Utc};
@@ -100,7 +100,7 @@ impl Behaviour {
     }
 
     /// The charge as it stands after it was asked for at `now`.
-    pub fn new_charge(self, asked: Charge<'_>, now: DateTime<Utc>) -> charge::Model {
+    pub fn new_charge(self, asked: AuthorizeRequest<'_>, now: DateTime<Utc>) -> charge::Model {
         let (state, reason, settles_at) = match self {
             Self::Ok
             | Self::TimeoutCharged

@@ -6,7 +6,9 @@ mod courier;
 mod entity;
 mod store;
 
-use super::{Answer, Cancelled, Card, Charge, Psp, Step, Transfer, Unanswered};
+use super::{
+    AuthorizeRequest, Cancelled, Card, FollowUpRequest, Psp, PspAnswer, Transfer, Unanswered,
+};
 use crate::domain::{AttemptId, attempt::Signal};
 use async_trait::async_trait;
 use cards::{Behaviour, OperationKind};
@@ -40,16 +42,16 @@ impl Sandbox {
     }
 
     /// What the sandbox says of a charge as it stands.
-    fn answer(&self, charge: &charge::Model) -> Answer {
+    fn answer(&self, charge: &charge::Model) -> PspAnswer {
         match charge.state.as_str() {
-            charge::LOST => Answer::plain(Signal::NoAnswer),
-            charge::PENDING => Answer::plain(Signal::Pending),
-            charge::CONFIRM => Answer {
+            charge::LOST => PspAnswer::plain(Signal::NoAnswer),
+            charge::PENDING => PspAnswer::plain(Signal::Pending),
+            charge::CONFIRM => PspAnswer {
                 confirmation_url: format!("{}{}", self.confirmation_url, charge.reference),
-                ..Answer::plain(Signal::ConfirmationRequired)
+                ..PspAnswer::plain(Signal::ConfirmationRequired)
             },
-            charge::AUTHORIZED | charge::CAPTURED => Answer::plain(Signal::Succeeded),
-            _ => Answer::declined(&charge.reason),
+            charge::AUTHORIZED | charge::CAPTURED => PspAnswer::plain(Signal::Succeeded),
+            _ => PspAnswer::declined(&charge.reason),
         }
     }
 
@@ -58,7 +60,11 @@ impl Sandbox {
         found.ok_or_else(|| Unanswered("the charge is not known".to_owned()))
     }
 
-    async fn operate(&self, kind: OperationKind, step: Step) -> Result<Answer, Unanswered> {
+    async fn operate(
+        &self,
+        kind: OperationKind,
+        step: FollowUpRequest,
+    ) -> Result<PspAnswer, Unanswered> {
         let (done, has_events) = is_elsewhere(self.store.clone().operate(kind, step)).await?;
         if has_events {
             self.late.notify_one();
@@ -84,7 +90,7 @@ impl Psp for Sandbox {
         Ok(cards::card_of_token(token, self.store.db.clock().now()))
     }
 
-    async fn authorize(&self, charge: Charge<'_>) -> Result<Answer, Unanswered> {
+    async fn authorize(&self, charge: AuthorizeRequest<'_>) -> Result<PspAnswer, Unanswered> {
         let behaviour = Behaviour::of(charge.token);
         let new = behaviour.new_charge(charge, self.store.db.clock().now());
         let first = self.store.insert(new.clone()).await?;
@@ -102,7 +108,7 @@ impl Psp for Sandbox {
         Ok(self.answer(&self.charge(charge.reference).await?))
     }
 
-    async fn confirm(&self, charge: AttemptId, code: &str) -> Result<Answer, Unanswered> {
+    async fn confirm(&self, charge: AttemptId, code: &str) -> Result<PspAnswer, Unanswered> {
         let (state, reason) = match code {
             CONFIRMATION_CODE => (charge::AUTHORIZED, ""),
             _ => (charge::DECLINED, "CONFIRMATION_FAILED"),
@@ -111,16 +117,16 @@ impl Psp for Sandbox {
         Ok(self.answer(&self.charge(charge).await?))
     }
 
-    async fn raise(&self, step: Step) -> Result<Answer, Unanswered> {
+    async fn raise(&self, step: FollowUpRequest) -> Result<PspAnswer, Unanswered> {
         self.operate(OperationKind::Raise, step).await
     }
 
-    async fn capture(&self, step: Step) -> Result<Answer, Unanswered> {
+    async fn capture(&self, step: FollowUpRequest) -> Result<PspAnswer, Unanswered> {
         let answer = self.operate(OperationKind::Capture, step).await?;
-        Ok(Answer { fee: fee_of(step.amount), ..answer })
+        Ok(PspAnswer { fee: fee_of(step.amount), ..answer })
     }
 
-    async fn refund(&self, step: Step) -> Result<Answer, Unanswered> {
+    async fn refund(&self, step: FollowUpRequest) -> Result<PspAnswer, Unanswered> {
         let behaviour = Behaviour::of(&self.charge(step.charge).await?.token);
         if behaviour == Behaviour::RefundFailsOnce && self.store.first_call(step).await? {
             return Err(Unanswered("out of order".to_owned()));
@@ -131,7 +137,7 @@ impl Psp for Sandbox {
     async fn cancel(&self, charge: AttemptId) -> Result<Cancelled, Unanswered> {
         // A charge that has not come yet must find that it was cancelled.
         let now = self.store.db.clock().now();
-        let unknown = Charge { reference: charge, token: "", amount: 0, currency: "" };
+        let unknown = AuthorizeRequest { reference: charge, token: "", amount: 0, currency: "" };
         let unknown = Behaviour::Cancelled.new_charge(unknown, now);
         if self.store.insert(unknown).await? {
             return Ok(Cancelled::Empty);
@@ -139,7 +145,7 @@ impl Psp for Sandbox {
         is_elsewhere(self.store.clone().cancel(charge.uuid())).await
     }
 
-    async fn pay_out(&self, transfer: Transfer<'_>) -> Result<Answer, Unanswered> {
+    async fn pay_out(&self, transfer: Transfer<'_>) -> Result<PspAnswer, Unanswered> {
         let refused = transfer.amount < MIN_TRANSFER;
         let (state, reason) = match refused {
             false => (operation::DONE, ""),
@@ -158,26 +164,26 @@ impl Psp for Sandbox {
         Ok(operation_answer(&done))
     }
 
-    async fn status(&self, reference: Uuid) -> Result<Answer, Unanswered> {
+    async fn status(&self, reference: Uuid) -> Result<PspAnswer, Unanswered> {
         if let Some(charge) = self.store.charge(reference).await? {
             return Ok(self.answer(&charge));
         }
         Ok(match self.store.operation(reference).await? {
             Some(done) => operation_answer(&done),
-            None => Answer::plain(Signal::NoAnswer),
+            None => PspAnswer::plain(Signal::NoAnswer),
         })
     }
 }
 
-fn operation_answer(done: &operation::Model) -> Answer {
+fn operation_answer(done: &operation::Model) -> PspAnswer {
     match done.state.as_str() {
         operation::DONE => {
             let fee =
                 if done.kind == OperationKind::Capture.name() { fee_of(done.amount) } else { 0 };
-            Answer { fee, ..Answer::plain(Signal::Succeeded) }
+            PspAnswer { fee, ..PspAnswer::plain(Signal::Succeeded) }
         }
-        operation::REFUSED => Answer::declined(&done.reason),
-        _ => Answer::plain(Signal::NoAnswer),
+        operation::REFUSED => PspAnswer::declined(&done.reason),
+        _ => PspAnswer::plain(Signal::NoAnswer),
     }
 }
 

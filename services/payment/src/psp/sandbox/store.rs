@@ -1,7 +1,7 @@
 //! The queries of the sandbox. They never run in a transaction of payment.
 
 use super::{
-    super::{Cancelled, Step, Unanswered},
+    super::{Cancelled, FollowUpRequest, Unanswered},
     cards::OperationKind,
     entity::{charge, event, operation},
 };
@@ -92,7 +92,7 @@ impl Store {
     }
 
     /// Whether this is the first call of a step that fails once.
-    pub async fn first_call(&self, step: Step) -> Result<bool, DbErr> {
+    pub async fn first_call(&self, step: FollowUpRequest) -> Result<bool, DbErr> {
         let row = operation::ActiveModel {
             reference: Set(step.reference.uuid()),
             kind: Set(OperationKind::Refund.name().to_owned()),
@@ -122,7 +122,7 @@ impl Store {
     pub async fn operate(
         self,
         kind: OperationKind,
-        step: Step,
+        step: FollowUpRequest,
     ) -> Result<(operation::Model, bool), Unanswered> {
         let tx = self.db.begin().await?;
         let reference = step.reference.uuid();

@@ -6,7 +6,7 @@ use chrono::{Duration, Weekday};
 use chrono_tz::Europe::Paris;
 use kit::Window;
 
-const PARIS: Place = Place { lat: 48.8566, lng: 2.3522 };
+const PARIS: GeoPlace = GeoPlace { lat: 48.8566, lng: 2.3522 };
 
 fn date(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -70,7 +70,7 @@ fn each_condition_has_its_objection() {
         (|_, job| job.vertical = "moving".to_owned(), &["NO_OFFERING"]),
         (|_, job| job.skills.push("cleaning.deep".to_owned()), &["SKILL:cleaning.deep"]),
         (|_, job| job.documents.push("identity".to_owned()), &["DOCUMENT:identity"]),
-        (|_, job| job.place = Some(Place { lat: 48.70, lng: 2.3522 }), &["OUT_OF_AREA"]),
+        (|_, job| job.place = Some(GeoPlace { lat: 48.70, lng: 2.3522 }), &["OUT_OF_AREA"]),
         (|_, job| job.country = Some("GB".to_owned()), &["OTHER_COUNTRY"]),
         (|_, job| job.country = None, &[]),
         (|_, job| job.window.end += Duration::hours(9), &["OUTSIDE_AVAILABILITY"]),
