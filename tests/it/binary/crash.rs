@@ -6,6 +6,7 @@ use super::{
     program::{Home, Program},
 };
 use crate::journey::{act, clean};
+use chrono::{DateTime, Duration, Utc};
 use kit::testing::{Backend, eventually};
 use quickserve::{
     demo::{self, CENTRE, text_at},
@@ -246,6 +247,49 @@ async fn money_is_taken_once(backend: Backend) {
     }
 }
 
+/// Dies after money was given back for a move to a date that is far off: it goes back once, and the order has moved.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn money_is_given_back_for_a_move(backend: Backend) {
+    let (home, people) = first(backend).await;
+    let program = home.start_with(&[("QS_CRASH_AT", MOVE)]).await;
+    let armed = people.at(&program);
+    let quote = armed.quote(48).await;
+    let order = armed.book(&quote).await.unwrap().ok().unwrap();
+    assert_eq!(order["payment"]["state"], "PAYMENT_STATE_AUTHORIZED");
+    let id = text_at(&order, "id").unwrap();
+    let [start, end] = ["start", "end"].map(|name| moment_of(&order, name) + Duration::days(20));
+    let window = json!({ "window": { "start": start.to_rfc3339(), "end": end.to_rfc3339() } });
+    // The process may die before it answers.
+    let _ = armed.customer.client.post(&format!("/v1/orders/{id}:reschedule"), window).await;
+    let (status, _) = program.ended().await;
+    assert!(!status.success(), "{status}");
+
+    home.leases_end().await;
+    let program = home.start().await;
+    let people = people.at(&program);
+    let customer = &people.customer.client;
+    let path = format!("/v1/orders/{id}");
+    let order = async || customer.get(&path).await.unwrap().ok().unwrap();
+    eventually("the order has moved and reserves no money", order, |order| {
+        moment_of(order, "start") == start
+            && order["payment"]["state"] == "PAYMENT_STATE_METHOD_SAVED"
+    })
+    .await;
+    let books = eventually(
+        "the money is back",
+        async || home.books().await,
+        |books| books.owed == 0 && books.charged.is_empty(),
+    );
+    let books = books.await;
+    assert_eq!((books.alive.len(), &books.held), (1, &books.alive));
+}
+
+/// The `start` or `end` of an order's window.
+fn moment_of(order: &Value, name: &str) -> DateTime<Utc> {
+    order["window"][name].as_str().unwrap().parse().unwrap()
+}
+
 /// From the provider's yes to the delivery.
 pub(super) async fn work(people: &People, order: &str) {
     let provider = &people.provider.person;
@@ -264,6 +308,8 @@ pub(super) async fn work(people: &People, order: &str) {
 const STEPS_BACK: [&str; 3] = ["booking.undo", "effect.void", "effect.release"];
 /// The steps of taking the money for work that is done.
 const CAPTURE: [&str; 3] = ["payment.asking:2", "payment.answered:2", "effect.capture"];
+/// Money that goes back for a move.
+const MOVE: &str = "effect.unauthorize";
 /// Side effects that no story here comes to. They are repeated like the others.
 const NOT_REACHED: [&str; 3] = ["effect.refund", "effect.freeze", "effect.tell"];
 
@@ -279,7 +325,7 @@ fn booking_steps() -> Vec<String> {
 fn every_step_is_died_at() {
     let covered = booking_steps();
     for point in order::crash_points() {
-        let listed = STEPS_BACK.iter().chain(&CAPTURE).chain(&NOT_REACHED);
+        let listed = STEPS_BACK.iter().chain(&CAPTURE).chain([&MOVE]).chain(&NOT_REACHED);
         let known = covered.contains(&point) || listed.into_iter().any(|it| *it == point);
         assert!(known, "no story dies at {point}");
     }

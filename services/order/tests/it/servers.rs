@@ -389,7 +389,10 @@ impl VerticalService for Cleaning {
                 requirements: Some(vertical::Requirements {
                     skills: vec!["cleaning.standard".to_owned()],
                     crew_size: 1,
-                    duration: Some(prost_types::Duration { seconds: memory.hours * 3600, nanos: 0 }),
+                    duration: Some(prost_types::Duration {
+                        seconds: memory.hours * 3600,
+                        nanos: 0,
+                    }),
                     ..vertical::Requirements::default()
                 }),
             })
