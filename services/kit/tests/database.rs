@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 use kit::{
-    Db, Error, Event, Id,
+    Db, Error, Event,
     messaging::bus::{Bus, Consumer, LocalBus},
     messaging::inbox,
     messaging::outbox,
@@ -462,10 +462,4 @@ async fn a_migration_waits_for_one_that_has_begun_on_the_same_file() {
     assert!(early.is_err(), "it did not wait: {early:?}");
     other.execute_unprepared("COMMIT").await.unwrap();
     migrating.await.unwrap().unwrap();
-}
-
-#[test]
-fn ids_are_typed() {
-    struct Order;
-    assert_eq!(std::mem::size_of::<Id<Order>>(), 16);
 }

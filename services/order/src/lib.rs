@@ -21,7 +21,7 @@ pub use processes::crash_points;
 
 use app::App;
 use domain::{Policy, Timing};
-use kit::{Host, Routes, program::config::CodeKey};
+use kit::{Host, Routes, program::config::Secret};
 use peers::Peers;
 use repository::bookings::Bookings;
 use serde::Deserialize;
@@ -37,7 +37,7 @@ pub struct Config {
     pub verticals: Option<Vec<String>>,
     /// The key of start codes and cancel tokens, the same for every replica. Without one, a file in the data folder
     /// holds it.
-    pub secret: CodeKey,
+    pub secret: Secret,
     /// How long things take.
     pub timing: Timing,
     /// What cancelling costs, for new quotes.

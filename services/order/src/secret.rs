@@ -11,7 +11,7 @@ const LENGTH: usize = 32;
 
 /// The configured key, or the one in the data folder, which is made when there is none.
 pub fn load_secret(
-    configured: &kit::program::config::CodeKey,
+    configured: &kit::program::config::Secret,
     folder: &Path,
 ) -> anyhow::Result<CodeKey> {
     if !configured.is_empty() {

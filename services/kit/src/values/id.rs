@@ -168,6 +168,7 @@ mod tests {
         let first = Id::<Thing>::new(&clock);
         let ids: Vec<_> = (0..1000).map(|_| Id::<Thing>::new(&clock)).collect();
         assert!(ids.is_sorted() && first < ids[0]);
+        assert_eq!(size_of::<Id<Thing>>(), 16, "the type costs nothing");
         let step = Id::<Thing>::derived(first.uuid(), "hold");
         assert_eq!(step, Id::derived(first.uuid(), "hold"));
         assert_ne!(step, Id::derived(first.uuid(), "capture"));

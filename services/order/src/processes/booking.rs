@@ -8,7 +8,7 @@ use crate::{
         Principal, ProviderId, RequestedProvider, SideEffect, State,
     },
     peers::{is_refusal, parse_id, refusal_reason},
-    repository::{bookings::Begun, orders},
+    repository::{bookings::BegunBooking, orders},
 };
 use chrono::{DateTime, Utc};
 use kit::{program::crash, storage::idempotency::Key};
@@ -82,10 +82,10 @@ impl App {
     /// Writes a booking down, or finds the one that there is already.
     pub async fn begin_booking(&self, new: NewOrder, key: Option<Key>) -> Result<Beginning, Error> {
         let (order, is_fresh) = match self.bookings.begin(new, key.as_ref()).await? {
-            Begun::Answered(answer) => return Ok(Beginning::Answered(answer)),
-            Begun::Done(order) => return Ok(Beginning::Finished(order)),
-            Begun::Fresh(order) => (*order, true),
-            Begun::Interrupted(order) => (*order, false),
+            BegunBooking::Answered(answer) => return Ok(Beginning::Answered(answer)),
+            BegunBooking::Done(order) => return Ok(Beginning::Finished(order)),
+            BegunBooking::Fresh(order) => (*order, true),
+            BegunBooking::Interrupted(order) => (*order, false),
         };
         crash::crash_step(NAME, BEGIN);
         Ok(Beginning::Started(Box::new(Booking {

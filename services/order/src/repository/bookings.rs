@@ -75,7 +75,7 @@ impl Bookings {
     ) -> Result<BegunBooking, Error> {
         let Some(key) = key else { return self.beginning.run(new).await? };
         let tx = self.db.begin().await?;
-        if let idempotency::BegunBooking::Replay(answer) = idempotency::begin_key(&tx, key).await? {
+        if let idempotency::Begun::Replay(answer) = idempotency::begin_key(&tx, key).await? {
             return Ok(BegunBooking::Answered(answer));
         }
         let begun = insert_all(&*tx, tx.clock(), vec![new], &self.timing).await?;

@@ -3,7 +3,7 @@
 use crate::shop::{Shop, euros};
 use chrono::Duration;
 use kit::testing::{Backend, acting_as, eventually};
-use proto::quickserve::payment::v1::{self as pb, AuthorizationOutcome};
+use proto::quickserve::payment::v1::{self as pb, Outcome};
 use std::{
     future::Future,
     pin::Pin,
@@ -46,7 +46,7 @@ async fn a_step_that_was_left_half_way_is_finished_by_the_next_call(backend: Bac
         eventually(
             "the authorisation",
             async || shop.authorize(&request).await.unwrap().0,
-            |seen| *seen == AuthorizationOutcome::Authorized,
+            |seen| *seen == Outcome::Authorized,
         )
         .await;
         let order = request.order_id;

@@ -4,7 +4,7 @@ use crate::shop::{RACE, Shop, euros};
 use chrono::Duration;
 use futures::future::join_all;
 use kit::testing::{Backend, eventually, refusal};
-use proto::quickserve::payment::v1::{self as pb, AuthorizationOutcome};
+use proto::quickserve::payment::v1::{self as pb, Outcome};
 use sea_orm::{ConnectionTrait, Statement};
 use uuid::Uuid;
 use yare::parameterized;
@@ -15,7 +15,7 @@ async fn a_success_after_the_end_goes_back_by_itself(backend: Backend) {
     let shop = Shop::open(backend).await;
     for (token, wait) in [("tok_late", 61), ("tok_very_late", 1_201)] {
         let request = shop.order(token).await;
-        assert_eq!(shop.authorize(&request).await.unwrap().0, AuthorizationOutcome::Pending);
+        assert_eq!(shop.authorize(&request).await.unwrap().0, Outcome::Pending);
         for _ in 0..2 {
             shop.void(&request.order_id).await;
         }
@@ -205,7 +205,7 @@ async fn charge_state(shop: &crate::shop::Shop, order_id: &str) -> String {
 async fn an_authorisation_is_given_back_for_another_one_later(backend: Backend) {
     let shop = Shop::open(backend).await;
     let first = shop.order("tok_ok").await;
-    assert_eq!(shop.authorize(&first).await.unwrap().0, AuthorizationOutcome::Authorized);
+    assert_eq!(shop.authorize(&first).await.unwrap().0, Outcome::Authorized);
     let release = async |key: &str| {
         let order_id = first.order_id.clone();
         let request = pb::ReleaseAuthorizationRequest { order_id, attempt_key: key.to_owned() };
@@ -223,7 +223,7 @@ async fn an_authorisation_is_given_back_for_another_one_later(backend: Backend) 
         payment_method_id: String::new(),
         ..first.clone()
     };
-    assert_eq!(shop.authorize(&second).await.unwrap().0, AuthorizationOutcome::Authorized);
+    assert_eq!(shop.authorize(&second).await.unwrap().0, Outcome::Authorized);
     // A repeated or late call gives back what it meant, and nothing else.
     release(&first.attempt_key).await;
     let payment = shop.payment(&first.order_id).await;
