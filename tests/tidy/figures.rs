@@ -26,7 +26,7 @@ const MAX_RIDDLES: usize = 5;
 /// Words that hide who does something.
 const RIDDLES: [&str; 4] = ["nobody", "somebody", "whoever", "whatever"];
 /// Names of types that more than one crate declares with different meanings.
-const MAX_HOMONYMS: usize = 7;
+const MAX_HOMONYMS: usize = 1;
 /// Names that mean the same in every crate.
 const SAME_EVERYWHERE: [&str; 15] = [
     "ActiveModel",

@@ -1,6 +1,6 @@
 //! `CleaningService`: what the parties of an order see and do.
 
-use crate::{cleaning::Job, convert};
+use crate::{cleaning::CleaningJob, convert};
 use chrono::{DateTime, Utc};
 use kit::{Db, rpc::confidential, storage::version};
 use proto::quickserve::cleaning::v1::{self as pb, cleaning_service_server::CleaningService};
@@ -25,7 +25,11 @@ impl Api {
 }
 
 /// The cleaning as `reader` reads it.
-fn cleaning_view(job: &Job, reader: Reach, now: DateTime<Utc>) -> Result<pb::Cleaning, Error> {
+fn cleaning_view(
+    job: &CleaningJob,
+    reader: Reach,
+    now: DateTime<Utc>,
+) -> Result<pb::Cleaning, Error> {
     let whole = convert::cleaning(job)?;
     if job.shows_home(reader, now) {
         return Ok(whole);
@@ -41,7 +45,7 @@ impl CleaningService for Api {
     ) -> Result<Response<pb::GetCleaningResponse>, Status> {
         let reach = Reach::party(&kit::caller_of(&request))?;
         let id = parse_order_id(&request.get_ref().order_id)?;
-        let job: Job = repository::find_job(self.db.connection(), id, reach).await?;
+        let job: CleaningJob = repository::find_job(self.db.connection(), id, reach).await?;
         let cleaning = Some(cleaning_view(&job, reach, self.db.clock().now())?);
         Ok(Response::new(pb::GetCleaningResponse { cleaning }))
     }
@@ -52,7 +56,7 @@ impl CleaningService for Api {
     ) -> Result<Response<pb::GetChecklistResponse>, Status> {
         let reach = Reach::party(&kit::caller_of(&request))?;
         let id = parse_order_id(&request.get_ref().order_id)?;
-        let job: Job = repository::find_job(self.db.connection(), id, reach).await?;
+        let job: CleaningJob = repository::find_job(self.db.connection(), id, reach).await?;
         let checklist = Some(convert::checklist(&job));
         Ok(Response::new(pb::GetChecklistResponse { checklist }))
     }
@@ -67,7 +71,7 @@ impl CleaningService for Api {
         let id = parse_order_id(&order_id)?;
         let changes = items.into_iter().map(convert::parse_item_change).collect();
         let tx = self.db.begin().await?;
-        let mut job: Job = repository::lock_job(&tx, id, reach).await?;
+        let mut job: CleaningJob = repository::lock_job(&tx, id, reach).await?;
         version::expect_version(expected, job.order.version)?;
         check_working(job.phase())?;
         job.own.checklist.change(changes, tx.now())?;
@@ -87,7 +91,7 @@ impl CleaningService for Api {
         let id = parse_order_id(&order_id)?;
         let tx = self.db.begin().await?;
         let reach = Reach::Provider(provider);
-        let mut job: Job = repository::lock_job(&tx, id, reach).await?;
+        let mut job: CleaningJob = repository::lock_job(&tx, id, reach).await?;
         let phase = job.phase();
         if job.order.fail_access(attempts, phase, tx.now())? {
             signals::record_access_failed(&tx, &mut job.order, provider).await?;

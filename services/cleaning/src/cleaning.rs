@@ -24,7 +24,7 @@ const MAX_VISITS_BACK: u64 = 20;
 const PHOTOS: [&str; 2] = ["photo.before", "photo.after"];
 
 /// A cleaning, as its orders' parties know it.
-pub type Job = vertical::Job<Own>;
+pub type CleaningJob = vertical::Job<Own>;
 
 /// What cleaning keeps of its own about an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,14 +129,14 @@ impl Vertical for Cleaning {
         own.checklist.forget_notes();
     }
 
-    fn denials(&self, job: &Job, to: Phase) -> Vec<&'static str> {
+    fn denials(&self, job: &CleaningJob, to: Phase) -> Vec<&'static str> {
         match to {
             Phase::Delivered if !job.own.checklist.is_complete() => vec![checklist::INCOMPLETE],
             _ => Vec::new(),
         }
     }
 
-    fn missing(&self, job: &Job, proof_kinds: &[String]) -> Vec<&'static str> {
+    fn missing(&self, job: &CleaningJob, proof_kinds: &[String]) -> Vec<&'static str> {
         let mut missing = self.denials(job, Phase::Delivered);
         missing.extend(missing_proofs(&PHOTOS, proof_kinds));
         missing

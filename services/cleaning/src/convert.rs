@@ -1,7 +1,7 @@
 //! Between the rows and rules of cleaning and the messages of its contract.
 
 use crate::{
-    cleaning::Job,
+    cleaning::CleaningJob,
     domain::{
         Details,
         details::{self, CleaningType, Frequency, LastVisit, Size},
@@ -54,7 +54,7 @@ pub fn stored_size(details: &[u8]) -> Option<Size> {
 }
 
 /// The message for a cleaning.
-pub fn cleaning(job: &Job) -> Result<pb::Cleaning, Error> {
+pub fn cleaning(job: &CleaningJob) -> Result<pb::Cleaning, Error> {
     let order = &job.order;
     let details = pb::CleaningDetails::decode(order.details.as_slice());
     let attempts = order.contact_attempts.0.iter().map(|attempt| pb::ContactAttempt {
@@ -77,7 +77,7 @@ pub fn cleaning(job: &Job) -> Result<pb::Cleaning, Error> {
 }
 
 /// The message for a checklist.
-pub fn checklist(job: &Job) -> pb::Checklist {
+pub fn checklist(job: &CleaningJob) -> pb::Checklist {
     pb::Checklist {
         id: job.order.order_id.to_string(),
         items: job.own.checklist.0.iter().map(to_item).collect(),

@@ -4,7 +4,7 @@ use crate::{
     contacts::Contacts,
     domain::{
         Error, Message, MessageId,
-        catalogue::{Addressee, Channel, NOTICES, NoticeFacts, Stage, moves_on},
+        catalogue::{Addressee, ContactChannel, NOTICES, NoticeFacts, Stage, moves_on},
         message::{Particulars, State},
     },
     repository::{self, Overtaken, Repository, settings},
@@ -68,10 +68,10 @@ impl Teller {
         }
         let readers: Arc<[Uuid]> = messages
             .iter()
-            .filter(|message| message.channel == Channel::Inbox)
+            .filter(|message| message.channel == ContactChannel::Inbox)
             .map(|message| message.user_id)
             .collect();
-        let mail = messages.iter().any(|message| message.channel == Channel::Email);
+        let mail = messages.iter().any(|message| message.channel == ContactChannel::Email);
         let overtaken = overtakes.map(|order_id| Overtaken { order_id, before_seq: event.seq });
         if self.save(messages, overtaken).await? {
             // This fails when no stream is open, which is fine.
@@ -123,7 +123,7 @@ impl Teller {
                     state,
                     attempts: 0,
                     failure: String::new(),
-                    due_at: (*channel == Channel::Email).then_some(now),
+                    due_at: (*channel == ContactChannel::Email).then_some(now),
                     claimed_by: None,
                     lease_until: None,
                     created_at: now,

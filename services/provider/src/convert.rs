@@ -8,7 +8,7 @@ use crate::domain::{
     geo::GeoPlace,
     offering::{OfferingTerms, Rate},
     profile::{BackgroundCheck, ProviderKind, State},
-    reservation::{self, Job},
+    reservation::{self, JobRequest},
 };
 use chrono::{NaiveDate, NaiveDateTime, Weekday};
 use kit::{
@@ -344,7 +344,7 @@ pub fn parse_job(
     window: Window,
     address: Option<&Address>,
     requirements: Option<Requirements>,
-) -> Result<Job, Error> {
+) -> Result<JobRequest, Error> {
     let Requirements { skills, documents, crew_size: _, duration: _, buffer_before, buffer_after } =
         requirements.ok_or_else(|| Error::invalid("requirements", "must be given"))?;
     let seconds = |side: &str, buffer: Option<&prost_types::Duration>| {
@@ -355,7 +355,7 @@ pub fn parse_job(
         }
         Err(Error::invalid(field, "must be between 0 and 24 hours"))
     };
-    Ok(Job {
+    Ok(JobRequest {
         vertical,
         window,
         buffer_before_s: seconds("buffer_before", buffer_before.as_ref())?,

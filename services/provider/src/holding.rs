@@ -4,7 +4,7 @@
 use crate::{
     domain::{
         Error, Reservation, ReservationId,
-        reservation::{Job, RepeatedHold, ReservationKey},
+        reservation::{JobRequest, RepeatedHold, ReservationKey},
         standing::Standing,
     },
     repository::{Providers, reservations},
@@ -21,7 +21,7 @@ const MAX_JUDGEMENTS: u32 = 3;
 pub struct Hold {
     /// For which order and round it takes whose time.
     pub key: ReservationKey,
-    pub job: Job,
+    pub job: JobRequest,
     /// When it lapses by itself.
     pub expires_at: DateTime<Utc>,
     /// The customer's account.

@@ -71,7 +71,7 @@ impl ProviderTimers {
         let Some((mut document, mut provider)) = lock_verified(&tx, id).await? else {
             return Ok(());
         };
-        document.act(document::Action::Expire, tx.now())?;
+        document.act(document::DocumentAction::Expire, tx.now())?;
         documents::save_document(&tx, &document).await?;
         profiles::save_profile(&tx, &mut provider).await?;
         tx.commit().await?;

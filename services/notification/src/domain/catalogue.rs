@@ -36,7 +36,7 @@ impl Addressee {
 /// A way to reach an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
-pub enum Channel {
+pub enum ContactChannel {
     /// The inbox within QuickServe.
     #[sea_orm(string_value = "inbox")]
     Inbox,
@@ -98,7 +98,7 @@ pub struct Notice {
     /// In which cases.
     pub when: When,
     /// By which ways.
-    pub channels: &'static [Channel],
+    pub channels: &'static [ContactChannel],
     /// What may keep it from its reader.
     pub importance: Importance,
     /// Whether it loses its sense once the order moves on.
@@ -139,7 +139,7 @@ impl Notice {
 const fn base_notice(
     kind: &'static str,
     addressee: Addressee,
-    channels: &'static [Channel],
+    channels: &'static [ContactChannel],
 ) -> Notice {
     let (variant, when) = ("", When::Always);
     Notice {
@@ -154,15 +154,15 @@ const fn base_notice(
 }
 
 const fn both_parties(kind: &'static str, addressee: Addressee) -> Notice {
-    base_notice(kind, addressee, &[Channel::Inbox, Channel::Email])
+    base_notice(kind, addressee, &[ContactChannel::Inbox, ContactChannel::Email])
 }
 
 const fn inbox_only(kind: &'static str, addressee: Addressee) -> Notice {
-    base_notice(kind, addressee, &[Channel::Inbox])
+    base_notice(kind, addressee, &[ContactChannel::Inbox])
 }
 
 const fn with_mail(kind: &'static str, addressee: Addressee) -> Notice {
-    base_notice(kind, addressee, &[Channel::Email])
+    base_notice(kind, addressee, &[ContactChannel::Email])
 }
 
 use Addressee::{Account, Customer, Operator, Provider};

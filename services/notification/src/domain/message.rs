@@ -2,7 +2,7 @@
 
 use super::{
     Error, Message, Settings,
-    catalogue::{Channel, Importance},
+    catalogue::{ContactChannel, Importance},
     quiet,
 };
 use chrono::{DateTime, Utc};
@@ -40,7 +40,7 @@ pub enum State {
 
 /// What happens to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum MessageEvent {
     /// It must wait for the end of quiet hours.
     Hold,
     /// It is handed over.
@@ -57,8 +57,8 @@ pub enum Event {
 
 impl State {
     /// The whole life of a message. One whose answer never came is sent again, under the same name.
-    pub fn transition(self, event: Event) -> Result<Self, Error> {
-        use Event::{Cancel, Confirm, Fail, Hold, Retry, Send};
+    pub fn transition(self, event: MessageEvent) -> Result<Self, Error> {
+        use MessageEvent::{Cancel, Confirm, Fail, Hold, Retry, Send};
         match (self, event) {
             (Self::Queued | Self::Held, Hold) => Ok(Self::Held),
             (Self::Queued | Self::Held | Self::Sent, Send) => Ok(Self::Sent),
@@ -75,10 +75,10 @@ impl State {
     }
 
     /// The state in which a message of a channel begins: a row in the inbox is there at once.
-    pub const fn first(channel: Channel) -> Self {
+    pub const fn first(channel: ContactChannel) -> Self {
         match channel {
-            Channel::Inbox => Self::Delivered,
-            Channel::Email => Self::Queued,
+            ContactChannel::Inbox => Self::Delivered,
+            ContactChannel::Email => Self::Queued,
         }
     }
 }
@@ -146,12 +146,12 @@ pub enum MailDecision {
 
 impl MailDecision {
     /// What that does to the message.
-    pub const fn event(self) -> Event {
+    pub const fn event(self) -> MessageEvent {
         match self {
-            Self::Send => Event::Send,
-            Self::Hold(_) => Event::Hold,
-            Self::Cancel(_) => Event::Cancel,
-            Self::Fail(_) => Event::Fail,
+            Self::Send => MessageEvent::Send,
+            Self::Hold(_) => MessageEvent::Hold,
+            Self::Cancel(_) => MessageEvent::Cancel,
+            Self::Fail(_) => MessageEvent::Fail,
         }
     }
 }
@@ -214,8 +214,14 @@ mod tests {
     use crate::domain::{catalogue::Addressee, quiet::QuietTimes};
     use sea_orm::Iterable;
 
-    const EVENTS: [Event; 6] =
-        [Event::Hold, Event::Send, Event::Confirm, Event::Retry, Event::Fail, Event::Cancel];
+    const EVENTS: [MessageEvent; 6] = [
+        MessageEvent::Hold,
+        MessageEvent::Send,
+        MessageEvent::Confirm,
+        MessageEvent::Retry,
+        MessageEvent::Fail,
+        MessageEvent::Cancel,
+    ];
 
     #[test]
     fn the_whole_life_of_a_message() {
@@ -246,7 +252,7 @@ mod tests {
             id: kit::Id::from_uuid(uuid::Uuid::nil()),
             event_id: uuid::Uuid::nil(),
             addressee: Addressee::Customer,
-            channel: Channel::Email,
+            channel: ContactChannel::Email,
             user_id: uuid::Uuid::nil(),
             template: "order.created.customer".to_owned(),
             importance,

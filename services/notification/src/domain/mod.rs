@@ -9,7 +9,7 @@ pub mod template;
 pub mod text;
 
 use kit::rpc::error::{Fault, Kind};
-use message::{Event, State};
+use message::{MessageEvent, State};
 use std::collections::HashMap;
 
 pub use records::{message::Model as Message, settings::Model as Settings};
@@ -28,7 +28,7 @@ pub enum Error {
     TooManyStreams,
     /// The message's state does not allow it; a fault of ours.
     #[error("a {0:?} message does not {1:?}")]
-    Refused(State, Event),
+    Refused(State, MessageEvent),
     /// What every service can meet.
     #[error(transparent)]
     Kit(#[from] kit::Error),

@@ -3,7 +3,7 @@
 pub mod message {
     use crate::domain::{
         MessageId,
-        catalogue::{Addressee, Channel, Importance},
+        catalogue::{Addressee, ContactChannel, Importance},
         message::{Particulars, State},
     };
     use sea_orm::entity::prelude::*;
@@ -15,7 +15,7 @@ pub mod message {
         pub id: MessageId,
         pub event_id: Uuid,
         pub addressee: Addressee,
-        pub channel: Channel,
+        pub channel: ContactChannel,
         pub user_id: Uuid,
         pub template: String,
         pub importance: Importance,

@@ -3,7 +3,7 @@
 use super::Repository;
 use crate::{
     domain::records::message::{Column, Entity},
-    domain::{Error, Message, MessageId, catalogue::Channel},
+    domain::{Error, Message, MessageId, catalogue::ContactChannel},
 };
 use chrono::{DateTime, Utc};
 use kit::{Tx, storage::page::Page};
@@ -16,7 +16,9 @@ pub fn first_id_at(at: DateTime<Utc>) -> MessageId {
 }
 
 fn inbox_of(user_id: Uuid) -> Select<Entity> {
-    Entity::find().filter(Column::UserId.eq(user_id)).filter(Column::Channel.eq(Channel::Inbox))
+    Entity::find()
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::Channel.eq(ContactChannel::Inbox))
 }
 
 /// Locks a message in an account's inbox until the transaction ends.

@@ -8,7 +8,7 @@ use crate::{
     domain::records::message,
     domain::{
         Error, Message,
-        message::{Event as Step, State},
+        message::{MessageEvent as Step, State},
     },
 };
 use kit::{Clock, Db, Tx};

@@ -8,7 +8,7 @@ use crate::{
     },
     domain::{
         Error, Message, MessageId, Settings,
-        message::{Event, MailDecision, State},
+        message::{MailDecision, MessageEvent, State},
     },
 };
 use chrono::{DateTime, Utc};
@@ -104,9 +104,9 @@ impl Repository {
         outcome: MailOutcome,
     ) -> Result<(), Error> {
         let (event, due_at, failure) = match outcome {
-            MailOutcome::Taken => (Event::Confirm, None, ""),
-            MailOutcome::Later(at, failure) => (Event::Retry, Some(at), failure),
-            MailOutcome::Never(failure) => (Event::Fail, None, failure),
+            MailOutcome::Taken => (MessageEvent::Confirm, None, ""),
+            MailOutcome::Later(at, failure) => (MessageEvent::Retry, Some(at), failure),
+            MailOutcome::Never(failure) => (MessageEvent::Fail, None, failure),
         };
         settled(claim, State::Sent.transition(event)?, due_at, failure)
             .filter(Column::Id.eq(id))

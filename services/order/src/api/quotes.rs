@@ -3,7 +3,7 @@
 use super::{Api, view};
 use crate::{
     convert,
-    domain::{AccountId, Details, Error, Principal, Quote, Terms, inputs_hash, total_price},
+    domain::{AccountId, Error, JobDetails, Principal, Quote, Terms, inputs_hash, total_price},
     repository::quotes,
 };
 use chrono::Duration;
@@ -150,7 +150,7 @@ impl Api {
         self.app.timing.check_start(window.start, now)?;
         let provider_id = Id::parse_optional("provider_id", &provider_id)?;
         let details = details.ok_or_else(|| kit::Error::invalid("details", "must be given"))?;
-        let kept = Details(details.encode_to_vec());
+        let kept = JobDetails(details.encode_to_vec());
         let answer = self.app.verticals.quote(&vertical, details, &window, address, customer).await;
         let QuoteResponse { lines, requirements } = answer?;
         let requirements = convert::requirements(requirements);

@@ -1,7 +1,7 @@
 //! What orders forget of accounts that are erased, and when. Amounts, dates, ids and the town stay: the books need them.
 
 use super::{
-    AccountId, Actor, Address, Details, Error, Order, OrderChange, Private, RecordChange, State,
+    AccountId, Actor, Address, Error, JobDetails, Order, OrderChange, Private, RecordChange, State,
 };
 
 /// What an erased provider is called.
@@ -97,7 +97,7 @@ impl OrderChange {
     fn forget_home(&mut self) {
         self.order.progress.forgotten = true;
         self.order.notes = Private::default();
-        self.order.details = Details::default();
+        self.order.details = JobDetails::default();
         self.order.terms.place.forget();
         self.records.push(RecordChange::ForgetPositions);
         self.publish("order.erased");

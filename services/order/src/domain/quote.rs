@@ -1,7 +1,8 @@
 //! Quotes: what a price is made of, and what binds it to its inputs.
 
 use super::{
-    Address, Details, Error, PriceLine, ProviderId, Quote, Requirements, Timing, timing::seconds_of,
+    Address, Error, JobDetails, PriceLine, ProviderId, Quote, Requirements, Timing,
+    timing::seconds_of,
 };
 use kit::{Window, values::money::Currency};
 use sha2::{Digest, Sha256};
@@ -23,7 +24,7 @@ pub fn total_price(lines: &[(PriceLine, Currency)]) -> Result<(i64, Currency), E
 /// Binds a price to all it was computed from.
 pub fn inputs_hash(
     vertical: &str,
-    details: &Details,
+    details: &JobDetails,
     window: &Window,
     place: &Address,
     provider: Option<ProviderId>,

@@ -2,7 +2,7 @@
 
 /// The row of a price.
 pub mod quote {
-    use crate::domain::{AccountId, Details, ProviderId, QuoteId, Terms};
+    use crate::domain::{AccountId, JobDetails, ProviderId, QuoteId, Terms};
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -12,7 +12,7 @@ pub mod quote {
         pub id: QuoteId,
         pub customer_id: AccountId,
         pub vertical: String,
-        pub details: Details,
+        pub details: JobDetails,
         pub terms: Terms,
         pub window_start: DateTimeUtc,
         pub window_end: DateTimeUtc,
@@ -36,7 +36,8 @@ pub mod quote {
 /// The row of an order.
 pub mod order {
     use crate::domain::{
-        AccountId, Details, OrderId, Payment, Private, Progress, ProviderId, QuoteId, State, Terms,
+        AccountId, JobDetails, OrderId, Payment, Private, Progress, ProviderId, QuoteId, State,
+        Terms,
     };
     use sea_orm::entity::prelude::*;
 
@@ -60,7 +61,7 @@ pub mod order {
         pub window_start: DateTimeUtc,
         pub window_end: DateTimeUtc,
         pub time_zone: String,
-        pub details: Details,
+        pub details: JobDetails,
         pub terms: Terms,
         pub notes: Private,
         pub search_if_declined: bool,

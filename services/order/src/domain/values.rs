@@ -35,9 +35,9 @@ impl fmt::Debug for Private {
 
 /// Inputs of a vertical, as the bytes of a `google.protobuf.Struct`. They may hold personal data: never printed.
 #[derive(Clone, Default, PartialEq, Eq, DeriveValueType)]
-pub struct Details(pub Vec<u8>);
+pub struct JobDetails(pub Vec<u8>);
 
-impl fmt::Debug for Details {
+impl fmt::Debug for JobDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.0.len())
     }

@@ -1,7 +1,7 @@
 //! Forgets what erased accounts wrote.
 
 use crate::domain::{
-    AccountId, Actor, Details, Error, FORMER_PROVIDER, OrderId, Private,
+    AccountId, Actor, Error, FORMER_PROVIDER, JobDetails, OrderId, Private,
     records::{change_order, dispute, message, offer, order, proof, quote, review, timeline},
 };
 use kit::Tx;
@@ -121,7 +121,7 @@ pub async fn forget_account(tx: &Tx, account: AccountId) -> Result<(), Error> {
         .all(&**tx)
         .await?;
     for mut quote in kept {
-        quote.details = Details::default();
+        quote.details = JobDetails::default();
         quote.terms.place.forget();
         // What it was made from could be guessed and compared.
         quote.inputs_hash = Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     Attempt, Due, Error, Hold, Intent, MAX_AMOUNT, Method, Payout,
-    attempt::{Kind, State},
+    attempt::{AttemptKind, State},
     due, intent, payout,
 };
 use kit::values::time::timestamp;
@@ -42,8 +42,8 @@ pub fn to_summary(intent: Intent, attempts: &[Attempt]) -> pb::Payment {
 
 /// A payment as its customer sees it.
 pub fn to_payment(intent: Intent, attempts: &[Attempt]) -> pb::Payment {
-    let last = attempts.iter().rfind(|attempt| attempt.kind == Kind::Authorize);
-    let refunds = attempts.iter().filter(|attempt| attempt.kind == Kind::Refund);
+    let last = attempts.iter().rfind(|attempt| attempt.kind == AttemptKind::Authorize);
+    let refunds = attempts.iter().filter(|attempt| attempt.kind == AttemptKind::Refund);
     let failed = attempts.last().filter(|attempt| attempt.state == State::Failed);
     let state = payment_state(&intent, last);
     let confirms = state == PaymentState::ConfirmationRequired;

@@ -16,7 +16,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: AttemptId,
     pub intent_id: IntentId,
-    pub kind: Kind,
+    pub kind: AttemptKind,
     pub key: String,
     pub confirm_key: String,
     pub charge_id: Option<AttemptId>,
@@ -43,7 +43,7 @@ impl Model {
     pub fn new(
         id: AttemptId,
         intent_id: IntentId,
-        kind: Kind,
+        kind: AttemptKind,
         key: &str,
         amount: i64,
         now: DateTime<Utc>,
@@ -113,7 +113,7 @@ impl Model {
 
     /// Whether this is a charge whose money is reserved or taken.
     pub fn is_charge(&self) -> bool {
-        self.kind == Kind::Authorize && self.state == State::Succeeded
+        self.kind == AttemptKind::Authorize && self.state == State::Succeeded
     }
 }
 
@@ -144,7 +144,7 @@ impl PspAnswer {
 /// What an attempt asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
-pub enum Kind {
+pub enum AttemptKind {
     /// Reserve money on a card. The others act on one of these.
     #[sea_orm(string_value = "AUTHORIZE")]
     Authorize,

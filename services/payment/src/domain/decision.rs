@@ -38,7 +38,7 @@ pub enum AttemptDecision {
 
 /// The attempts to charge the customer, refunds and captures left out.
 fn charges_of(attempts: &[Attempt]) -> impl Iterator<Item = &Attempt> {
-    attempts.iter().filter(|attempt| attempt.kind == attempt::Kind::Authorize)
+    attempts.iter().filter(|attempt| attempt.kind == attempt::AttemptKind::Authorize)
 }
 
 /// Decides what a request means, so that no order is ever charged under two keys.
@@ -54,7 +54,7 @@ pub fn decide_attempt(
     if let Some(same) = charges.find(|it| it.key == request.key || it.confirm_key == request.key) {
         return repeated_attempt(intent, same, request);
     }
-    match intent.state.transition(intent::Event::Authorize) {
+    match intent.state.transition(intent::IntentEvent::Authorize) {
         Ok(_) => {}
         Err(_) if intent.state == intent::State::Authorized && intent.amount == request.amount => {
             return Ok(AttemptDecision::Authorized);
@@ -152,7 +152,7 @@ mod tests {
         Attempt {
             id: FIRST,
             intent_id: intent.id,
-            kind: attempt::Kind::Authorize,
+            kind: attempt::AttemptKind::Authorize,
             key: "first".into(),
             confirm_key: String::new(),
             charge_id: None,

@@ -2,7 +2,7 @@
 
 use super::{
     AttemptId, Due, DueId, Error, IntentId, MethodId, OrderId, UserId,
-    attempt::{self, Kind, Model as Attempt},
+    attempt::{self, AttemptKind, Model as Attempt},
     decision::AuthorizationRequest,
 };
 use chrono::{DateTime, Utc};
@@ -136,7 +136,7 @@ impl Model {
 
     /// Puts a method on file, to be charged later. False when the payment has gone further and stays as it is.
     pub fn save_method(&mut self, method: MethodId, amount: i64) -> Result<bool, Error> {
-        match self.state.transition(Event::SaveMethod) {
+        match self.state.transition(IntentEvent::SaveMethod) {
             Ok(state) => {
                 self.state = state;
                 self.method_id = Some(method);
@@ -156,7 +156,7 @@ impl Model {
         now: DateTime<Utc>,
         deadline_at: DateTime<Utc>,
     ) -> Attempt {
-        let (kind, key) = (Kind::Authorize, &request.key);
+        let (kind, key) = (AttemptKind::Authorize, &request.key);
         let id = self.attempt_id(kind, key);
         let attempt = Attempt::new(id, self.id, kind, key, request.amount, now);
         Attempt { method_id: Some(method), deadline_at, ..attempt }
@@ -166,7 +166,7 @@ impl Model {
     pub fn step(
         &self,
         charge: AttemptId,
-        kind: Kind,
+        kind: AttemptKind,
         key: &str,
         amount: i64,
         now: DateTime<Utc>,
@@ -176,19 +176,19 @@ impl Model {
     }
 
     /// The reference of a step follows from its name, so that repeating it finds what was asked before.
-    fn attempt_id(&self, kind: Kind, key: &str) -> AttemptId {
+    fn attempt_id(&self, kind: AttemptKind, key: &str) -> AttemptId {
         let name = match kind {
-            Kind::Authorize => "authorize",
-            Kind::Raise => "raise",
-            Kind::Capture => "capture",
-            Kind::Refund => "refund",
+            AttemptKind::Authorize => "authorize",
+            AttemptKind::Raise => "raise",
+            AttemptKind::Capture => "capture",
+            AttemptKind::Refund => "refund",
         };
         AttemptId::derived(self.order_id.uuid(), &format!("{name}:{key}"))
     }
 
     /// Notes that `charge` reserved its amount.
     pub fn authorize(&mut self, charge: &Attempt) -> Result<(), Error> {
-        self.state = self.state.transition(Event::Authorize)?;
+        self.state = self.state.transition(IntentEvent::Authorize)?;
         self.amount = charge.amount;
         self.authorized = charge.amount;
         self.method_id = charge.method_id;
@@ -197,14 +197,14 @@ impl Model {
 
     /// Authorises a price of zero, which needs no card.
     pub fn authorize_nothing(&mut self) -> Result<(), Error> {
-        self.state = self.state.transition(Event::Authorize)?;
+        self.state = self.state.transition(IntentEvent::Authorize)?;
         self.amount = 0;
         Ok(())
     }
 
     /// Notes that what is authorised goes back, to be authorised again later with the same method.
     pub fn release_authorization(&mut self) -> Result<(), Error> {
-        self.state = self.state.transition(Event::Postpone)?;
+        self.state = self.state.transition(IntentEvent::Postpone)?;
         self.authorized = 0;
         Ok(())
     }
@@ -219,7 +219,7 @@ impl Model {
 
     /// Refuses to add to what is not authorised.
     pub fn check_increment(&self) -> Result<(), Error> {
-        self.state.transition(Event::Raise).map(drop)
+        self.state.transition(IntentEvent::Raise).map(drop)
     }
 
     /// Whether the payment was settled with a price of zero.
@@ -229,7 +229,7 @@ impl Model {
 
     /// Refuses to capture what was not authorised.
     pub fn check_capture(&self, amount: i64) -> Result<(), Error> {
-        self.state.transition(Event::Capture)?;
+        self.state.transition(IntentEvent::Capture)?;
         match amount > self.authorized {
             true => Err(Error::ExceedsAuthorization),
             false => Ok(()),
@@ -239,7 +239,7 @@ impl Model {
     /// Notes that `amount` was taken. A payment that was closed meanwhile stays closed.
     pub fn capture(&mut self, amount: i64) -> Result<(), Error> {
         if self.state != State::Closed {
-            self.state = self.state.transition(Event::Capture)?;
+            self.state = self.state.transition(IntentEvent::Capture)?;
         }
         self.captured = amount;
         Ok(())
@@ -249,8 +249,8 @@ impl Model {
     /// that another card may pay it.
     pub fn decline_capture(&mut self) -> Result<(), Error> {
         self.state = self.state.transition(match self.purpose {
-            IntentPurpose::Order => Event::Owe,
-            IntentPurpose::Dues => Event::Reopen,
+            IntentPurpose::Order => IntentEvent::Owe,
+            IntentPurpose::Dues => IntentEvent::Reopen,
         })?;
         Ok(())
     }
@@ -286,7 +286,7 @@ impl Model {
 
     /// Closes the payment: money that still arrives goes back.
     pub fn close(&mut self, reason: &str) -> Result<(), Error> {
-        self.state = self.state.transition(Event::Close)?;
+        self.state = self.state.transition(IntentEvent::Close)?;
         reason.clone_into(&mut self.closed_reason);
         Ok(())
     }
@@ -305,7 +305,10 @@ pub fn find_charge(attempts: &[Attempt]) -> Result<&Attempt, Error> {
 
 /// Where the capture of a payment stands, if one was begun.
 pub fn capture_state(attempts: &[Attempt]) -> Option<attempt::State> {
-    attempts.iter().find(|attempt| attempt.kind == Kind::Capture).map(|capture| capture.state)
+    attempts
+        .iter()
+        .find(|attempt| attempt.kind == AttemptKind::Capture)
+        .map(|capture| capture.state)
 }
 
 /// Where an intent stands.
@@ -334,7 +337,7 @@ pub enum State {
 
 /// What happens to an intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum IntentEvent {
     /// A method is put on file.
     SaveMethod,
     /// Money is authorised.
@@ -355,17 +358,17 @@ pub enum Event {
 
 impl State {
     /// The whole life of an intent.
-    pub const fn transition(self, event: Event) -> Result<Self, Error> {
+    pub const fn transition(self, event: IntentEvent) -> Result<Self, Error> {
         match (self, event) {
-            (Self::Open | Self::MethodSaved, Event::SaveMethod) => Ok(Self::MethodSaved),
-            (Self::Open | Self::MethodSaved, Event::Authorize) => Ok(Self::Authorized),
-            (Self::Authorized, Event::Raise) => Ok(Self::Authorized),
-            (Self::Authorized, Event::Postpone) => Ok(Self::MethodSaved),
-            (Self::Authorized, Event::Capture) => Ok(Self::Captured),
-            (Self::Authorized, Event::Owe) => Ok(Self::Due),
-            (Self::Authorized, Event::Reopen) => Ok(Self::Open),
-            (_, Event::Close) => Ok(Self::Closed),
-            (Self::Closed, Event::SaveMethod | Event::Authorize) => Err(Error::Closed),
+            (Self::Open | Self::MethodSaved, IntentEvent::SaveMethod) => Ok(Self::MethodSaved),
+            (Self::Open | Self::MethodSaved, IntentEvent::Authorize) => Ok(Self::Authorized),
+            (Self::Authorized, IntentEvent::Raise) => Ok(Self::Authorized),
+            (Self::Authorized, IntentEvent::Postpone) => Ok(Self::MethodSaved),
+            (Self::Authorized, IntentEvent::Capture) => Ok(Self::Captured),
+            (Self::Authorized, IntentEvent::Owe) => Ok(Self::Due),
+            (Self::Authorized, IntentEvent::Reopen) => Ok(Self::Open),
+            (_, IntentEvent::Close) => Ok(Self::Closed),
+            (Self::Closed, IntentEvent::SaveMethod | IntentEvent::Authorize) => Err(Error::Closed),
             (
                 Self::Open
                 | Self::MethodSaved
@@ -373,13 +376,13 @@ impl State {
                 | Self::Captured
                 | Self::Due
                 | Self::Closed,
-                Event::SaveMethod
-                | Event::Authorize
-                | Event::Raise
-                | Event::Postpone
-                | Event::Capture
-                | Event::Owe
-                | Event::Reopen,
+                IntentEvent::SaveMethod
+                | IntentEvent::Authorize
+                | IntentEvent::Raise
+                | IntentEvent::Postpone
+                | IntentEvent::Capture
+                | IntentEvent::Owe
+                | IntentEvent::Reopen,
             ) => Err(Error::State(self.name())),
         }
     }
@@ -399,7 +402,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::{Event as E, State as I, *};
+    use super::{IntentEvent as E, State as I, *};
     use sea_orm::Iterable;
 
     #[test]

@@ -102,14 +102,14 @@ impl Model {
 
     /// Adds what a refund had taken and brought back, unless the transfer was asked for already.
     pub fn give_back(&mut self, amount: i64) -> bool {
-        let Ok(state) = self.state.transition(Event::Restore) else { return false };
+        let Ok(state) = self.state.transition(PayoutEvent::Restore) else { return false };
         self.state = state;
         self.amount += amount;
         true
     }
 
     /// Moves the payout, and says whether that changed anything.
-    pub fn act(&mut self, event: Event) -> Result<bool, Error> {
+    pub fn act(&mut self, event: PayoutEvent) -> Result<bool, Error> {
         let next = self.state.transition(event)?;
         let changed = next != self.state;
         self.state = next;
@@ -118,7 +118,7 @@ impl Model {
 
     /// Has the payout paid at `now`, unless its transfer was asked for already.
     pub fn release(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
-        self.act(Event::Release)?;
+        self.act(PayoutEvent::Release)?;
         if self.state == State::Scheduled {
             self.due_at = self.due_at.min(now);
         }
@@ -141,7 +141,7 @@ impl Model {
         (self.paid, self.recovered) = recover_amount(self.amount, balance, unpaid);
         self.transfers += 1;
         self.reason = String::new();
-        self.act(Event::Pay)?;
+        self.act(PayoutEvent::Pay)?;
         if self.paid == 0 {
             return self.complete(now);
         }
@@ -152,14 +152,14 @@ impl Model {
 
     /// Notes that the provider has the money.
     pub fn complete(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
-        self.act(Event::Paid)?;
+        self.act(PayoutEvent::Paid)?;
         self.paid_at = Some(now);
         Ok(())
     }
 
     /// Notes that the transfer failed or came back.
     pub fn fail(&mut self, reason: String) -> Result<(), Error> {
-        self.act(Event::Fail)?;
+        self.act(PayoutEvent::Fail)?;
         self.reason = reason;
         (self.paid, self.recovered, self.paid_at) = (0, 0, None);
         Ok(())
@@ -168,7 +168,7 @@ impl Model {
     /// Takes up to `amount` from a payout that is not paid yet, which is cancelled when nothing is left, and returns
     /// how much it took.
     pub fn take_back(&mut self, amount: i64) -> i64 {
-        let Ok(cancelled) = self.state.transition(Event::Cancel) else { return 0 };
+        let Ok(cancelled) = self.state.transition(PayoutEvent::Cancel) else { return 0 };
         let taken = amount.min(self.amount);
         self.amount -= taken;
         if self.amount == 0 {
@@ -216,7 +216,7 @@ pub enum State {
 
 /// What happens to a payout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum PayoutEvent {
     /// A dispute or an operator holds it back.
     Freeze,
     /// The dispute is over.
@@ -237,20 +237,23 @@ pub enum Event {
 
 impl State {
     /// The whole life of a payout. What asks for the state it is in already changes nothing.
-    pub const fn transition(self, event: Event) -> Result<Self, Error> {
+    pub const fn transition(self, event: PayoutEvent) -> Result<Self, Error> {
         match (self, event) {
-            (Self::Scheduled | Self::Frozen, Event::Freeze) => Ok(Self::Frozen),
-            (Self::Scheduled | Self::Frozen, Event::Thaw) => Ok(Self::Scheduled),
-            (Self::Scheduled | Self::Frozen | Self::Failed, Event::Release) => Ok(Self::Scheduled),
-            (Self::Paying | Self::Paid, Event::Release) => Ok(self),
-            (Self::Scheduled, Event::Pay) => Ok(Self::Paying),
-            (Self::Paying | Self::Paid, Event::Paid) => Ok(Self::Paid),
-            (Self::Paying | Self::Paid | Self::Failed, Event::Fail) => Ok(Self::Failed),
-            (Self::Scheduled | Self::Frozen | Self::Failed | Self::Cancelled, Event::Cancel) => {
-                Ok(Self::Cancelled)
+            (Self::Scheduled | Self::Frozen, PayoutEvent::Freeze) => Ok(Self::Frozen),
+            (Self::Scheduled | Self::Frozen, PayoutEvent::Thaw) => Ok(Self::Scheduled),
+            (Self::Scheduled | Self::Frozen | Self::Failed, PayoutEvent::Release) => {
+                Ok(Self::Scheduled)
             }
-            (Self::Scheduled | Self::Cancelled, Event::Restore) => Ok(Self::Scheduled),
-            (Self::Frozen | Self::Failed, Event::Restore) => Ok(self),
+            (Self::Paying | Self::Paid, PayoutEvent::Release) => Ok(self),
+            (Self::Scheduled, PayoutEvent::Pay) => Ok(Self::Paying),
+            (Self::Paying | Self::Paid, PayoutEvent::Paid) => Ok(Self::Paid),
+            (Self::Paying | Self::Paid | Self::Failed, PayoutEvent::Fail) => Ok(Self::Failed),
+            (
+                Self::Scheduled | Self::Frozen | Self::Failed | Self::Cancelled,
+                PayoutEvent::Cancel,
+            ) => Ok(Self::Cancelled),
+            (Self::Scheduled | Self::Cancelled, PayoutEvent::Restore) => Ok(Self::Scheduled),
+            (Self::Frozen | Self::Failed, PayoutEvent::Restore) => Ok(self),
             (
                 Self::Scheduled
                 | Self::Frozen
@@ -258,14 +261,14 @@ impl State {
                 | Self::Paid
                 | Self::Failed
                 | Self::Cancelled,
-                Event::Freeze
-                | Event::Thaw
-                | Event::Release
-                | Event::Pay
-                | Event::Paid
-                | Event::Fail
-                | Event::Cancel
-                | Event::Restore,
+                PayoutEvent::Freeze
+                | PayoutEvent::Thaw
+                | PayoutEvent::Release
+                | PayoutEvent::Pay
+                | PayoutEvent::Paid
+                | PayoutEvent::Fail
+                | PayoutEvent::Cancel
+                | PayoutEvent::Restore,
             ) => Err(Error::PayoutState(self.name())),
         }
     }
@@ -292,7 +295,7 @@ pub fn recover_amount(amount: i64, balance: i64, unpaid: i64) -> (i64, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Event as E, State as P, *};
+    use super::{PayoutEvent as E, State as P, *};
     use sea_orm::Iterable;
 
     #[test]

@@ -4,7 +4,7 @@ use super::{Payments, effects};
 use crate::{
     domain::{
         Attempt, AttemptId, Error, Intent, IntentId,
-        attempt::{Kind, PspAnswer, Signal},
+        attempt::{AttemptKind, PspAnswer, Signal},
         intent,
     },
     psp::{AuthorizeRequest, Cancelled, Card, FollowUpRequest, Unanswered},
@@ -17,7 +17,7 @@ use std::future::Future;
 pub(super) async fn open_step(
     tx: &Tx,
     intent: &Intent,
-    kind: Kind,
+    kind: AttemptKind,
     key: &str,
     amount: i64,
 ) -> Result<Attempt, Error> {
@@ -185,18 +185,19 @@ impl Payments {
     ) -> Result<PspAnswer, Unanswered> {
         let Attempt { id: reference, amount, .. } = *attempt;
         match attempt.kind {
-            Kind::Authorize => {
+            AttemptKind::Authorize => {
                 let currency = &intent.currency;
                 self.psp.authorize(AuthorizeRequest { reference, token, amount, currency }).await
             }
-            Kind::Raise => self.psp.raise(step_on_charge(attempt)?).await,
-            Kind::Capture => self.psp.capture(step_on_charge(attempt)?).await,
-            Kind::Refund => self.psp.refund(step_on_charge(attempt)?).await,
+            AttemptKind::Raise => self.psp.raise(step_on_charge(attempt)?).await,
+            AttemptKind::Capture => self.psp.capture(step_on_charge(attempt)?).await,
+            AttemptKind::Refund => self.psp.refund(step_on_charge(attempt)?).await,
         }
     }
 
     async fn find_token(&self, attempt: &Attempt) -> Result<String, Error> {
-        let Some(method) = attempt.method_id.filter(|_| attempt.kind == Kind::Authorize) else {
+        let Some(method) = attempt.method_id.filter(|_| attempt.kind == AttemptKind::Authorize)
+        else {
             return Ok(String::new());
         };
         let found = methods::find_used(self.db.connection(), method).await?;

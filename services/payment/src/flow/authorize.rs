@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::{
         Attempt, AttemptId, Error, Intent, IntentId, Method, MethodId, OrderId, UserId,
-        attempt::{Kind, PspAnswer, Signal, State},
+        attempt::{AttemptKind, PspAnswer, Signal, State},
         decision::{AttemptDecision, AuthorizationRequest, decide_attempt},
         intent,
     },
@@ -189,12 +189,12 @@ impl Payments {
         let tx = self.db.begin().await?;
         let intent = intents::lock_of_order(&tx, order).await?;
         intent.check_currency(currency)?;
-        let attempt = match attempts::find_step(&*tx, intent.id, Kind::Raise, key).await? {
+        let attempt = match attempts::find_step(&*tx, intent.id, AttemptKind::Raise, key).await? {
             Some(same) if same.amount == amount => same,
             Some(_) => return Err(kit::Error::KeyReused.into()),
             None => {
                 intent.check_increment()?;
-                open_step(&tx, &intent, Kind::Raise, key, amount).await?
+                open_step(&tx, &intent, AttemptKind::Raise, key, amount).await?
             }
         };
         tx.commit().await?;
@@ -266,7 +266,7 @@ async fn open_authorization(
 /// of an earlier one.
 fn find_charge_of_key(known: Vec<Attempt>, key: &str) -> Option<Attempt> {
     let has_key = |it: &Attempt| it.key == key || it.confirm_key == key;
-    let is_known = known.iter().any(|it| it.kind == Kind::Authorize && has_key(it));
+    let is_known = known.iter().any(|it| it.kind == AttemptKind::Authorize && has_key(it));
     known.into_iter().find(|it| it.is_charge() && (has_key(it) || !is_known))
 }
 

@@ -4,7 +4,7 @@ use super::{Payments, SETTLE, attempt::open_step};
 use crate::{
     domain::{
         Attempt, Capture, Due, Error, Intent, PayoutId,
-        attempt::{Kind, State},
+        attempt::{AttemptKind, State},
         capture::CaptureRequest,
         due, intent,
     },
@@ -64,7 +64,8 @@ impl Payments {
         intent.check_capture(request.amount)?;
         let parts = request.split(&self.config.commission)?;
         let due = request.payout_due_at.unwrap_or_else(|| tx.now() + self.config.payout_delay());
-        let attempt = open_step(tx, intent, Kind::Capture, "capture", request.amount).await?;
+        let attempt =
+            open_step(tx, intent, AttemptKind::Capture, "capture", request.amount).await?;
         let capture = Capture::plan(intent.id, attempt.id, request, parts, due);
         captures::insert_capture(tx, capture).await?;
         Ok(attempt)

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::{
         Attempt, AttemptId, Chargeback, Error, Hold, Intent,
-        attempt::Kind,
+        attempt::AttemptKind,
         chargeback::{Dispute, State},
         ledger,
     },
@@ -69,7 +69,7 @@ pub(super) async fn close_chargeback(
 
 async fn lock_charge(tx: &Tx, reference: Uuid) -> Result<Option<(Attempt, Intent)>, Error> {
     let found = attempts::find_attempt(&**tx, AttemptId::from_uuid(reference)).await?;
-    let Some(charge) = found.filter(|attempt| attempt.kind == Kind::Authorize) else {
+    let Some(charge) = found.filter(|attempt| attempt.kind == AttemptKind::Authorize) else {
         return Ok(None);
     };
     let intent = intents::lock_intent(tx, charge.intent_id).await?;

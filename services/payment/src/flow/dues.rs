@@ -8,7 +8,7 @@ use super::{
 use crate::{
     domain::{
         Due, DueId, Error, Intent, IntentId, MethodId, UserId,
-        attempt::{Kind, State},
+        attempt::{AttemptKind, State},
         decision::AuthorizationRequest,
         due,
     },
@@ -65,7 +65,7 @@ impl Payments {
         self.settle(payment).await?;
         let attempts = attempts::list_of_intent(self.db.connection(), payment).await?;
         let mut captures: Vec<_> =
-            attempts.into_iter().filter(|attempt| attempt.kind == Kind::Capture).collect();
+            attempts.into_iter().filter(|attempt| attempt.kind == AttemptKind::Capture).collect();
         // Of several cards that were tried one may have paid, or may still do so.
         let all_failed = captures.iter().all(|capture| capture.state == State::Failed);
         match captures.pop() {

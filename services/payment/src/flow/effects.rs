@@ -4,7 +4,7 @@ use super::{DUE, PAYOUT, SETTLE, holds::freeze};
 use crate::{
     domain::{
         Attempt, Capture, Due, Error, Intent, Payout, PayoutId,
-        attempt::{Kind, State},
+        attempt::{AttemptKind, State},
         commission::Split,
         intent,
         ledger::{self, Account},
@@ -23,21 +23,21 @@ pub(super) async fn take_effect(
     before: State,
 ) -> Result<(), Error> {
     match (attempt.kind, attempt.state) {
-        (Kind::Authorize, State::Succeeded) => record_authorized(tx, intent, attempt).await,
-        (Kind::Authorize, State::Failed | State::Abandoned) if before.is_open() => {
+        (AttemptKind::Authorize, State::Succeeded) => record_authorized(tx, intent, attempt).await,
+        (AttemptKind::Authorize, State::Failed | State::Abandoned) if before.is_open() => {
             events::payment_event(tx, intent, events::FAILED, attempt.amount, &attempt.reason).await
         }
-        (Kind::Authorize, State::Returned) => {
+        (AttemptKind::Authorize, State::Returned) => {
             events::payment_event(tx, intent, events::LATE_REFUNDED, attempt.amount, "").await
         }
-        (Kind::Raise, State::Succeeded) => {
+        (AttemptKind::Raise, State::Succeeded) => {
             intent.increment(attempt.amount);
             Ok(())
         }
-        (Kind::Capture, State::Succeeded) => record_captured(tx, intent, attempt).await,
-        (Kind::Capture, State::Failed) => capture_failed(tx, intent, attempt).await,
-        (Kind::Refund, State::Succeeded) => record_refunded(tx, intent, attempt).await,
-        (Kind::Refund, State::Failed) => {
+        (AttemptKind::Capture, State::Succeeded) => record_captured(tx, intent, attempt).await,
+        (AttemptKind::Capture, State::Failed) => capture_failed(tx, intent, attempt).await,
+        (AttemptKind::Refund, State::Succeeded) => record_refunded(tx, intent, attempt).await,
+        (AttemptKind::Refund, State::Failed) => {
             intent.refunded -= attempt.amount;
             events::payment_event(
                 tx,
@@ -48,9 +48,12 @@ pub(super) async fn take_effect(
             )
             .await
         }
-        (Kind::Refund, State::Reversed) => refund_came_back(tx, intent, attempt).await,
+        (AttemptKind::Refund, State::Reversed) => refund_came_back(tx, intent, attempt).await,
         (
-            Kind::Authorize | Kind::Raise | Kind::Capture | Kind::Refund,
+            AttemptKind::Authorize
+            | AttemptKind::Raise
+            | AttemptKind::Capture
+            | AttemptKind::Refund,
             State::Unknown
             | State::ConfirmationRequired
             | State::Pending
@@ -97,7 +100,7 @@ async fn record_authorized(
 /// What a customer owes is captured as soon as it is authorised, and split as the order's capture was to be.
 async fn open_due_capture(tx: &Tx, intent: &Intent, charge: &Attempt) -> Result<(), Error> {
     let key = format!("capture:{}", charge.key);
-    let attempt = intent.step(charge.id, Kind::Capture, &key, charge.amount, tx.now());
+    let attempt = intent.step(charge.id, AttemptKind::Capture, &key, charge.amount, tx.now());
     let due = dues::lock(tx, intent.due_id()).await?;
     let declined = captures::find_capture(tx, due.intent_id).await?;
     let declined = declined.ok_or_else(|| kit::Error::internal("a due without a capture"))?;
@@ -166,7 +169,7 @@ pub(super) async fn open_refund(
     let known = attempts::list_of_intent(&**tx, intent.id).await?;
     let charge = intent::find_charge(&known)?;
     intent.reserve_refund(amount)?;
-    let mut refund = intent.step(charge.id, Kind::Refund, key, amount, tx.now());
+    let mut refund = intent.step(charge.id, AttemptKind::Refund, key, amount, tx.now());
     reason.clone_into(&mut refund.note);
     attempts::insert_attempt(tx, &refund).await?;
     Ok(refund)

@@ -4,7 +4,7 @@ use super::{PAYOUT, Payments};
 use crate::{
     domain::{
         Error, Hold, OrderId, Payout, PayoutId, UserId,
-        payout::{Event, State},
+        payout::{PayoutEvent, State},
     },
     events,
     repository::{holds, intents, payouts},
@@ -33,7 +33,7 @@ impl Payments {
     ) -> Result<(Payout, Vec<Hold>), Error> {
         let tx = self.db.begin().await?;
         let mut payout = payouts::lock_payout(&tx, id).await?;
-        payout.state.transition(Event::Freeze)?;
+        payout.state.transition(PayoutEvent::Freeze)?;
         holds::insert(&tx, Hold::of_operator(id, operator, tx.now())).await?;
         freeze(&tx, &mut payout).await?;
         let holds = holds::list_of_payout(&*tx, &payout).await?;
@@ -101,7 +101,7 @@ pub async fn lift_hold(tx: &Tx, hold: Hold) -> Result<(), Error> {
 
 /// Holds back a payout that a hold is about.
 pub(super) async fn freeze(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
-    if !payout.act(Event::Freeze)? {
+    if !payout.act(PayoutEvent::Freeze)? {
         return Ok(());
     }
     timers::cancel_timer(tx, PAYOUT, payout.id.uuid()).await?;
@@ -111,7 +111,7 @@ pub(super) async fn freeze(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
 }
 
 async fn thaw(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
-    payout.act(Event::Thaw)?;
+    payout.act(PayoutEvent::Thaw)?;
     timers::schedule_timer(tx, PAYOUT, payout.id.uuid(), payout.due_at.max(tx.now())).await?;
     payouts::save_payout(tx, payout).await
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         AttemptId, Error, MAX_AMOUNT,
-        attempt::{Kind, PspAnswer, Signal},
+        attempt::{AttemptKind, PspAnswer, Signal},
         chargeback::Dispute,
         signature,
     },
@@ -74,13 +74,13 @@ async fn take_event(tx: &Tx, event: PspEvent) -> Result<(), Error> {
     let PspEvent { id: _, kind, data: EventData { reference, reason, amount, fee } } = event;
     match kind.as_str() {
         "charge.pending" => {
-            take_answer(tx, Kind::Authorize, reference, Signal::Pending, reason).await
+            take_answer(tx, AttemptKind::Authorize, reference, Signal::Pending, reason).await
         }
         "charge.authorized" => {
-            take_answer(tx, Kind::Authorize, reference, Signal::Succeeded, reason).await
+            take_answer(tx, AttemptKind::Authorize, reference, Signal::Succeeded, reason).await
         }
         "charge.declined" => {
-            take_answer(tx, Kind::Authorize, reference, Signal::Declined, reason).await
+            take_answer(tx, AttemptKind::Authorize, reference, Signal::Declined, reason).await
         }
         "charge.disputed" => open_chargeback(tx, reference, Dispute { amount, fee, reason }).await,
         "charge.dispute_won" => {
@@ -90,15 +90,17 @@ async fn take_event(tx: &Tx, event: PspEvent) -> Result<(), Error> {
             close_chargeback(tx, reference, Dispute { amount, fee, reason }, false).await
         }
         "capture.succeeded" => {
-            take_answer(tx, Kind::Capture, reference, Signal::Succeeded, reason).await
+            take_answer(tx, AttemptKind::Capture, reference, Signal::Succeeded, reason).await
         }
         "capture.failed" => {
-            take_answer(tx, Kind::Capture, reference, Signal::Declined, reason).await
+            take_answer(tx, AttemptKind::Capture, reference, Signal::Declined, reason).await
         }
         "refund.succeeded" => {
-            take_answer(tx, Kind::Refund, reference, Signal::Succeeded, reason).await
+            take_answer(tx, AttemptKind::Refund, reference, Signal::Succeeded, reason).await
         }
-        "refund.failed" => take_answer(tx, Kind::Refund, reference, Signal::CameBack, reason).await,
+        "refund.failed" => {
+            take_answer(tx, AttemptKind::Refund, reference, Signal::CameBack, reason).await
+        }
         "payout.paid" => take_transfer(tx, reference, Signal::Succeeded, reason).await,
         "payout.failed" => take_transfer(tx, reference, Signal::Declined, reason).await,
         _ => Ok(()),
@@ -108,7 +110,7 @@ async fn take_event(tx: &Tx, event: PspEvent) -> Result<(), Error> {
 /// What an event says of an attempt. An attempt that is not known, or is of another kind, is left alone.
 async fn take_answer(
     tx: &Tx,
-    kind: Kind,
+    kind: AttemptKind,
     reference: Uuid,
     signal: Signal,
     reason: String,

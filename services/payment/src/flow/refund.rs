@@ -4,7 +4,7 @@ use super::{Payments, effects, void::close_payment};
 use crate::{
     domain::{
         Attempt, AttemptId, Due, Error, Intent, OrderId,
-        attempt::{Kind, State},
+        attempt::{AttemptKind, State},
         due, intent,
         ledger::{self, Account},
     },
@@ -189,7 +189,7 @@ pub async fn open_refund(
     if !currency.is_empty() {
         intent.check_currency(&currency)?;
     }
-    if let Some(same) = attempts::find_step(&**tx, intent.id, Kind::Refund, &key).await? {
+    if let Some(same) = attempts::find_step(&**tx, intent.id, AttemptKind::Refund, &key).await? {
         return match amount.fits(same.amount) && same.note == reason {
             true => Ok(Some(same)),
             false => Err(kit::Error::KeyReused.into()),

@@ -4,7 +4,7 @@ use super::{Payments, SETTLE};
 use crate::{
     domain::{
         Attempt, Error, Intent, IntentId,
-        attempt::{Kind, PspAnswer, Signal},
+        attempt::{AttemptKind, PspAnswer, Signal},
     },
     repository::{attempts, intents},
 };
@@ -28,7 +28,7 @@ impl Payments {
 
     async fn settle_attempt(&self, intent: &Intent, mut attempt: Attempt) -> Result<(), Error> {
         let late = self.db.clock().now() >= attempt.deadline_at;
-        if attempt.state.is_open() && attempt.kind == Kind::Authorize && late {
+        if attempt.state.is_open() && attempt.kind == AttemptKind::Authorize && late {
             let reason = "PAYMENT_TIMED_OUT".to_owned();
             let given_up = PspAnswer { reason, ..PspAnswer::plain(Signal::GiveUp) };
             (_, attempt) = self.apply_answer(intent.id, attempt.id, given_up).await?;

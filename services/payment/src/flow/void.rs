@@ -4,7 +4,7 @@ use super::{Payments, SETTLE, effects};
 use crate::{
     domain::{
         Attempt, Due, DueId, Error, Intent, IntentId, OrderId,
-        attempt::{self, Kind},
+        attempt::{self, AttemptKind},
         due,
         intent::{self, State},
         ledger,
@@ -73,7 +73,7 @@ pub(super) async fn close_payment(tx: &Tx, intent: &mut Intent, reason: &str) ->
 /// Gives up every charge: those with an outcome are freed, the others as soon as they have one.
 async fn release_charges(tx: &Tx, intent: &Intent, known: Vec<Attempt>) -> Result<(), Error> {
     for mut attempt in known {
-        if attempt.kind == Kind::Authorize && attempt.give_up() {
+        if attempt.kind == AttemptKind::Authorize && attempt.give_up() {
             attempt.reason.clone_from(&intent.closed_reason);
             attempts::save_attempt(tx, &mut attempt).await?;
         }

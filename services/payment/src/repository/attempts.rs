@@ -2,7 +2,7 @@
 
 use crate::domain::{
     Attempt, AttemptId, Error, IntentId,
-    attempt::{self, Kind, State},
+    attempt::{self, AttemptKind, State},
 };
 use chrono::{DateTime, Utc};
 use kit::Tx;
@@ -45,7 +45,7 @@ pub async fn find_attempt(
 pub async fn find_step(
     db: &impl ConnectionTrait,
     intent: IntentId,
-    kind: Kind,
+    kind: AttemptKind,
     key: &str,
 ) -> Result<Option<Attempt>, Error> {
     let found = attempt::Entity::find()

@@ -5,7 +5,7 @@ use crate::{
     convert::{self, View},
     domain::{
         Error, Member, MemberId, Provider,
-        profile::{Action, Application, Change, State, city_key},
+        profile::{Application, Change, ProfileAction, State, city_key},
     },
     events,
     repository::{Filter, members, profiles},
@@ -127,7 +127,7 @@ impl ProviderService for Api {
             Begun::New(tx) => tx,
         };
         let mut provider = profiles::lock_profile(&tx, id, scope).await?;
-        provider.act(Action::Pause)?;
+        provider.act(ProfileAction::Pause)?;
         profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::PauseProviderResponse { provider }).await?)
@@ -144,7 +144,7 @@ impl ProviderService for Api {
             Begun::New(tx) => tx,
         };
         let mut provider = profiles::lock_profile(&tx, id, scope).await?;
-        provider.act(Action::Resume)?;
+        provider.act(ProfileAction::Resume)?;
         profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::ResumeProviderResponse { provider }).await?)
@@ -161,7 +161,7 @@ impl ProviderService for Api {
             Begun::New(tx) => tx,
         };
         let mut provider = profiles::lock_profile(&tx, id, scope).await?;
-        provider.act(Action::Offboard)?;
+        provider.act(ProfileAction::Offboard)?;
         events::record_event(&tx, &mut provider, events::OFFBOARDED, "").await?;
         profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);

@@ -6,7 +6,7 @@ use crate::{
     domain::{
         Error, ProviderId, Span,
         geo::GeoPlace,
-        reservation::{Job, ReservationKey},
+        reservation::{JobRequest, ReservationKey},
         slots::Wish,
     },
     holding::{self, Hold},
@@ -195,7 +195,7 @@ impl Api {
             step: self.config.slot_step(),
             most: MAX_SLOTS,
             zone,
-            job: Job { place, country: country.map(str::to_owned), ..job },
+            job: JobRequest { place, country: country.map(str::to_owned), ..job },
             customer: parse_optional_uuid("customer_id", &request.customer_id)?,
         })
     }

@@ -7,7 +7,7 @@ use crate::{
         Document, DocumentId, Error, Provider, ProviderId,
         block::ACCOUNT_SUSPENDED,
         document::{self, Submission},
-        profile::Action,
+        profile::ProfileAction,
     },
     events,
     repository::{documents, profiles},
@@ -69,7 +69,7 @@ impl VettingService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let decision = (document::Action::Verify, String::new());
+        let decision = (document::DocumentAction::Verify, String::new());
         let document = Some(review_document(&tx, id, document_id, decision, operator).await?);
         Ok(self.commit(tx, id, pb::VerifyDocumentResponse { document }).await?)
     }
@@ -85,7 +85,7 @@ impl VettingService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let decision = (document::Action::Reject, reason);
+        let decision = (document::DocumentAction::Reject, reason);
         let document = Some(review_document(&tx, id, document_id, decision, operator).await?);
         Ok(self.commit(tx, id, pb::RejectDocumentResponse { document }).await?)
     }
@@ -101,7 +101,7 @@ impl VettingService for Api {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let decision = (document::Action::Revoke, reason);
+        let decision = (document::DocumentAction::Revoke, reason);
         let document = Some(review_document(&tx, id, document_id, decision, operator).await?);
         Ok(self.commit(tx, id, pb::RevokeDocumentResponse { document }).await?)
     }
@@ -117,7 +117,7 @@ impl VettingService for Api {
             Begun::New(tx) => tx,
         };
         let mut provider = profiles::lock_profile(&tx, id, Scope::All).await?;
-        provider.act(Action::StartReview)?;
+        provider.act(ProfileAction::StartReview)?;
         profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
         Ok(self.commit(tx, id, pb::StartReviewResponse { provider }).await?)
@@ -155,7 +155,7 @@ impl VettingService for Api {
             Begun::New(tx) => tx,
         };
         let mut provider = profiles::lock_profile(&tx, id, Scope::All).await?;
-        provider.act(Action::Approve)?;
+        provider.act(ProfileAction::Approve)?;
         events::record_event(&tx, &mut provider, events::VERIFIED, "").await?;
         profiles::save_profile(&tx, &mut provider).await?;
         let provider = Some(full_view(&tx, &provider).await?);
@@ -218,7 +218,7 @@ async fn review_document(
     tx: &Tx,
     provider_id: ProviderId,
     id: DocumentId,
-    (action, reason): (document::Action, String),
+    (action, reason): (document::DocumentAction, String),
     operator: Uuid,
 ) -> Result<pb::Document, Error> {
     let mut provider = match profiles::lock_profile(tx, provider_id, Scope::All).await {
@@ -229,7 +229,7 @@ async fn review_document(
     let mut document = documents::lock_document(tx, provider_id, id).await?;
     document.review(action, reason, operator, tx.now())?;
     worker::schedule_document_end(tx, &document, provider.zone()).await?;
-    if action == document::Action::Revoke {
+    if action == document::DocumentAction::Revoke {
         events::record_event(tx, &mut provider, events::RESTRICTED, &document.kind).await?;
     }
     documents::save_document(tx, &document).await?;

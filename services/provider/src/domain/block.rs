@@ -2,7 +2,7 @@
 
 use super::{
     Error, Provider,
-    profile::{Action, State},
+    profile::{ProfileAction, State},
 };
 use chrono::{DateTime, Utc};
 use sea_orm::FromJsonQueryResult;
@@ -49,7 +49,7 @@ impl Provider {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let before = self.state;
-        self.act(Action::Block)?;
+        self.act(ProfileAction::Block)?;
         if before != State::Blocked {
             self.before_block = Some(before);
         }
@@ -63,7 +63,7 @@ impl Provider {
     /// Lifts the block with `reason`, or without one all that operators have set, and returns the reasons lifted. The
     /// block of a suspended account is not an operator's to lift here.
     pub fn unblock(&mut self, reason: Option<&str>) -> Result<Vec<String>, Error> {
-        self.state.transition(Action::Unblock { to: State::InReview })?;
+        self.state.transition(ProfileAction::Unblock { to: State::InReview })?;
         let is_meant = |block: &Block| reason.is_none_or(|reason| block.reason == reason);
         if !self.blocks.0.iter().any(is_meant) {
             return Err(Error::BlockNotFound);
@@ -102,7 +102,7 @@ impl Provider {
     fn leave_block_without_reasons(&mut self) -> Result<(), Error> {
         if self.state == State::Blocked && self.blocks.0.is_empty() {
             let to = self.before_block.take().unwrap_or(State::InReview);
-            self.act(Action::Unblock { to })?;
+            self.act(ProfileAction::Unblock { to })?;
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ pub enum State {
 
 /// What can be done to a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum DocumentAction {
     /// An operator finds it right.
     Verify,
     /// An operator finds it wrong.
@@ -42,7 +42,7 @@ pub enum Action {
     Revoke,
 }
 
-impl Action {
+impl DocumentAction {
     /// The verb that error messages use.
     pub const fn name(self) -> &'static str {
         match self {
@@ -56,13 +56,13 @@ impl Action {
 
 impl State {
     /// The whole life of a document.
-    pub fn transition(self, action: Action) -> Result<Self, Error> {
+    pub fn transition(self, action: DocumentAction) -> Result<Self, Error> {
         use State::{Expired, Rejected, Revoked, Submitted, Verified};
         match (self, action) {
-            (Submitted, Action::Verify) => Ok(Verified),
-            (Submitted, Action::Reject) => Ok(Rejected),
-            (Submitted | Verified, Action::Expire) => Ok(Expired),
-            (Verified, Action::Revoke) => Ok(Revoked),
+            (Submitted, DocumentAction::Verify) => Ok(Verified),
+            (Submitted, DocumentAction::Reject) => Ok(Rejected),
+            (Submitted | Verified, DocumentAction::Expire) => Ok(Expired),
+            (Verified, DocumentAction::Revoke) => Ok(Revoked),
             (Submitted | Verified | Rejected | Expired | Revoked, action) => {
                 Err(Error::DocumentState { state: self, action })
             }
@@ -116,7 +116,7 @@ impl Document {
     /// Takes an operator's decision.
     pub fn review(
         &mut self,
-        action: Action,
+        action: DocumentAction,
         reason: String,
         by: Uuid,
         now: DateTime<Utc>,
@@ -128,7 +128,7 @@ impl Document {
     }
 
     /// Moves it along.
-    pub fn act(&mut self, action: Action, now: DateTime<Utc>) -> Result<(), Error> {
+    pub fn act(&mut self, action: DocumentAction, now: DateTime<Utc>) -> Result<(), Error> {
         self.state = self.state.transition(action)?;
         self.version += 1;
         self.updated_at = now;
@@ -150,29 +150,34 @@ impl Document {
 
 #[cfg(test)]
 mod tests {
-    use super::{Action, State};
+    use super::{DocumentAction, State};
     use sea_orm::Iterable;
 
     #[test]
     fn every_state_allows_what_its_row_says() {
         use State::{Expired, Rejected, Revoked, Submitted, Verified};
-        let table: [(State, &[(Action, State)]); 5] = [
+        let table: [(State, &[(DocumentAction, State)]); 5] = [
             (
                 Submitted,
                 &[
-                    (Action::Verify, Verified),
-                    (Action::Reject, Rejected),
-                    (Action::Expire, Expired),
+                    (DocumentAction::Verify, Verified),
+                    (DocumentAction::Reject, Rejected),
+                    (DocumentAction::Expire, Expired),
                 ],
             ),
-            (Verified, &[(Action::Expire, Expired), (Action::Revoke, Revoked)]),
+            (Verified, &[(DocumentAction::Expire, Expired), (DocumentAction::Revoke, Revoked)]),
             (Rejected, &[]),
             (Expired, &[]),
             (Revoked, &[]),
         ];
         assert_eq!(table.len(), State::iter().count());
         for (state, allowed) in table {
-            for action in [Action::Verify, Action::Reject, Action::Expire, Action::Revoke] {
+            for action in [
+                DocumentAction::Verify,
+                DocumentAction::Reject,
+                DocumentAction::Expire,
+                DocumentAction::Revoke,
+            ] {
                 let expected = allowed.iter().find(|(a, _)| *a == action).map(|(_, next)| *next);
                 assert_eq!(state.transition(action).ok(), expected, "{state:?} {action:?}");
             }

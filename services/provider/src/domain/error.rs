@@ -20,7 +20,7 @@ pub enum Error {
         /// Where it stands.
         state: profile::State,
         /// What was asked.
-        action: profile::Action,
+        action: profile::ProfileAction,
     },
     /// No block of the profile has this reason.
     #[error("no block with this reason holds the profile")]
@@ -40,7 +40,7 @@ pub enum Error {
         /// Where it stands.
         state: document::State,
         /// What was asked.
-        action: document::Action,
+        action: document::DocumentAction,
     },
     /// The offering is absent, or not the caller's to see.
     #[error("offering does not exist")]

@@ -33,7 +33,7 @@ pub enum State {
 
 /// What can be done to a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum ProfileAction {
     /// An operator takes up the application.
     StartReview,
     /// An operator lets it be booked.
@@ -54,7 +54,7 @@ pub enum Action {
     Offboard,
 }
 
-impl Action {
+impl ProfileAction {
     /// The name under which clients know it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -72,16 +72,18 @@ impl Action {
 
 impl State {
     /// The whole life of a profile.
-    pub fn transition(self, action: Action) -> Result<Self, Error> {
+    pub fn transition(self, action: ProfileAction) -> Result<Self, Error> {
         use State::{Active, Applied, Blocked, InReview, Offboarded, Paused};
         match (self, action) {
-            (Applied, Action::StartReview) => Ok(InReview),
-            (InReview, Action::Approve) | (Paused, Action::Resume) => Ok(Active),
-            (Active, Action::Pause) => Ok(Paused),
-            (Applied | InReview | Active | Paused | Blocked, Action::Block) => Ok(Blocked),
-            (Blocked, Action::Unblock { to }) => Ok(to),
-            (Applied | InReview | Active | Paused | Blocked, Action::Change) => Ok(self),
-            (Applied | InReview | Active | Paused | Blocked, Action::Offboard) => Ok(Offboarded),
+            (Applied, ProfileAction::StartReview) => Ok(InReview),
+            (InReview, ProfileAction::Approve) | (Paused, ProfileAction::Resume) => Ok(Active),
+            (Active, ProfileAction::Pause) => Ok(Paused),
+            (Applied | InReview | Active | Paused | Blocked, ProfileAction::Block) => Ok(Blocked),
+            (Blocked, ProfileAction::Unblock { to }) => Ok(to),
+            (Applied | InReview | Active | Paused | Blocked, ProfileAction::Change) => Ok(self),
+            (Applied | InReview | Active | Paused | Blocked, ProfileAction::Offboard) => {
+                Ok(Offboarded)
+            }
             (Applied | InReview | Active | Paused | Blocked | Offboarded, action) => {
                 Err(Error::ProviderState { state: self, action })
             }
@@ -91,16 +93,16 @@ impl State {
     /// Names of the actions that the state allows.
     pub fn allowed_actions(self) -> Vec<&'static str> {
         let actions = [
-            Action::StartReview,
-            Action::Approve,
-            Action::Pause,
-            Action::Resume,
-            Action::Block,
-            Action::Unblock { to: Self::Active },
-            Action::Offboard,
+            ProfileAction::StartReview,
+            ProfileAction::Approve,
+            ProfileAction::Pause,
+            ProfileAction::Resume,
+            ProfileAction::Block,
+            ProfileAction::Unblock { to: Self::Active },
+            ProfileAction::Offboard,
         ];
         let allowed = actions.into_iter().filter(|action| self.transition(*action).is_ok());
-        allowed.map(Action::name).collect()
+        allowed.map(ProfileAction::name).collect()
     }
 }
 
@@ -222,8 +224,8 @@ impl Provider {
     }
 
     /// Moves it along.
-    pub fn act(&mut self, action: Action) -> Result<(), Error> {
-        if action == Action::Approve && self.background_check != BackgroundCheck::Clear {
+    pub fn act(&mut self, action: ProfileAction) -> Result<(), Error> {
+        if action == ProfileAction::Approve && self.background_check != BackgroundCheck::Clear {
             self.state.transition(action)?;
             return Err(Error::BackgroundCheckNotClear);
         }
@@ -240,7 +242,7 @@ impl Provider {
 
     /// Changes what it says.
     pub fn change(&mut self, change: Change) -> Result<(), Error> {
-        self.act(Action::Change)?;
+        self.act(ProfileAction::Change)?;
         let Change { name, bio, city, zone } = change;
         if let Some(name) = name {
             self.name = name;
@@ -260,7 +262,7 @@ impl Provider {
 
     /// Refuses to change what belongs to a provider who has left.
     pub fn check_changeable(&self) -> Result<(), Error> {
-        self.state.transition(Action::Change).map(|_| ())
+        self.state.transition(ProfileAction::Change).map(|_| ())
     }
 
     /// Refuses an area whose centre is not in the country of the profile.
@@ -320,7 +322,7 @@ impl Provider {
 
 #[cfg(test)]
 mod tests {
-    use super::{Action, State, city_key};
+    use super::{ProfileAction, State, city_key};
     use sea_orm::Iterable;
 
     #[test]
@@ -333,61 +335,61 @@ mod tests {
     #[test]
     fn every_state_allows_what_its_row_says() {
         use State::{Active, Applied, Blocked, InReview, Offboarded, Paused};
-        let table: [(State, &[(Action, State)]); 6] = [
+        let table: [(State, &[(ProfileAction, State)]); 6] = [
             (
                 Applied,
                 &[
-                    (Action::StartReview, InReview),
-                    (Action::Block, Blocked),
-                    (Action::Offboard, Offboarded),
+                    (ProfileAction::StartReview, InReview),
+                    (ProfileAction::Block, Blocked),
+                    (ProfileAction::Offboard, Offboarded),
                 ],
             ),
             (
                 InReview,
                 &[
-                    (Action::Approve, Active),
-                    (Action::Block, Blocked),
-                    (Action::Offboard, Offboarded),
+                    (ProfileAction::Approve, Active),
+                    (ProfileAction::Block, Blocked),
+                    (ProfileAction::Offboard, Offboarded),
                 ],
             ),
             (
                 Active,
                 &[
-                    (Action::Pause, Paused),
-                    (Action::Block, Blocked),
-                    (Action::Offboard, Offboarded),
+                    (ProfileAction::Pause, Paused),
+                    (ProfileAction::Block, Blocked),
+                    (ProfileAction::Offboard, Offboarded),
                 ],
             ),
             (
                 Paused,
                 &[
-                    (Action::Resume, Active),
-                    (Action::Block, Blocked),
-                    (Action::Offboard, Offboarded),
+                    (ProfileAction::Resume, Active),
+                    (ProfileAction::Block, Blocked),
+                    (ProfileAction::Offboard, Offboarded),
                 ],
             ),
             (
                 Blocked,
                 &[
-                    (Action::Block, Blocked),
-                    (Action::Unblock { to: Paused }, Paused),
-                    (Action::Offboard, Offboarded),
+                    (ProfileAction::Block, Blocked),
+                    (ProfileAction::Unblock { to: Paused }, Paused),
+                    (ProfileAction::Offboard, Offboarded),
                 ],
             ),
             (Offboarded, &[]),
         ];
         let actions = [
-            Action::StartReview,
-            Action::Approve,
-            Action::Pause,
-            Action::Resume,
-            Action::Block,
-            Action::Unblock { to: Paused },
-            Action::Offboard,
+            ProfileAction::StartReview,
+            ProfileAction::Approve,
+            ProfileAction::Pause,
+            ProfileAction::Resume,
+            ProfileAction::Block,
+            ProfileAction::Unblock { to: Paused },
+            ProfileAction::Offboard,
         ];
         for state in State::iter() {
             let stays = (state != Offboarded).then_some(state);
-            assert_eq!(state.transition(Action::Change).ok(), stays);
+            assert_eq!(state.transition(ProfileAction::Change).ok(), stays);
         }
         assert_eq!(table.len(), State::iter().count());
         for (state, allowed) in table {

@@ -165,7 +165,7 @@ pub mod member {
 pub mod reservation {
     use crate::domain::{
         ProviderId, ReservationId,
-        reservation::{Job, State},
+        reservation::{JobRequest, State},
     };
     use sea_orm::entity::prelude::*;
 
@@ -182,7 +182,7 @@ pub mod reservation {
         pub starts_at: DateTimeUtc,
         pub ends_at: DateTimeUtc,
         pub hold_expires_at: DateTimeUtc,
-        pub job: Job,
+        pub job: JobRequest,
         pub created_at: DateTimeUtc,
         pub updated_at: DateTimeUtc,
     }

@@ -23,7 +23,7 @@ pub enum State {
 
 /// What is to be done, kept with the reservation so that it can be judged again when it moves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
-pub struct Job {
+pub struct JobRequest {
     /// Key of the vertical.
     pub vertical: String,
     /// When the work happens.
@@ -43,7 +43,7 @@ pub struct Job {
     pub country: Option<String>,
 }
 
-impl Job {
+impl JobRequest {
     /// The time of the work.
     pub fn work(&self) -> Span {
         Span { start: self.window.start, end: self.window.end }
@@ -116,7 +116,7 @@ pub enum RepeatedHold {
 impl Reservation {
     pub fn hold(
         key: ReservationKey,
-        job: Job,
+        job: JobRequest,
         expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Self {
@@ -141,7 +141,7 @@ impl Reservation {
     /// What is left when an order lets go of a provider: no time, and no way back in the same round.
     pub fn released(key: ReservationKey, now: DateTime<Utc>) -> Self {
         let window = Window { start: now, end: now, zone: Tz::UTC };
-        let job = Job {
+        let job = JobRequest {
             vertical: String::new(),
             window,
             buffer_before_s: 0,
@@ -155,7 +155,11 @@ impl Reservation {
     }
 
     /// Judges a hold for `job` until `expires_at` that is asked for again.
-    pub fn asked_again(&self, job: &Job, expires_at: DateTime<Utc>) -> Result<RepeatedHold, Error> {
+    pub fn asked_again(
+        &self,
+        job: &JobRequest,
+        expires_at: DateTime<Utc>,
+    ) -> Result<RepeatedHold, Error> {
         let same =
             self.job.window.start == job.window.start && self.job.window.end == job.window.end;
         match self.state {

@@ -1,6 +1,6 @@
 //! Slots: the times at which customers may book.
 
-use super::{ProviderId, Span, reservation::Job, standing::Standing};
+use super::{ProviderId, Span, reservation::JobRequest, standing::Standing};
 use chrono::{DateTime, Duration, DurationRound, NaiveDate, Timelike, Utc};
 use chrono_tz::Tz;
 use kit::Window;
@@ -24,7 +24,7 @@ pub struct Wish {
     /// Zone of the place, whose clock counts; without a place that of each provider's hours counts.
     pub zone: Option<Tz>,
     /// The work, whenever it is.
-    pub job: Job,
+    pub job: JobRequest,
     /// The customer's account, when it is known.
     pub customer: Option<Uuid>,
 }
@@ -167,7 +167,7 @@ mod tests {
             step: Duration::minutes(30),
             most: 100,
             zone: None,
-            job: Job {
+            job: JobRequest {
                 vertical: "cleaning".to_owned(),
                 window: Window {
                     start: at("2027-05-24T06:00:00Z"),

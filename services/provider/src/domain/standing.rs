@@ -6,7 +6,7 @@ use super::{
     document,
     geo::GeoPlace,
     profile::{BackgroundCheck, State},
-    reservation::Job,
+    reservation::JobRequest,
 };
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -91,7 +91,7 @@ impl Standing {
     }
 
     /// What speaks against booking the provider for `job` of `customer`, as stable codes; nothing means eligible.
-    pub fn objections(&self, job: &Job, customer: Option<Uuid>) -> Vec<String> {
+    pub fn objections(&self, job: &JobRequest, customer: Option<Uuid>) -> Vec<String> {
         let mut causes = self.objections_to_booked(job, customer);
         if self.state == State::Paused {
             causes.insert(0, NOT_ACTIVE.to_owned());
@@ -110,7 +110,7 @@ impl Standing {
 
     /// What speaks against the provider taking or rendering `job`, which was booked with it. A pause, other hours and a
     /// smaller area keep new bookings away and take nothing back that was booked before.
-    pub fn objections_to_booked(&self, job: &Job, customer: Option<Uuid>) -> Vec<String> {
+    pub fn objections_to_booked(&self, job: &JobRequest, customer: Option<Uuid>) -> Vec<String> {
         let mut causes = Vec::new();
         if !matches!(self.state, State::Active | State::Paused) {
             causes.push(NOT_ACTIVE.to_owned());
@@ -139,7 +139,7 @@ impl Standing {
     }
 
     /// Whether a document of the kind is valid on every day of the job, as the clock at its place counts days.
-    fn has_document(&self, kind: &str, job: &Job) -> bool {
+    fn has_document(&self, kind: &str, job: &JobRequest) -> bool {
         let (first, last) = job.dates();
         first.iter_days().take_while(|day| *day <= last).all(|day| {
             self.documents.iter().any(|document| document.kind == kind && document.is_valid_on(day))

@@ -10,7 +10,7 @@ use crate::{
         Error, Provider, ProviderId, Span,
         geo::GeoPlace,
         profile::{BackgroundCheck, State},
-        reservation::Job,
+        reservation::JobRequest,
         slots::{Slots, Wish},
         standing::Standing,
     },
@@ -39,7 +39,7 @@ impl Providers {
     /// out. It looks at every profile in reach, page by page, until it has found `most`.
     pub async fn candidates(
         &self,
-        job: &Job,
+        job: &JobRequest,
         excluded: &[ProviderId],
         customer: Option<Uuid>,
         most: usize,
@@ -142,7 +142,7 @@ impl BestFirst {
 }
 
 impl Candidate {
-    fn of(standing: Standing, job: &Job) -> Self {
+    fn of(standing: Standing, job: &JobRequest) -> Self {
         let centre = standing.offering(&job.vertical).map(|offering| offering.centre);
         let travel = centre.zip(job.place).map(|(from, to)| from.travel_time_to(&to));
         Self { standing, travel }

@@ -43,7 +43,7 @@ fn order(state: State) -> Order {
         window_start: now() + Duration::days(2),
         window_end: now() + Duration::days(2) + Duration::hours(3),
         time_zone: "Europe/Paris".to_owned(),
-        details: Details::default(),
+        details: JobDetails::default(),
         terms: Terms {
             place: Address {
                 lines: vec!["1 rue de Rivoli".to_owned()],

@@ -301,7 +301,7 @@ fn a_late_success_is_given_back_unless_money_is_kept() {
 fn nothing_personal_is_printed() {
     let mut it = order(State::Assigned);
     it.notes = Private("my notes".to_owned());
-    it.details = Details(b"my details".to_vec());
+    it.details = JobDetails(b"my details".to_vec());
     let printed = format!("{it:?}");
     for secret in ["my notes", "my details", "Rivoli", "B1234"] {
         assert!(!printed.contains(secret), "{secret}");

@@ -43,9 +43,9 @@ fn standing() -> Standing {
 }
 
 /// Two hours from 10 o'clock on Monday, 24 May 2027.
-fn job() -> Job {
+fn job() -> JobRequest {
     let start = "2027-05-24T08:00:00Z".parse().unwrap();
-    Job {
+    JobRequest {
         vertical: "cleaning".to_owned(),
         window: Window { start, end: start + Duration::hours(2), zone: Paris },
         buffer_before_s: 0,
@@ -59,7 +59,7 @@ fn job() -> Job {
 
 #[test]
 fn each_condition_has_its_objection() {
-    type Spoil = fn(&mut Standing, &mut Job);
+    type Spoil = fn(&mut Standing, &mut JobRequest);
     let table: [(Spoil, &[&str]); 11] = [
         (|_, _| {}, &[]),
         (|standing, _| standing.state = State::Paused, &["NOT_ACTIVE"]),
