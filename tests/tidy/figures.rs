@@ -18,7 +18,7 @@ const MAX_FILE_LINES: usize = 400;
 const MAX_FILE_LINES_WITH_TESTS: usize = 470;
 const MAX_ONE_WORD_FUNCTIONS_PERCENT: usize = 45;
 /// Of closures that are bound to a name, in 10,000 lines.
-const MAX_NAMED_CLOSURES: usize = 10;
+const MAX_NAMED_CLOSURES: usize = 5;
 /// Of documentation that is one or two words long and names nothing exactly, as a quoted name or an RFC does.
 const MAX_TERSE_DOCS: usize = 30;
 /// Of comment lines with a word of `RIDDLES`, in 1,000 comment lines.

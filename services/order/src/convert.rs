@@ -93,8 +93,10 @@ pub const fn dispute_state(state: DisputeState) -> pb::DisputeState {
 /// Reads the address in `field` of a request.
 pub fn parse_place(field: &str, address: common::Address) -> Result<Address, Error> {
     let common::Address { lines, postcode, city, country, lat, lng, access_notes } = address;
-    let missing = |name: &str| kit::Error::invalid(format!("{field}.{name}"), "must be given");
-    let (lat, lng) = (lat.ok_or_else(|| missing("lat"))?, lng.ok_or_else(|| missing("lng"))?);
+    let (Some(lat), Some(lng)) = (lat, lng) else {
+        let missing = if lat.is_none() { "lat" } else { "lng" };
+        return Err(kit::Error::invalid(format!("{field}.{missing}"), "must be given").into());
+    };
     Ok(Address { lines, postcode, city, country, lat, lng, access_notes })
 }
 
@@ -146,20 +148,26 @@ fn to_party(number: i32, otherwise: Party) -> Party {
 
 /// Lines in contracts.
 pub fn lines(lines: &[PriceLine], currency: Currency) -> Vec<fulfilment::PriceLine> {
-    let side = |party: Party| match party {
-        Party::Customer => fulfilment::Party::Customer,
-        Party::Provider => fulfilment::Party::Provider,
-        Party::Platform => fulfilment::Party::Platform,
-    };
-    let one = |line: &PriceLine| fulfilment::PriceLine {
+    lines.iter().map(|line| to_price_line(line, currency)).collect()
+}
+
+fn to_price_line(line: &PriceLine, currency: Currency) -> fulfilment::PriceLine {
+    fulfilment::PriceLine {
         code: line.code.clone(),
         quantity: line.quantity,
         unit: line.unit.clone(),
         total: Some(Money::new(currency, line.total).into()),
-        payer: side(line.payer).into(),
-        earner: side(line.earner).into(),
-    };
-    lines.iter().map(one).collect()
+        payer: party_message(line.payer).into(),
+        earner: party_message(line.earner).into(),
+    }
+}
+
+const fn party_message(party: Party) -> fulfilment::Party {
+    match party {
+        Party::Customer => fulfilment::Party::Customer,
+        Party::Provider => fulfilment::Party::Provider,
+        Party::Platform => fulfilment::Party::Platform,
+    }
 }
 
 /// Requirements as they are kept.
@@ -175,29 +183,31 @@ pub fn requirements(requirements: Option<fulfilment::Requirements>) -> Requireme
     else {
         return Requirements::default();
     };
-    let seconds = |span: Option<prost_types::Duration>| span.map_or(0, |span| span.seconds);
     Requirements {
         skills,
         documents,
         crew_size,
-        duration_s: seconds(duration),
-        buffer_before_s: seconds(buffer_before),
-        buffer_after_s: seconds(buffer_after),
+        duration_s: whole_seconds(duration),
+        buffer_before_s: whole_seconds(buffer_before),
+        buffer_after_s: whole_seconds(buffer_after),
     }
+}
+
+fn whole_seconds(span: Option<prost_types::Duration>) -> i64 {
+    span.map_or(0, |span| span.seconds)
 }
 
 /// Requirements in contracts.
 pub fn requirements_of(terms: &Terms) -> fulfilment::Requirements {
     let Requirements { skills, documents, crew_size, duration_s, buffer_before_s, buffer_after_s } =
         terms.requirements.clone();
-    let span = |seconds| Some(duration(Duration::seconds(seconds)));
     fulfilment::Requirements {
         skills,
         documents,
         crew_size,
-        duration: span(duration_s),
-        buffer_before: span(buffer_before_s),
-        buffer_after: span(buffer_after_s),
+        duration: Some(duration(Duration::seconds(duration_s))),
+        buffer_before: Some(duration(Duration::seconds(buffer_before_s))),
+        buffer_after: Some(duration(Duration::seconds(buffer_after_s))),
     }
 }
 
@@ -208,7 +218,14 @@ pub fn details(bytes: &[u8]) -> Option<Struct> {
 
 /// The cancellation terms in contracts.
 pub fn policy(policy: &Policy) -> pb::CancellationPolicy {
-    let rule = |rule: &PolicyRule| pb::CancellationRule {
+    pb::CancellationPolicy {
+        version: policy.version.clone(),
+        rules: policy.rules.iter().map(cancellation_rule).collect(),
+    }
+}
+
+fn cancellation_rule(rule: &PolicyRule) -> pb::CancellationRule {
+    pb::CancellationRule {
         actor: rule.actor.map(Actor::name).unwrap_or_default().to_owned(),
         fault: rule.fault.map(|fault| fault.name()).unwrap_or_default().to_owned(),
         states: rule.states.iter().map(|it| state_name(*it)).collect(),
@@ -220,10 +237,6 @@ pub fn policy(policy: &Policy) -> pb::CancellationPolicy {
         most: rule.most,
         provider_share: rule.provider_share,
         waivable: rule.waivable,
-    };
-    pb::CancellationPolicy {
-        version: policy.version.clone(),
-        rules: policy.rules.iter().map(rule).collect(),
     }
 }
 

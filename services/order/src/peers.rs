@@ -206,14 +206,7 @@ impl Peers {
             customer_id: order.customer_id.to_string(),
         };
         let answer = self.reservations.clone().find_candidates(request).await?.into_inner();
-        let named = |candidate: Candidate| {
-            Ok(RequestedProvider {
-                provider_id: parse_id(&candidate.provider_id)?,
-                provider_user_id: parse_id(&candidate.provider_user_id)?,
-                name: candidate.provider_name,
-            })
-        };
-        answer.candidates.into_iter().map(named).collect()
+        answer.candidates.into_iter().map(RequestedProvider::try_from).collect()
     }
 
     /// Raises what is authorised, once for each change order.
@@ -225,6 +218,18 @@ impl Peers {
         };
         self.charges.clone().raise_authorization(request).await?;
         Ok(())
+    }
+}
+
+impl TryFrom<Candidate> for RequestedProvider {
+    type Error = Error;
+
+    fn try_from(candidate: Candidate) -> Result<Self, Error> {
+        Ok(Self {
+            provider_id: parse_id(&candidate.provider_id)?,
+            provider_user_id: parse_id(&candidate.provider_user_id)?,
+            name: candidate.provider_name,
+        })
     }
 }
 

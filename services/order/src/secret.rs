@@ -20,16 +20,13 @@ pub fn load_secret(
         return Ok(CodeKey::new(key.to_vec()));
     }
     let path = folder.join(FILE);
-    let naming = || format!("the file {}", path.display());
-    match make_secret(folder, &path) {
-        Ok(key) => Ok(CodeKey::new(key)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let key = fs::read(&path).with_context(naming)?;
-            anyhow::ensure!(key.len() == LENGTH, "the file {} is damaged", path.display());
-            Ok(CodeKey::new(key))
-        }
-        Err(error) => Err(error).with_context(naming),
-    }
+    let key = match make_secret(folder, &path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::read(&path),
+        made => made,
+    };
+    let key = key.with_context(|| format!("the file {}", path.display()))?;
+    anyhow::ensure!(key.len() == LENGTH, "the file {} is damaged", path.display());
+    Ok(CodeKey::new(key))
 }
 
 /// Makes the file whole or not at all: a key is written beside it and linked into place, unless one is there.

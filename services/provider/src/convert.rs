@@ -290,10 +290,10 @@ pub fn parse_weekly(rules: &[pb::WeeklyRule]) -> Result<Weekly, Error> {
 
 /// Reads the hours of a date; they must not overlap.
 pub fn parse_day(hours: &[pb::LocalHours]) -> Result<Vec<Hours>, Error> {
-    let name = |index: usize| format!("hours[{index}]");
-    let parsed = hours.iter().enumerate().map(|(index, it)| parse_hours(&name(index), Some(it)));
+    let parsed = hours.iter().enumerate();
+    let parsed = parsed.map(|(index, it)| parse_hours(&format!("hours[{index}]"), Some(it)));
     let parsed = parsed.collect::<Result<Vec<_>, _>>()?;
-    refuse_overlaps(&parsed, name)?;
+    refuse_overlaps(&parsed, |index| format!("hours[{index}]"))?;
     Ok(parsed)
 }
 
@@ -347,24 +347,25 @@ pub fn parse_job(
 ) -> Result<JobRequest, Error> {
     let Requirements { skills, documents, crew_size: _, duration: _, buffer_before, buffer_after } =
         requirements.ok_or_else(|| Error::invalid("requirements", "must be given"))?;
-    let seconds = |side: &str, buffer: Option<&prost_types::Duration>| {
-        let field = format!("requirements.{side}");
-        let seconds = span(&field, buffer)?.num_seconds();
-        if (0..=BUFFER_MOST_S).contains(&seconds) {
-            return Ok(seconds);
-        }
-        Err(Error::invalid(field, "must be between 0 and 24 hours"))
-    };
     Ok(JobRequest {
         vertical,
         window,
-        buffer_before_s: seconds("buffer_before", buffer_before.as_ref())?,
-        buffer_after_s: seconds("buffer_after", buffer_after.as_ref())?,
+        buffer_before_s: parse_buffer("requirements.buffer_before", buffer_before.as_ref())?,
+        buffer_after_s: parse_buffer("requirements.buffer_after", buffer_after.as_ref())?,
         skills,
         documents,
         place: address.and_then(|it| Some(GeoPlace { lat: it.lat?, lng: it.lng? })),
         country: address.map(|address| address.country.clone()),
     })
+}
+
+/// Reads time that is kept free beside a job, in seconds.
+fn parse_buffer(field: &str, buffer: Option<&prost_types::Duration>) -> Result<i64, Error> {
+    let seconds = span(field, buffer)?.num_seconds();
+    if (0..=BUFFER_MOST_S).contains(&seconds) {
+        return Ok(seconds);
+    }
+    Err(Error::invalid(field, "must be between 0 and 24 hours"))
 }
 
 /// Reads the ids of profiles.

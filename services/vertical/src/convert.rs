@@ -119,14 +119,14 @@ pub fn to_quote_response(quote: Quote) -> pb::QuoteResponse {
 /// The message for what a job requires.
 pub fn to_requirements(requirements: JobRequirements) -> pb::Requirements {
     let JobRequirements { skills, documents, crew_size, minutes, buffer_minutes } = requirements;
-    let span = |minutes| Some(duration(Duration::minutes(minutes)));
+    let buffer = Some(duration(Duration::minutes(buffer_minutes)));
     pb::Requirements {
         skills,
         documents,
         crew_size,
-        duration: span(minutes),
-        buffer_before: span(buffer_minutes),
-        buffer_after: span(buffer_minutes),
+        duration: Some(duration(Duration::minutes(minutes))),
+        buffer_before: buffer,
+        buffer_after: buffer,
     }
 }
 

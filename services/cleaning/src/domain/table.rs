@@ -147,46 +147,44 @@ const EXTRAS: [(&str, i64, i64); 7] = [
 impl PriceTable {
     /// The default prices in a country where a euro buys `level` hundredths.
     fn at(currency: Currency, level: i64) -> Self {
-        let amount = |cents: i64| cents * level / 100;
-        let rates = |base, room, bathroom, m2, first_clean| Rates {
-            base: amount(base),
-            room: amount(room),
-            bathroom: amount(bathroom),
-            m2: amount(m2),
-            first_clean: amount(first_clean),
-        };
-        let tier = |gap_days_most, percent| Tier { gap_days_most, percent };
         Self {
             currency,
             rates: BTreeMap::from([
-                (CleaningType::Standard, rates(2500, 900, 1300, 80, 2500)),
-                (CleaningType::Deep, rates(4500, 1600, 2200, 150, 0)),
-                (CleaningType::MoveOut, rates(5500, 1900, 2500, 180, 0)),
-                (CleaningType::Office, rates(3500, 1000, 1300, 70, 3000)),
+                (CleaningType::Standard, Rates::at(level, [2500, 900, 1300, 80, 2500])),
+                (CleaningType::Deep, Rates::at(level, [4500, 1600, 2200, 150, 0])),
+                (CleaningType::MoveOut, Rates::at(level, [5500, 1900, 2500, 180, 0])),
+                (CleaningType::Office, Rates::at(level, [3500, 1000, 1300, 70, 3000])),
             ]),
-            extras: EXTRAS.map(|(code, cents, _)| (code.to_owned(), amount(cents))).into(),
+            extras: EXTRAS.map(|(code, cents, _)| (code.to_owned(), cents * level / 100)).into(),
             frequencies: BTreeMap::from([
-                (Frequency::Weekly, tier(10, 80)),
-                (Frequency::Biweekly, tier(18, 85)),
-                (Frequency::Monthly, tier(38, 92)),
+                (Frequency::Weekly, Tier { gap_days_most: 10, percent: 80 }),
+                (Frequency::Biweekly, Tier { gap_days_most: 18, percent: 85 }),
+                (Frequency::Monthly, Tier { gap_days_most: 38, percent: 92 }),
             ]),
-            supplies: amount(800),
+            supplies: 800 * level / 100,
         }
+    }
+}
+
+impl Rates {
+    /// The base, a room, a bathroom, a square metre and a first clean, in cents where a euro buys a hundred hundredths.
+    fn at(level: i64, cents: [i64; 5]) -> Self {
+        let [base, room, bathroom, m2, first_clean] = cents.map(|cents| cents * level / 100);
+        Self { base, room, bathroom, m2, first_clean }
     }
 }
 
 impl Effort {
     fn of(kind: CleaningType) -> Self {
-        let effort = |base_minutes, room_minutes, bathroom_minutes, ten_m2_minutes, skill: &str| {
-            let skills = vec![skill.to_owned()];
-            Self { base_minutes, room_minutes, bathroom_minutes, ten_m2_minutes, skills }
+        let (minutes, skill) = match kind {
+            CleaningType::Standard => ([30, 25, 30, 15], "cleaning.standard"),
+            CleaningType::Deep => ([45, 45, 50, 28], "cleaning.deep"),
+            CleaningType::MoveOut => ([60, 50, 55, 32], "cleaning.deep"),
+            CleaningType::Office => ([30, 20, 25, 12], "cleaning.office"),
         };
-        match kind {
-            CleaningType::Standard => effort(30, 25, 30, 15, "cleaning.standard"),
-            CleaningType::Deep => effort(45, 45, 50, 28, "cleaning.deep"),
-            CleaningType::MoveOut => effort(60, 50, 55, 32, "cleaning.deep"),
-            CleaningType::Office => effort(30, 20, 25, 12, "cleaning.office"),
-        }
+        let [base_minutes, room_minutes, bathroom_minutes, ten_m2_minutes] = minutes;
+        let skills = vec![skill.to_owned()];
+        Self { base_minutes, room_minutes, bathroom_minutes, ten_m2_minutes, skills }
     }
 }
 

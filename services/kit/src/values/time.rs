@@ -79,10 +79,10 @@ impl Window {
             place.name().clone_into(&mut window.time_zone);
         }
         let parsed = Self::parse(field, window.as_ref())?;
-        let shows_same_time = |at: DateTime<Utc>| {
+        let shows_same_times = [parsed.start, parsed.end].into_iter().all(|at| {
             at.with_timezone(&parsed.zone).naive_local() == at.with_timezone(&place).naive_local()
-        };
-        if shows_same_time(parsed.start) && shows_same_time(parsed.end) {
+        });
+        if shows_same_times {
             return Ok(Self { zone: place, ..parsed });
         }
         let problem = format!("must be {place}, the zone of the address, or be left out");

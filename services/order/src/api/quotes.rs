@@ -29,11 +29,11 @@ impl QuoteService for Api {
         &self,
         _: Request<pb::ListVerticalsRequest>,
     ) -> Result<Response<pb::ListVerticalsResponse>, Status> {
-        let one = |key: &str| pb::Vertical {
+        let verticals = self.app.verticals.keys().map(|key| pb::Vertical {
             vertical: key.to_owned(),
             schema_path: format!("/v1/verticals/{key}/schema"),
-        };
-        let verticals = self.app.verticals.keys().map(one).collect();
+        });
+        let verticals = verticals.collect();
         Ok(Response::new(pb::ListVerticalsResponse { verticals }))
     }
 

@@ -72,7 +72,7 @@ fn whole_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
     let fee = cancellation.map(|cancellation| cancellation.fee).filter(|fee| *fee > 0);
     let shows_code = side == Actor::Customer
         && matches!(order.state, State::Assigned | State::EnRoute | State::Arrived);
-    let id = |id: Option<String>| id.unwrap_or_default();
+    let (provider, provider_user) = (order.provider_id, order.provider_user_id);
     pb::Order {
         id: order.id.to_string(),
         vertical: order.vertical.clone(),
@@ -80,8 +80,8 @@ fn whole_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         allowed_actions: allowed.into_iter().map(str::to_owned).collect(),
         disputed: order.disputed,
         customer_id: order.customer_id.to_string(),
-        provider_id: id(order.provider_id.map(|it| it.to_string())),
-        provider_user_id: id(order.provider_user_id.map(|it| it.to_string())),
+        provider_id: provider.map(|id| id.to_string()).unwrap_or_default(),
+        provider_user_id: provider_user.map(|id| id.to_string()).unwrap_or_default(),
         provider_name: order.provider_name.clone(),
         window: Some(order.window().into()),
         total: Some(order.money(fee.unwrap_or(order.total)).into()),

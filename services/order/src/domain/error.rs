@@ -211,23 +211,26 @@ impl Fault for Error {
     }
 
     fn metadata(&self) -> HashMap<String, String> {
-        let one = |key: &str, value: String| HashMap::from([(key.to_owned(), value)]);
         match self {
             Self::Kit(error) => error.metadata(),
-            Self::Refused(_, allowed) => one("allowed_actions", allowed.join(",")),
-            Self::QuoteUsed(order_id) => one("order_id", order_id.to_string()),
+            Self::Refused(_, allowed) => entry("allowed_actions", allowed.join(",")),
+            Self::QuoteUsed(order_id) => entry("order_id", order_id.to_string()),
             Self::StartCodeLocked { until: at } | Self::ContactAttemptTooEarly { earliest: at } => {
-                one("retry_at", at.format("%FT%TZ").to_string())
+                entry("retry_at", at.format("%FT%TZ").to_string())
             }
             Self::PriceChanged(price) => HashMap::from([
                 ("currency".to_owned(), price.currency.code().to_owned()),
                 ("minor_units".to_owned(), price.minor_units.to_string()),
             ]),
-            Self::StartCodeWrong { left } => one("tries_left", left.to_string()),
-            Self::ProviderNotEligible(causes) => one("causes", causes.join(",")),
-            Self::Denied(_, denials) => one("denials", denials.join(",")),
-            Self::GateClosed(missing) => one("missing", missing.join(",")),
+            Self::StartCodeWrong { left } => entry("tries_left", left.to_string()),
+            Self::ProviderNotEligible(causes) => entry("causes", causes.join(",")),
+            Self::Denied(_, denials) => entry("denials", denials.join(",")),
+            Self::GateClosed(missing) => entry("missing", missing.join(",")),
             _ => HashMap::new(),
         }
     }
+}
+
+fn entry(key: &str, value: String) -> HashMap<String, String> {
+    HashMap::from([(key.to_owned(), value)])
 }

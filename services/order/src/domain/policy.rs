@@ -184,21 +184,22 @@ impl Policy {
 
 impl PolicyRule {
     fn matches(&self, case: &Case<'_>) -> bool {
-        let below = |limit: Option<i64>,
-                     left: Option<Duration>,
-                     unit: fn(i64) -> Option<Duration>| {
-            let reached = |limit| unit(limit).zip(left).is_some_and(|(limit, left)| left < limit);
-            limit.is_none_or(reached)
-        };
+        let within = self.within_hours.map(Duration::try_hours);
+        let since = self.within_minutes_of_assignment.map(Duration::try_minutes);
         self.vertical.as_deref().is_none_or(|it| it == case.vertical)
             && self.actor.is_none_or(|it| it == case.actor)
             && self.fault.is_none_or(|it| it == case.fault)
             && (self.states.is_empty() || self.states.contains(&case.state))
-            && below(self.within_hours, Some(case.until_start), Duration::try_hours)
-            && below(
-                self.within_minutes_of_assignment,
-                case.since_assignment,
-                Duration::try_minutes,
-            )
+            && is_below(Some(case.until_start), within)
+            && is_below(case.since_assignment, since)
+    }
+}
+
+/// Whether a time is below the limit of a rule, if the rule has one. None is below no limit, and one that is too long for
+/// a clock is none that a time can be below.
+fn is_below(time: Option<Duration>, limit: Option<Option<Duration>>) -> bool {
+    match limit {
+        None => true,
+        Some(limit) => time.zip(limit).is_some_and(|(time, limit)| time < limit),
     }
 }

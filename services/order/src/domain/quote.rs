@@ -10,15 +10,20 @@ use sha2::{Digest, Sha256};
 /// The sum of a price's lines. A price is in one currency and not negative.
 pub fn total_price(lines: &[(PriceLine, Currency)]) -> Result<(i64, Currency), Error> {
     let currency = lines.first().map_or(Currency::EUR, |(_, currency)| *currency);
-    let refused = |what: &str| Error::Kit(kit::Error::internal(format!("the price {what}")));
     if lines.iter().any(|(_, other)| *other != currency) {
-        return Err(refused("mixes currencies"));
+        return Err(kit::Error::internal("the price mixes currencies").into());
     }
     let sum = lines.iter().try_fold(0_i64, |sum, (line, _)| sum.checked_add(line.total));
     match sum {
         Some(total) if total >= 0 => Ok((total, currency)),
-        _ => Err(refused("is out of range")),
+        _ => Err(kit::Error::internal("the price is out of range").into()),
     }
+}
+
+/// Takes a part with its length, so that no two lists of parts are the same bytes.
+fn hash_part(hash: &mut Sha256, part: &[u8]) {
+    hash.update(u64::try_from(part.len()).unwrap_or_default().to_be_bytes());
+    hash.update(part);
 }
 
 /// Binds a price to all it was computed from.
@@ -30,21 +35,17 @@ pub fn inputs_hash(
     provider: Option<ProviderId>,
 ) -> Vec<u8> {
     let mut hash = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        hash.update(u64::try_from(bytes.len()).unwrap_or_default().to_be_bytes());
-        hash.update(bytes);
-    };
-    part(vertical.as_bytes());
-    part(&details.0);
-    part(&window.start.timestamp_micros().to_be_bytes());
-    part(&window.end.timestamp_micros().to_be_bytes());
-    part(window.zone.name().as_bytes());
+    hash_part(&mut hash, vertical.as_bytes());
+    hash_part(&mut hash, &details.0);
+    hash_part(&mut hash, &window.start.timestamp_micros().to_be_bytes());
+    hash_part(&mut hash, &window.end.timestamp_micros().to_be_bytes());
+    hash_part(&mut hash, window.zone.name().as_bytes());
     for text in place.lines.iter().chain([&place.postcode, &place.city, &place.country]) {
-        part(text.as_bytes());
+        hash_part(&mut hash, text.as_bytes());
     }
-    part(&place.lat.to_be_bytes());
-    part(&place.lng.to_be_bytes());
-    part(provider.map(|id| id.to_string()).unwrap_or_default().as_bytes());
+    hash_part(&mut hash, &place.lat.to_be_bytes());
+    hash_part(&mut hash, &place.lng.to_be_bytes());
+    hash_part(&mut hash, provider.map(|id| id.to_string()).unwrap_or_default().as_bytes());
     hash.finalize().to_vec()
 }
 

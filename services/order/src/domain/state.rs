@@ -72,14 +72,15 @@ impl StateView {
     /// The whole life of an order. Actors are part of it: a side that may not do a thing is refused like a state that
     /// does not allow it. A new state does not compile until its actions are decided.
     pub fn transition(self, action: Action, by: Actor) -> Result<Self, Refused> {
-        let refused = || Refused { standing: self, action, by };
-        if let Some(overlay) = self.overlay(action, by) {
-            return overlay.ok_or_else(refused);
-        }
-        let state = self.state.next(action, by).ok_or_else(refused)?;
-        // Work that is broken off is settled by an operator.
-        let disputed = self.disputed || action == Action::Abort;
-        Ok(Self { state, disputed })
+        let next = match self.overlay(action, by) {
+            Some(overlay) => overlay,
+            // Work that is broken off is settled by an operator.
+            None => self
+                .state
+                .next(action, by)
+                .map(|state| Self { state, disputed: self.disputed || action == Action::Abort }),
+        };
+        next.ok_or(Refused { standing: self, action, by })
     }
 
     /// What a dispute adds: whether it can be opened and resolved, and what it freezes.

@@ -136,12 +136,11 @@ impl ReservationService for Api {
             Some(id) => self.providers.slots_of(id, wish).await?,
             None => self.providers.slots_in(wish).await?,
         };
-        let to_slot = |(window, providers): (Window, Vec<ProviderId>)| pb::Slot {
+        let slots = slots.into_found().into_iter().map(|(window, providers)| pb::Slot {
             window: Some(window.into()),
             provider_ids: providers.iter().map(ToString::to_string).collect(),
-        };
-        let slots = slots.into_found().into_iter().map(to_slot).collect();
-        Ok(Response::new(pb::FindSlotsResponse { slots }))
+        });
+        Ok(Response::new(pb::FindSlotsResponse { slots: slots.collect() }))
     }
 
     async fn find_candidates(

@@ -46,11 +46,10 @@ pub struct Calendar {
 impl Hours {
     /// Reads `HH:MM`, up to `24:00` at the end.
     pub fn parse(field: &str, start: &str, end: &str) -> Result<Self, Error> {
-        let minutes = |part: &str, text: &str| {
-            minute_of_day(text)
-                .ok_or_else(|| Error::invalid(format!("{field}.{part}"), "must be HH:MM"))
+        let hours = Self {
+            start: parse_minutes(&format!("{field}.start"), start)?,
+            end: parse_minutes(&format!("{field}.end"), end)?,
         };
-        let hours = Self { start: minutes("start", start)?, end: minutes("end", end)? };
         if hours.end <= hours.start {
             return Err(Error::invalid(format!("{field}.end"), "must be after the start"));
         }
@@ -59,17 +58,23 @@ impl Hours {
 
     /// The hours as `HH:MM` and `HH:MM`.
     pub fn texts(self) -> (String, String) {
-        let text = |minutes: u16| format!("{:02}:{:02}", minutes / 60, minutes % 60);
-        (text(self.start), text(self.end))
+        (clock_text(self.start), clock_text(self.end))
     }
 
     fn on(self, date: NaiveDate, zone: Tz) -> Span {
-        let at = |minutes: u16| {
-            let midnight = date.and_time(NaiveTime::MIN);
-            resolve_local(zone, midnight + Duration::minutes(i64::from(minutes)))
-        };
-        Span { start: at(self.start), end: at(self.end) }
+        let midnight = date.and_time(NaiveTime::MIN);
+        let [start, end] =
+            [self.start, self.end].map(|minutes| midnight + Duration::minutes(i64::from(minutes)));
+        Span { start: resolve_local(zone, start), end: resolve_local(zone, end) }
     }
+}
+
+fn parse_minutes(field: &str, text: &str) -> Result<u16, Error> {
+    minute_of_day(text).ok_or_else(|| Error::invalid(field, "must be HH:MM"))
+}
+
+fn clock_text(minutes: u16) -> String {
+    format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 fn minute_of_day(text: &str) -> Option<u16> {
@@ -105,9 +110,9 @@ pub fn resolve_local(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
 impl Calendar {
     /// The spans of work that touch the time from `start` to `end`, in order; they may reach beyond it.
     pub fn open(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> Vec<Span> {
-        let local_date = |at: DateTime<Utc>| at.with_timezone(&self.zone).date_naive();
-        let first = local_date(start).checked_sub_days(Days::new(1));
-        let last = local_date(end).checked_add_days(Days::new(1));
+        let [first, last] = [start, end].map(|at| at.with_timezone(&self.zone).date_naive());
+        let first = first.checked_sub_days(Days::new(1));
+        let last = last.checked_add_days(Days::new(1));
         let (Some(first), Some(last)) = (first, last) else { return Vec::new() };
         let mut spans = Vec::new();
         for date in first.iter_days().take_while(|date| *date <= last) {

@@ -64,8 +64,9 @@ impl JobRequest {
 
     /// The first and the last day of the work, as the clock at its place counts days.
     pub fn dates(&self) -> (NaiveDate, NaiveDate) {
-        let date = |at: DateTime<Utc>| at.with_timezone(&self.window.zone).date_naive();
-        (date(self.window.start), date(self.window.end - Duration::microseconds(1)))
+        let Window { start, end, zone } = self.window;
+        let last = end - Duration::microseconds(1);
+        (start.with_timezone(&zone).date_naive(), last.with_timezone(&zone).date_naive())
     }
 
     /// The same job at another time.

@@ -48,19 +48,18 @@ impl OrderRecord {
             return Err(Error::invalid("contact_attempts", "needs at least two attempts"));
         }
         for (index, attempt) in attempts.iter().enumerate() {
-            let refused = |problem: &str| {
-                Err(Error::invalid(format!("contact_attempts[{index}].at"), problem))
-            };
-            if attempt.at > now {
-                return refused("must not be in the future");
-            }
-            if attempt.at < self.starts_at {
-                return refused("must not be before the visit");
-            }
             let gap = Duration::minutes(MIN_MINUTES_APART);
-            if attempts.iter().take(index).any(|other| (attempt.at - other.at).abs() < gap) {
-                return refused("must be five minutes or more from every other one");
-            }
+            let mut earlier = attempts.iter().take(index);
+            let problem = if attempt.at > now {
+                "must not be in the future"
+            } else if attempt.at < self.starts_at {
+                "must not be before the visit"
+            } else if earlier.any(|other| (attempt.at - other.at).abs() < gap) {
+                "must be five minutes or more from every other one"
+            } else {
+                continue;
+            };
+            return Err(Error::invalid(format!("contact_attempts[{index}].at"), problem));
         }
         Ok(())
     }
