@@ -11,19 +11,18 @@ pub fn days_between(
     recorded: Option<NaiveDate>,
     visit_on: NaiveDate,
 ) -> Result<Option<i64>, Error> {
-    let since = |date: NaiveDate| (visit_on - date).num_days();
     let LastVisit { on, days_ago } = said;
     if on.is_some_and(|date| date > visit_on) {
         return Err(Error::invalid("details.last_visit_on", "must not be after the visit"));
     }
     if let (Some(date), Some(days)) = (on, days_ago)
-        && since(date) != days
+        && (visit_on - date).num_days() != days
     {
         let problem = "does not fit last_visit_on";
         return Err(Error::invalid("details.days_since_last_visit", problem));
     }
-    let said = on.map(since).or(days_ago).unwrap_or(0);
-    Ok(recorded.map(|date| since(date).max(said)))
+    let said = on.map(|date| (visit_on - date).num_days()).or(days_ago).unwrap_or(0);
+    Ok(recorded.map(|date| (visit_on - date).num_days().max(said)))
 }
 
 #[cfg(test)]

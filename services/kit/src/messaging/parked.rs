@@ -206,17 +206,20 @@ fn earlier_alias() -> Alias {
     Alias::new("earlier")
 }
 
+fn is_same_as_earlier(column: Column) -> Expr {
+    Expr::col((earlier_alias(), column)).equals((Entity, column))
+}
+
 /// The earlier events that wait of the same aggregate, for the same consumer.
 fn earlier(and: Option<Expr>) -> SelectStatement {
     let earlier = earlier_alias();
-    let same = |column: Column| Expr::col((earlier.clone(), column)).equals((Entity, column));
     let mut events = Query::select();
     events
         .expr(Expr::value(1))
         .from_as(Entity, earlier.clone())
-        .and_where(same(Column::Consumer))
-        .and_where(same(Column::Source))
-        .and_where(same(Column::Aggregate))
+        .and_where(is_same_as_earlier(Column::Consumer))
+        .and_where(is_same_as_earlier(Column::Source))
+        .and_where(is_same_as_earlier(Column::Aggregate))
         .and_where(Expr::col((earlier.clone(), Column::Seq)).lt(Expr::col((Entity, Column::Seq))));
     if let Some(and) = and {
         events.and_where(and);

@@ -111,6 +111,11 @@ impl Model {
         self.tries == ALARMING_TRIES
     }
 
+    /// Whether this is the attempt of a call with `key`, or of the call that confirms it.
+    pub fn answers_to_key(&self, key: &str) -> bool {
+        self.key == key || self.confirm_key == key
+    }
+
     /// Whether this is a charge whose money is reserved or taken.
     pub fn is_charge(&self) -> bool {
         self.kind == AttemptKind::Authorize && self.state == State::Succeeded

@@ -51,7 +51,7 @@ pub fn decide_attempt(
         return Err(Error::State("another customer's"));
     }
     let mut charges = charges_of(attempts);
-    if let Some(same) = charges.find(|it| it.key == request.key || it.confirm_key == request.key) {
+    if let Some(same) = charges.find(|it| it.answers_to_key(&request.key)) {
         return repeated_attempt(intent, same, request);
     }
     match intent.state.transition(intent::IntentEvent::Authorize) {

@@ -265,9 +265,9 @@ async fn open_authorization(
 /// The charge that the attempt with this key made. When no attempt has the key, its caller was answered with the charge
 /// of an earlier one.
 fn find_charge_of_key(known: Vec<Attempt>, key: &str) -> Option<Attempt> {
-    let has_key = |it: &Attempt| it.key == key || it.confirm_key == key;
-    let is_known = known.iter().any(|it| it.kind == AttemptKind::Authorize && has_key(it));
-    known.into_iter().find(|it| it.is_charge() && (has_key(it) || !is_known))
+    let is_known =
+        known.iter().any(|it| it.kind == AttemptKind::Authorize && it.answers_to_key(key));
+    known.into_iter().find(|it| it.is_charge() && (it.answers_to_key(key) || !is_known))
 }
 
 /// Refuses to begin the payment of another order while its customer owes something.

@@ -26,6 +26,13 @@ pub struct Block {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct Blocks(pub Vec<Block>);
 
+impl Block {
+    /// Whether `reason` is that of this block. No reason means every block.
+    fn is_meant_by(&self, reason: Option<&str>) -> bool {
+        reason.is_none_or(|reason| self.reason == reason)
+    }
+}
+
 impl Blocks {
     /// The block that lasts longest, the oldest of equals.
     pub fn longest(&self) -> Option<&Block> {
@@ -64,11 +71,11 @@ impl Provider {
     /// block of a suspended account is not an operator's to lift here.
     pub fn unblock(&mut self, reason: Option<&str>) -> Result<Vec<String>, Error> {
         self.state.transition(ProfileAction::Unblock { to: State::InReview })?;
-        let is_meant = |block: &Block| reason.is_none_or(|reason| block.reason == reason);
-        if !self.blocks.0.iter().any(is_meant) {
+        if !self.blocks.0.iter().any(|block| block.is_meant_by(reason)) {
             return Err(Error::BlockNotFound);
         }
-        let lifted = self.take_blocks(|it| is_meant(it) && it.reason != ACCOUNT_SUSPENDED);
+        let lifted = self
+            .take_blocks(|block| block.is_meant_by(reason) && block.reason != ACCOUNT_SUSPENDED);
         if lifted.is_empty() {
             return Err(Error::AccountSuspended);
         }
