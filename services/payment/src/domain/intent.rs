@@ -305,10 +305,8 @@ pub fn find_charge(attempts: &[Attempt]) -> Result<&Attempt, Error> {
 
 /// Where the capture of a payment stands, if one was begun.
 pub fn capture_state(attempts: &[Attempt]) -> Option<attempt::State> {
-    attempts
-        .iter()
-        .find(|attempt| attempt.kind == AttemptKind::Capture)
-        .map(|capture| capture.state)
+    let capture = attempts.iter().find(|attempt| attempt.kind == AttemptKind::Capture);
+    capture.map(|capture| capture.state)
 }
 
 /// Where an intent stands.
