@@ -1,14 +1,10 @@
 //! The settings of payment, section `payment`.
 
 use crate::domain::commission::Rules;
-use kit::program::config::Secret;
+use anyhow::Context;
+use kit::program::{config::Secret, secret_file};
 use serde::Deserialize;
-use std::{
-    fs::OpenOptions,
-    io::{ErrorKind, Write},
-    path::Path,
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 use uuid::Uuid;
 
 /// The settings of payment.
@@ -73,22 +69,32 @@ impl Config {
 /// The file in the data folder that keeps the secret.
 const SECRET_FILE: &str = "psp-webhook.secret";
 
-/// The secret of this data folder, made when there is none.
-pub fn own_secret(folder: &Path) -> std::io::Result<Secret> {
+/// The secret of this data folder, made when there is none. A file without one is refused: events that are signed with
+/// nothing would pass.
+pub fn own_secret(folder: &Path) -> anyhow::Result<Secret> {
     let path = folder.join(SECRET_FILE);
-    let made = format!("whsec_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(&path) {
-        Ok(mut file) => {
-            file.write_all(made.as_bytes())?;
-            Ok(Secret::new(made))
+    let fresh = format!("whsec_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let kept = secret_file::load_or_create(&path, fresh.as_bytes())
+        .with_context(|| format!("the file {}", path.display()))?;
+    let kept = String::from_utf8(kept).unwrap_or_default();
+    let secret = kept.trim();
+    anyhow::ensure!(!secret.is_empty(), "the file {} is damaged", path.display());
+    Ok(Secret::new(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_kept_and_a_file_without_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = own_secret(folder.path()).unwrap();
+        assert!(made.reveal().starts_with("whsec_"));
+        assert_eq!(own_secret(folder.path()).unwrap().reveal(), made.reveal());
+        for damaged in [b"".as_slice(), b" \n", b"\xFF"] {
+            std::fs::write(folder.path().join(SECRET_FILE), damaged).unwrap();
+            assert!(own_secret(folder.path()).unwrap_err().to_string().ends_with("is damaged"));
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            Ok(Secret::new(std::fs::read_to_string(path)?.trim()))
-        }
-        Err(error) => Err(error),
     }
 }
