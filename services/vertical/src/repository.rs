@@ -7,7 +7,7 @@ use crate::domain::{
     record::{Column, Entity, Model as OrderRecord},
 };
 use chrono::{DateTime, Utc};
-use kit::{Caller, Tx};
+use kit::{Caller, Scope, Tx};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect, Select, sea_query::OnConflict,
@@ -29,18 +29,18 @@ pub enum Reach {
 impl Reach {
     /// What `caller` may see: operators everything, others what they are a party to.
     pub fn party(caller: &Caller) -> Result<Self, kit::Error> {
-        if caller.is_operator() {
-            return Ok(Self::All);
-        }
-        Ok(Self::Party(caller.subject()?.user_id))
+        Ok(match caller.scope()? {
+            Scope::All => Self::All,
+            Scope::Account(user) => Self::Party(user),
+        })
     }
 
     /// What `caller` may work on: operators everything, others what they are assigned to.
     pub fn provider(caller: &Caller) -> Result<Self, kit::Error> {
-        if caller.is_operator() {
-            return Ok(Self::All);
-        }
-        Ok(Self::Provider(caller.subject()?.user_id))
+        Ok(match caller.scope()? {
+            Scope::All => Self::All,
+            Scope::Account(user) => Self::Provider(user),
+        })
     }
 
     fn select_order(self, order_id: Uuid) -> Select<Entity> {

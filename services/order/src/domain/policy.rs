@@ -184,22 +184,24 @@ impl Policy {
 
 impl PolicyRule {
     fn matches(&self, case: &Case<'_>) -> bool {
-        let within = self.within_hours.map(Duration::try_hours);
-        let since = self.within_minutes_of_assignment.map(Duration::try_minutes);
         self.vertical.as_deref().is_none_or(|it| it == case.vertical)
             && self.actor.is_none_or(|it| it == case.actor)
             && self.fault.is_none_or(|it| it == case.fault)
             && (self.states.is_empty() || self.states.contains(&case.state))
-            && is_below(Some(case.until_start), within)
-            && is_below(case.since_assignment, since)
+            && self.is_near_start(case.until_start)
+            && self.is_soon_after_assignment(case.since_assignment)
     }
-}
 
-/// Whether a time is below the limit of a rule, if the rule has one. None is below no limit, and one that is too long for
-/// a clock is none that a time can be below.
-fn is_below(time: Option<Duration>, limit: Option<Option<Duration>>) -> bool {
-    match limit {
-        None => true,
-        Some(limit) => time.zip(limit).is_some_and(|(time, limit)| time < limit),
+    /// A rule with hours too many for a clock concerns no case.
+    fn is_near_start(&self, until_start: Duration) -> bool {
+        let Some(hours) = self.within_hours else { return true };
+        Duration::try_hours(hours).is_some_and(|limit| until_start < limit)
+    }
+
+    /// A rule with minutes concerns only orders that are assigned.
+    fn is_soon_after_assignment(&self, since_assignment: Option<Duration>) -> bool {
+        let Some(minutes) = self.within_minutes_of_assignment else { return true };
+        let limit = Duration::try_minutes(minutes);
+        since_assignment.zip(limit).is_some_and(|(since, limit)| since < limit)
     }
 }
