@@ -1,8 +1,8 @@
 //! Between the domain and the messages of the contracts.
 
 use crate::domain::{
-    Actor, Address, ChangeState, DisputeState, Error, OfferState, Party, PaymentState, Policy,
-    PolicyRule, PriceLine, Requirements, State, Terms,
+    Actor, Address, Asset, ChangeState, CrewMember, Dispatch, DisputeState, Error, OfferState,
+    Party, PaymentState, Policy, PolicyRule, PriceLine, Requirements, State, Terms,
 };
 use chrono::Duration;
 use kit::{
@@ -123,7 +123,7 @@ pub fn neighbourhood(place: &Address) -> common::Address {
 
 /// A line of a vertical's price.
 pub fn line(line: fulfilment::PriceLine) -> Result<(PriceLine, Currency), Error> {
-    let fulfilment::PriceLine { code, quantity, unit, total, payer, earner } = line;
+    let fulfilment::PriceLine { code, quantity, unit, total, payer, earner, pass_through } = line;
     let total = Money::parse("lines.total", total.as_ref())
         .map_err(|error| kit::Error::internal(format!("a price line: {error}")))?;
     let line = PriceLine {
@@ -133,6 +133,7 @@ pub fn line(line: fulfilment::PriceLine) -> Result<(PriceLine, Currency), Error>
         total: total.minor_units,
         payer: to_party(payer, Party::Customer),
         earner: to_party(earner, Party::Provider),
+        pass_through,
     };
     Ok((line, total.currency))
 }
@@ -159,6 +160,7 @@ fn to_price_line(line: &PriceLine, currency: Currency) -> fulfilment::PriceLine 
         total: Some(Money::new(currency, line.total).into()),
         payer: party_message(line.payer).into(),
         earner: party_message(line.earner).into(),
+        pass_through: line.pass_through,
     }
 }
 
@@ -172,24 +174,43 @@ const fn party_message(party: Party) -> fulfilment::Party {
 
 /// Requirements as they are kept.
 pub fn requirements(requirements: Option<fulfilment::Requirements>) -> Requirements {
-    let Some(fulfilment::Requirements {
-        skills,
-        documents,
-        crew_size,
-        duration,
-        buffer_before,
-        buffer_after,
-    }) = requirements
-    else {
-        return Requirements::default();
-    };
+    let requirements = requirements.unwrap_or_default();
+    let crew = requirements.crew.into_iter().map(
+        |fulfilment::CrewMember { role, skills, documents, count }| CrewMember {
+            role,
+            skills,
+            documents,
+            count,
+        },
+    );
+    let assets = requirements.assets.into_iter().map(
+        |fulfilment::Asset { kinds, seats, volume_l, payload_kg, count }| Asset {
+            kinds,
+            seats,
+            volume_l,
+            payload_kg,
+            count,
+        },
+    );
+    let dispatch = requirements.dispatch.map(|dispatch| Dispatch {
+        live: dispatch.live,
+        wave_size: dispatch.wave_size,
+        answer_s: whole_seconds(dispatch.answer),
+        radius_m: dispatch.radius_m,
+        max_radius_m: dispatch.max_radius_m,
+        search_s: whole_seconds(dispatch.search),
+    });
     Requirements {
-        skills,
-        documents,
-        crew_size,
-        duration_s: whole_seconds(duration),
-        buffer_before_s: whole_seconds(buffer_before),
-        buffer_after_s: whole_seconds(buffer_after),
+        skills: requirements.skills,
+        documents: requirements.documents,
+        crew_size: requirements.crew_size,
+        duration_s: whole_seconds(requirements.duration),
+        buffer_before_s: whole_seconds(requirements.buffer_before),
+        buffer_after_s: whole_seconds(requirements.buffer_after),
+        crew: crew.collect(),
+        assets: assets.collect(),
+        dispatch,
+        exclusive: requirements.exclusive,
     }
 }
 
@@ -199,16 +220,38 @@ fn whole_seconds(span: Option<prost_types::Duration>) -> i64 {
 
 /// Requirements in contracts.
 pub fn requirements_of(terms: &Terms) -> fulfilment::Requirements {
-    let Requirements { skills, documents, crew_size, duration_s, buffer_before_s, buffer_after_s } =
-        terms.requirements.clone();
+    let kept = terms.requirements.clone();
+    let crew = kept.crew.into_iter().map(|CrewMember { role, skills, documents, count }| {
+        fulfilment::CrewMember { role, skills, documents, count }
+    });
+    let assets =
+        kept.assets.into_iter().map(|Asset { kinds, seats, volume_l, payload_kg, count }| {
+            fulfilment::Asset { kinds, seats, volume_l, payload_kg, count }
+        });
+    let dispatch = kept.dispatch.map(|dispatch| fulfilment::Dispatch {
+        live: dispatch.live,
+        wave_size: dispatch.wave_size,
+        answer: span_message(dispatch.answer_s),
+        radius_m: dispatch.radius_m,
+        max_radius_m: dispatch.max_radius_m,
+        search: span_message(dispatch.search_s),
+    });
     fulfilment::Requirements {
-        skills,
-        documents,
-        crew_size,
-        duration: Some(duration(Duration::seconds(duration_s))),
-        buffer_before: Some(duration(Duration::seconds(buffer_before_s))),
-        buffer_after: Some(duration(Duration::seconds(buffer_after_s))),
+        skills: kept.skills,
+        documents: kept.documents,
+        crew_size: kept.crew_size,
+        duration: span_message(kept.duration_s),
+        buffer_before: span_message(kept.buffer_before_s),
+        buffer_after: span_message(kept.buffer_after_s),
+        crew: crew.collect(),
+        assets: assets.collect(),
+        dispatch,
+        exclusive: kept.exclusive,
     }
+}
+
+fn span_message(seconds: i64) -> Option<prost_types::Duration> {
+    Some(duration(Duration::seconds(seconds)))
 }
 
 /// The details as they came.

@@ -160,6 +160,7 @@ impl Verticals {
             window: Some((*window).into()),
             address: Some(address),
             customer_id: customer.to_string(),
+            ..QuoteRequest::default()
         };
         Ok(vertical.quote(request).await?.into_inner())
     }
@@ -230,5 +231,6 @@ fn snapshot(order: &Order, provider: Option<AccountId>) -> OrderSnapshot {
         erased,
         place: (!erased).then_some(Place { lat, lng }),
         provider_erased: order.progress.provider_erased,
+        ..OrderSnapshot::default()
     }
 }

@@ -345,7 +345,7 @@ pub fn parse_job(
     address: Option<&Address>,
     requirements: Option<Requirements>,
 ) -> Result<JobRequest, Error> {
-    let Requirements { skills, documents, crew_size: _, duration: _, buffer_before, buffer_after } =
+    let Requirements { skills, documents, buffer_before, buffer_after, .. } =
         requirements.ok_or_else(|| Error::invalid("requirements", "must be given"))?;
     Ok(JobRequest {
         vertical,

@@ -113,7 +113,11 @@ pub fn parse_order_id(text: &str) -> Result<Uuid, Error> {
 pub fn to_quote_response(quote: Quote) -> pb::QuoteResponse {
     let Quote { lines, requirements } = quote;
     let lines = lines.into_iter().map(to_price_line).collect();
-    pb::QuoteResponse { lines, requirements: Some(to_requirements(requirements)) }
+    pb::QuoteResponse {
+        lines,
+        requirements: Some(to_requirements(requirements)),
+        ..pb::QuoteResponse::default()
+    }
 }
 
 /// The message for what a job requires.
@@ -127,6 +131,7 @@ pub fn to_requirements(requirements: JobRequirements) -> pb::Requirements {
         duration: Some(duration(Duration::minutes(minutes))),
         buffer_before: buffer,
         buffer_after: buffer,
+        ..pb::Requirements::default()
     }
 }
 
@@ -141,5 +146,6 @@ fn to_price_line(line: Line) -> pb::PriceLine {
         total: Some(total.into()),
         payer: Party::Customer.into(),
         earner: Party::Provider.into(),
+        pass_through: false,
     }
 }

@@ -135,6 +135,7 @@ impl<V: Vertical> VerticalService for Server<V> {
             vertical: V::KEY.to_owned(),
             details_message: V::DETAILS.to_owned(),
             requirements: Some(to_requirements(self.vertical.base_requirements())),
+            ..pb::DescribeVerticalResponse::default()
         }))
     }
 
@@ -142,7 +143,7 @@ impl<V: Vertical> VerticalService for Server<V> {
         &self,
         request: Request<pb::QuoteRequest>,
     ) -> Result<Response<pb::QuoteResponse>, Status> {
-        let pb::QuoteRequest { details, window, address, customer_id } = request.into_inner();
+        let pb::QuoteRequest { details, window, address, customer_id, .. } = request.into_inner();
         let details = details.ok_or_else(|| Error::invalid("details", "must be given"))?;
         let address = address.ok_or_else(|| Error::invalid("address", "must be given"))?;
         let inputs = QuoteInputs {
@@ -179,6 +180,26 @@ impl<V: Vertical> VerticalService for Server<V> {
         let job = self.in_step_with(order).await?;
         let missing = self.vertical.missing(&job, &proof_kinds);
         let missing = missing.into_iter().map(str::to_owned).collect();
-        Ok(Response::new(pb::CompletionGateResponse { missing }))
+        Ok(Response::new(pb::CompletionGateResponse {
+            missing,
+            ..pb::CompletionGateResponse::default()
+        }))
+    }
+
+    async fn quote_change(
+        &self,
+        request: Request<pb::QuoteChangeRequest>,
+    ) -> Result<Response<pb::QuoteChangeResponse>, Status> {
+        let lines = request.into_inner().lines;
+        Ok(Response::new(pb::QuoteChangeResponse { lines, ..pb::QuoteChangeResponse::default() }))
+    }
+
+    async fn describe_job(
+        &self,
+        request: Request<pb::DescribeJobRequest>,
+    ) -> Result<Response<pb::DescribeJobResponse>, Status> {
+        let job = self.in_step_with(request.into_inner().order).await?;
+        let state = format!("{:?}", job.phase()).to_uppercase();
+        Ok(Response::new(pb::DescribeJobResponse { state, allowed_actions: Vec::new() }))
     }
 }

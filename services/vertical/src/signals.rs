@@ -16,7 +16,11 @@ pub async fn record_access_failed(
 ) -> Result<(), Error> {
     order.event_seq += 1;
     let (order_id, seq) = (order.order_id, order.event_seq);
-    let signal = Signal { order_id: order_id.to_string(), reported_by: provider.to_string() };
+    let signal = Signal {
+        order_id: order_id.to_string(),
+        reported_by: provider.to_string(),
+        ..Signal::default()
+    };
     outbox::record_event(tx, ACCESS_FAILED, order_id, seq, &signal).await?;
     Ok(())
 }

@@ -172,6 +172,7 @@ impl Order {
             erased: false,
             provider_erased: false,
             place: Some(self.place),
+            ..pb::OrderSnapshot::default()
         }
     }
 
@@ -206,6 +207,7 @@ pub fn quote_request(inputs: &Json, by: Subject) -> pb::QuoteRequest {
         window: Some(window("2027-05-24T08:00:00Z", 2)),
         address: Some(paris()),
         customer_id: by.user_id.to_string(),
+        ..pb::QuoteRequest::default()
     }
 }
 

@@ -96,8 +96,11 @@ async fn cleanings_and_facts_of_the_version_before_are_there(backend: Backend) {
     migrations::migrate_first(&config.url, &config.schema, "cleaning", STEPS_BEFORE).await.unwrap();
     let (customer, provider) = (somebody(&[Role::Customer]), somebody(&[Role::Provider]));
     let order_id = Uuid::new_v4();
-    let signal =
-        Signal { order_id: order_id.to_string(), reported_by: provider.user_id.to_string() };
+    let signal = Signal {
+        order_id: order_id.to_string(),
+        reported_by: provider.user_id.to_string(),
+        ..Signal::default()
+    };
     let db = Db::connect(&config, world.clock.clone()).await.unwrap();
     insert_cleaning(&db, order_id, customer.user_id, provider.user_id).await;
     insert_fact(&db, order_id, &signal).await;

@@ -348,7 +348,10 @@ async fn a_closed_door_is_reported_after_two_tries(backend: Backend) {
     shop.go(&mut order, OrderState::NoShow).await;
     let heard = async || events.messages::<Signal>("fulfilment.access_failed");
     let heard = eventually("the event", heard, |heard| !heard.is_empty()).await;
-    let expected =
-        Signal { order_id: order.id.clone(), reported_by: order.provider.user_id.to_string() };
+    let expected = Signal {
+        order_id: order.id.clone(),
+        reported_by: order.provider.user_id.to_string(),
+        ..Signal::default()
+    };
     assert_eq!(heard, [expected]);
 }

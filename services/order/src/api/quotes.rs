@@ -152,7 +152,7 @@ impl Api {
         let details = details.ok_or_else(|| kit::Error::invalid("details", "must be given"))?;
         let kept = JobDetails(details.encode_to_vec());
         let answer = self.app.verticals.quote(&vertical, details, &window, address, customer).await;
-        let QuoteResponse { lines, requirements } = answer?;
+        let QuoteResponse { lines, requirements, .. } = answer?;
         let requirements = convert::requirements(requirements);
         requirements.check_window(&window, &self.app.timing)?;
         let lines = lines.into_iter().map(convert::line).collect::<Result<Vec<_>, _>>()?;

@@ -151,6 +151,7 @@ impl OrderChange {
             total: change.amount,
             payer: Party::Customer,
             earner: Party::Provider,
+            pass_through: false,
         });
         self.decide_change(id, ChangeState::Approved, "provider");
         Ok(())

@@ -43,7 +43,7 @@ pub use restored::{NeededTime, RESTORED};
 pub use state::{State, StateView};
 pub use timing::Timing;
 pub use values::{
-    AccountId, Address, Cancellation, ChangeId, ChangeLines, ChangeState, DisputeState, JobDetails,
-    Moving, OfferId, OfferState, OrderId, Party, PendingChange, PriceLine, Private, Progress,
-    ProviderId, QuoteId, Requirements, SideEffect, Terms,
+    AccountId, Address, Asset, Cancellation, ChangeId, ChangeLines, ChangeState, CrewMember,
+    Dispatch, DisputeState, JobDetails, Moving, OfferId, OfferState, OrderId, Party, PendingChange,
+    PriceLine, Private, Progress, ProviderId, QuoteId, Requirements, SideEffect, Terms,
 };

@@ -23,7 +23,7 @@ impl App {
         let address = convert::address(&order.terms.place);
         let answer =
             self.verticals.quote(&order.vertical, details, window, address, order.customer_id);
-        let QuoteResponse { lines, requirements } = answer.await?;
+        let QuoteResponse { lines, requirements, .. } = answer.await?;
         let lines = lines.into_iter().map(convert::line);
         let lines = lines.collect::<Result<Vec<_>, _>>()?;
         let (total, currency) = total_price(&lines)?;

@@ -364,6 +364,7 @@ impl VerticalService for Cleaning {
                 documents: vec!["insurance".to_owned()],
                 ..vertical::Requirements::default()
             }),
+            ..vertical::DescribeVerticalResponse::default()
         }))
     }
 
@@ -379,6 +380,7 @@ impl VerticalService for Cleaning {
                 total: money(total),
                 payer: vertical::Party::Customer.into(),
                 earner: earner.into(),
+                pass_through: false,
             };
             let fee = memory.price / 10;
             Ok(vertical::QuoteResponse {
@@ -395,6 +397,7 @@ impl VerticalService for Cleaning {
                     }),
                     ..vertical::Requirements::default()
                 }),
+                ..vertical::QuoteResponse::default()
             })
         });
         Ok(Response::new(quoted.await?))
@@ -430,8 +433,29 @@ impl VerticalService for Cleaning {
         let kinds = request.into_inner().proof_kinds;
         let answered = self.0.play("gate", |memory| {
             let missing = memory.missing.iter().filter(|it| !kinds.contains(it)).cloned().collect();
-            Ok(vertical::CompletionGateResponse { missing })
+            Ok(vertical::CompletionGateResponse {
+                missing,
+                ..vertical::CompletionGateResponse::default()
+            })
         });
         Ok(Response::new(answered.await?))
+    }
+
+    async fn quote_change(
+        &self,
+        request: Request<vertical::QuoteChangeRequest>,
+    ) -> Result<Response<vertical::QuoteChangeResponse>, Status> {
+        let lines = request.into_inner().lines;
+        Ok(Response::new(vertical::QuoteChangeResponse {
+            lines,
+            ..vertical::QuoteChangeResponse::default()
+        }))
+    }
+
+    async fn describe_job(
+        &self,
+        _: Request<vertical::DescribeJobRequest>,
+    ) -> Result<Response<vertical::DescribeJobResponse>, Status> {
+        Ok(Response::new(vertical::DescribeJobResponse::default()))
     }
 }

@@ -187,6 +187,7 @@ pub fn requirements(buffer_minutes: i64) -> Requirements {
         duration: None,
         buffer_before: buffer,
         buffer_after: buffer,
+        ..Requirements::default()
     }
 }
 

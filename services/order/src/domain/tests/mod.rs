@@ -25,6 +25,7 @@ fn order(state: State) -> Order {
         total,
         payer: Party::Customer,
         earner,
+        pass_through: false,
     };
     Order {
         id: Id::new(&clock),

@@ -319,6 +319,7 @@ fn a_price_is_in_one_currency_and_not_negative() {
         total,
         payer: Party::Customer,
         earner: Party::Provider,
+        pass_through: false,
     };
     assert_eq!(total_price(&[(line(10), eur), (line(-3), eur)]).unwrap(), (7, eur));
     assert!(total_price(&[(line(10), eur), (line(3), usd)]).is_err());
