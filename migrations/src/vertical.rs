@@ -42,3 +42,15 @@ pub async fn create_order_records(manager: &SchemaManager<'_>) -> Result<(), DbE
         .to_owned();
     manager.create_index(earlier).await
 }
+
+/// Adds what an order says of itself beside its state, as JSON, and until when its delivery may be written.
+pub async fn add_order_facts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    for column in [
+        json("facts").not_null().default("{}").to_owned(),
+        timestamp_with_time_zone_null("locked_until").to_owned(),
+    ] {
+        let table = Table::alter().table("order_records").add_column(column).to_owned();
+        manager.alter_table(table).await?;
+    }
+    Ok(())
+}

@@ -4,6 +4,7 @@ mod m0001_cleanings;
 mod m0002_order_versions;
 mod m0003_order_records;
 mod m0004_signals;
+mod m0005_order_facts;
 
 use sea_orm_migration::prelude::*;
 
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::delivery::Migration),
             Box::new(m0003_order_records::Migration),
             Box::new(m0004_signals::Migration),
+            Box::new(m0005_order_facts::Migration),
         ]
     }
 }

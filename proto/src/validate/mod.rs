@@ -32,6 +32,11 @@ pub trait Validate {
     fn validate(&self, path: &mut FieldPath, violations: &mut Vec<Violation>);
 }
 
+/// No message, where a contract has none: nothing in it can be wrong.
+impl Validate for () {
+    fn validate(&self, _: &mut FieldPath, _: &mut Vec<Violation>) {}
+}
+
 impl<M: Validate + ?Sized> Validate for Box<M> {
     fn validate(&self, path: &mut FieldPath, violations: &mut Vec<Violation>) {
         (**self).validate(path, violations);

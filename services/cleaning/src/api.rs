@@ -6,7 +6,7 @@ use kit::{Db, rpc::confidential, storage::version};
 use proto::quickserve::cleaning::v1::{self as pb, cleaning_service_server::CleaningService};
 use tonic::{Request, Response, Status, async_trait};
 use vertical::{
-    Error, check_working,
+    Error,
     convert::parse_order_id,
     repository::{self, Reach},
     signals,
@@ -73,7 +73,7 @@ impl CleaningService for Api {
         let tx = self.db.begin().await?;
         let mut job: CleaningJob = repository::lock_job(&tx, id, reach).await?;
         version::expect_version(expected, job.order.version)?;
-        check_working(job.phase())?;
+        job.check_working(tx.now())?;
         job.own.checklist.change(changes, tx.now())?;
         repository::save_job(&tx, &mut job).await?;
         tx.commit().await?;

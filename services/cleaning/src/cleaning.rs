@@ -10,9 +10,9 @@ use proto::quickserve::cleaning::v1::CleaningDetails;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use vertical::{
-    Error, Phase, Place, QuoteInputs, Vertical,
+    Error, OrderSnapshot, Phase, Place, QuoteInputs, Vertical,
     checklist::{self, Checklist, missing_proofs},
-    price::{JobRequirements, Quote},
+    price::{GateAnswer, JobRequirements, Quote},
     repository,
 };
 
@@ -92,23 +92,30 @@ impl Cleaning {
 
 impl Vertical for Cleaning {
     type Details = CleaningDetails;
+    type Change = ();
     type Own = Own;
 
     const KEY: &'static str = "cleaning";
     const DETAILS: &'static str = "quickserve.cleaning.v1.CleaningDetails";
+    const RECURS: bool = true;
 
     fn base_requirements(&self) -> JobRequirements {
         self.tables.base_requirements()
     }
 
     async fn quote(&self, inputs: QuoteInputs<CleaningDetails>) -> Result<Quote, Error> {
-        let QuoteInputs { details, window, address, place, customer_id } = inputs;
+        let QuoteInputs { details, window, address, place, customer_id, series, .. } = inputs;
         let details = convert::read_details(&details)?;
-        let gap = self.days_since_last_visit(&details, customer_id, &place, &window).await?;
+        // A visit of a series follows the one before it in the series, which may still be to come.
+        let previous = series.and_then(|series| series.previous_on);
+        let gap = match previous.filter(|_| details.frequency != Frequency::Once) {
+            Some(previous) => Some((local_date(&window) - previous).num_days().max(0)),
+            None => self.days_since_last_visit(&details, customer_id, &place, &window).await?,
+        };
         self.tables.quote(&address.country, &details, gap)
     }
 
-    fn begin_job(&self, details: &CleaningDetails) -> Result<Own, Error> {
+    fn begin_job(&self, details: &CleaningDetails, _: &OrderSnapshot) -> Result<Own, Error> {
         let details = convert::read_details(details)?;
         Ok(Own { checklist: Checklist::of(checklist_codes(&details)) })
     }
@@ -136,10 +143,13 @@ impl Vertical for Cleaning {
         }
     }
 
-    fn missing(&self, job: &CleaningJob, proof_kinds: &[String]) -> Vec<&'static str> {
-        let mut missing = self.denials(job, Phase::Delivered);
-        missing.extend(missing_proofs(&PHOTOS, proof_kinds));
-        missing
+    async fn judge_delivery(
+        &self,
+        job: &CleaningJob,
+        proof_kinds: &[String],
+    ) -> Result<GateAnswer, Error> {
+        let undone = self.denials(job, Phase::Delivered).into_iter();
+        Ok(GateAnswer::as_agreed(undone.chain(missing_proofs(&PHOTOS, proof_kinds))))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Between the domain and the messages of the contracts.
 
 use crate::domain::{
-    Actor, Address, Asset, ChangeState, CrewMember, Dispatch, DisputeState, Error, OfferState,
-    Party, PaymentState, Policy, PolicyRule, PriceLine, Requirements, State, Terms,
+    Actor, Address, ChangeState, DispatchPlan, DisputeState, Error, OfferState, Party,
+    PaymentState, Policy, PolicyRule, PriceLine, RequiredAsset, RequiredCrew, Requirements, State,
+    Terms,
 };
 use chrono::Duration;
 use kit::{
@@ -176,7 +177,7 @@ const fn party_message(party: Party) -> fulfilment::Party {
 pub fn requirements(requirements: Option<fulfilment::Requirements>) -> Requirements {
     let requirements = requirements.unwrap_or_default();
     let crew = requirements.crew.into_iter().map(
-        |fulfilment::CrewMember { role, skills, documents, count }| CrewMember {
+        |fulfilment::CrewMember { role, skills, documents, count }| RequiredCrew {
             role,
             skills,
             documents,
@@ -184,7 +185,7 @@ pub fn requirements(requirements: Option<fulfilment::Requirements>) -> Requireme
         },
     );
     let assets = requirements.assets.into_iter().map(
-        |fulfilment::Asset { kinds, seats, volume_l, payload_kg, count }| Asset {
+        |fulfilment::Asset { kinds, seats, volume_l, payload_kg, count }| RequiredAsset {
             kinds,
             seats,
             volume_l,
@@ -192,7 +193,7 @@ pub fn requirements(requirements: Option<fulfilment::Requirements>) -> Requireme
             count,
         },
     );
-    let dispatch = requirements.dispatch.map(|dispatch| Dispatch {
+    let dispatch = requirements.dispatch.map(|dispatch| DispatchPlan {
         live: dispatch.live,
         wave_size: dispatch.wave_size,
         answer_s: whole_seconds(dispatch.answer),
@@ -221,13 +222,18 @@ fn whole_seconds(span: Option<prost_types::Duration>) -> i64 {
 /// Requirements in contracts.
 pub fn requirements_of(terms: &Terms) -> fulfilment::Requirements {
     let kept = terms.requirements.clone();
-    let crew = kept.crew.into_iter().map(|CrewMember { role, skills, documents, count }| {
+    let crew = kept.crew.into_iter().map(|RequiredCrew { role, skills, documents, count }| {
         fulfilment::CrewMember { role, skills, documents, count }
     });
-    let assets =
-        kept.assets.into_iter().map(|Asset { kinds, seats, volume_l, payload_kg, count }| {
-            fulfilment::Asset { kinds, seats, volume_l, payload_kg, count }
-        });
+    let assets = kept.assets.into_iter().map(
+        |RequiredAsset { kinds, seats, volume_l, payload_kg, count }| fulfilment::Asset {
+            kinds,
+            seats,
+            volume_l,
+            payload_kg,
+            count,
+        },
+    );
     let dispatch = kept.dispatch.map(|dispatch| fulfilment::Dispatch {
         live: dispatch.live,
         wave_size: dispatch.wave_size,

@@ -3,22 +3,25 @@
 use crate::{
     domain::{
         error::Error,
+        facts::{OrderChange, OrderChangeState, OrderFacts, PricedLine, Times},
         job::{Job, OrderSnapshot},
         phase::Phase,
         place::Place,
-        price::{JobRequirements, Line, Quote},
+        price::{Asset, ChangeQuote, CrewMember, GateAnswer, JobRequirements, Line, Quote},
     },
     repository::Reach,
+    vertical::{ParentOrder, SeriesPlace, Side},
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{
-    Window,
+    Money, Window,
     rpc::confidential,
     values::{
         id::{parse_optional_uuid, parse_uuid},
         time::{duration, moment},
     },
 };
+use prost::Message;
 use proto::quickserve::{
     common::v1::Address,
     fulfilment::v1::{self as pb, OrderState, Party},
@@ -94,7 +97,90 @@ pub fn parse_snapshot(
         place: order.place.map(|pb::Place { lat, lng }| Place { lat, lng }),
         delivered_at: delivered_at.map(|at| moment("order.delivered_at", Some(at))).transpose()?,
         provider_erased: order.provider_erased,
+        facts: parse_facts(order)?,
     })
+}
+
+/// Reads what an order says of itself beside its state.
+fn parse_facts(order: &pb::OrderSnapshot) -> Result<OrderFacts, Error> {
+    let times = order.times.unwrap_or_default();
+    let step = |field: &str, at: Option<&prost_types::Timestamp>| {
+        at.map(|at| moment(&format!("order.times.{field}"), Some(at))).transpose()
+    };
+    let price = order.price.clone().unwrap_or_default();
+    let changes = order.changes.iter().map(|change| parse_change(change, order.erased));
+    Ok(OrderFacts {
+        provider_id: parse_optional_uuid("order.provider_id", &order.provider_id)?,
+        event_seq: order.event_seq,
+        times: Times {
+            assigned_at: step("assigned_at", times.assigned_at.as_ref())?,
+            departed_at: step("departed_at", times.departed_at.as_ref())?,
+            arrived_at: step("arrived_at", times.arrived_at.as_ref())?,
+            started_at: step("started_at", times.started_at.as_ref())?,
+        },
+        changes: changes.collect::<Result<_, _>>()?,
+        parent_order_id: parse_optional_uuid("order.parent_order_id", &order.parent_order_id)?,
+        country: order.country.clone(),
+        quoted: parse_lines("order.price.quoted", &price.quoted)?,
+        changed: parse_lines("order.price.changes", &price.changes)?,
+        cap: price.cap.map(|cap| Money::parse("order.price.cap", Some(&cap))).transpose()?,
+    })
+}
+
+fn parse_change(change: &pb::OrderChange, erased: bool) -> Result<OrderChange, Error> {
+    let state = match change.state() {
+        pb::OrderChangeState::Proposed => OrderChangeState::Proposed,
+        pb::OrderChangeState::Approved => OrderChangeState::Approved,
+        pb::OrderChangeState::Rejected => OrderChangeState::Rejected,
+        pb::OrderChangeState::Expired => OrderChangeState::Expired,
+        pb::OrderChangeState::Unspecified => {
+            return Err(Error::invalid("order.changes.state", "must be given"));
+        }
+    };
+    let details = change.details.as_ref().filter(|_| !erased);
+    Ok(OrderChange {
+        change_id: parse_uuid("order.changes.change_id", &change.change_id)?,
+        state,
+        details: details.map(Message::encode_to_vec),
+    })
+}
+
+fn parse_lines(field: &str, lines: &[pb::PriceLine]) -> Result<Vec<PricedLine>, Error> {
+    let lines = lines.iter().map(|line| {
+        let total = Money::parse(&format!("{field}.total"), line.total.as_ref())?;
+        Ok(PricedLine { code: line.code.clone(), quantity: line.quantity, total })
+    });
+    lines.collect()
+}
+
+/// Reads the finished order that a new one follows.
+pub fn parse_parent(parent: &pb::ParentOrder) -> Result<ParentOrder, Error> {
+    Ok(ParentOrder {
+        order_id: parse_uuid("parent.order_id", &parent.order_id)?,
+        root_order_id: parse_uuid("parent.root_order_id", &parent.root_order_id)?,
+        root_completed_at: moment("parent.root_completed_at", parent.root_completed_at.as_ref())?,
+    })
+}
+
+/// Reads where a job stands in a series.
+pub fn parse_series(series: &pb::SeriesPlace) -> Result<SeriesPlace, Error> {
+    let previous_on = match series.previous_on.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|_| {
+            Error::invalid("series.previous_on", "must be a date such as 2027-05-24")
+        })?),
+    };
+    Ok(SeriesPlace { series_id: parse_uuid("series.series_id", &series.series_id)?, previous_on })
+}
+
+/// Reads a side of an order.
+pub fn parse_side(field: &str, party: Party) -> Result<Side, Error> {
+    match party {
+        Party::Customer => Ok(Side::Customer),
+        Party::Provider => Ok(Side::Provider),
+        Party::Platform => Ok(Side::Operator),
+        Party::Unspecified => Err(Error::invalid(field, "must be given")),
+    }
 }
 
 /// Reads where an address lies.
@@ -111,34 +197,83 @@ pub fn parse_order_id(text: &str) -> Result<Uuid, Error> {
 
 /// The message for a price.
 pub fn to_quote_response(quote: Quote) -> pb::QuoteResponse {
-    let Quote { lines, requirements } = quote;
-    let lines = lines.into_iter().map(to_price_line).collect();
+    let Quote { lines, requirements, cap, manual_acceptance, window } = quote;
     pb::QuoteResponse {
-        lines,
+        lines: to_price_lines(lines),
         requirements: Some(to_requirements(requirements)),
-        ..pb::QuoteResponse::default()
+        cap: cap.map(Into::into),
+        manual_acceptance,
+        window: window.map(Into::into),
+    }
+}
+
+/// The message for what a delivery comes to.
+pub fn to_gate_response(delivery: GateAnswer) -> pb::CompletionGateResponse {
+    let GateAnswer { missing, settlement, due } = delivery;
+    pb::CompletionGateResponse {
+        missing,
+        settlement: to_price_lines(settlement),
+        due: to_price_lines(due),
+    }
+}
+
+/// The message for the price of a change that was proposed with `lines`.
+pub fn to_change_response(
+    quote: ChangeQuote,
+    proposed: Vec<pb::PriceLine>,
+) -> pb::QuoteChangeResponse {
+    let ChangeQuote { lines, valid_for, denials } = quote;
+    pb::QuoteChangeResponse {
+        lines: lines.map_or(proposed, to_price_lines),
+        valid_for: valid_for.map(duration),
+        denials: denials.into_iter().map(str::to_owned).collect(),
     }
 }
 
 /// The message for what a job requires.
 pub fn to_requirements(requirements: JobRequirements) -> pb::Requirements {
-    let JobRequirements { skills, documents, crew_size, minutes, buffer_minutes } = requirements;
-    let buffer = Some(duration(Duration::minutes(buffer_minutes)));
+    let buffer = Some(duration(Duration::minutes(requirements.buffer_minutes)));
+    let crew =
+        requirements.crew.into_iter().map(|CrewMember { role, skills, documents, count }| {
+            pb::CrewMember { role, skills, documents, count }
+        });
+    let assets = requirements.assets.into_iter().map(
+        |Asset { kinds, seats, volume_l, payload_kg, count }| pb::Asset {
+            kinds,
+            seats,
+            volume_l,
+            payload_kg,
+            count,
+        },
+    );
+    let dispatch = requirements.dispatch.map(|dispatch| pb::Dispatch {
+        live: dispatch.live,
+        wave_size: dispatch.wave_size,
+        answer: Some(duration(dispatch.answer)),
+        radius_m: dispatch.radius_m,
+        max_radius_m: dispatch.max_radius_m,
+        search: Some(duration(dispatch.search)),
+    });
     pb::Requirements {
-        skills,
-        documents,
-        crew_size,
-        duration: Some(duration(Duration::minutes(minutes))),
+        skills: requirements.skills,
+        documents: requirements.documents,
+        crew_size: requirements.crew_size,
+        duration: Some(duration(Duration::minutes(requirements.minutes))),
         buffer_before: buffer,
         buffer_after: buffer,
-        ..pb::Requirements::default()
+        crew: crew.collect(),
+        assets: assets.collect(),
+        dispatch,
+        exclusive: requirements.exclusive,
     }
 }
 
+fn to_price_lines(lines: Vec<Line>) -> Vec<pb::PriceLine> {
+    lines.into_iter().map(to_price_line).collect()
+}
+
 fn to_price_line(line: Line) -> pb::PriceLine {
-    let Line { code, quantity, unit, total } = line;
-    #[expect(clippy::cast_precision_loss, reason = "quantities are small")]
-    let quantity = quantity as f64;
+    let Line { code, quantity, unit, total, pass_through } = line;
     pb::PriceLine {
         code,
         quantity,
@@ -146,6 +281,6 @@ fn to_price_line(line: Line) -> pb::PriceLine {
         total: Some(total.into()),
         payer: Party::Customer.into(),
         earner: Party::Provider.into(),
-        pass_through: false,
+        pass_through,
     }
 }

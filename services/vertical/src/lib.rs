@@ -18,11 +18,14 @@ pub use domain::{
     access::{Attempts, ContactAttempt},
     checklist,
     error::Error,
-    job::{Job, News, OrderSnapshot, check_working},
+    facts::{self, OrderFacts},
+    job::{Job, News, OrderSnapshot},
     phase::Phase,
     place::Place,
     price,
     record::Model as OrderRecord,
 };
 pub use server::Server;
-pub use vertical::{QuoteInputs, Vertical};
+pub use vertical::{
+    ChangeInputs, Description, ParentOrder, QuoteInputs, SeriesPlace, Side, Vertical,
+};

@@ -9,13 +9,16 @@ use crate::{
         record::Model as OrderRecord,
     },
     repository::{self, Reach},
-    vertical::QuoteInputs,
+    vertical::{ChangeInputs, Description, QuoteInputs},
 };
 use kit::{Db, Window, rpc::details, values::id::parse_uuid};
 use prost::Message;
 use proto::quickserve::fulfilment::v1::{self as pb, vertical_service_server::VerticalService};
 use std::sync::Arc;
 use tonic::{Request, Response, Status, async_trait};
+
+/// How often a delivery is judged whose record changes meanwhile.
+const JUDGEMENTS: usize = 3;
 
 /// Serves `VerticalService` for a vertical.
 pub struct Server<V> {
@@ -81,8 +84,9 @@ impl<V: Vertical> Server<V> {
     ) -> Result<Option<Job<V::Own>>, Error> {
         let record = OrderRecord::begin(order, self.db.clock().now());
         let (Some(record), Some(details)) = (record, details) else { return Ok(None) };
-        let mut own = self.vertical.begin_job(&details)?;
+        let mut own = self.vertical.begin_job(&details, order)?;
         self.vertical.enter_phase(&mut own, order.phase);
+        self.vertical.follow_order(&mut own, order)?;
         Ok(Some(Job { order: record, own }))
     }
 
@@ -94,16 +98,36 @@ impl<V: Vertical> Server<V> {
         details: Option<V::Details>,
     ) -> Result<bool, Error> {
         let phase = job.phase();
-        let Some(news) = job.order.follow(order, phase) else { return Ok(false) };
+        let Some(news) = job.order.follow(order.clone(), phase) else { return Ok(false) };
         if let Some(details) = details.filter(|_| news.details_changed) {
             self.vertical.change_details(&mut job.own, &details)?;
         }
         if let Some(phase) = news.entered {
             self.vertical.enter_phase(&mut job.own, phase);
         }
+        self.vertical.follow_order(&mut job.own, &order)?;
         if news.erased {
             self.vertical.forget_texts(&mut job.own);
         }
+        Ok(true)
+    }
+
+    /// Locks the record of a job whose gate is open as it was judged. False when the record has changed since.
+    async fn lock_for_delivery(&self, mut judged: Job<V::Own>) -> Result<bool, Error> {
+        let tx = self.db.begin().await?;
+        let id = judged.order.order_id;
+        judged.order.lock_for_delivery(tx.now());
+        match repository::lock_job::<V::Own>(&tx, id, Reach::All).await {
+            Err(Error::OrderNotFound) => {
+                if !repository::insert_job(&tx, &judged).await? {
+                    return Ok(false);
+                }
+            }
+            Ok(found) if found.order.version != judged.order.version => return Ok(false),
+            Ok(_) => repository::save_job(&tx, &mut judged).await?,
+            Err(error) => return Err(error),
+        }
+        tx.commit().await?;
         Ok(true)
     }
 
@@ -135,7 +159,8 @@ impl<V: Vertical> VerticalService for Server<V> {
             vertical: V::KEY.to_owned(),
             details_message: V::DETAILS.to_owned(),
             requirements: Some(to_requirements(self.vertical.base_requirements())),
-            ..pb::DescribeVerticalResponse::default()
+            change_message: V::CHANGE.unwrap_or_default().to_owned(),
+            recurs: V::RECURS,
         }))
     }
 
@@ -143,7 +168,9 @@ impl<V: Vertical> VerticalService for Server<V> {
         &self,
         request: Request<pb::QuoteRequest>,
     ) -> Result<Response<pb::QuoteResponse>, Status> {
-        let pb::QuoteRequest { details, window, address, customer_id, .. } = request.into_inner();
+        let request = request.into_inner();
+        let pb::QuoteRequest { details, window, address, customer_id, parent, series, asap } =
+            request;
         let details = details.ok_or_else(|| Error::invalid("details", "must be given"))?;
         let address = address.ok_or_else(|| Error::invalid("address", "must be given"))?;
         let inputs = QuoteInputs {
@@ -152,6 +179,9 @@ impl<V: Vertical> VerticalService for Server<V> {
             place: parse_position(&address)?,
             address,
             customer_id: parse_uuid("customer_id", &customer_id)?,
+            parent: parent.as_ref().map(convert::parse_parent).transpose()?,
+            series: series.as_ref().map(convert::parse_series).transpose()?,
+            asap,
         };
         Ok(Response::new(convert::to_quote_response(self.vertical.quote(inputs).await?)))
     }
@@ -177,29 +207,47 @@ impl<V: Vertical> VerticalService for Server<V> {
         request: Request<pb::CompletionGateRequest>,
     ) -> Result<Response<pb::CompletionGateResponse>, Status> {
         let pb::CompletionGateRequest { proof_kinds, order } = request.into_inner();
-        let job = self.in_step_with(order).await?;
-        let missing = self.vertical.missing(&job, &proof_kinds);
-        let missing = missing.into_iter().map(str::to_owned).collect();
-        Ok(Response::new(pb::CompletionGateResponse {
-            missing,
-            ..pb::CompletionGateResponse::default()
-        }))
+        for _ in 0..JUDGEMENTS {
+            let job = self.in_step_with(order.clone()).await?;
+            let delivery = self.vertical.judge_delivery(&job, &proof_kinds).await?;
+            if !delivery.missing.is_empty() || self.lock_for_delivery(job).await? {
+                return Ok(Response::new(convert::to_gate_response(delivery)));
+            }
+        }
+        Err(Error::from(kit::Error::VersionMismatch).into())
     }
 
     async fn quote_change(
         &self,
         request: Request<pb::QuoteChangeRequest>,
     ) -> Result<Response<pb::QuoteChangeResponse>, Status> {
-        let lines = request.into_inner().lines;
-        Ok(Response::new(pb::QuoteChangeResponse { lines, ..pb::QuoteChangeResponse::default() }))
+        let request = request.into_inner();
+        let proposer = convert::parse_side("proposer", request.proposer())?;
+        let details = match (&request.details, V::CHANGE) {
+            (None, _) => None,
+            (Some(details), Some(name)) => {
+                Some(details::decode_details::<V::Change>(name, details)?)
+            }
+            (Some(_), None) => {
+                return Err(Error::invalid("details", "is not known here: give lines").into());
+            }
+        };
+        let job = self.in_step_with(request.order).await?;
+        let change = ChangeInputs { details, proposer };
+        let quote = self.vertical.quote_change(&job, change).await?;
+        Ok(Response::new(convert::to_change_response(quote, request.lines)))
     }
 
     async fn describe_job(
         &self,
         request: Request<pb::DescribeJobRequest>,
     ) -> Result<Response<pb::DescribeJobResponse>, Status> {
-        let job = self.in_step_with(request.into_inner().order).await?;
-        let state = format!("{:?}", job.phase()).to_uppercase();
-        Ok(Response::new(pb::DescribeJobResponse { state, allowed_actions: Vec::new() }))
+        let request = request.into_inner();
+        let side = convert::parse_side("side", request.side())?;
+        let job = self.in_step_with(request.order).await?;
+        let Description { state, actions } =
+            self.vertical.describe_job(&job, side, self.db.clock().now());
+        let allowed_actions = actions.into_iter().map(str::to_owned).collect();
+        Ok(Response::new(pb::DescribeJobResponse { state, allowed_actions }))
     }
 }

@@ -46,6 +46,12 @@ pub struct Order {
     pub window: TimeWindow,
     /// Where it happens.
     pub place: pb::Place,
+    /// When it reached the steps of its work.
+    pub times: pb::OrderTimes,
+    /// What it costs.
+    pub price: pb::OrderPrice,
+    /// Its change orders.
+    pub changes: Vec<pb::OrderChange>,
     state: OrderState,
     version: i64,
     delivered_at: Option<DateTime<Utc>>,
@@ -112,11 +118,42 @@ impl Stage {
 
     /// What is missing before an order can be delivered, with these kinds of proof on file.
     pub async fn missing(&self, order: &Order, proofs: &[&str]) -> Vec<String> {
+        self.judge_delivery(order, proofs).await.missing
+    }
+
+    /// What the order's delivery comes to, with these kinds of proof on file.
+    pub async fn judge_delivery(
+        &self,
+        order: &Order,
+        proofs: &[&str],
+    ) -> pb::CompletionGateResponse {
         let request = pb::CompletionGateRequest {
             proof_kinds: proofs.iter().map(|kind| (*kind).to_owned()).collect(),
             order: Some(order.snapshot()),
         };
-        self.vertical().completion_gate(request).await.unwrap().into_inner().missing
+        self.vertical().completion_gate(request).await.unwrap().into_inner()
+    }
+
+    /// The price of a change that `proposer` asks for.
+    pub async fn quote_change(
+        &self,
+        order: &Order,
+        details: Option<&Json>,
+        proposer: pb::Party,
+    ) -> Result<pb::QuoteChangeResponse, Status> {
+        let request = pb::QuoteChangeRequest {
+            order: Some(order.snapshot()),
+            details: details.map(to_details),
+            lines: Vec::new(),
+            proposer: proposer.into(),
+        };
+        Ok(self.vertical().quote_change(request).await?.into_inner())
+    }
+
+    /// Where an order stands in the vertical's own words, as one side sees it.
+    pub async fn describe(&self, order: &Order, side: pb::Party) -> pb::DescribeJobResponse {
+        let request = pb::DescribeJobRequest { order: Some(order.snapshot()), side: side.into() };
+        self.vertical().describe_job(request).await.unwrap().into_inner()
     }
 
     /// The price of a job in Paris from 10 o'clock on Monday, 24 May 2027.
@@ -138,6 +175,9 @@ impl Order {
                 lat: paris().lat.unwrap_or_default(),
                 lng: paris().lng.unwrap_or_default(),
             },
+            times: pb::OrderTimes::default(),
+            price: pb::OrderPrice::default(),
+            changes: Vec::new(),
             state: OrderState::PendingPayment,
             version: 1,
             delivered_at: None,
@@ -148,8 +188,17 @@ impl Order {
     pub fn enter(&mut self, state: OrderState, now: DateTime<Utc>) {
         self.state = state;
         self.version += 1;
-        if state == OrderState::Delivered {
-            self.delivered_at = Some(now);
+        let at = Some(timestamp(now));
+        match state {
+            OrderState::Assigned => self.times.assigned_at = at,
+            OrderState::EnRoute => self.times.departed_at = at,
+            OrderState::Arrived => self.times.arrived_at = at,
+            OrderState::InProgress if self.times.started_at.is_none() => self.times.started_at = at,
+            OrderState::Delivered => {
+                self.times.delivered_at = at;
+                self.delivered_at = Some(now);
+            }
+            _ => {}
         }
     }
 
@@ -172,6 +221,10 @@ impl Order {
             erased: false,
             provider_erased: false,
             place: Some(self.place),
+            times: Some(self.times),
+            changes: self.changes.clone(),
+            country: "FR".to_owned(),
+            price: Some(self.price.clone()),
             ..pb::OrderSnapshot::default()
         }
     }

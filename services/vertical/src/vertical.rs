@@ -2,23 +2,26 @@
 
 use crate::domain::{
     error::Error,
-    job::Job,
+    job::{Job, OrderSnapshot},
     phase::Phase,
     place::Place,
-    price::{JobRequirements, Quote},
+    price::{ChangeQuote, GateAnswer, JobRequirements, Quote},
 };
+use chrono::{DateTime, NaiveDate, Utc};
 use kit::Window;
 use prost::Message;
 use proto::{quickserve::common::v1::Address, validate::Validate};
 use serde::{Serialize, de::DeserializeOwned};
-use std::future::Future;
+use std::future::{Future, ready};
 use uuid::Uuid;
 
 /// A vertical: how it prices a job, what it keeps of its own about one, and what it wants before the work is delivered.
-/// [`crate::Server`] does the rest.
+/// [`crate::Server`] does the rest. What a vertical need not say has an answer here that fits most of them.
 pub trait Vertical: Send + Sync + 'static {
     /// The message that the details of its orders fit.
     type Details: Message + Default + Clone + Validate + Send + Sync;
+    /// The message that the details of a change fit; `()` where changes are plain lines only.
+    type Change: Message + Default + Validate + Send + Sync;
     /// What it keeps about an order beyond what every vertical keeps. It is stored as JSON: fields that are added later
     /// need a default.
     type Own: Serialize + DeserializeOwned + Send + Sync;
@@ -27,6 +30,10 @@ pub trait Vertical: Send + Sync + 'static {
     const KEY: &'static str;
     /// The full name of its details message, for example `quickserve.cleaning.v1.CleaningDetails`.
     const DETAILS: &'static str;
+    /// The full name of its change message; none where changes are plain lines only.
+    const CHANGE: Option<&'static str> = None;
+    /// Whether its jobs may recur.
+    const RECURS: bool = false;
 
     /// What every job requires, whatever its details: documents, crew and buffers.
     fn base_requirements(&self) -> JobRequirements;
@@ -38,7 +45,8 @@ pub trait Vertical: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Quote, Error>> + Send;
 
     /// What it keeps of its own about an order that it meets for the first time.
-    fn begin_job(&self, details: &Self::Details) -> Result<Self::Own, Error>;
+    fn begin_job(&self, details: &Self::Details, order: &OrderSnapshot)
+    -> Result<Self::Own, Error>;
 
     /// The order was priced on other details.
     fn change_details(&self, own: &mut Self::Own, details: &Self::Details) -> Result<(), Error>;
@@ -47,14 +55,37 @@ pub trait Vertical: Send + Sync + 'static {
     /// the customer asks for it.
     fn enter_phase(&self, own: &mut Self::Own, phase: Phase);
 
+    /// The order is at another version, in whatever phase: for verticals that follow its changes, its times or its price.
+    fn follow_order(&self, _own: &mut Self::Own, _order: &OrderSnapshot) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// The order, or the account of the provider who did the work, is erased: nothing that people wrote is kept.
     fn forget_texts(&self, own: &mut Self::Own);
 
     /// What speaks against the order's entering a phase, as stable codes.
     fn denials(&self, job: &Job<Self::Own>, to: Phase) -> Vec<&'static str>;
 
-    /// What is missing before the work can be delivered, as stable codes, given the kinds of proof on file.
-    fn missing(&self, job: &Job<Self::Own>, proof_kinds: &[String]) -> Vec<&'static str>;
+    /// What is missing before the work can be delivered, given the kinds of proof on file, and what it comes to then.
+    fn judge_delivery(
+        &self,
+        job: &Job<Self::Own>,
+        proof_kinds: &[String],
+    ) -> impl Future<Output = Result<GateAnswer, Error>> + Send;
+
+    /// Prices what shall be added to an order. Plain lines cost what their author says, unless the vertical knows better.
+    fn quote_change(
+        &self,
+        _job: &Job<Self::Own>,
+        _change: ChangeInputs<Self::Change>,
+    ) -> impl Future<Output = Result<ChangeQuote, Error>> + Send {
+        ready(Ok(ChangeQuote::default()))
+    }
+
+    /// Where a job stands in the vertical's own words, and what one side may do there.
+    fn describe_job(&self, job: &Job<Self::Own>, _side: Side, _now: DateTime<Utc>) -> Description {
+        Description { state: job.phase().code().to_owned(), actions: Vec::new() }
+    }
 }
 
 /// What a job is priced on.
@@ -62,7 +93,7 @@ pub trait Vertical: Send + Sync + 'static {
 pub struct QuoteInputs<D> {
     /// Inputs in the vertical's own shape.
     pub details: D,
-    /// When the work shall happen.
+    /// When the work shall happen; for a job as soon as possible, from when the customer waits.
     pub window: Window,
     /// Where the work shall happen.
     pub address: Address,
@@ -70,4 +101,59 @@ pub struct QuoteInputs<D> {
     pub place: Place,
     /// The account that asks.
     pub customer_id: Uuid,
+    /// The finished order whose work is to be made good.
+    pub parent: Option<ParentOrder>,
+    /// The series that the job belongs to.
+    pub series: Option<SeriesPlace>,
+    /// Whether the work shall begin as soon as a provider can be there.
+    pub asap: bool,
+}
+
+/// A finished order that a new one follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParentOrder {
+    /// Which one.
+    pub order_id: Uuid,
+    /// The first order of the chain of recalls.
+    pub root_order_id: Uuid,
+    /// When the work of the first order was accepted.
+    pub root_completed_at: DateTime<Utc>,
+}
+
+/// Where a job stands in a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeriesPlace {
+    /// Which series.
+    pub series_id: Uuid,
+    /// Local date of the visit before; none for the first one.
+    pub previous_on: Option<NaiveDate>,
+}
+
+/// What shall be added to an order.
+#[derive(Clone, Debug)]
+pub struct ChangeInputs<C> {
+    /// What is asked for in the vertical's own shape; none for plain lines.
+    pub details: Option<C>,
+    /// Who proposes it.
+    pub proposer: Side,
+}
+
+/// A side of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Who ordered the work.
+    Customer,
+    /// Who does it.
+    Provider,
+    /// Who runs the platform.
+    Operator,
+}
+
+/// Where a job stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// State in the vertical's own words.
+    pub state: String,
+    /// What one side may do at the vertical now.
+    pub actions: Vec<&'static str>,
 }

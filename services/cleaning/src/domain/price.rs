@@ -29,17 +29,16 @@ impl Tables {
         };
         let first = self.is_first(details, gap);
         let lines = price_lines(table, rates, details, gap, first)?;
-        Ok(Quote { lines, requirements: self.requirements(effort, details, first)? })
+        Ok(Quote::binding(lines, self.requirements(effort, details, first)?))
     }
 
     /// What every cleaning requires, whatever its details.
     pub fn base_requirements(&self) -> JobRequirements {
         JobRequirements {
-            skills: Vec::new(),
             documents: self.documents.clone(),
             crew_size: 1,
-            minutes: 0,
             buffer_minutes: self.buffer_minutes,
+            ..JobRequirements::default()
         }
     }
 
@@ -75,6 +74,7 @@ impl Tables {
             crew_size: 1,
             minutes: round_up_to_quarters(minutes),
             buffer_minutes: self.buffer_minutes,
+            ..JobRequirements::default()
         })
     }
 }

@@ -146,3 +146,26 @@ async fn bad_details_name_their_field(backend: Backend) {
     let nothing = pb::QuoteRequest { details: None, ..quote_request(&flat, customer) };
     assert_eq!(refused_field(shop.vertical().quote(nothing).await), "details");
 }
+
+/// The visits of a series are priced before the one before them took place: the series says when that is.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn the_visit_before_in_a_series_sets_the_price(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let customer = somebody(&[Role::Customer]);
+    let inputs =
+        json!({"rooms": 2, "bathrooms": 1, "frequency": "weekly", "last_visit_on": "2026-05-24"});
+    let total_after = async |previous_on: &str| {
+        let series = pb::SeriesPlace {
+            series_id: uuid::Uuid::new_v4().to_string(),
+            previous_on: previous_on.to_owned(),
+        };
+        let request = pb::QuoteRequest { series: Some(series), ..quote_request(&inputs, customer) };
+        let lines = shop.vertical().quote(request).await.unwrap().into_inner().lines;
+        lines.into_iter().filter_map(|line| line.total).map(|total| total.minor_units).sum::<i64>()
+    };
+    // 80 % within ten days, 85 % within eighteen, the whole price after seven weeks.
+    assert_eq!(total_after("2027-05-17").await, 4480);
+    assert_eq!(total_after("2027-05-10").await, 4760);
+    assert_eq!(total_after("2027-04-05").await, 5600);
+}

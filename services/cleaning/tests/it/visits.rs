@@ -11,7 +11,10 @@ use kit::{
 };
 use proto::quickserve::{
     cleaning::v1 as pb,
-    fulfilment::v1::{OrderSnapshot, OrderState, Signal},
+    fulfilment::v1::{
+        OrderSnapshot, OrderState, Party, PriceLine, QuoteChangeRequest, QuoteChangeResponse,
+        Signal,
+    },
 };
 use tonic::Code;
 use uuid::Uuid;
@@ -354,4 +357,62 @@ async fn a_closed_door_is_reported_after_two_tries(backend: Backend) {
         ..Signal::default()
     };
     assert_eq!(heard, [expected]);
+}
+
+/// What could close the gate again waits until the delivery is written, or was not.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_open_gate_keeps_the_checklist_as_it_is(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut order = new_order();
+    shop.go_through(&mut order, &TO_WORK).await;
+    let id = order.id.clone();
+    let open_again = || pb::UpdateChecklistRequest {
+        order_id: id.clone(),
+        items: vec![pb::ChecklistChange {
+            code: "kitchen.sink".to_owned(),
+            done: false,
+            note: None,
+        }],
+        version: 0,
+    };
+    // A gate that stays closed locks nothing.
+    assert_eq!(shop.missing(&order, &[]).await.len(), 3);
+    tick_all(&shop, &order).await;
+    let photos = ["photo.before", "photo.after"];
+    assert_eq!(shop.missing(&order, &photos).await, Vec::<String>::new());
+    let refused = shop.people().update_checklist(open_again()).by(order.provider).await;
+    assert_eq!(refusal(refused), "DELIVERY_BEGUN");
+    assert_eq!(shop.missing(&order, &photos).await, Vec::<String>::new(), "asking again is fine");
+    // The delivery was not written: a minute later the provider goes on.
+    shop.world.clock.advance(Duration::seconds(61));
+    shop.people().update_checklist(open_again()).by(order.provider).await.unwrap();
+    assert_eq!(shop.missing(&order, &photos).await, ["checklist.incomplete"]);
+    tick_all(&shop, &order).await;
+    assert_eq!(shop.missing(&order, &photos).await, Vec::<String>::new());
+    // The order was not delivered after all, and says so.
+    order.enter(OrderState::AwaitingApproval, shop.world.clock.now());
+    shop.tell(order.snapshot()).await;
+    shop.people().update_checklist(open_again()).by(order.provider).await.unwrap();
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_cleaning_takes_plain_changes_only(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let mut order = new_order();
+    shop.go_through(&mut order, &TO_WORK).await;
+    let line = PriceLine { code: "order.change".to_owned(), quantity: 1.0, ..PriceLine::default() };
+    let plain = QuoteChangeRequest {
+        order: Some(order.snapshot()),
+        details: None,
+        lines: vec![line.clone()],
+        proposer: Party::Provider.into(),
+    };
+    let answer = shop.vertical().quote_change(plain).await.unwrap().into_inner();
+    assert_eq!(answer, QuoteChangeResponse { lines: vec![line], ..QuoteChangeResponse::default() });
+    let more = serde_json::json!({"rooms": 3});
+    let refused = shop.quote_change(&order, Some(&more), Party::Customer).await;
+    assert_eq!(refused_field(refused), "details");
+    assert_eq!(shop.describe(&order, Party::Provider).await.state, "WORKING");
 }

@@ -11,6 +11,12 @@ pub enum Error {
     /// The order's state does not allow it.
     #[error("the state of the order does not allow this: {0}")]
     OrderState(&'static str),
+    /// A delivery of the order is being written.
+    #[error("the work is being delivered: repeat the call in a minute, or ask for rework")]
+    DeliveryBegun,
+    /// The vertical refuses what was asked, for a reason of its own.
+    #[error("{1}")]
+    Refused(&'static str, String),
     /// What every service can meet.
     #[error(transparent)]
     Kit(#[from] kit::Error),
@@ -30,6 +36,8 @@ impl Fault for Error {
         match self {
             Self::OrderNotFound => Kind::NotFound("ORDER_NOT_FOUND"),
             Self::OrderState(_) => Kind::Precondition("ORDER_STATE"),
+            Self::DeliveryBegun => Kind::Conflict("DELIVERY_BEGUN"),
+            Self::Refused(reason, _) => Kind::Precondition(reason),
             Self::Kit(error) => error.kind(),
         }
     }

@@ -1,12 +1,16 @@
 //! A job: an order as its vertical knows it.
 
 use super::{
-    access::Attempts, error::Error, phase::Phase, place::Place, record::Model as OrderRecord,
+    access::Attempts, error::Error, facts::OrderFacts, phase::Phase, place::Place,
+    record::Model as OrderRecord,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use kit::Window;
 use std::fmt;
 use uuid::Uuid;
+
+/// Seconds for which an open gate keeps the record as it is, unless the vertical is told of the order before.
+const DELIVERY_LOCK_S: i64 = 60;
 
 /// What every vertical keeps about an order, and what this one keeps of its own.
 #[derive(Clone, PartialEq)]
@@ -48,6 +52,8 @@ pub struct OrderSnapshot {
     pub delivered_at: Option<DateTime<Utc>>,
     /// Whether the account of the provider who did the work is erased.
     pub provider_erased: bool,
+    /// What else the order says of itself.
+    pub facts: OrderFacts,
 }
 
 /// What a later version of an order means for what a vertical keeps of its own.
@@ -79,6 +85,8 @@ impl OrderRecord {
             lat: order.place.map(|place| place.lat),
             lng: order.place.map(|place| place.lng),
             reworks: i32::from(order.phase == Phase::Rework),
+            facts: order.facts.clone(),
+            locked_until: None,
             access_failed_at: None,
             contact_attempts: Attempts::default(),
             own: serde_json::Value::Null,
@@ -115,6 +123,8 @@ impl OrderRecord {
         self.time_zone = zone.name().to_owned();
         self.lat = order.place.map(|place| place.lat);
         self.lng = order.place.map(|place| place.lng);
+        self.facts = order.facts;
+        self.locked_until = None;
         Some(news)
     }
 
@@ -144,13 +154,30 @@ impl OrderRecord {
     }
 }
 
-/// Refuses what is done in the course of the work while none is going on.
-pub const fn check_working(phase: Phase) -> Result<(), Error> {
-    match phase {
-        Phase::Working | Phase::Rework => Ok(()),
-        Phase::Booked | Phase::EnRoute | Phase::AtTheDoor => {
-            Err(Error::OrderState("the work has not begun"))
+impl<O> Job<O> {
+    /// Refuses what is done in the course of the work while none is going on, and while its delivery is being written.
+    pub fn check_working(&self, now: DateTime<Utc>) -> Result<(), Error> {
+        match self.phase() {
+            Phase::Working | Phase::Rework => self.order.check_unlocked(now),
+            Phase::Booked | Phase::EnRoute | Phase::AtTheDoor => {
+                Err(Error::OrderState("the work has not begun"))
+            }
+            Phase::Delivered | Phase::Ended => Err(Error::OrderState("the work is over")),
         }
-        Phase::Delivered | Phase::Ended => Err(Error::OrderState("the work is over")),
+    }
+}
+
+impl OrderRecord {
+    /// Locks the record: its delivery may be written on what the gate has seen.
+    pub fn lock_for_delivery(&mut self, now: DateTime<Utc>) {
+        self.locked_until = Some(now + Duration::seconds(DELIVERY_LOCK_S));
+    }
+
+    /// Refuses what could close the gate again while a delivery is being written.
+    pub fn check_unlocked(&self, now: DateTime<Utc>) -> Result<(), Error> {
+        match self.locked_until {
+            Some(until) if now < until => Err(Error::DeliveryBegun),
+            _ => Ok(()),
+        }
     }
 }

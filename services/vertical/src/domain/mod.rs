@@ -3,6 +3,7 @@
 pub mod access;
 pub mod checklist;
 pub mod error;
+pub mod facts;
 pub mod job;
 pub mod phase;
 pub mod place;

@@ -20,6 +20,19 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// The name of the phase in contracts.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Booked => "BOOKED",
+            Self::EnRoute => "EN_ROUTE",
+            Self::AtTheDoor => "AT_THE_DOOR",
+            Self::Working => "WORKING",
+            Self::Rework => "REWORK",
+            Self::Delivered => "DELIVERED",
+            Self::Ended => "ENDED",
+        }
+    }
+
     /// Whether work is going on.
     pub const fn is_working(self) -> bool {
         matches!(self, Self::Working | Self::Rework)

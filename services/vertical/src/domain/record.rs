@@ -1,6 +1,6 @@
 //! The table of orders as rows.
 
-use super::access::Attempts;
+use super::{access::Attempts, facts::OrderFacts};
 use sea_orm::entity::prelude::*;
 
 /// What every vertical keeps about an order.
@@ -40,6 +40,10 @@ pub struct Model {
     pub access_failed_at: Option<DateTimeUtc>,
     /// The attempts to reach the customer on which that report rests.
     pub contact_attempts: Attempts,
+    /// What else the order says of itself.
+    pub facts: OrderFacts,
+    /// Until when a delivery may be written on what the gate has seen; none once the vertical is told of the order.
+    pub locked_until: Option<DateTimeUtc>,
     /// What the vertical keeps of its own, see [`crate::Job`].
     pub own: Json,
     /// Counts the changes of this record.
