@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         error::Error,
-        facts::{OrderChange, OrderChangeState, OrderFacts, PricedLine, Times},
+        facts::{JobChange, JobChangeState, OrderFacts, PricedLine, Times},
         job::{Job, OrderSnapshot},
         phase::Phase,
         place::Place,
@@ -127,18 +127,18 @@ fn parse_facts(order: &pb::OrderSnapshot) -> Result<OrderFacts, Error> {
     })
 }
 
-fn parse_change(change: &pb::OrderChange, erased: bool) -> Result<OrderChange, Error> {
+fn parse_change(change: &pb::OrderChange, erased: bool) -> Result<JobChange, Error> {
     let state = match change.state() {
-        pb::OrderChangeState::Proposed => OrderChangeState::Proposed,
-        pb::OrderChangeState::Approved => OrderChangeState::Approved,
-        pb::OrderChangeState::Rejected => OrderChangeState::Rejected,
-        pb::OrderChangeState::Expired => OrderChangeState::Expired,
+        pb::OrderChangeState::Proposed => JobChangeState::Proposed,
+        pb::OrderChangeState::Approved => JobChangeState::Approved,
+        pb::OrderChangeState::Rejected => JobChangeState::Rejected,
+        pb::OrderChangeState::Expired => JobChangeState::Expired,
         pb::OrderChangeState::Unspecified => {
             return Err(Error::invalid("order.changes.state", "must be given"));
         }
     };
     let details = change.details.as_ref().filter(|_| !erased);
-    Ok(OrderChange {
+    Ok(JobChange {
         change_id: parse_uuid("order.changes.change_id", &change.change_id)?,
         state,
         details: details.map(Message::encode_to_vec),

@@ -17,7 +17,7 @@ pub struct OrderFacts {
     /// When the order reached the steps of its work.
     pub times: Times,
     /// Change orders, oldest first.
-    pub changes: Vec<OrderChange>,
+    pub changes: Vec<JobChange>,
     /// The order that this one makes good.
     pub parent_order_id: Option<Uuid>,
     /// ISO 3166 country of the place.
@@ -46,19 +46,19 @@ pub struct Times {
 
 /// A change order.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrderChange {
+pub struct JobChange {
     /// Which one.
     pub change_id: Uuid,
     /// How it stands.
-    pub state: OrderChangeState,
+    pub state: JobChangeState,
     /// The message that it was priced on, as bytes; none for plain lines, and once the order is erased.
     pub details: Option<Vec<u8>>,
 }
 
 /// Says which change it is, not what people wrote in it.
-impl std::fmt::Debug for OrderChange {
+impl std::fmt::Debug for JobChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OrderChange")
+        f.debug_struct("JobChange")
             .field("change_id", &self.change_id)
             .field("state", &self.state)
             .finish()
@@ -68,7 +68,7 @@ impl std::fmt::Debug for OrderChange {
 /// How a change order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OrderChangeState {
+pub enum JobChangeState {
     /// The customer has not decided.
     Proposed,
     /// Approved, and the money for it is authorised.
