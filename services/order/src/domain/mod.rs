@@ -44,6 +44,7 @@ pub use state::{State, StateView};
 pub use timing::Timing;
 pub use values::{
     AccountId, Address, Asset, Cancellation, ChangeId, ChangeLines, ChangeState, CrewMember,
-    Dispatch, DisputeState, JobDetails, Moving, OfferId, OfferState, OrderId, Party, PendingChange,
-    PriceLine, Private, Progress, ProviderId, QuoteId, Requirements, SideEffect, Terms,
+    Dispatch, DisputeState, JobDetails, LastActor, Moving, OfferId, OfferState, OrderId, Party,
+    PendingChange, PriceLine, Private, Progress, ProviderId, QuoteId, Requirements, SideEffect,
+    Terms,
 };
