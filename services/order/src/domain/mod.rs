@@ -16,6 +16,7 @@ mod place;
 mod policy;
 mod quote;
 pub mod records;
+mod requirements;
 mod reschedule;
 mod restored;
 mod settlement;
@@ -38,13 +39,13 @@ pub use policy::{CancellationCharge, Case, LiableParty, Policy, PolicyRule};
 pub use quote::{inputs_hash, total_price};
 pub use records::order::Model as Order;
 pub use records::quote::Model as Quote;
+pub use requirements::{Asset, CrewMember, Dispatch, Requirements};
 pub use reschedule::MovePrice;
 pub use restored::{NeededTime, RESTORED};
 pub use state::{State, StateView};
 pub use timing::Timing;
 pub use values::{
-    AccountId, Address, Asset, Cancellation, ChangeId, ChangeLines, ChangeState, CrewMember,
-    Dispatch, DisputeState, JobDetails, LastActor, Moving, OfferId, OfferState, OrderId, Party,
-    PendingChange, PriceLine, Private, Progress, ProviderId, QuoteId, Requirements, SideEffect,
-    Terms,
+    AccountId, Address, Cancellation, ChangeId, ChangeLines, ChangeState, DisputeState, JobDetails,
+    LastActor, Moving, OfferId, OfferState, OrderId, Party, PendingChange, PriceLine, Private,
+    Progress, ProviderId, QuoteId, SideEffect, Terms,
 };
