@@ -20,7 +20,7 @@ pub fn encode_event(change: &ClosedChange) -> Vec<outbox::Fact> {
 }
 
 fn order_event(order: &Order, event: &OrderEvent, at: DateTime<Utc>) -> pb::OrderEvent {
-    let provider = event.provider.or_else(|| order.provider_id.zip(order.provider_user_id));
+    let provider = event.provider.or_else(|| order.provider());
     let (provider_id, provider_user_id) = provider
         .map(|(profile, account)| (profile.to_string(), account.to_string()))
         .unwrap_or_default();

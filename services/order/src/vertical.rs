@@ -12,8 +12,8 @@ use crate::{
     app::App,
     convert,
     domain::{
-        AccountId, Action, Actor, Agreement, Error, Order, OrderId, Principal, ProviderId,
-        Resource, SideEffect, State,
+        AccountId, Action, Actor, Agreement, Error, LastActor, Order, OrderId, Principal, Progress,
+        ProviderId, Resource, SideEffect, State,
     },
     repository::{orders, side_effects},
 };
@@ -22,8 +22,9 @@ use prost_types::Struct;
 use proto::quickserve::{
     common::v1::Address,
     fulfilment::v1::{
-        CompletionGateRequest, DescribeVerticalRequest, OnTransitionRequest, OrderSnapshot, Place,
-        QuoteRequest, QuoteResponse, Requirements, TransitionMode,
+        CompletionGateRequest, DescribeJobRequest, DescribeJobResponse, DescribeVerticalRequest,
+        OnTransitionRequest, OrderActor, OrderSnapshot, OrderTimes, Party, Place, QuoteRequest,
+        QuoteResponse, Requirements, TransitionMode,
         vertical_service_client::VerticalServiceClient,
     },
 };
@@ -31,6 +32,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// How long a call waits for the vertical to hear of what it has changed.
 const TELL_AT_ONCE: Duration = Duration::from_millis(300);
+
+/// How long a read waits for the vertical to say where the job stands.
+const MAX_DESCRIPTION_WAIT: Duration = Duration::from_millis(500);
 
 /// Typed clients of the verticals.
 #[derive(Clone)]
@@ -47,10 +51,7 @@ impl App {
     ) -> Result<Option<Agreement>, Error> {
         let order = orders::get_order(self.db.connection(), id, principal).await?;
         match order.side(principal) {
-            Some(by) => {
-                let provider = order.provider_id.zip(order.provider_user_id);
-                self.ask_before_as(&order, action, by, provider).await
-            }
+            Some(by) => self.ask_before_as(&order, action, by, order.provider()).await,
             None => Ok(None),
         }
     }
@@ -74,12 +75,37 @@ impl App {
             let proof_kinds = orders::proof_kinds(self.db.connection(), order.id).await?;
             self.verticals.check_completion_gate(order, proof_kinds).await?;
         }
-        let account = provider.map(|(_, account)| account);
-        let denials = self.verticals.ask(order, to.state, account).await?;
+        let denials = self.verticals.ask(order, to.state, provider).await?;
         if denials.is_empty() {
             Ok(Some(Agreement::to(action, order)))
         } else {
             Err(Error::Denied(order.vertical.clone(), denials))
+        }
+    }
+
+    /// Where the job stands in the words of the vertical, for `viewer`. None while the vertical does not answer: the read
+    /// goes on without it.
+    pub async fn describe_job(
+        &self,
+        order: &Order,
+        viewer: &Principal,
+    ) -> Option<DescribeJobResponse> {
+        let side = match order.side(viewer)? {
+            Actor::Customer => Party::Customer,
+            Actor::Provider => Party::Provider,
+            Actor::Operator | Actor::Payment | Actor::System => Party::Platform,
+        };
+        let described = self.verticals.describe_job(order, side);
+        match tokio::time::timeout(MAX_DESCRIPTION_WAIT, described).await {
+            Ok(Ok(job)) => Some(job),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, order.id = %order.id, "the order is shown without its vertical's state");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(order.id = %order.id, "the vertical is slow, the order is shown without its state");
+                None
+            }
         }
     }
 
@@ -165,12 +191,18 @@ impl Verticals {
         Ok(vertical.quote(request).await?.into_inner())
     }
 
+    async fn describe_job(&self, order: &Order, side: Party) -> Result<DescribeJobResponse, Error> {
+        let order_snapshot = Some(snapshot(order, order.provider()));
+        let request = DescribeJobRequest { order: order_snapshot, side: side.into() };
+        Ok(self.client(&order.vertical)?.describe_job(request).await?.into_inner())
+    }
+
     /// Asks the vertical whether the order may enter the state `to`, as `provider`'s. Returns why it may not.
     async fn ask(
         &self,
         order: &Order,
         to: State,
-        provider: Option<AccountId>,
+        provider: Option<(ProviderId, AccountId)>,
     ) -> Result<Vec<String>, Error> {
         let request = OnTransitionRequest {
             to: convert::state(to).into(),
@@ -194,7 +226,7 @@ impl Verticals {
     async fn tell_in_mode(&self, order: &Order, mode: TransitionMode) -> Result<(), Error> {
         let request = OnTransitionRequest {
             mode: mode.into(),
-            order: Some(snapshot(order, order.provider_user_id)),
+            order: Some(snapshot(order, order.provider())),
             ..OnTransitionRequest::default()
         };
         self.client(&order.vertical)?.on_transition(request).await?;
@@ -207,7 +239,7 @@ impl Verticals {
         order: &Order,
         proof_kinds: Vec<String>,
     ) -> Result<(), Error> {
-        let snapshot = snapshot(order, order.provider_user_id);
+        let snapshot = snapshot(order, order.provider());
         let request = CompletionGateRequest { proof_kinds, order: Some(snapshot) };
         let answer = self.client(&order.vertical)?.completion_gate(request).await?;
         let missing = answer.into_inner().missing;
@@ -216,21 +248,43 @@ impl Verticals {
 }
 
 /// The order as verticals know it, as `provider`'s.
-fn snapshot(order: &Order, provider: Option<AccountId>) -> OrderSnapshot {
+fn snapshot(order: &Order, provider: Option<(ProviderId, AccountId)>) -> OrderSnapshot {
     let erased = order.is_erased();
+    let (profile, account) = provider.unzip();
     let (lat, lng) = (order.terms.place.lat, order.terms.place.lng);
     OrderSnapshot {
         order_id: order.id.to_string(),
         order_version: order.version,
         state: convert::state(order.state).into(),
         customer_id: order.customer_id.to_string(),
-        provider_user_id: provider.map(|id| id.to_string()).unwrap_or_default(),
+        provider_user_id: account.map(|id| id.to_string()).unwrap_or_default(),
         details: convert::details(&order.details.0).filter(|_| !erased),
         window: Some(order.window().into()),
         delivered_at: order.progress.delivered_at.map(timestamp),
         erased,
         place: (!erased).then_some(Place { lat, lng }),
         provider_erased: order.progress.provider_erased,
+        provider_id: profile.map(|id| id.to_string()).unwrap_or_default(),
+        event_seq: order.event_seq,
+        times: Some(times_of(&order.progress)),
+        actor: order.progress.last_actor.map(actor_message),
+        parent_order_id: order.parent_id(),
+        country: order.terms.place.country.clone(),
         ..OrderSnapshot::default()
     }
+}
+
+fn times_of(progress: &Progress) -> OrderTimes {
+    OrderTimes {
+        assigned_at: progress.assigned_at.map(timestamp),
+        departed_at: progress.departed_at.map(timestamp),
+        arrived_at: progress.arrived_at.map(timestamp),
+        started_at: progress.started_at.map(timestamp),
+        delivered_at: progress.delivered_at.map(timestamp),
+    }
+}
+
+fn actor_message(LastActor { side, account }: LastActor) -> OrderActor {
+    let user_id = account.map(|id| id.to_string()).unwrap_or_default();
+    OrderActor { side: side.name().to_owned(), user_id }
 }

@@ -103,7 +103,12 @@ impl OrderService for Api {
         let order = orders::get_order(db, Id::parse("order_id", &order_id)?, &caller).await?;
         let order = if view == "full" {
             let records = records::all_records(db, order.id).await?;
-            view::full_view(&self.app, &order, &caller, records)?
+            let job = self.app.describe_job(&order, &caller).await.unwrap_or_default();
+            pb::Order {
+                vertical_state: job.state,
+                vertical_actions: job.allowed_actions,
+                ..view::full_view(&self.app, &order, &caller, records)?
+            }
         } else {
             view::read_view(&self.app, &order, &caller)?
         };

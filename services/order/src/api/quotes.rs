@@ -167,6 +167,7 @@ impl Api {
                 lines: lines.into_iter().map(|(line, _)| line).collect(),
                 requirements,
                 policy: self.app.policy.of_vertical(&vertical),
+                parent: None,
             },
             vertical,
             window_start: window.start,

@@ -112,6 +112,9 @@ fn whole_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         reviews: Vec::new(),
         disputes: Vec::new(),
         upcoming_actions: upcoming.into_iter().map(upcoming_action).collect(),
+        vertical_state: String::new(),
+        vertical_actions: Vec::new(),
+        parent_order_id: order.parent_id(),
     }
 }
 

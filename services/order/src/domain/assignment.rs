@@ -162,6 +162,7 @@ impl OrderChange {
         progress.start_locked_until = None;
         progress.contact_attempts = 0;
         progress.last_contact_at = None;
+        progress.departed_at = None;
         progress.arrived_at = None;
         progress.arrival_flagged = false;
         progress.wave_until = None;

@@ -1,8 +1,8 @@
 //! A change of an order: what the rules decide about it, to be saved in one transaction or not at all.
 
 use super::{
-    AccountId, Action, Actor, ChangeId, ChangeState, DisputeState, Error, OfferId, OfferState,
-    Order, ProviderId, Resource, SideEffect, State, Timing,
+    AccountId, Action, Actor, ChangeId, ChangeState, DisputeState, Error, LastActor, OfferId,
+    OfferState, Order, ProviderId, Resource, SideEffect, State, Timing,
     records::{change_order, dispute, message, offer, proof, review},
 };
 use chrono::{DateTime, Utc};
@@ -236,6 +236,7 @@ impl OrderChange {
     /// told; rows beside it, such as messages, leave it as it is.
     pub fn close(mut self) -> ClosedChange {
         if self.concerns_vertical() {
+            self.order.progress.last_actor = Some(self.last_actor());
             self.enqueue(SideEffect::TellVertical);
         }
         let changes_order =
@@ -246,6 +247,13 @@ impl OrderChange {
         }
         self.order.event_seq += i64::try_from(self.events.len()).unwrap_or_default();
         ClosedChange(self)
+    }
+
+    /// Who makes the change: the side of the last entry, and the account that acts if it acts on that side.
+    fn last_actor(&self) -> LastActor {
+        let side = self.entries.last().map_or(self.by, |entry| entry.actor);
+        let account = self.principal.account().ok().filter(|_| side == self.by);
+        LastActor { side, account }
     }
 
     /// Whether the vertical is to be told of the change. It follows an order from the first assignment on.

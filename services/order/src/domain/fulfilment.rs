@@ -21,6 +21,7 @@ impl OrderChange {
     /// The provider sets out.
     pub fn depart(&mut self) -> Result<(), Error> {
         self.act(Action::Depart, "")?;
+        self.order.progress.departed_at = Some(self.now);
         self.publish("order.en_route");
         Ok(())
     }

@@ -46,6 +46,6 @@ pub use state::{State, StateView};
 pub use timing::Timing;
 pub use values::{
     AccountId, Address, Cancellation, ChangeId, ChangeLines, ChangeState, DisputeState, JobDetails,
-    Moving, OfferId, OfferState, OrderId, Party, PendingChange, PriceLine, Private, Progress,
-    ProviderId, QuoteId, SideEffect, Terms,
+    LastActor, Moving, OfferId, OfferState, OrderId, Party, PendingChange, PriceLine, Private,
+    Progress, ProviderId, QuoteId, SideEffect, Terms,
 };

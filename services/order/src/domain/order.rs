@@ -1,8 +1,9 @@
 //! What an order knows of itself: its sides, its money, and when its state ends by itself.
 
 use super::{
-    Action, Actor, CancellationCharge, Case, Error, LiableParty, Order, OrderChange, Party,
-    PaymentState, Principal, State, StateView, Timing, quote::chrono_tz_utc, timing::seconds_of,
+    AccountId, Action, Actor, CancellationCharge, Case, Error, LiableParty, Order, OrderChange,
+    Party, PaymentState, Principal, ProviderId, State, StateView, Timing, quote::chrono_tz_utc,
+    timing::seconds_of,
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{Money, Window, values::money::Currency};
@@ -26,6 +27,11 @@ impl Order {
         }
     }
 
+    /// The provider who is asked for it or has it: profile and account.
+    pub fn provider(&self) -> Option<(ProviderId, AccountId)> {
+        self.provider_id.zip(self.provider_user_id)
+    }
+
     /// Whether the payment waits for the customer.
     pub const fn payment_wants_customer(&self) -> bool {
         matches!(
@@ -39,6 +45,11 @@ impl Order {
         self.state == State::PendingPayment
             && !self.booking
             && self.payment.state == PaymentState::Declined
+    }
+
+    /// The order that it makes good, as contracts have it: empty unless it is a recall.
+    pub fn parent_id(&self) -> String {
+        self.terms.parent.map(|parent| parent.order_id.to_string()).unwrap_or_default()
     }
 
     /// When the work happens.

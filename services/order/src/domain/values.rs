@@ -102,6 +102,19 @@ pub struct Terms {
     pub requirements: Requirements,
     /// What cancelling costs.
     pub policy: Policy,
+    /// The order that this one makes good; none unless it is a recall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentOrder>,
+}
+
+/// A finished order whose work another one makes good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentOrder {
+    pub order_id: OrderId,
+    /// The first order of the chain of recalls.
+    pub root_order_id: OrderId,
+    /// When the work of the first order was accepted.
+    pub root_completed_at: DateTime<Utc>,
 }
 
 /// How an order was cancelled.
@@ -113,6 +126,14 @@ pub struct Cancellation {
     /// What the customer pays, in minor units.
     pub fee: i64,
     pub at: DateTime<Utc>,
+}
+
+/// Who made a change of which the vertical is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastActor {
+    pub side: super::Actor,
+    /// The account; none of a timer, a process or an event.
+    pub account: Option<AccountId>,
 }
 
 /// A change order that waits.
@@ -156,6 +177,9 @@ pub struct Progress {
     /// When a provider took it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assigned_at: Option<DateTime<Utc>>,
+    /// When the provider set out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub departed_at: Option<DateTime<Utc>>,
     /// When the provider reached the door.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arrived_at: Option<DateTime<Utc>>,
@@ -240,6 +264,9 @@ pub struct Progress {
     pub forgotten: bool,
     /// How often its state has changed.
     pub moves: u32,
+    /// Who made the last change of which the vertical is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_actor: Option<LastActor>,
     /// How often it was moved to another window.
     #[serde(skip_serializing_if = "is_zero")]
     pub reschedules: u32,

@@ -25,7 +25,7 @@ impl App {
         let allowed = order.check(Action::Accept, by).is_ok();
         let Some(provider) = order.provider_id.filter(|_| allowed) else { return Ok(None) };
         self.peers.confirm(&order, provider).await?;
-        let provider = order.provider_id.zip(order.provider_user_id);
+        let provider = order.provider();
         self.ask_before_as(&order, Action::Accept, by, provider).await
     }
 

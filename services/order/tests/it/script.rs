@@ -1,7 +1,7 @@
 //! What the scripted services do and remember: they behave like the real ones, and fail when told to.
 
 use chrono::{DateTime, Utc};
-use proto::quickserve::fulfilment::v1::{OrderSnapshot, OrderState};
+use proto::quickserve::fulfilment::v1::{DescribeJobResponse, OrderSnapshot, OrderState, Party};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Mutex,
@@ -66,6 +66,10 @@ pub struct Memory {
     pub price: i64,
     /// How long the work takes, in hours.
     pub hours: i64,
+    /// Where the vertical says that jobs stand.
+    pub job: DescribeJobResponse,
+    /// The sides for which it was asked where a job stands.
+    pub described_to: Vec<Party>,
     /// What the vertical was told of each order.
     pub told: HashMap<String, Vec<OrderSnapshot>>,
 }

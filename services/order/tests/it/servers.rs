@@ -454,8 +454,13 @@ impl VerticalService for Cleaning {
 
     async fn describe_job(
         &self,
-        _: Request<vertical::DescribeJobRequest>,
+        request: Request<vertical::DescribeJobRequest>,
     ) -> Result<Response<vertical::DescribeJobResponse>, Status> {
-        Ok(Response::new(vertical::DescribeJobResponse::default()))
+        let side = request.into_inner().side();
+        let described = self.0.play("describe", |memory| {
+            memory.described_to.push(side);
+            Ok(memory.job.clone())
+        });
+        Ok(Response::new(described.await?))
     }
 }

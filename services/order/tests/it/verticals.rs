@@ -9,7 +9,10 @@ use kit::{
     rpc::error::reason_of,
     testing::{Backend, acting_as, eventually},
 };
-use proto::quickserve::{fulfilment::v1::OrderState, order::v1 as pb};
+use proto::quickserve::{
+    fulfilment::v1::{DescribeJobResponse, OrderActor, OrderState, OrderTimes, Party},
+    order::v1 as pb,
+};
 use sea_orm::ConnectionTrait;
 use tonic::{Code, Status};
 use yare::parameterized;
@@ -121,4 +124,64 @@ async fn the_vertical_of_an_order_from_before_the_migration_is_told(backend: Bac
     town.restart().await;
     town.in_time("the vertical knows", |it| it.told(&id) == [OrderState::Assigned]).await;
     assert!(town.script.told(&request).is_empty(), "no provider has the other one");
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_vertical_is_told_who_acts_and_when_the_order_reached_its_steps(backend: Backend) {
+    let town = Town::new(backend).await;
+    let begun = kit::values::time::timestamp(town.clock.now());
+    let id = town.at_work().await.id;
+    let told = town.script.with(|memory| memory.told[&id].clone());
+    let assigned = &told[0];
+    assert_eq!(assigned.provider_id, town.profile.to_string());
+    assert_eq!((assigned.country.as_str(), assigned.parent_order_id.as_str()), ("FR", ""));
+    let provider =
+        OrderActor { side: "provider".to_owned(), user_id: town.provider.user_id.to_string() };
+    assert_eq!(assigned.actor, Some(provider));
+    let times = assigned.times.unwrap();
+    assert!(times.assigned_at.unwrap().seconds >= begun.seconds);
+    assert_eq!(times, OrderTimes { assigned_at: times.assigned_at, ..OrderTimes::default() });
+    let started = told.last().unwrap().times.unwrap();
+    let steps = [started.assigned_at, started.departed_at, started.arrived_at, started.started_at];
+    assert!(steps.iter().all(Option::is_some), "{started:?}");
+    assert_eq!(started.delivered_at, None);
+
+    // Created, assigned, en route, arrived and started are five facts.
+    let seqs: Vec<_> = told.iter().map(|order| order.event_seq).collect();
+    assert_eq!(seqs, [2, 3, 4, 5]);
+    town.act(town.provider, "deliver", &id).await;
+    town.clock.advance(Duration::days(2));
+    town.until(&id, OrderState::Completed).await;
+    town.until_script("the vertical knows", |it| it.told(&id).len() == 6).await;
+    let last = town.script.with(|memory| memory.told[&id].last().cloned()).unwrap();
+    let timer = OrderActor { side: "system".to_owned(), user_id: String::new() };
+    assert_eq!(last.actor, Some(timer));
+    assert!(last.times.unwrap().delivered_at.is_some());
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn the_full_view_says_where_the_job_stands_unless_the_vertical_is_down(backend: Backend) {
+    let town = Town::new(backend).await;
+    let job = DescribeJobResponse {
+        state: "WAITING".to_owned(),
+        allowed_actions: vec!["updateChecklist".to_owned()],
+    };
+    town.script.with(|memory| memory.job = job.clone());
+    let id = town.at_the_door().await.id;
+    assert_eq!(town.get(&id).await.vertical_state, "", "the basic view does not ask");
+    for who in [town.customer, town.provider, town.operator] {
+        let full = town.full(who, &id).await;
+        assert_eq!(full.vertical_state, job.state);
+        assert_eq!(full.vertical_actions, job.allowed_actions);
+    }
+    let sides = town.script.with(|memory| memory.described_to.clone());
+    assert_eq!(sides, [Party::Customer, Party::Provider, Party::Platform]);
+    for fault in [Fault::Refuse(Status::unavailable("down")), Fault::Hang] {
+        town.script.fail("describe", fault);
+        let full = town.full(town.customer, &id).await;
+        assert_eq!((full.vertical_state.as_str(), full.vertical_actions.len()), ("", 0));
+        assert!(!full.timeline.is_empty(), "the rest is there");
+    }
 }

@@ -61,6 +61,7 @@ fn order(state: State) -> Order {
             ],
             requirements: Requirements::default(),
             policy: Policy::default(),
+            parent: None,
         },
         notes: Private::default(),
         search_if_declined: false,
