@@ -75,6 +75,24 @@ impl ReservationService for Provider {
         Ok(Response::new(confirmed.await?))
     }
 
+    async fn begin_reservation(
+        &self,
+        _: Request<provider::BeginReservationRequest>,
+    ) -> Result<Response<provider::BeginReservationResponse>, Status> {
+        let begun =
+            self.0.play("begin", |_| Ok(provider::BeginReservationResponse::default())).await?;
+        Ok(Response::new(begun))
+    }
+
+    async fn finish_reservation(
+        &self,
+        _: Request<provider::FinishReservationRequest>,
+    ) -> Result<Response<provider::FinishReservationResponse>, Status> {
+        let finished =
+            self.0.play("finish", |_| Ok(provider::FinishReservationResponse {})).await?;
+        Ok(Response::new(finished))
+    }
+
     async fn release_reservation(
         &self,
         request: Request<provider::ReleaseReservationRequest>,
