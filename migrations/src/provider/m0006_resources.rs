@@ -18,8 +18,11 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         add_columns(manager).await?;
         let db = manager.get_connection();
-        // What is there takes the time of its profile.
-        db.execute_unprepared("UPDATE reservations SET resource_id = provider_id").await?;
+        // What is there takes the time of its profile, in one row.
+        db.execute_unprepared(
+            "UPDATE reservations SET resource_id = provider_id, reservation_id = id",
+        )
+        .await?;
         match manager.get_database_backend() {
             DbBackend::Postgres => rebuild_exclusion(db).await?,
             _ => rebuild_triggers(db).await?,
@@ -28,6 +31,7 @@ impl MigrationTrait for Migration {
             format!(
                 "CREATE INDEX reservations_resource ON reservations (resource_id, ends_at, starts_at) WHERE {ACTIVE}"
             ),
+            "CREATE INDEX reservations_reservation_id ON reservations (reservation_id)".to_owned(),
             "CREATE UNIQUE INDEX reservations_running ON reservations (resource_id) WHERE running"
                 .to_owned(),
         ] {
@@ -37,14 +41,14 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// A job of a crew has a row for each of its resources. `part` counts them: the row of part 0 has the id that order, provider
-/// and round give, the others ids derived from it. `role` is what a member does there. `running` is set from the begin of an
-/// exclusive job to its end.
+/// A reservation has a row for each of its resources, all in one state. Its first row has the id that order, provider and
+/// round give, and the others name it as their `reservation_id`. `role` is what a member does in the job. `running` is set
+/// from the begin of an exclusive job to its end.
 async fn add_columns(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let columns = [
         uuid_null("resource_id"),
         text("resource_kind").default("PROFILE").take(),
-        integer("part").default(0).take(),
+        uuid_null("reservation_id"),
         text("role").default("").take(),
         boolean("running").default(false).take(),
     ];
@@ -55,16 +59,18 @@ async fn add_columns(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// A service of the release before inserts no resource: its rows take the time of their profile.
+/// A service of the release before inserts no resource: its rows take the time of their profile, and stand alone.
 const FILL: &str = "
 CREATE FUNCTION reservations_fill_resource() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     NEW.resource_id := COALESCE(NEW.resource_id, NEW.provider_id);
+    NEW.reservation_id := COALESCE(NEW.reservation_id, NEW.id);
     RETURN NEW;
 END $$;
 CREATE TRIGGER reservations_fill_resource BEFORE INSERT ON reservations
     FOR EACH ROW EXECUTE FUNCTION reservations_fill_resource();
 ALTER TABLE reservations ALTER COLUMN resource_id SET NOT NULL;
+ALTER TABLE reservations ALTER COLUMN reservation_id SET NOT NULL;
 ";
 
 async fn rebuild_exclusion(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {

@@ -30,7 +30,7 @@ impl Shop {
             created_at, updated_at";
         let of_document = "kind, number, issued_on, expires_on, file_sha256, state, reason, reviewed_by, version, \
             created_at, updated_at";
-        let of_reservation = "round, resource_kind, part, role, running, state, lapsed, starts_at, ends_at, hold_expires_at, job, created_at, updated_at";
+        let of_reservation = "round, reservation_id, resource_kind, role, running, state, lapsed, starts_at, ends_at, hold_expires_at, job, created_at, updated_at";
         let named = |columns: &str| {
             columns.split(", ").map(|it| format!("it.{}", it.trim())).collect::<Vec<_>>().join(", ")
         };
