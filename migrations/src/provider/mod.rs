@@ -5,6 +5,7 @@ mod m0002_reservations;
 mod m0003_blocks;
 mod m0004_rounds;
 mod m0005_composed_towns;
+mod m0006_resources;
 
 use sea_orm_migration::prelude::*;
 
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_rounds::Migration),
             Box::new(m0005_composed_towns::Migration),
             Box::new(crate::delivery::Migration),
+            Box::new(m0006_resources::Migration),
         ]
     }
 }

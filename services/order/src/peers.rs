@@ -89,6 +89,7 @@ impl Peers {
             customer_id: order.customer_id.to_string(),
             round: order.progress.round,
             booked,
+            begin: false,
         };
         Ok(self.reservations.clone().hold_reservation(request).await?.into_inner())
     }

@@ -345,7 +345,7 @@ pub fn parse_job(
     address: Option<&Address>,
     requirements: Option<Requirements>,
 ) -> Result<JobRequest, Error> {
-    let Requirements { skills, documents, buffer_before, buffer_after, .. } =
+    let Requirements { skills, documents, buffer_before, buffer_after, exclusive, .. } =
         requirements.ok_or_else(|| Error::invalid("requirements", "must be given"))?;
     Ok(JobRequest {
         vertical,
@@ -356,6 +356,7 @@ pub fn parse_job(
         documents,
         place: address.and_then(|it| Some(GeoPlace { lat: it.lat?, lng: it.lng? })),
         country: address.map(|address| address.country.clone()),
+        exclusive,
     })
 }
 

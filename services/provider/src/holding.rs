@@ -28,6 +28,8 @@ pub struct Hold {
     pub customer: Option<Uuid>,
     /// Whether the order had the time before and lost it with a restore.
     pub booked: bool,
+    /// Whether the job begins at once.
+    pub begin: bool,
 }
 
 impl Hold {
@@ -63,8 +65,11 @@ enum HoldResult {
 pub async fn hold_time(providers: &Providers, hold: Hold) -> Result<Held, Error> {
     for judgement in 0..MAX_JUDGEMENTS {
         let standing = check_eligibility(providers, &hold, judgement > 0).await?;
-        let Hold { key, job, expires_at, .. } = hold.clone();
-        let row = Reservation::hold(key, job, expires_at, providers.clock().now());
+        let Hold { key, job, expires_at, begin, .. } = hold.clone();
+        let mut row = Reservation::hold(key, job, expires_at, providers.clock().now());
+        if begin {
+            row.begin()?;
+        }
         let held = Held { id: row.id, user_id: standing.user_id, name: standing.name };
         if providers.insert_reservation(row.clone(), standing.revision).await? {
             return Ok(held);
@@ -116,8 +121,13 @@ async fn hold_again(
         return Err(Error::ReservationReleased);
     }
     if let Some(existing) = reservations::lock_reservations(&tx, row.id).await? {
-        if existing.asked_again(&row.job, row.hold_expires_at)? == RepeatedHold::Renew {
-            reservations::overwrite_reservation(&tx, row).await?;
+        match existing.asked_again(&row.job, row.hold_expires_at)? {
+            RepeatedHold::Renew => reservations::overwrite_reservation(&tx, row).await?,
+            RepeatedHold::Stands if row.running && !existing.running => {
+                let begun = Reservation { running: true, ..existing };
+                reservations::overwrite_reservation(&tx, begun).await?;
+            }
+            RepeatedHold::Stands => {}
         }
         tx.commit().await?;
         return Ok(HoldResult::Held);
@@ -127,6 +137,9 @@ async fn hold_again(
     }
     reservations::release_earlier_rounds(&*tx, key, tx.now()).await?;
     reservations::expire_holds_in_the_way(&tx, &row).await?;
+    if row.running && reservations::is_busy(&tx, &row).await? {
+        return Err(Error::DriverBusy);
+    }
     if !reservations::insert_reservation(&*tx, row, revision).await? {
         return Err(Error::SlotTaken);
     }
@@ -149,6 +162,31 @@ pub async fn confirm_hold(
     reservations::overwrite_reservation(&tx, row).await?;
     tx.commit().await?;
     Ok(id)
+}
+
+/// Begins the job of an order. Where it is exclusive, what it takes does no other job until it is finished.
+pub async fn begin_job(providers: &Providers, key: ReservationKey) -> Result<ReservationId, Error> {
+    let tx = providers.db.begin().await?;
+    let mut row = reservations::lock_meant(&tx, key).await?;
+    let id = row.id;
+    row.begin()?;
+    reservations::overwrite_reservation(&tx, row).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Ends the job of an order and gives the rest of its time back. What was never held has nothing to give.
+pub async fn finish_job(providers: &Providers, key: ReservationKey) -> Result<(), Error> {
+    let tx = providers.db.begin().await?;
+    match reservations::lock_meant(&tx, key).await {
+        Err(Error::ReservationNotFound) => return Ok(()),
+        found => {
+            let mut row = found?;
+            row.finish(tx.now());
+            reservations::overwrite_reservation(&tx, row).await?;
+        }
+    }
+    Ok(tx.commit().await?)
 }
 
 /// Lets go of a provider's time. What was never held in the round is refused from now on.

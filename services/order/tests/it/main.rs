@@ -12,6 +12,7 @@ mod life;
 mod money;
 mod moving;
 mod payments;
+mod provider_server;
 mod script;
 mod search;
 mod servers;

@@ -1,8 +1,9 @@
 //! A town to test in: order's processes, the scripted services, people, and a recorder of every event.
 
 use crate::{
+    provider_server::Provider,
     script::Script,
-    servers::{Cleaning, Payment, Provider},
+    servers::{Cleaning, Payment},
 };
 use chrono::Duration;
 use kit::{

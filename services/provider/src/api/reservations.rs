@@ -55,6 +55,26 @@ impl ReservationService for Api {
         Ok(Response::new(pb::ConfirmReservationResponse { reservation_id: id.to_string() }))
     }
 
+    async fn begin_reservation(
+        &self,
+        request: Request<pb::BeginReservationRequest>,
+    ) -> Result<Response<pb::BeginReservationResponse>, Status> {
+        let pb::BeginReservationRequest { order_id, provider_id, round } = request.into_inner();
+        let key = parse_key(&order_id, &provider_id, round)?;
+        let id = holding::begin_job(&self.providers, key).await?;
+        Ok(Response::new(pb::BeginReservationResponse { reservation_id: id.to_string() }))
+    }
+
+    async fn finish_reservation(
+        &self,
+        request: Request<pb::FinishReservationRequest>,
+    ) -> Result<Response<pb::FinishReservationResponse>, Status> {
+        let pb::FinishReservationRequest { order_id, provider_id, round } = request.into_inner();
+        let key = parse_key(&order_id, &provider_id, round)?;
+        holding::finish_job(&self.providers, key).await?;
+        Ok(Response::new(pb::FinishReservationResponse {}))
+    }
+
     async fn release_reservation(
         &self,
         request: Request<pb::ReleaseReservationRequest>,
@@ -212,6 +232,7 @@ fn parse_hold(request: pb::HoldReservationRequest) -> Result<Hold, Error> {
         customer_id,
         round,
         booked,
+        begin,
     } = request;
     let window = Window::parse("window", window.as_ref())?;
     Ok(Hold {
@@ -220,6 +241,7 @@ fn parse_hold(request: pb::HoldReservationRequest) -> Result<Hold, Error> {
         expires_at: moment("hold_expires_at", hold_expires_at.as_ref())?,
         customer: parse_optional_uuid("customer_id", &customer_id)?,
         booked,
+        begin,
     })
 }
 

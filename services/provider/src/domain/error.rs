@@ -63,6 +63,9 @@ pub enum Error {
     /// The time is held for another order.
     #[error("the time is taken")]
     SlotTaken,
+    /// The provider, a member or a vehicle does another exclusive job.
+    #[error("the provider does another job at the moment")]
+    DriverBusy,
     /// Nothing is reserved for the order.
     #[error("reservation does not exist")]
     ReservationNotFound,
@@ -104,6 +107,7 @@ impl Fault for Error {
             Self::TooMany(_) => Kind::Precondition("TOO_MANY"),
             Self::NotEligible(_) => Kind::Precondition("PROVIDER_NOT_ELIGIBLE"),
             Self::SlotTaken => Kind::Conflict("SLOT_TAKEN"),
+            Self::DriverBusy => Kind::Conflict("DRIVER_BUSY"),
             Self::ReservationNotFound => Kind::NotFound("RESERVATION_NOT_FOUND"),
             Self::ReservationReleased => Kind::Precondition("RESERVATION_RELEASED"),
             Self::ReservationDiffers => Kind::Precondition("RESERVATION_DIFFERS"),

@@ -165,7 +165,7 @@ pub mod member {
 pub mod reservation {
     use crate::domain::{
         ProviderId, ReservationId,
-        reservation::{JobRequest, State},
+        reservation::{JobRequest, ResourceKind, State},
     };
     use sea_orm::entity::prelude::*;
 
@@ -177,6 +177,11 @@ pub mod reservation {
         pub provider_id: ProviderId,
         pub order_id: Uuid,
         pub round: i32,
+        pub reservation_id: ReservationId,
+        pub resource_id: Uuid,
+        pub resource_kind: ResourceKind,
+        pub role: String,
+        pub running: bool,
         pub state: State,
         pub lapsed: bool,
         pub starts_at: DateTimeUtc,

@@ -21,6 +21,21 @@ pub enum State {
     Released,
 }
 
+/// What a reservation takes the time of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum ResourceKind {
+    /// A person who works alone, or a company as a whole.
+    #[sea_orm(string_value = "PROFILE")]
+    Profile,
+    /// A member of a company.
+    #[sea_orm(string_value = "MEMBER")]
+    Member,
+    /// A vehicle.
+    #[sea_orm(string_value = "ASSET")]
+    Asset,
+}
+
 /// What is to be done, kept with the reservation so that it can be judged again when it moves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct JobRequest {
@@ -41,6 +56,9 @@ pub struct JobRequest {
     /// In which country, as far as known.
     #[serde(default)]
     pub country: Option<String>,
+    /// Whether what it takes does no other job while it runs.
+    #[serde(default)]
+    pub exclusive: bool,
 }
 
 impl JobRequest {
@@ -128,6 +146,11 @@ impl Reservation {
             provider_id,
             order_id,
             round,
+            reservation_id: key.id(),
+            resource_id: provider_id.uuid(),
+            resource_kind: ResourceKind::Profile,
+            role: String::new(),
+            running: false,
             state: State::Hold,
             lapsed: false,
             starts_at: start,
@@ -151,6 +174,7 @@ impl Reservation {
             documents: Vec::new(),
             place: None,
             country: None,
+            exclusive: false,
         };
         Self { state: State::Released, ..Self::hold(key, job, now, now) }
     }
@@ -179,6 +203,22 @@ impl Reservation {
             State::Hold | State::Released | State::Confirmed => State::Confirmed,
         };
         Ok(())
+    }
+
+    /// Begins the job: where it is exclusive, the resource does no other one until it is finished.
+    pub fn begin(&mut self) -> Result<(), Error> {
+        if self.state == State::Released {
+            return Err(Error::ReservationNotFound);
+        }
+        self.running = self.job.exclusive;
+        Ok(())
+    }
+
+    /// Ends the job at `now`, and gives back what is left of its time but for the buffer after it.
+    pub fn finish(&mut self, now: DateTime<Utc>) {
+        self.running = false;
+        let free_from = now + Duration::seconds(self.job.buffer_after_s);
+        self.ends_at = self.ends_at.min(free_from).max(self.starts_at);
     }
 
     /// Moves it to another window. A hold that ran out is held again; one that was released stays so.

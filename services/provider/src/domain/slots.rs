@@ -180,6 +180,7 @@ mod tests {
                 documents: Vec::new(),
                 place: None,
                 country: None,
+                exclusive: false,
             },
             customer: None,
         }

@@ -17,6 +17,8 @@ use sea_orm::{
 };
 use std::collections::HashSet;
 
+/// The index by which a resource has one running job at most, as PostgreSQL and SQLite name it.
+const RUNNING: (&str, &str) = ("reservations_running", "reservations.resource_id");
 /// The database's guard against overlaps, as its errors name it.
 const GUARD: &str = "reservations_no_overlap";
 
@@ -32,9 +34,13 @@ pub fn overlapping_reservations(span: &Span) -> Condition {
     Condition::all().add(Column::EndsAt.gt(span.start)).add(Column::StartsAt.lt(span.end))
 }
 
-/// Puts reservations into a state.
+/// Puts reservations into a state. What is released does not run any more.
 pub fn set_state(state: State, lapsed: bool, now: DateTime<Utc>) -> UpdateMany<Entity> {
-    Entity::update_many()
+    let update = match state {
+        State::Released => Entity::update_many().col_expr(Column::Running, Expr::value(false)),
+        State::Hold | State::Confirmed => Entity::update_many(),
+    };
+    update
         .col_expr(Column::State, Expr::value(state.to_value()))
         .col_expr(Column::Lapsed, Expr::value(lapsed))
         .col_expr(Column::UpdatedAt, Expr::value(now))
@@ -64,8 +70,7 @@ pub async fn insert_all<C: ConnectionTrait>(
     };
     let inserted = match connection.query_all(&statement).await {
         Ok(inserted) => inserted,
-        Err(error) if is_overlap(&error) => return Err(Error::SlotTaken),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(refusal_of(error)),
     };
     let id = |row: &QueryResult| row.try_get::<ReservationId>("", Column::Id.as_str());
     let mut ids = inserted.iter().map(id).collect::<Result<HashSet<_>, _>>()?;
@@ -82,6 +87,11 @@ fn insert_statement(
         Column::ProviderId,
         Column::OrderId,
         Column::Round,
+        Column::ReservationId,
+        Column::ResourceId,
+        Column::ResourceKind,
+        Column::Role,
+        Column::Running,
         Column::State,
         Column::Lapsed,
         Column::StartsAt,
@@ -98,7 +108,7 @@ fn insert_statement(
     }
     let mut insert = Query::insert();
     insert.into_table(Entity).columns(columns).select_from(all)?;
-    insert.on_conflict(OnConflict::new().do_nothing().to_owned());
+    insert.on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned());
     insert.returning_col(Column::Id);
     Ok(Some(insert))
 }
@@ -115,6 +125,11 @@ fn insert_values(row: &Reservation, revision: i64) -> SelectStatement {
             Expr::val(row.provider_id),
             Expr::val(row.order_id),
             Expr::val(row.round),
+            Expr::val(row.reservation_id),
+            Expr::val(row.resource_id),
+            Expr::val(row.resource_kind.to_value()),
+            Expr::val(row.role.clone()),
+            Expr::val(row.running),
             Expr::val(row.state.to_value()),
             Expr::val(row.lapsed),
             Expr::val(row.starts_at),
@@ -141,19 +156,19 @@ pub async fn overwrite_reservation(tx: &Tx, row: Reservation) -> Result<(), Erro
     };
     match row.update(&**tx).await {
         Ok(_) => Ok(()),
-        Err(error) if is_overlap(&error) => Err(Error::SlotTaken),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(refusal_of(error)),
     }
 }
 
 /// Releases other holds that ran out and are in the way of `row`.
 pub async fn expire_holds_in_the_way(tx: &Tx, row: &Reservation) -> Result<(), Error> {
+    let overlapping = overlapping_reservations(&Span { start: row.starts_at, end: row.ends_at });
     set_state(State::Released, true, tx.now())
-        .filter(Column::ProviderId.eq(row.provider_id))
+        .filter(Column::ResourceId.eq(row.resource_id))
         .filter(Column::Id.ne(row.id))
         .filter(Column::State.eq(State::Hold))
         .filter(Column::HoldExpiresAt.lte(tx.now()))
-        .filter(overlapping_reservations(&Span { start: row.starts_at, end: row.ends_at }))
+        .filter(Condition::any().add(overlapping).add(Column::Running.eq(true)))
         .exec(&**tx)
         .await?;
     Ok(())
@@ -165,7 +180,7 @@ pub async fn release_row<C: ConnectionTrait>(
     key: ReservationKey,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let released = [Column::State, Column::Lapsed, Column::UpdatedAt];
+    let released = [Column::State, Column::Lapsed, Column::Running, Column::UpdatedAt];
     Entity::insert(Reservation::released(key, now).into_active_model())
         .on_conflict(OnConflict::column(Column::Id).update_columns(released).to_owned())
         .exec_without_returning(connection)
@@ -203,7 +218,23 @@ pub async fn revision_of(tx: &Tx, id: ProviderId) -> Result<i64, Error> {
     revision.ok_or(Error::ProviderNotFound)
 }
 
-/// Whether the database refused an overlap. Two that wait for each other count: PostgreSQL breaks one of them off.
-fn is_overlap(error: &DbErr) -> bool {
-    db_error::is_refused_by(error, GUARD) || db_error::is_deadlock(error)
+/// Whether another exclusive job of the resource of `row` runs.
+pub async fn is_busy(tx: &Tx, row: &Reservation) -> Result<bool, Error> {
+    let running = Entity::find()
+        .filter(Column::ResourceId.eq(row.resource_id))
+        .filter(Column::Id.ne(row.id))
+        .filter(Column::Running.eq(true));
+    Ok(running.one(&**tx).await?.is_some())
+}
+
+/// What a failed statement means: the time is taken, the resource does another job, or the database failed. Two that wait
+/// for each other count as taken: PostgreSQL breaks one of them off.
+fn refusal_of(error: DbErr) -> Error {
+    if db_error::is_refused_by(&error, GUARD) || db_error::is_deadlock(&error) {
+        return Error::SlotTaken;
+    }
+    if db_error::is_duplicate(&error, RUNNING.0, RUNNING.1) {
+        return Error::DriverBusy;
+    }
+    error.into()
 }

@@ -72,10 +72,11 @@ pub async fn forget_place(tx: &Tx, order_id: Uuid) -> Result<(), Error> {
 
 impl Providers {
     /// Takes the time of a new reservation, together with others that are asked for at this moment, if its provider's
-    /// standing is still at `revision`. False when it is not, when the reservation exists, or when the time is taken.
+    /// standing is still at `revision`. False when it is not, when the reservation exists, when the time is taken, or when the
+    /// provider does another job.
     pub async fn insert_reservation(&self, row: Reservation, revision: i64) -> Result<bool, Error> {
         match self.inserts.run((row, revision)).await {
-            Err(Error::SlotTaken) => Ok(false),
+            Err(Error::SlotTaken | Error::DriverBusy) => Ok(false),
             inserted => inserted,
         }
     }
@@ -166,6 +167,6 @@ impl Providers {
 }
 
 pub use reservation_sql::{
-    expire_holds_in_the_way, insert_reservation, overwrite_reservation, release_earlier_rounds,
-    revision_of,
+    expire_holds_in_the_way, insert_reservation, is_busy, overwrite_reservation,
+    release_earlier_rounds, revision_of,
 };

@@ -30,7 +30,7 @@ impl Shop {
             created_at, updated_at";
         let of_document = "kind, number, issued_on, expires_on, file_sha256, state, reason, reviewed_by, version, \
             created_at, updated_at";
-        let of_reservation = "round, state, lapsed, starts_at, ends_at, hold_expires_at, job, created_at, updated_at";
+        let of_reservation = "round, reservation_id, resource_kind, role, running, state, lapsed, starts_at, ends_at, hold_expires_at, job, created_at, updated_at";
         let named = |columns: &str| {
             columns.split(", ").map(|it| format!("it.{}", it.trim())).collect::<Vec<_>>().join(", ")
         };
@@ -43,11 +43,11 @@ impl Shop {
         for (table, columns, further) in [
             ("offerings", of_offering, ""),
             ("documents", of_document, ""),
-            ("reservations", of_reservation, "order_id, "),
+            ("reservations", of_reservation, "resource_id, order_id, "),
         ] {
             let values = named(columns);
             let further_value =
-                if further.is_empty() { String::new() } else { format!("{random_id}, ") };
+                if further.is_empty() { String::new() } else { format!("copy.id, {random_id}, ") };
             statements.push(format!(
                 "INSERT INTO {table} (id, provider_id, {further}{columns}) \
                  SELECT {random_id}, copy.id, {further_value}{values} FROM {table} it, providers copy \

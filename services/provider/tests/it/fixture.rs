@@ -209,5 +209,6 @@ pub fn hold(
         customer_id: Uuid::new_v4().to_string(),
         round: 0,
         booked: false,
+        begin: false,
     }
 }

@@ -8,6 +8,7 @@ mod eligibility;
 mod fixture;
 mod profiles;
 mod reservations;
+mod running;
 mod score;
 mod search;
 mod vetting;

@@ -385,8 +385,8 @@ async fn the_database_itself_refuses_an_overlap(backend: Backend) {
     let id = |text: &str| Expr::val(text.parse::<Uuid>().unwrap());
     let update = || Query::update().table("reservations").to_owned();
     let to_other = update()
-        .value("provider_id", id(&bea.id))
-        .and_where(Expr::col("provider_id").eq(id(&ana.id)))
+        .value("resource_id", id(&bea.id))
+        .and_where(Expr::col("resource_id").eq(id(&ana.id)))
         .and_where(Expr::col("state").eq("HOLD"))
         .to_owned();
     let come_back = update()

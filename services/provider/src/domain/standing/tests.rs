@@ -54,6 +54,7 @@ fn job() -> JobRequest {
         documents: vec!["insurance".to_owned()],
         place: Some(PARIS),
         country: Some("FR".to_owned()),
+        exclusive: false,
     }
 }
 
