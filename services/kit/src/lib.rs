@@ -6,7 +6,7 @@
 //! | [`program`] | what a process gives its services: configuration, clock, telemetry; start with [`program::host`] |
 //! | [`rpc`] | calls in and out: the guard round every service, clients of others, errors |
 //! | [`identity`] | who calls: keys, tokens, revocation |
-//! | [`storage`] | the database, idempotency keys, pages, the cache |
+//! | [`storage`] | the database, idempotency keys, pages, the cache, the index of positions |
 //! | [`messaging`] | facts between services, and timers |
 //! | [`values`] | ids, money, places, time |
 

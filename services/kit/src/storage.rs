@@ -1,4 +1,5 @@
-//! What a service keeps: its database and copies of it, idempotency keys, pages of lists, and the cache of hot reads.
+//! What a service keeps: its database and copies of it, idempotency keys, pages of lists, the cache of hot
+//! reads, and the index of positions.
 
 pub mod backup;
 pub mod batch;
@@ -8,4 +9,5 @@ pub mod db_error;
 pub mod files;
 pub mod idempotency;
 pub mod page;
+pub mod position;
 pub mod version;

@@ -9,6 +9,7 @@
 )]
 
 mod calls;
+pub mod positions;
 mod recorder;
 mod samples;
 mod waiting;
@@ -29,6 +30,7 @@ use crate::{
     rpc::caller::EDGE,
     rpc::client::Channel,
     storage::cache::LocalCache,
+    storage::position::LocalPositions,
 };
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database};
@@ -133,6 +135,7 @@ impl World {
             clock: clock.clone(),
             bus: bus.clone(),
             cache: LocalCache::new(1 << 20),
+            positions: LocalPositions::new(clock.clone()),
             storage: storage.clone(),
             data_dir: folder.path().to_owned(),
             verticals: vec!["cleaning".to_owned()],
@@ -154,6 +157,7 @@ impl World {
             clock: self.clock.clone(),
             bus: bus.clone(),
             cache: LocalCache::new(1 << 20),
+            positions: LocalPositions::new(self.clock.clone()),
             storage: self.storage.clone(),
             data_dir: self.host.data_dir().to_owned(),
             verticals: self.host.verticals().to_vec(),

@@ -1,5 +1,6 @@
 //! Values that every service speaks of: ids, money, places, time.
 
+pub mod coordinates;
 pub mod id;
 pub mod money;
 pub mod place;

@@ -17,6 +17,7 @@ use kit::{
     rpc::listener::{self as serve, Options},
     rpc::remote::RemoteChannel,
     storage::cache::LocalCache,
+    storage::position::LocalPositions,
 };
 use std::{
     collections::BTreeMap,
@@ -224,6 +225,7 @@ fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
         clock: plan.clock.clone(),
         bus: Arc::new(LocalBus::default()),
         cache: LocalCache::new(CACHE_BYTES),
+        positions: LocalPositions::new(plan.clock.clone()),
         storage: match &plan.database_url {
             Some(url) => Storage::Postgres(url.clone()),
             None => Storage::Sqlite(plan.data_dir.clone()),

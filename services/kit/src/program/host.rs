@@ -20,6 +20,7 @@ use crate::{
     storage::db::{Db, DbConfig, DbSettings},
     storage::files::{DatabaseFile, FileError},
     storage::idempotency,
+    storage::position::PositionIndex,
 };
 use sea_orm::DbErr;
 use serde::de::DeserializeOwned;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub bus: Arc<dyn Bus>,
     /// Keeps hot reads.
     pub cache: Arc<dyn Cache>,
+    /// Knows where those who move are.
+    pub positions: Arc<dyn PositionIndex>,
     /// Where the services keep their tables.
     pub storage: Storage,
     /// The folder of files: keys, mail, SQLite.
@@ -135,6 +138,11 @@ impl Host {
     /// The cache of hot reads.
     pub fn cache(&self) -> &Arc<dyn Cache> {
         &self.shared.settings.cache
+    }
+
+    /// The index of where those who move are.
+    pub fn positions(&self) -> &Arc<dyn PositionIndex> {
+        &self.shared.settings.positions
     }
 
     /// Proves this process's services and recognises callers.
