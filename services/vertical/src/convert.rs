@@ -10,7 +10,7 @@ use crate::{
         price::{Asset, ChangeQuote, CrewMember, GateAnswer, JobRequirements, Line, Quote},
     },
     repository::Reach,
-    vertical::{ParentOrder, SeriesPlace, Side},
+    vertical::{RecalledOrder, SeriesPlace, Side},
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{
@@ -154,8 +154,8 @@ fn parse_lines(field: &str, lines: &[pb::PriceLine]) -> Result<Vec<PricedLine>, 
 }
 
 /// Reads the finished order that a new one follows.
-pub fn parse_parent(parent: &pb::ParentOrder) -> Result<ParentOrder, Error> {
-    Ok(ParentOrder {
+pub fn parse_parent(parent: &pb::ParentOrder) -> Result<RecalledOrder, Error> {
+    Ok(RecalledOrder {
         order_id: parse_uuid("parent.order_id", &parent.order_id)?,
         root_order_id: parse_uuid("parent.root_order_id", &parent.root_order_id)?,
         root_completed_at: moment("parent.root_completed_at", parent.root_completed_at.as_ref())?,

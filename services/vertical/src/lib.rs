@@ -27,5 +27,5 @@ pub use domain::{
 };
 pub use server::Server;
 pub use vertical::{
-    ChangeInputs, Description, ParentOrder, QuoteInputs, SeriesPlace, Side, Vertical,
+    ChangeInputs, Description, QuoteInputs, RecalledOrder, SeriesPlace, Side, Vertical,
 };

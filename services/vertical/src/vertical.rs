@@ -102,7 +102,7 @@ pub struct QuoteInputs<D> {
     /// The account that asks.
     pub customer_id: Uuid,
     /// The finished order whose work is to be made good.
-    pub parent: Option<ParentOrder>,
+    pub parent: Option<RecalledOrder>,
     /// The series that the job belongs to.
     pub series: Option<SeriesPlace>,
     /// Whether the work shall begin as soon as a provider can be there.
@@ -111,7 +111,7 @@ pub struct QuoteInputs<D> {
 
 /// A finished order that a new one follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParentOrder {
+pub struct RecalledOrder {
     /// Which one.
     pub order_id: Uuid,
     /// The first order of the chain of recalls.
