@@ -7,14 +7,21 @@ use governor::{
     nanos::Nanos,
     state::{InMemoryState, NotKeyed, StateStore},
 };
+use hashlink::LruCache;
 use kit::Clock;
-use moka::{policy::EvictionPolicy, sync::Cache};
-use std::{hash::Hash, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    hash::{BuildHasher as _, Hash, RandomState},
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// The window of a quota.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Keys that are remembered. When there are more, the one that has not come for the longest time is forgotten.
-const MAX_KEYS: u64 = 256 * 1024;
+/// Keys that are remembered. When there are more, the ones that have not come for the longest time are forgotten.
+const MAX_KEYS: usize = 256 * 1024;
+/// Parts of the table, each with a lock of its own.
+const SHARDS: usize = 16;
 
 /// Counts requests by key.
 pub struct Limiter<K: RateKey> {
@@ -79,18 +86,19 @@ impl<K: RateKey> Limiter<K> {
     }
 }
 
-/// The buckets of all keys, as governor reads and writes them.
+/// The buckets of all keys, as governor reads and writes them. One that is not there is full.
 #[derive(Clone)]
-struct Buckets<K>(Cache<K, Arc<InMemoryState>>);
+struct Buckets<K>(Arc<Shards<K>>);
+
+struct Shards<K> {
+    hasher: RandomState,
+    shards: [Mutex<LruCache<K, InMemoryState>>; SHARDS],
+}
 
 impl<K: RateKey> Buckets<K> {
-    fn new(max_keys: u64) -> Self {
-        let cache = Cache::builder()
-            .max_capacity(max_keys)
-            .eviction_policy(EvictionPolicy::lru())
-            // The bucket of a key that has not come for a whole window is full, as is one that is not there.
-            .time_to_idle(WINDOW * 2);
-        Self(cache.build())
+    fn new(max_keys: usize) -> Self {
+        let shards = std::array::from_fn(|_| Mutex::new(LruCache::new(max_keys.div_ceil(SHARDS))));
+        Self(Arc::new(Shards { hasher: RandomState::new(), shards }))
     }
 }
 
@@ -101,8 +109,16 @@ impl<K: RateKey> StateStore for Buckets<K> {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let bucket = self.0.get_with_by_ref(key, Arc::default);
-        bucket.measure_and_replace(&NotKeyed::NonKey, decide)
+        let Shards { hasher, shards } = &*self.0;
+        let index = usize::try_from(hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
+        let mut shard = shards[index].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = shard.get(key) {
+            return bucket.measure_and_replace(&NotKeyed::NonKey, decide);
+        }
+        let bucket = InMemoryState::default();
+        let measured = bucket.measure_and_replace(&NotKeyed::NonKey, decide);
+        shard.insert(key.clone(), bucket);
+        measured
     }
 }
 
@@ -155,9 +171,9 @@ mod tests {
             let _ = limiter.take(junk);
             // Whoever goes on asking stays refused, however many others there are.
             assert!(limiter.take(0).is_err(), "{junk}");
-            buckets.0.run_pending_tasks();
         }
-        assert!(buckets.0.entry_count() <= 100);
+        let kept = buckets.0.shards.iter().map(|shard| shard.lock().unwrap().len());
+        assert!(kept.sum::<usize>() <= 7 * SHARDS);
         assert!(limiter.take(9_999).is_err(), "nor are the newest forgotten");
         assert!(limiter.take(1).is_ok(), "the oldest is");
     }

@@ -59,7 +59,8 @@ impl Priority {
 struct State {
     max: usize,
     in_flight: usize,
-    rpcs: HashMap<&'static str, Share>,
+    /// By the address of the RPC in the table of all RPCs, which is quicker to find than its path.
+    rpcs: HashMap<usize, Share>,
     /// The newest last.
     waiting: Vec<Waiting>,
 }
@@ -127,8 +128,7 @@ impl Places {
         rpc: &'static Rpc,
         priority: Priority,
     ) -> Result<Permit, Overloaded> {
-        let (sender, place) = oneshot::channel();
-        {
+        let place = {
             let mut state = self.lock();
             if state.has_place(rpc, priority) {
                 return Ok(self.take(&mut state, rpc));
@@ -136,8 +136,10 @@ impl Places {
             if !state.may_wait() {
                 return Err(Overloaded);
             }
+            let (sender, place) = oneshot::channel();
             state.waiting.push(Waiting { rpc, priority, place: sender });
-        }
+            place
+        };
         match timeout(MAX_WAIT, place).await {
             Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) | Err(_) => Err(Overloaded),
@@ -182,7 +184,7 @@ impl Drop for Permit {
 impl State {
     fn share(&mut self, rpc: &'static Rpc) -> &mut Share {
         let max = (self.max / 2).max(1);
-        self.rpcs.entry(rpc.path).or_insert_with(|| Share::new(rpc, max))
+        self.rpcs.entry(std::ptr::from_ref(rpc).addr()).or_insert_with(|| Share::new(rpc, max))
     }
 
     fn has_place(&mut self, rpc: &'static Rpc, priority: Priority) -> bool {

@@ -21,7 +21,7 @@ use std::{
     convert::Infallible,
     future::Future,
     panic::AssertUnwindSafe,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{self, Poll},
     time::Duration,
@@ -142,8 +142,7 @@ impl Guard {
         let priority = if caller.is_service() { Priority::Accepted } else { Priority::of(rpc) };
         request.extensions_mut().insert(caller);
         if !rpc.client_streaming {
-            let whole = tokio::time::timeout_at(deadline, read_message(request)).await;
-            request = whole.map_err(|_| too_late())??;
+            request = read_message(request, deadline).await?;
         }
         let place = shared.places.wait_for_one(rpc, priority).await.map_err(|overloaded| {
             shared.metrics.shed();
@@ -208,10 +207,17 @@ fn runs_to_its_end(rpc: &Rpc) -> bool {
 
 /// Takes in the message before the call has a place and its handler begins: a slow sender holds up nothing but its own
 /// call, and once a handler runs that changes something, no deadline ends it.
-async fn read_message(request: Request<Body>) -> Result<Request<Body>, Status> {
+async fn read_message(request: Request<Body>, deadline: Instant) -> Result<Request<Body>, Status> {
     let (head, body) = request.into_parts();
-    let limited = Limited::new(body, MAX_MESSAGE_BYTES + GRPC_PREFIX_BYTES);
-    let body = limited.collect().await.map_err(|error| match error.downcast::<Status>() {
+    let mut reading = pin!(Limited::new(body, MAX_MESSAGE_BYTES + GRPC_PREFIX_BYTES).collect());
+    // Mostly all of it is there already, and no timer is needed.
+    let read = match futures::poll!(reading.as_mut()) {
+        Poll::Ready(read) => read,
+        Poll::Pending => {
+            tokio::time::timeout_at(deadline, reading).await.map_err(|_| too_late())?
+        }
+    };
+    let body = read.map_err(|error| match error.downcast::<Status>() {
         Ok(status) => *status,
         Err(error) if error.is::<LengthLimitError>() => {
             Status::out_of_range(format!("the message is longer than {MAX_MESSAGE_BYTES} bytes"))
