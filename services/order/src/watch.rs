@@ -115,7 +115,7 @@ impl App {
             let order = orders.get(&offer.order_id)?;
             Some((offer.id, opened(offer, order)))
         });
-        let watch = Watch {
+        let watch = OfferWatch {
             ready: shown.collect(),
             open: BTreeSet::new(),
             receiver,
@@ -183,7 +183,7 @@ fn opened(offer: &offer::Model, order: &crate::domain::Order) -> WatchOffersResp
 }
 
 /// One stream.
-struct Watch {
+struct OfferWatch {
     /// What was open when the stream began.
     ready: VecDeque<(OfferId, WatchOffersResponse)>,
     /// The offers that the reader takes for open.
@@ -194,7 +194,7 @@ struct Watch {
     stop: CancellationToken,
 }
 
-impl Watch {
+impl OfferWatch {
     /// The next event; none when the stream ends.
     async fn next_event(&mut self) -> Option<WatchOffersResponse> {
         if let Some((id, event)) = self.ready.pop_front() {

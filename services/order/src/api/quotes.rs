@@ -3,7 +3,10 @@
 use super::{Api, view};
 use crate::{
     convert,
-    domain::{AccountId, Error, JobDetails, Principal, Quote, Terms, inputs_hash, total_price},
+    domain::{
+        AccountId, Address as Place, Error, JobDetails, Principal, Quote, Terms, inputs_hash,
+        total_price,
+    },
     repository::quotes,
 };
 use chrono::{DateTime, Duration, Utc};
@@ -15,7 +18,7 @@ use kit::{
 };
 use prost::Message;
 use proto::quickserve::{
-    common::v1::TimeWindow,
+    common::v1::{Address, TimeWindow},
     fulfilment::v1::{QuoteRequest, QuoteResponse},
     order::v1::{self as pb, quote_service_server::QuoteService},
     provider::v1::{FindSlotsRequest, Slot},
@@ -134,6 +137,14 @@ impl QuoteService for Api {
     }
 }
 
+/// Reads where a job is.
+fn parse_place(address: Option<Address>) -> Result<Place, Error> {
+    let address = address.ok_or_else(|| kit::Error::invalid("address", "must be given"))?;
+    let place = convert::parse_place("address", address)?;
+    place.check_country()?;
+    Ok(place)
+}
+
 /// Refuses what an order as soon as possible leaves to the vertical and to the search.
 fn check_asap(has_window: bool, has_provider: bool) -> Result<(), Error> {
     let field = match (has_window, has_provider) {
@@ -167,6 +178,25 @@ fn start_of(slot: &Slot) -> Option<(i64, i32)> {
 }
 
 impl Api {
+    /// The window that a customer asks for; for an order as soon as possible the next hour, of which the vertical makes
+    /// another one.
+    fn asked_window(
+        &self,
+        window: Option<TimeWindow>,
+        asap: bool,
+        has_provider: bool,
+        zone: Tz,
+    ) -> Result<Window, Error> {
+        let now = self.app.now();
+        if asap {
+            check_asap(window.is_some(), has_provider)?;
+            return Ok(Window { start: now, end: now + ASKED_ASAP, zone });
+        }
+        let window = Window::parse_at("window", window.as_ref(), zone)?;
+        self.app.timing.check_start(window.start, now)?;
+        Ok(window)
+    }
+
     /// Has the vertical price a job, and binds the price to its inputs.
     async fn price_quote(
         &self,
@@ -176,24 +206,15 @@ impl Api {
         let pb::CreateQuoteRequest { vertical, details, window, address, provider_id, asap } =
             request;
         let now = self.app.now();
-        let address = address.ok_or_else(|| kit::Error::invalid("address", "must be given"))?;
-        let place = convert::parse_place("address", address.clone())?;
-        place.check_country()?;
+        let place = parse_place(address)?;
         let provider_id = Id::parse_optional("provider_id", &provider_id)?;
-        let asked = if asap {
-            check_asap(window.is_some(), provider_id.is_some())?;
-            Window { start: now, end: now + ASKED_ASAP, zone: place.zone() }
-        } else {
-            let window = Window::parse_at("window", window.as_ref(), place.zone())?;
-            self.app.timing.check_start(window.start, now)?;
-            window
-        };
+        let asked = self.asked_window(window, asap, provider_id.is_some(), place.zone())?;
         let details = details.ok_or_else(|| kit::Error::invalid("details", "must be given"))?;
         let kept = JobDetails(details.encode_to_vec());
         let request = QuoteRequest {
             details: Some(details),
             window: Some(asked.into()),
-            address: Some(address),
+            address: Some(convert::address(&place)),
             customer_id: customer.to_string(),
             asap,
             ..QuoteRequest::default()
@@ -201,12 +222,11 @@ impl Api {
         let answer = self.app.verticals.quote(&vertical, request).await?;
         let QuoteResponse { lines, requirements, window: answered, .. } = answer;
         let requirements = convert::requirements(requirements);
-        let window = if asap {
-            parse_asap_window(answered.as_ref(), place.zone(), now)?
-        } else {
-            requirements.check_window(&asked, &self.app.timing)?;
-            asked
+        let window = match asap {
+            true => parse_asap_window(answered.as_ref(), place.zone(), now)?,
+            false => asked,
         };
+        requirements.check_window(&window, &self.app.timing)?;
         let lines = lines.into_iter().map(convert::line).collect::<Result<Vec<_>, _>>()?;
         let (total, currency) = total_price(&lines)?;
         let inputs_hash = inputs_hash(&vertical, &kept, &window, &place, provider_id);
