@@ -5,6 +5,7 @@ use crate::{
     peers::Peers,
     repository::bookings::Bookings,
     vertical::Verticals,
+    watch::OfferWatchers,
 };
 use chrono::{DateTime, Utc};
 use kit::{
@@ -28,6 +29,8 @@ pub struct App {
     pub verticals: Verticals,
     /// Provider and payment.
     pub peers: Peers,
+    /// Those who watch their offers.
+    pub offers: OfferWatchers,
     /// The key of start codes and cancel tokens.
     pub secret: CodeKey,
     /// What cancelling costs, for new quotes.

@@ -38,5 +38,6 @@ fn order_event(order: &Order, event: &OrderEvent, at: DateTime<Utc>) -> pb::Orde
         stars: event.stars,
         addressee: event.addressee.to_owned(),
         at: Some(timestamp(at)),
+        offer_end: event.offer_end.map_or(pb::OfferEnd::Unspecified, convert::offer_end).into(),
     }
 }

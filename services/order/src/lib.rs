@@ -15,6 +15,7 @@ mod processes;
 mod repository;
 mod secret;
 mod vertical;
+mod watch;
 mod worker;
 
 pub use processes::crash_points;
@@ -55,6 +56,7 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
         running: kit::storage::idempotency::Running::default(),
         verticals: Verticals::new(host, &verticals),
         peers: Peers::new(host),
+        offers: watch::OfferWatchers::new(host.stop_token()),
         secret: secret::load_secret(&config.secret, host.data_dir())?,
         policy: config.cancellation,
         timing,
@@ -62,6 +64,7 @@ pub async fn start(host: &Host) -> anyhow::Result<Routes> {
     });
     host.subscribe(app.clone())?;
     host.timers(&db, app.clone());
+    host.spawn(app.clone().tail_offers());
     let bookings = app.clone();
     host.every("claim stalled bookings", worker::CLAIM_EVERY, move || {
         let app = bookings.clone();

@@ -2,7 +2,7 @@
 
 use crate::{
     convert,
-    domain::{ChangeId, Error, Order, OrderId, ProviderId, RequestedProvider},
+    domain::{ChangeId, Error, FoundProvider, Order, OrderId, ProviderId, RequestedProvider},
 };
 use chrono::{DateTime, Utc};
 use kit::{Host, Window, rpc::client::Channel, values::time::timestamp};
@@ -12,11 +12,11 @@ use proto::quickserve::{
         charge_service_client::ChargeServiceClient,
     },
     provider::v1::{
-        Candidate, CheckEligibilityRequest, ConfirmReservationRequest, FindCandidatesRequest,
-        FindSlotsRequest, HoldReservationRequest, HoldReservationResponse,
-        ListOrderReservationsRequest, ListOrderReservationsResponse, MoveReservationRequest,
-        OrderReservation, ReleaseReservationRequest, ReservationState, Slot,
-        reservation_service_client::ReservationServiceClient,
+        BeginReservationRequest, Candidate, CheckEligibilityRequest, ConfirmReservationRequest,
+        FindCandidatesRequest, FindSlotsRequest, FinishReservationRequest, HoldReservationRequest,
+        HoldReservationResponse, ListOrderReservationsRequest, ListOrderReservationsResponse,
+        MoveReservationRequest, OrderReservation, ReleaseReservationRequest, ReservationState,
+        Slot, reservation_service_client::ReservationServiceClient,
     },
 };
 use tonic::Code;
@@ -89,7 +89,7 @@ impl Peers {
             customer_id: order.customer_id.to_string(),
             round: order.progress.round,
             booked,
-            begin: false,
+            begin: order.runs_from_hold(),
         };
         Ok(self.reservations.clone().hold_reservation(request).await?.into_inner())
     }
@@ -123,6 +123,30 @@ impl Peers {
             round: order.progress.round,
         };
         self.reservations.clone().confirm_reservation(request).await?;
+        Ok(())
+    }
+
+    /// Begins the job: the provider does no other exclusive one until it is finished.
+    pub async fn begin(&self, order: &Order, provider: ProviderId) -> Result<(), Error> {
+        let request = BeginReservationRequest {
+            order_id: order.id.to_string(),
+            provider_id: provider.to_string(),
+            round: order.progress.round,
+        };
+        self.reservations.clone().begin_reservation(request).await?;
+        Ok(())
+    }
+
+    /// Ends the job: the provider may do another exclusive one, and has the rest of the time back.
+    pub async fn finish(
+        &self,
+        order: OrderId,
+        provider: ProviderId,
+        round: i32,
+    ) -> Result<(), Error> {
+        let provider_id = provider.to_string();
+        let request = FinishReservationRequest { order_id: order.to_string(), provider_id, round };
+        self.reservations.clone().finish_reservation(request).await?;
         Ok(())
     }
 
@@ -190,13 +214,15 @@ impl Peers {
         Ok(self.reservations.clone().find_slots(request).await?.into_inner().slots)
     }
 
-    /// Providers that could take the order, best first.
+    /// Providers that could take the order, best first: those within `radius_m` metres, or in whose area it is when that
+    /// is 0.
     pub async fn candidates(
         &self,
         order: &Order,
         excluded: Vec<ProviderId>,
         limit: i32,
-    ) -> Result<Vec<RequestedProvider>, Error> {
+        radius_m: i32,
+    ) -> Result<Vec<FoundProvider>, Error> {
         let request = FindCandidatesRequest {
             vertical: order.vertical.clone(),
             window: Some(order.window().into()),
@@ -205,9 +231,10 @@ impl Peers {
             excluded_provider_ids: excluded.iter().map(ToString::to_string).collect(),
             limit,
             customer_id: order.customer_id.to_string(),
+            radius_m,
         };
         let answer = self.reservations.clone().find_candidates(request).await?.into_inner();
-        answer.candidates.into_iter().map(RequestedProvider::try_from).collect()
+        answer.candidates.into_iter().map(FoundProvider::try_from).collect()
     }
 
     /// Raises what is authorised, once for each change order.
@@ -222,15 +249,17 @@ impl Peers {
     }
 }
 
-impl TryFrom<Candidate> for RequestedProvider {
+impl TryFrom<Candidate> for FoundProvider {
     type Error = Error;
 
     fn try_from(candidate: Candidate) -> Result<Self, Error> {
-        Ok(Self {
+        let provider = RequestedProvider {
             provider_id: parse_id(&candidate.provider_id)?,
             provider_user_id: parse_id(&candidate.provider_user_id)?,
             name: candidate.provider_name,
-        })
+        };
+        let travel_s = candidate.travel_time.map_or(0, |time| time.seconds.max(0));
+        Ok(Self { provider, travel_s })
     }
 }
 

@@ -17,16 +17,11 @@ use crate::{
     },
     repository::{orders, side_effects},
 };
-use kit::{Host, Window, rpc::client::Channel, values::time::timestamp};
-use prost_types::Struct;
-use proto::quickserve::{
-    common::v1::Address,
-    fulfilment::v1::{
-        CompletionGateRequest, DescribeJobRequest, DescribeJobResponse, DescribeVerticalRequest,
-        OnTransitionRequest, OrderActor, OrderSnapshot, OrderTimes, Party, Place, QuoteRequest,
-        QuoteResponse, Requirements, TransitionMode,
-        vertical_service_client::VerticalServiceClient,
-    },
+use kit::{Host, rpc::client::Channel, values::time::timestamp};
+use proto::quickserve::fulfilment::v1::{
+    CompletionGateRequest, DescribeJobRequest, DescribeJobResponse, DescribeVerticalRequest,
+    OnTransitionRequest, OrderActor, OrderSnapshot, OrderTimes, Party, Place, QuoteRequest,
+    QuoteResponse, Requirements, TransitionMode, vertical_service_client::VerticalServiceClient,
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -172,23 +167,8 @@ impl Verticals {
     }
 
     /// What a vertical asks for a job.
-    pub async fn quote(
-        &self,
-        key: &str,
-        details: Struct,
-        window: &Window,
-        address: Address,
-        customer: AccountId,
-    ) -> Result<QuoteResponse, Error> {
-        let mut vertical = self.find_bookable(key)?;
-        let request = QuoteRequest {
-            details: Some(details),
-            window: Some((*window).into()),
-            address: Some(address),
-            customer_id: customer.to_string(),
-            ..QuoteRequest::default()
-        };
-        Ok(vertical.quote(request).await?.into_inner())
+    pub async fn quote(&self, key: &str, request: QuoteRequest) -> Result<QuoteResponse, Error> {
+        Ok(self.find_bookable(key)?.quote(request).await?.into_inner())
     }
 
     async fn describe_job(&self, order: &Order, side: Party) -> Result<DescribeJobResponse, Error> {

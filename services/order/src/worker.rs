@@ -21,9 +21,13 @@ impl TimerHandler for App {
         self.act_on(timer).await.map_err(Into::into)
     }
 
-    /// Other services wait for what an order owes them, so that it is tried again soon.
+    /// Other services wait for what an order owes them, and a search lasts minutes, so that both are tried again soon.
     fn longest_pause(&self, kind: &str) -> Duration {
-        if kind == SIDE_EFFECTS { Duration::seconds(8) } else { Duration::minutes(10) }
+        if matches!(kind, SIDE_EFFECTS | DEADLINE) {
+            Duration::seconds(8)
+        } else {
+            Duration::minutes(10)
+        }
     }
 }
 

@@ -17,7 +17,10 @@ use kit::{
     values::time,
 };
 use proto::quickserve::{
-    fulfilment::v1::OrderState, order::v1::OrderEvent, provider::v1 as pb, user::v1::UserEvent,
+    fulfilment::v1::OrderState,
+    order::v1::{OfferEnd, OrderEvent},
+    provider::v1 as pb,
+    user::v1::UserEvent,
 };
 use uuid::Uuid;
 
@@ -173,6 +176,11 @@ fn order_outcome(kind: &str, order: &OrderEvent) -> Option<OrderOutcome> {
         }
         "order.assigned" => Some(OrderOutcome::Accepted),
         "order.declined" => Some(OrderOutcome::Declined),
+        // An offer that another provider took, or that provider refused, says nothing.
+        "order.offer_ended" => match order.offer_end() {
+            OfferEnd::Declined | OfferEnd::Ignored => Some(OrderOutcome::Declined),
+            OfferEnd::Unspecified | OfferEnd::Revoked | OfferEnd::Refused => None,
+        },
         // A request that ran out was not answered.
         "order.expired" if order.from() == OrderState::Requested => Some(OrderOutcome::Declined),
         "order.cancelled" | "order.reassigned" if by_provider => Some(OrderOutcome::Cancelled),
@@ -195,6 +203,7 @@ impl Consumer for FactConsumer {
             "order.reviewed"
                 | "order.assigned"
                 | "order.declined"
+                | "order.offer_ended"
                 | "order.expired"
                 | "order.cancelled"
                 | "order.reassigned"

@@ -315,7 +315,14 @@ const CAPTURE: [&str; 3] = ["payment.asking:2", "payment.answered:2", "effect.ca
 /// Money that goes back for a move.
 const MOVE: &str = "effect.unauthorize";
 /// Side effects that no story here comes to. They are repeated like the others.
-const NOT_REACHED: [&str; 3] = ["effect.refund", "effect.freeze", "effect.tell"];
+const NOT_REACHED: [&str; 6] = [
+    "acceptance.begin",
+    "acceptance.hold",
+    "effect.refund",
+    "effect.freeze",
+    "effect.finish",
+    "effect.tell",
+];
 
 /// The steps of a booking that gets through, as order's process has them.
 fn booking_steps() -> Vec<String> {

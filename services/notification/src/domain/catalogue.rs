@@ -266,6 +266,7 @@ pub fn moves_on(kind: &str) -> bool {
             "order.created"
                 | "order.payment_failed"
                 | "order.offered"
+                | "order.offer_ended"
                 | "order.disputed"
                 | "order.dispute_resolved"
                 | "order.reviewed"
@@ -331,10 +332,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Events without a message. The order says itself when its payment succeeds or fails, and its end is no news; an
-    /// erased account has no reader any more, nor has an order that forgets it; who changes an offering or leaves knows it.
+    /// erased account has no reader any more, nor has an order that forgets it; who changes an offering or leaves knows it;
+    /// an offer that is over needs no answer.
     const SILENT: &[&str] = &[
         "order.closed",
         "order.erased",
+        "order.offer_ended",
         "payment.authorized",
         "payment.failed",
         "provider.offering_changed",

@@ -2,8 +2,10 @@
 
 use super::{Api, view};
 use crate::{
+    convert,
     domain::{Action, Actor, Agreement, Error, OrderId, Principal, State, records::offer},
     repository::{offers, orders},
+    watch::OfferStream,
 };
 use kit::{
     Id,
@@ -53,7 +55,9 @@ impl Api {
         let order = orders::save_order(&tx, change).await?;
         let provider = Principal::User { id: offer.provider_user_id, operator: false };
         let order = Some(view::order_view(&self.app, &order, &provider)?);
-        self.commit(tx, offer.order_id, pb::AcceptOfferResponse { order }).await
+        let answer = self.commit(tx, offer.order_id, pb::AcceptOfferResponse { order }).await?;
+        self.app.offers.look_now();
+        Ok(answer)
     }
 }
 
@@ -109,7 +113,7 @@ impl JobService for Api {
         let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::DepartRequest { order_id, version } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let agreed = self.app.ask_before(id, &caller, Action::Depart).await?;
+        let agreed = self.app.prepare_departure(id, &caller, version).await?;
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
@@ -237,8 +241,19 @@ impl JobService for Api {
         let db = self.app.db.connection();
         let mut rows = offers::list_open(db, account, self.app.now(), &page).await?;
         let next_page_token = page.cut(&mut rows, |(offer, _)| offer.id.uuid());
-        let offers = rows.iter().map(|(offer, order)| view::offer_of(offer, order)).collect();
+        let offers =
+            rows.iter().map(|(offer, order)| convert::offer_message(offer, order)).collect();
         Ok(Response::new(pb::ListOffersResponse { offers, next_page_token }))
+    }
+
+    type WatchOffersStream = OfferStream;
+
+    async fn watch_offers(
+        &self,
+        request: Request<pb::WatchOffersRequest>,
+    ) -> Result<Response<OfferStream>, Status> {
+        let account = Principal::of(&kit::caller_of(&request))?.account()?;
+        Ok(Response::new(self.app.watch_offers(account).await?))
     }
 
     /// The first provider whose acceptance is written gets the order; the time of the others is freed again.
@@ -253,7 +268,7 @@ impl JobService for Api {
         if let Some(answer) = self.kept_answer(&key).await? {
             return Ok(Response::new(answer));
         }
-        let agreed = self.app.prepare_offer_acceptance(&offer).await?;
+        let (offer, agreed) = self.app.prepare_offer_acceptance(&offer).await?;
         match self.write_offer_acceptance(&offer, agreed, key).await {
             Err(Error::OfferTaken | Error::Changed | Error::Refused(..)) => {
                 self.app.free_provider(&offer).await;
@@ -272,7 +287,7 @@ impl JobService for Api {
         let offer = self.app.decline_offer(Id::parse("offer_id", &offer_id)?, account).await?;
         let db = self.app.db.connection();
         let order = orders::get_order(db, offer.order_id, &Principal::System).await?;
-        let offer = Some(view::offer_of(&offer, &order));
+        let offer = Some(convert::offer_message(&offer, &order));
         Ok(Response::new(pb::DeclineOfferResponse { offer }))
     }
 }

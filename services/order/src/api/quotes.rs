@@ -3,10 +3,14 @@
 use super::{Api, view};
 use crate::{
     convert,
-    domain::{AccountId, Error, JobDetails, Principal, Quote, Terms, inputs_hash, total_price},
+    domain::{
+        AccountId, Address as Place, Error, JobDetails, Principal, Quote, Terms, inputs_hash,
+        total_price,
+    },
     repository::quotes,
 };
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
 use kit::{
     Id, Window,
     rpc::details,
@@ -14,11 +18,15 @@ use kit::{
 };
 use prost::Message;
 use proto::quickserve::{
-    fulfilment::v1::QuoteResponse,
+    common::v1::{Address, TimeWindow},
+    fulfilment::v1::{QuoteRequest, QuoteResponse},
     order::v1::{self as pb, quote_service_server::QuoteService},
     provider::v1::{FindSlotsRequest, Slot},
 };
 use tonic::{Request, Response, Status};
+
+/// How long the window is that a vertical is asked for where it says itself when the work begins.
+const ASKED_ASAP: Duration = Duration::hours(1);
 
 /// How many slots an answer holds at most.
 const MAX_SLOTS: usize = 500;
@@ -129,31 +137,95 @@ impl QuoteService for Api {
     }
 }
 
+/// Reads where a job is.
+fn parse_place(address: Option<Address>) -> Result<Place, Error> {
+    let address = address.ok_or_else(|| kit::Error::invalid("address", "must be given"))?;
+    let place = convert::parse_place("address", address)?;
+    place.check_country()?;
+    Ok(place)
+}
+
+/// Refuses what an order as soon as possible leaves to the vertical and to the search.
+fn check_asap(has_window: bool, has_provider: bool) -> Result<(), Error> {
+    let field = match (has_window, has_provider) {
+        (true, _) => "window",
+        (false, true) => "provider_id",
+        (false, false) => return Ok(()),
+    };
+    let problem = "must be left out with asap: the nearest provider comes as soon as possible";
+    Err(kit::Error::invalid(field, problem).into())
+}
+
+/// Reads when a vertical thinks that work begins as soon as possible.
+fn parse_asap_window(
+    answered: Option<&TimeWindow>,
+    zone: Tz,
+    now: DateTime<Utc>,
+) -> Result<Window, Error> {
+    let problem = "is not offered by this vertical: ask for a window";
+    let answered = answered.ok_or_else(|| kit::Error::invalid("asap", problem))?;
+    let window = Window::parse_at("window", Some(answered), zone).map_err(kit::Error::internal)?;
+    if window.start <= now {
+        let problem = "the vertical answers a window that has begun";
+        return Err(kit::Error::internal(problem).into());
+    }
+    Ok(window)
+}
+
 fn start_of(slot: &Slot) -> Option<(i64, i32)> {
     let start = slot.window.as_ref()?.start?;
     Some((start.seconds, start.nanos))
 }
 
 impl Api {
+    /// The window that a customer asks for; for an order as soon as possible the next hour, of which the vertical makes
+    /// another one.
+    fn asked_window(
+        &self,
+        window: Option<TimeWindow>,
+        asap: bool,
+        has_provider: bool,
+        zone: Tz,
+    ) -> Result<Window, Error> {
+        let now = self.app.now();
+        if asap {
+            check_asap(window.is_some(), has_provider)?;
+            return Ok(Window { start: now, end: now + ASKED_ASAP, zone });
+        }
+        let window = Window::parse_at("window", window.as_ref(), zone)?;
+        self.app.timing.check_start(window.start, now)?;
+        Ok(window)
+    }
+
     /// Has the vertical price a job, and binds the price to its inputs.
     async fn price_quote(
         &self,
         customer: AccountId,
         request: pb::CreateQuoteRequest,
     ) -> Result<Quote, Error> {
-        let pb::CreateQuoteRequest { vertical, details, window, address, provider_id } = request;
+        let pb::CreateQuoteRequest { vertical, details, window, address, provider_id, asap } =
+            request;
         let now = self.app.now();
-        let address = address.ok_or_else(|| kit::Error::invalid("address", "must be given"))?;
-        let place = convert::parse_place("address", address.clone())?;
-        place.check_country()?;
-        let window = Window::parse_at("window", window.as_ref(), place.zone())?;
-        self.app.timing.check_start(window.start, now)?;
+        let place = parse_place(address)?;
         let provider_id = Id::parse_optional("provider_id", &provider_id)?;
+        let asked = self.asked_window(window, asap, provider_id.is_some(), place.zone())?;
         let details = details.ok_or_else(|| kit::Error::invalid("details", "must be given"))?;
         let kept = JobDetails(details.encode_to_vec());
-        let answer = self.app.verticals.quote(&vertical, details, &window, address, customer).await;
-        let QuoteResponse { lines, requirements, .. } = answer?;
+        let request = QuoteRequest {
+            details: Some(details),
+            window: Some(asked.into()),
+            address: Some(convert::address(&place)),
+            customer_id: customer.to_string(),
+            asap,
+            ..QuoteRequest::default()
+        };
+        let answer = self.app.verticals.quote(&vertical, request).await?;
+        let QuoteResponse { lines, requirements, window: answered, .. } = answer;
         let requirements = convert::requirements(requirements);
+        let window = match asap {
+            true => parse_asap_window(answered.as_ref(), place.zone(), now)?,
+            false => asked,
+        };
         requirements.check_window(&window, &self.app.timing)?;
         let lines = lines.into_iter().map(convert::line).collect::<Result<Vec<_>, _>>()?;
         let (total, currency) = total_price(&lines)?;
@@ -167,6 +239,7 @@ impl Api {
                 lines: lines.into_iter().map(|(line, _)| line).collect(),
                 requirements,
                 policy: self.app.policy.of_vertical(&vertical),
+                asap,
                 parent: None,
             },
             vertical,

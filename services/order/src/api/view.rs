@@ -5,7 +5,7 @@ use crate::{
     convert,
     domain::{
         Actor, Error, Order, OrderId, Principal, Quote, State,
-        records::{change_order, dispute, message, offer, proof, review, timeline},
+        records::{change_order, dispute, message, proof, review, timeline},
     },
     repository::records::Records,
 };
@@ -115,6 +115,7 @@ fn whole_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         vertical_state: String::new(),
         vertical_actions: Vec::new(),
         parent_order_id: order.parent_id(),
+        asap: order.terms.asap,
     }
 }
 
@@ -189,24 +190,7 @@ pub fn quote_view(quote: Quote, order: Option<OrderId>) -> pb::Quote {
         version: quote.version + i64::from(order.is_some()),
         created_at: Some(timestamp(quote.created_at)),
         updated_at: Some(timestamp(quote.updated_at)),
-    }
-}
-
-/// An offer, with what its provider may know of the order.
-pub fn offer_of(offer: &offer::Model, order: &Order) -> pb::Offer {
-    pb::Offer {
-        id: offer.id.to_string(),
-        order_id: offer.order_id.to_string(),
-        provider_id: offer.provider_id.to_string(),
-        vertical: order.vertical.clone(),
-        window: Some(order.window().into()),
-        postcode: order.terms.place.postcode.clone(),
-        city: order.terms.place.city.clone(),
-        total: Some(order.money(order.total).into()),
-        provider_gross: Some(order.money(order.provider_gross(order.total)).into()),
-        state: convert::offer_state(offer.state).into(),
-        valid_till: Some(timestamp(offer.valid_till)),
-        created_at: Some(timestamp(offer.created_at)),
+        asap: quote.terms.asap,
     }
 }
 

@@ -1,8 +1,8 @@
-//! Who takes an order: the requested provider's answer, waves of offers, giving up an assignment.
+//! Who takes an order: the requested provider's answer, giving up an assignment. Offers are in [`super::dispatch`].
 
 use super::{
-    AccountId, Action, Actor, CancellationCharge, Error, LiableParty, OfferId, OfferState,
-    OrderChange, ProviderId, RecordChange, SideEffect, State, records::offer, timing::seconds_of,
+    AccountId, Action, Actor, CancellationCharge, Error, LiableParty, OfferState, OrderChange,
+    ProviderId, SideEffect, State,
 };
 
 /// A provider who is asked for an order, as customers see them.
@@ -23,7 +23,7 @@ impl OrderChange {
 
     /// The named provider turns the order down.
     pub fn decline(&mut self, reason: &str) -> Result<(), Error> {
-        let search = self.order.search_if_declined && self.order.window_start > self.now;
+        let search = self.order.search_if_declined && !self.order.has_missed_start(self.now);
         self.act(Action::Decline { search }, reason)?;
         let former = self.order.provider_id.zip(self.order.provider_user_id);
         let event = self.publish("order.declined");
@@ -35,62 +35,6 @@ impl OrderChange {
             self.enqueue(SideEffect::Void { reason: "DECLINED".to_owned() });
             self.enqueue(SideEffect::Release { provider_id: None });
         }
-        Ok(())
-    }
-
-    /// Offers go out to these providers, under these ids, and earlier ones end.
-    pub fn send_offers(
-        &mut self,
-        candidates: Vec<(OfferId, RequestedProvider)>,
-    ) -> Result<(), Error> {
-        let wave = self.order.progress.wave + 1;
-        self.act(Action::SendOffers, format!("wave {wave}"))?;
-        let valid_till = (self.now + seconds_of(self.timing.offer_s)).min(self.order.window_start);
-        self.order.progress.wave = wave;
-        self.order.progress.wave_until = Some(valid_till);
-        self.records.push(RecordChange::EndOffers(OfferState::Expired, None));
-        let mut offers = Vec::with_capacity(candidates.len());
-        for (id, provider) in candidates {
-            let RequestedProvider { provider_id, provider_user_id, name } = provider;
-            let event = self.publish("order.offered");
-            event.provider = Some((provider_id, provider_user_id));
-            event.addressee = "provider";
-            offers.push(offer::Model {
-                id,
-                order_id: self.order.id,
-                provider_id,
-                provider_user_id,
-                provider_name: name,
-                round: self.order.progress.round,
-                wave,
-                state: OfferState::Open,
-                tried: false,
-                valid_till,
-                created_at: self.now,
-            });
-        }
-        self.records.push(RecordChange::Offers(offers));
-        Ok(())
-    }
-
-    /// No open offer is left to wait for: the next wave is due.
-    pub const fn hurry_search(&mut self) {
-        self.order.progress.wave_until = Some(self.now);
-    }
-
-    /// A provider takes an offer; all the others end.
-    pub fn take_offer(&mut self, offer: &offer::Model) -> Result<(), Error> {
-        if self.order.state != State::Searching || offer.round != self.order.progress.round {
-            return Err(Error::OfferTaken);
-        }
-        self.act_as(Action::TakeOffer, Actor::Provider, "")?;
-        self.set_provider(RequestedProvider {
-            provider_id: offer.provider_id,
-            provider_user_id: offer.provider_user_id,
-            name: offer.provider_name.clone(),
-        });
-        self.records.push(RecordChange::EndOffers(OfferState::Revoked, Some(offer.id)));
-        self.begin_assignment();
         Ok(())
     }
 
@@ -139,7 +83,7 @@ impl OrderChange {
     /// Ends the assignment: others are asked, unless that happened too often or the time has come.
     fn end_assignment(&mut self, fault: LiableParty, reason: &str) -> Result<(), Error> {
         let again = self.order.progress.reassigned < self.timing.reassignments
-            && self.order.window_start > self.now;
+            && !self.order.has_missed_start(self.now);
         self.act(Action::Reassign { again }, reason)?;
         let former = self.order.provider_id.zip(self.order.provider_user_id);
         let event = self.publish("order.reassigned");
@@ -154,7 +98,7 @@ impl OrderChange {
         Ok(())
     }
 
-    fn begin_assignment(&mut self) {
+    pub(super) fn begin_assignment(&mut self) {
         let progress = &mut self.order.progress;
         progress.assigned_at = Some(self.now);
         progress.assignments += 1;
@@ -166,6 +110,7 @@ impl OrderChange {
         progress.arrived_at = None;
         progress.arrival_flagged = false;
         progress.wave_until = None;
+        progress.search_until = None;
         self.publish("order.assigned");
     }
 
@@ -188,17 +133,10 @@ impl OrderChange {
         self.order.progress.moving = None;
     }
 
-    pub(super) fn begin_search(&mut self) {
-        let progress = &mut self.order.progress;
-        progress.round += 1;
-        progress.wave = 0;
-        progress.wave_until = Some(self.now);
-    }
-
     fn end_without_provider(&mut self) {
-        self.records.push(RecordChange::EndOffers(OfferState::Expired, None));
         self.enqueue(SideEffect::Void { reason: "NO_PROVIDER".to_owned() });
         self.enqueue(SideEffect::Release { provider_id: None });
         self.publish("order.no_provider");
+        self.end_offers(OfferState::Expired);
     }
 }

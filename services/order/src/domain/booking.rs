@@ -3,8 +3,7 @@
 use super::{
     AccountId, Action, Actor, CancelToken, Cancellation, CancellationCharge, CaptureTerms, Error,
     LiableParty, OfferState, Order, OrderChange, OrderId, Payment, PaymentState, Private, Progress,
-    ProviderId, Quote, QuoteId, RecordChange, RequestedProvider, SideEffect, State, Timing,
-    timing::seconds_of,
+    ProviderId, Quote, QuoteId, RequestedProvider, SideEffect, State, Timing, timing::seconds_of,
 };
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -79,6 +78,10 @@ impl Order {
             return Err(Error::QuoteExpired);
         }
         let other = quote.provider_id.is_some_and(|provider| Some(provider) != new.provider_id);
+        if new.provider_id.is_some() && quote.terms.asap {
+            let problem = "must be empty, since the quote is for the nearest provider";
+            return Err(kit::Error::invalid("provider_id", problem).into());
+        }
         if new.provider_id.is_some() && other {
             return Err(kit::Error::invalid("provider_id", "is not the one of the quote").into());
         }
@@ -243,10 +246,10 @@ impl OrderChange {
         reason: &str,
     ) -> Result<(), Error> {
         self.act(Action::Cancel, fault.name())?;
-        self.records.push(RecordChange::EndOffers(OfferState::Revoked, None));
         self.charge_fee(charge, fault, reason, "CANCELLED");
         let event = self.publish("order.cancelled");
         event.fault = fault.name();
+        self.end_offers(OfferState::Revoked);
         Ok(())
     }
 

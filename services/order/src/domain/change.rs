@@ -1,8 +1,8 @@
 //! A change of an order: what the rules decide about it, to be saved in one transaction or not at all.
 
 use super::{
-    AccountId, Action, Actor, ChangeId, ChangeState, DisputeState, Error, LastActor, OfferId,
-    OfferState, Order, ProviderId, Resource, SideEffect, State, Timing,
+    AccountId, Action, Actor, ChangeId, ChangeState, DisputeState, Error, LastActor, OfferEnding,
+    OfferId, OfferState, Order, ProviderId, Resource, SideEffect, State, Timing,
     records::{change_order, dispute, message, offer, proof, review},
 };
 use chrono::{DateTime, Utc};
@@ -53,6 +53,8 @@ pub struct OrderEvent {
     pub stars: i32,
     /// Which side is addressed or reviewed.
     pub addressee: &'static str,
+    /// How the offer ended that it is about.
+    pub offer_end: Option<OfferEnding>,
 }
 
 /// Something that happened to an order, for its timeline.
@@ -83,9 +85,10 @@ pub enum RecordChange {
     Review(review::Model),
     /// Publish the order's reviews.
     PublishReviews,
-    Offers(Vec<offer::Model>),
-    /// End the open offers in this state, except for one that was accepted.
-    EndOffers(OfferState, Option<OfferId>),
+    /// An offer was accepted.
+    AcceptOffer(OfferId),
+    /// Open offers end in this state.
+    EndOffers(Vec<OfferId>, OfferState),
     /// Insert a message.
     Message(message::Model),
     /// Insert a proof.
@@ -121,6 +124,8 @@ pub struct OrderChange {
     pub caller_runs_side_effects: bool,
     /// The rows that change with it.
     pub records: Vec<RecordChange>,
+    /// The open offers of an order that is searched for.
+    pub open_offers: Vec<offer::Model>,
     agreed: Option<Agreement>,
 }
 
@@ -160,6 +165,7 @@ impl OrderChange {
             side_effects: Vec::new(),
             caller_runs_side_effects: false,
             records: Vec::new(),
+            open_offers: Vec::new(),
             agreed: None,
         })
     }
@@ -222,6 +228,7 @@ impl OrderChange {
             fault: "",
             stars: 0,
             addressee: "",
+            offer_end: None,
         });
         let last = self.events.len() - 1;
         &mut self.events[last]

@@ -43,6 +43,9 @@ pub enum Error {
     /// Another provider was faster, or the order is not searched for any more.
     #[error("the offer was taken")]
     OfferTaken,
+    /// The account has as many streams of offers open as it may.
+    #[error("too many streams of offers are open: close one")]
+    TooManyStreams,
     /// The time of the offer is over.
     #[error("the offer has expired")]
     OfferExpired,
@@ -185,6 +188,9 @@ impl Fault for Error {
                 retry_after: Duration::from_secs(1),
             },
             Self::OfferTaken => Kind::Conflict("OFFER_TAKEN"),
+            Self::TooManyStreams => {
+                Kind::Exhausted { reason: "TOO_MANY_STREAMS", retry_after: Duration::from_secs(30) }
+            }
             Self::OfferExpired => Kind::Precondition("OFFER_EXPIRED"),
             Self::CancelTokenExpired => Kind::Precondition("CANCEL_TOKEN_EXPIRED"),
             Self::RescheduleTooLate => Kind::Precondition("RESCHEDULE_TOO_LATE"),

@@ -202,6 +202,10 @@ impl OrderChange {
     pub fn deliver(&mut self) -> Result<(), Error> {
         self.act(Action::Deliver, "")?;
         self.order.progress.delivered_at = Some(self.now);
+        if let Some(provider_id) = self.order.provider_id {
+            let round = self.order.progress.round;
+            self.enqueue(SideEffect::FinishJob { provider_id, round });
+        }
         self.publish("order.delivered");
         Ok(())
     }

@@ -100,8 +100,12 @@ pub mod offer {
         pub wave: i32,
         pub state: OfferState,
         pub tried: bool,
+        pub live: bool,
+        pub travel_s: i64,
         pub valid_till: DateTimeUtc,
         pub created_at: DateTimeUtc,
+        pub tried_at: Option<DateTimeUtc>,
+        pub ended_at: Option<DateTimeUtc>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

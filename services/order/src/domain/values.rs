@@ -102,6 +102,9 @@ pub struct Terms {
     pub requirements: Requirements,
     /// What cancelling costs.
     pub policy: Policy,
+    /// Whether the work begins as soon as a provider can be there.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub asap: bool,
     /// The order that this one makes good; none unless it is a recall.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ParentOrder>,
@@ -222,6 +225,9 @@ pub struct Progress {
     /// When the next wave falls due.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wave_until: Option<DateTime<Utc>>,
+    /// When the present search is over; none when the start decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search_until: Option<DateTime<Utc>>,
     /// Providers that are not asked again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub excluded: Vec<ProviderId>,
@@ -350,6 +356,12 @@ pub enum SideEffect {
     },
     /// Free the time that a provider has held since a round of the search.
     ReleaseProvider {
+        /// The provider's profile.
+        provider_id: ProviderId,
+        round: i32,
+    },
+    /// The work is done: the provider may do another exclusive job, and has the rest of the time back.
+    FinishJob {
         /// The provider's profile.
         provider_id: ProviderId,
         round: i32,

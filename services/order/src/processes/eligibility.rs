@@ -3,7 +3,7 @@
 
 use crate::{
     app::App,
-    domain::{AccountId, Error, OfferState, Order, OrderId, Principal, ProviderId},
+    domain::{AccountId, Error, OfferEnding, Order, OrderId, Principal, ProviderId},
     repository::{offers, orders},
 };
 
@@ -41,7 +41,7 @@ impl App {
         for offer in offers::all_open(db, account).await? {
             let order = orders::get_order(db, offer.order_id, &Principal::System).await?;
             if offer.provider_id == provider && !self.is_eligible(&order, provider).await? {
-                self.close_offer(&offer, OfferState::Expired).await?;
+                self.close_offer(&offer, OfferEnding::Refused).await?;
             }
         }
         Ok(())

@@ -25,5 +25,8 @@ pub type StepFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Sen
 
 /// The points at which a test can have the process die, in the order of the steps: `booking.hold` for one.
 pub fn crash_points() -> Vec<String> {
-    booking::crash_points().chain(side_effects::crash_points()).collect()
+    booking::crash_points()
+        .chain(offers::crash_points())
+        .chain(side_effects::crash_points())
+        .collect()
 }

@@ -3,14 +3,26 @@
 use crate::{
     app::{App, drop_refusal},
     domain::{
-        AccountId, Action, Actor, Agreement, Error, OfferId, OfferState, Order, OrderId, Principal,
-        RequestedProvider, State, records::offer,
+        AccountId, Action, Actor, Agreement, Error, FoundProvider, OfferEnding, OfferId,
+        OfferState, Order, OrderId, Principal, ProviderId, State, records::offer,
     },
     peers::{final_refusal, is_refusal},
     repository::{offers, orders},
 };
 use chrono::Duration;
-use kit::Id;
+use kit::{Id, program::crash, storage::version};
+
+/// How many times as many providers as a live wave asks are looked at, since some of them have another offer.
+const LIVE_SURPLUS: i32 = 4;
+/// Most providers that are looked at for a wave.
+const MAX_FOUND: i32 = 50;
+
+const ACCEPTANCE: &str = "acceptance";
+
+/// `acceptance.begin`, `acceptance.hold`.
+pub fn crash_points() -> impl Iterator<Item = String> {
+    ["begin", "hold"].iter().map(|step| format!("{ACCEPTANCE}.{step}"))
+}
 
 impl App {
     /// Prepares the requested provider's acceptance: their time is confirmed, and the vertical asked. Should the order
@@ -29,29 +41,58 @@ impl App {
         self.ask_before_as(&order, Action::Accept, by, provider).await
     }
 
+    /// Prepares a departure: the vertical is asked, and where the job is exclusive, provider begins it, so that its provider
+    /// sets out for no other one. An order of another version is left alone.
+    pub async fn prepare_departure(
+        &self,
+        id: OrderId,
+        principal: &Principal,
+        version: i64,
+    ) -> Result<Option<Agreement>, Error> {
+        let agreed = self.ask_before(id, principal, Action::Depart).await?;
+        if agreed.is_none() {
+            return Ok(None);
+        }
+        let order = orders::get_order(self.db.connection(), id, principal).await?;
+        version::expect_version(version, order.version)?;
+        if let Some(provider) = order.provider_id.filter(|_| order.runs_from_departure()) {
+            self.peers.begin(&order, provider).await?;
+        }
+        Ok(agreed)
+    }
+
     /// Prepares the acceptance of an offer: the provider's time is held and confirmed, and the vertical asked. The offer
-    /// ends when one of them refuses.
+    /// ends when one of them refuses. Returns the offer with the moment of its first acceptance.
     pub async fn prepare_offer_acceptance(
         &self,
         offer: &offer::Model,
-    ) -> Result<Option<Agreement>, Error> {
+    ) -> Result<(offer::Model, Option<Agreement>), Error> {
         let tx = self.db.begin().await?;
-        if !offers::begin_acceptance(&tx, offer.id).await? {
+        let Some(offer) = offers::begin_acceptance(&tx, offer.id).await? else {
             drop(tx);
             let current = offers::find_offers(self.db.connection(), offer.id).await?;
             return Err(why_not_open(current.map_or(offer.state, |offer| offer.state)));
-        }
+        };
         tx.commit().await?;
+        crash::crash_step(ACCEPTANCE, "begin");
         let order =
             orders::get_order(self.db.connection(), offer.order_id, &Principal::System).await?;
-        let secured = self.secure_offer(&order, offer).await;
-        if secured.as_ref().is_err_and(is_refusal) {
-            self.free_provider(offer).await;
-            self.close_offer(offer, OfferState::Expired).await?;
+        match self.secure_offer(&order, &offer).await {
+            Ok(agreed) => {
+                crash::crash_step(ACCEPTANCE, "hold");
+                Ok((offer, agreed))
+            }
+            Err(error) if is_refusal(&error) => {
+                self.free_provider(&offer).await;
+                self.close_offer(&offer, OfferEnding::Refused).await?;
+                Err(error)
+            }
+            Err(error) => Err(error),
         }
-        secured
     }
 
+    /// Asks the vertical while the provider's time is held: neither depends on the other. Both come to their end, so that
+    /// nothing is held after it was freed.
     async fn secure_offer(
         &self,
         order: &Order,
@@ -60,11 +101,19 @@ impl App {
         if order.state != State::Searching || order.progress.round != offer.round {
             return Err(Error::OfferTaken);
         }
-        let until = self.now() + Duration::seconds(self.timing.hold_s);
-        self.hold_time(order, offer.provider_id, until).await?;
-        self.peers.confirm(order, offer.provider_id).await?;
+        let order = order.with_window_of(offer);
         let provider = Some((offer.provider_id, offer.provider_user_id));
-        self.ask_before_as(order, Action::TakeOffer, Actor::Provider, provider).await
+        let held = self.hold_and_confirm(&order, offer.provider_id);
+        let asked = self.ask_before_as(&order, Action::TakeOffer, Actor::Provider, provider);
+        let (held, agreed) = tokio::join!(held, asked);
+        held?;
+        agreed
+    }
+
+    async fn hold_and_confirm(&self, order: &Order, provider: ProviderId) -> Result<(), Error> {
+        let until = self.now() + Duration::seconds(self.timing.hold_s);
+        self.hold_time(order, provider, until).await?;
+        self.peers.confirm(order, provider).await
     }
 
     /// Frees the time of a provider who did not get the order. Should that fail, the offer's timer does it.
@@ -108,7 +157,7 @@ impl App {
     ) -> Result<offer::Model, Error> {
         let offer = offers::get_offer(self.db.connection(), id, account).await?;
         match offer.state {
-            OfferState::Open => self.close_offer(&offer, OfferState::Declined).await?,
+            OfferState::Open => self.close_offer(&offer, OfferEnding::Declined).await?,
             OfferState::Declined | OfferState::Expired => {}
             OfferState::Accepted | OfferState::Revoked => return Err(Error::OfferTaken),
         }
@@ -116,24 +165,15 @@ impl App {
     }
 
     /// Ends an open offer, and has the next wave go out when it was the last one.
-    pub async fn close_offer(&self, offer: &offer::Model, state: OfferState) -> Result<(), Error> {
+    pub async fn close_offer(&self, offer: &offer::Model, end: OfferEnding) -> Result<(), Error> {
         let tx = self.db.begin().await?;
-        let was_last = offers::end_offers(&tx, offer, state).await?;
+        let system = Principal::System;
+        let mut change = orders::lock_order(&tx, offer.order_id, &system, &self.timing).await?;
+        change.end_offer(offer, end);
+        orders::save_order(&tx, change).await?;
         tx.commit().await?;
-        if !was_last {
-            return Ok(());
-        }
-        drop_refusal("the next wave", self.hurry_search(offer.order_id).await)
-    }
-
-    async fn hurry_search(&self, id: OrderId) -> Result<(), Error> {
-        let tx = self.db.begin().await?;
-        let mut change = orders::lock_order(&tx, id, &Principal::System, &self.timing).await?;
-        if change.order.state == State::Searching {
-            change.hurry_search();
-            orders::save_order(&tx, change).await?;
-        }
-        Ok(tx.commit().await?)
+        self.offers.look_now();
+        Ok(())
     }
 
     /// Sends offers to the next wave, or ends the search when no provider is left to ask.
@@ -142,17 +182,19 @@ impl App {
         drop_refusal("a wave of offers", self.write_wave(&order, candidates).await)
     }
 
-    async fn next_candidates(&self, order: &Order) -> Result<Vec<RequestedProvider>, Error> {
-        let progress = &order.progress;
-        if progress.wave >= self.timing.waves || order.window_start <= self.now() {
+    async fn next_candidates(&self, order: &Order) -> Result<Vec<FoundProvider>, Error> {
+        if order.is_search_over(self.now(), &self.timing) {
             return Ok(Vec::new());
         }
+        let (plan, progress) = (order.search_plan(&self.timing), &order.progress);
         let db = self.db.connection();
         let mut excluded = offers::providers_to_exclude(db, order.id, progress.round).await?;
         excluded.extend(&progress.excluded);
         excluded.sort_unstable();
         excluded.dedup();
-        let found = self.peers.candidates(order, excluded.clone(), self.timing.wave_size);
+        let limit = if plan.live { plan.wave_size * LIVE_SURPLUS } else { plan.wave_size };
+        let radius_m = plan.radius_m(progress.wave + 1);
+        let found = self.peers.candidates(order, excluded.clone(), limit.min(MAX_FOUND), radius_m);
         let mut candidates = match found.await {
             Err(error) if final_refusal(&error).is_some() => {
                 tracing::error!(%error, order.id = %order.id, "provider will never find candidates, the search ends");
@@ -160,15 +202,17 @@ impl App {
             }
             found => found?,
         };
-        candidates.retain(|candidate| !excluded.contains(&candidate.provider_id));
+        candidates.retain(|found| !excluded.contains(&found.provider.provider_id));
+        if plan.live {
+            let ids = candidates.iter().map(|found| found.provider.provider_id).collect();
+            let busy = offers::live_offered(db, ids).await?;
+            candidates.retain(|found| !busy.contains(&found.provider.provider_id));
+        }
+        candidates.truncate(usize::try_from(plan.wave_size).unwrap_or_default());
         Ok(candidates)
     }
 
-    async fn write_wave(
-        &self,
-        seen: &Order,
-        candidates: Vec<RequestedProvider>,
-    ) -> Result<(), Error> {
+    async fn write_wave(&self, seen: &Order, candidates: Vec<FoundProvider>) -> Result<(), Error> {
         let tx = self.db.begin().await?;
         let mut change = orders::lock_order(&tx, seen.id, &Principal::System, &self.timing).await?;
         let progress = &change.order.progress;
@@ -178,14 +222,18 @@ impl App {
         if !is_current {
             return Ok(());
         }
-        if candidates.is_empty() {
-            change.exhaust()?;
+        let candidates = candidates.into_iter().map(|found| (Id::new(tx.clock()), found));
+        let offers = change.offers_to(candidates.collect());
+        let sent = offers::insert_offers(&tx, offers).await?;
+        if sent.is_empty() {
+            change.widen_search()?;
         } else {
-            let offered = candidates.into_iter().map(|candidate| (Id::new(tx.clock()), candidate));
-            change.send_offers(offered.collect())?;
+            change.send_offers(&sent)?;
         }
         orders::save_order(&tx, change).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.offers.look_now();
+        Ok(())
     }
 }
 

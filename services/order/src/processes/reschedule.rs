@@ -10,7 +10,7 @@ use crate::{
     repository::orders,
 };
 use kit::Window;
-use proto::quickserve::fulfilment::v1::QuoteResponse;
+use proto::quickserve::fulfilment::v1::{QuoteRequest, QuoteResponse};
 
 impl App {
     /// What the order costs and requires at another time.
@@ -19,11 +19,15 @@ impl App {
         order: &Order,
         window: &Window,
     ) -> Result<(MovePrice, Requirements), Error> {
-        let details = convert::details(&order.details.0).unwrap_or_default();
-        let address = convert::address(&order.terms.place);
-        let answer =
-            self.verticals.quote(&order.vertical, details, window, address, order.customer_id);
-        let QuoteResponse { lines, requirements, .. } = answer.await?;
+        let request = QuoteRequest {
+            details: Some(convert::details(&order.details.0).unwrap_or_default()),
+            window: Some((*window).into()),
+            address: Some(convert::address(&order.terms.place)),
+            customer_id: order.customer_id.to_string(),
+            ..QuoteRequest::default()
+        };
+        let answer = self.verticals.quote(&order.vertical, request).await?;
+        let QuoteResponse { lines, requirements, .. } = answer;
         let lines = lines.into_iter().map(convert::line);
         let lines = lines.collect::<Result<Vec<_>, _>>()?;
         let (total, currency) = total_price(&lines)?;

@@ -23,7 +23,8 @@ use std::time::Duration;
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
 const NAME: &str = "effect";
-const STEPS: [&str; 7] = ["void", "capture", "refund", "unauthorize", "freeze", "release", "tell"];
+const STEPS: [&str; 8] =
+    ["void", "capture", "refund", "unauthorize", "freeze", "release", "finish", "tell"];
 
 /// `effect.void`, `effect.capture` …
 pub fn crash_points() -> impl Iterator<Item = String> {
@@ -59,7 +60,7 @@ impl App {
     /// growing pause. One that is refused for good ends: the timeline and an error of the log say so for the operators.
     /// What it held is given back by those behind it, which run then: a payout is thawed after its refund.
     fn side_effect<'a>(&'a self, order: &'a Order, effect: &'a SideEffect) -> Step<'a> {
-        let [void, capture, refund, unauthorize, freeze, release, tell] = STEPS;
+        let [void, capture, refund, unauthorize, freeze, release, finish, tell] = STEPS;
         match effect {
             SideEffect::Void { reason } => {
                 Step { name: void, run: Box::pin(self.void_payment(order, reason)) }
@@ -86,6 +87,9 @@ impl App {
                 name: release,
                 run: Box::pin(self.release_time(order, Some((*provider_id, *round)))),
             },
+            SideEffect::FinishJob { provider_id, round } => {
+                Step { name: finish, run: Box::pin(self.finish_job(order, *provider_id, *round)) }
+            }
             SideEffect::TellVertical => {
                 Step { name: tell, run: Box::pin(self.tell_vertical_in_turn(order)) }
             }
@@ -269,6 +273,16 @@ impl App {
             None => self.peers.release_all(order.id).await?,
             Some((provider, round)) => self.peers.release(order.id, provider, round).await?,
         }
+        Ok(Outcome::Nothing)
+    }
+
+    async fn finish_job(
+        &self,
+        order: &Order,
+        provider: ProviderId,
+        round: i32,
+    ) -> Result<Outcome, Error> {
+        self.peers.finish(order.id, provider, round).await?;
         Ok(Outcome::Nothing)
     }
 

@@ -7,7 +7,12 @@ use crate::domain::{
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{Tx, messaging::timers, storage::page::Page};
-use sea_orm::{Condition, IntoActiveModel, entity::prelude::*};
+use sea_orm::{
+    Condition, IntoActiveModel, QueryOrder, QuerySelect,
+    entity::prelude::*,
+    sea_query::{Func, OnConflict},
+};
+use std::collections::{BTreeSet, HashMap};
 
 /// How long the acceptance of an offer may take before its timer takes it up.
 const LEASE: Duration = Duration::seconds(60);
@@ -24,11 +29,10 @@ pub async fn list_open(
         .filter(offer::Column::State.eq(OfferState::Open))
         .filter(offer::Column::ValidTill.gt(now));
     let offers = page.of(open, offer::Column::Id).all(db).await?;
-    let ids = offers.iter().map(|offer| offer.order_id);
-    let orders = order::Entity::find().filter(order::Column::Id.is_in(ids)).all(db).await?;
+    let orders = orders_of(db, &offers).await?;
     let mut with_orders = Vec::with_capacity(offers.len());
     for offer in offers {
-        if let Some(order) = orders.iter().find(|order| order.id == offer.order_id) {
+        if let Some(order) = orders.get(&offer.order_id) {
             with_orders.push((offer, order.clone()));
         }
     }
@@ -67,21 +71,21 @@ pub async fn find_offers(
     Ok(offer::Entity::find_by_id(id).one(db).await?)
 }
 
-/// Notes that an acceptance begins: its timer frees the provider's time should it not get through. False when the offer
-/// is not open any more.
-pub async fn begin_acceptance(tx: &Tx, id: OfferId) -> Result<bool, Error> {
+/// Notes that an acceptance begins: its timer frees the provider's time should it not get through. Returns the offer, with
+/// the moment of its first acceptance; none when it is not open any more.
+pub async fn begin_acceptance(tx: &Tx, id: OfferId) -> Result<Option<offer::Model>, Error> {
+    let first_tried = Func::coalesce([Expr::col(offer::Column::TriedAt), Expr::value(tx.now())]);
     let updated = offer::Entity::update_many()
         .col_expr(offer::Column::Tried, Expr::value(true))
+        .col_expr(offer::Column::TriedAt, first_tried.into())
         .filter(offer::Column::Id.eq(id))
         .filter(offer::Column::State.eq(OfferState::Open))
         .filter(offer::Column::ValidTill.gt(tx.now()))
-        .exec(&**tx)
+        .exec_with_returning(&**tx)
         .await?;
-    if updated.rows_affected == 0 {
-        return Ok(false);
-    }
+    let Some(offer) = updated.into_iter().next() else { return Ok(None) };
     timers::schedule_timer(tx, OFFER, id.uuid(), tx.now() + LEASE).await?;
-    Ok(true)
+    Ok(Some(offer))
 }
 
 /// Takes the timer of an acceptance back, once nothing is left to free.
@@ -89,48 +93,87 @@ pub async fn end_acceptance(tx: &Tx, id: OfferId) -> Result<(), Error> {
     Ok(timers::cancel_timer(tx, OFFER, id.uuid()).await?)
 }
 
-/// Ends an open offer. True when no offer of its order is open any more, so that the next wave need not wait.
-pub async fn end_offers(tx: &Tx, offer: &offer::Model, state: OfferState) -> Result<bool, Error> {
+/// The open offers of an order, those whose time is over included.
+pub(super) async fn open_of_order(
+    db: &impl ConnectionTrait,
+    id: OrderId,
+) -> Result<Vec<offer::Model>, Error> {
+    let open = offer::Entity::find()
+        .filter(offer::Column::OrderId.eq(id))
+        .filter(offer::Column::State.eq(OfferState::Open))
+        .order_by_asc(offer::Column::Id);
+    Ok(open.all(db).await?)
+}
+
+/// Inserts the offers of a wave, and returns those that were: a provider has one open offer of a live search, and is
+/// skipped meanwhile.
+pub async fn insert_offers(
+    tx: &Tx,
+    mut offers: Vec<offer::Model>,
+) -> Result<Vec<offer::Model>, Error> {
+    if offers.is_empty() {
+        return Ok(offers);
+    }
+    // In one order for all, since an insert waits for another one of the same provider to commit.
+    offers.sort_by_key(|offer| offer.provider_id);
+    let rows = offers.iter().map(|offer| offer.clone().into_active_model().reset_all());
+    let inserted: Vec<OfferId> = offer::Entity::insert_many(rows)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_with_returning_keys(&**tx)
+        .await?;
+    offers.retain(|offer| inserted.contains(&offer.id));
+    Ok(offers)
+}
+
+/// Those of these providers who have an open offer of a live search.
+pub async fn live_offered(
+    db: &impl ConnectionTrait,
+    providers: Vec<ProviderId>,
+) -> Result<Vec<ProviderId>, Error> {
+    let open = offer::Entity::find()
+        .select_only()
+        .column(offer::Column::ProviderId)
+        .filter(offer::Column::ProviderId.is_in(providers))
+        .filter(offer::Column::Live.eq(true))
+        .filter(offer::Column::State.eq(OfferState::Open));
+    Ok(open.into_tuple().all(db).await?)
+}
+
+/// The offers that were made or have ended since a moment.
+pub async fn changed_since(
+    db: &impl ConnectionTrait,
+    since: DateTime<Utc>,
+) -> Result<Vec<offer::Model>, Error> {
+    let changed = Condition::any()
+        .add(offer::Column::CreatedAt.gte(since))
+        .add(offer::Column::EndedAt.gte(since));
+    Ok(offer::Entity::find().filter(changed).order_by_asc(offer::Column::Id).all(db).await?)
+}
+
+/// The orders of offers, by their ids.
+pub async fn orders_of(
+    db: &impl ConnectionTrait,
+    offers: &[offer::Model],
+) -> Result<HashMap<OrderId, Order>, Error> {
+    let ids: BTreeSet<_> = offers.iter().map(|offer| offer.order_id).collect();
+    let orders = order::Entity::find().filter(order::Column::Id.is_in(ids)).all(db).await?;
+    Ok(orders.into_iter().map(|order| (order.id, order)).collect())
+}
+
+/// Marks an offer as accepted.
+pub(super) async fn accept_offer(tx: &Tx, id: OfferId) -> Result<(), Error> {
+    end_offers(tx, vec![id], OfferState::Accepted).await?;
+    end_acceptance(tx, id).await
+}
+
+/// Ends offers.
+pub(super) async fn end_offers(tx: &Tx, ids: Vec<OfferId>, state: OfferState) -> Result<(), Error> {
     offer::Entity::update_many()
         .col_expr(offer::Column::State, Expr::value(state))
-        .filter(offer::Column::Id.eq(offer.id))
-        .filter(offer::Column::State.eq(OfferState::Open))
+        .col_expr(offer::Column::EndedAt, Expr::value(tx.now()))
+        .filter(offer::Column::Id.is_in(ids))
         .exec(&**tx)
         .await?;
-    let open = offer::Entity::find()
-        .filter(offer::Column::OrderId.eq(offer.order_id))
-        .filter(offer::Column::State.eq(OfferState::Open))
-        .one(&**tx)
-        .await?;
-    Ok(open.is_none())
-}
-
-/// Inserts the offers of a wave.
-pub(super) async fn insert_all(tx: &Tx, offers: Vec<offer::Model>) -> Result<(), Error> {
-    let rows = offers.into_iter().map(IntoActiveModel::into_active_model);
-    offer::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
-    Ok(())
-}
-
-/// Ends the open offers of an order, except for one that was accepted.
-pub(super) async fn end_all(
-    tx: &Tx,
-    order: OrderId,
-    state: OfferState,
-    accepted: Option<OfferId>,
-) -> Result<(), Error> {
-    let open = offer::Entity::update_many()
-        .filter(offer::Column::OrderId.eq(order))
-        .filter(offer::Column::State.eq(OfferState::Open));
-    if let Some(accepted) = accepted {
-        open.clone()
-            .col_expr(offer::Column::State, Expr::value(OfferState::Accepted))
-            .filter(offer::Column::Id.eq(accepted))
-            .exec(&**tx)
-            .await?;
-        end_acceptance(tx, accepted).await?;
-    }
-    open.col_expr(offer::Column::State, Expr::value(state)).exec(&**tx).await?;
     Ok(())
 }
 

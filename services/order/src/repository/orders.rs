@@ -1,6 +1,6 @@
 //! Orders: read, locked and saved. Ownership is in the query: an order that is not the caller's is absent.
 
-use super::{AUTHORIZE, DEADLINE, MOVE, SIDE_EFFECTS, records};
+use super::{AUTHORIZE, DEADLINE, MOVE, SIDE_EFFECTS, offers, records};
 use crate::{
     domain::{
         AccountId, ClosedChange, Error, Order, OrderChange, OrderId, Principal, Resource,
@@ -60,7 +60,11 @@ pub async fn lock_order(
 ) -> Result<OrderChange, Error> {
     let order = find_order(id, principal).lock_exclusive().one(&**tx).await?;
     let order = order.ok_or(Error::NotFound(Resource::Order))?;
-    OrderChange::new(order, *principal, tx.now(), timing.clone())
+    let mut change = OrderChange::new(order, *principal, tx.now(), timing.clone())?;
+    if change.order.state == State::Searching {
+        change.open_offers = offers::open_of_order(&**tx, id).await?;
+    }
+    Ok(change)
 }
 
 /// A page of orders, the newest first.

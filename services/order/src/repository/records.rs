@@ -150,10 +150,8 @@ pub(super) async fn write_records(
             move_dispute(tx, order.id, state, refund, now).await
         }
         RecordChange::PublishReviews => publish_reviews(tx, order.id, now).await,
-        RecordChange::Offers(rows) => offers::insert_all(tx, rows).await,
-        RecordChange::EndOffers(state, accepted) => {
-            offers::end_all(tx, order.id, state, accepted).await
-        }
+        RecordChange::AcceptOffer(id) => offers::accept_offer(tx, id).await,
+        RecordChange::EndOffers(ids, state) => offers::end_offers(tx, ids, state).await,
         RecordChange::ForgetWords(account, side) => {
             let of_order = Forgotten::OfOrder(order.id);
             erasure::forget_words(tx, of_order, account).await?;

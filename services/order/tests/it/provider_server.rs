@@ -2,6 +2,7 @@
 
 use crate::script::{Memory, Script, refusal};
 use kit::values::time::moment;
+use prost_types::Duration;
 use proto::quickserve::provider::v1::{
     self as provider, reservation_service_server::ReservationService,
 };
@@ -40,6 +41,9 @@ impl ReservationService for Provider {
             if memory.slots.iter().any(taken) {
                 return Err(refusal(Code::AlreadyExists, "SLOT_TAKEN"));
             }
+            if request.begin {
+                memory.run(order.clone(), profile.clone())?;
+            }
             memory.slots.entry(key.clone()).or_insert((start, false));
             memory.held_until.insert(key, until);
             Ok(provider::HoldReservationResponse {
@@ -70,20 +74,26 @@ impl ReservationService for Provider {
 
     async fn begin_reservation(
         &self,
-        _: Request<provider::BeginReservationRequest>,
+        request: Request<provider::BeginReservationRequest>,
     ) -> Result<Response<provider::BeginReservationResponse>, Status> {
-        let begun =
-            self.0.play("begin", |_| Ok(provider::BeginReservationResponse::default())).await?;
-        Ok(Response::new(begun))
+        let provider::BeginReservationRequest { order_id, provider_id, .. } = request.into_inner();
+        let begun = self.0.play("begin", |memory| {
+            memory.run(order_id, provider_id)?;
+            Ok(provider::BeginReservationResponse::default())
+        });
+        Ok(Response::new(begun.await?))
     }
 
     async fn finish_reservation(
         &self,
-        _: Request<provider::FinishReservationRequest>,
+        request: Request<provider::FinishReservationRequest>,
     ) -> Result<Response<provider::FinishReservationResponse>, Status> {
-        let finished =
-            self.0.play("finish", |_| Ok(provider::FinishReservationResponse {})).await?;
-        Ok(Response::new(finished))
+        let request = request.into_inner();
+        let finished = self.0.play("finish", |memory| {
+            memory.running.remove(&(request.order_id, request.provider_id));
+            Ok(provider::FinishReservationResponse {})
+        });
+        Ok(Response::new(finished.await?))
     }
 
     async fn release_reservation(
@@ -99,6 +109,7 @@ impl ReservationService for Provider {
             };
             for key in all.iter().filter(concerned) {
                 memory.slots.remove(key);
+                memory.running.remove(key);
             }
             memory.released.insert((order_id.clone(), provider_id.clone(), round));
             Ok(provider::ReleaseReservationResponse {})
@@ -178,6 +189,7 @@ impl ReservationService for Provider {
     ) -> Result<Response<provider::FindCandidatesResponse>, Status> {
         let request = request.into_inner();
         let found = self.0.play("candidates", |memory| {
+            memory.radii.push(request.radius_m);
             let excluded = &request.excluded_provider_ids;
             let free: Vec<String> = memory
                 .candidates
@@ -192,7 +204,7 @@ impl ReservationService for Provider {
                     provider_user_id: account(memory, &id),
                     provider_id: id,
                     provider_name: "Bo".to_owned(),
-                    travel_time: None,
+                    travel_time: memory.travel_s.map(|seconds| Duration { seconds, nanos: 0 }),
                 })
                 .collect();
             Ok(provider::FindCandidatesResponse { candidates })

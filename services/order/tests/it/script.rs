@@ -1,7 +1,13 @@
 //! What the scripted services do and remember: they behave like the real ones, and fail when told to.
 
-use chrono::{DateTime, Utc};
-use proto::quickserve::fulfilment::v1::{DescribeJobResponse, OrderSnapshot, OrderState, Party};
+use chrono::{DateTime, Duration, Utc};
+use kit::values::time::{moment, timestamp};
+use proto::quickserve::{
+    common::v1::TimeWindow,
+    fulfilment::v1::{
+        DescribeJobResponse, Dispatch, OrderSnapshot, OrderState, Party, QuoteRequest,
+    },
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Mutex,
@@ -54,6 +60,18 @@ pub struct Memory {
     /// Accounts of providers.
     pub accounts: HashMap<String, Uuid>,
     pub candidates: Vec<Uuid>,
+    /// How long candidates take to the place, in seconds.
+    pub travel_s: Option<i64>,
+    /// How far each wave reached, in metres.
+    pub radii: Vec<i32>,
+    /// Exclusive jobs that run, by order and provider.
+    pub running: BTreeSet<(String, String)>,
+    /// How the vertical wants providers to be looked for.
+    pub dispatch: Option<Dispatch>,
+    /// Whether its jobs are exclusive.
+    pub exclusive: bool,
+    /// How many minutes from the question its work begins, where it takes jobs as soon as possible.
+    pub asap_minutes: Option<i64>,
     /// What speaks against providers.
     pub objections: HashMap<Uuid, Vec<String>>,
     pub money: HashMap<String, Money>,
@@ -72,6 +90,30 @@ pub struct Memory {
     pub described_to: Vec<Party>,
     /// What the vertical was told of each order.
     pub told: HashMap<String, Vec<OrderSnapshot>>,
+}
+
+impl Memory {
+    /// Begins a job, which a provider does alone.
+    pub fn run(&mut self, order: String, provider: String) -> Result<(), Status> {
+        let has_other = |(other, it): &(String, String)| *it == provider && *other != order;
+        if self.exclusive && self.running.iter().any(has_other) {
+            return Err(refusal(Code::FailedPrecondition, "DRIVER_BUSY"));
+        }
+        self.running.insert((order, provider));
+        Ok(())
+    }
+
+    /// When the vertical says that work begins as soon as possible.
+    pub fn asap_window(&self, request: &QuoteRequest) -> Option<TimeWindow> {
+        let minutes = self.asap_minutes.filter(|_| request.asap)?;
+        let asked = moment("window.start", request.window.as_ref()?.start.as_ref()).unwrap();
+        let start = asked + Duration::minutes(minutes);
+        Some(TimeWindow {
+            start: Some(timestamp(start)),
+            end: Some(timestamp(start + Duration::hours(self.hours))),
+            time_zone: String::new(),
+        })
+    }
 }
 
 /// A script that the servers share.

@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 use yare::parameterized;
 
 impl Town {
-    async fn offers(&self, who: Subject) -> Vec<pb::Offer> {
+    pub async fn offers(&self, who: Subject) -> Vec<pb::Offer> {
         let mut jobs = self.jobs();
         let listed = acting_as(who, jobs.list_offers(pb::ListOffersRequest::default()));
         listed.await.unwrap().into_inner().offers
@@ -33,7 +33,7 @@ impl Town {
         Ok(taken.into_inner().order.unwrap())
     }
 
-    async fn turn_down(&self, who: Subject, offer: &pb::Offer) -> Result<pb::Offer, Status> {
+    pub async fn turn_down(&self, who: Subject, offer: &pb::Offer) -> Result<pb::Offer, Status> {
         let request = pb::DeclineOfferRequest { offer_id: offer.id.clone() };
         let declined = acting_as(who, self.jobs().decline_offer(request)).await?;
         Ok(declined.into_inner().offer.unwrap())

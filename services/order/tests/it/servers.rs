@@ -1,6 +1,7 @@
 //! The servers that stand in for payment and cleaning.
 
 use crate::script::{Money, Script, refusal};
+use prost_types::Duration;
 use proto::quickserve::{
     common::v1::Money as PbMoney,
     fulfilment::v1::{self as vertical, vertical_service_server::VerticalService},
@@ -194,8 +195,9 @@ impl VerticalService for Cleaning {
 
     async fn quote(
         &self,
-        _: Request<vertical::QuoteRequest>,
+        request: Request<vertical::QuoteRequest>,
     ) -> Result<Response<vertical::QuoteResponse>, Status> {
+        let request = request.into_inner();
         let quoted = self.0.play("quote", |memory| {
             let line = |code: &str, total, earner: vertical::Party| vertical::PriceLine {
                 code: code.to_owned(),
@@ -215,12 +217,12 @@ impl VerticalService for Cleaning {
                 requirements: Some(vertical::Requirements {
                     skills: vec!["cleaning.standard".to_owned()],
                     crew_size: 1,
-                    duration: Some(prost_types::Duration {
-                        seconds: memory.hours * 3600,
-                        nanos: 0,
-                    }),
+                    duration: Some(Duration { seconds: memory.hours * 3600, nanos: 0 }),
+                    dispatch: memory.dispatch,
+                    exclusive: memory.exclusive,
                     ..vertical::Requirements::default()
                 }),
+                window: memory.asap_window(&request),
                 ..vertical::QuoteResponse::default()
             })
         });

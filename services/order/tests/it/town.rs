@@ -130,6 +130,7 @@ impl Town {
             window: Some(self.window(ahead)),
             address: Some(Address { access_notes: "B1234".to_owned(), ..paris() }),
             provider_id: provider.map(|id| id.to_string()).unwrap_or_default(),
+            asap: false,
         }
     }
 

@@ -175,6 +175,7 @@ impl ReservationService for Api {
             excluded_provider_ids,
             limit,
             customer_id,
+            ..
         } = request.into_inner();
         let window = Window::parse("window", window.as_ref())?;
         let job = convert::parse_job(vertical, window, address.as_ref(), requirements)?;

@@ -10,7 +10,10 @@ use kit::{
     values::time::timestamp,
 };
 use proto::quickserve::{
-    fulfilment::v1::OrderState, order::v1::OrderEvent, provider::v1 as pb, user::v1::UserEvent,
+    fulfilment::v1::OrderState,
+    order::v1::{OfferEnd, OrderEvent},
+    provider::v1 as pb,
+    user::v1::UserEvent,
 };
 use uuid::Uuid;
 use yare::parameterized;
@@ -58,6 +61,11 @@ async fn orders_make_the_score(backend: Backend) {
         publish("order.assigned", order(&provider)).await;
     }
     publish("order.declined", order(&provider)).await;
+    // Offers that others took, or that provider refused, say nothing.
+    for end in [OfferEnd::Declined, OfferEnd::Ignored, OfferEnd::Revoked, OfferEnd::Refused] {
+        let offer_end = end.into();
+        publish("order.offer_ended", OrderEvent { offer_end, ..order(&provider) }).await;
+    }
     let from = OrderState::Requested.into();
     publish("order.expired", OrderEvent { from, ..order(&provider) }).await;
     for fault in ["provider", "customer"] {
@@ -76,7 +84,7 @@ async fn orders_make_the_score(backend: Backend) {
     let expected = pb::Score {
         rating: 4.5,
         reviews: 2,
-        accept_ratio: 4.0 / 6.0,
+        accept_ratio: 4.0 / 8.0,
         cancel_ratio: 0.25,
         on_time_ratio: 0.5,
         completed: 1,

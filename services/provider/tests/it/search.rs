@@ -11,9 +11,7 @@ fn find() -> pb::FindCandidatesRequest {
         window: Some(window("2027-05-24T08:00:00Z", 2)),
         address: Some(paris()),
         requirements: Some(requirements(0)),
-        excluded_provider_ids: Vec::new(),
-        limit: 0,
-        customer_id: String::new(),
+        ..pb::FindCandidatesRequest::default()
     }
 }
 

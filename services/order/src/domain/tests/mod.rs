@@ -61,6 +61,7 @@ fn order(state: State) -> Order {
             ],
             requirements: Requirements::default(),
             policy: Policy::default(),
+            asap: false,
             parent: None,
         },
         notes: Private::default(),
