@@ -58,6 +58,7 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
     let api = api::Api::new(providers, config);
     Ok(kit::Routes::default()
         .add(pb::provider_service_server::ProviderServiceServer::new(api.clone()))
+        .add(pb::asset_service_server::AssetServiceServer::new(api.clone()))
         .add(pb::vetting_service_server::VettingServiceServer::new(api.clone()))
         .add(pb::offering_service_server::OfferingServiceServer::new(api.clone()))
         .add(pb::availability_service_server::AvailabilityServiceServer::new(api.clone()))

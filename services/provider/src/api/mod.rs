@@ -1,6 +1,7 @@
 //! The RPCs of provider, a file for each service of the contract. Those that change something read top to bottom: parse,
 //! begin, lock, rule, save, commit with the answer.
 
+mod assets;
 mod availability;
 mod offerings;
 mod profiles;

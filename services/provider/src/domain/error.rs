@@ -54,6 +54,9 @@ pub enum Error {
     /// The member is absent, or not the caller's to see.
     #[error("member does not exist")]
     MemberNotFound,
+    /// The vehicle is absent, or not the caller's to see.
+    #[error("vehicle does not exist")]
+    AssetNotFound,
     /// The profile has as many entries as it may have.
     #[error("the profile has {0} entries of this kind already")]
     TooMany(u64),
@@ -104,6 +107,7 @@ impl Fault for Error {
             Self::OfferingExists => Kind::Exists("OFFERING_EXISTS"),
             Self::TimeOffNotFound => Kind::NotFound("TIME_OFF_NOT_FOUND"),
             Self::MemberNotFound => Kind::NotFound("MEMBER_NOT_FOUND"),
+            Self::AssetNotFound => Kind::NotFound("ASSET_NOT_FOUND"),
             Self::TooMany(_) => Kind::Precondition("TOO_MANY"),
             Self::NotEligible(_) => Kind::Precondition("PROVIDER_NOT_ELIGIBLE"),
             Self::SlotTaken => Kind::Conflict("SLOT_TAKEN"),

@@ -1,5 +1,6 @@
 //! Every query of provider, a file for each noun.
 
+pub mod assets;
 pub mod documents;
 pub mod members;
 pub mod offerings;

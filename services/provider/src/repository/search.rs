@@ -9,9 +9,9 @@ use crate::{
     domain::{
         Error, Provider, ProviderId, Span,
         geo::GeoPlace,
-        profile::{BackgroundCheck, State},
+        profile::{BackgroundCheck, ProviderKind, State},
         reservation::JobRequest,
-        slots::{Slots, Wish},
+        slots::{Slots, Wish, has_free_resources},
         standing::Standing,
     },
 };
@@ -44,8 +44,10 @@ impl Providers {
         customer: Option<Uuid>,
         most: usize,
     ) -> Result<Vec<Candidate>, Error> {
-        let free =
-            provider::Column::Id.in_subquery(taken_spans(&job.busy(), self.clock().now())).not();
+        // What a company has free its members and vehicles tell.
+        let free = Condition::any().add(provider::Column::Kind.eq(ProviderKind::Company)).add(
+            provider::Column::Id.in_subquery(taken_spans(&job.busy(), self.clock().now())).not(),
+        );
         let query = is_bookable(&job.vertical, job.place)
             .filter(free)
             .filter(provider::Column::Id.is_not_in(excluded.iter().copied()));
@@ -54,13 +56,32 @@ impl Providers {
         while candidates.len() < most {
             let Some(mut rows) = self.next_page(&mut pages).await? else { break };
             rows.retain(|row| row.usual_calendar().covers(&job.work()));
-            let standings = self.standings(&rows).await?;
-            let eligible =
-                standings.into_iter().filter(|it| it.objections(job, customer).is_empty());
-            candidates.extend(eligible.map(|standing| Candidate::of(standing, job)));
+            let mut standings = self.standings(&rows).await?;
+            standings.retain(|standing| standing.objections(job, customer).is_empty());
+            self.retain_free(&mut standings, job).await?;
+            candidates.extend(standings.into_iter().map(|it| Candidate::of(it, job)));
         }
         candidates.truncate(most);
         Ok(candidates)
+    }
+
+    /// Keeps those who have enough people and vehicles free for the job.
+    async fn retain_free(
+        &self,
+        standings: &mut Vec<Standing>,
+        job: &JobRequest,
+    ) -> Result<(), Error> {
+        // The query has looked at the time of people who work alone.
+        let undecided = standings
+            .iter()
+            .filter(|it| it.kind == ProviderKind::Company || !it.gives_profile_only(job));
+        let ids: Vec<ProviderId> = undecided.map(|standing| standing.provider_id).collect();
+        let taken = self.taken_by(&ids, job.busy()).await?;
+        standings.retain(|standing| {
+            let taken = taken.get(&standing.provider_id).map(Vec::as_slice).unwrap_or_default();
+            has_free_resources(standing, job, taken)
+        });
+        Ok(())
     }
 
     /// When customers may book the profile `id`.
@@ -96,8 +117,8 @@ impl Providers {
         let ids: Vec<ProviderId> = profiles.iter().map(|profile| profile.id).collect();
         let taken = self.taken_by(&ids, undecided).await?;
         for standing in self.standings(profiles).await? {
-            let busy = taken.get(&standing.provider_id).map(Vec::as_slice).unwrap_or_default();
-            slots.add(&standing, busy);
+            let taken = taken.get(&standing.provider_id).map(Vec::as_slice).unwrap_or_default();
+            slots.add(&standing, taken);
         }
         Ok(())
     }
@@ -170,10 +191,10 @@ fn is_bookable(vertical: &str, place: Option<GeoPlace>) -> Select<provider::Enti
         .filter(provider::Column::Id.in_subquery(offered))
 }
 
-/// The profiles whose time in `span` is taken.
+/// The resources whose time in `span` is taken.
 fn taken_spans(span: &Span, now: DateTime<Utc>) -> SelectStatement {
     Query::select()
-        .expr(Expr::col(reservation::Column::ProviderId))
+        .expr(Expr::col(reservation::Column::ResourceId))
         .from(reservation::Entity)
         .cond_where(active_reservations(now))
         .cond_where(overlapping_reservations(span))

@@ -1,10 +1,13 @@
 //! Provider over its real stack, on both databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod assets;
 mod availability;
 mod blocks;
+mod crews;
 mod crowd;
 mod eligibility;
+mod firm;
 mod fixture;
 mod profiles;
 mod reservations;
