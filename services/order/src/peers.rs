@@ -12,10 +12,11 @@ use proto::quickserve::{
         charge_service_client::ChargeServiceClient,
     },
     provider::v1::{
-        Candidate, CheckEligibilityRequest, ConfirmReservationRequest, FindCandidatesRequest,
-        FindSlotsRequest, HoldReservationRequest, HoldReservationResponse,
-        ListOrderReservationsRequest, ListOrderReservationsResponse, MoveReservationRequest,
-        OrderReservation, ReleaseReservationRequest, ReservationState, Slot,
+        Candidate, CheckEligibilityRequest, ConfirmReservationRequest, DescribeReservationRequest,
+        DescribeReservationResponse, FindCandidatesRequest, FindSlotsRequest,
+        HoldReservationRequest, HoldReservationResponse, ListOrderReservationsRequest,
+        ListOrderReservationsResponse, MoveReservationRequest, OrderReservation,
+        ReleaseReservationRequest, ReservationState, Slot,
         reservation_service_client::ReservationServiceClient,
     },
 };
@@ -92,6 +93,20 @@ impl Peers {
             begin: false,
         };
         Ok(self.reservations.clone().hold_reservation(request).await?.into_inner())
+    }
+
+    /// The members and vehicles that come for the order.
+    pub async fn describe_reservation(
+        &self,
+        order: &Order,
+        provider: ProviderId,
+    ) -> Result<DescribeReservationResponse, Error> {
+        let request = DescribeReservationRequest {
+            order_id: order.id.to_string(),
+            provider_id: provider.to_string(),
+            round: order.progress.round,
+        };
+        Ok(self.reservations.clone().describe_reservation(request).await?.into_inner())
     }
 
     /// A page of the reservations of these orders, or of all when none is named, and the token of the next page.
@@ -205,6 +220,7 @@ impl Peers {
             excluded_provider_ids: excluded.iter().map(ToString::to_string).collect(),
             limit,
             customer_id: order.customer_id.to_string(),
+            radius_m: 0,
         };
         let answer = self.reservations.clone().find_candidates(request).await?.into_inner();
         answer.candidates.into_iter().map(RequestedProvider::try_from).collect()

@@ -5,7 +5,8 @@ mod jobs;
 pub use jobs::parse_job;
 
 use crate::domain::{
-    Asset, Document, Error, Member, MemberId, Offering, Provider, ProviderId, Reservation, TimeOff,
+    Asset, Document, Error, Member, MemberId, Offering, Presence, Provider, ProviderId,
+    Reservation, TimeOff,
     block::Block,
     calendar::{Hours, Weekly, refuse_overlaps},
     document,
@@ -257,6 +258,15 @@ pub fn asset(asset: &Asset) -> pb::Asset {
     }
 }
 
+/// The message for a presence.
+pub fn presence(presence: &Presence) -> pb::Presence {
+    pb::Presence {
+        online: presence.online,
+        asset_id: presence.asset_id.map(|id| id.to_string()).unwrap_or_default(),
+        updated_at: Some(timestamp(presence.updated_at)),
+    }
+}
+
 /// The message for time off.
 pub fn time_off(off: &TimeOff) -> pb::TimeOff {
     pb::TimeOff {
@@ -333,6 +343,21 @@ const fn reservation_state(state: reservation::State) -> pb::ReservationState {
         reservation::State::Confirmed => pb::ReservationState::Confirmed,
         reservation::State::Released => pb::ReservationState::Released,
     }
+}
+
+/// Who and what comes with the rows of a reservation. What does not exist any more is left out.
+pub fn described_reservation(
+    rows: &[Reservation],
+    members: Vec<Member>,
+    assets: Vec<Asset>,
+) -> pb::DescribeReservationResponse {
+    let members = members.into_iter().map(|member| {
+        let row = rows.iter().find(|row| row.resource_id == member.id.uuid());
+        let role = row.map(|row| row.role.clone()).filter(|role| !role.is_empty());
+        pb::ReservedMember { name: member.name, role: role.unwrap_or(member.role) }
+    });
+    let assets = assets.into_iter().map(|it| pb::ReservedAsset { kind: it.kind, plate: it.plate });
+    pb::DescribeReservationResponse { members: members.collect(), assets: assets.collect() }
 }
 
 /// The message for a reservation as its order sees it.

@@ -8,7 +8,8 @@ use crate::{
         score::{OrderOutcome, is_on_time},
     },
     repository::{
-        Providers, assets, documents, members, offerings, profiles, reservations, time_off,
+        Providers, assets, documents, members, offerings, presences, profiles, reservations,
+        time_off,
     },
 };
 use async_trait::async_trait;
@@ -111,6 +112,7 @@ impl FactConsumer {
         documents::forget_person(&tx, provider.id).await?;
         members::delete_all(&tx, provider.id).await?;
         assets::delete_all(&tx, provider.id).await?;
+        presences::delete_presence(&tx, provider.id).await?;
         offerings::delete_all(&tx, provider.id).await?;
         time_off::delete_all(&tx, provider.id).await?;
         profiles::save_profile(&tx, &mut provider).await?;

@@ -4,10 +4,11 @@
 use crate::{
     domain::{
         Error, Reservation, ReservationId,
+        profile::ProviderKind,
         reservation::{JobRequest, RepeatedHold, ReservationKey},
         standing::Standing,
     },
-    repository::{Providers, reservations},
+    repository::{Providers, presences, reservations},
 };
 use chrono::{DateTime, Utc};
 use kit::{Tx, Window};
@@ -83,7 +84,13 @@ enum HoldResult {
 /// INSERT checks that the standing still is what it was.
 pub async fn hold_time(providers: &Providers, hold: Hold) -> Result<Held, Error> {
     for judgement in 0..MAX_JUDGEMENTS {
-        let standing = check_eligibility(providers, &hold, judgement > 0).await?;
+        let mut standing = check_eligibility(providers, &hold, judgement > 0).await?;
+        if hold.job.needs.live && standing.kind == ProviderKind::Solo {
+            let online = providers.online_of(&[standing.provider_id]).await?;
+            if let Some(presence) = online.get(&standing.provider_id) {
+                standing.keep_vehicle(presence.asset_id);
+            }
+        }
         let row = hold.row(providers.clock().now())?;
         let profile_only = standing.gives_profile_only(&hold.job);
         if profile_only && providers.insert_reservation(row.clone(), standing.revision).await? {
@@ -255,6 +262,7 @@ pub async fn finish_job(providers: &Providers, key: ReservationKey) -> Result<()
         Err(Error::ReservationNotFound) => return Ok(()),
         found => found?,
     };
+    presences::begin_idle(&tx, key.provider_id).await?;
     for mut row in rows {
         row.finish(tx.now());
         reservations::overwrite_reservation(&tx, row).await?;

@@ -1,7 +1,10 @@
 //! What the scripted services do and remember: they behave like the real ones, and fail when told to.
 
 use chrono::{DateTime, Utc};
-use proto::quickserve::fulfilment::v1::{DescribeJobResponse, OrderSnapshot, OrderState, Party};
+use proto::quickserve::{
+    fulfilment::v1::{DescribeJobResponse, OrderSnapshot, OrderState, Party},
+    provider::v1::DescribeReservationResponse,
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Mutex,
@@ -68,6 +71,8 @@ pub struct Memory {
     pub hours: i64,
     /// Where the vertical says that jobs stand.
     pub job: DescribeJobResponse,
+    /// Who comes for any order, as provider says.
+    pub crew: DescribeReservationResponse,
     /// The sides for which it was asked where a job stands.
     pub described_to: Vec<Party>,
     /// What the vertical was told of each order.

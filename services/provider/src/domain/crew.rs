@@ -48,7 +48,7 @@ pub struct AssetNeed {
 
 /// A member as far as it decides about bookings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Worker {
+pub struct TeamMember {
     pub id: MemberId,
     pub skills: Vec<String>,
     /// The verified documents of the member.
@@ -78,14 +78,14 @@ enum Demand {
 
 /// Something whose time a job takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resource {
+pub struct JobResource {
     pub id: Uuid,
     pub kind: ResourceKind,
     /// What a member does in the job; empty for the others.
     pub role: String,
 }
 
-impl Worker {
+impl TeamMember {
     /// Puts together what decides about `member`.
     pub fn of(
         member: &Member,
@@ -158,8 +158,8 @@ impl Standing {
     /// members has the skills.
     fn works_as_a_whole(&self, job: &JobRequest) -> bool {
         let places = job.places();
-        let mut skilled = self.workers.iter().filter(|worker| {
-            !worker.skills.is_empty() && places.iter().any(|place| worker.has_skills(&place.skills))
+        let mut skilled = self.team.iter().filter(|member| {
+            !member.skills.is_empty() && places.iter().any(|place| member.has_skills(&place.skills))
         });
         self.kind == ProviderKind::Solo || skilled.next().is_none()
     }
@@ -221,21 +221,27 @@ impl Standing {
     fn can_fill(&self, places: &[CrewRole], job: &JobRequest, demand: Demand) -> bool {
         let mut options = Vec::with_capacity(places.len());
         for place in places {
-            options.push(indexes(&self.workers, |worker| self.fits(worker, place, job, demand)));
+            options.push(indexes(&self.team, |member| self.fits(member, place, job, demand)));
         }
         fill_places(&options).is_some()
     }
 
     /// Whether a member fits a place of the job.
-    fn fits(&self, worker: &Worker, place: &CrewRole, job: &JobRequest, demand: Demand) -> bool {
-        worker.has_skills(&place.skills)
-            && (demand < Demand::Documents || worker.has_documents(&place.documents, job))
-            && (demand < Demand::Time || !self.is_off(worker, job))
+    fn fits(
+        &self,
+        member: &TeamMember,
+        place: &CrewRole,
+        job: &JobRequest,
+        demand: Demand,
+    ) -> bool {
+        member.has_skills(&place.skills)
+            && (demand < Demand::Documents || member.has_documents(&place.documents, job))
+            && (demand < Demand::Time || !self.is_off(member, job))
     }
 
-    fn is_off(&self, worker: &Worker, job: &JobRequest) -> bool {
+    fn is_off(&self, member: &TeamMember, job: &JobRequest) -> bool {
         let work = job.work();
-        let mut off = worker.time_off.iter();
+        let mut off = member.time_off.iter();
         off.any(|(start, end)| self.calendar.instants(*start, *end).overlaps(&work))
     }
 
@@ -247,7 +253,7 @@ impl Standing {
         job: &JobRequest,
         taken: &HashSet<Uuid>,
         spread: Uuid,
-    ) -> Option<Vec<Resource>> {
+    ) -> Option<Vec<JobResource>> {
         let mut chosen = match self.works_as_a_whole(job) {
             true if taken.contains(&self.provider_id.uuid()) => return None,
             true => vec![self.whole(job)],
@@ -263,9 +269,9 @@ impl Standing {
         Some(chosen)
     }
 
-    fn whole(&self, job: &JobRequest) -> Resource {
+    fn whole(&self, job: &JobRequest) -> JobResource {
         let role = job.needs.crew.first().map(|role| role.role.clone()).unwrap_or_default();
-        Resource { id: self.provider_id.uuid(), kind: ResourceKind::Profile, role }
+        JobResource { id: self.provider_id.uuid(), kind: ResourceKind::Profile, role }
     }
 
     fn choose_members(
@@ -273,18 +279,18 @@ impl Standing {
         job: &JobRequest,
         taken: &HashSet<Uuid>,
         spread: Uuid,
-    ) -> Option<Vec<Resource>> {
-        let mut free: Vec<&Worker> =
-            self.workers.iter().filter(|worker| !taken.contains(&worker.id.uuid())).collect();
+    ) -> Option<Vec<JobResource>> {
+        let mut free: Vec<&TeamMember> =
+            self.team.iter().filter(|member| !taken.contains(&member.id.uuid())).collect();
         let first = spread.as_u128() % (free.len().max(1) as u128);
         free.rotate_left(usize::try_from(first).unwrap_or_default());
         let places = job.places();
         let mut options = Vec::with_capacity(places.len());
         for place in &places {
-            options.push(indexes(&free, |worker| self.fits(worker, place, job, Demand::Time)));
+            options.push(indexes(&free, |member| self.fits(member, place, job, Demand::Time)));
         }
         let chosen = fill_places(&options)?.into_iter().zip(places);
-        let members = chosen.map(|(index, place)| Resource {
+        let members = chosen.map(|(index, place)| JobResource {
             id: free[index].id.uuid(),
             kind: ResourceKind::Member,
             role: place.role,
@@ -292,13 +298,13 @@ impl Standing {
         Some(members.collect())
     }
 
-    fn choose_vehicles(&self, job: &JobRequest, free: &[&Vehicle]) -> Option<Vec<Resource>> {
+    fn choose_vehicles(&self, job: &JobRequest, free: &[&Vehicle]) -> Option<Vec<JobResource>> {
         let options: Vec<Vec<usize>> = job
             .vehicle_places()
             .iter()
             .map(|need| indexes(free, |vehicle| need.is_met_by(vehicle)))
             .collect();
-        let chosen = fill_places(&options)?.into_iter().map(|index| Resource {
+        let chosen = fill_places(&options)?.into_iter().map(|index| JobResource {
             id: free[index].id.uuid(),
             kind: ResourceKind::Asset,
             role: String::new(),

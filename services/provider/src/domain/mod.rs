@@ -7,6 +7,7 @@ pub mod document;
 pub mod error;
 pub mod geo;
 pub mod offering;
+pub mod presence;
 pub mod profile;
 pub mod records;
 pub mod reservation;
@@ -18,8 +19,8 @@ pub mod standing;
 pub use error::Error;
 pub use records::{
     asset::Model as Asset, document::Model as Document, member::Model as Member,
-    offering::Model as Offering, provider::Model as Provider, reservation::Model as Reservation,
-    time_off::Model as TimeOff,
+    offering::Model as Offering, presence::Model as Presence, provider::Model as Provider,
+    reservation::Model as Reservation, time_off::Model as TimeOff,
 };
 pub use span::Span;
 

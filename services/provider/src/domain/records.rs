@@ -200,6 +200,28 @@ pub mod asset {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+pub mod presence {
+    use crate::domain::{AssetId, ProviderId};
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "presences")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub provider_id: ProviderId,
+        pub online: bool,
+        pub asset_id: Option<AssetId>,
+        pub idle_since: DateTimeUtc,
+        pub seen_at: DateTimeUtc,
+        pub updated_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 pub mod reservation {
     use crate::domain::{
         ProviderId, ReservationId,

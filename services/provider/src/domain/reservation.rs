@@ -2,7 +2,7 @@
 
 use super::{
     Error, ProviderId, Reservation, ReservationId, Span,
-    crew::{Needs, Resource},
+    crew::{JobResource, Needs},
     geo::GeoPlace,
     standing::Verified,
 };
@@ -176,14 +176,14 @@ impl Reservation {
     }
 
     /// The rows of a hold that takes several resources: the first one has the reservation's own id.
-    pub fn hold_resources(first: &Self, resources: Vec<Resource>) -> Vec<Self> {
+    pub fn hold_resources(first: &Self, resources: Vec<JobResource>) -> Vec<Self> {
         let mut rows = Vec::with_capacity(resources.len());
         for resource in resources {
             let id = match rows.is_empty() {
                 true => first.id,
                 false => ReservationId::derived(first.id.uuid(), &resource.id.to_string()),
             };
-            let Resource { id: resource_id, kind: resource_kind, role } = resource;
+            let JobResource { id: resource_id, kind: resource_kind, role } = resource;
             rows.push(Self { id, resource_id, resource_kind, role, ..first.clone() });
         }
         rows

@@ -3,7 +3,7 @@
 use super::{
     Asset, Document, Member, MemberId, Offering, Provider, ProviderId, Span, TimeOff,
     calendar::Calendar,
-    crew::{Vehicle, Worker},
+    crew::{TeamMember, Vehicle},
     document,
     geo::GeoPlace,
     profile::{BackgroundCheck, ProviderKind, State},
@@ -36,7 +36,7 @@ pub struct Standing {
     /// Its own verified documents.
     pub documents: Vec<Verified>,
     /// Its active members.
-    pub workers: Vec<Worker>,
+    pub team: Vec<TeamMember>,
     /// Its active vehicles.
     pub vehicles: Vec<Vehicle>,
     /// When it works.
@@ -72,7 +72,7 @@ impl Verified {
 
 /// The rows that make up a standing beside the profile's own.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Parts<'a> {
+pub struct StandingParts<'a> {
     pub offerings: &'a [Offering],
     pub documents: &'a [Document],
     pub time_off: &'a [TimeOff],
@@ -80,7 +80,7 @@ pub struct Parts<'a> {
     pub assets: &'a [Asset],
 }
 
-impl Parts<'_> {
+impl StandingParts<'_> {
     /// The verified documents of a member, or of the provider itself.
     fn verified_of(&self, member: Option<MemberId>) -> Vec<Verified> {
         let documents = self.documents.iter();
@@ -100,11 +100,11 @@ impl Parts<'_> {
 impl Standing {
     /// Puts together what decides about `provider`; of the documents only the verified ones, of members and vehicles only
     /// the active ones.
-    pub fn of(provider: &Provider, parts: &Parts<'_>) -> Self {
+    pub fn of(provider: &Provider, parts: &StandingParts<'_>) -> Self {
         let members = parts.members.iter().filter(|member| member.active);
-        let workers = members.map(|member| {
+        let team = members.map(|member| {
             let id = Some(member.id);
-            Worker::of(member, &parts.verified_of(id), &parts.time_off_of(id))
+            TeamMember::of(member, &parts.verified_of(id), &parts.time_off_of(id))
         });
         let vehicles = parts.assets.iter().filter(|asset| asset.active);
         Self {
@@ -118,7 +118,7 @@ impl Standing {
             background_check: provider.background_check,
             offerings: parts.offerings.iter().map(Offered::from).collect(),
             documents: parts.verified_of(None),
-            workers: workers.collect(),
+            team: team.collect(),
             vehicles: vehicles.map(Vehicle::from).collect(),
             calendar: Calendar { time_off: parts.time_off_of(None), ..provider.usual_calendar() },
         }
@@ -182,6 +182,12 @@ impl Standing {
     /// What it offers in a vertical.
     pub fn offering(&self, vertical: &str) -> Option<&Offered> {
         self.offerings.iter().find(|offering| offering.vertical == vertical)
+    }
+
+    /// How far the centre of its area is from the job, when both are known.
+    pub fn metres_to_job(&self, job: &JobRequest) -> Option<f64> {
+        let offering = self.offering(&job.vertical)?;
+        Some(offering.centre.km_to(job.place.as_ref()?) * 1_000.0)
     }
 
     /// When it works between two moments.

@@ -8,8 +8,11 @@ use super::{
     update_row,
 };
 use crate::domain::{
-    Error, ProviderId, Reservation, ReservationId, Span,
-    records::reservation::{Column, Entity},
+    Asset, Error, Member, ProviderId, Reservation, ReservationId, Span,
+    records::{
+        asset, member,
+        reservation::{Column, Entity},
+    },
     reservation::{ReservationKey, State},
     slots::Taken,
 };
@@ -151,6 +154,33 @@ impl Providers {
     /// The first row of the reservation that an order means by `key`.
     pub async fn find_meant(&self, key: ReservationKey) -> Result<Reservation, Error> {
         meant(key).one(self.db.connection()).await?.ok_or(Error::ReservationNotFound)
+    }
+
+    /// The rows of the reservation that an order means by `key`, at least one.
+    pub async fn rows_meant(&self, key: ReservationKey) -> Result<Vec<Reservation>, Error> {
+        let mut rows = meant(key).all(self.db.connection()).await?;
+        let round = rows.first().ok_or(Error::ReservationNotFound)?.round;
+        rows.retain(|row| row.round == round);
+        Ok(rows)
+    }
+
+    /// The members and vehicles whose time some rows take.
+    pub async fn people_and_vehicles(
+        &self,
+        rows: &[Reservation],
+    ) -> Result<(Vec<Member>, Vec<Asset>), Error> {
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.resource_id).collect();
+        let members = member::Entity::find()
+            .filter(member::Column::Id.is_in(ids.iter().copied()))
+            .order_by_asc(member::Column::Id)
+            .all(self.db.connection())
+            .await?;
+        let assets = asset::Entity::find()
+            .filter(asset::Column::Id.is_in(ids))
+            .order_by_asc(asset::Column::Id)
+            .all(self.db.connection())
+            .await?;
+        Ok((members, assets))
     }
 
     /// Confirms a hold in one statement. False when there is none, or it is no hold any more.

@@ -25,6 +25,20 @@ use uuid::Uuid;
 /// Profiles that a search has in memory at a time.
 const PAGE: u64 = 500;
 
+/// What candidates are looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Search<'a> {
+    pub job: &'a JobRequest,
+    /// Profiles that are left out.
+    pub excluded: &'a [ProviderId],
+    /// The customer's account.
+    pub customer: Option<Uuid>,
+    /// How far from the place they may be, in metres; none for as far as their own areas say.
+    pub radius_m: Option<f64>,
+    /// How many to find at most.
+    pub most: usize,
+}
+
 /// A provider who could take a job.
 #[derive(Clone, Debug)]
 pub struct Candidate {
@@ -37,13 +51,8 @@ pub struct Candidate {
 impl Providers {
     /// Those that are eligible for `job` and free, best score first; `excluded` profiles and the customer's own left
     /// out. It looks at every profile in reach, page by page, until it has found `most`.
-    pub async fn candidates(
-        &self,
-        job: &JobRequest,
-        excluded: &[ProviderId],
-        customer: Option<Uuid>,
-        most: usize,
-    ) -> Result<Vec<Candidate>, Error> {
+    pub async fn candidates(&self, search: Search<'_>) -> Result<Vec<Candidate>, Error> {
+        let Search { job, excluded, customer, radius_m, most } = search;
         // What a company has free its members and vehicles tell.
         let free = Condition::any().add(provider::Column::Kind.eq(ProviderKind::Company)).add(
             provider::Column::Id.in_subquery(taken_spans(&job.busy(), self.clock().now())).not(),
@@ -58,6 +67,10 @@ impl Providers {
             rows.retain(|row| row.usual_calendar().covers(&job.work()));
             let mut standings = self.standings(&rows).await?;
             standings.retain(|standing| standing.objections(job, customer).is_empty());
+            if let Some(radius_m) = radius_m {
+                standings
+                    .retain(|it| it.metres_to_job(job).is_none_or(|metres| metres <= radius_m));
+            }
             self.retain_free(&mut standings, job).await?;
             candidates.extend(standings.into_iter().map(|it| Candidate::of(it, job)));
         }
@@ -66,7 +79,7 @@ impl Providers {
     }
 
     /// Keeps those who have enough people and vehicles free for the job.
-    async fn retain_free(
+    pub async fn retain_free(
         &self,
         standings: &mut Vec<Standing>,
         job: &JobRequest,
@@ -82,6 +95,19 @@ impl Providers {
             has_free_resources(standing, job, taken)
         });
         Ok(())
+    }
+
+    /// Those of `ids` who may be booked for a vertical at all.
+    pub async fn bookable_of(
+        &self,
+        ids: &[ProviderId],
+        vertical: &str,
+    ) -> Result<Vec<Provider>, Error> {
+        let bookable = is_bookable(vertical, None)
+            .filter(provider::Column::Id.is_in(ids.iter().copied()))
+            .all(self.db.connection())
+            .await?;
+        Ok(bookable)
     }
 
     /// When customers may book the profile `id`.

@@ -7,7 +7,7 @@ use super::{
 use crate::domain::{
     Asset, Document, Error, Member, Provider, ProviderId, TimeOff, document,
     profile::ProviderKind,
-    standing::{Parts, Standing},
+    standing::{Standing, StandingParts},
 };
 use chrono::Days;
 use kit::Scope;
@@ -57,7 +57,7 @@ impl Providers {
         let members = group(self.active_members(&companies).await?, |row| row.provider_id);
         let standings = providers.iter().map(|provider| {
             let id = &provider.id;
-            let parts = Parts {
+            let parts = StandingParts {
                 offerings: rows_of(&offerings, id),
                 documents: rows_of(&documents, id),
                 time_off: rows_of(&time_off, id),

@@ -13,6 +13,7 @@ use proto::quickserve::{
         self as pb, asset_service_client::AssetServiceClient,
         availability_service_client::AvailabilityServiceClient,
         offering_service_client::OfferingServiceClient,
+        presence_service_client::PresenceServiceClient,
         provider_service_client::ProviderServiceClient,
         reservation_service_client::ReservationServiceClient,
         vetting_service_client::VettingServiceClient,
@@ -67,6 +68,10 @@ impl Shop {
 
     pub fn assets(&self) -> AssetServiceClient<Channel> {
         AssetServiceClient::new(self.world.outside("provider"))
+    }
+
+    pub fn presence(&self) -> PresenceServiceClient<Channel> {
+        PresenceServiceClient::new(self.world.outside("provider"))
     }
 
     /// Somebody who has applied.

@@ -9,6 +9,7 @@ mod crowd;
 mod eligibility;
 mod firm;
 mod fixture;
+mod live;
 mod profiles;
 mod reservations;
 mod running;

@@ -32,7 +32,7 @@ fn standing() -> Standing {
             radius_km: 10.0,
         }],
         kind: ProviderKind::Solo,
-        workers: Vec::new(),
+        team: Vec::new(),
         vehicles: Vec::new(),
         documents: vec![Verified {
             kind: "insurance".to_owned(),
