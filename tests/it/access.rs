@@ -153,6 +153,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
     let address = json!({ "label": "home", "address": request["address"].clone() });
     let profile = format!("/v1/providers/{}", bob.provider_id);
     let member = json!({ "name": "Zoé", "role": "cleaner" });
+    let asset = json!({ "kind": "van" });
     let time_off = json!({ "start_local": "2027-08-01T00:00", "end_local": "2027-08-15T00:00" });
     let message = async || first(alice, "/v1/inbox", "messages").await;
     let message = eventually("a message comes", message, Option::is_some).await.unwrap();
@@ -172,6 +173,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
         ("document_id", first(&bob.person, &documents, "documents").await.unwrap()),
         ("offering_id", first(&bob.person, &offerings, "offerings").await.unwrap()),
         ("member_id", made(&bob.person, format!("{profile}/members"), member).await),
+        ("asset_id", made(&bob.person, format!("{profile}/assets"), asset).await),
         ("time_off_id", made(&bob.person, format!("{profile}/timeOff"), time_off).await),
         ("date", "2027-06-01".into()),
         ("cancel_token", text_at(&preview, "cancel_token").unwrap()),
@@ -221,7 +223,8 @@ fn body(method: &str, ids: &BTreeMap<&'static str, String>) -> Value {
             "vertical": "cleaning", "skills": ["cleaning.standard"],
             "area": { "lat": 48.85, "lng": 2.35, "radius_km": 10 },
         }),
-        "CreateMember" => json!({ "name": "Zoé", "role": "cleaner" }),
+        "CreateMember" | "UpdateMember" => json!({ "name": "Zoé", "role": "cleaner" }),
+        "CreateAsset" | "UpdateAsset" => json!({ "kind": "van" }),
         "SubmitDocument" => json!({ "kind": "identity", "number": "1", "issued_on": "2020-01-01" }),
         "UpdateProvider" => json!({ "bio": "new" }),
         "UpdateAddress" => json!({ "label": "work" }),

@@ -6,6 +6,7 @@ mod m0003_blocks;
 mod m0004_rounds;
 mod m0005_composed_towns;
 mod m0006_resources;
+mod m0007_crews;
 
 use sea_orm_migration::prelude::*;
 
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_composed_towns::Migration),
             Box::new(crate::delivery::Migration),
             Box::new(m0006_resources::Migration),
+            Box::new(m0007_crews::Migration),
         ]
     }
 }

@@ -13,7 +13,8 @@ use proto::quickserve::{
     },
     provider::v1::{
         BeginReservationRequest, Candidate, CheckEligibilityRequest, ConfirmReservationRequest,
-        FindCandidatesRequest, FindSlotsRequest, FinishReservationRequest, HoldReservationRequest,
+        DescribeReservationRequest, DescribeReservationResponse, FindCandidatesRequest,
+        FindSlotsRequest, FinishReservationRequest, HoldReservationRequest,
         HoldReservationResponse, ListOrderReservationsRequest, ListOrderReservationsResponse,
         MoveReservationRequest, OrderReservation, ReleaseReservationRequest, ReservationState,
         Slot, reservation_service_client::ReservationServiceClient,
@@ -92,6 +93,20 @@ impl Peers {
             begin: order.runs_from_hold(),
         };
         Ok(self.reservations.clone().hold_reservation(request).await?.into_inner())
+    }
+
+    /// The members and vehicles that come for the order.
+    pub async fn describe_reservation(
+        &self,
+        order: &Order,
+        provider: ProviderId,
+    ) -> Result<DescribeReservationResponse, Error> {
+        let request = DescribeReservationRequest {
+            order_id: order.id.to_string(),
+            provider_id: provider.to_string(),
+            round: order.progress.round,
+        };
+        Ok(self.reservations.clone().describe_reservation(request).await?.into_inner())
     }
 
     /// A page of the reservations of these orders, or of all when none is named, and the token of the next page.

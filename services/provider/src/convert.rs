@@ -1,26 +1,26 @@
 //! Between the rows of provider and the messages of its contract.
 
+mod jobs;
+
+pub use jobs::parse_job;
+
 use crate::domain::{
-    Document, Error, Member, Offering, Provider, ProviderId, Reservation, TimeOff,
+    Asset, Document, Error, Member, MemberId, Offering, Presence, Provider, ProviderId,
+    Reservation, TimeOff,
     block::Block,
     calendar::{Hours, Weekly, refuse_overlaps},
     document,
     geo::GeoPlace,
     offering::{OfferingTerms, Rate},
     profile::{BackgroundCheck, ProviderKind, State},
-    reservation::{self, JobRequest},
+    reservation,
 };
 use chrono::{NaiveDate, NaiveDateTime, Weekday};
-use kit::{
-    Money, Window,
-    values::time::{span, timestamp},
-};
-use proto::quickserve::{common::v1::Address, fulfilment::v1::Requirements, provider::v1 as pb};
+use kit::{Money, values::time::timestamp};
+use proto::quickserve::provider::v1 as pb;
 
 /// The form of local times without a zone.
 const LOCAL_MINUTE: &str = "%Y-%m-%dT%H:%M";
-/// Longest time kept free on one side of the work.
-const BUFFER_MOST_S: i64 = 24 * 3600;
 
 /// How much of a profile to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,7 +210,12 @@ pub fn document(document: &Document) -> pb::Document {
         version: document.version,
         created_at: Some(timestamp(document.created_at)),
         updated_at: Some(timestamp(document.updated_at)),
+        member_id: member_id(document.member_id),
     }
+}
+
+fn member_id(id: Option<MemberId>) -> String {
+    id.map(|id| id.to_string()).unwrap_or_default()
 }
 
 /// Reads a date.
@@ -231,6 +236,34 @@ pub fn member(member: &Member) -> pb::Member {
         name: member.name.clone(),
         role: member.role.clone(),
         created_at: Some(timestamp(member.created_at)),
+        skills: member.skills.0.clone(),
+        user_id: member.user_id.map(|id| id.to_string()).unwrap_or_default(),
+        active: member.active,
+    }
+}
+
+/// The message for a vehicle.
+pub fn asset(asset: &Asset) -> pb::Asset {
+    pb::Asset {
+        id: asset.id.to_string(),
+        provider_id: asset.provider_id.to_string(),
+        kind: asset.kind.clone(),
+        seats: asset.seats,
+        volume_l: asset.volume_l,
+        payload_kg: asset.payload_kg,
+        plate: asset.plate.clone(),
+        active: asset.active,
+        created_at: Some(timestamp(asset.created_at)),
+        updated_at: Some(timestamp(asset.updated_at)),
+    }
+}
+
+/// The message for a presence.
+pub fn presence(presence: &Presence) -> pb::Presence {
+    pb::Presence {
+        online: presence.online,
+        asset_id: presence.asset_id.map(|id| id.to_string()).unwrap_or_default(),
+        updated_at: Some(timestamp(presence.updated_at)),
     }
 }
 
@@ -242,6 +275,7 @@ pub fn time_off(off: &TimeOff) -> pb::TimeOff {
         end_local: off.end_local.format(LOCAL_MINUTE).to_string(),
         note: off.note.clone(),
         created_at: Some(timestamp(off.created_at)),
+        member_id: member_id(off.member_id),
     }
 }
 
@@ -311,6 +345,21 @@ const fn reservation_state(state: reservation::State) -> pb::ReservationState {
     }
 }
 
+/// Who and what comes with the rows of a reservation. What does not exist any more is left out.
+pub fn described_reservation(
+    rows: &[Reservation],
+    members: Vec<Member>,
+    assets: Vec<Asset>,
+) -> pb::DescribeReservationResponse {
+    let members = members.into_iter().map(|member| {
+        let row = rows.iter().find(|row| row.resource_id == member.id.uuid());
+        let role = row.map(|row| row.role.clone()).filter(|role| !role.is_empty());
+        pb::ReservedMember { name: member.name, role: role.unwrap_or(member.role) }
+    });
+    let assets = assets.into_iter().map(|it| pb::ReservedAsset { kind: it.kind, plate: it.plate });
+    pb::DescribeReservationResponse { members: members.collect(), assets: assets.collect() }
+}
+
 /// The message for a reservation as its order sees it.
 pub fn order_reservation(reservation: &Reservation) -> pb::OrderReservation {
     pb::OrderReservation {
@@ -336,37 +385,6 @@ pub fn reservation(reservation: &Reservation) -> pb::Reservation {
         state: reservation_state(reservation.state).into(),
         hold_expires_at: held.then(|| timestamp(reservation.hold_expires_at)),
     }
-}
-
-/// Reads what a job requires.
-pub fn parse_job(
-    vertical: String,
-    window: Window,
-    address: Option<&Address>,
-    requirements: Option<Requirements>,
-) -> Result<JobRequest, Error> {
-    let Requirements { skills, documents, buffer_before, buffer_after, exclusive, .. } =
-        requirements.ok_or_else(|| Error::invalid("requirements", "must be given"))?;
-    Ok(JobRequest {
-        vertical,
-        window,
-        buffer_before_s: parse_buffer("requirements.buffer_before", buffer_before.as_ref())?,
-        buffer_after_s: parse_buffer("requirements.buffer_after", buffer_after.as_ref())?,
-        skills,
-        documents,
-        place: address.and_then(|it| Some(GeoPlace { lat: it.lat?, lng: it.lng? })),
-        country: address.map(|address| address.country.clone()),
-        exclusive,
-    })
-}
-
-/// Reads time that is kept free beside a job, in seconds.
-fn parse_buffer(field: &str, buffer: Option<&prost_types::Duration>) -> Result<i64, Error> {
-    let seconds = span(field, buffer)?.num_seconds();
-    if (0..=BUFFER_MOST_S).contains(&seconds) {
-        return Ok(seconds);
-    }
-    Err(Error::invalid(field, "must be between 0 and 24 hours"))
 }
 
 /// Reads the ids of profiles.

@@ -7,7 +7,10 @@ use crate::{
         profile::State,
         score::{OrderOutcome, is_on_time},
     },
-    repository::{Providers, documents, members, offerings, profiles, reservations, time_off},
+    repository::{
+        Providers, assets, documents, members, offerings, presences, profiles, reservations,
+        time_off,
+    },
 };
 use async_trait::async_trait;
 use kit::{
@@ -111,6 +114,8 @@ impl FactConsumer {
         provider.erase();
         documents::forget_person(&tx, provider.id).await?;
         members::delete_all(&tx, provider.id).await?;
+        assets::delete_all(&tx, provider.id).await?;
+        presences::delete_presence(&tx, provider.id).await?;
         offerings::delete_all(&tx, provider.id).await?;
         time_off::delete_all(&tx, provider.id).await?;
         profiles::save_profile(&tx, &mut provider).await?;

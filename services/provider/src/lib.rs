@@ -1,7 +1,7 @@
 //! Provider: profiles and their vetting, offerings, working hours, and **whose time is taken**. It asks no other
 //! service; order asks it to hold, confirm, move and release time.
 //!
-//! Start reading at [`domain::standing`] (who may take a job) and [`holding`] (how time is held);
+//! Start reading at [`domain::standing`] (who may take a job) and [`holding`] (how time is held), [`live`] (who is near);
 //! `api` has a function for each RPC.
 
 mod api;
@@ -9,6 +9,7 @@ mod convert;
 mod domain;
 mod events;
 mod holding;
+mod live;
 mod repository;
 mod worker;
 
@@ -55,9 +56,11 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
     host.every("release expired holds", sweep_every, move || {
         worker::release_expired_holds(swept.clone())
     });
-    let api = api::Api::new(providers, config);
+    let api = api::Api::new(providers, host.positions().clone(), config);
     Ok(kit::Routes::default()
         .add(pb::provider_service_server::ProviderServiceServer::new(api.clone()))
+        .add(pb::asset_service_server::AssetServiceServer::new(api.clone()))
+        .add(pb::presence_service_server::PresenceServiceServer::new(api.clone()))
         .add(pb::vetting_service_server::VettingServiceServer::new(api.clone()))
         .add(pb::offering_service_server::OfferingServiceServer::new(api.clone()))
         .add(pb::availability_service_server::AvailabilityServiceServer::new(api.clone()))

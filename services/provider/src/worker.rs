@@ -1,8 +1,8 @@
-//! Timers of documents and blocks, and the sweep of holds that ran out.
+//! Timers of documents, blocks and presences, and the sweep of holds that ran out.
 
 use crate::{
     domain::{Document, DocumentId, Error, Provider, ProviderId, document, profile},
-    events,
+    events, live,
     repository::{Providers, documents, profiles},
 };
 use async_trait::async_trait;
@@ -18,6 +18,9 @@ pub const DOCUMENT_EXPIRING: &str = "document_expiring";
 pub const DOCUMENT_EXPIRED: &str = "document_expired";
 /// A block ends by itself.
 pub const BLOCK_OVER: &str = "block_over";
+
+/// No position of a provider who is online has come for too long, unless one has come since.
+pub const PRESENCE_SILENT: &str = "presence_silent";
 
 /// Sets the timers of a verified document; any other document has none.
 pub async fn schedule_document_end(tx: &Tx, document: &Document, zone: Tz) -> Result<(), Error> {
@@ -119,6 +122,10 @@ impl TimerHandler for ProviderTimers {
             DOCUMENT_EXPIRING => self.warn_of_expiry(document).await,
             DOCUMENT_EXPIRED => self.expire_document(document).await,
             BLOCK_OVER => self.end_blocks(ProviderId::from_uuid(timer.aggregate)).await,
+            PRESENCE_SILENT => {
+                live::end_silent_presence(&self.providers, ProviderId::from_uuid(timer.aggregate))
+                    .await
+            }
             other => Err(kit::Error::internal(format!("no timer is called {other}")).into()),
         };
         done.map_err(Into::into)

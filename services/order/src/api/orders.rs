@@ -104,9 +104,12 @@ impl OrderService for Api {
         let order = if view == "full" {
             let records = records::all_records(db, order.id).await?;
             let job = self.app.describe_job(&order, &caller).await.unwrap_or_default();
+            let crew = self.app.describe_crew(&order).await.unwrap_or_default();
             pb::Order {
                 vertical_state: job.state,
                 vertical_actions: job.allowed_actions,
+                crew: view::crew_of(&crew),
+                vehicles: view::vehicles_of(&crew),
                 ..view::full_view(&self.app, &order, &caller, records)?
             }
         } else {

@@ -15,7 +15,7 @@ use kit::{
     rpc::confidential,
     values::time::{duration, timestamp},
 };
-use proto::quickserve::order::v1 as pb;
+use proto::quickserve::{order::v1 as pb, provider::v1::DescribeReservationResponse};
 
 /// The full name of the message for an order.
 const ORDER: &str = "quickserve.order.v1.Order";
@@ -116,11 +116,27 @@ fn whole_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         vertical_actions: Vec::new(),
         parent_order_id: order.parent_id(),
         asap: order.terms.asap,
+        crew: Vec::new(),
+        vehicles: Vec::new(),
     }
 }
 
 fn upcoming_action((action, at): (&'static str, DateTime<Utc>)) -> pb::UpcomingAction {
     pb::UpcomingAction { action: action.to_owned(), at: Some(timestamp(at)) }
+}
+
+/// The members who come for an order.
+pub fn crew_of(described: &DescribeReservationResponse) -> Vec<pb::AssignedMember> {
+    let members = described.members.iter();
+    members.map(|it| pb::AssignedMember { name: it.name.clone(), role: it.role.clone() }).collect()
+}
+
+/// The vehicles that come for an order.
+pub fn vehicles_of(described: &DescribeReservationResponse) -> Vec<pb::AssignedVehicle> {
+    let vehicles = described.assets.iter();
+    vehicles
+        .map(|it| pb::AssignedVehicle { kind: it.kind.clone(), plate: it.plate.clone() })
+        .collect()
 }
 
 /// The order with all that is kept about it.

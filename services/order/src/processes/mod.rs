@@ -10,6 +10,7 @@
 //! In tests the process can be made to die after each step ([`crash_points`]).
 
 pub mod booking;
+pub mod crew;
 pub mod eligibility;
 pub mod offers;
 pub mod payment;

@@ -7,6 +7,7 @@ mod booking;
 mod cancelling;
 mod concurrency;
 mod crashes;
+mod crew;
 mod dispatch;
 mod eligibility;
 mod life;

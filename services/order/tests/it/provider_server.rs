@@ -156,6 +156,14 @@ impl ReservationService for Provider {
         Ok(Response::new(judged.await?))
     }
 
+    async fn describe_reservation(
+        &self,
+        _: Request<provider::DescribeReservationRequest>,
+    ) -> Result<Response<provider::DescribeReservationResponse>, Status> {
+        let described = self.0.play("crew", |memory| Ok(memory.crew.clone()));
+        Ok(Response::new(described.await?))
+    }
+
     async fn list_order_reservations(
         &self,
         _: Request<provider::ListOrderReservationsRequest>,

@@ -7,6 +7,7 @@ use proto::quickserve::{
     fulfilment::v1::{
         DescribeJobResponse, Dispatch, OrderSnapshot, OrderState, Party, QuoteRequest,
     },
+    provider::v1::DescribeReservationResponse,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -86,6 +87,8 @@ pub struct Memory {
     pub hours: i64,
     /// Where the vertical says that jobs stand.
     pub job: DescribeJobResponse,
+    /// Who comes for any order, as provider says.
+    pub crew: DescribeReservationResponse,
     /// The sides for which it was asked where a job stands.
     pub described_to: Vec<Party>,
     /// What the vertical was told of each order.

@@ -3,8 +3,8 @@
 use super::{Api, parse_provider_id, scope_of};
 use crate::{
     convert,
-    domain::{Error, Span, TimeOff, TimeOffId},
-    repository::{profiles, time_off},
+    domain::{Error, MemberId, Span, TimeOff, TimeOffId},
+    repository::{members, profiles, time_off},
 };
 use chrono::Duration;
 use kit::{
@@ -92,9 +92,10 @@ impl AvailabilityService for Api {
         request: Request<pb::CreateTimeOffRequest>,
     ) -> Result<Response<pb::CreateTimeOffResponse>, Status> {
         let (key, scope) = (Key::of(&request), scope_of(&request)?);
-        let pb::CreateTimeOffRequest { provider_id, start_local, end_local, note } =
+        let pb::CreateTimeOffRequest { provider_id, start_local, end_local, note, member_id } =
             request.into_inner();
         let id = parse_provider_id(&provider_id)?;
+        let member_id = MemberId::parse_optional("member_id", &member_id)?;
         let start_local = convert::parse_local("start_local", &start_local)?;
         let end_local = convert::parse_local("end_local", &end_local)?;
         if end_local <= start_local {
@@ -106,8 +107,16 @@ impl AvailabilityService for Api {
         };
         let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
-        let (off_id, created_at) = (Id::new(tx.clock()), tx.now());
-        let off = TimeOff { id: off_id, provider_id: id, start_local, end_local, note, created_at };
+        members::check_member(&tx, id, member_id).await?;
+        let off = TimeOff {
+            id: Id::new(tx.clock()),
+            provider_id: id,
+            start_local,
+            end_local,
+            note,
+            created_at: tx.now(),
+            member_id,
+        };
         time_off::insert_time_off(&tx, &off).await?;
         profiles::save_profile(&tx, &mut provider).await?;
         let time_off = Some(convert::time_off(&off));

@@ -1,8 +1,10 @@
 //! The RPCs of provider, a file for each service of the contract. Those that change something read top to bottom: parse,
 //! begin, lock, rule, save, commit with the answer.
 
+mod assets;
 mod availability;
 mod offerings;
+mod presence;
 mod profiles;
 mod reservations;
 mod vetting;
@@ -12,7 +14,7 @@ use crate::{
     domain::{Error, ProviderId},
     repository::Providers,
 };
-use kit::{Scope, Tx};
+use kit::{Scope, Tx, storage::position::PositionIndex};
 use std::sync::Arc;
 use tonic::{Request, Response};
 
@@ -20,13 +22,14 @@ use tonic::{Request, Response};
 #[derive(Clone)]
 pub struct Api {
     providers: Providers,
+    positions: Arc<dyn PositionIndex>,
     config: Arc<Config>,
 }
 
 impl Api {
-    /// Serves `providers`.
-    pub fn new(providers: Providers, config: Config) -> Self {
-        Self { providers, config: Arc::new(config) }
+    /// Serves `providers`, who are at `positions`.
+    pub fn new(providers: Providers, positions: Arc<dyn PositionIndex>, config: Config) -> Self {
+        Self { providers, positions, config: Arc::new(config) }
     }
 
     /// Commits a change of the profile `id` with the call's answer. What was kept of the profile's standing goes.

@@ -5,6 +5,7 @@ use crate::{
     convert::{self, View},
     domain::{
         Error, Member, MemberId, Provider,
+        offering::Skills,
         profile::{Application, Change, ProfileAction, State, city_key},
     },
     events,
@@ -13,7 +14,7 @@ use crate::{
 use kit::{
     Caller, Id, Scope,
     storage::{db::Begun, idempotency::Key, page::Page, version},
-    values::time::zone,
+    values::{id::parse_optional_uuid, time::zone},
 };
 use proto::quickserve::provider::v1::{self as pb, provider_service_server::ProviderService};
 use tonic::{Request, Response, Status, async_trait};
@@ -173,16 +174,26 @@ impl ProviderService for Api {
         request: Request<pb::CreateMemberRequest>,
     ) -> Result<Response<pb::CreateMemberResponse>, Status> {
         let (key, scope) = (Key::of(&request), scope_of(&request)?);
-        let pb::CreateMemberRequest { provider_id, name, role } = request.into_inner();
+        let pb::CreateMemberRequest { provider_id, name, role, skills, user_id } =
+            request.into_inner();
         let id = parse_provider_id(&provider_id)?;
+        let user_id = parse_optional_uuid("user_id", &user_id)?;
         let tx = match self.providers.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
         let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
-        let (member_id, created_at) = (Id::new(tx.clock()), tx.now());
-        let member = Member { id: member_id, provider_id: id, name, role, created_at };
+        let member = Member {
+            id: Id::new(tx.clock()),
+            provider_id: id,
+            name,
+            role,
+            created_at: tx.now(),
+            skills: Skills(skills),
+            user_id,
+            active: true,
+        };
         members::insert_member(&tx, &member).await?;
         profiles::save_profile(&tx, &mut provider).await?;
         let member = Some(convert::member(&member));
@@ -200,6 +211,28 @@ impl ProviderService for Api {
         let (rows, next_page_token) = self.providers.members(provider.id, page).await?;
         let members = rows.iter().map(convert::member).collect();
         Ok(Response::new(pb::ListMembersResponse { members, next_page_token }))
+    }
+
+    async fn update_member(
+        &self,
+        request: Request<pb::UpdateMemberRequest>,
+    ) -> Result<Response<pb::UpdateMemberResponse>, Status> {
+        let scope = scope_of(&request)?;
+        let pb::UpdateMemberRequest { provider_id, member_id, name, role, skills, user_id, active } =
+            request.into_inner();
+        let id = parse_provider_id(&provider_id)?;
+        let member_id = MemberId::parse("member_id", &member_id)?;
+        let user_id = parse_optional_uuid("user_id", &user_id)?;
+        let tx = self.providers.db.begin().await?;
+        let mut provider = profiles::lock_profile(&tx, id, scope).await?;
+        provider.check_changeable()?;
+        let known = members::find_member(&tx, id, member_id).await?;
+        let (skills, active) = (Skills(skills), active.unwrap_or(true));
+        let member = Member { name, role, skills, user_id, active, ..known };
+        members::save_member(&tx, &member).await?;
+        profiles::save_profile(&tx, &mut provider).await?;
+        let member = Some(convert::member(&member));
+        Ok(self.commit(tx, id, pb::UpdateMemberResponse { member }).await?)
     }
 
     async fn delete_member(

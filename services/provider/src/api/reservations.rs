@@ -10,7 +10,8 @@ use crate::{
         slots::Wish,
     },
     holding::{self, Hold},
-    repository::Candidate,
+    live,
+    repository::{Candidate, Search},
 };
 use chrono::Duration;
 use chrono_tz::Tz;
@@ -128,6 +129,17 @@ impl ReservationService for Api {
         Ok(Response::new(pb::CheckEligibilityResponse { causes }))
     }
 
+    async fn describe_reservation(
+        &self,
+        request: Request<pb::DescribeReservationRequest>,
+    ) -> Result<Response<pb::DescribeReservationResponse>, Status> {
+        let pb::DescribeReservationRequest { order_id, provider_id, round } = request.into_inner();
+        let key = parse_key(&order_id, &provider_id, round)?;
+        let rows = self.providers.rows_meant(key).await?;
+        let (members, assets) = self.providers.people_and_vehicles(&rows).await?;
+        Ok(Response::new(convert::described_reservation(&rows, members, assets)))
+    }
+
     async fn list_order_reservations(
         &self,
         request: Request<pb::ListOrderReservationsRequest>,
@@ -175,15 +187,25 @@ impl ReservationService for Api {
             excluded_provider_ids,
             limit,
             customer_id,
-            ..
+            radius_m,
         } = request.into_inner();
         let window = Window::parse("window", window.as_ref())?;
         let job = convert::parse_job(vertical, window, address.as_ref(), requirements)?;
         let excluded =
             convert::parse_provider_ids("excluded_provider_ids", &excluded_provider_ids)?;
         let most = usize::try_from(limit).ok().filter(|most| *most > 0).unwrap_or(CANDIDATES);
-        let customer = parse_optional_uuid("customer_id", &customer_id)?;
-        let found = self.providers.candidates(&job, &excluded, customer, most).await?;
+        let search = Search {
+            job: &job,
+            excluded: &excluded,
+            customer: parse_optional_uuid("customer_id", &customer_id)?,
+            radius_m: Some(f64::from(radius_m)).filter(|radius| *radius > 0.0),
+            most,
+        };
+        let found = if job.needs.live {
+            live::find_live_candidates(&self.providers, &*self.positions, search).await?
+        } else {
+            self.providers.candidates(search).await?
+        };
         let candidates = found.into_iter().map(to_candidate).collect();
         Ok(Response::new(pb::FindCandidatesResponse { candidates }))
     }

@@ -4,13 +4,13 @@ use super::{Api, parse_provider_id, scope_of};
 use crate::{
     convert,
     domain::{
-        Document, DocumentId, Error, Provider, ProviderId,
+        Document, DocumentId, Error, MemberId, Provider, ProviderId,
         block::ACCOUNT_SUSPENDED,
         document::{self, Submission},
         profile::ProfileAction,
     },
     events,
-    repository::{documents, profiles},
+    repository::{documents, members, profiles},
     worker,
 };
 use kit::{
@@ -38,6 +38,7 @@ impl VettingService for Api {
         };
         let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
+        members::check_member(&tx, id, submission.member_id).await?;
         let document = Document::submit(Id::new(tx.clock()), id, submission, tx.now())?;
         documents::insert_document(&tx, &document).await?;
         profiles::save_profile(&tx, &mut provider).await?;
@@ -255,11 +256,13 @@ fn parse_submission(request: pb::SubmitDocumentRequest) -> Result<Submission, Er
         issued_on,
         expires_on,
         file_sha256,
+        member_id,
     } = request;
     let issued_on = convert::parse_date("issued_on", &issued_on)?;
     let expires_on = match expires_on.as_str() {
         "" => None,
         text => Some(convert::parse_date("expires_on", text)?),
     };
-    Ok(Submission { kind, number, issued_on, expires_on, file_sha256 })
+    let member_id = MemberId::parse_optional("member_id", &member_id)?;
+    Ok(Submission { kind, number, issued_on, expires_on, file_sha256, member_id })
 }

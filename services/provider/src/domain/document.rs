@@ -1,6 +1,6 @@
 //! Documents: handed in, found right or wrong, and out of date one day.
 
-use super::{Document, DocumentId, Error, ProviderId};
+use super::{Document, DocumentId, Error, MemberId, ProviderId};
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -82,6 +82,8 @@ pub struct Submission {
     pub expires_on: Option<NaiveDate>,
     /// SHA-256 of the file, or empty.
     pub file_sha256: String,
+    /// Member whom it concerns; none for the provider itself.
+    pub member_id: Option<MemberId>,
 }
 
 impl Document {
@@ -92,7 +94,7 @@ impl Document {
         new: Submission,
         now: DateTime<Utc>,
     ) -> Result<Self, Error> {
-        let Submission { kind, number, issued_on, expires_on, file_sha256 } = new;
+        let Submission { kind, number, issued_on, expires_on, file_sha256, member_id } = new;
         if expires_on.is_some_and(|last| last < issued_on) {
             return Err(Error::invalid("expires_on", "must not be before the date of issue"));
         }
@@ -110,6 +112,7 @@ impl Document {
             version: 1,
             created_at: now,
             updated_at: now,
+            member_id,
         })
     }
 

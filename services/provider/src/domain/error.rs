@@ -54,6 +54,18 @@ pub enum Error {
     /// The member is absent, or not the caller's to see.
     #[error("member does not exist")]
     MemberNotFound,
+    /// The vehicle is absent, or not the caller's to see.
+    #[error("vehicle does not exist")]
+    AssetNotFound,
+    /// The vehicle takes no jobs.
+    #[error("the vehicle is not active")]
+    AssetInactive,
+    /// The profile takes no bookings.
+    #[error("the profile takes no bookings in its state")]
+    NotActive,
+    /// An order of the provider runs.
+    #[error("an order is running: finish it first")]
+    RunningOrder,
     /// The profile has as many entries as it may have.
     #[error("the profile has {0} entries of this kind already")]
     TooMany(u64),
@@ -104,6 +116,10 @@ impl Fault for Error {
             Self::OfferingExists => Kind::Exists("OFFERING_EXISTS"),
             Self::TimeOffNotFound => Kind::NotFound("TIME_OFF_NOT_FOUND"),
             Self::MemberNotFound => Kind::NotFound("MEMBER_NOT_FOUND"),
+            Self::AssetNotFound => Kind::NotFound("ASSET_NOT_FOUND"),
+            Self::AssetInactive => Kind::Precondition("ASSET_INACTIVE"),
+            Self::NotActive => Kind::Precondition("NOT_ACTIVE"),
+            Self::RunningOrder => Kind::Precondition("RUNNING_ORDER"),
             Self::TooMany(_) => Kind::Precondition("TOO_MANY"),
             Self::NotEligible(_) => Kind::Precondition("PROVIDER_NOT_ELIGIBLE"),
             Self::SlotTaken => Kind::Conflict("SLOT_TAKEN"),

@@ -2,10 +2,12 @@
 
 pub mod block;
 pub mod calendar;
+pub mod crew;
 pub mod document;
 pub mod error;
 pub mod geo;
 pub mod offering;
+pub mod presence;
 pub mod profile;
 pub mod records;
 pub mod reservation;
@@ -16,8 +18,9 @@ pub mod standing;
 
 pub use error::Error;
 pub use records::{
-    document::Model as Document, member::Model as Member, offering::Model as Offering,
-    provider::Model as Provider, reservation::Model as Reservation, time_off::Model as TimeOff,
+    asset::Model as Asset, document::Model as Document, member::Model as Member,
+    offering::Model as Offering, presence::Model as Presence, provider::Model as Provider,
+    reservation::Model as Reservation, time_off::Model as TimeOff,
 };
 pub use span::Span;
 
@@ -31,8 +34,10 @@ pub type OfferingId = kit::Id<Offering>;
 pub type TimeOffId = kit::Id<TimeOff>;
 /// Names a member.
 pub type MemberId = kit::Id<Member>;
+/// Names a vehicle.
+pub type AssetId = kit::Id<Asset>;
 /// Names a reservation.
 pub type ReservationId = kit::Id<Reservation>;
 
-/// How many entries of a kind (members, documents, time off …) a profile may have.
+/// How many entries of a kind (members, vehicles, documents …) a profile may have.
 pub const MAX_ENTRIES: u64 = 200;

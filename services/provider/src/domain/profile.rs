@@ -107,7 +107,7 @@ impl State {
 }
 
 /// Who renders the services.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum ProviderKind {
     #[sea_orm(string_value = "SOLO")]

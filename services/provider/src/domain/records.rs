@@ -84,7 +84,7 @@ pub mod offering {
 }
 
 pub mod document {
-    use crate::domain::{DocumentId, ProviderId, document::State};
+    use crate::domain::{DocumentId, MemberId, ProviderId, document::State};
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, PartialEq, DeriveEntityModel)]
@@ -104,6 +104,7 @@ pub mod document {
         pub version: i64,
         pub created_at: DateTimeUtc,
         pub updated_at: DateTimeUtc,
+        pub member_id: Option<MemberId>,
     }
 
     /// Says which document it is, not what is on it.
@@ -120,7 +121,7 @@ pub mod document {
 }
 
 pub mod time_off {
-    use crate::domain::{ProviderId, TimeOffId};
+    use crate::domain::{MemberId, ProviderId, TimeOffId};
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -133,6 +134,7 @@ pub mod time_off {
         pub end_local: DateTime,
         pub note: String,
         pub created_at: DateTimeUtc,
+        pub member_id: Option<MemberId>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -142,7 +144,7 @@ pub mod time_off {
 }
 
 pub mod member {
-    use crate::domain::{MemberId, ProviderId};
+    use crate::domain::{MemberId, ProviderId, offering::Skills};
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -154,6 +156,64 @@ pub mod member {
         pub name: String,
         pub role: String,
         pub created_at: DateTimeUtc,
+        pub skills: Skills,
+        pub user_id: Option<Uuid>,
+        pub active: bool,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub mod asset {
+    use crate::domain::{AssetId, ProviderId};
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "assets")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: AssetId,
+        pub provider_id: ProviderId,
+        pub kind: String,
+        pub seats: i32,
+        pub volume_l: i32,
+        pub payload_kg: i32,
+        pub plate: String,
+        pub active: bool,
+        pub created_at: DateTimeUtc,
+        pub updated_at: DateTimeUtc,
+    }
+
+    /// Says which vehicle it is, not its plate.
+    impl std::fmt::Debug for Model {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_struct("Asset").field("id", &self.id).finish_non_exhaustive()
+        }
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub mod presence {
+    use crate::domain::{AssetId, ProviderId};
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "presences")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub provider_id: ProviderId,
+        pub online: bool,
+        pub asset_id: Option<AssetId>,
+        pub idle_since: DateTimeUtc,
+        pub seen_at: DateTimeUtc,
+        pub updated_at: DateTimeUtc,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,6 +1,11 @@
 //! Reservations: time that is held, taken and let go.
 
-use super::{Error, ProviderId, Reservation, ReservationId, Span, geo::GeoPlace};
+use super::{
+    Error, ProviderId, Reservation, ReservationId, Span,
+    crew::{JobResource, Needs},
+    geo::GeoPlace,
+    standing::Verified,
+};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use kit::Window;
@@ -56,9 +61,9 @@ pub struct JobRequest {
     /// In which country, as far as known.
     #[serde(default)]
     pub country: Option<String>,
-    /// Whether what it takes does no other job while it runs.
+    /// What it takes beside skills and documents of the profile.
     #[serde(default)]
-    pub exclusive: bool,
+    pub needs: Needs,
 }
 
 impl JobRequest {
@@ -85,6 +90,14 @@ impl JobRequest {
         let Window { start, end, zone } = self.window;
         let last = end - Duration::microseconds(1);
         (start.with_timezone(&zone).date_naive(), last.with_timezone(&zone).date_naive())
+    }
+
+    /// Whether one of `documents` is of the kind and valid, on every day of the job.
+    pub fn is_covered_by(&self, kind: &str, documents: &[Verified]) -> bool {
+        let (first, last) = self.dates();
+        first.iter_days().take_while(|day| *day <= last).all(|day| {
+            documents.iter().any(|document| document.kind == kind && document.is_valid_on(day))
+        })
     }
 
     /// The same job at another time.
@@ -162,6 +175,20 @@ impl Reservation {
         }
     }
 
+    /// The rows of a hold that takes several resources: the first one has the reservation's own id.
+    pub fn hold_resources(first: &Self, resources: Vec<JobResource>) -> Vec<Self> {
+        let mut rows = Vec::with_capacity(resources.len());
+        for resource in resources {
+            let id = match rows.is_empty() {
+                true => first.id,
+                false => ReservationId::derived(first.id.uuid(), &resource.id.to_string()),
+            };
+            let JobResource { id: resource_id, kind: resource_kind, role } = resource;
+            rows.push(Self { id, resource_id, resource_kind, role, ..first.clone() });
+        }
+        rows
+    }
+
     /// What is left when an order lets go of a provider: no time, and no way back in the same round.
     pub fn released(key: ReservationKey, now: DateTime<Utc>) -> Self {
         let window = Window { start: now, end: now, zone: Tz::UTC };
@@ -174,7 +201,7 @@ impl Reservation {
             documents: Vec::new(),
             place: None,
             country: None,
-            exclusive: false,
+            needs: Needs::default(),
         };
         Self { state: State::Released, ..Self::hold(key, job, now, now) }
     }
@@ -210,7 +237,7 @@ impl Reservation {
         if self.state == State::Released {
             return Err(Error::ReservationNotFound);
         }
-        self.running = self.job.exclusive;
+        self.running = self.job.needs.exclusive;
         Ok(())
     }
 

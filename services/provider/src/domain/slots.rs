@@ -47,6 +47,20 @@ pub struct Free {
     pub providers: Vec<ProviderId>,
 }
 
+/// Time that is taken of a resource.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    pub resource: Uuid,
+    pub span: Span,
+}
+
+/// Whether enough of the provider's people and vehicles are free for the job.
+pub fn has_free_resources(standing: &Standing, job: &JobRequest, taken: &[Taken]) -> bool {
+    let busy = job.busy();
+    let taken = taken.iter().filter(|it| it.span.overlaps(&busy)).map(|it| it.resource);
+    standing.choose_resources(job, &taken.collect(), Uuid::nil()).is_some()
+}
+
 /// The slots of an answer as they are found, from one provider after the other, the best one first.
 pub struct Slots {
     wish: Wish,
@@ -79,13 +93,19 @@ impl Slots {
         })
     }
 
-    /// Adds the starts at which a provider, whose time is taken in `busy`, can be booked: judged on each date by the rule
+    /// Adds the starts at which a provider can be booked, of whom `taken` time is not free: judged on each date by the rule
     /// by which a hold is judged.
-    pub fn add(&mut self, standing: &Standing, busy: &[Span]) {
+    pub fn add(&mut self, standing: &Standing, taken: &[Taken]) {
         let zone = self.wish.zone_for(standing);
+        let profile_only = standing.gives_profile_only(&self.wish.job);
+        let of_profile = taken.iter().filter(|it| it.resource == standing.provider_id.uuid());
+        let busy: Vec<Span> = match profile_only {
+            true => of_profile.map(|it| it.span).collect(),
+            false => Vec::new(),
+        };
         let open = standing.open(&self.wish.between);
         let mut judged: HashMap<(NaiveDate, NaiveDate), bool> = HashMap::new();
-        for start in slot_starts(&open, busy, zone, &self.wish) {
+        for start in slot_starts(&open, &busy, zone, &self.wish) {
             if self.free.get(&start).is_some_and(|free| free.providers.len() >= MAX_NAMED) {
                 continue;
             }
@@ -93,7 +113,7 @@ impl Slots {
             let is_eligible = judged
                 .entry(job.dates())
                 .or_insert_with(|| standing.objections(&job, self.wish.customer).is_empty());
-            if *is_eligible {
+            if *is_eligible && (profile_only || has_free_resources(standing, &job, taken)) {
                 self.undecided.remove(&start);
                 let free = self.free.entry(start).or_insert(Free { zone, providers: Vec::new() });
                 free.providers.push(standing.provider_id);
@@ -180,7 +200,7 @@ mod tests {
                 documents: Vec::new(),
                 place: None,
                 country: None,
-                exclusive: false,
+                needs: crate::domain::crew::Needs::default(),
             },
             customer: None,
         }

@@ -18,6 +18,29 @@ pub async fn insert_member(tx: &Tx, member: &Member) -> Result<(), Error> {
     Ok(())
 }
 
+/// A member of a provider.
+pub async fn find_member(tx: &Tx, provider_id: ProviderId, id: MemberId) -> Result<Member, Error> {
+    let own = Entity::find_by_id(id).filter(Column::ProviderId.eq(provider_id));
+    own.one(&**tx).await?.ok_or(Error::MemberNotFound)
+}
+
+/// Checks that a member whom something concerns belongs to the provider.
+pub async fn check_member(
+    tx: &Tx,
+    provider_id: ProviderId,
+    id: Option<MemberId>,
+) -> Result<(), Error> {
+    if let Some(id) = id {
+        find_member(tx, provider_id, id).await?;
+    }
+    Ok(())
+}
+
+/// Saves a changed member.
+pub async fn save_member(tx: &Tx, member: &Member) -> Result<(), Error> {
+    super::update_row(&**tx, member.clone()).await
+}
+
 /// Deletes a member of a provider.
 pub async fn delete_member(tx: &Tx, provider_id: ProviderId, id: MemberId) -> Result<(), Error> {
     let own = Entity::delete_by_id(id).filter(Column::ProviderId.eq(provider_id));

@@ -1,8 +1,10 @@
 //! Every query of provider, a file for each noun.
 
+pub mod assets;
 pub mod documents;
 pub mod members;
 pub mod offerings;
+pub mod presences;
 pub mod profiles;
 pub mod reservation_sql;
 pub mod reservations;
@@ -11,7 +13,7 @@ mod standings;
 pub mod time_off;
 
 pub use profiles::Filter;
-pub use search::Candidate;
+pub use search::{Candidate, Search};
 
 use crate::domain::{Error, Reservation};
 use kit::{Batch, Db, storage::cache::Cache};

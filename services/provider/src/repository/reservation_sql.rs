@@ -46,21 +46,9 @@ pub fn set_state(state: State, lapsed: bool, now: DateTime<Utc>) -> UpdateMany<E
         .col_expr(Column::UpdatedAt, Expr::value(now))
 }
 
-/// Inserts `row` if its provider's standing is still at `revision` and its order has not let go of every provider.
-/// False when that is not so, when there is such a row, or when the time is not free.
-pub async fn insert_reservation<C: ConnectionTrait>(
-    connection: &C,
-    row: Reservation,
-    revision: i64,
-) -> Result<bool, Error> {
-    match insert_all(connection, &[(row, revision)]).await {
-        Err(Error::SlotTaken) => Ok(false),
-        inserted => Ok(inserted? == [true]),
-    }
-}
-
-/// As [`insert_reservation`], for several rows with their revisions. [`Error::SlotTaken`] where the database refuses all of them
-/// because the time of one is not free.
+/// Inserts rows, each if its provider's standing is still at the revision beside it and its order has not let go of every
+/// provider, and tells which were inserted: those are not for which that is not so, or which exist.
+/// [`Error::SlotTaken`] and [`Error::DriverBusy`] where the database refuses all of them because one has no time.
 pub async fn insert_all<C: ConnectionTrait>(
     connection: &C,
     rows: &[(Reservation, i64)],
@@ -160,15 +148,21 @@ pub async fn overwrite_reservation(tx: &Tx, row: Reservation) -> Result<(), Erro
     }
 }
 
-/// Releases other holds that ran out and are in the way of `row`.
+/// Releases other holds that ran out and are in the way of `row`, with all that they take.
 pub async fn expire_holds_in_the_way(tx: &Tx, row: &Reservation) -> Result<(), Error> {
     let overlapping = overlapping_reservations(&Span { start: row.starts_at, end: row.ends_at });
+    let in_the_way = Query::select()
+        .column(Column::ReservationId)
+        .from(Entity)
+        .and_where(Column::ResourceId.eq(row.resource_id))
+        .and_where(Column::ReservationId.ne(row.reservation_id))
+        .and_where(Column::State.eq(State::Hold))
+        .and_where(Column::HoldExpiresAt.lte(tx.now()))
+        .cond_where(Condition::any().add(overlapping).add(Column::Running.eq(true)))
+        .to_owned();
     set_state(State::Released, true, tx.now())
-        .filter(Column::ResourceId.eq(row.resource_id))
-        .filter(Column::Id.ne(row.id))
+        .filter(Column::ReservationId.in_subquery(in_the_way))
         .filter(Column::State.eq(State::Hold))
-        .filter(Column::HoldExpiresAt.lte(tx.now()))
-        .filter(Condition::any().add(overlapping).add(Column::Running.eq(true)))
         .exec(&**tx)
         .await?;
     Ok(())
@@ -216,15 +210,6 @@ pub async fn revision_of(tx: &Tx, id: ProviderId) -> Result<i64, Error> {
         .one(&**tx)
         .await?;
     revision.ok_or(Error::ProviderNotFound)
-}
-
-/// Whether another exclusive job of the resource of `row` runs.
-pub async fn is_busy(tx: &Tx, row: &Reservation) -> Result<bool, Error> {
-    let running = Entity::find()
-        .filter(Column::ResourceId.eq(row.resource_id))
-        .filter(Column::Id.ne(row.id))
-        .filter(Column::Running.eq(true));
-    Ok(running.one(&**tx).await?.is_some())
 }
 
 /// What a failed statement means: the time is taken, the resource does another job, or the database failed. Two that wait

@@ -9,9 +9,9 @@ use crate::{
     domain::{
         Error, Provider, ProviderId, Span,
         geo::GeoPlace,
-        profile::{BackgroundCheck, State},
+        profile::{BackgroundCheck, ProviderKind, State},
         reservation::JobRequest,
-        slots::{Slots, Wish},
+        slots::{Slots, Wish, has_free_resources},
         standing::Standing,
     },
 };
@@ -25,6 +25,20 @@ use uuid::Uuid;
 /// Profiles that a search has in memory at a time.
 const PAGE: u64 = 500;
 
+/// What candidates are looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Search<'a> {
+    pub job: &'a JobRequest,
+    /// Profiles that are left out.
+    pub excluded: &'a [ProviderId],
+    /// The customer's account.
+    pub customer: Option<Uuid>,
+    /// How far from the place they may be, in metres; none for as far as their own areas say.
+    pub radius_m: Option<f64>,
+    /// How many to find at most.
+    pub most: usize,
+}
+
 /// A provider who could take a job.
 #[derive(Clone, Debug)]
 pub struct Candidate {
@@ -37,15 +51,12 @@ pub struct Candidate {
 impl Providers {
     /// Those that are eligible for `job` and free, best score first; `excluded` profiles and the customer's own left
     /// out. It looks at every profile in reach, page by page, until it has found `most`.
-    pub async fn candidates(
-        &self,
-        job: &JobRequest,
-        excluded: &[ProviderId],
-        customer: Option<Uuid>,
-        most: usize,
-    ) -> Result<Vec<Candidate>, Error> {
-        let free =
-            provider::Column::Id.in_subquery(taken_spans(&job.busy(), self.clock().now())).not();
+    pub async fn candidates(&self, search: Search<'_>) -> Result<Vec<Candidate>, Error> {
+        let Search { job, excluded, customer, radius_m, most } = search;
+        // What a company has free its members and vehicles tell.
+        let free = Condition::any().add(provider::Column::Kind.eq(ProviderKind::Company)).add(
+            provider::Column::Id.in_subquery(taken_spans(&job.busy(), self.clock().now())).not(),
+        );
         let query = is_bookable(&job.vertical, job.place)
             .filter(free)
             .filter(provider::Column::Id.is_not_in(excluded.iter().copied()));
@@ -54,13 +65,49 @@ impl Providers {
         while candidates.len() < most {
             let Some(mut rows) = self.next_page(&mut pages).await? else { break };
             rows.retain(|row| row.usual_calendar().covers(&job.work()));
-            let standings = self.standings(&rows).await?;
-            let eligible =
-                standings.into_iter().filter(|it| it.objections(job, customer).is_empty());
-            candidates.extend(eligible.map(|standing| Candidate::of(standing, job)));
+            let mut standings = self.standings(&rows).await?;
+            standings.retain(|standing| standing.objections(job, customer).is_empty());
+            if let Some(radius_m) = radius_m {
+                standings
+                    .retain(|it| it.metres_to_job(job).is_none_or(|metres| metres <= radius_m));
+            }
+            self.retain_free(&mut standings, job).await?;
+            candidates.extend(standings.into_iter().map(|it| Candidate::of(it, job)));
         }
         candidates.truncate(most);
         Ok(candidates)
+    }
+
+    /// Keeps those who have enough people and vehicles free for the job.
+    pub async fn retain_free(
+        &self,
+        standings: &mut Vec<Standing>,
+        job: &JobRequest,
+    ) -> Result<(), Error> {
+        // The query has looked at the time of people who work alone.
+        let undecided = standings
+            .iter()
+            .filter(|it| it.kind == ProviderKind::Company || !it.gives_profile_only(job));
+        let ids: Vec<ProviderId> = undecided.map(|standing| standing.provider_id).collect();
+        let taken = self.taken_by(&ids, job.busy()).await?;
+        standings.retain(|standing| {
+            let taken = taken.get(&standing.provider_id).map(Vec::as_slice).unwrap_or_default();
+            has_free_resources(standing, job, taken)
+        });
+        Ok(())
+    }
+
+    /// Those of `ids` who may be booked for a vertical at all.
+    pub async fn bookable_of(
+        &self,
+        ids: &[ProviderId],
+        vertical: &str,
+    ) -> Result<Vec<Provider>, Error> {
+        let bookable = is_bookable(vertical, None)
+            .filter(provider::Column::Id.is_in(ids.iter().copied()))
+            .all(self.db.connection())
+            .await?;
+        Ok(bookable)
     }
 
     /// When customers may book the profile `id`.
@@ -96,8 +143,8 @@ impl Providers {
         let ids: Vec<ProviderId> = profiles.iter().map(|profile| profile.id).collect();
         let taken = self.taken_by(&ids, undecided).await?;
         for standing in self.standings(profiles).await? {
-            let busy = taken.get(&standing.provider_id).map(Vec::as_slice).unwrap_or_default();
-            slots.add(&standing, busy);
+            let taken = taken.get(&standing.provider_id).map(Vec::as_slice).unwrap_or_default();
+            slots.add(&standing, taken);
         }
         Ok(())
     }
@@ -170,10 +217,10 @@ fn is_bookable(vertical: &str, place: Option<GeoPlace>) -> Select<provider::Enti
         .filter(provider::Column::Id.in_subquery(offered))
 }
 
-/// The profiles whose time in `span` is taken.
+/// The resources whose time in `span` is taken.
 fn taken_spans(span: &Span, now: DateTime<Utc>) -> SelectStatement {
     Query::select()
-        .expr(Expr::col(reservation::Column::ProviderId))
+        .expr(Expr::col(reservation::Column::ResourceId))
         .from(reservation::Entity)
         .cond_where(active_reservations(now))
         .cond_where(overlapping_reservations(span))

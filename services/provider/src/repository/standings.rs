@@ -4,7 +4,11 @@ use super::{
     Providers,
     profiles::{group_by_provider as group, offerings_of},
 };
-use crate::domain::{Document, Error, Provider, ProviderId, TimeOff, document, standing::Standing};
+use crate::domain::{
+    Asset, Document, Error, Member, Provider, ProviderId, TimeOff, document,
+    profile::ProviderKind,
+    standing::{Standing, StandingParts},
+};
 use chrono::Days;
 use kit::Scope;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -40,23 +44,52 @@ impl Providers {
         self.cache.remove(&cache_key(id)).await;
     }
 
-    /// What decides about `providers`, in their order: three queries, however many there are.
+    /// What decides about `providers`, in their order: four queries, however many there are, and one for companies.
     pub async fn standings(&self, providers: &[Provider]) -> Result<Vec<Standing>, Error> {
         let ids: Vec<ProviderId> = providers.iter().map(|provider| provider.id).collect();
         let offerings =
             group(offerings_of(self.db.connection(), &ids).await?, |row| row.provider_id);
         let documents = group(self.verified_documents(&ids).await?, |row| row.provider_id);
         let time_off = group(self.time_off_ahead(&ids).await?, |row| row.provider_id);
+        let assets = group(self.active_assets(&ids).await?, |row| row.provider_id);
+        let companies = providers.iter().filter(|it| it.kind == ProviderKind::Company);
+        let companies: Vec<ProviderId> = companies.map(|company| company.id).collect();
+        let members = group(self.active_members(&companies).await?, |row| row.provider_id);
         let standings = providers.iter().map(|provider| {
             let id = &provider.id;
-            Standing::of(
-                provider,
-                standing_of(&offerings, id),
-                standing_of(&documents, id),
-                standing_of(&time_off, id),
-            )
+            let parts = StandingParts {
+                offerings: rows_of(&offerings, id),
+                documents: rows_of(&documents, id),
+                time_off: rows_of(&time_off, id),
+                members: rows_of(&members, id),
+                assets: rows_of(&assets, id),
+            };
+            Standing::of(provider, &parts)
         });
         Ok(standings.collect())
+    }
+
+    async fn active_assets(&self, ids: &[ProviderId]) -> Result<Vec<Asset>, Error> {
+        use crate::domain::records::asset::{Column, Entity};
+        let assets = Entity::find()
+            .filter(Column::ProviderId.is_in(ids.iter().copied()))
+            .filter(Column::Active.eq(true))
+            .all(self.db.connection())
+            .await?;
+        Ok(assets)
+    }
+
+    async fn active_members(&self, companies: &[ProviderId]) -> Result<Vec<Member>, Error> {
+        use crate::domain::records::member::{Column, Entity};
+        if companies.is_empty() {
+            return Ok(Vec::new());
+        }
+        let members = Entity::find()
+            .filter(Column::ProviderId.is_in(companies.iter().copied()))
+            .filter(Column::Active.eq(true))
+            .all(self.db.connection())
+            .await?;
+        Ok(members)
     }
 
     async fn verified_documents(&self, ids: &[ProviderId]) -> Result<Vec<Document>, Error> {
@@ -86,6 +119,6 @@ fn cache_key(id: ProviderId) -> String {
     format!("provider:standing:{id}")
 }
 
-fn standing_of<'a, T>(groups: &'a HashMap<ProviderId, Vec<T>>, id: &ProviderId) -> &'a [T] {
+fn rows_of<'a, T>(groups: &'a HashMap<ProviderId, Vec<T>>, id: &ProviderId) -> &'a [T] {
     groups.get(id).map(Vec::as_slice).unwrap_or_default()
 }

@@ -101,6 +101,7 @@ async fn exceptions_and_time_off_change_single_days(backend: Backend) {
     };
     availability.delete_date_exception(back).by(provider.owner).await.unwrap();
     let off = pb::CreateTimeOffRequest {
+        member_id: String::new(),
         provider_id: provider.id.clone(),
         start_local: "2027-05-24T10:00".to_owned(),
         end_local: "2027-05-26T10:00".to_owned(),

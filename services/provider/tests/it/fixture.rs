@@ -10,8 +10,10 @@ use proto::quickserve::{
     common::v1::Money,
     fulfilment::v1::Requirements,
     provider::v1::{
-        self as pb, availability_service_client::AvailabilityServiceClient,
+        self as pb, asset_service_client::AssetServiceClient,
+        availability_service_client::AvailabilityServiceClient,
         offering_service_client::OfferingServiceClient,
+        presence_service_client::PresenceServiceClient,
         provider_service_client::ProviderServiceClient,
         reservation_service_client::ReservationServiceClient,
         vetting_service_client::VettingServiceClient,
@@ -64,10 +66,23 @@ impl Shop {
         ReservationServiceClient::new(self.world.host.of("order").channel("provider"))
     }
 
+    pub fn assets(&self) -> AssetServiceClient<Channel> {
+        AssetServiceClient::new(self.world.outside("provider"))
+    }
+
+    pub fn presence(&self) -> PresenceServiceClient<Channel> {
+        PresenceServiceClient::new(self.world.outside("provider"))
+    }
+
     /// Somebody who has applied.
     pub async fn applicant(&self, name: &str) -> Provider {
+        self.apply(application(name)).await
+    }
+
+    /// Somebody who applies so.
+    pub async fn apply(&self, application: pb::CreateProviderRequest) -> Provider {
         let owner = somebody(&[Role::Provider]);
-        let applied = acting_as(owner, self.profiles().create_provider(application(name))).await;
+        let applied = acting_as(owner, self.profiles().create_provider(application)).await;
         Provider { id: applied.unwrap().into_inner().provider.unwrap().id, owner }
     }
 
@@ -87,6 +102,12 @@ impl Shop {
     /// A provider that may be booked.
     pub async fn vetted(&self, name: &str) -> Provider {
         let provider = self.ready(name).await;
+        self.approve(&provider).await;
+        provider
+    }
+
+    /// Lets an applicant be booked.
+    pub async fn approve(&self, provider: &Provider) {
         let id = provider.id.clone();
         let mut vetting = self.vetting();
         acting_as(self.operator, async {
@@ -102,7 +123,6 @@ impl Shop {
             vetting.approve_provider(pb::ApproveProviderRequest { provider_id: id }).await.unwrap();
         })
         .await;
-        provider
     }
 
     /// Hands in an insurance and has it verified.
@@ -112,6 +132,15 @@ impl Shop {
             .submit_document(insurance(&provider.id, issued, expires))
             .by(provider.owner)
             .await;
+        self.verify(provider, submitted).await
+    }
+
+    /// Has a document verified that was handed in.
+    pub async fn verify(
+        &self,
+        provider: &Provider,
+        submitted: Result<tonic::Response<pb::SubmitDocumentResponse>, tonic::Status>,
+    ) -> String {
         let document_id = submitted.unwrap().into_inner().document.unwrap().id;
         let request = pb::VerifyDocumentRequest {
             provider_id: provider.id.clone(),
@@ -175,6 +204,7 @@ pub fn insurance(provider_id: &str, issued: &str, expires: &str) -> pb::SubmitDo
         issued_on: issued.to_owned(),
         expires_on: expires.to_owned(),
         file_sha256: String::new(),
+        member_id: String::new(),
     }
 }
 

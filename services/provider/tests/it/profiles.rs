@@ -201,6 +201,8 @@ async fn offerings_and_members_come_and_go(backend: Backend) {
 
     let mut profiles = shop.profiles();
     let add = pb::CreateMemberRequest {
+        skills: Vec::new(),
+        user_id: String::new(),
         provider_id: mine.id.clone(),
         name: "Max".to_owned(),
         role: "driver".to_owned(),

@@ -7,6 +7,7 @@ use yare::parameterized;
 
 fn find() -> pb::FindCandidatesRequest {
     pb::FindCandidatesRequest {
+        radius_m: 0,
         vertical: "cleaning".to_owned(),
         window: Some(window("2027-05-24T08:00:00Z", 2)),
         address: Some(paris()),

@@ -1,7 +1,10 @@
 //! Who may take which job when.
 
 use super::*;
-use crate::domain::calendar::{Exceptions, Hours, Weekly};
+use crate::domain::{
+    calendar::{Exceptions, Hours, Weekly},
+    crew::Needs,
+};
 use chrono::{Duration, Weekday};
 use chrono_tz::Europe::Paris;
 use kit::Window;
@@ -28,6 +31,9 @@ fn standing() -> Standing {
             centre: PARIS,
             radius_km: 10.0,
         }],
+        kind: ProviderKind::Solo,
+        team: Vec::new(),
+        vehicles: Vec::new(),
         documents: vec![Verified {
             kind: "insurance".to_owned(),
             issued_on: date("2027-01-01"),
@@ -54,7 +60,7 @@ fn job() -> JobRequest {
         documents: vec!["insurance".to_owned()],
         place: Some(PARIS),
         country: Some("FR".to_owned()),
-        exclusive: false,
+        needs: Needs::default(),
     }
 }
 
