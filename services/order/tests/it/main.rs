@@ -17,6 +17,7 @@ mod provider_server;
 mod script;
 mod search;
 mod servers;
+mod settling;
 mod states;
 mod town;
 mod verticals;
