@@ -4,7 +4,9 @@ use crate::{
     contacts::Contacts,
     domain::{
         Error, Message, MessageId,
-        catalogue::{Addressee, ContactChannel, NOTICES, NoticeFacts, Stage, moves_on},
+        catalogue::{
+            Addressee, Circumstance, ContactChannel, NOTICES, NoticeFacts, Stage, moves_on,
+        },
         message::{Particulars, State},
     },
     repository::{self, Overtaken, Repository, settings},
@@ -190,7 +192,13 @@ fn of_order(kind: String, order: OrderEvent) -> Result<NoticeFacts, Error> {
         addressed: match order.addressee.as_str() {
             "customer" => Some(Addressee::Customer),
             "provider" => Some(Addressee::Provider),
+            "operator" => Some(Addressee::Operator),
             _ => None,
+        },
+        circumstance: if order.manual_acceptance {
+            Circumstance::ManualAcceptance
+        } else {
+            Circumstance::Usual
         },
         from: Some(from),
         to: Some(to),
@@ -219,6 +227,7 @@ fn of_payment(kind: String, payment: PaymentEvent) -> Result<NoticeFacts, Error>
         captured: _,
         refunded: _,
         charged_back: _,
+        beyond_cap,
     } = payment;
     let amount = Money::parse("amount", amount.as_ref()).ok();
     Ok(NoticeFacts {
@@ -226,13 +235,14 @@ fn of_payment(kind: String, payment: PaymentEvent) -> Result<NoticeFacts, Error>
         customer: parse_id(&customer_id)?,
         provider: parse_id(&provider_user_id)?,
         order_id: parse_id(&order_id)?,
+        circumstance: if beyond_cap { Circumstance::BeyondCap } else { Circumstance::Usual },
         particulars: Particulars { amount, ..Particulars::default() },
         ..NoticeFacts::default()
     })
 }
 
 fn of_payout(kind: String, payout: PayoutEvent) -> Result<NoticeFacts, Error> {
-    let PayoutEvent { payout_id: _, order_id, provider_user_id, amount } = payout;
+    let PayoutEvent { payout_id: _, order_id, provider_user_id, amount, kind: _ } = payout;
     let amount = Money::parse("amount", amount.as_ref()).ok();
     Ok(NoticeFacts {
         kind,

@@ -1,9 +1,9 @@
 //! Between the domain and the messages of the contracts.
 
 use crate::domain::{
-    Actor, Address, ChangeState, DispatchPlan, DisputeState, Error, OfferEnding, OfferState, Order,
-    Party, PaymentState, Policy, PolicyRule, PriceLine, RequiredAsset, RequiredCrew, Requirements,
-    State, Terms, records::offer,
+    Actor, Address, ChangeState, DispatchPlan, DisputeState, Error, LineOrigin, OfferEnding,
+    OfferState, Order, Party, PaymentState, Policy, PolicyRule, PriceLine, RequiredAsset,
+    RequiredCrew, Requirements, State, Terms, check_cap, records::offer,
 };
 use chrono::Duration;
 use kit::{
@@ -12,7 +12,9 @@ use kit::{
 };
 use prost::Message;
 use prost_types::Struct;
-use proto::quickserve::{common::v1 as common, fulfilment::v1 as fulfilment, order::v1 as pb};
+use proto::quickserve::{
+    common::v1 as common, fulfilment::v1 as fulfilment, order::v1 as pb, payment::v1 as payment,
+};
 
 /// The state in contracts.
 pub const fn state(state: State) -> fulfilment::OrderState {
@@ -153,7 +155,8 @@ pub fn neighbourhood(place: &Address) -> common::Address {
 
 /// A line of a vertical's price.
 pub fn line(line: fulfilment::PriceLine) -> Result<(PriceLine, Currency), Error> {
-    let fulfilment::PriceLine { code, quantity, unit, total, payer, earner, pass_through } = line;
+    let fulfilment::PriceLine { code, quantity, unit, total, payer, earner, pass_through, .. } =
+        line;
     let total = Money::parse("lines.total", total.as_ref())
         .map_err(|error| kit::Error::internal(format!("a price line: {error}")))?;
     let line = PriceLine {
@@ -164,6 +167,7 @@ pub fn line(line: fulfilment::PriceLine) -> Result<(PriceLine, Currency), Error>
         payer: to_party(payer, Party::Customer),
         earner: to_party(earner, Party::Provider),
         pass_through,
+        origin: LineOrigin::Quote,
     };
     Ok((line, total.currency))
 }
@@ -191,7 +195,63 @@ fn to_price_line(line: &PriceLine, currency: Currency) -> fulfilment::PriceLine 
         payer: party_message(line.payer).into(),
         earner: party_message(line.earner).into(),
         pass_through: line.pass_through,
+        origin: match line.origin {
+            LineOrigin::Quote => fulfilment::LineOrigin::Quote,
+            LineOrigin::Change => fulfilment::LineOrigin::Change,
+            LineOrigin::Settlement => fulfilment::LineOrigin::Settlement,
+        }
+        .into(),
     }
+}
+
+/// A line that the customer owes beyond the cap, as payment takes it.
+pub fn due_line(line: &PriceLine, order: &Order) -> payment::DueLine {
+    payment::DueLine {
+        code: line.code.clone(),
+        amount: Some(order.money(line.total).into()),
+        provider_earns: line.earner == Party::Provider,
+        pass_through: line.pass_through,
+    }
+}
+
+/// What an order costs, as verticals know it: the lines that were quoted, those of approved changes, the cap.
+pub fn order_price(order: &Order) -> fulfilment::OrderPrice {
+    let of = |origin| {
+        let lines = order.terms.lines.iter().filter(|line| line.origin == origin);
+        lines.map(|line| to_price_line(line, order.currency())).collect()
+    };
+    fulfilment::OrderPrice {
+        quoted: of(LineOrigin::Quote),
+        changes: of(LineOrigin::Change),
+        cap: order.terms.cap.map(|cap| order.money(cap).into()),
+    }
+}
+
+/// The most that the customer pays unasked, as a vertical answers it beside the price.
+pub fn parse_cap(
+    cap: Option<&common::Money>,
+    total: i64,
+    currency: Currency,
+) -> Result<Option<i64>, Error> {
+    let cap = cap.map(|cap| Money::parse("cap", Some(cap))).transpose();
+    let cap = cap.map_err(|error| kit::Error::internal(format!("a cap: {error}")))?;
+    check_cap(cap, total, currency)
+}
+
+/// Lines that a vertical answers about an order, which are in the order's currency.
+pub fn lines_of_order(
+    order: &Order,
+    answered: Vec<fulfilment::PriceLine>,
+) -> Result<Vec<PriceLine>, Error> {
+    let mut lines = Vec::with_capacity(answered.len());
+    for answer in answered {
+        let (line, currency) = line(answer)?;
+        if currency != order.currency() {
+            return Err(kit::Error::internal("a line is not in the order's currency").into());
+        }
+        lines.push(line);
+    }
+    Ok(lines)
 }
 
 const fn party_message(party: Party) -> fulfilment::Party {

@@ -38,6 +38,7 @@ fn order_event(order: &Order, event: &OrderEvent, at: DateTime<Utc>) -> pb::Orde
         stars: event.stars,
         addressee: event.addressee.to_owned(),
         at: Some(timestamp(at)),
+        manual_acceptance: order.terms.manual_acceptance,
         offer_end: event.offer_end.map_or(pb::OfferEnd::Unspecified, convert::offer_end).into(),
     }
 }

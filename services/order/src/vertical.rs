@@ -19,9 +19,10 @@ use crate::{
 };
 use kit::{Host, rpc::client::Channel, values::time::timestamp};
 use proto::quickserve::fulfilment::v1::{
-    CompletionGateRequest, DescribeJobRequest, DescribeJobResponse, DescribeVerticalRequest,
-    OnTransitionRequest, OrderActor, OrderSnapshot, OrderTimes, Party, Place, QuoteRequest,
-    QuoteResponse, Requirements, TransitionMode, vertical_service_client::VerticalServiceClient,
+    CompletionGateRequest, CompletionGateResponse, DescribeJobRequest, DescribeJobResponse,
+    DescribeVerticalRequest, OnTransitionRequest, OrderActor, OrderSnapshot, OrderTimes, Party,
+    Place, QuoteRequest, QuoteResponse, Requirements, TransitionMode,
+    vertical_service_client::VerticalServiceClient,
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -66,13 +67,13 @@ impl App {
         if let Some((provider, _)) = provider.filter(|_| action.asks_eligibility()) {
             self.check_eligibility(order, provider).await?;
         }
-        if action == Action::Deliver {
-            let proof_kinds = orders::proof_kinds(self.db.connection(), order.id).await?;
-            self.verticals.check_completion_gate(order, proof_kinds).await?;
-        }
+        let gate = match action {
+            Action::Deliver => Some(self.ask_completion_gate(order).await?),
+            _ => None,
+        };
         let denials = self.verticals.ask(order, to.state, provider).await?;
         if denials.is_empty() {
-            Ok(Some(Agreement::to(action, order)))
+            Ok(Some(Agreement::to(action, order).with_gate(gate)))
         } else {
             Err(Error::Denied(order.vertical.clone(), denials))
         }
@@ -153,6 +154,12 @@ impl Verticals {
         Ok(answer.into_inner().details_message)
     }
 
+    /// The name of the message that the details of a change must fit; empty where the vertical prices none.
+    pub async fn change_message(&self, key: &str) -> Result<String, Error> {
+        let answer = self.client(key)?.describe_vertical(DescribeVerticalRequest {}).await?;
+        Ok(answer.into_inner().change_message)
+    }
+
     /// What every job of a vertical requires, whatever its details.
     pub async fn requirements(&self, key: &str) -> Result<Requirements, Error> {
         let mut vertical = self.find_bookable(key)?;
@@ -213,17 +220,15 @@ impl Verticals {
         Ok(())
     }
 
-    /// Fails when something is missing before the work can be delivered.
-    async fn check_completion_gate(
+    /// What the vertical's completion gate answers about the delivery of an order.
+    pub async fn completion_gate(
         &self,
         order: &Order,
         proof_kinds: Vec<String>,
-    ) -> Result<(), Error> {
+    ) -> Result<CompletionGateResponse, Error> {
         let snapshot = snapshot(order, order.provider());
         let request = CompletionGateRequest { proof_kinds, order: Some(snapshot) };
-        let answer = self.client(&order.vertical)?.completion_gate(request).await?;
-        let missing = answer.into_inner().missing;
-        if missing.is_empty() { Ok(()) } else { Err(Error::GateClosed(missing)) }
+        Ok(self.client(&order.vertical)?.completion_gate(request).await?.into_inner())
     }
 }
 
@@ -250,6 +255,7 @@ fn snapshot(order: &Order, provider: Option<(ProviderId, AccountId)>) -> OrderSn
         actor: order.progress.last_actor.map(actor_message),
         parent_order_id: order.parent_id(),
         country: order.terms.place.country.clone(),
+        price: Some(convert::order_price(order)),
         ..OrderSnapshot::default()
     }
 }

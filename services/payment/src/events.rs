@@ -86,6 +86,7 @@ fn to_fact(intent: &Intent, amount: i64, reason: &str) -> pb::PaymentEvent {
         reason: reason.to_owned(),
         answered: false,
         provider_user_id: String::new(),
+        beyond_cap: false,
         due_id: String::new(),
         captured: Some(money_of(currency, intent.captured)),
         refunded: Some(money_of(currency, intent.refunded)),
@@ -110,6 +111,7 @@ pub async fn payout_event(
         order_id: payout.order_id.to_string(),
         provider_user_id: payout.provider_user_id.to_string(),
         amount: Some(Money { currency: payout.currency.clone(), minor_units: amount }),
+        kind: payout.kind.clone(),
     };
     Ok(outbox::record_event(tx, kind, payout.id.uuid(), payout.event_seq, &event).await?)
 }

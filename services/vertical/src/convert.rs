@@ -282,5 +282,6 @@ fn to_price_line(line: Line) -> pb::PriceLine {
         payer: Party::Customer.into(),
         earner: Party::Provider.into(),
         pass_through,
+        ..pb::PriceLine::default()
     }
 }

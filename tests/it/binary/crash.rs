@@ -251,6 +251,44 @@ async fn money_is_taken_once(backend: Backend) {
     }
 }
 
+/// Dies at each point of a delivery: it is written or it is not, and the work is delivered, accepted and paid all the same.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn each_step_of_a_delivery_is_gone_on_with(backend: Backend) {
+    let (home, people) = first(backend).await;
+    let states = ["ORDER_STATE_IN_PROGRESS", "ORDER_STATE_DELIVERED"];
+    for (number, (point, state)) in DELIVERY.into_iter().zip(states).enumerate() {
+        let program = home.start_with(&armed(point)).await;
+        let armed = people.at(&program);
+        let quote = armed.quote(24 + 4 * i64::try_from(number).unwrap()).await;
+        let order = armed.book(&quote).await.unwrap().ok().unwrap();
+        let id = text_at(&order, "id").unwrap();
+        work_until_delivery(&armed, &id).await;
+        // The process dies before it answers.
+        let path = format!("/v1/orders/{id}:deliver");
+        let _ = armed.provider.person.client.post(&path, json!({})).await;
+        let (status, _) = program.ended().await;
+        assert!(!status.success(), "{point}: {status}");
+
+        let (_program, people) = home.restart(&people).await;
+        let customer = &people.customer.client;
+        let path = format!("/v1/orders/{id}");
+        let order = async || customer.get(&path).await.unwrap().ok().unwrap();
+        assert_eq!(order().await["state"], state, "{point}");
+        if state == "ORDER_STATE_IN_PROGRESS" {
+            act(&people.provider.person, &id, "deliver", json!({})).await;
+        }
+        act(&people.customer, &id, "acceptDelivery", json!({})).await;
+        eventually("the money is taken", order, |order| {
+            order["payment"]["state"] == "PAYMENT_STATE_CAPTURED"
+        })
+        .await;
+        assert_eq!(home.is_consistent(&people).await.len(), number + 1, "{point}");
+        let taken = "SELECT captured FROM sandbox_charges WHERE captured = amount AND refunded = 0";
+        assert_eq!(home.rows("payment", taken).await.len(), number + 1, "{point}");
+    }
+}
+
 /// Dies after money was given back for a move to a date that is far off: it goes back once, and the order has moved.
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
@@ -296,6 +334,12 @@ fn moment_of(order: &Value, name: &str) -> DateTime<Utc> {
 
 /// From the provider's yes to the delivery.
 pub(super) async fn work(people: &People, order: &str) {
+    work_until_delivery(people, order).await;
+    act(&people.provider.person, order, "deliver", json!({})).await;
+}
+
+/// From the provider's yes to the moment before the delivery.
+async fn work_until_delivery(people: &People, order: &str) {
     let provider = &people.provider.person;
     act(provider, order, "accept", json!({})).await;
     act(provider, order, "depart", json!({})).await;
@@ -305,13 +349,14 @@ pub(super) async fn work(people: &People, order: &str) {
     let seen = people.customer.client.get(&path).await.unwrap().ok().unwrap();
     act(provider, order, "start", json!({ "start_code": seen["start_code"] })).await;
     clean(provider, order).await;
-    act(provider, order, "deliver", json!({})).await;
 }
 
 /// The steps of taking a refused booking back.
 const STEPS_BACK: [&str; 3] = ["booking.undo", "effect.void", "effect.release"];
 /// The steps of taking the money for work that is done.
 const CAPTURE: [&str; 3] = ["payment.asking:2", "payment.answered:2", "effect.capture"];
+/// The steps of a delivery.
+const DELIVERY: [&str; 2] = ["deliver.gate", "deliver.write"];
 /// Money that goes back for a move.
 const MOVE: &str = "effect.unauthorize";
 /// Side effects that no story here comes to. They are repeated like the others.
@@ -336,7 +381,8 @@ fn booking_steps() -> Vec<String> {
 fn every_step_is_died_at() {
     let covered = booking_steps();
     for point in order::crash_points() {
-        let listed = STEPS_BACK.iter().chain(&CAPTURE).chain([&MOVE]).chain(&NOT_REACHED);
+        let listed =
+            STEPS_BACK.iter().chain(&CAPTURE).chain(&DELIVERY).chain([&MOVE]).chain(&NOT_REACHED);
         let known = covered.contains(&point) || listed.into_iter().any(|it| *it == point);
         assert!(known, "no story dies at {point}");
     }

@@ -71,6 +71,17 @@ pub enum Stage {
     Other,
 }
 
+/// What is special about a fact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Circumstance {
+    #[default]
+    Usual,
+    /// Only people accept the delivery, and never a timer.
+    ManualAcceptance,
+    /// The work came to more than was authorised.
+    BeyondCap,
+}
+
 /// In which cases a notice is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
@@ -85,6 +96,10 @@ pub enum When {
     NotFrom(Stage),
     /// When the fact addresses this side, or none in particular.
     Addressed,
+    /// When that is special about the fact.
+    If(Circumstance),
+    /// When it is not.
+    Unless(Circumstance),
 }
 
 /// One row of the catalogue.
@@ -166,8 +181,9 @@ const fn with_mail(kind: &'static str, addressee: Addressee) -> Notice {
 }
 
 use Addressee::{Account, Customer, Operator, Provider};
+use Circumstance::{BeyondCap, ManualAcceptance};
 use Stage::{Requested, Searching, Unpaid};
-use When::{Addressed, From, NotFrom, NotTo, To};
+use When::{Addressed, From, If, NotFrom, NotTo, To, Unless};
 
 pub const NOTICES: &[Notice] = &[
     both_parties("order.created", Customer).when(To(Requested)).fades(),
@@ -193,8 +209,12 @@ pub const NOTICES: &[Notice] = &[
     both_parties("order.change_proposed", Customer).critical().fades(),
     inbox_only("order.change_decided", Customer).when(Addressed),
     inbox_only("order.change_decided", Provider).when(Addressed),
+    both_parties("order.changed", Provider).essential(),
     with_mail("order.overdue", Operator).essential(),
-    both_parties("order.delivered", Customer).fades(),
+    both_parties("order.delivered", Customer).when(Unless(ManualAcceptance)).fades(),
+    both_parties("order.delivered", Customer).variant("manual").when(If(ManualAcceptance)).fades(),
+    both_parties("order.acceptance_overdue", Customer).when(Addressed).essential().fades(),
+    with_mail("order.acceptance_overdue", Operator).when(Addressed).essential(),
     both_parties("order.changes_requested", Provider).fades(),
     inbox_only("order.completed", Customer),
     both_parties("order.completed", Provider),
@@ -226,9 +246,17 @@ pub const NOTICES: &[Notice] = &[
     with_mail("payment.disputed", Operator).essential(),
     with_mail("payment.chargeback_won", Operator).essential(),
     with_mail("payment.chargeback_lost", Operator).essential(),
-    both_parties("payment.due_created", Customer).critical(),
-    both_parties("payment.due_created", Provider).essential(),
-    with_mail("payment.due_created", Operator).essential(),
+    both_parties("payment.due_created", Customer).when(Unless(BeyondCap)).critical(),
+    both_parties("payment.due_created", Customer)
+        .variant("beyond_cap")
+        .when(If(BeyondCap))
+        .essential(),
+    both_parties("payment.due_created", Provider).when(Unless(BeyondCap)).essential(),
+    both_parties("payment.due_created", Provider)
+        .variant("beyond_cap")
+        .when(If(BeyondCap))
+        .essential(),
+    with_mail("payment.due_created", Operator).when(Unless(BeyondCap)).essential(),
     both_parties("payment.due_lowered", Customer).essential(),
     both_parties("payment.due_overdue", Customer).critical(),
     with_mail("payment.due_overdue", Operator).essential(),
@@ -272,7 +300,9 @@ pub fn moves_on(kind: &str) -> bool {
                 | "order.reviewed"
                 | "order.message_posted"
                 | "order.side_effect_refused"
+                | "order.changed"
                 | "order.overdue"
+                | "order.acceptance_overdue"
                 | "order.erased"
         )
 }
@@ -289,6 +319,8 @@ pub struct NoticeFacts {
     pub account: Option<Uuid>,
     /// The side that it addresses, if one in particular.
     pub addressed: Option<Addressee>,
+    /// What is special about it.
+    pub circumstance: Circumstance,
     /// Where the order stood before.
     pub from: Option<Stage>,
     /// Where it stands.
@@ -321,6 +353,8 @@ impl NoticeFacts {
             NotTo(stage) => self.to != Some(stage),
             From(stage) => self.from == Some(stage),
             NotFrom(stage) => self.from != Some(stage),
+            If(special) => self.circumstance == special,
+            Unless(special) => self.circumstance != special,
             Addressed => self.addressed.is_none_or(|side| side == notice.addressee),
         }
     }

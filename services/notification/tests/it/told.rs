@@ -121,6 +121,7 @@ async fn money_and_profiles_are_told_of_too(backend: Backend) {
         order_id,
         provider_user_id: scene.provider.user_id.to_string(),
         amount: Some(money(9_600)),
+        kind: "SERVICE".to_owned(),
     };
     scene.publish(&scene.event("payout.failed", Uuid::new_v4(), 1, &payout)).await;
     let profile = ProviderEvent {

@@ -228,7 +228,10 @@ impl JobService for Api {
         change.deliver()?;
         let order = orders::save_order(&tx, change).await?;
         let order = Some(view::order_view(&self.app, &order, &caller)?);
-        Ok(self.commit(tx, id, pb::DeliverResponse { order }).await?)
+        let answer = tx.commit_answer(pb::DeliverResponse { order }).await?;
+        self.app.note_delivery();
+        self.app.tell_vertical_at_once(id).await;
+        Ok(answer)
     }
 
     async fn list_offers(

@@ -219,8 +219,12 @@ impl Api {
             asap,
             ..QuoteRequest::default()
         };
-        let answer = self.app.verticals.quote(&vertical, request).await?;
-        let QuoteResponse { lines, requirements, window: answered, .. } = answer;
+        let (answer, change_message) = tokio::join!(
+            self.app.verticals.quote(&vertical, request),
+            self.app.verticals.change_message(&vertical),
+        );
+        let QuoteResponse { lines, requirements, window: answered, cap, manual_acceptance } =
+            answer?;
         let requirements = convert::requirements(requirements);
         let window = match asap {
             true => parse_asap_window(answered.as_ref(), place.zone(), now)?,
@@ -229,6 +233,7 @@ impl Api {
         requirements.check_window(&window, &self.app.timing)?;
         let lines = lines.into_iter().map(convert::line).collect::<Result<Vec<_>, _>>()?;
         let (total, currency) = total_price(&lines)?;
+        let cap = convert::parse_cap(cap.as_ref(), total, currency)?;
         let inputs_hash = inputs_hash(&vertical, &kept, &window, &place, provider_id);
         Ok(Quote {
             id: Id::new(self.app.db.clock()),
@@ -241,6 +246,9 @@ impl Api {
                 policy: self.app.policy.of_vertical(&vertical),
                 asap,
                 parent: None,
+                cap,
+                manual_acceptance,
+                customer_changes: !change_message?.is_empty(),
             },
             vertical,
             window_start: window.start,

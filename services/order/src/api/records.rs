@@ -104,7 +104,7 @@ impl RecordService for Api {
         request: Request<pb::ProposeChangeRequest>,
     ) -> Result<Response<pb::ProposeChangeResponse>, Status> {
         let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
-        let pb::ProposeChangeRequest { order_id, lines, reason } = request.into_inner();
+        let pb::ProposeChangeRequest { order_id, lines, reason, .. } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let lines = lines.into_iter().map(|line| (line.label, line.minor_units)).collect();
         let tx = match self.app.db.begin_call(key).await? {

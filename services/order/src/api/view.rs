@@ -115,6 +115,9 @@ fn whole_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         vertical_state: String::new(),
         vertical_actions: Vec::new(),
         parent_order_id: order.parent_id(),
+        cap: order.terms.cap.map(|cap| order.money(cap).into()),
+        manual_acceptance: order.terms.manual_acceptance,
+        due_lines: convert::lines(&progress.beyond_cap, order.currency()),
         asap: order.terms.asap,
         crew: Vec::new(),
         vehicles: Vec::new(),
@@ -179,6 +182,11 @@ fn payment_view(order: &Order, side: Actor) -> pb::Payment {
         refunded: Some(order.money(payment.amounts.refunded).into()),
         charged_back: Some(order.money(payment.amounts.charged_back).into()),
         due_id: payment.due_id.filter(|_| customer).map(|id| id.to_string()).unwrap_or_default(),
+        beyond_cap_due_id: payment
+            .beyond_cap_due_id
+            .filter(|_| customer)
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
     }
 }
 
@@ -196,7 +204,9 @@ pub fn quote_view(quote: Quote, order: Option<OrderId>) -> pb::Quote {
         provider_id: quote.provider_id.map(|id| id.to_string()).unwrap_or_default(),
         lines: convert::lines(&quote.terms.lines, currency),
         total: Some(Money::new(currency, quote.total).into()),
-        binding: true,
+        binding: quote.terms.cap.is_none(),
+        cap: quote.terms.cap.map(|cap| Money::new(currency, cap).into()),
+        manual_acceptance: quote.terms.manual_acceptance,
         duration: Some(duration(quote.terms.requirements.duration())),
         expires_at: Some(timestamp(quote.expires_at)),
         inputs_hash: hash,
@@ -259,6 +269,8 @@ pub fn change_order_of(order: &Order, row: change_order::Model) -> pb::ChangeOrd
         valid_till: Some(timestamp(row.valid_till)),
         created_at: Some(timestamp(row.created_at)),
         decided_at: row.decided_at.map(timestamp),
+        price_lines: Vec::new(),
+        proposed_by: Actor::Provider.name().to_owned(),
     }
 }
 

@@ -269,6 +269,8 @@ impl OrderChange {
             self.enqueue(SideEffect::Capture(CaptureTerms {
                 amount: fee,
                 provider_gross: charge.provider_gross.min(fee),
+                commission_base: None,
+                due: Vec::new(),
                 fee: true,
                 provider_id: self.order.provider_id,
                 provider_user_id: self.order.provider_user_id,

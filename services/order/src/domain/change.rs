@@ -1,8 +1,9 @@
 //! A change of an order: what the rules decide about it, to be saved in one transaction or not at all.
 
 use super::{
-    AccountId, Action, Actor, ChangeId, ChangeState, DisputeState, Error, LastActor, OfferEnding,
-    OfferId, OfferState, Order, ProviderId, Resource, SideEffect, State, Timing,
+    AccountId, Action, Actor, ChangeId, ChangeState, DeliveryAnswer, DisputeState, Error,
+    LastActor, OfferEnding, OfferId, OfferState, Order, ProviderId, Resource, SideEffect, State,
+    Timing,
     records::{change_order, dispute, message, offer, proof, review},
 };
 use chrono::{DateTime, Utc};
@@ -131,16 +132,28 @@ pub struct OrderChange {
 
 /// That the vertical agreed to an action before it is done. It holds until the order's state changes: work that went back
 /// for rework meanwhile is not what the vertical has agreed to deliver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Agreement {
     action: Action,
     moves: u32,
+    gate: Option<DeliveryAnswer>,
 }
 
 impl Agreement {
     /// Notes the vertical's answer about `order`. Only the code that asked the vertical may do so.
     pub const fn to(action: Action, order: &Order) -> Self {
-        Self { action, moves: order.progress.moves }
+        Self { action, moves: order.progress.moves, gate: None }
+    }
+
+    /// Notes what the vertical's completion gate answered as well.
+    #[must_use]
+    pub fn with_gate(self, gate: Option<DeliveryAnswer>) -> Self {
+        Self { gate, ..self }
+    }
+
+    /// Whether it is about `action` and the state in which `order` is.
+    fn covers(&self, action: Action, order: &Order) -> bool {
+        self.action == action && self.moves == order.progress.moves
     }
 }
 
@@ -175,6 +188,11 @@ impl OrderChange {
         self.agreed = agreed;
     }
 
+    /// What the vertical's completion gate answered before the change began.
+    pub(super) fn gate_answer(&self) -> Option<DeliveryAnswer> {
+        self.agreed.as_ref()?.gate.clone()
+    }
+
     /// Does `action` as the side that acts, if all that the order knows allows it now.
     pub fn act(&mut self, action: Action, note: impl Into<String>) -> Result<(), Error> {
         self.check(action)?;
@@ -192,7 +210,8 @@ impl OrderChange {
         let from = self.order.state;
         let to = self.order.check(action, by)?;
         // The state did not allow the action when the vertical was to be asked, or has changed since.
-        if action.asks_vertical() && self.agreed != Some(Agreement::to(action, &self.order)) {
+        let agreed = self.agreed.as_ref().is_some_and(|it| it.covers(action, &self.order));
+        if action.asks_vertical() && !agreed {
             return Err(Error::Changed);
         }
         self.order.state = to.state;

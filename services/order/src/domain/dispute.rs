@@ -75,6 +75,9 @@ impl OrderChange {
         if captured.is_none() || is_owed {
             self.lower_price(refund);
         }
+        if captured.is_none() && resolution == Resolution::Customer {
+            self.order.progress.beyond_cap.clear();
+        }
         if captured.is_some() && refund > 0 {
             let step = format!("dispute:{}", self.order.version);
             let reason = "DISPUTE".to_owned();

@@ -60,10 +60,14 @@ pub enum Error {
     RescheduleLimit,
     /// Another date has another price.
     #[error(
-        "at that time the order costs {} {}: repeat the call with this price as accepted_total",
-        .0.minor_units, .0.currency.code()
+        "at that time the order costs {} {}{}: repeat the call with this price as accepted_total",
+        .total.minor_units, .total.currency.code(), at_most(*.cap)
     )]
-    PriceChanged(kit::Money),
+    PriceChanged {
+        total: kit::Money,
+        /// The most that it costs then, in minor units; none where the price is binding.
+        cap: Option<i64>,
+    },
     /// Too early, or too late.
     #[error("the provider may set out from {hours} hours before the start until the end")]
     DepartureWindow {
@@ -123,6 +127,12 @@ pub enum Error {
     /// The vertical's gate is closed.
     #[error("something is missing before the work can be delivered")]
     GateClosed(Vec<String>),
+    /// The vertical's answer to the delivery is too old to go by.
+    #[error("the delivery took too long to be written: repeat the call")]
+    GateAnswerExpired,
+    /// No timer accepts it.
+    #[error("only the customer or an operator accepts this delivery")]
+    AcceptedByPeople,
     /// The time for disputes is over.
     #[error("the order ended too long ago to be disputed")]
     DisputeWindowOver,
@@ -195,7 +205,7 @@ impl Fault for Error {
             Self::CancelTokenExpired => Kind::Precondition("CANCEL_TOKEN_EXPIRED"),
             Self::RescheduleTooLate => Kind::Precondition("RESCHEDULE_TOO_LATE"),
             Self::RescheduleLimit => Kind::Precondition("RESCHEDULE_LIMIT"),
-            Self::PriceChanged(_) => Kind::Precondition("PRICE_CHANGED"),
+            Self::PriceChanged { .. } => Kind::Precondition("PRICE_CHANGED"),
             Self::DepartureWindow { .. } => Kind::Precondition("DEPARTURE_WINDOW"),
             Self::StartCodeWrong { .. } => Kind::Precondition("START_CODE_WRONG"),
             Self::ArrivedAlready => Kind::Precondition("ARRIVED_ALREADY"),
@@ -209,6 +219,11 @@ impl Fault for Error {
             Self::ProviderNotEligible(_) => Kind::Precondition("PROVIDER_NOT_ELIGIBLE"),
             Self::Denied(..) => Kind::Precondition("TRANSITION_DENIED"),
             Self::GateClosed(_) => Kind::Precondition("COMPLETION_GATE_CLOSED"),
+            Self::GateAnswerExpired => Kind::Unavailable {
+                reason: "GATE_ANSWER_EXPIRED",
+                retry_after: Duration::from_secs(1),
+            },
+            Self::AcceptedByPeople => Kind::Precondition("MANUAL_ACCEPTANCE"),
             Self::DisputeWindowOver => Kind::Precondition("DISPUTE_WINDOW_OVER"),
             Self::DisputeLimit => Kind::Precondition("DISPUTE_LIMIT"),
             Self::ReviewedAlready => Kind::Exists("REVIEWED_ALREADY"),
@@ -224,10 +239,14 @@ impl Fault for Error {
             Self::StartCodeLocked { until: at } | Self::ContactAttemptTooEarly { earliest: at } => {
                 entry("retry_at", at.format("%FT%TZ").to_string())
             }
-            Self::PriceChanged(price) => HashMap::from([
-                ("currency".to_owned(), price.currency.code().to_owned()),
-                ("minor_units".to_owned(), price.minor_units.to_string()),
-            ]),
+            Self::PriceChanged { total, cap } => {
+                let mut price = entry("currency", total.currency.code().to_owned());
+                price.extend(entry("minor_units", total.minor_units.to_string()));
+                if let Some(cap) = cap {
+                    price.extend(entry("cap_minor_units", cap.to_string()));
+                }
+                price
+            }
             Self::StartCodeWrong { left } => entry("tries_left", left.to_string()),
             Self::ProviderNotEligible(causes) => entry("causes", causes.join(",")),
             Self::Denied(_, denials) => entry("denials", denials.join(",")),
@@ -235,6 +254,10 @@ impl Fault for Error {
             _ => HashMap::new(),
         }
     }
+}
+
+fn at_most(cap: Option<i64>) -> String {
+    cap.map(|cap| format!(", and at most {cap}")).unwrap_or_default()
 }
 
 fn entry(key: &str, value: String) -> HashMap<String, String> {

@@ -1,9 +1,9 @@
 //! Fulfilment: departure, arrival, start code, no-show, change orders, delivery, breaking off.
 
 use super::{
-    Action, Actor, ChangeId, ChangeLines, ChangeState, Error, LiableParty, OrderChange, Party,
-    PendingChange, PriceLine, RecordChange, Resource, SideEffect, State, records::change_order,
-    timing::seconds_of,
+    Action, Actor, ChangeId, ChangeLines, ChangeState, Error, LiableParty, LineOrigin, OrderChange,
+    Party, PendingChange, PriceLine, RecordChange, Resource, SideEffect, State,
+    records::change_order, timing::seconds_of,
 };
 use uuid::Uuid;
 
@@ -153,6 +153,7 @@ impl OrderChange {
             payer: Party::Customer,
             earner: Party::Provider,
             pass_through: false,
+            origin: LineOrigin::Change,
         });
         self.decide_change(id, ChangeState::Approved, "provider");
         Ok(())
@@ -198,10 +199,13 @@ impl OrderChange {
         Ok(())
     }
 
-    /// The work is done.
+    /// The work is done, and comes to what the vertical answered.
     pub fn deliver(&mut self) -> Result<(), Error> {
+        let answer = self.gate_answer();
         self.act(Action::Deliver, "")?;
+        self.settle_price(&answer.ok_or(Error::Changed)?)?;
         self.order.progress.delivered_at = Some(self.now);
+        self.order.progress.reminders = 0;
         if let Some(provider_id) = self.order.provider_id {
             let round = self.order.progress.round;
             self.enqueue(SideEffect::FinishJob { provider_id, round });

@@ -111,6 +111,7 @@ impl Order {
             Action::Start => self.guard_start(now),
             Action::NoShow => self.guard_no_show(by, now, timing),
             Action::Reschedule => self.guard_reschedule(now, timing),
+            Action::AcceptDelivery => self.guard_acceptance(by),
             Action::Review => self.guard_review(by, now, timing),
             Action::Dispute => self.guard_dispute(by, now, timing),
             Action::Authorize { .. }
@@ -127,7 +128,6 @@ impl Order {
             | Action::ApproveChange
             | Action::RejectChange
             | Action::Deliver
-            | Action::AcceptDelivery
             | Action::RequestChanges
             | Action::Close
             | Action::Reassign { .. }
@@ -172,7 +172,7 @@ impl Order {
     fn guard_start(&self, now: DateTime<Utc>) -> Result<(), Error> {
         self.guard_start_code(now)?;
         let paid = matches!(self.payment.state, PaymentState::Authorized | PaymentState::Captured);
-        if !paid && self.total > 0 {
+        if !paid && self.ceiling() > 0 {
             return Err(Error::PaymentNotAuthorized);
         }
         Ok(())
@@ -200,6 +200,14 @@ impl Order {
             return Err(Error::ArrivalNotProven);
         }
         Ok(())
+    }
+
+    /// Where only people accept, no timer does.
+    const fn guard_acceptance(&self, by: Actor) -> Result<(), Error> {
+        match by {
+            Actor::System if self.terms.manual_acceptance => Err(Error::AcceptedByPeople),
+            _ => Ok(()),
+        }
     }
 
     fn guard_review(&self, by: Actor, now: DateTime<Utc>, timing: &Timing) -> Result<(), Error> {

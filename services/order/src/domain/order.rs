@@ -2,7 +2,7 @@
 
 use super::{
     AccountId, Action, Actor, CancellationCharge, Case, Error, LiableParty, Order, OrderChange,
-    Party, PaymentState, Principal, ProviderId, State, StateView, Timing, quote::chrono_tz_utc,
+    PaymentState, Principal, ProviderId, State, StateView, Timing, quote::chrono_tz_utc,
     timing::seconds_of,
 };
 use chrono::{DateTime, Duration, Utc};
@@ -76,6 +76,7 @@ impl Order {
             &self.details,
             (self.window_start, self.window_end, &self.time_zone),
             self.progress.delivered_at,
+            (&self.terms.lines, self.terms.cap),
             (self.is_erased(), self.progress.provider_erased),
         )
     }
@@ -92,18 +93,7 @@ impl Order {
 
     /// What the provider earns before commission when the customer pays `amount` of the price.
     pub fn provider_gross(&self, amount: i64) -> i64 {
-        let earned: i64 = self
-            .terms
-            .lines
-            .iter()
-            .filter(|line| line.earner == Party::Provider)
-            .fold(0, |sum, line| sum.saturating_add(line.total));
-        let earned = earned.clamp(0, self.total.max(0));
-        if amount >= self.total {
-            return earned;
-        }
-        let part = i128::from(earned) * i128::from(amount.max(0)) / i128::from(self.total.max(1));
-        i64::try_from(part).unwrap_or(earned)
+        self.earned_part(amount, |_| true)
     }
 
     /// Whose fault it is when the customer cancels now: what happened decides. It is the provider's when the provider was
@@ -169,7 +159,7 @@ impl Order {
 
     /// What is authorised for it, and goes back but for a fee when it is cancelled.
     pub fn held_amount(&self) -> i64 {
-        if self.payment.state == PaymentState::Authorized { self.total } else { 0 }
+        if self.payment.state == PaymentState::Authorized { self.ceiling() } else { 0 }
     }
 
     /// What erasing its customer's account costs while its work has not begun, and whose fault that is: as if the
@@ -185,12 +175,16 @@ impl Order {
 
     /// When the present state ends by itself; none when it does not, although a timer may look at it.
     pub fn ends_at(&self, timing: &Timing) -> Option<DateTime<Utc>> {
-        let ends = !matches!(self.state, State::InProgress | State::ChangesRequested);
+        let ends = match self.state {
+            State::InProgress | State::ChangesRequested => false,
+            State::Delivered => !self.terms.manual_acceptance,
+            _ => true,
+        };
         self.deadline(timing).filter(|_| ends)
     }
 
     /// When the timer of the present state falls due: the state ends then, or work that does not end is shown to an
-    /// operator.
+    /// operator, or a delivery that waits for people is called to mind.
     pub fn deadline(&self, timing: &Timing) -> Option<DateTime<Utc>> {
         let progress = &self.progress;
         let abandoned = self.window_end + seconds_of(timing.abandoned_s);
@@ -213,6 +207,9 @@ impl Order {
                 Some(since.map_or(abandoned, |since| since + seconds_of(timing.waiting_s) * 2))
             }
             State::AwaitingApproval => progress.change.as_ref().map(|change| change.valid_till),
+            State::Delivered if !self.disputed && self.terms.manual_acceptance => {
+                self.next_reminder(timing)
+            }
             State::Delivered if !self.disputed => {
                 progress.delivered_at.map(|at| at + seconds_of(timing.acceptance_s))
             }
@@ -236,6 +233,13 @@ impl Order {
             | State::Cancelled
             | State::Aborted => None,
         }
+    }
+
+    /// When a delivery that only people accept is called to mind next; none once the operators were told.
+    pub(super) fn next_reminder(&self, timing: &Timing) -> Option<DateTime<Utc>> {
+        let told = usize::try_from(self.progress.reminders).unwrap_or(usize::MAX);
+        let after = timing.acceptance_reminders_s.get(told)?;
+        self.progress.delivered_at.map(|at| at + seconds_of(*after))
     }
 
     /// How long a provider's time is held for an order that asks for `window`: until the request would expire. The
@@ -338,6 +342,7 @@ impl OrderChange {
             State::PendingPayment => self.expire("HOLD_EXPIRED"),
             State::Requested => self.expire("NOT_ANSWERED"),
             State::AwaitingApproval => self.expire_change(),
+            State::Delivered if self.order.terms.manual_acceptance => self.remind_of_acceptance(),
             State::Delivered => self.accept_delivery("TIMER"),
             State::Completed => self.end_reviews(),
             State::InProgress | State::ChangesRequested => self.escalate(),

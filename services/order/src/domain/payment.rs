@@ -1,6 +1,6 @@
 //! The payment of an order, as payment told it.
 
-use super::{AccountId, ProviderId};
+use super::{AccountId, PriceLine, ProviderId};
 use chrono::{DateTime, Utc};
 use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,9 @@ pub struct Payment {
     /// What the customer owes after the capture was declined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due_id: Option<Uuid>,
+    /// What the customer owes for work beyond the cap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beyond_cap_due_id: Option<Uuid>,
     /// What was captured, refunded and taken back by the customer's bank so far.
     #[serde(skip_serializing_if = "Amounts::is_zero")]
     pub amounts: Amounts,
@@ -85,6 +88,12 @@ pub struct CaptureTerms {
     pub amount: i64,
     /// What the provider earns of it before commission.
     pub provider_gross: i64,
+    /// The part of that which carries commission; none means all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commission_base: Option<i64>,
+    /// What the customer owes beyond it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub due: Vec<PriceLine>,
     /// Whether it is a fee rather than the price.
     pub fee: bool,
     /// The provider whose work it pays.

@@ -16,6 +16,9 @@ pub struct MovePrice {
     pub lines: Vec<PriceLine>,
     /// Their sum, in minor units.
     pub total: i64,
+    /// The most that the customer pays unasked, in minor units; none where the price is binding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<i64>,
 }
 
 impl Order {
@@ -53,17 +56,18 @@ impl OrderChange {
         self.check(Action::Reschedule)?;
         requirements.check_window(window, &self.timing)?;
         self.timing.check_start(window.start, self.now)?;
-        let accepted = accepted.unwrap_or_else(|| self.order.money(self.order.total));
-        let asked = self.order.money(price.total);
-        if accepted != asked {
-            return Err(Error::PriceChanged(asked));
+        let (total, cap) = (self.order.money(price.total), price.cap);
+        let is_same = price.total == self.order.total && cap == self.order.terms.cap;
+        let is_accepted = accepted.map_or(is_same, |accepted| accepted == total);
+        if !is_accepted {
+            return Err(Error::PriceChanged { total, cap });
         }
         let moving = Moving {
             start: window.start,
             end: window.end,
             time_zone: window.zone.name().to_owned(),
             since: self.now,
-            price: (price.total != self.order.total).then_some(price),
+            price: (!is_same).then_some(price),
             requirements: Some(requirements),
         };
         self.order.progress.moving = Some(moving.clone());
@@ -102,7 +106,7 @@ impl OrderChange {
     /// Takes in the price of the new date. Money that is authorised goes back when it is not the price any more, or when
     /// the card would let go of it before the work; the method is kept, and authorised close to the new start.
     fn renew_payment(&mut self, price: Option<&MovePrice>) {
-        let is_free = self.order.total == 0;
+        let is_free = self.order.ceiling() == 0;
         let stays =
             price.is_none() && (is_free || self.order.authorizes_now(&self.timing, self.now));
         if self.order.payment.state == PaymentState::Authorized && !stays {
@@ -115,8 +119,9 @@ impl OrderChange {
         if self.order.payment.state == PaymentState::MethodSaved {
             self.order.payment.late_attempts = 0;
         }
-        if let Some(MovePrice { lines, total }) = price {
+        if let Some(MovePrice { lines, total, cap }) = price {
             self.order.terms.lines.clone_from(lines);
+            self.order.terms.cap = *cap;
             self.order.total = *total;
         }
     }

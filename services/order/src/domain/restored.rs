@@ -64,10 +64,14 @@ impl Order {
 
     /// The capture of what the customer pays for accepted work.
     pub(super) fn price_capture(&self, payout_due_at: DateTime<Utc>) -> CaptureTerms {
-        let amount = self.reduced_total();
+        let amount = self.reduced_total().max(0);
+        let provider_gross = self.provider_gross(amount);
+        let commission_base = self.commission_base(amount).min(provider_gross);
         CaptureTerms {
             amount,
-            provider_gross: self.provider_gross(amount),
+            provider_gross,
+            commission_base: (commission_base < provider_gross).then_some(commission_base),
+            due: self.progress.beyond_cap.clone(),
             fee: false,
             provider_id: self.provider_id,
             provider_user_id: self.provider_user_id,
@@ -87,6 +91,8 @@ impl Order {
         Some(CaptureTerms {
             amount: cancellation.fee,
             provider_gross,
+            commission_base: None,
+            due: Vec::new(),
             fee: true,
             provider_id: self.provider_id,
             provider_user_id: self.provider_user_id,
@@ -135,7 +141,9 @@ impl OrderChange {
     /// where it is not known any more what is to be taken.
     pub fn settle_end_again(&mut self) -> bool {
         let takes_nothing = !self.order.keeps_money()
-            || (self.order.progress.cancellation.is_none() && self.order.reduced_total() <= 0);
+            || (self.order.progress.cancellation.is_none()
+                && self.order.reduced_total() <= 0
+                && self.order.progress.beyond_cap.is_empty());
         if takes_nothing {
             self.enqueue(SideEffect::Void { reason: RESTORED.to_owned() });
             return true;

@@ -16,8 +16,7 @@ impl OrderChange {
     pub fn accept_delivery(&mut self, note: &str) -> Result<(), Error> {
         self.act(Action::AcceptDelivery, note)?;
         self.order.progress.completed_at = Some(self.now);
-        let amount = self.order.reduced_total();
-        if amount > 0 {
+        if self.order.reduced_total() > 0 || !self.order.progress.beyond_cap.is_empty() {
             let terms = self.order.price_capture(self.payout_due_at());
             self.enqueue(SideEffect::Capture(terms));
             if self.order.disputed {
@@ -28,6 +27,16 @@ impl OrderChange {
             self.order.progress.paid_out = true;
         }
         self.publish("order.completed");
+        Ok(())
+    }
+
+    /// Calls a delivery to mind that only people accept: to the customer at first, in the end to the operators.
+    pub(super) fn remind_of_acceptance(&mut self) -> Result<(), Error> {
+        self.note("acceptanceOverdue", Actor::System, String::new());
+        self.order.progress.reminders += 1;
+        let is_last = self.order.next_reminder(&self.timing).is_none();
+        let addressee = if is_last { "operator" } else { "customer" };
+        self.publish("order.acceptance_overdue").addressee = addressee;
         Ok(())
     }
 

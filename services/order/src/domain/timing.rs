@@ -50,6 +50,8 @@ pub struct Timing {
     pub change_s: i64,
     /// How long a delivery can be looked at before it counts as accepted.
     pub acceptance_s: i64,
+    /// How long after a delivery that only people accept the customer is reminded; the last time the operators are told.
+    pub acceptance_reminders_s: Vec<i64>,
     /// How long after its end work that is not delivered is shown to an operator.
     pub overdue_s: i64,
     /// How long rework may take before it is shown to an operator.
@@ -104,6 +106,7 @@ impl Default for Timing {
             start_lock_s: 15 * MINUTE,
             change_s: 30 * MINUTE,
             acceptance_s: 2 * DAY,
+            acceptance_reminders_s: vec![DAY, 2 * DAY, 3 * DAY],
             overdue_s: 4 * HOUR,
             rework_s: 2 * DAY,
             review_s: 7 * DAY,

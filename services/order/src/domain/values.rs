@@ -1,7 +1,8 @@
 //! The values that orders are made of: ids, prices, places, payment and progress.
 
 use super::{
-    CaptureTerms, Requirements, policy::Policy, requirements::is_false, reschedule::MovePrice,
+    CaptureTerms, LineOrigin, Requirements, policy::Policy, requirements::is_false,
+    reschedule::MovePrice,
 };
 use chrono::{DateTime, Utc};
 use sea_orm::{DeriveActiveEnum, DeriveValueType, EnumIter, FromJsonQueryResult};
@@ -91,6 +92,9 @@ pub struct PriceLine {
     /// Whether the line carries no commission.
     #[serde(default, skip_serializing_if = "is_false")]
     pub pass_through: bool,
+    /// Where it comes from. Lines of earlier versions are taken for quoted ones, approved changes too.
+    #[serde(default, skip_serializing_if = "LineOrigin::is_quote")]
+    pub origin: LineOrigin,
 }
 
 /// What was agreed, as the quote had it.
@@ -102,6 +106,15 @@ pub struct Terms {
     pub requirements: Requirements,
     /// What cancelling costs.
     pub policy: Policy,
+    /// The most that the customer pays unasked for the quoted work, in minor units; none where the price is binding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<i64>,
+    /// Whether only people accept the delivery, and never a timer.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub manual_acceptance: bool,
+    /// Whether the customer may propose changes, which the vertical prices.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub customer_changes: bool,
     /// Whether the work begins as soon as a provider can be there.
     #[serde(default, skip_serializing_if = "is_false")]
     pub asap: bool,
@@ -192,6 +205,12 @@ pub struct Progress {
     /// When it was delivered last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivered_at: Option<DateTime<Utc>>,
+    /// What the last delivery came to beyond the cap: the customer owes it once the delivery is accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beyond_cap: Vec<PriceLine>,
+    /// How often it was told that the last delivery waits for its acceptance.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reminders: u32,
     /// When rework was asked for last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rework_since: Option<DateTime<Utc>>,

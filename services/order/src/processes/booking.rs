@@ -242,7 +242,7 @@ impl App {
         })
     }
 
-    /// Authorises the price, or finds what became of the attempt with the order's key. Far ahead of the start the
+    /// Authorises the most that the customer pays unasked, or finds what became of the attempt with the order's key. Far ahead of the start the
     /// payment method is only put on file, and what is free needs no payment.
     pub async fn authorize_payment(
         &self,
@@ -250,14 +250,14 @@ impl App {
         confirmation: String,
         save_method_only: bool,
     ) -> Result<Authorization, Error> {
-        if order.total == 0 {
+        if order.ceiling() == 0 {
             return Ok(nothing_to_pay());
         }
         let method = order.payment.method_id;
         let request = AuthorizePaymentRequest {
             order_id: order.id.to_string(),
             customer_id: order.customer_id.to_string(),
-            amount: Some(order.money(order.total).into()),
+            amount: Some(order.money(order.ceiling()).into()),
             payment_method_id: method.map(|id| id.to_string()).unwrap_or_default(),
             attempt_key: order.attempt_key(),
             confirmation,

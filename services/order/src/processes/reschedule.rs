@@ -27,15 +27,16 @@ impl App {
             ..QuoteRequest::default()
         };
         let answer = self.verticals.quote(&order.vertical, request).await?;
-        let QuoteResponse { lines, requirements, .. } = answer;
+        let QuoteResponse { lines, requirements, cap, .. } = answer;
         let lines = lines.into_iter().map(convert::line);
         let lines = lines.collect::<Result<Vec<_>, _>>()?;
         let (total, currency) = total_price(&lines)?;
         if currency != order.currency() {
             return Err(kit::Error::internal("a move would change the currency").into());
         }
+        let cap = convert::parse_cap(cap.as_ref(), total, currency)?;
         let lines = lines.into_iter().map(|(line, _)| line).collect();
-        Ok((MovePrice { lines, total }, convert::requirements(requirements)))
+        Ok((MovePrice { lines, total, cap }, convert::requirements(requirements)))
     }
 
     /// Moves the provider's time as was noted. When the provider refuses, the move is over.

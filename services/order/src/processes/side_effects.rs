@@ -5,6 +5,7 @@
 use super::StepFuture;
 use crate::{
     app::App,
+    convert,
     domain::{
         Amounts, CaptureTerms, Error, Order, OrderId, PaymentState, Principal, ProviderId,
         RecordChange, SideEffect, records::effect,
@@ -220,6 +221,8 @@ impl App {
             kind: kind.into(),
             provider_gross: Some(order.money(*provider_gross).into()),
             payout_due_at: Some(timestamp(terms.payout_due_at)),
+            commission_base: terms.commission_base.map(|base| order.money(base).into()),
+            due: terms.due.iter().map(|line| convert::due_line(line, order)).collect(),
         };
         let answer = self.peers.charges().capture_payment(request).await?.into_inner();
         let captured = answer.captured.map_or(*amount, |captured| captured.minor_units);
@@ -259,7 +262,9 @@ impl App {
     }
 
     async fn freeze_payout(&self, order: &Order, frozen: bool) -> Result<Outcome, Error> {
-        let request = SetPayoutFrozenRequest { order_id: order.id.to_string(), frozen };
+        let order_id = order.id.to_string();
+        let request =
+            SetPayoutFrozenRequest { order_id, frozen, ..SetPayoutFrozenRequest::default() };
         self.peers.charges().set_payout_frozen(request).await?;
         Ok(Outcome::Nothing)
     }

@@ -187,6 +187,7 @@ impl Town {
                     order_id,
                     lines: vec![line],
                     reason: "It is dirty".to_owned(),
+                    details: None,
                 };
                 none(api.propose_change(request).await?)
             }

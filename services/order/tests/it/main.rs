@@ -18,6 +18,7 @@ mod provider_server;
 mod script;
 mod search;
 mod servers;
+mod settling;
 mod states;
 mod town;
 mod verticals;

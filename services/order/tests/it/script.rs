@@ -41,6 +41,10 @@ pub struct Money {
     pub saved: bool,
     pub voids: u32,
     pub captures: u32,
+    /// What the capture said about the provider's share: before commission, and the part that carries some.
+    pub gross: (i64, Option<i64>),
+    /// What is owed beyond the capture.
+    pub due: i64,
     /// What became of each attempt.
     pub attempts: BTreeMap<String, i32>,
     pub raised: BTreeSet<String>,
@@ -83,6 +87,13 @@ pub struct Memory {
     pub denials: HashMap<i32, Vec<String>>,
     pub missing: Vec<String>,
     pub price: i64,
+    /// The most that the customer pays unasked; none where the price is binding.
+    pub cap: Option<i64>,
+    pub manual_acceptance: bool,
+    /// What the work comes to at the next delivery: code, amount, and whether the line only passes through.
+    pub settlement: Vec<(&'static str, i64, bool)>,
+    /// What it comes to beyond the cap.
+    pub due: Vec<(&'static str, i64, bool)>,
     /// How long the work takes, in hours.
     pub hours: i64,
     /// Where the vertical says that jobs stand.

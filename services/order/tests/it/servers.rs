@@ -92,6 +92,9 @@ impl ChargeService for Payment {
             }
             it.captures += u32::from(it.captured == 0);
             it.captured = amount;
+            let base = request.commission_base.clone().map(|base| base.minor_units);
+            it.gross = (units(request.provider_gross.clone()), base);
+            it.due = request.due.iter().map(|line| units(line.amount.clone())).sum();
             let payout_id = request.order_id.clone();
             Ok(payment::CapturePaymentResponse { captured: money(amount), payout_id })
         });
@@ -165,12 +168,26 @@ impl ChargeService for Payment {
         &self,
         request: Request<payment::SetPayoutFrozenRequest>,
     ) -> Result<Response<payment::SetPayoutFrozenResponse>, Status> {
-        let payment::SetPayoutFrozenRequest { order_id, frozen } = request.into_inner();
+        let payment::SetPayoutFrozenRequest { order_id, frozen, .. } = request.into_inner();
         let set = self.0.play("freeze", |memory| {
             memory.money.entry(order_id).or_default().frozen = frozen;
             Ok(payment::SetPayoutFrozenResponse {})
         });
         Ok(Response::new(set.await?))
+    }
+}
+
+/// A line that the provider earns.
+fn line((code, total, pass_through): &(&str, i64, bool)) -> vertical::PriceLine {
+    vertical::PriceLine {
+        code: (*code).to_owned(),
+        quantity: 1.0,
+        unit: "visit".to_owned(),
+        total: money(*total),
+        payer: vertical::Party::Customer.into(),
+        earner: vertical::Party::Provider.into(),
+        pass_through: *pass_through,
+        ..vertical::PriceLine::default()
     }
 }
 
@@ -199,21 +216,15 @@ impl VerticalService for Cleaning {
     ) -> Result<Response<vertical::QuoteResponse>, Status> {
         let request = request.into_inner();
         let quoted = self.0.play("quote", |memory| {
-            let line = |code: &str, total, earner: vertical::Party| vertical::PriceLine {
-                code: code.to_owned(),
-                quantity: 1.0,
-                unit: "visit".to_owned(),
-                total: money(total),
-                payer: vertical::Party::Customer.into(),
-                earner: earner.into(),
-                pass_through: false,
-            };
             let fee = memory.price / 10;
+            let platform = vertical::Party::Platform.into();
             Ok(vertical::QuoteResponse {
                 lines: vec![
-                    line("cleaning.base", memory.price - fee, vertical::Party::Provider),
-                    line("platform.fee", fee, vertical::Party::Platform),
+                    line(&("cleaning.base", memory.price - fee, false)),
+                    vertical::PriceLine { earner: platform, ..line(&("platform.fee", fee, false)) },
                 ],
+                cap: memory.cap.and_then(money),
+                manual_acceptance: memory.manual_acceptance,
                 requirements: Some(vertical::Requirements {
                     skills: vec!["cleaning.standard".to_owned()],
                     crew_size: 1,
@@ -261,7 +272,8 @@ impl VerticalService for Cleaning {
             let missing = memory.missing.iter().filter(|it| !kinds.contains(it)).cloned().collect();
             Ok(vertical::CompletionGateResponse {
                 missing,
-                ..vertical::CompletionGateResponse::default()
+                settlement: memory.settlement.iter().map(line).collect(),
+                due: memory.due.iter().map(line).collect(),
             })
         });
         Ok(Response::new(answered.await?))

@@ -134,7 +134,7 @@ impl ChargeService for Api {
         &self,
         request: Request<pb::SetPayoutFrozenRequest>,
     ) -> Result<Response<pb::SetPayoutFrozenResponse>, Status> {
-        let pb::SetPayoutFrozenRequest { order_id, frozen } = request.into_inner();
+        let pb::SetPayoutFrozenRequest { order_id, frozen, .. } = request.into_inner();
         self.payments.set_disputed(OrderId::parse("order_id", &order_id)?, frozen).await?;
         Ok(Response::new(pb::SetPayoutFrozenResponse {}))
     }
@@ -171,6 +171,7 @@ fn parse_capture(request: pb::CapturePaymentRequest) -> Result<CaptureRequest, S
         kind,
         provider_gross,
         payout_due_at,
+        ..
     } = request;
     let (minor_units, currency) = parse_amount("amount", total.as_ref())?;
     let gross = match provider_gross {

@@ -193,6 +193,7 @@ pub fn due(due: Due) -> pb::Due {
         version: due.version,
         created_at: Some(timestamp(due.created_at)),
         updated_at: Some(timestamp(due.updated_at)),
+        lines: Vec::new(),
     }
 }
 

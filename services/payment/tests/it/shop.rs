@@ -150,6 +150,7 @@ impl Shop {
             kind: pb::CaptureKind::Service.into(),
             provider_gross: None,
             payout_due_at: Some(kit::values::time::timestamp(due)),
+            ..pb::CapturePaymentRequest::default()
         }
     }
 
@@ -222,7 +223,11 @@ impl Shop {
     }
 
     pub async fn freeze(&self, order_id: &str, frozen: bool) {
-        let request = pb::SetPayoutFrozenRequest { order_id: order_id.into(), frozen };
+        let request = pb::SetPayoutFrozenRequest {
+            order_id: order_id.into(),
+            frozen,
+            ..pb::SetPayoutFrozenRequest::default()
+        };
         self.charges().set_payout_frozen(request).await.unwrap();
     }
 

@@ -2,6 +2,7 @@
 
 mod life;
 mod money;
+mod price;
 mod restored;
 mod rules;
 
@@ -26,6 +27,7 @@ fn order(state: State) -> Order {
         payer: Party::Customer,
         earner,
         pass_through: false,
+        origin: LineOrigin::Quote,
     };
     Order {
         id: Id::new(&clock),
@@ -63,6 +65,9 @@ fn order(state: State) -> Order {
             policy: Policy::default(),
             asap: false,
             parent: None,
+            cap: None,
+            manual_acceptance: false,
+            customer_changes: false,
         },
         notes: Private::default(),
         search_if_declined: false,

@@ -320,6 +320,7 @@ fn a_price_is_in_one_currency_and_not_negative() {
         payer: Party::Customer,
         earner: Party::Provider,
         pass_through: false,
+        origin: LineOrigin::Quote,
     };
     assert_eq!(total_price(&[(line(10), eur), (line(-3), eur)]).unwrap(), (7, eur));
     assert!(total_price(&[(line(10), eur), (line(3), usd)]).is_err());
@@ -332,7 +333,7 @@ fn what_the_vertical_has_not_agreed_to_does_not_happen() {
     let assigned = order(State::Assigned);
     for agreed in [None, Some(Agreement::to(Action::Arrive, &assigned))] {
         let mut it = change(assigned.clone(), Actor::Provider, Duration::days(2));
-        it.vertical_agreed(agreed);
+        it.vertical_agreed(agreed.clone());
         assert!(matches!(it.depart(), Err(Error::Changed)), "{agreed:?}");
     }
 }
@@ -340,13 +341,19 @@ fn what_the_vertical_has_not_agreed_to_does_not_happen() {
 #[test]
 fn an_agreement_ends_when_the_state_changes() {
     let reworked = order(State::ChangesRequested);
-    let agreed = Agreement::to(Action::Deliver, &reworked);
+    let gate = DeliveryAnswer {
+        order_version: reworked.version,
+        answered_at: now(),
+        settlement: Vec::new(),
+        due: Vec::new(),
+    };
+    let agreed = Agreement::to(Action::Deliver, &reworked).with_gate(Some(gate));
     // Meanwhile the rework was delivered, and sent back once more.
     let mut again = reworked.clone();
     again.progress.moves += 2;
     for (found, delivered) in [(reworked, true), (again, false)] {
         let mut it = change(found, Actor::Provider, Duration::zero());
-        it.vertical_agreed(Some(agreed));
+        it.vertical_agreed(Some(agreed.clone()));
         assert_eq!(it.deliver().is_ok(), delivered);
     }
 }

@@ -16,7 +16,7 @@ impl App {
         order: &Order,
         payment: Option<&Payment>,
     ) -> Result<Option<Finding>, Error> {
-        let counts_on_it = order.payment.state == PaymentState::Authorized && order.total > 0;
+        let counts_on_it = order.payment.state == PaymentState::Authorized && order.ceiling() > 0;
         if !counts_on_it {
             return Ok(payment.and_then(|payment| missing_refund(order, payment)));
         }
@@ -103,7 +103,7 @@ impl App {
             return self.give_back(id, is_taken).await.map(Some);
         };
         let is_over = order.state.is_final() || order.progress.completed_at.is_some();
-        if order.booking || !is_over || order.total == 0 {
+        if order.booking || !is_over || order.ceiling() == 0 {
             return Ok(None);
         }
         if !side_effects::pending_side_effects(db, id).await?.is_empty() {
@@ -150,7 +150,7 @@ impl App {
 fn lower_authorization(order: &Order, payment: Option<&Payment>) -> Option<Finding> {
     let authorized = payment?.authorized.as_ref()?.minor_units;
     let detail = "less is authorised than its price, which a change of the work raised: the capture will fail";
-    (authorized < order.total).then(|| Finding::left(order.id, "PAYMENT_DIFFERS", detail))
+    (authorized < order.ceiling()).then(|| Finding::left(order.id, "PAYMENT_DIFFERS", detail))
 }
 
 /// Payment does not know of money that went back.
