@@ -113,8 +113,16 @@ async fn every_rpc_meets_every_kind_of_caller(backend: Backend) {
         if rpc.callers.contains(Caller::Service) {
             assert!(is_absent_outside(&mesh, rpc).await, "{} is reachable", rpc.path);
         }
-        for service in ["user", "provider", "order", "payment", "notification", "cleaning", "transport", "edge"]
-        {
+        for service in [
+            "user",
+            "provider",
+            "order",
+            "payment",
+            "notification",
+            "cleaning",
+            "transport",
+            "edge",
+        ] {
             // The edge calls for the outside, and is no service on its own account but where it is listed.
             let listed = rpc.services.contains(&service);
             if service == "edge" && !rpc.callers.contains(Caller::Service) {

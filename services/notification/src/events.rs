@@ -259,7 +259,9 @@ fn of_provider(kind: String, provider: ProviderEvent) -> Result<NoticeFacts, Err
 }
 
 fn of_ride(kind: String, ride: RideEvent) -> Result<NoticeFacts, Error> {
-    let RideEvent { order_id, customer_id, provider_user_id, stop, parcel, order_event_seq, .. } = ride;
+    let RideEvent {
+        order_id, customer_id, provider_user_id, stop, parcel, order_event_seq, ..
+    } = ride;
     Ok(NoticeFacts {
         kind,
         customer: parse_id(&customer_id)?,

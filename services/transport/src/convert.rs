@@ -12,7 +12,7 @@ use kit::{Money, rpc::details::decode_accepted, values::time::timestamp};
 use prost::Message;
 use prost_types::Struct;
 use proto::quickserve::transport::v1 as pb;
-use vertical::{Error, OrderFacts, Place, facts::ChangeState};
+use vertical::{Error, OrderFacts, Place, facts::JobChangeState};
 
 /// The ride of an order, as its vertical knows it.
 pub type RideJob = vertical::Job<Ride>;
@@ -44,10 +44,9 @@ pub fn read_details(message: &pb::RideDetails) -> Result<RideInputs, Error> {
 
 /// Where stops are. The contract demands their positions.
 pub fn read_places(stops: &[pb::RideStop]) -> Vec<Place> {
-    let places = stops.iter().map(|stop| Place {
-        lat: stop.lat.unwrap_or_default(),
-        lng: stop.lng.unwrap_or_default(),
-    });
+    let places = stops
+        .iter()
+        .map(|stop| Place { lat: stop.lat.unwrap_or_default(), lng: stop.lng.unwrap_or_default() });
     places.collect()
 }
 
@@ -61,7 +60,7 @@ pub fn current_stops(
     details: &pb::RideDetails,
     facts: &OrderFacts,
 ) -> Result<Vec<pb::RideStop>, Error> {
-    let approved = facts.changes.iter().rev().filter(|it| it.state == ChangeState::Approved);
+    let approved = facts.changes.iter().rev().filter(|it| it.state == JobChangeState::Approved);
     match approved.filter_map(|change| change.details.as_deref()).next() {
         None => Ok(details.stops.clone()),
         Some(bytes) => {

@@ -20,7 +20,7 @@ use proto::quickserve::transport::v1::{RideChange, RideDetails, RideStop};
 use std::sync::Arc;
 use vertical::{
     ChangeInputs, Description, Error, OrderSnapshot, Phase, Place, QuoteInputs, Side, Vertical,
-    price::{ChangeQuote, Delivery, JobRequirements, Quote},
+    price::{ChangeQuote, GateAnswer, JobRequirements, Quote},
 };
 
 /// What is missing while the last stop is not done.
@@ -57,22 +57,14 @@ impl Rides {
     }
 
     /// The way from a pick-up over some stops, none of which is too far away.
-    async fn find_way(
-        &self,
-        pick_up: Place,
-        stops: &[Place],
-    ) -> Result<Itinerary, Error> {
+    async fn find_way(&self, pick_up: Place, stops: &[Place]) -> Result<Itinerary, Error> {
         self.tables.road.check_stops(&pick_up, stops)?;
         let places: Vec<Place> = [pick_up].into_iter().chain(stops.iter().copied()).collect();
         self.router.find_way(&places).await
     }
 
     /// The way back to the pick-up from a stop.
-    pub async fn find_way_back(
-        &self,
-        job: &RideJob,
-        n: u32,
-    ) -> Result<Itinerary, Error> {
+    pub async fn find_way_back(&self, job: &RideJob, n: u32) -> Result<Itinerary, Error> {
         let current = CurrentRide::of(job)?;
         let places = current.places(job).unwrap_or_default();
         let stop = usize::try_from(n).ok().and_then(|n| places.get(n));
@@ -88,10 +80,8 @@ impl Rides {
         job: &RideJob,
         current: &CurrentRide,
     ) -> Result<Option<TrackMeasure>, Error> {
-        let has_begun = !matches!(
-            job.own.state,
-            RideState::Booked | RideState::ToPickup | RideState::Off
-        );
+        let has_begun =
+            !matches!(job.own.state, RideState::Booked | RideState::ToPickup | RideState::Off);
         match current.places(job).filter(|_| has_begun) {
             Some(places) => self.meter.measure_ride(job.order.order_id, &places).await,
             None => Ok(None),
@@ -130,9 +120,11 @@ impl Rides {
                 .zip(&read_places(then))
                 .take(reached)
                 .all(|(before, after)| is_near(before, after, SAME_STOP_M));
-        let has_next = job.own.state.leg().is_none_or(|leg| {
-            usize::try_from(leg).is_ok_and(|leg| then.len() >= leg)
-        });
+        let has_next = job
+            .own
+            .state
+            .leg()
+            .is_none_or(|leg| usize::try_from(leg).is_ok_and(|leg| then.len() >= leg));
         (!keeps_reached || !has_next).then_some(STOPS_FIXED)
     }
 
@@ -243,21 +235,21 @@ impl Vertical for Rides {
         &self,
         job: &RideJob,
         proof_kinds: &[String],
-    ) -> Result<Delivery, Error> {
+    ) -> Result<GateAnswer, Error> {
         let current = CurrentRide::of(job)?;
         if !job.own.state.is_over() {
-            return Ok(Delivery::as_agreed([UNFINISHED]));
+            return Ok(GateAnswer::as_agreed([UNFINISHED]));
         }
         let missing = missing_proofs(&job.own, current.shape.is_parcel(), proof_kinds);
         if !missing.is_empty() {
-            return Ok(Delivery::as_agreed(missing));
+            return Ok(GateAnswer::as_agreed(missing));
         }
         let measure = self.measure_ride(job, &current).await?;
         let waits: Vec<WaitingSpan> =
             convert::waits_of(job, measure.as_ref()).into_iter().flatten().collect();
         let agreed = AgreedPrice::of(&job.order.facts);
         let settlement = self.tables.meter.settle(&job.own, &agreed, measure.as_ref(), &waits);
-        Ok(Delivery { settlement, ..Delivery::default() })
+        Ok(GateAnswer { settlement, ..GateAnswer::default() })
     }
 
     async fn quote_change(

@@ -116,7 +116,8 @@ mod tests {
     use crate::domain::tables::RideTables;
 
     fn standard() -> Tariff {
-        RideTables::default().prices["FR"].tiers[&crate::domain::details::RideTier::Standard].clone()
+        RideTables::default().prices["FR"].tiers[&crate::domain::details::RideTier::Standard]
+            .clone()
     }
 
     #[test]
@@ -142,15 +143,9 @@ mod tests {
             let Fare { distance, .. } = tariff.fare(BilledWay { hectometres, minutes: 0 }, 100);
             distance
         };
-        for (hectometres, expected) in [
-            (0, 0),
-            (1, 13),
-            (100, 1_300),
-            (101, 1_311),
-            (300, 3_500),
-            (301, 3_510),
-            (340, 3_880),
-        ] {
+        for (hectometres, expected) in
+            [(0, 0), (1, 13), (100, 1_300), (101, 1_311), (300, 3_500), (301, 3_510), (340, 3_880)]
+        {
             assert_eq!(parts(hectometres), expected, "{hectometres}");
         }
         // The first ten minutes cost nothing.

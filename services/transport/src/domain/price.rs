@@ -87,8 +87,7 @@ impl RideTables {
     ) -> Result<i64, Error> {
         let stops = i64::try_from(inputs.stops.len()).unwrap_or(i64::MAX);
         let waiting = prices.waiting.stop_free_minutes * stops;
-        let minutes =
-            started_minutes(way.seconds) + prices.waiting.pick_up_free_minutes + waiting;
+        let minutes = started_minutes(way.seconds) + prices.waiting.pick_up_free_minutes + waiting;
         if minutes > self.max_minutes {
             return Err(Error::invalid("details.stops", "is more than one ride can reach"));
         }

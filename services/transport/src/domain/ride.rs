@@ -99,7 +99,9 @@ impl RideState {
             (Self::Returning, Return) => Ok(Self::Returned),
             (_, Arrive(_)) => Err(Error::OrderState("the provider is not on the way to this stop")),
             (_, Complete(_)) => Err(Error::OrderState("the provider is not at this stop")),
-            (_, RideStep::Undeliverable(_)) => Err(Error::OrderState("the provider is not at this stop")),
+            (_, RideStep::Undeliverable(_)) => {
+                Err(Error::OrderState("the provider is not at this stop"))
+            }
             (_, Return) => Err(Error::OrderState("no parcel is on its way back")),
         }
     }
@@ -136,7 +138,9 @@ impl RideState {
     pub fn provider_actions(self, shape: RideShape) -> Vec<&'static str> {
         match self {
             Self::Riding(_) => vec!["arriveAtStop"],
-            Self::Stop(_) if shape.undeliverable == Some(Undeliverable::Return) => vec!["completeStop", "reportUndeliverable"],
+            Self::Stop(_) if shape.undeliverable == Some(Undeliverable::Return) => {
+                vec!["completeStop", "reportUndeliverable"]
+            }
             Self::Stop(_) => vec!["completeStop"],
             Self::Returning => vec!["reportReturned"],
             _ => Vec::new(),

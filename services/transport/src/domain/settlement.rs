@@ -65,8 +65,7 @@ impl MeterSettings {
         measure: Option<&TrackMeasure>,
     ) -> bool {
         let Some(terms) = &ride.terms else { return false };
-        let is_covered =
-            measure.is_some_and(|it| it.covered_percent >= self.min_covered_percent);
+        let is_covered = measure.is_some_and(|it| it.covered_percent >= self.min_covered_percent);
         let is_quoted = terms.tariff.explains(agreed.way, terms.surge_percent, agreed.fare);
         is_covered && is_quoted && ride.way_back.is_none()
     }

@@ -163,8 +163,7 @@ impl CountryTariff {
 
     fn check(&self) -> Result<(), String> {
         for tier in RideTier::ALL {
-            let tariff =
-                self.tiers.get(&tier).ok_or_else(|| format!("tiers has no {tier:?}"))?;
+            let tariff = self.tiers.get(&tier).ok_or_else(|| format!("tiers has no {tier:?}"))?;
             tariff.check().map_err(|problem| format!("tiers: {tier:?} {problem}"))?;
         }
         let WaitingRates { minute, pick_up_free_minutes, stop_free_minutes } = self.waiting;

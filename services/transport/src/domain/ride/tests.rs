@@ -54,9 +54,10 @@ fn the_provider_does_what_the_table_allows_and_nothing_else() {
     ];
     let (mut allowed, mut refused) = (0, 0);
     for shape in [PEOPLE, PARCEL, TO_LEAVE] {
-        for (state, act) in all_states().into_iter().flat_map(|state| {
-            all_acts().into_iter().map(move |act| (state, act))
-        }) {
+        for (state, act) in all_states()
+            .into_iter()
+            .flat_map(|state| all_acts().into_iter().map(move |act| (state, act)))
+        {
             let row = rows.iter().find(|row| (row.0, row.1, row.3) == (state, act, shape));
             match (state.next(act, shape), row) {
                 (Ok(next), Some(row)) => {

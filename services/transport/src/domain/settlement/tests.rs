@@ -51,7 +51,11 @@ fn waited(minutes: i64, free_minutes: i64) -> WaitingSpan {
     WaitingSpan { from, until: Some(from + Duration::minutes(minutes)), free_minutes }
 }
 
-fn settle(ride: &Ride, measure: Option<&TrackMeasure>, waits: &[WaitingSpan]) -> Vec<(String, i64)> {
+fn settle(
+    ride: &Ride,
+    measure: Option<&TrackMeasure>,
+    waits: &[WaitingSpan],
+) -> Vec<(String, i64)> {
     let agreed = AgreedPrice::of(&quoted());
     let lines = RideTables::default().meter.settle(ride, &agreed, measure, waits);
     lines.into_iter().map(|line| (line.code, line.total.minor_units)).collect()
