@@ -1,7 +1,7 @@
 //! `TransportService`: what the parties of an order see and do.
 
 use crate::{
-    convert::{self, CurrentRide, RideJob},
+    convert::{self, CurrentRide, Observed, RideJob},
     events,
     rides::Rides,
 };
@@ -30,14 +30,12 @@ impl Api {
     /// The ride as `reader` reads it.
     async fn ride_view(&self, job: &RideJob, reader: Reach) -> Result<pb::Ride, Error> {
         let current = CurrentRide::of(job)?;
-        let measured = self.rides.measure_ride(job, &current).await;
-        let measure = measured.unwrap_or_else(|error| {
+        let observed = self.rides.observe(job, &current).await.unwrap_or_else(|error| {
             let order_id = job.order.order_id;
             tracing::warn!(%error, order.id = %order_id, "cannot measure a ride, shows it without");
-            None
+            Observed::default()
         });
-        let metered = self.rides.is_metered(job, measure.as_ref());
-        let whole = convert::ride(job, current, measure.as_ref(), metered);
+        let whole = convert::ride(job, current, &observed);
         if job.shows_home(reader, self.db.clock().now()) {
             return Ok(whole);
         }

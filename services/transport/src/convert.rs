@@ -6,8 +6,9 @@ use crate::domain::{
     ride::{RideShape, RideState},
     settlement::AgreedPrice,
     tables::WaitingRates,
-    waiting::{PickUpTimes, TrackMeasure, WaitingSpan, waiting_spans},
+    waiting::{PickUpTimes, Stay, TrackMeasure, list_stays},
 };
+use chrono::{DateTime, Utc};
 use kit::{Money, rpc::details::decode_accepted, values::time::timestamp};
 use prost::Message;
 use prost_types::Struct;
@@ -99,39 +100,41 @@ impl CurrentRide {
     }
 }
 
-/// When the provider waited in the course of a ride.
-pub fn waits_of(job: &RideJob, measure: Option<&TrackMeasure>) -> Vec<Option<WaitingSpan>> {
+/// Where the provider was in the course of a ride.
+pub fn stays_of(job: &RideJob) -> Vec<Stay> {
     let times = job.order.facts.times;
     let times = PickUpTimes {
         expected_at: job.order.starts_at,
+        departed_at: times.departed_at,
         arrived_at: times.arrived_at,
         started_at: times.started_at,
     };
-    let Some(terms) = &job.own.terms else { return Vec::new() };
-    waiting_spans(&job.own, terms.waiting, times, measure)
+    let terms = job.own.terms.as_ref();
+    terms.map(|terms| list_stays(&job.own, terms.waiting, times)).unwrap_or_default()
 }
 
-/// The message for a ride, with what was measured of it so far; it is `metered` where the price follows that.
-pub fn ride(
-    job: &RideJob,
-    current: CurrentRide,
-    measure: Option<&TrackMeasure>,
-    metered: bool,
-) -> pb::Ride {
+/// What is known of a ride beside its record.
+#[derive(Default)]
+pub struct Observed {
+    /// Since when the provider waits, while it does.
+    pub waiting_from: Option<DateTime<Utc>>,
+    /// What was measured of the whole ride, once it is over.
+    pub measure: Option<TrackMeasure>,
+    /// Whether the price follows that.
+    pub metered: bool,
+}
+
+/// The message for a ride.
+pub fn ride(job: &RideJob, current: CurrentRide, observed: &Observed) -> pb::Ride {
     let (order, own) = (&job.order, &job.own);
-    let waits = waits_of(job, measure);
-    let waits_at = match own.state {
-        RideState::Waiting => waits.first().copied().flatten(),
-        RideState::Stop(_) => waits.last().copied().flatten(),
-        _ => None,
-    };
     let agreed = AgreedPrice::of(&order.facts);
-    let measure = measure.map_or_else(pb::RideMeasure::default, |measure| pb::RideMeasure {
+    let measure = observed.measure.unwrap_or_default();
+    let measure = pb::RideMeasure {
         metres: measure.metres,
         seconds: measure.seconds,
         covered_percent: measure.covered_percent,
-        metered,
-    });
+        metered: observed.metered,
+    };
     pb::Ride {
         id: order.order_id.to_string(),
         customer_id: order.customer_id.to_string(),
@@ -140,9 +143,9 @@ pub fn ride(
         state: to_state(own.state).into(),
         leg: own.state.leg().and_then(|leg| i32::try_from(leg).ok()).unwrap_or_default(),
         details: Some(current.details),
-        stops: to_visits(own, current.stops, &waits),
+        stops: to_visits(own, current.stops),
         window: Some(order.window().into()),
-        waiting_from: waits_at.map(|span| timestamp(span.from)),
+        waiting_from: observed.waiting_from.map(timestamp),
         free_waiting_minutes: free_minutes(own),
         waiting_minute: own
             .terms
@@ -167,19 +170,13 @@ fn free_minutes(ride: &Ride) -> i32 {
     i32::try_from(minutes).unwrap_or_default()
 }
 
-fn to_visits(
-    ride: &Ride,
-    stops: Vec<pb::RideStop>,
-    waits: &[Option<WaitingSpan>],
-) -> Vec<pb::StopVisit> {
+fn to_visits(ride: &Ride, stops: Vec<pb::RideStop>) -> Vec<pb::StopVisit> {
     let visits = stops.into_iter().zip(1_u32..).map(|(place, n)| {
         let visit = ride.visit(n);
-        let wait = usize::try_from(n).ok().and_then(|n| waits.get(n).copied().flatten());
         pb::StopVisit {
             n: i32::try_from(n).unwrap_or_default(),
             place: Some(place),
             reached_at: visit.map(|visit| timestamp(visit.reached_at)),
-            waiting_from: wait.map(|span| timestamp(span.from)),
             left_at: visit.and_then(|visit| visit.left_at).map(timestamp),
         }
     });

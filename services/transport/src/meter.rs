@@ -1,6 +1,7 @@
 //! What was driven, by whatever follows the provider's positions.
 
 use crate::domain::waiting::TrackMeasure;
+use chrono::{DateTime, Utc};
 use tonic::async_trait;
 use uuid::Uuid;
 use vertical::{Error, Place};
@@ -8,12 +9,14 @@ use vertical::{Error, Place};
 /// Measures rides.
 #[async_trait]
 pub trait Meter: Send + Sync {
-    /// What was measured of an order's ride: from the pick-up, which is the first of `places`, over its stops. None where
-    /// nothing follows the provider.
-    async fn measure_ride(
+    /// What the positions say of an order's provider between two moments, and when the first of them was close to `place`.
+    /// None where nothing follows providers.
+    async fn measure_track(
         &self,
         order_id: Uuid,
-        places: &[Place],
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        place: Option<Place>,
     ) -> Result<Option<TrackMeasure>, Error>;
 }
 
@@ -22,7 +25,13 @@ pub struct NoMeter;
 
 #[async_trait]
 impl Meter for NoMeter {
-    async fn measure_ride(&self, _: Uuid, _: &[Place]) -> Result<Option<TrackMeasure>, Error> {
+    async fn measure_track(
+        &self,
+        _: Uuid,
+        _: DateTime<Utc>,
+        _: DateTime<Utc>,
+        _: Option<Place>,
+    ) -> Result<Option<TrackMeasure>, Error> {
         Ok(None)
     }
 }

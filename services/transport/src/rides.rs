@@ -1,14 +1,14 @@
 //! What transport says of its own as a vertical.
 
 use crate::{
-    convert::{self, CHANGE_MESSAGE, CurrentRide, RideJob, read_places},
+    convert::{self, CHANGE_MESSAGE, CurrentRide, Observed, RideJob, read_places},
     domain::{
         Ride, RideInputs,
         price::{SURGE, change_lines},
         ride::{RideState, RideTerms},
         settlement::AgreedPrice,
         tables::RideTables,
-        waiting::{TrackMeasure, WaitingSpan},
+        waiting::{Stay, TrackMeasure},
         way::{BilledWay, Itinerary, is_near},
     },
     meter::Meter,
@@ -74,23 +74,56 @@ impl Rides {
         }
     }
 
-    /// What was measured of a ride so far. Nothing before the provider is at the pick-up.
-    pub async fn measure_ride(
-        &self,
-        job: &RideJob,
-        current: &CurrentRide,
-    ) -> Result<Option<TrackMeasure>, Error> {
-        let has_begun =
-            !matches!(job.own.state, RideState::Booked | RideState::ToPickup | RideState::Off);
-        match current.places(job).filter(|_| has_begun) {
-            Some(places) => self.meter.measure_ride(job.order.order_id, &places).await,
-            None => Ok(None),
+    /// What was measured of a ride from its pick-up to its last stop, once it is over.
+    async fn measure_ride(&self, job: &RideJob) -> Result<Option<TrackMeasure>, Error> {
+        let started_at = job.order.facts.times.started_at;
+        let left_at = job.own.visits.last().and_then(|visit| visit.left_at);
+        match (started_at, left_at) {
+            (Some(from), Some(to)) if job.own.state.is_over() => {
+                self.meter.measure_track(job.order.order_id, from, to, None).await
+            }
+            _ => Ok(None),
         }
     }
 
-    /// Whether the price of a ride follows what was measured.
-    pub fn is_metered(&self, job: &RideJob, measure: Option<&TrackMeasure>) -> bool {
-        self.tables.meter.is_metered(&job.own, &AgreedPrice::of(&job.order.facts), measure)
+    /// Since when the provider waited in the course of a stay, if it did.
+    async fn find_waiting(
+        &self,
+        job: &RideJob,
+        places: &[Place],
+        stay: &Stay,
+    ) -> Result<Option<DateTime<Utc>>, Error> {
+        let (id, to) = (job.order.order_id, stay.until.unwrap_or_else(|| self.clock.now()));
+        let measure = match places.get(stay.place) {
+            Some(place) => self.meter.measure_track(id, stay.since, to, Some(*place)).await?,
+            None => None,
+        };
+        Ok(stay.waiting_from(measure.as_ref(), self.tables.meter.min_covered_percent))
+    }
+
+    /// The minutes that the provider waited beyond the free ones, in all.
+    async fn count_waited_minutes(&self, job: &RideJob, places: &[Place]) -> Result<i64, Error> {
+        let mut minutes = 0;
+        for stay in convert::stays_of(job) {
+            let from = self.find_waiting(job, places, &stay).await?;
+            minutes += from.map_or(0, |from| stay.billed_minutes(from));
+        }
+        Ok(minutes)
+    }
+
+    /// What is known of a ride beside its record.
+    pub async fn observe(&self, job: &RideJob, current: &CurrentRide) -> Result<Observed, Error> {
+        let waits = matches!(job.own.state, RideState::Waiting | RideState::Stop(_));
+        let stay = convert::stays_of(job).pop().filter(|_| waits);
+        let places = current.places(job).unwrap_or_default();
+        let waiting_from = match stay {
+            Some(stay) => self.find_waiting(job, &places, &stay).await?,
+            None => None,
+        };
+        let measure = self.measure_ride(job).await?;
+        let agreed = AgreedPrice::of(&job.order.facts);
+        let metered = self.tables.meter.is_metered(&job.own, &agreed, measure.as_ref());
+        Ok(Observed { waiting_from, measure, metered })
     }
 
     /// The terms of an order, whose country may not be served any more.
@@ -244,11 +277,12 @@ impl Vertical for Rides {
         if !missing.is_empty() {
             return Ok(GateAnswer::as_agreed(missing));
         }
-        let measure = self.measure_ride(job, &current).await?;
-        let waits: Vec<WaitingSpan> =
-            convert::waits_of(job, measure.as_ref()).into_iter().flatten().collect();
+        let places = current.places(job).unwrap_or_default();
+        let waited_minutes = self.count_waited_minutes(job, &places).await?;
+        let measure = self.measure_ride(job).await?;
         let agreed = AgreedPrice::of(&job.order.facts);
-        let settlement = self.tables.meter.settle(&job.own, &agreed, measure.as_ref(), &waits);
+        let settlement =
+            self.tables.meter.settle(&job.own, &agreed, measure.as_ref(), waited_minutes);
         Ok(GateAnswer { settlement, ..GateAnswer::default() })
     }
 

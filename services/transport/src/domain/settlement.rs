@@ -5,7 +5,7 @@ use super::{
     price::{DISTANCE, FARE_CODES, TIME, TOLLS, kilometres, to_f64},
     ride::RideTerms,
     tables::MeterSettings,
-    waiting::{TrackMeasure, WaitingSpan},
+    waiting::TrackMeasure,
     way::BilledWay,
 };
 use vertical::{
@@ -70,13 +70,13 @@ impl MeterSettings {
         is_covered && is_quoted && ride.way_back.is_none()
     }
 
-    /// The lines of a delivery. None of them takes the customer above the cap.
+    /// The lines of a delivery before which the provider waited so many minutes beyond the free ones. None of them takes the customer above the cap.
     pub fn settle(
         &self,
         ride: &Ride,
         agreed: &AgreedPrice,
         measure: Option<&TrackMeasure>,
-        waits: &[WaitingSpan],
+        waited_minutes: i64,
     ) -> Vec<Line> {
         let Some(terms) = &ride.terms else { return Vec::new() };
         let lines = Lines::new("transport", terms.currency);
@@ -86,8 +86,8 @@ impl MeterSettings {
             let difference = self.difference(terms, agreed.fare, way);
             bill.add("metered", kilometres(way.hectometres), "km", difference);
         }
-        let minutes: i64 = waits.iter().map(WaitingSpan::billed_minutes).sum();
-        bill.add("waiting", to_f64(minutes), "minute", minutes * terms.waiting.minute);
+        let waiting = waited_minutes * terms.waiting.minute;
+        bill.add("waiting", to_f64(waited_minutes), "minute", waiting);
         if let Some(back) = &ride.way_back {
             let way = BilledWay::of(back.way.metres, back.way.seconds);
             let fare = terms.tariff.return_fare(way);

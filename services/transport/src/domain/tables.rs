@@ -148,8 +148,6 @@ pub struct MeterSettings {
     pub tolerance_percent: i64,
     /// The least share of the time that positions must cover, in percent.
     pub min_covered_percent: i32,
-    /// How close to a place waiting begins, in metres.
-    pub near_m: i64,
     /// How long the price of other stops holds, in minutes.
     pub change_valid_minutes: i64,
 }
@@ -253,12 +251,7 @@ impl Default for LiveSettings {
 
 impl Default for MeterSettings {
     fn default() -> Self {
-        Self {
-            tolerance_percent: 5,
-            min_covered_percent: 80,
-            near_m: 150,
-            change_valid_minutes: 10,
-        }
+        Self { tolerance_percent: 5, min_covered_percent: 80, change_valid_minutes: 10 }
     }
 }
 

@@ -3,86 +3,96 @@
 use super::{Ride, tables::WaitingRates, way::started_minutes};
 use chrono::{DateTime, Utc};
 
-/// What was measured of a ride, from the pick-up to its last stop.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the positions of the provider say of a span of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrackMeasure {
     pub metres: i64,
     pub seconds: i64,
-    /// How much of the time the positions cover, in percent.
+    /// How much of the time they cover, in percent.
     pub covered_percent: i32,
-    /// The first position close to the pick-up and to each stop; none where the provider came to none.
-    pub near_at: Vec<Option<DateTime<Utc>>>,
+    /// The first of them that is close to the place that was asked for.
+    pub reached_at: Option<DateTime<Utc>>,
 }
 
-/// When the provider waited, and until when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WaitingSpan {
-    pub from: DateTime<Utc>,
-    /// None while the provider waits.
-    pub until: Option<DateTime<Utc>>,
-    /// Minutes that cost nothing.
-    pub free_minutes: i64,
-}
-
-/// When the order began, as far as waiting minds.
+/// When the order reached its steps, as far as waiting minds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PickUpTimes {
     /// When the customer expects the provider.
     pub expected_at: DateTime<Utc>,
+    /// When the provider set out.
+    pub departed_at: Option<DateTime<Utc>>,
     /// When the provider said to be at the pick-up.
     pub arrived_at: Option<DateTime<Utc>>,
     /// When the ride began.
     pub started_at: Option<DateTime<Utc>>,
 }
 
-impl WaitingSpan {
-    /// The minutes that cost something: each one begun after the free ones.
-    pub fn billed_minutes(&self) -> i64 {
-        let waited = self.until.map_or(0, |until| (until - self.from).num_seconds().max(0));
+/// A stay of the provider at the pick-up or at a stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// 0 for the pick-up, else the number of the stop.
+    pub place: usize,
+    /// Since when the provider was on the way there.
+    pub since: DateTime<Utc>,
+    /// When the provider said to be there.
+    pub said_at: DateTime<Utc>,
+    /// When the provider went on; none while it is there.
+    pub until: Option<DateTime<Utc>>,
+    /// Before that, no one waits for a customer.
+    pub expected_at: DateTime<Utc>,
+    /// Minutes that cost nothing.
+    pub free_minutes: i64,
+}
+
+impl Stay {
+    /// Since when the provider waits: since the first position close to the place, or since it said so where its positions
+    /// do not cover the time. None where they do and it was not there.
+    pub fn waiting_from(
+        &self,
+        measure: Option<&TrackMeasure>,
+        min_covered_percent: i32,
+    ) -> Option<DateTime<Utc>> {
+        let is_covered = measure.is_some_and(|it| it.covered_percent >= min_covered_percent);
+        let from = match measure.and_then(|it| it.reached_at) {
+            Some(reached_at) => reached_at,
+            None if is_covered => return None,
+            None => self.said_at,
+        };
+        Some(from.max(self.expected_at))
+    }
+
+    /// The minutes that cost something after waiting began: each one begun after the free ones.
+    pub fn billed_minutes(&self, from: DateTime<Utc>) -> i64 {
+        let waited = self.until.map_or(0, |until| (until - from).num_seconds().max(0));
         (started_minutes(waited) - self.free_minutes).max(0)
     }
 }
 
-/// Where the provider waited: at the pick-up first, then at each stop that was reached; none where it did not. No one waits
-/// for a customer before the time that was agreed.
-pub fn waiting_spans(
-    ride: &Ride,
-    rates: WaitingRates,
-    times: PickUpTimes,
-    measure: Option<&TrackMeasure>,
-) -> Vec<Option<WaitingSpan>> {
-    let at_pick_up = times.arrived_at.and_then(|said_at| begin_waiting(measure, 0, said_at, None));
-    let mut spans = vec![at_pick_up.map(|from| WaitingSpan {
-        from: from.max(times.expected_at),
+/// Where the provider was: at the pick-up first, then at each stop that was reached.
+pub fn list_stays(ride: &Ride, rates: WaitingRates, times: PickUpTimes) -> Vec<Stay> {
+    let at_pick_up = times.arrived_at.map(|said_at| Stay {
+        place: 0,
+        since: times.departed_at.unwrap_or(said_at),
+        said_at,
         until: times.started_at,
+        expected_at: times.expected_at,
         free_minutes: rates.pick_up_free_minutes,
-    })];
-    let mut since = times.started_at;
+    });
+    let mut stays: Vec<Stay> = at_pick_up.into_iter().collect();
+    let mut left_at = times.started_at;
     for (index, visit) in ride.visits.iter().enumerate() {
-        let from = begin_waiting(measure, index + 1, visit.reached_at, since);
-        spans.push(from.map(|from| WaitingSpan {
-            from,
+        let since = left_at.unwrap_or(visit.reached_at);
+        stays.push(Stay {
+            place: index + 1,
+            since,
+            said_at: visit.reached_at,
             until: visit.left_at,
+            expected_at: since,
             free_minutes: rates.stop_free_minutes,
-        }));
-        since = visit.left_at;
+        });
+        left_at = visit.left_at;
     }
-    spans
-}
-
-/// When waiting begins at a place to which the provider came after `since` and where it said to be at `said_at`: with the
-/// first position close to it, or then where nothing is measured.
-fn begin_waiting(
-    measure: Option<&TrackMeasure>,
-    place: usize,
-    said_at: DateTime<Utc>,
-    since: Option<DateTime<Utc>>,
-) -> Option<DateTime<Utc>> {
-    let Some(measure) = measure else { return Some(said_at) };
-    let near_at = measure.near_at.get(place).copied().flatten()?;
-    // The provider may have been there before, on the way to another stop.
-    let was_before = since.is_some_and(|since| near_at < since);
-    Some(if was_before { said_at } else { near_at })
+    stays
 }
 
 #[cfg(test)]
@@ -101,6 +111,7 @@ mod tests {
     fn times() -> PickUpTimes {
         PickUpTimes {
             expected_at: clock("10:00:00"),
+            departed_at: Some(clock("09:45:00")),
             arrived_at: Some(clock("10:02:00")),
             started_at: Some(clock("10:08:01")),
         }
@@ -112,55 +123,62 @@ mod tests {
         Ride { visits: vec![visit], ..Ride::begin(None) }
     }
 
-    fn measure(near_at: [Option<&str>; 2]) -> TrackMeasure {
-        let near_at = near_at.map(|time| time.map(clock)).to_vec();
-        TrackMeasure { metres: 8_200, seconds: 1_260, covered_percent: 100, near_at }
+    fn measure(covered_percent: i32, reached_at: Option<&str>) -> TrackMeasure {
+        let reached_at = reached_at.map(clock);
+        TrackMeasure { metres: 8_200, seconds: 1_260, covered_percent, reached_at }
     }
 
-    fn billed(measure: Option<&TrackMeasure>) -> Vec<Option<i64>> {
-        let spans = waiting_spans(&ride(), RATES, times(), measure);
-        spans.iter().map(|span| span.map(|span| span.billed_minutes())).collect()
+    /// The minutes that cost something at the pick-up and at the stop, and none where no one waited.
+    fn billed(measures: [Option<TrackMeasure>; 2]) -> Vec<Option<i64>> {
+        let stays = list_stays(&ride(), RATES, times());
+        let billed = stays.iter().zip(&measures).map(|(stay, measure)| {
+            stay.waiting_from(measure.as_ref(), 80).map(|from| stay.billed_minutes(from))
+        });
+        billed.collect()
     }
 
     #[test]
     fn each_minute_begun_after_the_free_ones_counts() {
         // 6:01 at the pick-up, 5:00 at the stop.
-        assert_eq!(billed(None), [Some(4), Some(3)]);
+        assert_eq!(billed([None, None]), [Some(4), Some(3)]);
     }
 
     #[test]
     fn arrived_pressed_far_away_starts_no_clock() {
-        let late = measure([Some("10:06:00"), Some("10:34:00")]);
-        assert_eq!(billed(Some(&late)), [Some(0), Some(0)]);
-        let never = measure([None, None]);
-        assert_eq!(billed(Some(&never)), [None, None]);
-        let forgot_to_press = measure([Some("10:00:30"), Some("10:28:00")]);
-        assert_eq!(billed(Some(&forgot_to_press)), [Some(5), Some(5)]);
+        let late = [measure(95, Some("10:06:00")), measure(95, Some("10:34:00"))];
+        assert_eq!(billed(late.map(Some)), [Some(0), Some(0)]);
+        let never = measure(95, None);
+        assert_eq!(billed([Some(never), Some(never)]), [None, None]);
+        let forgot_to_press = [measure(20, Some("10:00:30")), measure(20, Some("10:28:00"))];
+        assert_eq!(billed(forgot_to_press.map(Some)), [Some(5), Some(5)]);
+    }
+
+    #[test]
+    fn where_positions_are_missing_what_was_pressed_counts() {
+        assert_eq!(billed([Some(measure(79, None)), Some(measure(0, None))]), [Some(4), Some(3)]);
     }
 
     #[test]
     fn a_provider_who_is_early_waits_from_the_agreed_time_on() {
-        let early = measure([Some("09:40:00"), Some("10:30:00")]);
-        let spans = waiting_spans(&ride(), RATES, times(), Some(&early));
-        assert_eq!(spans[0].unwrap().from, clock("10:00:00"));
+        let stay = list_stays(&ride(), RATES, times())[0];
+        let early = measure(95, Some("09:50:00"));
+        assert_eq!(stay.waiting_from(Some(&early), 80), Some(clock("10:00:00")));
     }
 
     #[test]
-    fn a_place_passed_before_is_waited_at_from_the_arrival_on() {
-        // The stop is where the pick-up was.
-        let round_trip = measure([Some("10:02:00"), Some("10:02:00")]);
-        let spans = waiting_spans(&ride(), RATES, times(), Some(&round_trip));
-        assert_eq!(spans[1].unwrap().from, clock("10:30:00"));
-    }
-
-    #[test]
-    fn the_clock_runs_while_the_provider_waits() {
-        let waiting = PickUpTimes { started_at: None, ..times() };
-        let spans = waiting_spans(&Ride::begin(None), RATES, waiting, None);
-        let span = WaitingSpan { from: clock("10:02:00"), until: None, free_minutes: 3 };
-        assert_eq!(spans, [Some(span)]);
-        assert_eq!(span.billed_minutes(), 0);
-        let on_the_way = PickUpTimes { arrived_at: None, ..waiting };
-        assert_eq!(waiting_spans(&Ride::begin(None), RATES, on_the_way, None), [None]);
+    fn a_stay_begins_where_the_one_before_ends() {
+        let stays = list_stays(&ride(), RATES, times());
+        let spans: Vec<_> = stays.iter().map(|stay| (stay.place, stay.since, stay.until)).collect();
+        let expected = [
+            (0, clock("09:45:00"), Some(clock("10:08:01"))),
+            (1, clock("10:08:01"), Some(clock("10:35:00"))),
+        ];
+        assert_eq!(spans, expected);
+        let waits = PickUpTimes { started_at: None, ..times() };
+        let waiting = list_stays(&Ride::begin(None), RATES, waits);
+        assert_eq!((waiting.len(), waiting[0].until), (1, None));
+        assert_eq!(waiting[0].billed_minutes(clock("10:02:00")), 0, "it is not over");
+        let on_the_way = PickUpTimes { arrived_at: None, ..waits };
+        assert_eq!(list_stays(&Ride::begin(None), RATES, on_the_way), []);
     }
 }
