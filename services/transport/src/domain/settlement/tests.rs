@@ -48,7 +48,7 @@ fn measured(metres: i64, minutes: i64, covered_percent: i32) -> TrackMeasure {
 fn settle(
     ride: &Ride,
     measure: Option<&TrackMeasure>,
-    waits: &[WaitingSpan],
+    waited: i64,
 ) -> Vec<(String, i64)> {
     let agreed = AgreedPrice::of(&quoted());
     let lines = RideTables::default().meter.settle(ride, &agreed, measure, waited);
