@@ -182,6 +182,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
         ("member_id", made(&bob.person, format!("{profile}/members"), member).await),
         ("time_off_id", made(&bob.person, format!("{profile}/timeOff"), time_off).await),
         ("date", "2027-06-01".into()),
+        ("n", "1".into()),
         ("cancel_token", text_at(&preview, "cancel_token").unwrap()),
         // Made only later in the life of an order: that they are absent to everybody is tested all the same.
         ("change_order_id", Uuid::new_v4().to_string()),
@@ -279,14 +280,14 @@ async fn what_is_not_yours_is_not_there(backend: Backend) {
                 if !may_ask {
                     continue;
                 }
+                let nowhere = Uuid::new_v4().to_string();
+                // A day of a provider and a stop of an order have no id of their own.
                 let absent = if route.template.ends_with("{date}") {
-                    path(
-                        &route.template.replace("{provider_id}", &Uuid::new_v4().to_string()),
-                        &ids,
-                        None,
-                    )
+                    path(&route.template.replace("{provider_id}", &nowhere), &ids, None)
+                } else if route.template.contains("/{n}") {
+                    path(&route.template.replace("{order_id}", &nowhere), &ids, None)
                 } else {
-                    path(route.template, &ids, Some(&Uuid::new_v4().to_string()))
+                    path(route.template, &ids, Some(&nowhere))
                 };
                 let (absent, foreign) = (
                     absent + query(rpc.method),
