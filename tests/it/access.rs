@@ -113,8 +113,16 @@ async fn every_rpc_meets_every_kind_of_caller(backend: Backend) {
         if rpc.callers.contains(Caller::Service) {
             assert!(is_absent_outside(&mesh, rpc).await, "{} is reachable", rpc.path);
         }
-        for service in ["user", "provider", "order", "payment", "notification", "cleaning", "edge"]
-        {
+        for service in [
+            "user",
+            "provider",
+            "order",
+            "payment",
+            "notification",
+            "cleaning",
+            "transport",
+            "edge",
+        ] {
             // The edge calls for the outside, and is no service on its own account but where it is listed.
             let listed = rpc.services.contains(&service);
             if service == "edge" && !rpc.callers.contains(Caller::Service) {
@@ -176,6 +184,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
         ("asset_id", made(&bob.person, format!("{profile}/assets"), asset).await),
         ("time_off_id", made(&bob.person, format!("{profile}/timeOff"), time_off).await),
         ("date", "2027-06-01".into()),
+        ("n", "1".into()),
         ("cancel_token", text_at(&preview, "cancel_token").unwrap()),
         // Made only later in the life of an order: that they are absent to everybody is tested all the same.
         ("change_order_id", Uuid::new_v4().to_string()),
@@ -274,14 +283,14 @@ async fn what_is_not_yours_is_not_there(backend: Backend) {
                 if !may_ask {
                     continue;
                 }
+                let nowhere = Uuid::new_v4().to_string();
+                // A day of a provider and a stop of an order have no id of their own.
                 let absent = if route.template.ends_with("{date}") {
-                    path(
-                        &route.template.replace("{provider_id}", &Uuid::new_v4().to_string()),
-                        &ids,
-                        None,
-                    )
+                    path(&route.template.replace("{provider_id}", &nowhere), &ids, None)
+                } else if route.template.contains("/{n}") {
+                    path(&route.template.replace("{order_id}", &nowhere), &ids, None)
                 } else {
-                    path(route.template, &ids, Some(&Uuid::new_v4().to_string()))
+                    path(route.template, &ids, Some(&nowhere))
                 };
                 let (absent, foreign) = (
                     absent + query(rpc.method),

@@ -31,7 +31,9 @@ use std::{
 use uuid::Uuid;
 use yare::parameterized;
 
-/// How many of the 720 orders of start are tried on each database. The long tests set it to 720.
+/// In how many orders the seven services can start.
+const ALL_ORDERS: usize = 5_040;
+/// How many of them are tried on each database. The long tests set it.
 const ORDERS_VARIABLE: &str = "QS_TEST_START_ORDERS";
 const USUAL_ORDERS: usize = 6;
 
@@ -249,10 +251,10 @@ fn money() -> Money {
 async fn events_that_wait_reach_every_consumer_in_any_order_of_start(backend: Backend) {
     let count = std::env::var(ORDERS_VARIABLE).ok().and_then(|count| count.parse().ok());
     let place = Place::new(backend).await;
-    for number in 0..count.unwrap_or(USUAL_ORDERS).min(720) {
+    for number in 0..count.unwrap_or(USUAL_ORDERS).min(ALL_ORDERS) {
         place.leave_events().await;
-        // Has no divisor in common with 720, so that 720 steps meet every order.
-        let services = order_of_start(number * 131 % 720);
+        // Has no divisor in common with their number, so that as many steps meet every order.
+        let services = order_of_start(number * 131 % ALL_ORDERS);
         let process = place.start(services.clone()).await;
         let what = format!("all events after a start of {services:?}");
         eventually(&what, async || place.missing().await, Vec::is_empty).await;
@@ -279,8 +281,9 @@ async fn a_process_without_all_consumers_keeps_its_events(backend: Backend) {
 
 #[test]
 fn every_order_of_start_is_met() {
-    let orders: BTreeSet<Vec<&str>> = (0..720)
-        .map(|number| order_of_start(number * 131 % 720).into_iter().map(Service::name).collect())
+    let orders: BTreeSet<Vec<&str>> = (0..ALL_ORDERS)
+        .map(|number| order_of_start(number * 131 % ALL_ORDERS))
+        .map(|services| services.into_iter().map(Service::name).collect())
         .collect();
-    assert_eq!(orders.len(), 720);
+    assert_eq!(orders.len(), ALL_ORDERS);
 }

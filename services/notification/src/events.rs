@@ -22,6 +22,7 @@ use proto::quickserve::{
     order::v1::OrderEvent,
     payment::v1::{PaymentEvent, PayoutEvent},
     provider::v1::ProviderEvent,
+    transport::v1::RideEvent,
     user::v1::UserEvent,
 };
 use std::sync::Arc;
@@ -119,7 +120,7 @@ impl Teller {
                     importance: notice.importance,
                     particulars: fact.particulars.clone(),
                     order_id: fact.order_id,
-                    order_seq: event.seq,
+                    order_seq: fact.order_seq.unwrap_or(event.seq),
                     fades: notice.fades,
                     stale: false,
                     state,
@@ -173,6 +174,7 @@ fn decode_event(event: &Event) -> Result<NoticeFacts, Error> {
         "payment" => of_payment(kind, event.decode()?),
         "payout" => of_payout(kind, event.decode()?),
         "provider" => of_provider(kind, event.decode()?),
+        "transport" => of_ride(kind, event.decode()?),
         "user" => {
             let UserEvent { user_id } = event.decode()?;
             Ok(NoticeFacts { kind, account: parse_id(&user_id)?, ..NoticeFacts::default() })
@@ -203,13 +205,15 @@ fn of_order(kind: String, order: OrderEvent) -> Result<NoticeFacts, Error> {
         from: Some(from),
         to: Some(to),
         order_id: parse_id(&order.order_id)?,
+        order_seq: None,
+        parcel: false,
         particulars: Particulars {
             starts_at: window.map(|window| window.start),
             zone: window.map(|window| window.zone),
             amount: Money::parse("total", order.total.as_ref()).ok(),
             service: (!order.vertical.is_empty()).then_some(order.vertical),
             stars: (order.stars > 0).then_some(order.stars),
-            subject: None,
+            ..Particulars::default()
         },
     })
 }
@@ -260,6 +264,22 @@ fn of_provider(kind: String, provider: ProviderEvent) -> Result<NoticeFacts, Err
         kind,
         provider: parse_id(&user_id)?,
         particulars: Particulars { subject, ..Particulars::default() },
+        ..NoticeFacts::default()
+    })
+}
+
+fn of_ride(kind: String, ride: RideEvent) -> Result<NoticeFacts, Error> {
+    let RideEvent {
+        order_id, customer_id, provider_user_id, stop, parcel, order_event_seq, ..
+    } = ride;
+    Ok(NoticeFacts {
+        kind,
+        customer: parse_id(&customer_id)?,
+        provider: parse_id(&provider_user_id)?,
+        order_id: parse_id(&order_id)?,
+        order_seq: Some(order_event_seq),
+        parcel,
+        particulars: Particulars { stop: Some(stop), ..Particulars::default() },
         ..NoticeFacts::default()
     })
 }

@@ -14,23 +14,26 @@ pub enum Service {
     Notification,
     /// The cleaning vertical.
     Cleaning,
+    /// The transport vertical: rides and parcels.
+    Transport,
     /// Quotes, orders and the booking saga.
     Order,
 }
 
 impl Service {
     /// Every service, in the order in which a process starts them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::User,
         Self::Provider,
         Self::Payment,
         Self::Notification,
         Self::Cleaning,
+        Self::Transport,
         Self::Order,
     ];
 
     /// Those that order books.
-    pub const VERTICALS: [Self; 1] = [Self::Cleaning];
+    pub const VERTICALS: [Self; 2] = [Self::Cleaning, Self::Transport];
 
     /// Its name: package segment, database schema, section of the configuration.
     pub const fn name(self) -> &'static str {
@@ -40,6 +43,7 @@ impl Service {
             Self::Payment => "payment",
             Self::Notification => "notification",
             Self::Cleaning => "cleaning",
+            Self::Transport => "transport",
             Self::Order => "order",
         }
     }
@@ -52,6 +56,7 @@ impl Service {
             Self::Payment => payment::start(host).await,
             Self::Notification => notification::start(host).await,
             Self::Cleaning => cleaning::start(host).await,
+            Self::Transport => transport::start(host).await,
             Self::Order => order::start(host).await,
         }
     }

@@ -100,6 +100,8 @@ pub enum When {
     If(Circumstance),
     /// When it is not.
     Unless(Circumstance),
+    /// When a parcel is carried, and no people.
+    Parcel,
 }
 
 /// One row of the catalogue.
@@ -183,7 +185,7 @@ const fn with_mail(kind: &'static str, addressee: Addressee) -> Notice {
 use Addressee::{Account, Customer, Operator, Provider};
 use Circumstance::{BeyondCap, ManualAcceptance};
 use Stage::{Requested, Searching, Unpaid};
-use When::{Addressed, From, If, NotFrom, NotTo, To, Unless};
+use When::{Addressed, From, If, NotFrom, NotTo, Parcel, To, Unless};
 
 pub const NOTICES: &[Notice] = &[
     both_parties("order.created", Customer).when(To(Requested)).fades(),
@@ -275,6 +277,8 @@ pub const NOTICES: &[Notice] = &[
     both_parties("provider.blocked", Provider).essential(),
     inbox_only("provider.unblocked", Provider).essential(),
     both_parties("provider.restricted", Provider).essential(),
+    both_parties("transport.stop_completed", Customer).when(Parcel).fades(),
+    both_parties("transport.returning", Customer).essential().fades(),
     inbox_only("user.registered", Account),
     with_mail("user.registration_repeated", Account).critical(),
     with_mail("user.contact_verification_requested", Account).critical(),
@@ -326,6 +330,11 @@ pub struct NoticeFacts {
     /// Where it stands.
     pub to: Option<Stage>,
     pub order_id: Option<Uuid>,
+    /// Number of the order's last fact of which the publisher had heard, where the fact is one about an order and none of
+    /// the order's own.
+    pub order_seq: Option<i64>,
+    /// Whether a parcel is carried, and no people.
+    pub parcel: bool,
     /// What templates are filled in with.
     pub particulars: Particulars,
 }
@@ -355,6 +364,7 @@ impl NoticeFacts {
             NotFrom(stage) => self.from != Some(stage),
             If(special) => self.circumstance == special,
             Unless(special) => self.circumstance != special,
+            Parcel => self.parcel,
             Addressed => self.addressed.is_none_or(|side| side == notice.addressee),
         }
     }
@@ -368,6 +378,7 @@ mod tests {
     /// Events without a message. The order says itself when its payment succeeds or fails, and its end is no news; an
     /// erased account has no reader any more, nor has an order that forgets it; who changes an offering or leaves knows it;
     /// an offer that is over needs no answer.
+    /// a ride at a stop, and a parcel that is back, show in the ride.
     const SILENT: &[&str] = &[
         "order.closed",
         "order.erased",
@@ -376,6 +387,8 @@ mod tests {
         "payment.failed",
         "provider.offering_changed",
         "provider.offboarded",
+        "transport.returned",
+        "transport.stop_reached",
         "user.erased",
     ];
 
@@ -385,12 +398,14 @@ mod tests {
             include_str!("../../../../proto/quickserve/order/v1/events.proto"),
             include_str!("../../../../proto/quickserve/payment/v1/events.proto"),
             include_str!("../../../../proto/quickserve/provider/v1/events.proto"),
+            include_str!("../../../../proto/quickserve/transport/v1/events.proto"),
             include_str!("../../../../proto/quickserve/user/v1/events.proto"),
         ];
         let quoted = contracts.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
         let is_kind = |text: &&str| {
             let (service, fact) = text.split_once('.').unwrap_or_default();
-            ["order", "payment", "payout", "provider", "user"].contains(&service) && fact != "*"
+            ["order", "payment", "payout", "provider", "transport", "user"].contains(&service)
+                && fact != "*"
         };
         quoted.filter(is_kind).map(str::to_owned).collect()
     }

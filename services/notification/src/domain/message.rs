@@ -105,6 +105,9 @@ pub struct Particulars {
     /// A stable code, such as the kind of a document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// Number of a stop of a ride.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<i32>,
 }
 
 /// How to reach an account.

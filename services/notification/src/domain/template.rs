@@ -30,6 +30,7 @@ enum Slot {
     Name,
     Body,
     Reference,
+    Stop,
 }
 
 impl Slot {
@@ -45,6 +46,7 @@ impl Slot {
             "name" => Self::Name,
             "body" => Self::Body,
             "reference" => Self::Reference,
+            "stop" => Self::Stop,
             _ => return None,
         })
     }
@@ -61,6 +63,8 @@ impl Slot {
             || template.starts_with("provider.restricted.")
         {
             &[Self::Subject]
+        } else if template.starts_with("transport.stop_completed.") {
+            &[Self::Stop]
         } else if carries_code(template) {
             &[Self::Code, Self::Expires]
         } else {
@@ -318,6 +322,7 @@ impl Language {
             Slot::Subject => particulars.subject.as_deref().map(|key| self.word(key)),
             Slot::Code => code.map(|code| code.code.to_owned()),
             Slot::Expires => code.map(|Code { expires: (at, zone), .. }| locale.moment(at, zone)),
+            Slot::Stop => particulars.stop.map(|stop| stop.to_string()),
             Slot::Name | Slot::Body | Slot::Reference => None,
         }
     }
@@ -341,6 +346,7 @@ mod tests {
             service: Some("cleaning".to_owned()),
             stars: Some(4),
             subject: Some("insurance".to_owned()),
+            stop: Some(2),
         }
     }
 

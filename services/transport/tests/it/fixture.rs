@@ -1,0 +1,159 @@
+//! The service in a world of its own, met as order and as people meet it.
+
+use chrono::Duration;
+use kit::{
+    Subject,
+    rpc::client::Channel,
+    testing::{ActingAs, Backend, at},
+};
+use proto::quickserve::{
+    fulfilment::v1::{self as fulfilment, OrderState},
+    transport::v1::{self as pb, transport_service_client::TransportServiceClient},
+};
+use serde_json::{Value as Json, json};
+use std::ops::Deref;
+use tonic::Status;
+use vertical::testing::{Order, Stage, TO_WORK};
+
+/// Metres of a degree of latitude.
+const METRES_A_DEGREE: f64 = 111_195.08;
+
+/// The service in a world of its own.
+pub struct Garage(Stage);
+
+impl Deref for Garage {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.0
+    }
+}
+
+/// What a provider reports.
+#[derive(Clone, Copy, Debug)]
+pub enum Report {
+    Arrive(i32),
+    Complete(i32),
+    Undeliverable(i32),
+    Returned,
+}
+
+impl Garage {
+    /// Starts the service on `backend`, at ten o'clock in Paris on Monday, 24 May 2027.
+    pub async fn open(backend: Backend) -> Self {
+        let stage = Stage::open(backend, "transport", async |host| transport::start(host).await);
+        let garage = Self(stage.await);
+        let now = garage.world.clock.now();
+        garage.world.clock.advance(at("2027-05-24T08:00:00Z") - now);
+        garage
+    }
+
+    /// As people call.
+    pub fn people(&self) -> TransportServiceClient<Channel> {
+        TransportServiceClient::new(self.outside())
+    }
+
+    /// Asks for the price of an order with these details, and books it.
+    pub async fn book(&self, details: Json) -> Order {
+        let mut order = Order::new(details);
+        let quote = self.quote(&order.details, order.customer).await.unwrap();
+        order.price =
+            fulfilment::OrderPrice { quoted: quote.lines, cap: quote.cap, ..Default::default() };
+        order
+    }
+
+    /// Books an order and has the ride begin.
+    pub async fn begin(&self, details: Json) -> Order {
+        let mut order = self.book(details).await;
+        self.go_through(&mut order, &TO_WORK).await;
+        order
+    }
+
+    /// The ride as `reader` sees it.
+    pub async fn ride(&self, order: &Order, reader: Subject) -> Result<pb::Ride, Status> {
+        let request = pb::GetRideRequest { order_id: order.id.clone() };
+        Ok(self.people().get_ride(request).by(reader).await?.into_inner().ride.unwrap())
+    }
+
+    /// What the provider's report of an order's ride is answered with.
+    pub async fn report(&self, order: &Order, report: Report) -> Result<pb::Ride, Status> {
+        self.report_as(order, report, order.provider).await
+    }
+
+    /// As [`Garage::report`], by any account.
+    pub async fn report_as(
+        &self,
+        order: &Order,
+        report: Report,
+        by: Subject,
+    ) -> Result<pb::Ride, Status> {
+        let (mut people, order_id) = (self.people(), order.id.clone());
+        let ride = match report {
+            Report::Arrive(n) => {
+                let request = pb::ArriveAtStopRequest { order_id, n };
+                people.arrive_at_stop(request).by(by).await?.into_inner().ride
+            }
+            Report::Complete(n) => {
+                let request = pb::CompleteStopRequest { order_id, n };
+                people.complete_stop(request).by(by).await?.into_inner().ride
+            }
+            Report::Undeliverable(n) => {
+                let request = pb::ReportUndeliverableRequest { order_id, n };
+                people.report_undeliverable(request).by(by).await?.into_inner().ride
+            }
+            Report::Returned => {
+                let request = pb::ReportReturnedRequest { order_id };
+                people.report_returned(request).by(by).await?.into_inner().ride
+            }
+        };
+        Ok(ride.unwrap())
+    }
+
+    /// Lets minutes pass.
+    pub fn wait(&self, minutes: i64) {
+        self.world.clock.advance(Duration::minutes(minutes));
+    }
+
+    /// The ride goes to its end over this many stops.
+    pub async fn drive(&self, order: &Order, stops: i32) {
+        for n in 1..=stops {
+            self.report(order, Report::Arrive(n)).await.unwrap();
+            self.report(order, Report::Complete(n)).await.unwrap();
+        }
+    }
+
+    /// What a delivery comes to, line by line.
+    pub async fn settlement(&self, order: &Order, proofs: &[&str]) -> Vec<(String, i64)> {
+        let answer = self.judge_delivery(order, proofs).await;
+        assert_eq!(answer.missing, Vec::<String>::new());
+        assert_eq!(answer.due, []);
+        totals(&answer.settlement)
+    }
+}
+
+/// The codes and totals of lines.
+pub fn totals(lines: &[fulfilment::PriceLine]) -> Vec<(String, i64)> {
+    let lines = lines.iter();
+    lines.map(|line| (line.code.clone(), line.total.as_ref().unwrap().minor_units)).collect()
+}
+
+/// A stop to which the way from the pick-up is so many metres, north of it.
+pub fn stop(metres: f64) -> Json {
+    let paris = kit::testing::paris();
+    let north = metres / 1.3 / METRES_A_DEGREE;
+    json!({ "lat": paris.lat.unwrap() + north, "lng": paris.lng.unwrap() })
+}
+
+/// A ride of 8.2 km for one.
+pub fn taxi() -> Json {
+    json!({ "kind": "ride", "stops": [stop(8_200.0)] })
+}
+
+/// A parcel of 2.5 kg that goes 1.5 km.
+pub fn parcel(undeliverable: &str) -> Json {
+    let parcel = json!({ "kg": 2.5, "longest_cm": 40, "undeliverable": undeliverable });
+    json!({ "kind": "parcel", "stops": [stop(1_500.0)], "parcel": parcel })
+}
+
+/// The states that follow the work.
+pub const TO_END: [OrderState; 2] = [OrderState::Delivered, OrderState::Completed];

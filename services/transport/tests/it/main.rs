@@ -1,0 +1,8 @@
+//! Transport over its real stack, on both databases.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod changes;
+mod fixture;
+mod parcels;
+mod quotes;
+mod rides;
