@@ -246,12 +246,15 @@ async fn of_drivers_who_accept_at_once_one_rides_and_nothing_is_left_of_the_othe
     let drivers: Vec<_> = (0..3).map(|_| town.candidate()).collect();
     for _ in 0..10 {
         let order = town.ride().await;
-        let mut calls = Vec::new();
+        let mut offers = Vec::new();
         for (_, driver) in &drivers {
-            let offer_id = town.offer(*driver).await.id;
+            offers.push((*driver, town.offer(*driver).await.id));
+        }
+        let mut calls = Vec::new();
+        for (driver, offer_id) in offers {
             let mut jobs = town.jobs();
             let call = async move { jobs.accept_offer(pb::AcceptOfferRequest { offer_id }).await };
-            calls.push((*driver, tokio::spawn(acting_as(*driver, call))));
+            calls.push((driver, tokio::spawn(acting_as(driver, call))));
         }
         let (mut winners, mut losers) = (Vec::new(), Vec::new());
         for (driver, call) in calls {
