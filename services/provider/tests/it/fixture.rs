@@ -37,7 +37,11 @@ pub struct Provider {
 impl Shop {
     /// Starts the service on `backend`.
     pub async fn open(backend: Backend) -> Self {
-        let world = World::new(backend).await;
+        Self::open_in(World::new(backend).await).await
+    }
+
+    /// Starts the service on what is in `world` already.
+    pub async fn open_in(world: World) -> Self {
         let host = world.host.of("provider");
         host.migrate().await.unwrap();
         let routes = provider::start(&host).await.unwrap();

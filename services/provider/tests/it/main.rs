@@ -4,6 +4,7 @@
 mod assets;
 mod availability;
 mod blocks;
+mod copies;
 mod crews;
 mod crowd;
 mod eligibility;
@@ -15,4 +16,5 @@ mod reservations;
 mod running;
 mod score;
 mod search;
+mod upgrade;
 mod vetting;
