@@ -6,6 +6,7 @@ mod m0003_bookings;
 mod m0004_joined;
 mod m0005_tell_verticals;
 mod m0006_signals;
+mod m0007_changes;
 mod m0008_live_offers;
 
 use sea_orm_migration::prelude::*;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_tell_verticals::Migration),
             Box::new(crate::delivery::Migration),
             Box::new(m0006_signals::Migration),
+            Box::new(m0007_changes::Migration),
             Box::new(m0008_live_offers::Migration),
         ]
     }

@@ -6,6 +6,7 @@ mod m0003_sandbox;
 mod m0004_money;
 mod m0005_sandbox_leases;
 mod m0006_due_reminders;
+mod m0007_claims_and_caps;
 
 use sea_orm_migration::prelude::*;
 
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::delivery::Migration),
             Box::new(m0005_sandbox_leases::Migration),
             Box::new(m0006_due_reminders::Migration),
+            Box::new(m0007_claims_and_caps::Migration),
         ]
     }
 }

@@ -15,6 +15,7 @@ use kit::{
     messaging::{bus::Consumer, inbox},
 };
 use proto::quickserve::{
+    common::v1::Money,
     fulfilment::v1::Signal,
     payment::v1::{PaymentEvent, PayoutEvent},
     provider::v1::ProviderEvent,
@@ -41,6 +42,8 @@ impl Consumer for App {
                 | "payment.due_waived"
                 | "payout.paid"
                 | "fulfilment.access_failed"
+                | "fulfilment.claim_opened"
+                | "fulfilment.claim_resolved"
                 | "provider.blocked"
                 | "provider.restricted"
                 | "provider.offering_changed"
@@ -63,6 +66,7 @@ impl Consumer for App {
             }
             "payout.paid" => self.on_payout(event).await,
             "fulfilment.access_failed" => self.on_access_failed(event).await,
+            "fulfilment.claim_opened" | "fulfilment.claim_resolved" => self.on_claim(event).await,
             "provider.blocked"
             | "provider.restricted"
             | "provider.offering_changed"
@@ -142,6 +146,11 @@ impl App {
         let change = self.lock_once(&tx, event, &fact.order_id).await?;
         let Some(mut change) = change else { return Ok(()) };
         match event.kind.as_str() {
+            // What is owed beyond the cap changes nothing of the order's own payment.
+            "payment.due_created" if fact.beyond_cap => {
+                change.order.payment.beyond_cap_due_id = fact.due_id.parse().ok();
+            }
+            _ if fact.beyond_cap => {}
             "payment.due_created" => change.owe(fact.due_id.parse().ok()),
             "payment.due_paid" => {
                 change.note_payment(PaymentState::Captured);
@@ -154,7 +163,11 @@ impl App {
     }
 
     async fn on_payout(&self, event: &Event) -> Result<(), Error> {
-        let PayoutEvent { order_id, .. } = event.decode()?;
+        let PayoutEvent { order_id, kind, .. } = event.decode()?;
+        // What is owed beyond the cap may be paid at any time; the order does not wait for it.
+        if kind == "DUE" {
+            return Ok(());
+        }
         let tx = self.db.begin().await?;
         let Some(mut change) = self.lock_once(&tx, event, &order_id).await? else { return Ok(()) };
         change.paid_out()?;
@@ -172,6 +185,26 @@ impl App {
             return Ok(());
         }
         change.access_failed()?;
+        orders::save_order(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The customer claims damage, or that is settled, says the order's vertical. Another vertical has no say.
+    async fn on_claim(&self, event: &Event) -> Result<(), Error> {
+        let signal: Signal = event.decode()?;
+        let claim = parse_id::<()>(&signal.claim_id)?.uuid();
+        let tx = self.db.begin().await?;
+        let change = self.lock_once(&tx, event, &signal.order_id).await?;
+        let Some(mut change) = change else { return Ok(()) };
+        if event.source != change.order.vertical {
+            tracing::warn!(event.source, order.id = %signal.order_id, "ignored the claim of another vertical");
+            return Ok(());
+        }
+        if event.kind == "fulfilment.claim_opened" {
+            change.open_claim(claim, parse_units(&change.order, signal.amount.as_ref())?);
+        } else {
+            change.resolve_claim(claim, parse_units(&change.order, signal.refund.as_ref())?)?;
+        }
         orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
@@ -260,6 +293,15 @@ fn take_amounts(known: &mut Amounts, fact: &PaymentEvent) {
         if let Some(money) = money {
             *amount = money.minor_units;
         }
+    }
+}
+
+/// An amount of a signal, which is in the order's currency; nothing where it is left out.
+fn parse_units(order: &Order, money: Option<&Money>) -> Result<i64, Error> {
+    match money {
+        None => Ok(0),
+        Some(money) if money.currency == order.currency => Ok(money.minor_units),
+        Some(_) => Err(kit::Error::internal("a claim is not in the order's currency").into()),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Between the domain and the messages of the contracts.
 
 use crate::domain::{
-    Actor, Address, ChangeState, DispatchPlan, DisputeState, Error, LineOrigin, OfferEnding,
-    OfferState, Order, Party, PaymentState, Policy, PolicyRule, PriceLine, RequiredAsset,
-    RequiredCrew, Requirements, State, Terms, check_cap, records::offer,
+    Actor, Address, ChangeState, DispatchPlan, DisputeState, Error, KnownChange, LineOrigin,
+    OfferEnding, OfferState, Order, Party, PaymentState, Policy, PolicyRule, PriceLine,
+    RequiredAsset, RequiredCrew, Requirements, State, Terms, check_cap, records::offer,
 };
 use chrono::Duration;
 use kit::{
@@ -236,6 +236,30 @@ pub fn parse_cap(
     let cap = cap.map(|cap| Money::parse("cap", Some(cap))).transpose();
     let cap = cap.map_err(|error| kit::Error::internal(format!("a cap: {error}")))?;
     check_cap(cap, total, currency)
+}
+
+/// A change order as verticals know it.
+pub fn known_change(change: &KnownChange) -> fulfilment::OrderChange {
+    let state = match change.state {
+        ChangeState::Proposed => fulfilment::OrderChangeState::Proposed,
+        ChangeState::Approved => fulfilment::OrderChangeState::Approved,
+        ChangeState::Rejected => fulfilment::OrderChangeState::Rejected,
+        ChangeState::Expired => fulfilment::OrderChangeState::Expired,
+    };
+    fulfilment::OrderChange {
+        change_id: change.id.to_string(),
+        state: state.into(),
+        details: change.details.as_ref().and_then(|details| self::details(&details.0)),
+    }
+}
+
+/// Lines that a vertical answers for a change of an order.
+pub fn change_lines(
+    order: &Order,
+    answered: Vec<fulfilment::PriceLine>,
+) -> Result<Vec<PriceLine>, Error> {
+    let lines = lines_of_order(order, answered)?.into_iter();
+    Ok(lines.map(|line| PriceLine { origin: LineOrigin::Change, ..line }).collect())
 }
 
 /// Lines that a vertical answers about an order, which are in the order's currency.

@@ -21,8 +21,8 @@ use kit::{Host, rpc::client::Channel, values::time::timestamp};
 use proto::quickserve::fulfilment::v1::{
     CompletionGateRequest, CompletionGateResponse, DescribeJobRequest, DescribeJobResponse,
     DescribeVerticalRequest, OnTransitionRequest, OrderActor, OrderSnapshot, OrderTimes, Party,
-    Place, QuoteRequest, QuoteResponse, Requirements, TransitionMode,
-    vertical_service_client::VerticalServiceClient,
+    Place, QuoteChangeRequest, QuoteChangeResponse, QuoteRequest, QuoteResponse, Requirements,
+    TransitionMode, vertical_service_client::VerticalServiceClient,
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -220,6 +220,20 @@ impl Verticals {
         Ok(())
     }
 
+    /// The order as verticals know it, as that of its provider.
+    pub fn snapshot_of(&self, order: &Order) -> OrderSnapshot {
+        snapshot(order, order.provider())
+    }
+
+    /// What the vertical asks for a change.
+    pub async fn quote_change(
+        &self,
+        key: &str,
+        request: QuoteChangeRequest,
+    ) -> Result<QuoteChangeResponse, Error> {
+        Ok(self.client(key)?.quote_change(request).await?.into_inner())
+    }
+
     /// What the vertical's completion gate answers about the delivery of an order.
     pub async fn completion_gate(
         &self,
@@ -256,6 +270,7 @@ fn snapshot(order: &Order, provider: Option<(ProviderId, AccountId)>) -> OrderSn
         parent_order_id: order.parent_id(),
         country: order.terms.place.country.clone(),
         price: Some(convert::order_price(order)),
+        changes: order.progress.changes.iter().map(convert::known_change).collect(),
         ..OrderSnapshot::default()
     }
 }

@@ -65,6 +65,7 @@ pub async fn due(tx: &Tx, intent: &mut Intent, due: &Due, kind: &'static str) ->
     let event = pb::PaymentEvent {
         due_id: due.id.to_string(),
         provider_user_id: due.provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
+        beyond_cap: due.beyond_cap.is_some(),
         ..to_fact(intent, due.amount, &due.reason)
     };
     Ok(outbox::record_event(tx, kind, intent.id.uuid(), intent.event_seq, &event).await?)

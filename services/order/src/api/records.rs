@@ -2,7 +2,8 @@
 
 use super::{Api, view};
 use crate::{
-    domain::{Action, ChangeId, Error, Order, Principal, Resource},
+    domain::{Action, Actor, ChangeId, Error, Order, Principal, Resource},
+    processes::changes::parse_proposal,
     repository::{orders, records},
 };
 use kit::{
@@ -104,15 +105,30 @@ impl RecordService for Api {
         request: Request<pb::ProposeChangeRequest>,
     ) -> Result<Response<pb::ProposeChangeResponse>, Status> {
         let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
-        let pb::ProposeChangeRequest { order_id, lines, reason, .. } = request.into_inner();
-        let id = Id::parse("order_id", &order_id)?;
-        let lines = lines.into_iter().map(|line| (line.label, line.minor_units)).collect();
+        let mut request = request.into_inner();
+        let id = Id::parse("order_id", &request.order_id)?;
+        if let Some(answer) = self.kept_answer(&key).await? {
+            return Ok(Response::new(answer));
+        }
+        let order = orders::get_order(self.app.db.connection(), id, &caller).await?;
+        let by = order.side(&caller).ok_or(Error::NotFound(Resource::Order))?;
+        let proposal = parse_proposal(&mut request, by)?;
+        let priced = self.app.price_change(&order, by, proposal).await?;
+        // The same call finds what it has authorised.
+        let change_id = key.as_ref().map_or_else(|| Id::new(self.app.db.clock()), Key::derived_id);
+        let mut payment = None;
+        if let Some(priced) = priced.as_ref().filter(|_| by == Actor::Customer) {
+            payment = self.app.authorize_change(&order, priced.amount()?, change_id).await?;
+        }
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
         let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
-        let proposed = change.propose_change(Id::new(tx.clock()), lines, reason)?;
+        change.check(Action::ProposeChange)?;
+        let priced = priced.ok_or(Error::Changed)?;
+        change.note_authorized_change(payment);
+        let proposed = change.propose_change(change_id, priced, request.reason)?;
         let order = orders::save_order(&tx, change).await?;
         let change_order = Some(view::change_order_of(&order, proposed));
         Ok(self.commit(tx, id, pb::ProposeChangeResponse { change_order }).await?)
@@ -143,18 +159,19 @@ impl RecordService for Api {
         let change_id: ChangeId = Id::parse("change_order_id", &change_order_id)?;
         let db = self.app.db.connection();
         let order = orders::get_order(db, id, &caller).await?;
-        records::change_order(db, order.id, change_id).await?;
+        let row = records::change_order(db, order.id, change_id).await?;
         let by = order.side(&caller).ok_or(Error::NotFound(Resource::Order))?;
-        let pending = order.progress.change.as_ref().filter(|pending| pending.id == change_id);
-        if let Some(pending) = pending.filter(|_| order.check(Action::ApproveChange, by).is_ok()) {
-            self.app.peers.raise(&order, pending.amount, change_id).await?;
+        let is_pending = order.progress.change.as_ref().is_some_and(|it| it.id == change_id);
+        let mut payment = None;
+        if is_pending && order.check(Action::ApproveChange, by).is_ok() {
+            payment = self.app.authorize_change(&order, row.amount, change_id).await?;
         }
         let tx = match self.app.db.begin_call(key).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
         let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
-        change.approve_change(change_id)?;
+        change.approve_change(&row, payment)?;
         let order = orders::save_order(&tx, change).await?;
         let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::ApproveChangeResponse { order }).await?)

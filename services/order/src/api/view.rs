@@ -269,8 +269,11 @@ pub fn change_order_of(order: &Order, row: change_order::Model) -> pb::ChangeOrd
         valid_till: Some(timestamp(row.valid_till)),
         created_at: Some(timestamp(row.created_at)),
         decided_at: row.decided_at.map(timestamp),
-        price_lines: Vec::new(),
-        proposed_by: Actor::Provider.name().to_owned(),
+        price_lines: row
+            .price_lines
+            .map(|lines| convert::lines(&lines.0, order.currency()))
+            .unwrap_or_default(),
+        proposed_by: row.proposed_by.name().to_owned(),
     }
 }
 

@@ -102,7 +102,7 @@ impl OrderChange {
     }
 
     /// Lowers the price, or the fee of an order that was cancelled, before the customer has paid it.
-    fn lower_price(&mut self, amount: i64) {
+    pub(super) fn lower_price(&mut self, amount: i64) {
         match &mut self.order.progress.cancellation {
             Some(cancellation) => cancellation.fee -= amount,
             None => self.order.progress.reduction += amount,
@@ -138,7 +138,7 @@ impl OrderChange {
     }
 
     /// What was captured or is being captured, in minor units; none while nothing was.
-    fn captured_amount(&self) -> Option<i64> {
+    pub(super) fn captured_amount(&self) -> Option<i64> {
         let expected = match self.order.state {
             State::Completed | State::Closed => self.order.reduced_total(),
             State::NoShow | State::Cancelled | State::Aborted => self.order.due(),

@@ -98,6 +98,7 @@ impl OrderChange {
         self.order.progress.forgotten = true;
         self.order.notes = Private::default();
         self.order.details = JobDetails::default();
+        self.order.progress.changes.iter_mut().for_each(|change| change.details = None);
         self.order.terms.place.forget();
         self.records.push(RecordChange::ForgetPositions);
         self.publish("order.erased");

@@ -130,6 +130,15 @@ pub enum Error {
     /// The vertical's answer to the delivery is too old to go by.
     #[error("the delivery took too long to be written: repeat the call")]
     GateAnswerExpired,
+    /// The vertical prices no changes that customers ask for.
+    #[error("changes of this work are proposed by the provider")]
+    ChangesNotOffered,
+    /// The card refused what a change costs.
+    #[error("the payment was declined: the change is not approved")]
+    ChangeDeclined(String),
+    /// Payment does not know yet whether the card takes what a change costs.
+    #[error("the payment has no answer yet: repeat the call")]
+    ChangePaymentPending,
     /// No timer accepts it.
     #[error("only the customer or an operator accepts this delivery")]
     AcceptedByPeople,
@@ -223,6 +232,11 @@ impl Fault for Error {
                 reason: "GATE_ANSWER_EXPIRED",
                 retry_after: Duration::from_secs(1),
             },
+            Self::ChangesNotOffered => Kind::Precondition("CHANGES_NOT_OFFERED"),
+            Self::ChangeDeclined(_) => Kind::Precondition("PAYMENT_DECLINED"),
+            Self::ChangePaymentPending => {
+                Kind::Unavailable { reason: "PAYMENT_PENDING", retry_after: Duration::from_secs(1) }
+            }
             Self::AcceptedByPeople => Kind::Precondition("MANUAL_ACCEPTANCE"),
             Self::DisputeWindowOver => Kind::Precondition("DISPUTE_WINDOW_OVER"),
             Self::DisputeLimit => Kind::Precondition("DISPUTE_LIMIT"),
@@ -248,6 +262,7 @@ impl Fault for Error {
                 price
             }
             Self::StartCodeWrong { left } => entry("tries_left", left.to_string()),
+            Self::ChangeDeclined(reason) => entry("decline_reason", reason.clone()),
             Self::ProviderNotEligible(causes) => entry("causes", causes.join(",")),
             Self::Denied(_, denials) => entry("denials", denials.join(",")),
             Self::GateClosed(missing) => entry("missing", missing.join(",")),

@@ -1,9 +1,7 @@
-//! Fulfilment: departure, arrival, start code, no-show, change orders, delivery, breaking off.
+//! Fulfilment: departure, arrival, start code, no-show, delivery, breaking off.
 
 use super::{
-    Action, Actor, ChangeId, ChangeLines, ChangeState, Error, LiableParty, LineOrigin, OrderChange,
-    Party, PendingChange, PriceLine, RecordChange, Resource, SideEffect, State,
-    records::change_order, timing::seconds_of,
+    Action, Actor, Error, LiableParty, OrderChange, SideEffect, State, timing::seconds_of,
 };
 use uuid::Uuid;
 
@@ -110,87 +108,6 @@ impl OrderChange {
         Ok(())
     }
 
-    /// The provider proposes more work.
-    pub fn propose_change(
-        &mut self,
-        id: ChangeId,
-        lines: Vec<(String, i64)>,
-        reason: String,
-    ) -> Result<change_order::Model, Error> {
-        let amount = lines.iter().try_fold(0_i64, |sum, (_, units)| sum.checked_add(*units));
-        let too_much = || kit::Error::invalid("lines", "add up to too much");
-        let amount = amount.filter(|amount| self.order.total.checked_add(*amount).is_some());
-        let amount = amount.ok_or_else(too_much)?;
-        self.act(Action::ProposeChange, "")?;
-        let valid_till = self.now + seconds_of(self.timing.change_s);
-        let row = change_order::Model {
-            id,
-            order_id: self.order.id,
-            lines: ChangeLines(lines),
-            reason,
-            amount,
-            state: ChangeState::Proposed,
-            valid_till,
-            created_at: self.now,
-            decided_at: None,
-        };
-        self.order.progress.change = Some(PendingChange { id: row.id, amount, valid_till });
-        self.records.push(RecordChange::ProposeChange(row.clone()));
-        self.publish("order.change_proposed").addressee = "customer";
-        Ok(row)
-    }
-
-    /// The customer agrees to more work, and the money for it is authorised.
-    pub fn approve_change(&mut self, id: ChangeId) -> Result<(), Error> {
-        let change = self.pending_change(id, Action::ApproveChange)?;
-        self.act(Action::ApproveChange, "")?;
-        self.order.total = self.order.total.saturating_add(change.amount);
-        self.order.terms.lines.push(PriceLine {
-            code: "order.change".to_owned(),
-            quantity: 1.0,
-            unit: "change".to_owned(),
-            total: change.amount,
-            payer: Party::Customer,
-            earner: Party::Provider,
-            pass_through: false,
-            origin: LineOrigin::Change,
-        });
-        self.decide_change(id, ChangeState::Approved, "provider");
-        Ok(())
-    }
-
-    /// The customer refuses more work, or the provider takes the proposal back.
-    pub fn reject_change(&mut self, id: ChangeId) -> Result<(), Error> {
-        self.pending_change(id, Action::RejectChange)?;
-        self.act(Action::RejectChange, "")?;
-        let addressee = if self.by == Actor::Customer { "provider" } else { "customer" };
-        self.decide_change(id, ChangeState::Rejected, addressee);
-        Ok(())
-    }
-
-    /// The customer did not decide in time.
-    pub fn expire_change(&mut self) -> Result<(), Error> {
-        let pending = self.order.progress.change.clone();
-        self.act_as(Action::Expire, Actor::System, "CHANGE_EXPIRED")?;
-        if let Some(change) = pending {
-            self.decide_change(change.id, ChangeState::Expired, "provider");
-        }
-        Ok(())
-    }
-
-    /// The change order that waits, if it is this one. A decided one is refused for the order's state.
-    pub fn pending_change(&self, id: ChangeId, action: Action) -> Result<PendingChange, Error> {
-        self.check(action)?;
-        let pending = self.order.progress.change.clone().filter(|change| change.id == id);
-        pending.ok_or(Error::NotFound(Resource::ChangeOrder))
-    }
-
-    fn decide_change(&mut self, id: ChangeId, state: ChangeState, addressee: &'static str) {
-        self.order.progress.change = None;
-        self.records.push(RecordChange::DecideChange(id, state));
-        self.publish("order.change_decided").addressee = addressee;
-    }
-
     /// Work or rework that does not end is shown to an operator, once.
     pub fn escalate(&mut self) -> Result<(), Error> {
         self.act_as(Action::Escalate, Actor::System, "")?;
@@ -217,9 +134,7 @@ impl OrderChange {
     /// The work is broken off: what was done is charged pro rata, and an operator settles the rest.
     pub fn abort(&mut self, dispute: Uuid, reason: &str) -> Result<(), Error> {
         self.act(Action::Abort, reason)?;
-        if let Some(change) = self.order.progress.change.take() {
-            self.records.push(RecordChange::DecideChange(change.id, ChangeState::Expired));
-        }
+        self.drop_change();
         self.publish("order.aborted");
         let amount = self.pro_rata();
         let gross = self.order.provider_gross(amount);

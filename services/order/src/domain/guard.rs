@@ -111,6 +111,7 @@ impl Order {
             Action::Start => self.guard_start(now),
             Action::NoShow => self.guard_no_show(by, now, timing),
             Action::Reschedule => self.guard_reschedule(now, timing),
+            Action::ProposeChange => self.guard_proposal(by),
             Action::AcceptDelivery => self.guard_acceptance(by),
             Action::Review => self.guard_review(by, now, timing),
             Action::Dispute => self.guard_dispute(by, now, timing),
@@ -124,7 +125,6 @@ impl Order {
             | Action::AccessFailed
             | Action::ResetStartCode
             | Action::Escalate
-            | Action::ProposeChange
             | Action::ApproveChange
             | Action::RejectChange
             | Action::Deliver
@@ -200,6 +200,14 @@ impl Order {
             return Err(Error::ArrivalNotProven);
         }
         Ok(())
+    }
+
+    /// Customers propose changes where the vertical prices them.
+    const fn guard_proposal(&self, by: Actor) -> Result<(), Error> {
+        match by {
+            Actor::Customer if !self.terms.customer_changes => Err(Error::ChangesNotOffered),
+            _ => Ok(()),
+        }
     }
 
     /// Where only people accept, no timer does.

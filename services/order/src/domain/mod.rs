@@ -4,6 +4,8 @@ mod action;
 mod assignment;
 mod booking;
 mod change;
+mod change_orders;
+mod claims;
 mod code;
 mod dispatch;
 mod dispute;
@@ -32,6 +34,7 @@ pub use action::{Action, Actor};
 pub use assignment::RequestedProvider;
 pub use booking::{Authorization, NewOrder, Outcome};
 pub use change::{Agreement, ClosedChange, OrderChange, OrderEvent, Principal, RecordChange};
+pub use change_orders::{ChangeProposal, PricedChange};
 pub use code::{CancelToken, CodeKey};
 pub use dispatch::{FoundProvider, OfferEnding};
 pub use dispute::Resolution;
@@ -50,6 +53,6 @@ pub use state::{State, StateView};
 pub use timing::Timing;
 pub use values::{
     AccountId, Address, Cancellation, ChangeId, ChangeLines, ChangeState, DisputeState, JobDetails,
-    LastActor, Moving, OfferId, OfferState, OrderId, Party, PendingChange, PriceLine, Private,
-    Progress, ProviderId, QuoteId, SideEffect, Terms,
+    KnownChange, LastActor, Moving, OfferId, OfferState, OrderId, Party, PendingChange, PriceLine,
+    PriceLines, Private, Progress, ProviderId, QuoteId, SideEffect, Terms,
 };

@@ -76,7 +76,7 @@ impl Order {
             &self.details,
             (self.window_start, self.window_end, &self.time_zone),
             self.progress.delivered_at,
-            (&self.terms.lines, self.terms.cap),
+            (&self.terms.lines, self.terms.cap, &self.progress.changes),
             (self.is_erased(), self.progress.provider_erased),
         )
     }

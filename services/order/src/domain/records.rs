@@ -213,19 +213,21 @@ pub mod proof {
 
 /// The row of a change order.
 pub mod change_order {
-    use crate::domain::{ChangeId, ChangeLines, ChangeState, OrderId};
+    use crate::domain::{Actor, ChangeId, ChangeLines, ChangeState, OrderId, PriceLines};
     use sea_orm::entity::prelude::*;
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
     #[sea_orm(table_name = "change_orders")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: ChangeId,
         pub order_id: OrderId,
         pub lines: ChangeLines,
+        pub price_lines: Option<PriceLines>,
         pub reason: String,
         pub amount: i64,
         pub state: ChangeState,
+        pub proposed_by: Actor,
         pub valid_till: DateTimeUtc,
         pub created_at: DateTimeUtc,
         pub decided_at: Option<DateTimeUtc>,

@@ -313,6 +313,8 @@ fn next_of_cancel(state: State, action: Action, by: Actor) -> Option<State> {
 fn in_progress(action: Action, by: Actor) -> Option<State> {
     match (action, by) {
         (Action::ProposeChange, Actor::Provider) => Some(State::AwaitingApproval),
+        // A customer's change is approved when it is written.
+        (Action::ProposeChange, Actor::Customer) => Some(State::InProgress),
         (Action::Deliver, Actor::Provider) => Some(State::Delivered),
         (Action::Abort, Actor::Operator) => Some(State::Aborted),
         (Action::Escalate, Actor::System) => Some(State::InProgress),

@@ -4,10 +4,12 @@ use super::{
     CaptureTerms, LineOrigin, Requirements, policy::Policy, requirements::is_false,
     reschedule::MovePrice,
 };
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use chrono::{DateTime, Utc};
 use sea_orm::{DeriveActiveEnum, DeriveValueType, EnumIter, FromJsonQueryResult};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use uuid::Uuid;
 
 /// An account, owned by user.
 pub enum UserAccount {}
@@ -39,6 +41,19 @@ impl fmt::Debug for Private {
 /// Inputs of a vertical, as the bytes of a `google.protobuf.Struct`. They may hold personal data: never printed.
 #[derive(Clone, Default, PartialEq, Eq, DeriveValueType)]
 pub struct JobDetails(pub Vec<u8>);
+
+impl Serialize for JobDetails {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for JobDetails {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        BASE64.decode(text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
 
 impl fmt::Debug for JobDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -152,6 +167,16 @@ pub struct LastActor {
     pub account: Option<AccountId>,
 }
 
+/// A change order as the vertical is told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownChange {
+    pub id: ChangeId,
+    pub state: ChangeState,
+    /// What the vertical priced it on; none for plain lines, and once the home is forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<JobDetails>,
+}
+
 /// A change order that waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingChange {
@@ -258,6 +283,9 @@ pub struct Progress {
     /// The change order that waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<PendingChange>,
+    /// The change orders of which the vertical is told, oldest first. Those of earlier versions are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<KnownChange>,
     /// The move that is under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moving: Option<Moving>,
@@ -301,8 +329,13 @@ pub struct Progress {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct ChangeLines(pub Vec<(String, i64)>);
 
+/// Lines of a change order as they join those of the order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct PriceLines(pub Vec<PriceLine>);
+
 /// How a change order stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ChangeState {
     Proposed,
@@ -368,6 +401,10 @@ pub enum SideEffect {
         /// Freeze, or thaw.
         frozen: bool,
     },
+    /// Hold that much of the payouts back for a claim.
+    HoldClaim { claim: Uuid, amount: i64 },
+    /// End what is held back for a claim.
+    EndClaim { claim: Uuid },
     /// Free the time of every provider, for good.
     Release {
         /// The only provider to free. Rows of the time before rounds name one; new ones use `ReleaseProvider`.

@@ -250,14 +250,25 @@ impl App {
         confirmation: String,
         save_method_only: bool,
     ) -> Result<Authorization, Error> {
-        if order.ceiling() == 0 {
-            return Ok(nothing_to_pay());
+        match order.ceiling() {
+            0 => Ok(nothing_to_pay()),
+            amount => self.authorize_amount(order, amount, confirmation, save_method_only).await,
         }
+    }
+
+    /// Authorises an amount for an order, or finds what became of the attempt with the order's key.
+    pub async fn authorize_amount(
+        &self,
+        order: &Order,
+        amount: i64,
+        confirmation: String,
+        save_method_only: bool,
+    ) -> Result<Authorization, Error> {
         let method = order.payment.method_id;
         let request = AuthorizePaymentRequest {
             order_id: order.id.to_string(),
             customer_id: order.customer_id.to_string(),
-            amount: Some(order.money(order.ceiling()).into()),
+            amount: Some(order.money(amount).into()),
             payment_method_id: method.map(|id| id.to_string()).unwrap_or_default(),
             attempt_key: order.attempt_key(),
             confirmation,

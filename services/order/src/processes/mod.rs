@@ -1,5 +1,5 @@
 //! What orders do at other services, as tables of steps: [`booking`] and [`side_effects`]; what customers pay later
-//! ([`payment`]), deliveries ([`delivery`]), waves of offers ([`offers`]) and moves ([`reschedule`]) go by the same rules. [`reconcile`] finds what a restore
+//! ([`payment`]), changes ([`changes`]), deliveries ([`delivery`]), waves of offers ([`offers`]) and moves ([`reschedule`]) go by the same rules. [`reconcile`] finds what a restore
 //! tore apart.
 //!
 //! One mechanism carries them all. What is about to be done is written down, together with a timer, before it is done.
@@ -11,6 +11,7 @@
 
 pub mod booking;
 pub mod crew;
+pub mod changes;
 pub mod delivery;
 pub mod eligibility;
 pub mod offers;

@@ -19,6 +19,7 @@ use proto::quickserve::payment::v1::{
     SetPayoutFrozenRequest, VoidPaymentRequest,
 };
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How long a call waits for the side effects of its change.
 const MAX_WAIT: Duration = Duration::from_secs(2);
@@ -79,6 +80,12 @@ impl App {
             },
             SideEffect::Freeze { frozen } => {
                 Step { name: freeze, run: Box::pin(self.freeze_payout(order, *frozen)) }
+            }
+            SideEffect::HoldClaim { claim, amount } => {
+                Step { name: freeze, run: Box::pin(self.set_claim(order, *claim, Some(*amount))) }
+            }
+            SideEffect::EndClaim { claim } => {
+                Step { name: freeze, run: Box::pin(self.set_claim(order, *claim, None)) }
             }
             SideEffect::Release { provider_id } => Step {
                 name: release,
@@ -265,6 +272,23 @@ impl App {
         let order_id = order.id.to_string();
         let request =
             SetPayoutFrozenRequest { order_id, frozen, ..SetPayoutFrozenRequest::default() };
+        self.peers.charges().set_payout_frozen(request).await?;
+        Ok(Outcome::Nothing)
+    }
+
+    /// Holds back what a claim is about; without an amount the claim is over.
+    async fn set_claim(
+        &self,
+        order: &Order,
+        claim: Uuid,
+        amount: Option<i64>,
+    ) -> Result<Outcome, Error> {
+        let request = SetPayoutFrozenRequest {
+            order_id: order.id.to_string(),
+            frozen: amount.is_some(),
+            amount: amount.map(|amount| order.money(amount).into()),
+            claim_id: claim.to_string(),
+        };
         self.peers.charges().set_payout_frozen(request).await?;
         Ok(Outcome::Nothing)
     }

@@ -76,11 +76,13 @@ pub async fn forget_side(tx: &Tx, order: OrderId, side: Actor) -> Result<(), Err
         .filter(dispute::Column::OpenedBy.eq(side))
         .exec(&**tx)
         .await?;
-    if side == Actor::Provider { forget_changes(tx, order).await } else { Ok(()) }
+    forget_changes(tx, order, side).await
 }
 
-async fn forget_changes(tx: &Tx, order: OrderId) -> Result<(), Error> {
-    let proposed = change_order::Entity::find().filter(change_order::Column::OrderId.eq(order));
+async fn forget_changes(tx: &Tx, order: OrderId, side: Actor) -> Result<(), Error> {
+    let proposed = change_order::Entity::find()
+        .filter(change_order::Column::OrderId.eq(order))
+        .filter(change_order::Column::ProposedBy.eq(side));
     for mut row in proposed.all(&**tx).await? {
         row.reason.clear();
         row.lines.0.iter_mut().for_each(|(label, _)| label.clear());

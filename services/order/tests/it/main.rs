@@ -5,6 +5,8 @@ mod access;
 mod acts;
 mod booking;
 mod cancelling;
+mod changing;
+mod claims;
 mod concurrency;
 mod crashes;
 mod crew;

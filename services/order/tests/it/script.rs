@@ -45,6 +45,8 @@ pub struct Money {
     pub gross: (i64, Option<i64>),
     /// What is owed beyond the capture.
     pub due: i64,
+    /// What claims hold back.
+    pub claims: BTreeMap<String, i64>,
     /// What became of each attempt.
     pub attempts: BTreeMap<String, i32>,
     pub raised: BTreeSet<String>,
@@ -92,6 +94,11 @@ pub struct Memory {
     pub manual_acceptance: bool,
     /// What the work comes to at the next delivery: code, amount, and whether the line only passes through.
     pub settlement: Vec<(&'static str, i64, bool)>,
+    /// The message of changes that the vertical prices; empty where it prices none.
+    pub change_message: &'static str,
+    /// What the vertical asks for changes with details, and why it may not.
+    pub change: Vec<(&'static str, i64, bool)>,
+    pub change_denials: Vec<String>,
     /// What it comes to beyond the cap.
     pub due: Vec<(&'static str, i64, bool)>,
     /// How long the work takes, in hours.

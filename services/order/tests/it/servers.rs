@@ -168,9 +168,15 @@ impl ChargeService for Payment {
         &self,
         request: Request<payment::SetPayoutFrozenRequest>,
     ) -> Result<Response<payment::SetPayoutFrozenResponse>, Status> {
-        let payment::SetPayoutFrozenRequest { order_id, frozen, .. } = request.into_inner();
+        let payment::SetPayoutFrozenRequest { order_id, frozen, amount, claim_id } =
+            request.into_inner();
         let set = self.0.play("freeze", |memory| {
-            memory.money.entry(order_id).or_default().frozen = frozen;
+            let it = memory.money.entry(order_id).or_default();
+            match (claim_id.is_empty(), frozen) {
+                (true, _) => it.frozen = frozen,
+                (false, true) => drop(it.claims.insert(claim_id, units(amount))),
+                (false, false) => drop(it.claims.remove(&claim_id)),
+            }
             Ok(payment::SetPayoutFrozenResponse {})
         });
         Ok(Response::new(set.await?))
@@ -197,11 +203,13 @@ impl VerticalService for Cleaning {
         &self,
         _: Request<vertical::DescribeVerticalRequest>,
     ) -> Result<Response<vertical::DescribeVerticalResponse>, Status> {
+        let change_message = self.0.with(|memory| memory.change_message.to_owned());
         // Any message of the contracts will do: this one has texts, numbers, a list and limits.
         let details_message = "quickserve.common.v1.Address".to_owned();
         Ok(Response::new(vertical::DescribeVerticalResponse {
             vertical: "cleaning".to_owned(),
             details_message,
+            change_message,
             requirements: Some(vertical::Requirements {
                 documents: vec!["insurance".to_owned()],
                 ..vertical::Requirements::default()
@@ -283,11 +291,19 @@ impl VerticalService for Cleaning {
         &self,
         request: Request<vertical::QuoteChangeRequest>,
     ) -> Result<Response<vertical::QuoteChangeResponse>, Status> {
-        let lines = request.into_inner().lines;
-        Ok(Response::new(vertical::QuoteChangeResponse {
-            lines,
-            ..vertical::QuoteChangeResponse::default()
-        }))
+        let request = request.into_inner();
+        let priced = self.0.play("change", |memory| {
+            let (lines, valid_for) = match request.details {
+                None => (request.lines, None),
+                Some(_) => (
+                    memory.change.iter().map(line).collect(),
+                    Some(prost_types::Duration { seconds: 72 * 3600, nanos: 0 }),
+                ),
+            };
+            let denials = memory.change_denials.clone();
+            Ok(vertical::QuoteChangeResponse { lines, valid_for, denials })
+        });
+        Ok(Response::new(priced.await?))
     }
 
     async fn describe_job(

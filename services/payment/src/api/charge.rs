@@ -7,13 +7,16 @@ use super::{
 use crate::{
     domain::{
         MethodId, OrderId, ProviderId, UserId, capture::CaptureRequest,
-        decision::AuthorizationRequest,
+        decision::AuthorizationRequest, due::DueLine,
     },
     flow::{AuthorizationOutcome, AuthorizationStatus, RefundAmount, RefundRequest},
     repository::intents,
 };
-use kit::{storage::page::Page, values::time::moment};
-use proto::quickserve::payment::v1::{self as pb, charge_service_server::ChargeService};
+use kit::{Id, storage::page::Page, values::time::moment};
+use proto::quickserve::{
+    common::v1::Money,
+    payment::v1::{self as pb, charge_service_server::ChargeService},
+};
 use tonic::{Request, Response, Status};
 
 #[tonic::async_trait]
@@ -134,8 +137,18 @@ impl ChargeService for Api {
         &self,
         request: Request<pb::SetPayoutFrozenRequest>,
     ) -> Result<Response<pb::SetPayoutFrozenResponse>, Status> {
-        let pb::SetPayoutFrozenRequest { order_id, frozen, .. } = request.into_inner();
-        self.payments.set_disputed(OrderId::parse("order_id", &order_id)?, frozen).await?;
+        let pb::SetPayoutFrozenRequest { order_id, frozen, amount, claim_id } =
+            request.into_inner();
+        let order = OrderId::parse("order_id", &order_id)?;
+        let Some(claim) = Id::<()>::parse_optional("claim_id", &claim_id)? else {
+            self.payments.set_disputed(order, frozen).await?;
+            return Ok(Response::new(pb::SetPayoutFrozenResponse {}));
+        };
+        let claimed = match frozen {
+            true => Some(parse_positive("amount", amount.as_ref())?),
+            false => None,
+        };
+        self.payments.set_claim(order, claim.uuid(), claimed).await?;
         Ok(Response::new(pb::SetPayoutFrozenResponse {}))
     }
 }
@@ -171,16 +184,15 @@ fn parse_capture(request: pb::CapturePaymentRequest) -> Result<CaptureRequest, S
         kind,
         provider_gross,
         payout_due_at,
-        ..
+        commission_base,
+        due: due_lines,
     } = request;
     let (minor_units, currency) = parse_amount("amount", total.as_ref())?;
-    let gross = match provider_gross {
-        None => minor_units,
-        Some(gross) => match parse_amount("provider_gross", Some(&gross))? {
-            (gross, other) if other == currency => gross,
-            _ => Err(kit::Error::invalid("provider_gross.currency", "must be the amount's"))?,
-        },
-    };
+    let gross = parse_part("provider_gross", provider_gross.as_ref(), minor_units, &currency)?;
+    let base = parse_part("commission_base", commission_base.as_ref(), gross, &currency)?;
+    let lines = due_lines.into_iter().enumerate();
+    let lines: Result<_, Status> =
+        lines.map(|(index, line)| parse_due_line(index, line, &currency)).collect();
     let due = payout_due_at.map(|due| moment("payout_due_at", Some(&due))).transpose()?;
     Ok(CaptureRequest {
         order: OrderId::parse("order_id", &order_id)?,
@@ -197,6 +209,35 @@ fn parse_capture(request: pb::CapturePaymentRequest) -> Result<CaptureRequest, S
         provider_user: UserId::parse_optional("provider_user_id", &provider_user_id)?,
         vertical,
         gross,
+        commission_base: base,
+        due: lines?,
         payout_due_at: due,
     })
+}
+
+/// An amount in the currency of the capture; `otherwise` when it is left out.
+fn parse_part(
+    field: &str,
+    part: Option<&Money>,
+    otherwise: i64,
+    currency: &str,
+) -> Result<i64, Status> {
+    if part.is_none() {
+        return Ok(otherwise);
+    }
+    match parse_amount(field, part)? {
+        (part, other) if other == currency => Ok(part),
+        _ => Err(kit::Error::invalid(format!("{field}.currency"), "must be the amount's"))?,
+    }
+}
+
+fn parse_due_line(index: usize, line: pb::DueLine, currency: &str) -> Result<DueLine, Status> {
+    let pb::DueLine { code, amount, provider_earns, pass_through } = line;
+    let field = format!("due[{index}].amount");
+    match parse_positive(&field, amount.as_ref())? {
+        (amount, other) if other == currency => {
+            Ok(DueLine { code, amount, provider_earns, pass_through })
+        }
+        _ => Err(kit::Error::invalid(format!("{field}.currency"), "must be the amount's"))?,
+    }
 }

@@ -181,6 +181,13 @@ pub fn due(due: Due) -> pb::Due {
         due::State::Paid => pb::DueState::Paid,
         due::State::Waived => pb::DueState::Waived,
     };
+    let lines = due.beyond_cap.into_iter().flat_map(|plan| plan.lines);
+    let lines = lines.map(|line| pb::DueLine {
+        code: line.code,
+        amount: to_money(&due.currency, line.amount),
+        provider_earns: line.provider_earns,
+        pass_through: line.pass_through,
+    });
     pb::Due {
         id: due.id.to_string(),
         order_id: due.order_id.to_string(),
@@ -193,7 +200,7 @@ pub fn due(due: Due) -> pb::Due {
         version: due.version,
         created_at: Some(timestamp(due.created_at)),
         updated_at: Some(timestamp(due.updated_at)),
-        lines: Vec::new(),
+        lines: lines.collect(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Captures: how the money that an order paid was split, and how much of each part went back since.
 
 use super::{
-    AttemptId, Error, IntentId, OrderId, ProviderId, UserId,
+    AttemptId, Due, Error, IntentId, MAX_AMOUNT, OrderId, ProviderId, UserId,
     commission::{Rules, Split},
+    due::{BeyondCap, DueLine},
 };
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
@@ -25,6 +26,10 @@ pub struct CaptureRequest {
     pub vertical: String,
     /// The provider's share before commission.
     pub gross: i64,
+    /// The part of it that carries commission.
+    pub commission_base: i64,
+    /// What the customer owes beyond the amount.
+    pub due: Vec<DueLine>,
     /// When the payout falls due; none means after the usual delay.
     pub payout_due_at: Option<DateTime<Utc>>,
 }
@@ -32,7 +37,25 @@ pub struct CaptureRequest {
 impl CaptureRequest {
     /// Splits the amount by the commission rules.
     pub fn split(&self, rules: &Rules) -> Result<Split, Error> {
-        let parts = rules.split(&self.vertical, self.amount, self.gross)?;
+        let parts = rules.split(&self.vertical, self.amount, self.gross, self.commission_base)?;
+        self.check_provider(parts)
+    }
+
+    /// Splits what the customer owes beyond the amount, as it is earned once that is paid.
+    pub fn split_due(&self, rules: &Rules) -> Result<Split, Error> {
+        let sum = |counts: fn(&DueLine) -> bool| {
+            let lines = self.due.iter().filter(|line| counts(line));
+            lines.fold(0_i64, |sum, line| sum.saturating_add(line.amount))
+        };
+        let (amount, gross) = (sum(|_| true), sum(|line| line.provider_earns));
+        if amount > MAX_AMOUNT {
+            return Err(Error::invalid("due", "adds up to too much"));
+        }
+        let base = sum(|line| line.provider_earns && !line.pass_through);
+        self.check_provider(rules.split(&self.vertical, amount, gross, base)?)
+    }
+
+    fn check_provider(&self, parts: Split) -> Result<Split, Error> {
         if parts.payable > 0 && (self.provider.is_none() || self.provider_user.is_none()) {
             return Err(Error::invalid("provider_id", "must be given when the provider earns"));
         }
@@ -134,6 +157,31 @@ impl Model {
         self.payable -= less.payable;
         self.commission -= less.commission;
         self.vat -= less.vat;
+    }
+
+    /// How the capture of what is owed beyond the cap is to be split, which `attempt` asks for.
+    pub fn of_beyond_cap(
+        due: &Due,
+        plan: &BeyondCap,
+        intent: IntentId,
+        attempt: AttemptId,
+    ) -> Self {
+        Self {
+            intent_id: intent,
+            attempt_id: attempt,
+            kind: "DUE".to_owned(),
+            amount: due.amount,
+            provider_id: due.provider_id,
+            provider_user_id: due.provider_user_id,
+            vertical: plan.vertical.clone(),
+            payable: plan.payable,
+            commission: plan.commission,
+            vat: plan.vat,
+            payable_refunded: 0,
+            commission_refunded: 0,
+            vat_refunded: 0,
+            payout_due_at: plan.payout_due_at,
+        }
     }
 
     /// The same split for the capture of a due, which `attempt` asks for.

@@ -79,13 +79,26 @@ impl Split {
 }
 
 impl Rules {
-    /// Splits a capture of `amount`, of which the provider's share before commission is `gross`.
-    pub fn split(&self, vertical: &str, amount: i64, gross: i64) -> Result<Split, Error> {
+    /// Splits a capture of `amount`, of which the provider's share before commission is `gross`. Of that `base` carries
+    /// commission; the rest only passes through.
+    pub fn split(
+        &self,
+        vertical: &str,
+        amount: i64,
+        gross: i64,
+        base: i64,
+    ) -> Result<Split, Error> {
         if gross < 0 || gross > amount {
             return Err(Error::invalid("provider_gross", "must be between zero and the amount"));
         }
+        if base < 0 || base > gross {
+            return Err(Error::invalid(
+                "commission_base",
+                "must be between zero and provider_gross",
+            ));
+        }
         let rule = self.verticals.get(vertical).unwrap_or(&self.default);
-        let platform = amount - gross + rule.take(gross);
+        let platform = amount - gross + rule.take(base);
         let tax = split_amount(platform, &[WHOLE_BP, u64::from(rule.vat_bp)]);
         let vat = tax.get(1).copied().unwrap_or_default();
         Ok(Split { payable: amount - platform, commission: platform - vat, vat })
@@ -106,11 +119,11 @@ impl Rules {
 }
 
 impl CommissionRule {
-    fn take(&self, gross: i64) -> i64 {
+    fn take(&self, base: i64) -> i64 {
         let percent = u64::from(self.percent_bp).min(WHOLE_BP);
-        let share = split_amount(gross, &[percent, WHOLE_BP - percent]).first().copied();
+        let share = split_amount(base, &[percent, WHOLE_BP - percent]).first().copied();
         let share = share.unwrap_or_default().saturating_add(self.fixed).max(self.min);
-        share.min(self.max.unwrap_or(i64::MAX)).min(gross)
+        share.min(self.max.unwrap_or(i64::MAX)).min(base)
     }
 }
 
@@ -149,7 +162,7 @@ mod tests {
         ] {
             let rules =
                 Rules { verticals: [("cleaning".to_owned(), rule)].into(), ..Rules::default() };
-            let split = rules.split("cleaning", amount, gross).unwrap();
+            let split = rules.split("cleaning", amount, gross, gross).unwrap();
             assert_eq!(split, expected, "{rule:?} {amount} {gross}");
             assert_eq!(split.total(), amount);
         }
@@ -160,10 +173,22 @@ mod tests {
         let special = CommissionRule { percent_bp: 0, ..CommissionRule::default() };
         let rules =
             Rules { verticals: [("moving".to_owned(), special)].into(), ..Rules::default() };
-        assert_eq!(rules.split("repair", 100, 100).unwrap().payable, 80);
-        assert_eq!(rules.split("moving", 100, 100).unwrap().payable, 100);
-        assert!(rules.split("moving", 100, 101).is_err());
-        assert!(rules.split("moving", 100, -1).is_err());
+        assert_eq!(rules.split("repair", 100, 100, 100).unwrap().payable, 80);
+        assert_eq!(rules.split("moving", 100, 100, 100).unwrap().payable, 100);
+        assert!(rules.split("moving", 100, 101, 101).is_err());
+        assert!(rules.split("moving", 100, -1, -1).is_err());
+    }
+
+    #[test]
+    fn what_passes_through_carries_no_commission() {
+        let split = |amount, gross, base| Rules::default().split("repair", amount, gross, base);
+        // 120.00 with 20.00 passed through, then as much with a fee of the platform's.
+        assert_eq!(split(12_000, 12_000, 10_000).unwrap(), parts(10_000, 1_667, 333));
+        assert_eq!(split(13_000, 12_000, 10_000).unwrap(), parts(10_000, 2_500, 500));
+        assert_eq!(split(2_000, 2_000, 0).unwrap(), parts(2_000, 0, 0));
+        for base in [-1, 12_001] {
+            assert!(split(12_000, 12_000, base).is_err(), "{base}");
+        }
     }
 
     #[test]

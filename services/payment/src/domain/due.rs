@@ -1,8 +1,12 @@
-//! Dues: what a customer owes for an order after its capture was declined.
+//! Dues: what a customer owes for an order after its capture was declined, or beyond what was authorised.
 
-use super::{Capture, DueId, Error, Intent, IntentId, OrderId, ProviderId, UserId};
+use super::{
+    Capture, DueId, Error, Intent, IntentId, OrderId, ProviderId, UserId, capture::CaptureRequest,
+    commission::Split,
+};
 use chrono::{DateTime, Duration, Utc};
-use sea_orm::entity::prelude::*;
+use sea_orm::{FromJsonQueryResult, entity::prelude::*};
+use serde::{Deserialize, Serialize};
 
 /// How long a customer has to pay a due.
 const PAYABLE_WITHIN: Duration = Duration::days(14);
@@ -26,6 +30,7 @@ pub struct Model {
     pub amount: i64,
     pub state: State,
     pub reason: String,
+    pub beyond_cap: Option<BeyondCap>,
     pub due_at: DateTimeUtc,
     pub version: i64,
     pub created_at: DateTimeUtc,
@@ -36,6 +41,35 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// What is owed beyond what was authorised, and who earns it once it is paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct BeyondCap {
+    pub vertical: String,
+    pub lines: Vec<DueLine>,
+    /// What the provider earns.
+    pub payable: i64,
+    /// What the platform earns, net of tax.
+    pub commission: i64,
+    /// The tax on it.
+    pub vat: i64,
+    pub payout_due_at: DateTime<Utc>,
+}
+
+/// A line that a customer owes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DueLine {
+    pub code: String,
+    /// In minor units.
+    pub amount: i64,
+    /// Whether the provider earns it, and not the platform.
+    pub provider_earns: bool,
+    /// Whether it carries no commission.
+    pub pass_through: bool,
+}
+
+/// Why something is owed beyond what was authorised.
+const BEYOND_CAP: &str = "BEYOND_CAP";
 
 /// Where a due stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -71,6 +105,7 @@ impl Model {
             amount: capture.amount,
             state: State::Open,
             reason: reason.to_owned(),
+            beyond_cap: None,
             due_at: now + PAYABLE_WITHIN,
             version: 1,
             created_at: now,
@@ -78,9 +113,50 @@ impl Model {
         })
     }
 
-    /// The id of the due of a payment: there is one at most.
+    /// What the customer of `intent` owes beyond what `request` captures, and how it is split once it is paid. None without
+    /// a customer.
+    pub fn open_beyond_cap(
+        intent: &Intent,
+        request: &CaptureRequest,
+        parts: Split,
+        payout_due_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
+        let Split { payable, commission, vat } = parts;
+        Some(Self {
+            id: Self::beyond_cap_id(intent.id),
+            intent_id: intent.id,
+            order_id: intent.order(),
+            customer_id: intent.customer_id?,
+            provider_id: request.provider,
+            provider_user_id: request.provider_user,
+            currency: intent.currency.clone(),
+            amount: parts.total(),
+            state: State::Open,
+            reason: BEYOND_CAP.to_owned(),
+            beyond_cap: Some(BeyondCap {
+                vertical: request.vertical.clone(),
+                lines: request.due.clone(),
+                payable,
+                commission,
+                vat,
+                payout_due_at,
+            }),
+            due_at: now + PAYABLE_WITHIN,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        })
+    }
+
+    /// The id of the due for the capture of a payment that was declined: there is one at most.
     pub fn id_of(intent: IntentId) -> DueId {
         DueId::derived(intent.uuid(), "due")
+    }
+
+    /// The id of the due for what an order came to beyond what its payment had authorised: there is one at most.
+    pub fn beyond_cap_id(intent: IntentId) -> DueId {
+        DueId::derived(intent.uuid(), "due:beyond_cap")
     }
 
     /// What the due's own payment pays, in the place of an order.

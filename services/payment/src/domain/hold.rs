@@ -1,6 +1,6 @@
 //! Holds: why payouts are held back. Each reason ends on its own, and a payout is frozen as long as there is one.
 
-use super::{OrderId, Payout, PayoutId, ProviderId, UserId};
+use super::{OrderId, Payout, PayoutId, ProviderId, UserId, payout::HELD};
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
@@ -14,6 +14,7 @@ pub struct Model {
     pub reason: Reason,
     #[sea_orm(primary_key, auto_increment = false)]
     pub reference: String,
+    pub amount: Option<i64>,
     pub held_by: Option<UserId>,
     pub held_at: DateTimeUtc,
 }
@@ -39,6 +40,9 @@ pub enum Reason {
     /// The provider is blocked for fraud or the like, or its account is suspended; the reference says which.
     #[sea_orm(string_value = "PROVIDER_STANDING")]
     ProviderStanding,
+    /// The customer claims damage; the reference is the claim. It holds its amount only, as a payout of its own.
+    #[sea_orm(string_value = "CLAIM")]
+    Claim,
 }
 
 impl Reason {
@@ -49,6 +53,7 @@ impl Reason {
             Self::Chargeback => "CHARGEBACK",
             Self::Operator => "OPERATOR",
             Self::ProviderStanding => "PROVIDER_STANDING",
+            Self::Claim => "CLAIM",
         }
     }
 }
@@ -84,12 +89,20 @@ impl Model {
         Self { reference: ACCOUNT_SUSPENDED.to_owned(), ..hold }
     }
 
-    fn new(subject: Uuid, reason: Reason, now: DateTime<Utc>) -> Self {
-        Self { subject, reason, reference: String::new(), held_by: None, held_at: now }
+    /// A claim about an order, which holds `amount` back.
+    pub fn of_claim(order: OrderId, claim: Uuid, amount: i64, now: DateTime<Utc>) -> Self {
+        let hold = Self::new(order.uuid(), Reason::Claim, now);
+        Self { reference: claim.to_string(), amount: Some(amount), ..hold }
     }
 
-    /// Whether it holds `payout` back.
+    fn new(subject: Uuid, reason: Reason, now: DateTime<Utc>) -> Self {
+        let reference = String::new();
+        Self { subject, reason, reference, amount: None, held_by: None, held_at: now }
+    }
+
+    /// Whether it holds `payout` back. A claim holds what was split off for it.
     pub fn covers(&self, payout: &Payout) -> bool {
-        payout.hold_subjects().contains(&self.subject)
+        let is_about = payout.hold_subjects().contains(&self.subject);
+        is_about && (self.reason != Reason::Claim || payout.kind == HELD)
     }
 }

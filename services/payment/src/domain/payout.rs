@@ -4,6 +4,11 @@ use super::{Capture, Error, Intent, IntentId, OrderId, PayoutId, ProviderId, Use
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
+/// The kind of the payout that holds what claims are about.
+pub const HELD: &str = "HELD";
+/// The kind of the payout of what claims do not hold any more once the rest was paid.
+pub const FREED: &str = "FREED";
+
 /// What a provider earns with an order.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "payouts")]
@@ -92,6 +97,25 @@ impl Model {
             paid_at: None,
             ..of.clone()
         }
+    }
+
+    /// A part of this payout as a payout of its own, due as this one is.
+    pub fn part(&self, id: PayoutId, kind: &str, amount: i64, now: DateTime<Utc>) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            due_at: self.due_at,
+            ..Self::correction(id, self, amount, now)
+        }
+    }
+
+    /// Whether it pays for the order itself, and not for a part that was split off or a due.
+    pub fn is_main(&self) -> bool {
+        matches!(self.kind.as_str(), "SERVICE" | "FEE")
+    }
+
+    /// Whether its amount may still change.
+    pub const fn is_unpaid(&self) -> bool {
+        matches!(self.state, State::Scheduled | State::Frozen | State::Cancelled)
     }
 
     /// What a hold of this payout may be about: itself, its order, its provider, the provider's account.

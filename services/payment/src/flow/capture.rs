@@ -1,6 +1,6 @@
 //! Capturing what was authorised, once for an order.
 
-use super::{Payments, SETTLE, attempt::open_step};
+use super::{Payments, SETTLE, attempt::open_step, effects::insert_due};
 use crate::{
     domain::{
         Attempt, Capture, Due, Error, Intent, PayoutId,
@@ -39,10 +39,14 @@ impl Payments {
                 attempts::find_attempt(&*tx, before.attempt_id).await?
             }
             None if request.amount == 0 => {
+                self.open_beyond_cap(&tx, &mut intent, &request).await?;
                 self.capture_nothing(&tx, &mut intent, &request).await?;
                 None
             }
-            None => Some(self.open_capture(&tx, &intent, request).await?),
+            None => {
+                self.open_beyond_cap(&tx, &mut intent, &request).await?;
+                Some(self.open_capture(&tx, &intent, request).await?)
+            }
         };
         tx.commit().await?;
         let Some(attempt) = attempt else { return self.find_captured(intent).await };
@@ -69,6 +73,25 @@ impl Payments {
         let capture = Capture::plan(intent.id, attempt.id, request, parts, due);
         captures::insert_capture(tx, capture).await?;
         Ok(attempt)
+    }
+
+    /// Writes down what the customer owes beyond what is captured.
+    async fn open_beyond_cap(
+        &self,
+        tx: &Tx,
+        intent: &mut Intent,
+        request: &CaptureRequest,
+    ) -> Result<(), Error> {
+        let known = dues::lock_if_any(tx, Due::beyond_cap_id(intent.id)).await?;
+        if request.due.is_empty() || known.is_some() {
+            return Ok(());
+        }
+        let parts = request.split_due(&self.config.commission)?;
+        let payout = request.payout_due_at.unwrap_or_else(|| tx.now() + self.config.payout_delay());
+        let due = Due::open_beyond_cap(intent, request, parts, payout, tx.now());
+        let due = due.ok_or(Error::State("without a customer, so that nobody owes anything"))?;
+        insert_due(tx, intent, &due).await?;
+        intents::save_intent(tx, intent).await
     }
 
     /// Nothing is due: what was authorised is freed.

@@ -1,6 +1,8 @@
 //! What follows from the new state of an attempt: for the payment, the ledger and the provider's payout.
 
-use super::{DUE, PAYOUT, SETTLE, holds::freeze};
+use super::{
+    DUE, PAYOUT, SETTLE, claims::split_by_claims, holds::freeze, void::close_beyond_cap_due,
+};
 use crate::{
     domain::{
         Attempt, Capture, Due, Error, Intent, Payout, PayoutId,
@@ -97,14 +99,22 @@ async fn record_authorized(
     events::payment_event(tx, intent, events::AUTHORIZED, attempt.amount, "").await
 }
 
-/// What a customer owes is captured as soon as it is authorised, and split as the order's capture was to be.
+/// What a customer owes is captured as soon as it is authorised, and split as the order's capture was to be, or as was
+/// planned for what lies beyond it.
 async fn open_due_capture(tx: &Tx, intent: &Intent, charge: &Attempt) -> Result<(), Error> {
     let key = format!("capture:{}", charge.key);
     let attempt = intent.step(charge.id, AttemptKind::Capture, &key, charge.amount, tx.now());
     let due = dues::lock(tx, intent.due_id()).await?;
-    let declined = captures::find_capture(tx, due.intent_id).await?;
-    let declined = declined.ok_or_else(|| kit::Error::internal("a due without a capture"))?;
-    captures::upsert(tx, declined.for_due(intent.id, attempt.id)).await?;
+    let capture = match &due.beyond_cap {
+        Some(plan) => Capture::of_beyond_cap(&due, plan, intent.id, attempt.id),
+        None => {
+            let declined = captures::find_capture(tx, due.intent_id).await?;
+            let declined =
+                declined.ok_or_else(|| kit::Error::internal("a due without a capture"))?;
+            declined.for_due(intent.id, attempt.id)
+        }
+    };
+    captures::upsert(tx, capture).await?;
     attempts::insert_attempt(tx, &attempt).await?;
     Ok(timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?)
 }
@@ -190,18 +200,19 @@ async fn schedule_payout(tx: &Tx, intent: &Intent, capture: &Capture) -> Result<
     let id = PayoutId::new(tx.clock());
     let Some(mut payout) = Payout::schedule(id, intent, capture, tx.now()) else { return Ok(()) };
     events::payout_event(tx, &mut payout, events::PAYOUT_SCHEDULED, capture.payable).await?;
-    insert_payout(tx, &mut payout).await
+    insert_payout(tx, &mut payout).await?;
+    split_by_claims(tx, payout.order_id).await
 }
 
 /// Inserts a new payout, which waits for its time or for the end of what holds it.
-async fn insert_payout(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
+pub(super) async fn insert_payout(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
     if !payouts::insert_payout(tx, payout).await? {
         return Err(kit::Error::internal("the order was paid out before").into());
     }
     schedule_or_freeze(tx, payout).await
 }
 
-async fn schedule_or_freeze(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
+pub(super) async fn schedule_or_freeze(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
     match holds::lock_if_any(tx, payout).await? {
         false => Ok(timers::schedule_timer(tx, PAYOUT, payout.id.uuid(), payout.due_at).await?),
         true => freeze(tx, payout).await,
@@ -235,12 +246,17 @@ async fn open_due(tx: &Tx, intent: &mut Intent, reason: &str) -> Result<(), Erro
     let capture = capture.ok_or_else(|| kit::Error::internal("a capture without its plan"))?;
     let due = Due::open(intent, &capture, reason, tx.now());
     let due = due.ok_or_else(|| kit::Error::internal("a capture without a customer"))?;
-    dues::insert(tx, &due).await?;
+    insert_due(tx, intent, &due).await
+}
+
+/// Writes down what a customer owes, posts it, and has it collected when it falls due.
+pub(super) async fn insert_due(tx: &Tx, intent: &mut Intent, due: &Due) -> Result<(), Error> {
+    dues::insert(tx, due).await?;
     timers::schedule_timer(tx, DUE, due.id.uuid(), due.due_at).await?;
     let (order, customer) = (due.order_id, due.customer_id);
     let journal = ledger::due(due.id, order, customer, &due.currency, due.amount);
     journals::post_journal(tx, &[journal]).await?;
-    events::due(tx, intent, &due, events::DUE_CREATED).await
+    events::due(tx, intent, due, events::DUE_CREATED).await
 }
 
 /// Takes the parts of a refund back from everyone who earned: the provider's from the payout while it is not made.
@@ -253,6 +269,10 @@ async fn record_refunded(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Res
     let journal = ledger::refund_journal(attempt.id, order, provider, &intent.currency, parts);
     journals::post_journal(tx, &[journal]).await?;
     take_from_payouts(tx, intent, parts.payable).await?;
+    if intent.refundable() == 0 && !intent.pays_due() {
+        // An order whose money all went back owes nothing beyond it.
+        close_beyond_cap_due(tx, intent, "REFUNDED").await?;
+    }
     events::payment_event(tx, intent, events::REFUNDED, attempt.amount, &attempt.note).await
 }
 

@@ -110,7 +110,7 @@ pub(super) async fn freeze(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
     payouts::save_payout(tx, payout).await
 }
 
-async fn thaw(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
+pub(super) async fn thaw(tx: &Tx, payout: &mut Payout) -> Result<(), Error> {
     payout.act(PayoutEvent::Thaw)?;
     timers::schedule_timer(tx, PAYOUT, payout.id.uuid(), payout.due_at.max(tx.now())).await?;
     payouts::save_payout(tx, payout).await

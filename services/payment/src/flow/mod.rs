@@ -6,6 +6,7 @@ mod attempt;
 mod authorize;
 mod capture;
 mod chargeback;
+mod claims;
 mod dues;
 mod effects;
 mod holds;

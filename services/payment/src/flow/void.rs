@@ -47,8 +47,10 @@ async fn close_order(tx: &Tx, order: OrderId, reason: &str) -> Result<Vec<Intent
     };
     let mut closed = vec![intent.id];
     if intent.state == State::Due {
-        closed.extend(close_due_of_order(tx, &mut intent, reason).await?);
+        let id = Due::id_of(intent.id);
+        closed.extend(close_due_of_order(tx, &mut intent, id, reason).await?);
     }
+    closed.extend(close_beyond_cap_due(tx, &mut intent, reason).await?);
     close_payment(tx, &mut intent, reason).await?;
     Ok(closed)
 }
@@ -85,15 +87,31 @@ async fn release_charges(tx: &Tx, intent: &Intent, known: Vec<Attempt>) -> Resul
 async fn close_due_of_order(
     tx: &Tx,
     order: &mut Intent,
+    id: DueId,
     reason: &str,
 ) -> Result<Option<IntentId>, Error> {
-    let id = Due::id_of(order.id);
     let payment = close_due_payment(tx, id, reason).await?;
     let mut due = dues::lock(tx, id).await?;
     if due.state == due::State::Open {
         waive(tx, order, &mut due).await?;
     }
     Ok(payment)
+}
+
+/// Gives up what the customer of an order owes beyond what was captured, as far as it is not paid, and the payment that may
+/// be under way for it. Returns that payment.
+pub(super) async fn close_beyond_cap_due(
+    tx: &Tx,
+    order: &mut Intent,
+    reason: &str,
+) -> Result<Option<IntentId>, Error> {
+    let id = Due::beyond_cap_id(order.id);
+    match dues::lock_if_any(tx, id).await? {
+        Some(due) if due.state == due::State::Open => {
+            close_due_of_order(tx, order, id, reason).await
+        }
+        Some(_) | None => Ok(None),
+    }
 }
 
 /// Closes the payment of a due, if its customer began one.

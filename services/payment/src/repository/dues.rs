@@ -34,6 +34,11 @@ pub async fn find(
     found.ok_or(Error::DueNotFound)
 }
 
+/// Locks a due until the transaction ends, if there is one.
+pub async fn lock_if_any(tx: &Tx, id: DueId) -> Result<Option<Due>, Error> {
+    Ok(due::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?)
+}
+
 /// Whether a customer owes something.
 pub async fn is_any_open(db: &impl ConnectionTrait, customer: UserId) -> Result<bool, Error> {
     let open = visible(Some(customer)).filter(due::Column::State.eq(due::State::Open));

@@ -1,6 +1,6 @@
 //! Holds of payouts: found, inserted and deleted.
 
-use crate::domain::{Error, Hold, Payout, hold};
+use crate::domain::{Error, Hold, OrderId, Payout, hold};
 use kit::Tx;
 use sea_orm::{
     IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict,
@@ -30,7 +30,19 @@ pub async fn lock_if_any(tx: &Tx, payout: &Payout) -> Result<bool, Error> {
         .lock_shared()
         .all(&**tx)
         .await?;
-    Ok(!found.is_empty())
+    Ok(found.iter().any(|hold| hold.covers(payout)))
+}
+
+/// What the open claims about an order hold back in all. They are locked until the transaction ends.
+pub async fn sum_of_claims(tx: &Tx, order: OrderId) -> Result<i64, Error> {
+    let claims = hold::Entity::find()
+        .filter(hold::Column::Subject.eq(order.uuid()))
+        .filter(hold::Column::Reason.eq(hold::Reason::Claim))
+        .lock_shared()
+        .all(&**tx)
+        .await?;
+    let amounts = claims.iter().filter_map(|claim| claim.amount);
+    Ok(amounts.fold(0_i64, i64::saturating_add))
 }
 
 /// The holds of a payout, its order, its provider and the provider's account, oldest first.
@@ -38,10 +50,13 @@ pub async fn list_of_payout(
     db: &impl ConnectionTrait,
     payout: &Payout,
 ) -> Result<Vec<Hold>, Error> {
-    list_of_payouts(db, std::slice::from_ref(payout)).await
+    let mut found = list_of_payouts(db, std::slice::from_ref(payout)).await?;
+    found.retain(|hold| hold.covers(payout));
+    Ok(found)
 }
 
-/// As [`list_of_payout`], for several payouts in one statement.
+/// The holds of the orders, providers and accounts of several payouts, in one statement; [`Hold::covers`] says which are
+/// whose.
 pub async fn list_of_payouts(
     db: &impl ConnectionTrait,
     payouts: &[Payout],

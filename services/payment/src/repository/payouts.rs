@@ -1,7 +1,7 @@
 //! Payouts: found, listed, locked and saved.
 
 use crate::domain::{
-    Error, IntentId, Payout, PayoutId, ProviderId, UserId,
+    Error, IntentId, OrderId, Payout, PayoutId, ProviderId, UserId,
     payout::{self, State},
 };
 use kit::{Tx, storage::page::Page};
@@ -44,6 +44,12 @@ pub async fn lock_payout(tx: &Tx, id: PayoutId) -> Result<Payout, Error> {
 /// Locks the payouts of a payment until the transaction ends.
 pub async fn lock_of_intent(tx: &Tx, intent: IntentId) -> Result<Vec<Payout>, Error> {
     let found = payout::Entity::find().filter(payout::Column::IntentId.eq(intent));
+    Ok(found.order_by_asc(payout::Column::Id).lock_exclusive().all(&**tx).await?)
+}
+
+/// Locks the payouts of an order until the transaction ends, oldest first.
+pub async fn lock_of_order(tx: &Tx, order: OrderId) -> Result<Vec<Payout>, Error> {
+    let found = payout::Entity::find().filter(payout::Column::OrderId.eq(order));
     Ok(found.order_by_asc(payout::Column::Id).lock_exclusive().all(&**tx).await?)
 }
 
@@ -90,12 +96,13 @@ pub async fn find_of_transfer(
     Ok(payout::Entity::find().filter(payout::Column::TransferId.eq(transfer)).one(db).await?)
 }
 
-/// The payout of a payment.
+/// The payout of a payment; where claims have split it, what is not held back.
 pub async fn find_of_intent(
     db: &impl ConnectionTrait,
     intent: IntentId,
 ) -> Result<Option<Payout>, Error> {
-    Ok(payout::Entity::find().filter(payout::Column::IntentId.eq(intent)).one(db).await?)
+    let found = payout::Entity::find().filter(payout::Column::IntentId.eq(intent));
+    Ok(found.order_by_asc(payout::Column::Id).one(db).await?)
 }
 
 /// The payouts that the filter lets through, newest first.

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod authorize;
+mod beyond_cap;
 mod capture;
 mod chargebacks;
+mod claims;
 mod dues;
 mod hangup;
 mod holds;

@@ -31,7 +31,7 @@ ARRIVED customer resetStartCode:. previewCancel:. cancel:CANCELLED postMessage:.
 ARRIVED provider arrive:. start:IN_PROGRESS contactAttempt:. noShow:NO_SHOW reassign+:SEARCHING reassign:NO_PROVIDER postMessage:. addProof:.
 ARRIVED operator resetStartCode:. noShow:NO_SHOW reassign+:SEARCHING reassign:NO_PROVIDER previewCancel:. cancel:CANCELLED
 ARRIVED system accessFailed:. noShow:NO_SHOW reassign+:SEARCHING reassign:NO_PROVIDER cancel:CANCELLED
-IN_PROGRESS customer dispute:! postMessage:. addProof:.
+IN_PROGRESS customer proposeChange:. dispute:! postMessage:. addProof:.
 IN_PROGRESS provider proposeChange:AWAITING_APPROVAL deliver:DELIVERED dispute:! postMessage:. addProof:.
 IN_PROGRESS operator abort:ABORTED! dispute:!
 IN_PROGRESS system escalate:.

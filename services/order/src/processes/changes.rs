@@ -1,0 +1,115 @@
+//! Change orders at other services: the vertical prices what is proposed, and payment authorises what is approved. Both are
+//! asked before the change is written.
+
+use crate::{
+    app::App,
+    convert,
+    domain::{
+        Action, Actor, ChangeId, ChangeProposal, Error, JobDetails, Order, Outcome, PricedChange,
+    },
+};
+use chrono::Duration;
+use prost::Message;
+use proto::quickserve::{
+    fulfilment::v1::{Party, QuoteChangeRequest, QuoteChangeResponse},
+    order::v1::ProposeChangeRequest,
+};
+use uuid::Uuid;
+
+impl App {
+    /// Has the vertical price what `by` proposes. None when the state refuses the proposal: what refuses it also finds the
+    /// answer of an earlier call with the same key.
+    pub async fn price_change(
+        &self,
+        order: &Order,
+        by: Actor,
+        proposal: ChangeProposal,
+    ) -> Result<Option<PricedChange>, Error> {
+        if let Err(refused) = order.check_now(Action::ProposeChange, by, self.now(), &self.timing) {
+            return if order.check(Action::ProposeChange, by).is_ok() {
+                Err(refused)
+            } else {
+                Ok(None)
+            };
+        }
+        let details = match &proposal {
+            ChangeProposal::Plain(_) => None,
+            ChangeProposal::Details(details) => convert::details(&details.0),
+        };
+        let request = QuoteChangeRequest {
+            order: Some(self.verticals.snapshot_of(order)),
+            details,
+            lines: convert::lines(&proposal.plain_lines(), order.currency()),
+            proposer: proposer(by).into(),
+        };
+        let answer = self.verticals.quote_change(&order.vertical, request).await?;
+        let QuoteChangeResponse { lines, valid_for, denials } = answer;
+        if !denials.is_empty() {
+            return Err(Error::Denied(order.vertical.clone(), denials));
+        }
+        Ok(Some(PricedChange {
+            order_version: order.version,
+            lines: convert::change_lines(order, lines)?,
+            valid_for: valid_for.map(|validity| Duration::seconds(validity.seconds)),
+            proposal,
+        }))
+    }
+
+    /// Authorises what a change adds, once for each change order. Returns the payment that was begun for it where the order
+    /// had cost nothing.
+    pub async fn authorize_change(
+        &self,
+        order: &Order,
+        amount: i64,
+        change: ChangeId,
+    ) -> Result<Option<Uuid>, Error> {
+        if amount <= 0 {
+            return Ok(None);
+        }
+        if order.payment.payment_id.is_some() {
+            self.peers.raise(order, amount, change).await?;
+            return Ok(None);
+        }
+        let mut first = order.clone();
+        first.payment.key = change.to_string();
+        let authorization = self.authorize_amount(&first, amount, String::new(), false).await?;
+        match authorization.outcome {
+            Outcome::Authorized => Ok(authorization.payment_id),
+            Outcome::Pending => Err(Error::ChangePaymentPending),
+            Outcome::Declined => Err(Error::ChangeDeclined(authorization.decline_reason)),
+            Outcome::ConfirmationRequired | Outcome::MethodSaved => {
+                Err(Error::ChangeDeclined("AUTHENTICATION_REQUIRED".to_owned()))
+            }
+        }
+    }
+}
+
+const fn proposer(by: Actor) -> Party {
+    match by {
+        Actor::Customer => Party::Customer,
+        Actor::Provider => Party::Provider,
+        Actor::Operator | Actor::Payment | Actor::System => Party::Platform,
+    }
+}
+
+/// Reads what is proposed: details that the vertical prices, or lines that a provider prices.
+pub fn parse_proposal(
+    request: &mut ProposeChangeRequest,
+    by: Actor,
+) -> Result<ChangeProposal, Error> {
+    let lines = std::mem::take(&mut request.lines);
+    match (request.details.take(), lines.is_empty()) {
+        (Some(details), true) => Ok(ChangeProposal::Details(JobDetails(details.encode_to_vec()))),
+        (Some(_), false) => {
+            Err(kit::Error::invalid("lines", "must be left out where there are details").into())
+        }
+        (None, true) => Err(kit::Error::invalid("details", "or lines must be given").into()),
+        (None, false) if by == Actor::Customer => {
+            Err(kit::Error::invalid("details", "must be given: customers price no lines").into())
+        }
+        (None, false) => {
+            let lines = lines.into_iter().map(|line| (line.label, line.minor_units));
+            Ok(ChangeProposal::Plain(lines.collect()))
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Changes of the work: priced by the vertical, paid for before they hold, proposed by either side.
+
+use crate::{
+    acts::With,
+    script::{Fault, refusal},
+    town::{Town, keyed, metadata},
+};
+use chrono::Duration;
+use kit::{
+    Subject,
+    rpc::error::reason_of,
+    testing::{Backend, acting_as},
+    values::time::timestamp,
+};
+use prost_types::Struct;
+use proto::quickserve::{
+    common::v1::Money,
+    fulfilment::v1::{LineOrigin, OrderChangeState, OrderState},
+    order::v1::{self as pb, ChangeOrderState},
+};
+use tonic::{Code, Status};
+use yare::parameterized;
+
+fn units(money: Option<&Money>) -> i64 {
+    money.unwrap().minor_units
+}
+
+impl Town {
+    /// The vertical prices changes that have details: labour, a part that passes through, a credit.
+    async fn pricing_changes(backend: Backend) -> Self {
+        let town = Self::new(backend).await;
+        town.script.with(|memory| {
+            memory.change_message = "quickserve.common.v1.Address";
+            memory.change =
+                vec![("labour", 7_250, false), ("part", 9_200, true), ("credit", -4_900, false)];
+        });
+        town
+    }
+
+    fn proposal(id: &str, details: Option<Struct>, lines: &[i64]) -> pb::ProposeChangeRequest {
+        let line = |units: &i64| pb::ChangeLine { label: "Oven".to_owned(), minor_units: *units };
+        pb::ProposeChangeRequest {
+            order_id: id.to_owned(),
+            lines: lines.iter().map(line).collect(),
+            reason: "It is needed".to_owned(),
+            details,
+        }
+    }
+
+    async fn propose(
+        &self,
+        who: Subject,
+        request: pb::ProposeChangeRequest,
+    ) -> Result<pb::ChangeOrder, Status> {
+        let answer = acting_as(who, self.records().propose_change(request)).await?;
+        Ok(answer.into_inner().change_order.unwrap())
+    }
+
+    /// The changes of which the vertical was told last.
+    fn told_changes(&self, id: &str) -> Vec<(OrderChangeState, bool)> {
+        let changes = self.script.with(|memory| memory.told[id].last().unwrap().changes.clone());
+        changes.iter().map(|change| (change.state(), change.details.is_some())).collect()
+    }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_change_keeps_the_lines_that_the_vertical_priced(backend: Backend) {
+    let town = Town::pricing_changes(backend).await;
+    let id = town.at_work().await.id;
+    let request = Town::proposal(&id, Some(Struct::default()), &[]);
+    let proposed = town.propose(town.provider, request).await.unwrap();
+    assert_eq!((units(proposed.amount.as_ref()), proposed.price_lines.len()), (11_550, 3));
+    assert_eq!(proposed.lines[1].label, "part");
+    let until = timestamp(town.clock.now() + Duration::hours(72));
+    assert_eq!((proposed.valid_till, proposed.proposed_by.as_str()), (Some(until), "provider"));
+    assert_eq!(town.told_changes(&id), [(OrderChangeState::Proposed, true)]);
+
+    let with = With { change_order_id: proposed.id, ..With::default() };
+    let order = town.act_with(town.customer, "approveChange", &id, &with).await;
+    assert_eq!((order.state(), units(order.total.as_ref())), (OrderState::InProgress, 21_550));
+    let changed: Vec<_> =
+        order.lines.iter().filter(|line| line.origin() == LineOrigin::Change).collect();
+    assert_eq!(changed.len(), 3);
+    assert!(changed[1].pass_through);
+    assert_eq!(town.script.money(&id).authorized, 21_550);
+    assert_eq!(town.told_changes(&id), [(OrderChangeState::Approved, true)]);
+    let price = town.script.with(|memory| memory.told[&id].last().unwrap().price.clone()).unwrap();
+    assert_eq!((price.quoted.len(), price.changes.len()), (2, 3));
+
+    town.act(town.provider, "deliver", &id).await;
+    town.act(town.customer, "acceptDelivery", &id).await;
+    town.until_script("captured", |it| it.money(&id).captured == 21_550).await;
+    assert_eq!(town.script.money(&id).gross, (20_550, Some(11_350)));
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn plain_lines_come_back_as_they_were(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.at_work().await.id;
+    let proposed = town.propose(town.provider, Town::proposal(&id, None, &[2_500, 500])).await;
+    let proposed = proposed.unwrap();
+    let labels: Vec<_> =
+        proposed.lines.iter().map(|it| (it.label.as_str(), it.minor_units)).collect();
+    assert_eq!(labels, [("Oven", 2_500), ("Oven", 500)]);
+    assert_eq!(town.told_changes(&id), [(OrderChangeState::Proposed, false)]);
+    let with = With { change_order_id: proposed.id, ..With::default() };
+    town.act_with(town.customer, "rejectChange", &id, &with).await;
+    assert_eq!(town.told_changes(&id), [(OrderChangeState::Rejected, false)]);
+    assert_eq!(units(town.get(&id).await.total.as_ref()), 10_000);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn what_the_vertical_denies_is_not_proposed(backend: Backend) {
+    let town = Town::pricing_changes(backend).await;
+    let id = town.at_work().await.id;
+    let version = town.get(&id).await.version;
+    town.script.with(|memory| memory.change_denials = vec!["PRICE_FIXED".to_owned()]);
+    for who in [town.provider, town.customer] {
+        let request = Town::proposal(&id, Some(Struct::default()), &[]);
+        let denied = town.propose(who, request).await.unwrap_err();
+        assert_eq!(denied.code(), Code::FailedPrecondition);
+        assert_eq!(reason_of(&denied), "TRANSITION_DENIED");
+        assert_eq!(metadata(&denied, "denials"), "PRICE_FIXED");
+    }
+    let order = town.full(town.customer, &id).await;
+    assert_eq!((order.version, order.change_orders.len()), (version, 0));
+    assert_eq!(town.script.calls("raise"), 0);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_customer_changes_the_work_in_one_call(backend: Backend) {
+    let town = Town::pricing_changes(backend).await;
+    let order = town.at_work().await;
+    let id = order.id;
+    assert!(town.get(&id).await.allowed_actions.contains(&"proposeChange".to_owned()));
+    // The answer of the first call is lost: the same call raises no second time.
+    let request = || keyed(Town::proposal(&id, Some(Struct::default()), &[]), "stops");
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        let answer = acting_as(town.customer, town.records().propose_change(request())).await;
+        answers.push(answer.unwrap().into_inner().change_order.unwrap());
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0].state(), ChangeOrderState::Approved);
+    assert_eq!(answers[0].proposed_by, "customer");
+    let order = town.get(&id).await;
+    assert_eq!((order.state(), units(order.total.as_ref())), (OrderState::InProgress, 21_550));
+    let money = town.script.money(&id);
+    assert_eq!((money.authorized, money.raised.len()), (21_550, 1));
+    assert_eq!(town.told_changes(&id), [(OrderChangeState::Approved, true)]);
+    assert_eq!(town.until_fact(&id, "order.changed").await.addressee, "provider");
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_customer_proposes_only_what_the_vertical_prices(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.at_work().await.id;
+    assert!(!town.get(&id).await.allowed_actions.contains(&"proposeChange".to_owned()));
+    let details = Some(Struct::default());
+    let refused = town.propose(town.customer, Town::proposal(&id, details.clone(), &[])).await;
+    assert_eq!(reason_of(&refused.unwrap_err()), "CHANGES_NOT_OFFERED");
+    for (who, details, lines, field) in [
+        (town.customer, None, vec![500], "details"),
+        (town.provider, None, vec![], "details"),
+        (town.provider, details, vec![500], "lines"),
+    ] {
+        let wrong = town.propose(who, Town::proposal(&id, details, &lines)).await.unwrap_err();
+        assert_eq!(wrong.code(), Code::InvalidArgument);
+        assert!(format!("{wrong:?}").contains(field), "{wrong:?}");
+    }
+    assert_eq!(town.script.calls("change"), 0);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_declined_raise_leaves_no_approved_change(backend: Backend) {
+    let town = Town::pricing_changes(backend).await;
+    let declined = || Fault::Refuse(refusal(Code::FailedPrecondition, "PAYMENT_DECLINED"));
+    let id = town.at_work().await.id;
+    town.script.fail("raise", declined());
+    let request = || Town::proposal(&id, Some(Struct::default()), &[]);
+    let refused = town.propose(town.customer, request()).await.unwrap_err();
+    assert_eq!(reason_of(&refused), "PAYMENT_DECLINED");
+    let order = town.full(town.customer, &id).await;
+    assert_eq!((order.change_orders.len(), units(order.total.as_ref())), (0, 10_000));
+
+    let proposed = town.propose(town.provider, request()).await.unwrap();
+    town.script.fail("raise", declined());
+    let with = With { change_order_id: proposed.id, ..With::default() };
+    let refused = town.attempt(town.customer, "approveChange", &id, &with).await.unwrap_err();
+    assert_eq!(reason_of(&refused), "PAYMENT_DECLINED");
+    let order = town.full(town.customer, &id).await;
+    assert_eq!(
+        order.state(),
+        OrderState::AwaitingApproval,
+        "no work goes on before it is paid for"
+    );
+    assert_eq!(order.change_orders[0].state(), ChangeOrderState::Proposed);
+    assert_eq!(units(order.total.as_ref()), 10_000);
+    assert_eq!(town.told_changes(&id), [(OrderChangeState::Proposed, true)]);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_change_of_work_that_cost_nothing_is_authorised_anew(backend: Backend) {
+    let town = Town::pricing_changes(backend).await;
+    town.script.with(|memory| memory.price = 0);
+    let id = town.at_work().await.id;
+    assert_eq!(town.script.calls("authorize"), 0);
+    let request = Town::proposal(&id, Some(Struct::default()), &[]);
+    let proposed = town.propose(town.provider, request).await.unwrap();
+    let with = With { change_order_id: proposed.id, ..With::default() };
+    town.act_with(town.customer, "approveChange", &id, &with).await;
+    assert_eq!(town.script.money(&id).authorized, 11_550);
+    let proposed = town.propose(town.provider, Town::proposal(&id, None, &[500])).await.unwrap();
+    let with = With { change_order_id: proposed.id, ..With::default() };
+    town.act_with(town.customer, "approveChange", &id, &with).await;
+    assert_eq!(town.script.money(&id).authorized, 12_050);
+    town.act(town.provider, "deliver", &id).await;
+    town.act(town.customer, "acceptDelivery", &id).await;
+    town.until_script("captured", |it| it.money(&id).captured == 12_050).await;
+}
