@@ -148,8 +148,12 @@ async fn provide(mesh: &Mesh, operator: &Person) -> (Author, Provider) {
     let document = json!({ "kind": "training", "number": number, "issued_on": "2020-01-01" });
     bob.post(&format!("{path}/documents"), document).await;
     let provider = Provider { person: bob.person.clone(), provider_id };
-    demo::make_offer(&provider).await.unwrap();
-    demo::vet_provider(&provider, operator).await.unwrap();
+    for trade in [demo::CLEANER, demo::DRIVER] {
+        demo::make_offer(&provider, &trade).await.unwrap();
+    }
+    let documents = demo::DRIVER.documents;
+    demo::verify_documents(&provider, operator, documents).await.unwrap();
+    demo::approve_provider(&provider, operator).await.unwrap();
     (bob, provider)
 }
 
@@ -170,6 +174,25 @@ async fn book(mesh: &Mesh, alice: &mut Author, provider: &Provider, day: i64) ->
     let order = text_at(&alice.post("/v1/orders", order).await, "id").unwrap();
     talk(alice, &order).await;
     order
+}
+
+/// A ride with a mark in every text, for the day that is so far after tomorrow.
+async fn book_ride(mesh: &Mesh, alice: &mut Author, provider: &Provider, day: i64) -> String {
+    let start = noon(mesh) + Duration::days(day);
+    let mut request = demo::ride_request(&provider.provider_id, start);
+    request["address"] = alice.address();
+    let stop = &mut request["details"]["stops"][0];
+    stop["lines"] = json!([alice.mark("transport.v1.RideStop.lines")]);
+    for (field, name) in [
+        ("label", "transport.v1.RideStop.label"),
+        ("contact_name", "transport.v1.RideStop.contact_name"),
+        ("notes", "transport.v1.RideStop.notes"),
+    ] {
+        stop[field] = alice.mark(name).into();
+    }
+    let quote = alice.post("/v1/quotes", request).await;
+    let order = json!({ "quote_id": quote["id"] });
+    text_at(&alice.post("/v1/orders", order).await, "id").unwrap()
 }
 
 async fn talk(author: &mut Author, order: &str) {
@@ -254,7 +277,8 @@ async fn found(tables: &Tables, author: &Author) -> Vec<Found> {
 /// Where the marks of an author are found, but for answers that were kept for the keys of calls, and for notes on a home.
 async fn words(tables: &Tables, author: &Author) -> Vec<(String, String)> {
     let found = found(tables, author).await.into_iter();
-    let is_of_home = |it: &Found| it.table.starts_with("cleaning.");
+    let verticals = ["cleaning.", "transport."];
+    let is_of_home = |it: &Found| verticals.iter().any(|name| it.table.starts_with(name));
     let words = found.filter(|it| !it.table.ends_with(".idempotency_keys") && !is_of_home(it));
     words.map(|it| (it.text, it.table)).collect()
 }
@@ -281,6 +305,8 @@ async fn of_an_erased_account_nothing_that_it_wrote_is_left(backend: Backend) {
     let open = book(&mesh, &mut alice, &provider, 4).await;
     let assigned = book(&mesh, &mut alice, &provider, 5).await;
     bob.act(&assigned, "accept", json!({})).await;
+    let ride = book_ride(&mesh, &mut alice, &provider, 7).await;
+    bob.act(&ride, "accept", json!({})).await;
     quote(&mesh, &mut alice, &provider, 6).await;
     bob.act(&order, "accept", json!({})).await;
     begin_work(&mesh, &alice.person, &provider, &order).await;
@@ -299,7 +325,7 @@ async fn of_an_erased_account_nothing_that_it_wrote_is_left(backend: Backend) {
 
     alice.erase().await;
     eventually("the customer is gone", async || found(&tables, &alice).await, Vec::is_empty).await;
-    for order in [&order, &open, &assigned] {
+    for order in [&order, &open, &assigned, &ride] {
         let seen = see(&operator, order).await;
         assert_eq!(seen["address"]["city"], "Paris", "{seen}");
         assert_eq!(seen["address"]["lat"], 48.86, "about a kilometre: {seen}");

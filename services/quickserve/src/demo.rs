@@ -67,6 +67,33 @@ pub async fn add_card(person: &Person, token: &str) -> anyhow::Result<String> {
     text_at(&saved, "id")
 }
 
+/// What a provider of the city does, and what it needs for that.
+pub struct Trade {
+    /// Key of the vertical.
+    pub vertical: &'static str,
+    /// What such a provider says of itself.
+    pub bio: &'static str,
+    pub skills: &'static [&'static str],
+    /// Kinds of document that an operator has looked at.
+    pub documents: &'static [&'static str],
+}
+
+/// Cleans homes.
+pub const CLEANER: Trade = Trade {
+    vertical: "cleaning",
+    bio: "Cleans with care.",
+    skills: &["cleaning.standard", "cleaning.deep", "cleaning.move_out", "cleaning.office"],
+    documents: &["identity", "insurance"],
+};
+
+/// Drives people and parcels.
+pub const DRIVER: Trade = Trade {
+    vertical: "transport",
+    bio: "Drives with care.",
+    skills: &["transport.ride", "transport.parcel"],
+    documents: &["identity", "insurance", "driving_licence", "vtc"],
+};
+
 /// A cleaner who is vetted by `operator` and works around the clock, so that every hour can be booked.
 pub async fn make_cleaner(
     client: &Client,
@@ -74,25 +101,46 @@ pub async fn make_cleaner(
     name: &str,
     email: &str,
 ) -> anyhow::Result<Provider> {
+    make_provider(client, operator, name, email, &CLEANER).await
+}
+
+/// A driver who is vetted by `operator` and works around the clock.
+pub async fn make_driver(
+    client: &Client,
+    operator: &Person,
+    name: &str,
+    email: &str,
+) -> anyhow::Result<Provider> {
+    make_provider(client, operator, name, email, &DRIVER).await
+}
+
+/// A provider of a trade who is vetted by `operator` and works around the clock.
+async fn make_provider(
+    client: &Client,
+    operator: &Person,
+    name: &str,
+    email: &str,
+    trade: &Trade,
+) -> anyhow::Result<Provider> {
     let person = register_account(client, "provider", name, email).await?;
     let profile = json!({
-        "kind": "PROVIDER_KIND_SOLO", "name": name, "bio": "Cleans with care.",
+        "kind": "PROVIDER_KIND_SOLO", "name": name, "bio": trade.bio,
         "city": "Paris", "country": "FR", "time_zone": ZONE,
     });
     let profile = person.client.post("/v1/providers", profile).await?.ok().context("applying")?;
     let provider = Provider { person, provider_id: text_at(&profile, "id")? };
-    make_offer(&provider).await.context("offering")?;
-    vet_provider(&provider, operator).await.context("vetting")?;
+    make_offer(&provider, trade).await.context("offering")?;
+    verify_documents(&provider, operator, trade.documents).await.context("vetting")?;
+    approve_provider(&provider, operator).await.context("vetting")?;
     Ok(provider)
 }
 
-/// Has a provider offer cleaning around the centre, at every hour.
-pub async fn make_offer(provider: &Provider) -> anyhow::Result<()> {
+/// Has a provider offer a trade around the centre, at every hour.
+pub async fn make_offer(provider: &Provider, trade: &Trade) -> anyhow::Result<()> {
     let path = format!("/v1/providers/{}", provider.provider_id);
     let client = &provider.person.client;
-    let skills = ["cleaning.standard", "cleaning.deep", "cleaning.move_out", "cleaning.office"];
     let area = json!({ "lat": CENTRE.0, "lng": CENTRE.1, "radius_km": 25 });
-    let offering = json!({ "vertical": "cleaning", "skills": skills, "area": area });
+    let offering = json!({ "vertical": trade.vertical, "skills": trade.skills, "area": area });
     client.post(&format!("{path}/offerings"), offering).await?.ok()?;
     let weekly: Vec<Value> =
         ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]
@@ -108,19 +156,28 @@ pub async fn make_offer(provider: &Provider) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Has `operator` vet a provider.
-pub async fn vet_provider(provider: &Provider, operator: &Person) -> anyhow::Result<()> {
-    let path = format!("/v1/providers/{}", provider.provider_id);
-    for kind in ["identity", "insurance"] {
+/// Has a provider hand in documents of these kinds, and `operator` find them good.
+pub async fn verify_documents(
+    provider: &Provider,
+    operator: &Person,
+    kinds: &[&str],
+) -> anyhow::Result<()> {
+    let path = format!("/v1/providers/{}/documents", provider.provider_id);
+    for kind in kinds {
         let document = json!({
             "kind": kind, "number": "DEMO-1",
             "issued_on": "2020-01-01", "expires_on": "2099-12-31",
         });
-        let submitted =
-            provider.person.client.post(&format!("{path}/documents"), document).await?.ok()?;
-        let verify = format!("{path}/documents/{}:verify", text_at(&submitted, "id")?);
+        let submitted = provider.person.client.post(&path, document).await?.ok()?;
+        let verify = format!("{path}/{}:verify", text_at(&submitted, "id")?);
         operator.client.post(&verify, json!({})).await?.ok()?;
     }
+    Ok(())
+}
+
+/// Has `operator` let a provider work whose documents are good.
+pub async fn approve_provider(provider: &Provider, operator: &Person) -> anyhow::Result<()> {
+    let path = format!("/v1/providers/{}", provider.provider_id);
     operator.client.post(&format!("{path}:startReview"), json!({})).await?.ok()?;
     let clear = json!({ "background_check": "BACKGROUND_CHECK_CLEAR" });
     let check = format!("{path}/backgroundCheck");
@@ -140,20 +197,47 @@ pub fn quote_request(provider_id: &str, start: DateTime<Utc>) -> Value {
             "end": (start + Duration::hours(2)).to_rfc3339(),
             "time_zone": ZONE,
         },
-        "address": {
-            "lines": ["1 rue de la Paix"], "postcode": "75002", "city": "Paris", "country": "FR",
-            "lat": CENTRE.0, "lng": CENTRE.1,
-        },
+        "address": address(),
     })
 }
 
-/// Asks for a price and books it. The provider still has to accept.
+/// What to send for the price of a ride by a provider: 8.2 km to the north.
+pub fn ride_request(provider_id: &str, start: DateTime<Utc>) -> Value {
+    json!({
+        "vertical": "transport",
+        "provider_id": provider_id,
+        "details": {
+            "kind": "ride", "passengers": 1,
+            "stops": [{ "lat": CENTRE.0 + 0.056_726, "lng": CENTRE.1, "lines": ["4 rue du Four"] }],
+        },
+        "window": {
+            "start": start.to_rfc3339(),
+            "end": (start + Duration::minutes(30)).to_rfc3339(),
+            "time_zone": ZONE,
+        },
+        "address": address(),
+    })
+}
+
+/// An address in the middle of the city.
+fn address() -> Value {
+    json!({
+        "lines": ["1 rue de la Paix"], "postcode": "75002", "city": "Paris", "country": "FR",
+        "lat": CENTRE.0, "lng": CENTRE.1,
+    })
+}
+
+/// Asks for the price of a cleaning and books it. The provider still has to accept.
 pub async fn book_cleaning(
     customer: &Person,
     provider: &Provider,
     start: DateTime<Utc>,
 ) -> anyhow::Result<Value> {
-    let request = quote_request(&provider.provider_id, start);
+    book(customer, quote_request(&provider.provider_id, start)).await
+}
+
+/// Asks for a price and books it.
+pub async fn book(customer: &Person, request: Value) -> anyhow::Result<Value> {
     let quote = customer.client.post("/v1/quotes", request).await?.ok().context("a quote")?;
     let order = json!({ "quote_id": text_at(&quote, "id")? });
     customer.client.post("/v1/orders", order).await?.ok().context("booking")
