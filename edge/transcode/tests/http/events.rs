@@ -123,7 +123,7 @@ async fn a_contract_that_names_its_own_fields_is_held_to_them() {
 #[tokio::test(start_paused = true)]
 async fn the_head_of_events_goes_out_when_the_upstream_agrees() {
     let edge = Edge::new(Options::default());
-    let plan = Plan { quiet: Duration::from_secs(40), ..Plan::default() };
+    let plan = Plan { quiet: Duration::from_secs(40), messages: Vec::new(), ..Plan::default() };
     edge.plan(plan.clone());
     for (accept, most_ms) in [("text/event-stream", 100), ("application/x-ndjson", 1_100)] {
         let request = http::Request::get("/v1/watch").header("accept", accept);

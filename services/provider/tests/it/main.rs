@@ -15,4 +15,5 @@ mod reservations;
 mod running;
 mod score;
 mod search;
+mod tracking;
 mod vetting;
