@@ -136,6 +136,15 @@ impl<'a> Operations<'a> {
             json!({ "application/json": { "schema": schema } })
         };
         let mut responses = errors::errors_of(rpc, route);
+        if rpc.client_streaming && route.body.is_empty() {
+            let input = self.schemas.message(&method.input(), Direction::Request);
+            let upgraded = json!({
+                "description": "The connection is a WebSocket now: each message is one JSON document.",
+                "x-websocket": { "client": input, "server": schema },
+            });
+            responses.insert("101".to_owned(), upgraded);
+            return Value::Object(responses);
+        }
         let description = if comment.is_empty() { "The answer." } else { comment };
         let success = json!({ "description": description, "content": content });
         responses.insert(rpc.success_status.to_string(), success);

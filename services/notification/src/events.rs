@@ -21,7 +21,7 @@ use proto::quickserve::{
     fulfilment::v1::OrderState,
     order::v1::OrderEvent,
     payment::v1::{PaymentEvent, PayoutEvent},
-    provider::v1::ProviderEvent,
+    provider::v1::{ProviderEvent, TrackEvent},
     user::v1::UserEvent,
 };
 use std::sync::Arc;
@@ -119,7 +119,7 @@ impl Teller {
                     importance: notice.importance,
                     particulars: fact.particulars.clone(),
                     order_id: fact.order_id,
-                    order_seq: event.seq,
+                    order_seq: fact.order_seq.unwrap_or(event.seq),
                     fades: notice.fades,
                     stale: false,
                     state,
@@ -173,6 +173,7 @@ fn decode_event(event: &Event) -> Result<NoticeFacts, Error> {
         "payment" => of_payment(kind, event.decode()?),
         "payout" => of_payout(kind, event.decode()?),
         "provider" => of_provider(kind, event.decode()?),
+        "track" => of_track(kind, event.decode()?),
         "user" => {
             let UserEvent { user_id } = event.decode()?;
             Ok(NoticeFacts { kind, account: parse_id(&user_id)?, ..NoticeFacts::default() })
@@ -203,6 +204,7 @@ fn of_order(kind: String, order: OrderEvent) -> Result<NoticeFacts, Error> {
         from: Some(from),
         to: Some(to),
         order_id: parse_id(&order.order_id)?,
+        order_seq: None,
         particulars: Particulars {
             starts_at: window.map(|window| window.start),
             zone: window.map(|window| window.zone),
@@ -260,6 +262,17 @@ fn of_provider(kind: String, provider: ProviderEvent) -> Result<NoticeFacts, Err
         kind,
         provider: parse_id(&user_id)?,
         particulars: Particulars { subject, ..Particulars::default() },
+        ..NoticeFacts::default()
+    })
+}
+
+fn of_track(kind: String, track: TrackEvent) -> Result<NoticeFacts, Error> {
+    let TrackEvent { order_id, customer_id, provider_id: _, order_seq } = track;
+    Ok(NoticeFacts {
+        kind,
+        customer: parse_id(&customer_id)?,
+        order_id: parse_id(&order_id)?,
+        order_seq: Some(order_seq),
         ..NoticeFacts::default()
     })
 }

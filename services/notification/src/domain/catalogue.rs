@@ -275,6 +275,8 @@ pub const NOTICES: &[Notice] = &[
     both_parties("provider.blocked", Provider).essential(),
     inbox_only("provider.unblocked", Provider).essential(),
     both_parties("provider.restricted", Provider).essential(),
+    inbox_only("track.arriving", Customer).essential().fades(),
+    inbox_only("track.stale", Customer).fades(),
     inbox_only("user.registered", Account),
     with_mail("user.registration_repeated", Account).critical(),
     with_mail("user.contact_verification_requested", Account).critical(),
@@ -326,6 +328,8 @@ pub struct NoticeFacts {
     /// Where it stands.
     pub to: Option<Stage>,
     pub order_id: Option<Uuid>,
+    /// Number of the order's last fact, where the fact is one of another aggregate that knows it.
+    pub order_seq: Option<i64>,
     /// What templates are filled in with.
     pub particulars: Particulars,
 }
@@ -390,7 +394,7 @@ mod tests {
         let quoted = contracts.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
         let is_kind = |text: &&str| {
             let (service, fact) = text.split_once('.').unwrap_or_default();
-            ["order", "payment", "payout", "provider", "user"].contains(&service) && fact != "*"
+            ["order", "payment", "payout", "provider", "track", "user"].contains(&service) && fact != "*"
         };
         quoted.filter(is_kind).map(str::to_owned).collect()
     }
