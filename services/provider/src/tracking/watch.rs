@@ -184,7 +184,7 @@ impl TrackWatch {
     /// Reads what is new of the track.
     async fn look(&mut self) -> Result<(), Error> {
         let track = self.providers.find_track(self.order_id).await?;
-        if !self.viewer.may_watch(&track) {
+        if !self.viewer.may_watch(&track) || track.state == TrackState::Waiting {
             self.end("OFF");
             return Ok(());
         }
@@ -202,7 +202,7 @@ impl TrackWatch {
         self.read_positions(&track).await?;
         match track.state {
             TrackState::Delivered => self.end("DELIVERED"),
-            TrackState::Off | TrackState::Waiting => self.end("OFF"),
+            TrackState::Off => self.end("OFF"),
             _ => {}
         }
         Ok(())

@@ -69,8 +69,8 @@ async fn points_are_forgotten_after_two_days_and_what_they_come_to_stays(backend
     drive.push(drive.way(61, 100.0)).await.unwrap();
     let measured = drive.measure(60, true).await;
     assert_eq!((measured.metres, measured.seconds, measured.covered_percent), (600, 60, 100));
-    let reached = measured.reached_at.unwrap().seconds;
-    assert_eq!(reached, clock.now().timestamp() - 5, "150 m away, five seconds ago");
+    let ago = clock.now().timestamp() - measured.reached_at.unwrap().seconds;
+    assert!((4..=5).contains(&ago), "150 m away, {ago} s ago");
     assert_eq!(drive.measure(120, false).await.covered_percent, 50);
     drive.tell("order.delivered", OrderState::Delivered).await;
 
