@@ -52,7 +52,7 @@ async fn positions_are_indexed_always_and_stored_only_on_the_way(backend: Backen
 async fn what_is_dropped_is_told_by_reason_and_repeating_a_batch_changes_nothing(backend: Backend) {
     let drive = Drive::departed(backend).await;
     let mut batch = drive.way(3, 5_000.0);
-    batch.push(batch[0].clone());
+    batch.push(batch[0]);
     batch.push(drive.position(-11, 5_000.0));
     batch.push(drive.position(1_801, 5_000.0));
     batch.push(pb::DevicePosition { accuracy_m: 501.0, ..drive.position(-1, 5_000.0) });
