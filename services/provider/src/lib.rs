@@ -57,12 +57,8 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
     host.every("release expired holds", sweep_every, move || {
         worker::release_expired_holds(swept.clone())
     });
-<<<<<<< HEAD
-    let api = api::Api::new(providers, host.positions().clone(), config);
-=======
     let tracking = start_tracking(host, &providers)?;
-    let api = api::Api::new(providers, config);
->>>>>>> 6a260a38 (provider: positions in, tracks out (work in progress))
+    let api = api::Api::new(providers, host.positions().clone(), config);
     Ok(kit::Routes::default()
         .add(pb::tracking_service_server::TrackingServiceServer::new(tracking))
         .add(pb::provider_service_server::ProviderServiceServer::new(api.clone()))

@@ -1,11 +1,12 @@
 //! Positions as they come in: filtered, put into the index and, while their provider is on the way to somebody or at work,
 //! written on the track of the order.
 
-use super::{PROVIDERS_LAYER, writer::TrackWriter};
+use super::writer::TrackWriter;
 use crate::{
     domain::{
         Error, ProviderId, Track, TrackPoint,
         fix::Fix,
+        presence::POSITION_LAYER,
         trail::{Sifted, Step, Trail},
     },
     repository::{Providers, tracks::TrackWrite},
@@ -138,10 +139,14 @@ impl Intake {
         Ok(written.into_iter().all(|written| written))
     }
 
+    /// Puts the newest position into the index, while the provider is online.
     async fn index_newest(&self, id: ProviderId, sifted: &Sifted) -> Result<(), Error> {
         let Some(newest) = sifted.newest else { return Ok(()) };
+        if !self.providers.is_seen_online(id).await? {
+            return Ok(());
+        }
         let position = Position { id: id.uuid(), place: newest.place, at: newest.at };
-        Ok(self.index.put(PROVIDERS_LAYER, &[position]).await?)
+        Ok(self.index.put(POSITION_LAYER, &[position]).await?)
     }
 }
 

@@ -12,8 +12,6 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-/// The layer of the position index that holds providers.
-pub const PROVIDERS_LAYER: &str = "providers";
 /// Wake-ups that a slow watcher may be behind before it must look by itself.
 const WAKE_UPS: usize = 1_024;
 

@@ -11,7 +11,10 @@ use kit::{
 use proto::quickserve::{
     fulfilment::v1::OrderState,
     order::v1::OrderEvent,
-    provider::v1::{self as pb, tracking_service_client::TrackingServiceClient},
+    provider::v1::{
+        self as pb, presence_service_client::PresenceServiceClient,
+        tracking_service_client::TrackingServiceClient,
+    },
 };
 use std::time::Duration;
 use tonic::{Status, Streaming};
@@ -47,6 +50,7 @@ impl Drive {
         let customer = somebody(&[Role::Customer]);
         let mut drive = Self { shop, provider, customer, order_id, order, tracks, seq: 0 };
         drive.reserve().await;
+        drive.go_online().await;
         drive.tell("order.assigned", OrderState::Assigned).await;
         drive
     }
@@ -56,6 +60,12 @@ impl Drive {
         let mut drive = Self::new(backend).await;
         drive.tell("order.en_route", OrderState::EnRoute).await;
         drive
+    }
+
+    async fn go_online(&self) {
+        let mut presences = PresenceServiceClient::new(self.shop.world.outside("provider"));
+        let request = pb::GoOnlineRequest { asset_id: String::new() };
+        presences.go_online(request).by(self.provider.owner).await.unwrap();
     }
 
     async fn reserve(&self) {
@@ -174,7 +184,7 @@ impl Drive {
             place: place.then_some(pb::TrackPlace { lat: ADDRESS.0, lng: ADDRESS.1 }),
         };
         let mut client =
-            TrackingServiceClient::new(self.shop.world.host.of("transport").channel("provider"));
+            TrackingServiceClient::new(self.shop.world.host.of("order").channel("provider"));
         client.measure_track(request).await.unwrap().into_inner()
     }
 }

@@ -9,7 +9,10 @@ use kit::{
     testing::{ActingAs, Backend, refusal, refused_field, somebody},
     values::coordinates::Coordinates,
 };
-use proto::quickserve::{fulfilment::v1::OrderState, provider::v1 as pb};
+use proto::quickserve::{
+    fulfilment::v1::OrderState,
+    provider::v1::{self as pb, presence_service_client::PresenceServiceClient},
+};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
@@ -45,6 +48,26 @@ async fn positions_are_indexed_always_and_stored_only_on_the_way(backend: Backen
     assert_eq!(drive.push(drive.way(5, 4_800.0)).await.unwrap().accepted, 5);
     assert_eq!(indexed(&drive.shop).await, [4_800]);
     assert_eq!(drive.points().await, 5, "the order is delivered");
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn only_those_who_are_online_are_in_the_index_and_positions_keep_them_there(
+    backend: Backend,
+) {
+    let drive = Drive::new(backend).await;
+    let clock = drive.shop.world.clock.clone();
+    for _ in 0..4 {
+        clock.advance(chrono::Duration::minutes(4));
+        drive.push(drive.way(1, 5_000.0)).await.unwrap();
+        assert_eq!(indexed(&drive.shop).await, [5_000], "it is heard of, and stays online");
+    }
+    let mut presences = PresenceServiceClient::new(drive.shop.world.outside("provider"));
+    presences.go_offline(pb::GoOfflineRequest {}).by(drive.provider.owner).await.unwrap();
+    assert_eq!(indexed(&drive.shop).await, [0; 0]);
+    clock.advance(chrono::Duration::seconds(10));
+    assert_eq!(drive.push(drive.way(1, 5_000.0)).await.unwrap().accepted, 1);
+    assert_eq!(indexed(&drive.shop).await, [0; 0], "it is offline");
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
