@@ -28,6 +28,18 @@ pub struct Access {
     pub success_status: i32,
     /// `critical`.
     pub critical: bool,
+    /// `sse`.
+    pub sse: Option<Sse>,
+}
+
+/// The names of the fields of a stream's events; each may be empty.
+pub struct Sse {
+    /// `id`.
+    pub id: String,
+    /// `event`.
+    pub event: String,
+    /// `resume`.
+    pub resume: String,
 }
 
 /// One HTTP route.
@@ -72,6 +84,7 @@ fn read_rpc(method: MethodDescriptor) -> Rpc {
         idempotency_key: enum_names(&access, "idempotency_key").remove(0),
         success_status: number_option(&access, "success_status"),
         critical: flag(&access, "critical"),
+        sse: read_sse(&access),
     });
     let mut routes = Vec::new();
     if let Some(rule) = rule_extension(&options, "google.api.http") {
@@ -84,6 +97,14 @@ fn read_rpc(method: MethodDescriptor) -> Rpc {
     }
     let level = enum_names(&options, "idempotency_level").remove(0);
     Rpc { method, access, routes, level }
+}
+
+fn read_sse(access: &DynamicMessage) -> Option<Sse> {
+    let sse = access.get_field_by_name("sse")?;
+    // A message that is not set reads as an empty one.
+    let sse = sse.as_message().filter(|sse| sse.fields().next().is_some())?;
+    let [id, event, resume] = ["id", "event", "resume"].map(|field| string_option(sse, field));
+    Some(Sse { id, event, resume })
 }
 
 fn read_route(rule: &DynamicMessage, nested: bool) -> Route {

@@ -2,7 +2,7 @@
 
 use crate::{
     names,
-    rpc::{Access, Rpc},
+    rpc::{Access, Rpc, Sse},
 };
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ pub fn generate_table(rpcs: &[Rpc]) -> String {
 }
 
 fn table_row(rpc: &Rpc) -> Option<(String, String)> {
-    let Access { callers, scope, services, idempotency_key, success_status, critical } =
+    let Access { callers, scope, services, idempotency_key, success_status, critical, sse } =
         rpc.access.as_ref()?;
     let callers: Vec<String> = callers.iter().map(|caller| row_value("Caller", caller)).collect();
     let mut routes = String::new();
@@ -36,17 +36,27 @@ fn table_row(rpc: &Rpc) -> Option<(String, String)> {
         "crate::rpc::Rpc {{ path: {path:?}, service: {:?}, method: {:?}, \
          callers: crate::rpc::Callers::of(&[{}]), scope: {}, services: &{services:?}, \
          idempotency_key: {}, idempotency_level: crate::rpc::IdempotencyLevel::{level}, \
-         success_status: {}, critical: {critical}, client_streaming: {}, server_streaming: {}, routes: &[{routes}] }},\n",
+         success_status: {}, critical: {critical}, sse: {}, client_streaming: {}, server_streaming: {}, routes: &[{routes}] }},\n",
         rpc.method.parent_service().full_name(),
         rpc.method.name(),
         callers.join(", "),
         row_value("Scope", scope),
         row_value("IdempotencyKey", idempotency_key),
         if *success_status == 0 { 200 } else { *success_status },
+        sse_value(sse.as_ref()),
         rpc.method.is_client_streaming(),
         rpc.method.is_server_streaming(),
     );
     Some((path, row))
+}
+
+fn sse_value(sse: Option<&Sse>) -> String {
+    match sse {
+        None => "None".to_owned(),
+        Some(Sse { id, event, resume }) => {
+            format!("Some(crate::rpc::Sse {{ id: {id:?}, event: {event:?}, resume: {resume:?} }})")
+        }
+    }
 }
 
 /// A value of an enum of the options, as prost names it: without the prefix of its type.

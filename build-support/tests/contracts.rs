@@ -176,6 +176,29 @@ fn who_may_call() {
 }
 
 #[test]
+fn events_of_streams() {
+    let stream = "rpc PrintThings(PrintThingsRequest) returns (google.api.HttpBody) {";
+    let watch = "rpc PrintThings(PrintThingsRequest) returns (stream google.api.HttpBody) {";
+    let policy = "{callers: [CALLER_PUBLIC]}";
+    for (sse, message) in [
+        ("id: \"isbn\"", "`sse.id` `isbn`"),
+        ("id: \"data\"", "`sse.id` `data`"),
+        ("event: \"extensions\"", "`sse.event` `extensions`"),
+        ("resume: \"after\"", "`sse.resume` `after`"),
+    ] {
+        let with_sse = format!("{{callers: [CALLER_PUBLIC] sse: {{{sse}}}}}");
+        let contract = GOOD.replace(stream, watch).replace(policy, &with_sse);
+        let problems = compile(&[("shelf/v1/shelf.proto", &contract)]);
+        assert!(problems.iter().any(|problem| problem.contains(message)), "{problems:?}");
+    }
+    let fits = policy.replace("]}", "] sse: {id: \"content_type\" event: \"content_type\"}}");
+    check(policy, &fits, "rpc PrintThings(", "sends no stream");
+    let contract = GOOD.replace(stream, watch).replace(policy, &fits);
+    let problems = compile(&[("shelf/v1/shelf.proto", &contract)]);
+    assert_eq!(problems, Vec::<String>::new());
+}
+
+#[test]
 fn reach_over_http() {
     check(
         "    option (google.api.http) = {get: \"/v1/things:print\"};\n",

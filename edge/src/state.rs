@@ -11,7 +11,9 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use kit::{Host, rpc::context::Context};
 use std::{net::IpAddr, sync::Arc};
 use tokio::sync::Semaphore;
-use transcode::{Body, ErrorContext, ErrorFormat, Failure, Options, RouteError, TrailingSlash};
+use transcode::{
+    Body, ErrorContext, ErrorFormat, Failure, Options, RouteError, SseFields, TrailingSlash,
+};
 
 /// Request headers that services see, beside the trace's.
 pub const FORWARDED: [&str; 4] =
@@ -137,8 +139,23 @@ fn transcode_options(config: &Config) -> Options {
         version_mismatch_reason: Some("VERSION_MISMATCH".to_owned()),
         challenge: HeaderValue::from_static("Bearer"),
         success_status: Some(Arc::new(success_status)),
+        method_sse: Some(Arc::new(event_fields)),
         ..Options::default()
     }
+}
+
+/// What makes events of a method's stream, as its contract has it.
+fn event_fields(method: &transcode::Method) -> Option<SseFields> {
+    let sse = proto::find_rpc(method.path())?.sse?;
+    Some(SseFields {
+        id: name_given(sse.id),
+        event: name_given(sse.event),
+        resume: name_given(sse.resume),
+    })
+}
+
+fn name_given(name: &str) -> Option<String> {
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// The HTTP status of a method's success, as its contract has it.

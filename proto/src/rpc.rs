@@ -30,12 +30,25 @@ pub struct Rpc {
     pub success_status: u16,
     /// Whether a part of the capacity is kept for it.
     pub critical: bool,
+    /// What makes server-sent events of the messages of its stream.
+    pub sse: Option<Sse>,
     /// Whether the caller sends a stream.
     pub client_streaming: bool,
     /// Whether the caller gets a stream.
     pub server_streaming: bool,
     /// Its HTTP routes, the main one first; empty when only services may call.
     pub routes: &'static [Route],
+}
+
+/// The fields that make server-sent events of the messages of a stream; each may be empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sse {
+    /// Field of the response that is the `id`.
+    pub id: &'static str,
+    /// Field of the response that is the type of the event.
+    pub event: &'static str,
+    /// Field of the request that takes `Last-Event-ID`.
+    pub resume: &'static str,
 }
 
 /// One HTTP route of an RPC, as `google.api.http` gives it.

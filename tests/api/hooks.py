@@ -76,7 +76,7 @@ class Account:
 def before_call(context, case, kwargs):
     """Puts what exists in the place of what was made up, every other time."""
     operation = case.operation.definition.raw["operationId"]
-    if operation == "WatchInbox":
+    if operation in {"WatchInbox", "WatchTrack"}:
         case.headers["Accept"] = "text/event-stream"
     if case.headers.get("If-Match") == "":
         # The generator takes the quotes of the pattern for its own, and leaves nothing.

@@ -82,7 +82,7 @@ async fn a_token_that_became_void_is_refused_at_the_port_of_every_service(backen
         let email = format!("{end:?}@test.example").to_lowercase();
         let ana = demo::register_account(&client, "customer", "Ana", &email).await.unwrap();
         let watch = || {
-            let mut request = Request::new(WatchInboxRequest {});
+            let mut request = Request::new(WatchInboxRequest::default());
             let bearer = format!("Bearer {}", ana.client.token().unwrap());
             request.metadata_mut().insert("authorization", bearer.parse().unwrap());
             request

@@ -19,6 +19,7 @@ mod protocol;
 mod secrets;
 mod standing;
 mod text;
+mod tracking;
 mod upgrade;
 mod visits;
 mod windows;

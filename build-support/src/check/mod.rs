@@ -6,6 +6,7 @@ mod messages;
 mod readers;
 mod repeats;
 mod routes;
+mod streams;
 
 use crate::{contracts::Contracts, problem::Problem, rpc::Rpc};
 
@@ -17,6 +18,7 @@ pub fn check_contracts(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
     problems.extend(readers::check_readers(contracts));
     problems.extend(repeats::check_repeats(contracts, rpcs));
     problems.extend(routes::check_routes(contracts, rpcs));
+    problems.extend(streams::check_streams(contracts, rpcs));
     problems
 }
 

@@ -17,7 +17,9 @@ pub fn check_repeats(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
         if reads && keyed {
             report.add("has no side effects, so it needs no `idempotency_key`");
         }
-        if !reads && rpc.routes.iter().any(|route| route.verb == "GET") {
+        // With a GET a client also opens the WebSocket through which it streams; that is no read.
+        let streams = rpc.method.is_client_streaming();
+        if !reads && !streams && rpc.routes.iter().any(|route| route.verb == "GET") {
             report.add("is a GET, so its `idempotency_level` must be NO_SIDE_EFFECTS");
         }
     }

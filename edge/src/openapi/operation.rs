@@ -9,7 +9,7 @@ use json_schema::{Direction, Rules, Schemas};
 use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor};
 use proto::{
     Rpc,
-    rpc::{Caller, Route, Scope},
+    rpc::{Caller, Route, Scope, Sse},
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -136,6 +136,15 @@ impl<'a> Operations<'a> {
             json!({ "application/json": { "schema": schema } })
         };
         let mut responses = errors::errors_of(rpc, route);
+        if rpc.client_streaming && route.body.is_empty() {
+            let input = self.schemas.message(&method.input(), Direction::Request);
+            let upgraded = json!({
+                "description": "The connection is a WebSocket now: each message is one JSON document.",
+                "x-websocket": { "client": input, "server": schema },
+            });
+            responses.insert("101".to_owned(), upgraded);
+            return Value::Object(responses);
+        }
         let description = if comment.is_empty() { "The answer." } else { comment };
         let success = json!({ "description": description, "content": content });
         responses.insert(rpc.success_status.to_string(), success);
@@ -150,7 +159,23 @@ fn describe_operation(rpc: &Rpc, comment: &str) -> String {
         Scope::Self_ => " What is another's answers like what is absent.",
         Scope::Party => " Whoever is no party to it gets the same answer as for what is absent.",
     };
-    format!("{comment}\n\n**Who may call:** {who}.{reach}")
+    let events = rpc.sse.map(describe_events).unwrap_or_default();
+    format!("{comment}\n\n**Who may call:** {who}.{reach}{events}")
+}
+
+/// What a stream is as `text/event-stream`, beyond its data.
+fn describe_events(sse: Sse) -> String {
+    let mut parts = Vec::new();
+    if !sse.id.is_empty() {
+        parts.push(format!("`id:` is `{}`", sse.id));
+    }
+    if !sse.event.is_empty() {
+        parts.push(format!("`event:` is `{}`", sse.event));
+    }
+    if !sse.resume.is_empty() {
+        parts.push(format!("`Last-Event-ID` stands for `{}`", sse.resume));
+    }
+    format!("\n\n**Server-sent events:** {}.", parts.join(", "))
 }
 
 fn describe_callers(rpc: &Rpc) -> String {

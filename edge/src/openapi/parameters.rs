@@ -141,6 +141,14 @@ fn header_parameters(input: &MessageDescriptor, rpc: &Rpc, route: &Route) -> Vec
         });
         headers.push(build_parameter("Idempotency-Key", "header", required, schema));
     }
+    if let Some(sse) = rpc.sse.filter(|sse| !sse.resume.is_empty()) {
+        let field = sse.resume;
+        let schema = json!({
+            "type": "string",
+            "description": format!("The `id` of the last event that was seen: stands for `{field}`."),
+        });
+        headers.push(build_parameter("Last-Event-ID", "header", false, schema));
+    }
     if route.verb != "GET" && input.get_field_by_name("version").is_some() {
         let schema = json!({
             "type": "string",

@@ -319,12 +319,12 @@ async fn open_streams_end_when_their_token_becomes_void() {
     let edge = Edge::start().await;
     let mut inbox = NotificationServiceClient::new(channel(&edge).await);
     let watch = WatchInboxRequest::default();
-    let other = with(watch, "authorization", &edge.bearer(customer()));
+    let other = with(watch.clone(), "authorization", &edge.bearer(customer()));
     let mut other = inbox.watch_inbox(other).await.unwrap().into_inner();
     for is_account in [false, true] {
         let subject = customer();
         let bearer = edge.bearer(subject);
-        let native = with(watch, "authorization", &bearer);
+        let native = with(watch.clone(), "authorization", &bearer);
         let mut native = inbox.watch_inbox(native).await.unwrap().into_inner();
         let events = edge.request("GET", "/v1/me/inbox").header("accept", "text/event-stream");
         let events = events.header("authorization", &bearer).body(String::new()).unwrap();

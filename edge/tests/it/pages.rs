@@ -123,6 +123,12 @@ fn the_document_says_what_the_contracts_say() {
     assert!(token["application/x-www-form-urlencoded"].is_object());
     let inbox = at("/paths/~1v1~1me~1inbox/get/responses/200/content");
     assert!(inbox["text/event-stream"].is_object());
+    let stream = at("/paths/~1v1~1me~1positions:stream/get/responses/101/x-websocket");
+    assert!(stream["client"].is_object() && stream["server"].is_object());
+    let inbox = at("/paths/~1v1~1me~1inbox/get");
+    assert!(inbox["description"].as_str().unwrap().contains("`id:` is `message.id`"));
+    let headers = inbox["parameters"].as_array().unwrap().iter().map(|it| &it["name"]);
+    assert!(headers.into_iter().any(|name| name == "Last-Event-ID"));
     let created = at("/components/schemas/User/properties/created_at");
     assert_eq!(created["format"], "date-time");
 }

@@ -14,6 +14,7 @@ use crate::direct::Direct;
 use crate::options::{ErrorFormat, Options, TrailingSlash};
 use crate::serve::{self, ReloadableTranscoder};
 use crate::source::{self, Source};
+use crate::sse::SseFields;
 use crate::transcoder::Transcoder;
 
 /// Serves the HTTP rules of any gRPC contracts, or says which of them it could serve.
@@ -93,6 +94,15 @@ pub struct ServeArgs {
     /// The field that holds a resource's version, for ETag and If-Match.
     #[arg(long, value_name = "NAME")]
     etag_field: Option<String>,
+    /// The field of a stream's messages that is printed as the `id:` of server-sent events.
+    #[arg(long, value_name = "NAME")]
+    sse_id_field: Option<String>,
+    /// The field of a stream's messages that is printed as the `event:` of server-sent events.
+    #[arg(long, value_name = "NAME")]
+    sse_event_field: Option<String>,
+    /// The field of a request for a stream that takes `Last-Event-ID`.
+    #[arg(long, value_name = "NAME")]
+    sse_resume_field: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -140,6 +150,11 @@ impl ServeArgs {
                 Slash::Trim => TrailingSlash::Trim,
             },
             etag_field: self.etag_field.clone(),
+            sse: SseFields {
+                id: self.sse_id_field.clone(),
+                event: self.sse_event_field.clone(),
+                resume: self.sse_resume_field.clone(),
+            },
             ..Options::default()
         }
     }

@@ -36,18 +36,28 @@ pub(crate) fn extract_bytes(wire: &Bytes, number: u32) -> Result<Option<Bytes>, 
     Ok(found)
 }
 
-/// A scalar as text; the default when the field is absent.
+/// What a field that is absent from a message is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// The default of its type.
+    Default,
+    /// Nothing.
+    Nothing,
+}
+
+/// A scalar as text.
 pub(crate) fn extract_text(
     schema: &Schema,
     message: MessageIndex,
     path: &[u32],
     wire: &Bytes,
+    absent: Absent,
 ) -> Result<Option<String>, Malformed> {
     let Some((&number, rest)) = path.split_first() else { return Ok(None) };
     let Some(field) = schema.message(message).field_by_number(number) else { return Ok(None) };
     if let (Some(child), false) = (field.kind().message(), rest.is_empty()) {
         let inner = self::extract_message(wire, number)?.unwrap_or_default();
-        return extract_text(schema, child, rest, &inner);
+        return extract_text(schema, child, rest, &inner, absent);
     }
     let mut last = None;
     for record in Records::new(wire) {
@@ -55,6 +65,9 @@ pub(crate) fn extract_text(
         if found == number {
             last = Some(record);
         }
+    }
+    if last.is_none() && absent == Absent::Nothing {
+        return Ok(None);
     }
     Ok(extract_scalar(field.kind(), last))
 }

@@ -81,6 +81,7 @@ pub mod serve;
 mod served;
 mod shutdown;
 pub mod source;
+mod sse;
 mod time;
 mod transcoder;
 mod wire;
@@ -108,6 +109,7 @@ pub use schema::{
     SchemaOptions, Service, WellKnown,
 };
 pub use shutdown::Shutdown;
+pub use sse::{MethodSse, SseFields};
 pub use transcoder::{RouteError, Transcoder};
 
 #[cfg(doctest)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 
 use crate::schema::Method;
+use crate::sse::{MethodSse, SseFields};
 
 /// The shape of error bodies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +93,10 @@ pub struct Options {
     /// The `ErrorInfo.reason` of an upstream that found another version than `If-Match` demands: such an ABORTED is 412,
     /// any other a lost race, 409. Unset, each ABORTED of a call with `If-Match` is 412.
     pub version_mismatch_reason: Option<String>,
+    /// The fields that make server-sent events of the messages of any stream that has them.
+    pub sse: SseFields,
+    /// The fields of a method's events by its contract; they replace those of [`Options::sse`].
+    pub method_sse: Option<MethodSse>,
     /// The value of `WWW-Authenticate` on 401.
     pub challenge: HeaderValue,
     /// The HTTP status of a success by method, 200 when unset.
@@ -126,6 +131,8 @@ impl Default for Options {
             trailing_slash: TrailingSlash::default(),
             etag_field: None,
             version_mismatch_reason: None,
+            sse: SseFields::default(),
+            method_sse: None,
             challenge: HeaderValue::from_static("Bearer"),
             success_status: None,
         }

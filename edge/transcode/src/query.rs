@@ -36,7 +36,7 @@ enum Refusal {
     Unbindable(&'static str),
 }
 
-/// Adds the parameters of `query` (without its `?`) to `out`.
+/// Adds the parameters of `query` (without its `?`) to `out`, but for one whose field `resumed` a header has given.
 ///
 /// # Errors
 /// When a parameter names no field, a field that has another owner, or a value that does not fit.
@@ -45,10 +45,11 @@ pub(crate) fn bind_query(
     binding: &Binding,
     schema: &Schema,
     options: &Options,
+    resumed: Option<&[u32]>,
     out: &mut Bindings,
 ) -> Result<Query, Failure> {
     let (found, seen) = (Query::default(), HashSet::new());
-    let mut binder = Binder { binding, schema, options, out, found, seen };
+    let mut binder = Binder { binding, schema, options, resumed, out, found, seen };
     for (count, pair) in query.split('&').filter(|p| !p.is_empty()).enumerate() {
         if count >= options.max_query_parameters {
             return Err(Failure::invalid("", "the query has too many parameters"));
@@ -71,6 +72,8 @@ struct Binder<'a> {
     binding: &'a Binding,
     schema: &'a Schema,
     options: &'a Options,
+    /// The field that has its value from `Last-Event-ID`.
+    resumed: Option<&'a [u32]>,
     out: &'a mut Bindings,
     found: Query,
     /// The singular fields and the entries of maps that have their value.
@@ -96,6 +99,9 @@ impl Binder<'_> {
             Err(Refusal::Unbindable(problem)) => return Err(problem.to_owned()),
         };
         find_owner(&self.binding.request, &path)?;
+        if self.resumed == Some(path.as_slice()) {
+            return Ok(());
+        }
         let once = (path.clone(), parsed.key.map(str::to_owned));
         if field.cardinality() != Cardinality::Repeated && !self.seen.insert(once) {
             return Err("the parameter is given twice".to_owned());

@@ -12,6 +12,7 @@ use crate::schema::{
     Cardinality, Field, HttpRule, Kind, Location, MessageIndex, Method, Schema, SchemaError,
     WellKnown,
 };
+use crate::sse::SsePaths;
 
 const HTTP_BODY: &str = "google.api.HttpBody";
 const FIELD_MASK: &str = "google.protobuf.FieldMask";
@@ -36,6 +37,8 @@ pub(crate) struct Binding {
     /// The version in the response message, printed as `ETag`.
     pub etag: Option<Vec<u32>>,
     pub status: StatusCode,
+    /// What makes events of the messages of a stream.
+    pub sse: SsePaths,
 }
 
 /// Where the content of a request goes.
@@ -160,6 +163,7 @@ pub(crate) fn compile_rule(
         if_match: version.and_then(|name| request_version(schema, method.input(), &request, name)),
         etag: version.and_then(|name| response_version(schema, method, &response, name)),
         status: options.success_status.as_ref().map_or(StatusCode::OK, |status| status(method)),
+        sse: SsePaths::compile(schema, method, options)?,
         template,
         request,
         response,

@@ -7,6 +7,7 @@ mod m0004_rounds;
 mod m0005_composed_towns;
 mod m0006_resources;
 mod m0007_crews;
+mod m0008_tracks;
 
 use sea_orm_migration::prelude::*;
 
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::delivery::Migration),
             Box::new(m0006_resources::Migration),
             Box::new(m0007_crews::Migration),
+            Box::new(m0008_tracks::Migration),
         ]
     }
 }

@@ -23,6 +23,7 @@ fn a_row_says_what_the_contract_says() {
             critical: true,
             client_streaming: false,
             server_streaming: false,
+            sse: None,
             routes: &[
                 Route { verb: "POST", template: "/v1/people", body: "*", response_body: "person" },
                 Route {

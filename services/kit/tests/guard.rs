@@ -189,7 +189,7 @@ async fn a_request_that_breaks_its_contract_names_the_field() {
 async fn a_stream_flows_through() {
     let world = world().await;
     let call = async {
-        Client::new(world.outside("notification")).watch_inbox(WatchInboxRequest {}).await
+        Client::new(world.outside("notification")).watch_inbox(WatchInboxRequest::default()).await
     };
     let stream = acting_as(somebody(&[Role::Customer]), call).await.unwrap().into_inner();
     assert_eq!(stream.filter(|item| std::future::ready(item.is_ok())).count().await, 3);
@@ -243,7 +243,7 @@ async fn a_stream_ends_when_the_access_token_of_its_caller_becomes_void() {
     let access = NewAccess { issuer: ISSUER, subject, token_version: 1, token_id: Uuid::new_v4() };
     let token = issue_access(&world.host.access_keys().unwrap().current(), access, now).token;
     let watch = || {
-        let mut request = Request::new(WatchInboxRequest {});
+        let mut request = Request::new(WatchInboxRequest::default());
         let metadata = request.metadata_mut();
         metadata.insert("authorization", format!("Bearer {token}").parse().unwrap());
         metadata.insert("endless", "1".parse().unwrap());

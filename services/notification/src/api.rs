@@ -4,7 +4,7 @@ use crate::{
     contacts::Contacts,
     convert,
     domain::{
-        Error, Message,
+        Error, Message, MessageId,
         settings::{Preferences, QuietHours},
         template::Templates,
         text::Locale,
@@ -89,8 +89,9 @@ impl NotificationService for Api {
         request: Request<pb::WatchInboxRequest>,
     ) -> Result<Response<Self::WatchInboxStream>, Status> {
         let user_id = signed_in(&request)?;
-        let pb::WatchInboxRequest {} = request.into_inner();
-        Ok(Response::new(self.watches.watch(user_id).await?))
+        let pb::WatchInboxRequest { after } = request.into_inner();
+        let after = MessageId::parse_optional("after", &after)?;
+        Ok(Response::new(self.watches.watch(user_id, after).await?))
     }
 
     async fn mark_read(

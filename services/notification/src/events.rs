@@ -21,7 +21,7 @@ use proto::quickserve::{
     fulfilment::v1::OrderState,
     order::v1::OrderEvent,
     payment::v1::{PaymentEvent, PayoutEvent},
-    provider::v1::ProviderEvent,
+    provider::v1::{ProviderEvent, TrackEvent},
     transport::v1::RideEvent,
     user::v1::UserEvent,
 };
@@ -175,6 +175,7 @@ fn decode_event(event: &Event) -> Result<NoticeFacts, Error> {
         "payout" => of_payout(kind, event.decode()?),
         "provider" => of_provider(kind, event.decode()?),
         "transport" => of_ride(kind, event.decode()?),
+        "track" => of_track(kind, event.decode()?),
         "user" => {
             let UserEvent { user_id } = event.decode()?;
             Ok(NoticeFacts { kind, account: parse_id(&user_id)?, ..NoticeFacts::default() })
@@ -280,6 +281,17 @@ fn of_ride(kind: String, ride: RideEvent) -> Result<NoticeFacts, Error> {
         order_seq: Some(order_event_seq),
         parcel,
         particulars: Particulars { stop: Some(stop), ..Particulars::default() },
+        ..NoticeFacts::default()
+    })
+}
+
+fn of_track(kind: String, track: TrackEvent) -> Result<NoticeFacts, Error> {
+    let TrackEvent { order_id, customer_id, provider_id: _, order_seq } = track;
+    Ok(NoticeFacts {
+        kind,
+        customer: parse_id(&customer_id)?,
+        order_id: parse_id(&order_id)?,
+        order_seq: Some(order_seq),
         ..NoticeFacts::default()
     })
 }

@@ -67,8 +67,8 @@ impl Watches {
         Self { reader, signals, stop, open: Arc::default() }
     }
 
-    /// The inbox of an account from now on.
-    pub async fn watch(&self, user_id: Uuid) -> Result<Stream, Error> {
+    /// The inbox of an account from now on: what is unread first, or of that what is newer than `seen`.
+    pub async fn watch(&self, user_id: Uuid, seen: Option<MessageId>) -> Result<Stream, Error> {
         let place = self.place(user_id)?;
         // Subscribed before reading: a message that is committed later is either read below or wakes this task.
         let wake = self.signals.inbox.subscribe();
@@ -82,8 +82,8 @@ impl Watches {
             stop: self.stop.clone(),
             ends_at: opened_at + LONGEST,
             ready: VecDeque::new(),
-            sent: BTreeSet::new(),
-            backlog_after: Some(MessageId::from_uuid(Uuid::nil())),
+            sent: seen.into_iter().collect(),
+            backlog_after: Some(seen.map_or(MessageId::from_uuid(Uuid::nil()), before_seen)),
             looked_at: opened_at,
             _place: place,
         };
@@ -107,6 +107,15 @@ impl Watches {
         *count += 1;
         Ok(StreamPermit { user_id, open: self.open.clone() })
     }
+}
+
+/// Where to look from for a client that has seen `id`: a message whose id was made earlier may have been committed later.
+fn before_seen(id: MessageId) -> MessageId {
+    let made = id.uuid().get_timestamp().map(|time| time.to_unix());
+    let made = made.and_then(|(seconds, nanos)| {
+        DateTime::from_timestamp(i64::try_from(seconds).unwrap_or_default(), nanos)
+    });
+    made.map_or(MessageId::from_uuid(Uuid::nil()), |made| first_id_at(made - OVERLAP))
 }
 
 struct Watch {
@@ -153,7 +162,7 @@ impl Watch {
     async fn read_backlog(&mut self, after: MessageId) -> Result<(), Error> {
         let rows = self.reader.repository.unread_after(self.user_id, after, BATCH as u64).await?;
         self.backlog_after = rows.last().filter(|_| rows.len() == BATCH).map(|message| message.id);
-        self.ready.extend(rows);
+        self.ready.extend(rows.into_iter().filter(|row| !self.sent.contains(&row.id)));
         Ok(())
     }
 

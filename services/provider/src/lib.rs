@@ -11,6 +11,7 @@ mod events;
 mod holding;
 mod live;
 mod repository;
+mod tracking;
 mod worker;
 
 use chrono::Duration;
@@ -56,8 +57,10 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
     host.every("release expired holds", sweep_every, move || {
         worker::release_expired_holds(swept.clone())
     });
+    let tracking = start_tracking(host, &providers)?;
     let api = api::Api::new(providers, host.positions().clone(), config);
     Ok(kit::Routes::default()
+        .add(pb::tracking_service_server::TrackingServiceServer::new(tracking))
         .add(pb::provider_service_server::ProviderServiceServer::new(api.clone()))
         .add(pb::asset_service_server::AssetServiceServer::new(api.clone()))
         .add(pb::presence_service_server::PresenceServiceServer::new(api.clone()))
@@ -65,4 +68,28 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
         .add(pb::offering_service_server::OfferingServiceServer::new(api.clone()))
         .add(pb::availability_service_server::AvailabilityServiceServer::new(api.clone()))
         .add(pb::reservation_service_server::ReservationServiceServer::new(api)))
+}
+
+/// Starts what keeps tracks.
+fn start_tracking(
+    host: &kit::Host,
+    providers: &repository::Providers,
+) -> anyhow::Result<api::TrackingApi> {
+    let (signals, stop) = (tracking::TrackSignals::default(), host.stop_token());
+    let follower = tracking::follow::TrackFollower::new(providers.clone(), signals.clone());
+    host.subscribe(Arc::new(follower))?;
+    let (writer, writing) =
+        tracking::writer::TrackWriter::new(providers.clone(), signals.clone(), stop.clone());
+    host.spawn(writing);
+    let intake = tracking::intake::Intake::new(providers.clone(), host.positions().clone(), writer);
+    let (silent, purged, devices) = (providers.clone(), providers.clone(), intake.clone());
+    host.every("tell of silent tracks", Duration::seconds(20), move || {
+        devices.forget_silent();
+        tracking::upkeep::tell_silent(silent.clone())
+    });
+    host.every("delete points of tracks", Duration::minutes(10), move || {
+        tracking::upkeep::purge_points(purged.clone())
+    });
+    let watches = tracking::watch::TrackWatches::new(providers.clone(), signals, stop.clone());
+    Ok(api::TrackingApi::new(providers.clone(), intake, watches, stop))
 }

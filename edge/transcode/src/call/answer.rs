@@ -11,7 +11,7 @@ use super::printer::{OCTETS, Printer, malformed_reply};
 use super::replies::Replies;
 use crate::body::Body;
 use crate::etag;
-use crate::extract;
+use crate::extract::{self, Absent};
 use crate::failure::Failure;
 use crate::rule::ResponseBody;
 
@@ -82,7 +82,8 @@ fn finish_answer(
 fn version_tag(printer: &Printer, message: &Bytes) -> Result<Option<HeaderValue>, Failure> {
     let Some(path) = &printer.binding.etag else { return Ok(None) };
     let output = printer.binding.method.output();
-    let version = extract::extract_text(&printer.inner.schema, output, path, message);
+    let version =
+        extract::extract_text(&printer.inner.schema, output, path, message, Absent::Default);
     let version = version.map_err(|e| malformed_reply(e.into()))?;
     Ok(version.and_then(|v| etag::tag_of(&v, printer.selection.is_some())))
 }

@@ -75,10 +75,12 @@ pub(crate) fn prepare_call(route: Route, request: &mut Request<Content>) -> Resu
     let deadline = time_limit(binding, inner, request.headers())?;
     let mut bindings = Bindings::new();
     bind_path(&route, &mut bindings)?;
+    let (schema, input) = (&inner.schema, binding.method.input());
+    let resumed = binding.sse.bind_resume(schema, input, request.headers(), &mut bindings)?;
     let query = match request.uri().query() {
         None => Query::default(),
         Some(text) => {
-            query::bind_query(text, binding, &inner.schema, &inner.options, &mut bindings)?
+            query::bind_query(text, binding, schema, &inner.options, resumed, &mut bindings)?
         }
     };
     let conditional = read_condition(&route, request, &mut bindings)?;

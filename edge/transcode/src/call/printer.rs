@@ -61,6 +61,13 @@ impl Printer {
         printed.map_err(malformed_reply)
     }
 
+    /// The lines that stand before the data of a message as a server-sent event.
+    pub fn event_head(&self, message: &Bytes) -> Result<Vec<u8>, Failure> {
+        let output = self.binding.method.output();
+        let head = self.binding.sse.print_head(&self.inner.schema, output, message);
+        head.map_err(|error| malformed_reply(error.into()))
+    }
+
     /// The content and its media type, of a message that is or holds an `HttpBody`.
     pub fn raw(&self, message: &Bytes) -> Result<(Option<HeaderValue>, Bytes), Failure> {
         let (media, data) =

@@ -55,6 +55,11 @@ impl ReplyStream {
         }
     }
 
+    /// Waits for the headers of the answer. Its messages stay for [`Self::next`].
+    pub async fn open(&mut self) -> Result<(), Failure> {
+        self.state.open().await
+    }
+
     /// The answer, once its headers have come.
     pub fn opened(&self) -> Option<&Replies> {
         match &self.state {
@@ -65,12 +70,17 @@ impl ReplyStream {
 }
 
 impl State {
-    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+    async fn open(&mut self) -> Result<(), Failure> {
         if let Self::Opening(opening) = self {
             let opened = opening.await;
             *self = Self::Failed;
             *self = Self::Open(Box::new(opened?));
         }
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        self.open().await?;
         match self {
             Self::Open(replies) => replies.next().await,
             Self::Opening(_) | Self::Failed => Ok(None),

@@ -25,6 +25,9 @@ use crate::rule::ResponseBody;
 /// How long a stream may be quiet before its head goes out without a message. An error that comes sooner keeps its HTTP
 /// status.
 const HEAD_WAIT: Duration = Duration::from_secs(1);
+/// The same for events once the upstream has agreed to the call: who listens wants to know that it is connected, and
+/// only an error that follows at once keeps its status.
+const EVENTS_HEAD_WAIT: Duration = Duration::from_millis(50);
 /// How long a stream may be quiet before a heartbeat: proxies take longer silence for a dead connection.
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -45,14 +48,14 @@ pub(crate) async fn respond_with_stream(
     context: &ErrorContext,
 ) -> Result<Response<Body>, Failure> {
     let is_raw = matches!(call.route.binding.response, ResponseBody::Raw(_));
-    let beginning = tokio::select! {
-        first = replies.next() => match first.map_err(|failure| in_terms_of_client(&call, failure))? {
-            Some(message) => Beginning::Message(message),
-            None => Beginning::End,
-        },
-        // Of raw content only the first message tells the media type.
-        () = quiet_interval(upload), if !is_raw => Beginning::Quiet,
+    let form = accept::stream_form(&head.headers);
+    let beginning = if is_raw {
+        // Only the first message tells the media type.
+        replies.next().await.map(Beginning::of)
+    } else {
+        await_beginning(&mut replies, upload, form).await
     };
+    let beginning = beginning.map_err(|failure| in_terms_of_client(&call, failure))?;
     let printer = Printer::new(&mut call);
     let mut headers = HeaderMap::new();
     if let Some(replies) = replies.opened() {
@@ -68,7 +71,6 @@ pub(crate) async fn respond_with_stream(
         headers.insert(CONTENT_TYPE, media.unwrap_or(OCTETS));
         raw_body(printer, data, replies)
     } else {
-        let form = accept::stream_form(&head.headers);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
         let mut writer = Writer { form, printer, context: context.clone(), begun: false };
         let first = match beginning {
@@ -85,12 +87,40 @@ pub(crate) async fn respond_with_stream(
     Ok(response)
 }
 
-/// Waits for the end of the request's stream, which may still show that the request is wrong, and a while longer.
-async fn quiet_interval(upload: Option<UploadEnd>) {
-    if let Some(upload) = upload {
-        upload.wait().await;
+impl Beginning {
+    fn of(first: Option<Bytes>) -> Self {
+        first.map_or(Self::End, Self::Message)
     }
-    tokio::time::sleep(HEAD_WAIT).await;
+}
+
+/// Waits for the first message, but not longer than the head of the answer may wait. While the request's stream goes on
+/// it may still show that the request is wrong.
+async fn await_beginning(
+    replies: &mut ReplyStream,
+    upload: Option<UploadEnd>,
+    form: StreamForm,
+) -> Result<Beginning, Failure> {
+    let soon = form == StreamForm::Events && upload.is_none();
+    let quiet = async {
+        if let Some(upload) = upload {
+            upload.wait().await;
+        }
+        tokio::time::sleep(HEAD_WAIT).await;
+    };
+    tokio::pin!(quiet);
+    if soon {
+        tokio::select! {
+            opened = replies.open() => opened?,
+            () = &mut quiet => return Ok(Beginning::Quiet),
+        }
+    }
+    tokio::select! {
+        // What has arrived counts, however late it is looked at.
+        biased;
+        first = replies.next() => first.map(Beginning::of),
+        () = &mut quiet => Ok(Beginning::Quiet),
+        () = tokio::time::sleep(EVENTS_HEAD_WAIT), if soon => Ok(Beginning::Quiet),
+    }
 }
 
 /// Puts JSON texts into the form of the stream.
@@ -105,7 +135,11 @@ impl Writer {
     fn message(&mut self, message: &Bytes) -> Result<Bytes, Failure> {
         let mut text = Vec::with_capacity(message.len() * 2 + 64);
         self.printer.print(message, &mut text)?;
-        Ok(self.item(&text))
+        let head = match self.form {
+            StreamForm::Events => self.printer.event_head(message)?,
+            StreamForm::Array | StreamForm::Lines(_) => Vec::new(),
+        };
+        Ok(self.item(&head, &text))
     }
 
     /// What clients skip: a comment, or white space before the next document.
@@ -116,12 +150,13 @@ impl Writer {
         })
     }
 
-    fn item(&mut self, text: &[u8]) -> Bytes {
+    /// A document in its place; `head` is what an event has before its data.
+    fn item(&mut self, head: &[u8], text: &[u8]) -> Bytes {
         let begun = std::mem::replace(&mut self.begun, true);
         match self.form {
             StreamForm::Array => [if begun { b"," } else { b"[" }, text].concat(),
             StreamForm::Lines(_) => [text, b"\n"].concat(),
-            StreamForm::Events => [b"data: ", text, b"\n\n"].concat(),
+            StreamForm::Events => [head, b"data: ", text, b"\n\n"].concat(),
         }
         .into()
     }
@@ -130,9 +165,9 @@ impl Writer {
     fn error(&mut self, failure: &Failure) -> Bytes {
         let text = self.printer.inner.errors().in_band(&self.context, failure);
         match self.form {
-            StreamForm::Array => [&self.item(&text)[..], b"]"].concat().into(),
-            StreamForm::Lines(_) => self.item(&text),
-            StreamForm::Events => [b"event: error\n", &self.item(&text)[..]].concat().into(),
+            StreamForm::Array => [&self.item(b"", &text)[..], b"]"].concat().into(),
+            StreamForm::Lines(_) => self.item(b"", &text),
+            StreamForm::Events => self.item(b"event: error\n", &text),
         }
     }
 

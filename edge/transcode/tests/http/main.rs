@@ -7,6 +7,7 @@ mod compression;
 mod connections;
 mod direct;
 mod errors;
+mod events;
 mod headers;
 mod query;
 mod quiet;

@@ -279,6 +279,8 @@ pub const NOTICES: &[Notice] = &[
     both_parties("provider.restricted", Provider).essential(),
     both_parties("transport.stop_completed", Customer).when(Parcel).fades(),
     both_parties("transport.returning", Customer).essential().fades(),
+    inbox_only("track.arriving", Customer).essential().fades(),
+    inbox_only("track.stale", Customer).fades(),
     inbox_only("user.registered", Account),
     with_mail("user.registration_repeated", Account).critical(),
     with_mail("user.contact_verification_requested", Account).critical(),
@@ -404,7 +406,8 @@ mod tests {
         let quoted = contracts.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
         let is_kind = |text: &&str| {
             let (service, fact) = text.split_once('.').unwrap_or_default();
-            ["order", "payment", "payout", "provider", "transport", "user"].contains(&service)
+            ["order", "payment", "payout", "provider", "track", "transport", "user"]
+                .contains(&service)
                 && fact != "*"
         };
         quoted.filter(is_kind).map(str::to_owned).collect()

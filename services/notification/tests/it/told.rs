@@ -8,7 +8,7 @@ use proto::quickserve::{
         InProgress, PendingPayment, Requested, Searching,
     },
     payment::v1::{PaymentEvent, PayoutEvent},
-    provider::v1::ProviderEvent,
+    provider::v1::{ProviderEvent, TrackEvent},
 };
 use uuid::Uuid;
 use yare::parameterized;
@@ -98,6 +98,26 @@ async fn the_text_fits_where_the_order_stands(backend: Backend) {
     }
     // The provider was asked in one of these cases only.
     assert_eq!(scene.inbox(scene.provider).await, ["order.expired.provider"]);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn customers_are_told_how_near_their_provider_is(backend: Backend) {
+    let scene = Scene::new(backend).await;
+    let track = TrackEvent {
+        order_id: Uuid::new_v4().to_string(),
+        customer_id: scene.customer.user_id.to_string(),
+        provider_id: Uuid::new_v4().to_string(),
+        order_seq: 4,
+    };
+    let aggregate = Uuid::new_v4();
+    for (seq, kind) in (1..).zip(["track.stale", "track.arriving"]) {
+        scene.publish(&scene.event(kind, aggregate, seq, &track)).await;
+    }
+    let subjects: Vec<_> =
+        scene.messages(scene.customer).await.into_iter().map(|message| message.subject).collect();
+    assert_eq!(subjects, ["Almost there", "Position not up to date"]);
+    assert_eq!(scene.inbox(scene.provider).await, [""; 0]);
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

@@ -18,7 +18,7 @@ type Inbox = Streaming<pb::WatchInboxResponse>;
 
 async fn watch(scene: &Scene, subject: Subject) -> Inbox {
     let mut client = scene.client();
-    let watching = acting_as(subject, client.watch_inbox(pb::WatchInboxRequest {})).await;
+    let watching = acting_as(subject, client.watch_inbox(pb::WatchInboxRequest::default())).await;
     watching.unwrap().into_inner()
 }
 
@@ -90,7 +90,7 @@ async fn streams_are_bounded_and_end(backend: Backend) {
         open.push(watch(&scene, scene.customer).await);
     }
     let mut client = scene.client();
-    let request = pb::WatchInboxRequest {};
+    let request = pb::WatchInboxRequest::default();
     let refused = acting_as(scene.customer, client.watch_inbox(request)).await.unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted);
     assert_eq!(reason_of(&refused), "TOO_MANY_STREAMS");
@@ -104,4 +104,26 @@ async fn streams_are_bounded_and_end(backend: Backend) {
     // So does one whose service stops.
     scene.world.stop.cancel();
     assert_eq!(next(&mut inbox).await, None);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_stream_goes_on_behind_what_was_seen(backend: Backend) {
+    let scene = Scene::new(backend).await;
+    let mut messages = Vec::new();
+    let mut inbox = watch(&scene, scene.customer).await;
+    for _ in 0..3 {
+        scene.order(&mut Order::new(), "order.en_route", Assigned, EnRoute).await;
+        messages.push(next(&mut inbox).await.unwrap().id);
+        scene.clock.advance(chrono::Duration::minutes(2));
+    }
+    let request = pb::WatchInboxRequest { after: messages[1].clone() };
+    let again = acting_as(scene.customer, scene.client().watch_inbox(request)).await;
+    let mut again = again.unwrap().into_inner();
+    assert_eq!(next(&mut again).await.unwrap().id, messages[2], "the first two are behind it");
+    scene.order(&mut Order::new(), "order.arrived", EnRoute, Arrived).await;
+    assert_eq!(next(&mut again).await.unwrap().template, "order.arrived.customer");
+    let request = pb::WatchInboxRequest { after: "7".to_owned() };
+    let refused = acting_as(scene.customer, scene.client().watch_inbox(request)).await;
+    assert_eq!(kit::testing::refused_field(refused), "after");
 }

@@ -10,8 +10,8 @@
 //! In tests the process can be made to die after each step ([`crash_points`]).
 
 pub mod booking;
-pub mod crew;
 pub mod changes;
+pub mod crew;
 pub mod delivery;
 pub mod eligibility;
 pub mod offers;

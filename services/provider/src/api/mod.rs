@@ -7,7 +7,10 @@ mod offerings;
 mod presence;
 mod profiles;
 mod reservations;
+mod tracking;
 mod vetting;
+
+pub use tracking::TrackingApi;
 
 use crate::{
     Config,

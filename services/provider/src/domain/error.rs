@@ -3,7 +3,7 @@
 use super::{document, profile};
 use kit::{Fault, Kind};
 use sea_orm::ActiveEnum;
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 /// A failure of provider.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +87,18 @@ pub enum Error {
     /// The order holds another window of the provider.
     #[error("the order holds another window of this provider")]
     ReservationDiffers,
+    /// The order has no track that the caller may see.
+    #[error("track does not exist")]
+    TrackNotFound,
+    /// The provider of the order has not set off.
+    #[error("the provider has not set off yet")]
+    NotDeparted,
+    /// The account has as many streams open as it may.
+    #[error("the account has too many streams open")]
+    TooManyStreams,
+    /// A device sends batches too often.
+    #[error("positions come in at most 30 batches a minute: put more positions into each")]
+    TooManyBatches,
     /// What every service can meet.
     #[error(transparent)]
     Kit(#[from] kit::Error),
@@ -127,6 +139,14 @@ impl Fault for Error {
             Self::ReservationNotFound => Kind::NotFound("RESERVATION_NOT_FOUND"),
             Self::ReservationReleased => Kind::Precondition("RESERVATION_RELEASED"),
             Self::ReservationDiffers => Kind::Precondition("RESERVATION_DIFFERS"),
+            Self::TrackNotFound => Kind::NotFound("TRACK_NOT_FOUND"),
+            Self::NotDeparted => Kind::Precondition("ORDER_STATE"),
+            Self::TooManyStreams => {
+                Kind::Exhausted { reason: "TOO_MANY_STREAMS", retry_after: Duration::from_secs(60) }
+            }
+            Self::TooManyBatches => {
+                Kind::Exhausted { reason: "TOO_MANY_BATCHES", retry_after: Duration::from_secs(10) }
+            }
             Self::Kit(error) => error.kind(),
         }
     }

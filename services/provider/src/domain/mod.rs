@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod crew;
 pub mod document;
 pub mod error;
+pub mod fix;
 pub mod geo;
 pub mod offering;
 pub mod presence;
@@ -15,6 +16,10 @@ pub mod score;
 pub mod slots;
 pub mod span;
 pub mod standing;
+pub mod track;
+pub mod track_records;
+pub mod trail;
+pub mod way;
 
 pub use error::Error;
 pub use records::{
@@ -23,6 +28,7 @@ pub use records::{
     reservation::Model as Reservation, time_off::Model as TimeOff,
 };
 pub use span::Span;
+pub use track_records::{point::Model as TrackPoint, track::Model as Track};
 
 /// Names a profile.
 pub type ProviderId = kit::Id<Provider>;

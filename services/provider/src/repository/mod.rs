@@ -11,6 +11,7 @@ pub mod reservations;
 pub mod search;
 mod standings;
 pub mod time_off;
+pub mod tracks;
 
 pub use profiles::Filter;
 pub use search::{Candidate, Search};

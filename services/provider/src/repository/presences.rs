@@ -8,13 +8,16 @@ use crate::domain::{
         reservation,
     },
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use kit::Tx;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 use std::collections::{HashMap, HashSet};
+
+/// How often it is noted that a provider was seen.
+const SEEN_NOTED_EVERY: Duration = Duration::minutes(1);
 
 /// The presence of a provider whose profile is locked.
 pub async fn find_presence(tx: &Tx, id: ProviderId) -> Result<Presence, Error> {
@@ -68,6 +71,22 @@ pub async fn running_of<C: ConnectionTrait>(
 }
 
 impl Providers {
+    /// Whether a provider of whom a position has come is online. That it was seen is noted once a minute at most.
+    pub async fn is_seen_online(&self, id: ProviderId) -> Result<bool, Error> {
+        let Some(presence) = self.online_of(&[id]).await?.remove(&id) else { return Ok(false) };
+        let now = self.clock().now();
+        if presence.seen_at > now - SEEN_NOTED_EVERY {
+            return Ok(true);
+        }
+        let seen = Entity::update_many()
+            .col_expr(Column::SeenAt, Expr::value(now))
+            .filter(Column::ProviderId.eq(id))
+            .filter(Column::Online.eq(true))
+            .exec(self.db.connection())
+            .await?;
+        Ok(seen.rows_affected == 1)
+    }
+
     /// The presences of those of `ids` who are online.
     pub async fn online_of(
         &self,

@@ -16,6 +16,7 @@ use proto::quickserve::{
         presence_service_client::PresenceServiceClient,
         provider_service_client::ProviderServiceClient,
         reservation_service_client::ReservationServiceClient,
+        tracking_service_client::TrackingServiceClient,
         vetting_service_client::VettingServiceClient,
     },
 };
@@ -63,6 +64,10 @@ impl Shop {
 
     pub fn availability(&self) -> AvailabilityServiceClient<Channel> {
         AvailabilityServiceClient::new(self.world.outside("provider"))
+    }
+
+    pub fn tracking(&self) -> TrackingServiceClient<Channel> {
+        TrackingServiceClient::new(self.world.outside("provider"))
     }
 
     /// As order calls.

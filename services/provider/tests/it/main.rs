@@ -16,5 +16,6 @@ mod reservations;
 mod running;
 mod score;
 mod search;
+mod tracking;
 mod upgrade;
 mod vetting;

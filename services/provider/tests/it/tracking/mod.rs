@@ -1,0 +1,6 @@
+//! Positions in, tracks out.
+
+mod drive;
+mod push;
+mod upkeep;
+mod watch;
