@@ -8,6 +8,7 @@ mod m0005_tell_verticals;
 mod m0006_signals;
 mod m0007_changes;
 mod m0008_live_offers;
+mod m0010_favourites_and_visits;
 
 use sea_orm_migration::prelude::*;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_signals::Migration),
             Box::new(m0007_changes::Migration),
             Box::new(m0008_live_offers::Migration),
+            Box::new(m0010_favourites_and_visits::Migration),
         ]
     }
 }

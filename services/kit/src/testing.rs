@@ -121,6 +121,11 @@ impl World {
 
     /// As [`World::new`], with this configuration.
     pub async fn with(backend: Backend, config: Config) -> Self {
+        Self::with_verticals(backend, config, &["cleaning"]).await
+    }
+
+    /// As [`World::with`], in a program that has these verticals.
+    pub async fn with_verticals(backend: Backend, config: Config, verticals: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(start());
         let stop = CancellationToken::new();
@@ -138,7 +143,7 @@ impl World {
             positions: LocalPositions::new(clock.clone()),
             storage: storage.clone(),
             data_dir: folder.path().to_owned(),
-            verticals: vec!["cleaning".to_owned()],
+            verticals: verticals.iter().map(|key| (*key).to_owned()).collect(),
             identity: Arc::new(identity),
             access_keys: Some(keys),
         };

@@ -44,6 +44,7 @@ impl Consumer for App {
                 | "fulfilment.access_failed"
                 | "fulfilment.claim_opened"
                 | "fulfilment.claim_resolved"
+                | "fulfilment.safety"
                 | "provider.blocked"
                 | "provider.restricted"
                 | "provider.offering_changed"
@@ -65,7 +66,7 @@ impl Consumer for App {
                 self.on_due(event).await
             }
             "payout.paid" => self.on_payout(event).await,
-            "fulfilment.access_failed" => self.on_access_failed(event).await,
+            "fulfilment.access_failed" | "fulfilment.safety" => self.on_signal(event).await,
             "fulfilment.claim_opened" | "fulfilment.claim_resolved" => self.on_claim(event).await,
             "provider.blocked"
             | "provider.restricted"
@@ -175,16 +176,20 @@ impl App {
         Ok(tx.commit().await?)
     }
 
-    /// The provider was not let in, says the order's vertical. Another vertical has no say.
-    async fn on_access_failed(&self, event: &Event) -> Result<(), Error> {
-        let Signal { order_id, .. } = event.decode()?;
+    /// The provider was not let in, or someone is in danger, says the order's vertical. Another vertical has no say.
+    async fn on_signal(&self, event: &Event) -> Result<(), Error> {
+        let Signal { order_id, reported_by, .. } = event.decode()?;
         let tx = self.db.begin().await?;
         let Some(mut change) = self.lock_once(&tx, event, &order_id).await? else { return Ok(()) };
         if event.source != change.order.vertical {
             tracing::warn!(event.source, order.id = %order_id, "ignored the signal of another vertical");
             return Ok(());
         }
-        change.access_failed()?;
+        if event.kind == "fulfilment.safety" {
+            change.take_alarm(tx.new_uuid(), parse_id(&reported_by)?)?;
+        } else {
+            change.access_failed()?;
+        }
         orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }

@@ -32,7 +32,7 @@ fn order_event(order: &Order, event: &OrderEvent, at: DateTime<Utc>) -> pb::Orde
         provider_user_id,
         from: convert::state(event.from).into(),
         to: convert::state(event.to).into(),
-        window: Some(order.window().into()),
+        window: Some(event.visit.map_or(order.window(), |it| order.window_of_visit(&it)).into()),
         total: Some(order.money(order.due()).into()),
         fault: event.fault.to_owned(),
         stars: event.stars,

@@ -2,7 +2,10 @@
 
 use crate::{
     convert,
-    domain::{ChangeId, Error, FoundProvider, Order, OrderId, ProviderId, RequestedProvider},
+    domain::{
+        ChangeId, Error, FoundProvider, Order, OrderId, ProviderId, RequestedProvider,
+        records::visit,
+    },
 };
 use chrono::{DateTime, Utc};
 use kit::{Host, Window, rpc::client::Channel, values::time::timestamp};
@@ -47,6 +50,17 @@ impl TryFrom<OrderReservation> for HeldTime {
             confirmed: reservation.state() == ReservationState::Confirmed,
         })
     }
+}
+
+/// Which providers are looked for.
+pub struct CandidateSearch {
+    /// Those to leave out.
+    pub excluded: Vec<ProviderId>,
+    /// Those that come first among equals.
+    pub preferred: Vec<ProviderId>,
+    pub limit: i32,
+    /// How far away they may be, in metres; 0 for as far as their own areas say.
+    pub radius_m: i32,
 }
 
 /// Typed clients of provider and payment.
@@ -107,6 +121,36 @@ impl Peers {
             round: order.progress.round,
         };
         Ok(self.reservations.clone().describe_reservation(request).await?.into_inner())
+    }
+
+    /// Has provider keep time for a further visit to work that is under way. The home is not told: provider knows it from
+    /// the order's own time, and forgets it there.
+    pub async fn hold_visit(
+        &self,
+        order: &Order,
+        visit: &visit::Model,
+        window: &Window,
+    ) -> Result<(), Error> {
+        let request = HoldReservationRequest {
+            order_id: visit.id.to_string(),
+            provider_id: visit.provider_id.to_string(),
+            vertical: order.vertical.clone(),
+            window: Some((*window).into()),
+            requirements: Some(convert::requirements_of(&order.terms)),
+            hold_expires_at: Some(timestamp(window.end)),
+            customer_id: order.customer_id.to_string(),
+            // The provider names the time: other hours of the week are no objection.
+            booked: true,
+            ..HoldReservationRequest::default()
+        };
+        self.reservations.clone().hold_reservation(request).await?;
+        let request = ConfirmReservationRequest {
+            order_id: visit.id.to_string(),
+            provider_id: visit.provider_id.to_string(),
+            round: 0,
+        };
+        self.reservations.clone().confirm_reservation(request).await?;
+        Ok(())
     }
 
     /// A page of the reservations of these orders, or of all when none is named, and the token of the next page.
@@ -229,15 +273,13 @@ impl Peers {
         Ok(self.reservations.clone().find_slots(request).await?.into_inner().slots)
     }
 
-    /// Providers that could take the order, best first: those within `radius_m` metres, or in whose area it is when that
-    /// is 0.
+    /// Providers that could take the order, best first.
     pub async fn candidates(
         &self,
         order: &Order,
-        excluded: Vec<ProviderId>,
-        limit: i32,
-        radius_m: i32,
+        search: CandidateSearch,
     ) -> Result<Vec<FoundProvider>, Error> {
+        let CandidateSearch { excluded, preferred, limit, radius_m } = search;
         let request = FindCandidatesRequest {
             vertical: order.vertical.clone(),
             window: Some(order.window().into()),
@@ -247,6 +289,7 @@ impl Peers {
             limit,
             customer_id: order.customer_id.to_string(),
             radius_m,
+            preferred_provider_ids: preferred.iter().map(ToString::to_string).collect(),
         };
         let answer = self.reservations.clone().find_candidates(request).await?.into_inner();
         answer.candidates.into_iter().map(FoundProvider::try_from).collect()

@@ -3,7 +3,7 @@
 use crate::{
     app::{App, drop_refusal},
     domain::{Error, Order, OrderId, Principal, State},
-    repository::{AUTHORIZE, DEADLINE, MOVE, OFFER, SIDE_EFFECTS, orders},
+    repository::{AUTHORIZE, DEADLINE, MOVE, OFFER, SIDE_EFFECTS, VISIT, orders},
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
@@ -42,6 +42,9 @@ impl App {
         if timer.kind == OFFER {
             let settled = self.settle_offer(Id::from_uuid(timer.aggregate)).await;
             return drop_refusal("the acceptance of an offer", settled);
+        }
+        if timer.kind == VISIT {
+            return self.settle_visit(Id::from_uuid(timer.aggregate)).await;
         }
         let id = OrderId::from_uuid(timer.aggregate);
         if timer.kind == SIDE_EFFECTS {

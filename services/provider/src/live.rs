@@ -61,7 +61,8 @@ pub async fn find_live_candidates(
         found.push((points, Candidate { standing, travel: Some(*travel) }));
     }
     found.sort_by_key(|(points, candidate)| {
-        (Reverse(*points), candidate.standing.provider_id.uuid())
+        let id = candidate.standing.provider_id;
+        (Reverse(*points), !search.preferred.contains(&id), id)
     });
     found.truncate(search.most);
     Ok(found.into_iter().map(|(_, candidate)| candidate).collect())

@@ -233,6 +233,10 @@ pub const NOTICES: &[Notice] = &[
     both_parties("order.disputed", Customer).when(Addressed).essential(),
     both_parties("order.disputed", Provider).when(Addressed).essential(),
     with_mail("order.disputed", Operator).essential(),
+    both_parties("order.sos", Customer).when(Addressed).critical(),
+    both_parties("order.sos", Provider).when(Addressed).critical(),
+    with_mail("order.sos", Operator).critical(),
+    both_parties("order.visit_booked", Customer).essential(),
     both_parties("order.dispute_resolved", Customer).essential(),
     both_parties("order.dispute_resolved", Provider).essential(),
     inbox_only("order.reviewed", Customer).when(Addressed),
@@ -301,6 +305,8 @@ pub fn moves_on(kind: &str) -> bool {
                 | "order.payment_failed"
                 | "order.offered"
                 | "order.offer_ended"
+                | "order.sos"
+                | "order.visit_booked"
                 | "order.disputed"
                 | "order.dispute_resolved"
                 | "order.reviewed"

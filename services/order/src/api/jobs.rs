@@ -3,12 +3,16 @@
 use super::{Api, view};
 use crate::{
     convert,
-    domain::{Action, Actor, Agreement, Error, OrderId, Principal, State, records::offer},
-    repository::{offers, orders},
+    domain::{
+        Action, Actor, Agreement, Error, OrderId, Principal, State,
+        records::{offer, visit},
+    },
+    peers::is_refusal,
+    repository::{offers, orders, visits},
     watch::OfferStream,
 };
 use kit::{
-    Id,
+    Id, Window,
     storage::{db::Begun, idempotency::Key, page::Page, version},
 };
 use proto::quickserve::order::v1::{self as pb, job_service_server::JobService};
@@ -35,6 +39,28 @@ impl Api {
         orders::save_order(&tx, change).await?;
         tx.commit().await?;
         Err(wrong)
+    }
+
+    async fn write_visit(
+        &self,
+        visit: &visit::Model,
+        caller: &Principal,
+        key: Option<Key>,
+    ) -> Result<Response<pb::BookVisitResponse>, Error> {
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => {
+                self.app.free_visit(visit.id).await;
+                return Ok(Response::new(answer));
+            }
+            Begun::New(tx) => tx,
+        };
+        let timing = &self.app.timing;
+        let mut change = orders::lock_order(&tx, visit.order_id, caller, timing).await?;
+        change.book_visit(visit)?;
+        visits::confirm_visit(&tx, visit.id).await?;
+        let order = orders::save_order(&tx, change).await?;
+        let booked = order.progress.visits.last().map(|visit| view::visit_of(&order, visit));
+        self.commit(tx, visit.order_id, pb::BookVisitResponse { visit: booked }).await
     }
 
     async fn write_offer_acceptance(
@@ -208,6 +234,28 @@ impl JobService for Api {
         let order = orders::save_order(&tx, change).await?;
         let order = Some(view::order_view(&self.app, &order, &caller)?);
         Ok(self.commit(tx, id, pb::ReportNoShowResponse { order }).await?)
+    }
+
+    async fn book_visit(
+        &self,
+        request: Request<pb::BookVisitRequest>,
+    ) -> Result<Response<pb::BookVisitResponse>, Status> {
+        let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
+        let pb::BookVisitRequest { order_id, window } = request.into_inner();
+        let id = Id::parse("order_id", &order_id)?;
+        if let Some(answer) = self.kept_answer(&key).await? {
+            return Ok(Response::new(answer));
+        }
+        let order = orders::get_order(self.app.db.connection(), id, &caller).await?;
+        let window = Window::parse_at("window", window.as_ref(), order.terms.place.zone())?;
+        let visit = self.app.hold_visit(&order, &caller, &window).await?;
+        match self.write_visit(&visit, &caller, key).await {
+            Err(error) if is_refusal(&error) => {
+                self.app.free_visit(visit.id).await;
+                Err(error.into())
+            }
+            written => Ok(written?),
+        }
     }
 
     async fn deliver(

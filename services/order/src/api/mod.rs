@@ -1,8 +1,10 @@
 //! The RPCs: parse, begin, load and lock, rule, save, commit with the answer.
 
+mod favourites;
 mod jobs;
 mod orders;
 mod quotes;
+mod recall;
 mod reconcile;
 mod records;
 mod settlement;
@@ -17,9 +19,10 @@ use kit::{
     storage::{db::Begun, idempotency::Key},
 };
 use proto::quickserve::order::v1::{
-    job_service_server::JobServiceServer, order_service_server::OrderServiceServer,
-    quote_service_server::QuoteServiceServer, reconcile_service_server::ReconcileServiceServer,
-    record_service_server::RecordServiceServer, settlement_service_server::SettlementServiceServer,
+    favourite_service_server::FavouriteServiceServer, job_service_server::JobServiceServer,
+    order_service_server::OrderServiceServer, quote_service_server::QuoteServiceServer,
+    reconcile_service_server::ReconcileServiceServer, record_service_server::RecordServiceServer,
+    settlement_service_server::SettlementServiceServer,
 };
 use std::sync::Arc;
 use tonic::Response;
@@ -40,6 +43,7 @@ impl Api {
             .add(JobServiceServer::new(api.clone()))
             .add(SettlementServiceServer::new(api.clone()))
             .add(RecordServiceServer::new(api.clone()))
+            .add(FavouriteServiceServer::new(api.clone()))
             .add(ReconcileServiceServer::new(api))
     }
 

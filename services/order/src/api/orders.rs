@@ -38,10 +38,21 @@ impl OrderService for Api {
             provider_id,
             search_if_declined,
             notes,
+            recall_of,
+            window,
         } = request.into_inner();
+        let customer = caller.account()?;
+        let quote_id = match (quote_id.as_str(), recall_of.as_str()) {
+            (quote_id, "") => Id::parse("quote_id", quote_id)?,
+            ("", order) => self.quote_recall(customer, order, window, key.as_ref()).await?,
+            _ => {
+                let problem = "must be empty with recall_of, which is quoted and booked in one";
+                return Err(kit::Error::invalid("quote_id", problem).into());
+            }
+        };
         let new = NewOrder {
-            customer_id: caller.account()?,
-            quote_id: Id::parse("quote_id", &quote_id)?,
+            customer_id: customer,
+            quote_id,
             provider_id: Id::parse_optional("provider_id", &provider_id)?,
             method_id: Id::<()>::parse_optional("payment_method_id", &payment_method_id)?
                 .map(Id::uuid),

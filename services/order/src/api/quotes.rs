@@ -1,6 +1,6 @@
 //! Verticals and quotes.
 
-use super::{Api, view};
+use super::{Api, recall::Recalled, view};
 use crate::{
     convert,
     domain::{
@@ -198,16 +198,31 @@ impl Api {
     }
 
     /// Has the vertical price a job, and binds the price to its inputs.
-    async fn price_quote(
+    pub(super) async fn price_quote(
         &self,
         customer: AccountId,
         request: pb::CreateQuoteRequest,
     ) -> Result<Quote, Error> {
-        let pb::CreateQuoteRequest { vertical, details, window, address, provider_id, asap } =
-            request;
+        let pb::CreateQuoteRequest {
+            vertical,
+            details,
+            window,
+            address,
+            provider_id,
+            asap,
+            parent_order_id,
+        } = request;
         let now = self.app.now();
         let place = parse_place(address)?;
         let provider_id = Id::parse_optional("provider_id", &provider_id)?;
+        let recalled = match parent_order_id.as_str() {
+            "" => None,
+            id => Some(self.find_recalled(customer, "parent_order_id", id).await?),
+        };
+        let provider_id = match &recalled {
+            Some(recalled) => recalled.check_quote(&vertical, provider_id)?,
+            None => provider_id,
+        };
         let asked = self.asked_window(window, asap, provider_id.is_some(), place.zone())?;
         let details = details.ok_or_else(|| kit::Error::invalid("details", "must be given"))?;
         let kept = JobDetails(details.encode_to_vec());
@@ -217,6 +232,7 @@ impl Api {
             address: Some(convert::address(&place)),
             customer_id: customer.to_string(),
             asap,
+            parent: recalled.as_ref().map(Recalled::message),
             ..QuoteRequest::default()
         };
         let (answer, change_message) = tokio::join!(
@@ -245,7 +261,7 @@ impl Api {
                 requirements,
                 policy: self.app.policy.of_vertical(&vertical),
                 asap,
-                parent: None,
+                parent: recalled.map(|recalled| recalled.parent),
                 cap,
                 manual_acceptance,
                 customer_changes: !change_message?.is_empty(),

@@ -71,6 +71,21 @@ impl SettlementService for Api {
         Ok(tx.commit_answer(pb::OpenDisputeResponse { order }).await?)
     }
 
+    async fn call_for_help(
+        &self,
+        request: Request<pb::CallForHelpRequest>,
+    ) -> Result<Response<pb::CallForHelpResponse>, Status> {
+        let caller = Principal::of(&kit::caller_of(&request))?;
+        let id = Id::parse("order_id", &request.into_inner().order_id)?;
+        let tx = self.app.db.begin().await?;
+        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
+        change.call_for_help(tx.new_uuid())?;
+        let order = orders::save_order(&tx, change).await?;
+        tx.commit().await?;
+        let order = Some(view::order_view(&self.app, &order, &caller)?);
+        Ok(Response::new(pb::CallForHelpResponse { order }))
+    }
+
     async fn resolve_dispute(
         &self,
         request: Request<pb::ResolveDisputeRequest>,

@@ -4,7 +4,7 @@ use crate::{
     app::App,
     convert,
     domain::{
-        Actor, Error, Order, OrderId, Principal, Quote, State,
+        Actor, Error, Order, OrderId, Principal, Quote, State, Visit,
         records::{change_order, dispute, message, proof, review, timeline},
     },
     repository::records::Records,
@@ -119,9 +119,16 @@ fn whole_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         manual_acceptance: order.terms.manual_acceptance,
         due_lines: convert::lines(&progress.beyond_cap, order.currency()),
         asap: order.terms.asap,
+        visits: progress.visits.iter().map(|visit| visit_of(order, visit)).collect(),
         crew: Vec::new(),
         vehicles: Vec::new(),
     }
+}
+
+/// A further visit.
+pub fn visit_of(order: &Order, visit: &Visit) -> pb::Visit {
+    let window = Some(order.window_of_visit(visit).into());
+    pb::Visit { id: visit.id.to_string(), window }
 }
 
 fn upcoming_action((action, at): (&'static str, DateTime<Utc>)) -> pb::UpcomingAction {
@@ -195,6 +202,7 @@ pub fn quote_view(quote: Quote, order: Option<OrderId>) -> pb::Quote {
     let currency = kit::values::money::Currency::parse("currency", &quote.currency)
         .unwrap_or(kit::values::money::Currency::EUR);
     let hash = quote.inputs_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let parent_id = quote.terms.parent.map(|parent| parent.order_id.to_string());
     pb::Quote {
         id: quote.id.to_string(),
         window: Some(quote.window().into()),
@@ -217,6 +225,7 @@ pub fn quote_view(quote: Quote, order: Option<OrderId>) -> pb::Quote {
         created_at: Some(timestamp(quote.created_at)),
         updated_at: Some(timestamp(quote.updated_at)),
         asap: quote.terms.asap,
+        parent_order_id: parent_id.unwrap_or_default(),
     }
 }
 

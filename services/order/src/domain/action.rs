@@ -111,6 +111,10 @@ pub enum Action {
     /// Write to the other side.
     PostMessage,
     AddProof,
+    /// A side is in danger.
+    Sos,
+    /// Book time for a further visit.
+    BookVisit,
 }
 
 impl Action {
@@ -150,7 +154,9 @@ impl Action {
             | Self::ResolveDispute
             | Self::Review
             | Self::PostMessage
-            | Self::AddProof => false,
+            | Self::AddProof
+            | Self::Sos
+            | Self::BookVisit => false,
         }
     }
 
@@ -160,7 +166,7 @@ impl Action {
     }
 
     /// Every action, in each of its forms.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::ConfirmPayment,
         Self::Authorize { search: false },
         Self::Authorize { search: true },
@@ -197,6 +203,8 @@ impl Action {
         Self::Review,
         Self::PostMessage,
         Self::AddProof,
+        Self::Sos,
+        Self::BookVisit,
     ];
 
     /// The action's name in contracts: the verb of its path where it has one.
@@ -235,6 +243,8 @@ impl Action {
             Self::Review => "review",
             Self::PostMessage => "postMessage",
             Self::AddProof => "addProof",
+            Self::Sos => "sos",
+            Self::BookVisit => "bookVisit",
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     AccountId, Action, Actor, ChangeId, ChangeState, DeliveryAnswer, DisputeState, Error,
     LastActor, OfferEnding, OfferId, OfferState, Order, ProviderId, Resource, SideEffect, State,
-    Timing,
+    Timing, Visit,
     records::{change_order, dispute, message, offer, proof, review},
 };
 use chrono::{DateTime, Utc};
@@ -56,6 +56,8 @@ pub struct OrderEvent {
     pub addressee: &'static str,
     /// How the offer ended that it is about.
     pub offer_end: Option<OfferEnding>,
+    /// The visit that it is about.
+    pub visit: Option<Visit>,
 }
 
 /// Something that happened to an order, for its timeline.
@@ -248,6 +250,7 @@ impl OrderChange {
             stars: 0,
             addressee: "",
             offer_end: None,
+            visit: None,
         });
         let last = self.events.len() - 1;
         &mut self.events[last]

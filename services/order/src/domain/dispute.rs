@@ -1,11 +1,23 @@
 //! Disputes: opened by a side, an operator or the customer's bank, decided by an operator or the bank.
 
 use super::{
-    Action, Actor, DisputeState, Error, OrderChange, PaymentState, Private, RecordChange,
-    SideEffect, State, records::dispute,
+    AccountId, Action, Actor, DisputeState, Error, OrderChange, PaymentState, Principal, Private,
+    RecordChange, SideEffect, State, records::dispute,
 };
 use kit::Money;
 use uuid::Uuid;
+
+/// Why a side that is in danger has the order disputed.
+const SAFETY: &str = "SAFETY";
+
+/// The side that is told of what `by` does; none in particular when that is no side of the work.
+const fn other_side(by: Actor) -> &'static str {
+    match by {
+        Actor::Customer => "provider",
+        Actor::Provider => "customer",
+        Actor::Operator | Actor::Payment | Actor::System => "",
+    }
+}
 
 /// How a dispute ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +41,51 @@ impl OrderChange {
             Actor::Provider => self.order.progress.disputes_by_provider += 1,
             Actor::Operator | Actor::Payment | Actor::System => {}
         }
-        if self.captured_amount().is_some_and(|amount| amount > 0) {
-            self.enqueue(SideEffect::Freeze { frozen: true });
-        }
+        self.freeze_captured();
         self.insert_dispute(id, reason, text);
         Ok(())
     }
 
+    fn freeze_captured(&mut self) {
+        if self.captured_amount().is_some_and(|amount| amount > 0) {
+            self.enqueue(SideEffect::Freeze { frozen: true });
+        }
+    }
+
+    /// The side that acts is in danger. An operator and the other side are told, and nothing is paid out or accepted by
+    /// itself. Whoever calls again changes nothing until the dispute is resolved.
+    pub fn call_for_help(&mut self, dispute: Uuid) -> Result<(), Error> {
+        self.check(Action::Sos)?;
+        let (by, was_disputed) = (self.by, self.order.disputed);
+        if was_disputed && self.order.progress.in_danger.contains(&by) {
+            return Ok(());
+        }
+        self.act(Action::Sos, "")?;
+        self.order.progress.in_danger.push(by);
+        if !was_disputed {
+            self.freeze_captured();
+            self.open_record(dispute, SAFETY.to_owned(), String::new());
+        }
+        self.publish("order.sos").addressee = other_side(by);
+        Ok(())
+    }
+
+    /// The vertical says that `reporter` is in danger, or saw what is dangerous. An order that has moved on stays as it is.
+    pub fn take_alarm(&mut self, dispute: Uuid, reporter: AccountId) -> Result<(), Error> {
+        let reporter = Principal::User { id: reporter, operator: false };
+        self.by = self.order.side(&reporter).unwrap_or(Actor::Provider);
+        if self.order.check(Action::Sos, self.by).is_err() {
+            return Ok(());
+        }
+        self.call_for_help(dispute)
+    }
+
     pub(super) fn insert_dispute(&mut self, id: Uuid, reason: String, text: String) {
+        self.open_record(id, reason, text);
+        self.publish("order.disputed").addressee = other_side(self.by);
+    }
+
+    fn open_record(&mut self, id: Uuid, reason: String, text: String) {
         self.records.push(RecordChange::OpenDispute(dispute::Model {
             id,
             order_id: self.order.id,
@@ -48,12 +97,6 @@ impl OrderChange {
             created_at: self.now,
             resolved_at: None,
         }));
-        let addressee = match self.by {
-            Actor::Customer => "provider",
-            Actor::Provider => "customer",
-            Actor::Operator | Actor::Payment | Actor::System => "",
-        };
-        self.publish("order.disputed").addressee = addressee;
     }
 
     /// Resolves the dispute: what was captured goes back as decided, what was not is captured the less. What several
@@ -129,6 +172,7 @@ impl OrderChange {
         nothing_left: bool,
     ) -> Result<(), Error> {
         self.records.push(RecordChange::MoveDispute(state, Some(refund)));
+        self.order.progress.in_danger.clear();
         if self.captured_amount().is_some() {
             self.enqueue(SideEffect::Freeze { frozen: false });
             self.order.progress.paid_out |= nothing_left;

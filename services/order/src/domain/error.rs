@@ -46,6 +46,15 @@ pub enum Error {
     /// The account has as many streams of offers open as it may.
     #[error("too many streams of offers are open: close one")]
     TooManyStreams,
+    /// A customer has as many favourites as may be.
+    #[error("no more than 100 providers can be favourites: remove one first")]
+    FavouriteLimit,
+    /// Only work that was accepted is made good.
+    #[error("only work that was accepted can be recalled")]
+    RecallState,
+    /// A recall that is not free is not booked unseen.
+    #[error("the recall costs {} {}: ask for a quote with parent_order_id, and book that", .0.minor_units, .0.currency.code())]
+    RecallCosts(kit::Money),
     /// The time of the offer is over.
     #[error("the offer has expired")]
     OfferExpired,
@@ -165,6 +174,7 @@ pub enum Resource {
     /// A change order.
     ChangeOrder,
     Vertical,
+    Favourite,
 }
 
 impl std::fmt::Display for Resource {
@@ -175,6 +185,7 @@ impl std::fmt::Display for Resource {
             Self::Offer => "offer",
             Self::ChangeOrder => "change order",
             Self::Vertical => "vertical",
+            Self::Favourite => "favourite",
         })
     }
 }
@@ -187,6 +198,7 @@ impl Resource {
             Self::Offer => "OFFER_NOT_FOUND",
             Self::ChangeOrder => "CHANGE_ORDER_NOT_FOUND",
             Self::Vertical => "VERTICAL_NOT_FOUND",
+            Self::Favourite => "FAVOURITE_NOT_FOUND",
         }
     }
 }
@@ -210,6 +222,9 @@ impl Fault for Error {
             Self::TooManyStreams => {
                 Kind::Exhausted { reason: "TOO_MANY_STREAMS", retry_after: Duration::from_secs(30) }
             }
+            Self::FavouriteLimit => Kind::Precondition("FAVOURITE_LIMIT"),
+            Self::RecallState => Kind::Precondition("RECALL_STATE"),
+            Self::RecallCosts(_) => Kind::Precondition("RECALL_COSTS"),
             Self::OfferExpired => Kind::Precondition("OFFER_EXPIRED"),
             Self::CancelTokenExpired => Kind::Precondition("CANCEL_TOKEN_EXPIRED"),
             Self::RescheduleTooLate => Kind::Precondition("RESCHEDULE_TOO_LATE"),
@@ -253,6 +268,10 @@ impl Fault for Error {
             Self::StartCodeLocked { until: at } | Self::ContactAttemptTooEarly { earliest: at } => {
                 entry("retry_at", at.format("%FT%TZ").to_string())
             }
+            Self::RecallCosts(price) => HashMap::from([
+                ("currency".to_owned(), price.currency.code().to_owned()),
+                ("minor_units".to_owned(), price.minor_units.to_string()),
+            ]),
             Self::PriceChanged { total, cap } => {
                 let mut price = entry("currency", total.currency.code().to_owned());
                 price.extend(entry("minor_units", total.minor_units.to_string()));

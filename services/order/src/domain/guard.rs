@@ -136,7 +136,9 @@ impl Order {
             | Action::Abort
             | Action::ResolveDispute
             | Action::PostMessage
-            | Action::AddProof => Ok(()),
+            | Action::AddProof
+            | Action::Sos
+            | Action::BookVisit => Ok(()),
         }
     }
 

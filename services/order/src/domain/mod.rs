@@ -29,6 +29,7 @@ mod state;
 mod tests;
 mod timing;
 mod values;
+mod visit;
 
 pub use action::{Action, Actor};
 pub use assignment::RequestedProvider;
@@ -43,7 +44,7 @@ pub use error::{Error, Resource};
 pub use payment::{Amounts, CaptureTerms, Payment, PaymentState};
 pub use policy::{CancellationCharge, Case, LiableParty, Policy, PolicyRule};
 pub use price::{DeliveryAnswer, LineOrigin, check_cap};
-pub use quote::{inputs_hash, total_price};
+pub use quote::{ParentOrder, inputs_hash, total_price};
 pub use records::order::Model as Order;
 pub use records::quote::Model as Quote;
 pub use requirements::{DispatchPlan, RequiredAsset, RequiredCrew, Requirements};
@@ -54,5 +55,6 @@ pub use timing::Timing;
 pub use values::{
     AccountId, Address, Cancellation, ChangeId, ChangeLines, ChangeState, DisputeState, JobDetails,
     KnownChange, LastActor, Moving, OfferId, OfferState, OrderId, Party, PendingChange, PriceLine,
-    PriceLines, Private, Progress, ProviderId, QuoteId, SideEffect, Terms,
+    PriceLines, Private, Progress, ProviderId, QuoteId, SideEffect, Terms, VisitId,
 };
+pub use visit::Visit;

@@ -215,7 +215,7 @@ impl Order {
             }
             State::Completed if !progress.reviews_over => self.reviews_end(timing),
             State::InProgress if !progress.escalated => {
-                Some(self.window_end + seconds_of(timing.overdue_s))
+                Some(self.last_appointment_ends() + seconds_of(timing.overdue_s))
             }
             State::ChangesRequested if !progress.escalated => {
                 let since = progress.rework_since.or(progress.delivered_at);

@@ -1,11 +1,23 @@
 //! Quotes: what a price is made of, and what binds it to its inputs.
 
 use super::{
-    Address, Error, JobDetails, PriceLine, ProviderId, Quote, Requirements, Timing,
+    Address, Error, JobDetails, OrderId, PriceLine, ProviderId, Quote, Requirements, Timing,
     timing::seconds_of,
 };
+use chrono::{DateTime, Utc};
 use kit::{Window, values::money::Currency};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+/// A finished order whose work another one makes good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentOrder {
+    pub order_id: OrderId,
+    /// The first order of the chain of recalls.
+    pub root_order_id: OrderId,
+    /// When the work of the first order was accepted.
+    pub root_completed_at: DateTime<Utc>,
+}
 
 /// The sum of a price's lines. A price is in one currency and not negative.
 pub fn total_price(lines: &[(PriceLine, Currency)]) -> Result<(i64, Currency), Error> {

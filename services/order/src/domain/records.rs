@@ -114,6 +114,51 @@ pub mod offer {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// The row of a provider whom a customer likes to have again.
+pub mod favourite {
+    use crate::domain::{AccountId, ProviderId};
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "favourites")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub customer_id: AccountId,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub provider_id: ProviderId,
+        pub created_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The row of a further visit.
+pub mod visit {
+    use crate::domain::{OrderId, ProviderId, VisitId};
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "visits")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: VisitId,
+        pub order_id: OrderId,
+        pub provider_id: ProviderId,
+        pub starts_at: DateTimeUtc,
+        pub ends_at: DateTimeUtc,
+        pub booked: bool,
+        pub created_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// The row of something owed to another service.
 pub mod effect {
     use crate::domain::{OrderId, SideEffect};

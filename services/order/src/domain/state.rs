@@ -85,7 +85,7 @@ impl StateView {
 
     /// What a dispute adds: whether it can be opened and resolved, and what it freezes.
     fn overlay(self, action: Action, by: Actor) -> Option<Option<Self>> {
-        use Action::{AcceptDelivery, Close, Dispute, ResolveDispute};
+        use Action::{AcceptDelivery, Close, Dispute, ResolveDispute, Sos};
         use Actor::{Customer, Operator, Payment, Provider, System};
         match (action, by, self.disputed) {
             (Dispute, Customer | Provider | Operator, false) => {
@@ -97,6 +97,9 @@ impl StateView {
             // A bank ends the dispute that it began.
             (ResolveDispute, Operator | Payment, true) => {
                 Some(Some(Self { disputed: false, ..self }))
+            }
+            (Sos, Customer | Provider, _) => {
+                Some(self.state.has_both_sides().then_some(Self { disputed: true, ..self }))
             }
             (Dispute | ResolveDispute, ..) | (AcceptDelivery, Customer | System, true) => {
                 Some(None)
@@ -161,6 +164,21 @@ impl State {
             | Self::Declined
             | Self::NoProvider => false,
         }
+    }
+
+    /// Whether a customer and a provider have to do with one another.
+    const fn has_both_sides(self) -> bool {
+        matches!(
+            self,
+            Self::Assigned
+                | Self::EnRoute
+                | Self::Arrived
+                | Self::InProgress
+                | Self::AwaitingApproval
+                | Self::Delivered
+                | Self::ChangesRequested
+                | Self::Completed
+        )
     }
 
     /// Whether money may have moved that a bank can take back.
@@ -317,7 +335,9 @@ fn in_progress(action: Action, by: Actor) -> Option<State> {
         (Action::ProposeChange, Actor::Customer) => Some(State::InProgress),
         (Action::Deliver, Actor::Provider) => Some(State::Delivered),
         (Action::Abort, Actor::Operator) => Some(State::Aborted),
-        (Action::Escalate, Actor::System) => Some(State::InProgress),
+        (Action::Escalate, Actor::System) | (Action::BookVisit, Actor::Provider) => {
+            Some(State::InProgress)
+        }
         _ => allows_messages(State::InProgress, action, by),
     }
 }

@@ -25,6 +25,8 @@ pub type QuoteId = kit::Id<super::records::quote::Model>;
 pub type OrderId = kit::Id<super::records::order::Model>;
 /// The id of an offer.
 pub type OfferId = kit::Id<super::records::offer::Model>;
+/// The id of a further visit.
+pub type VisitId = kit::Id<super::records::visit::Model>;
 /// The id of a change order.
 pub type ChangeId = kit::Id<super::records::change_order::Model>;
 
@@ -135,17 +137,7 @@ pub struct Terms {
     pub asap: bool,
     /// The order that this one makes good; none unless it is a recall.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<ParentOrder>,
-}
-
-/// A finished order whose work another one makes good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParentOrder {
-    pub order_id: OrderId,
-    /// The first order of the chain of recalls.
-    pub root_order_id: OrderId,
-    /// When the work of the first order was accepted.
-    pub root_completed_at: DateTime<Utc>,
+    pub parent: Option<super::ParentOrder>,
 }
 
 /// How an order was cancelled.
@@ -303,6 +295,12 @@ pub struct Progress {
     pub paid_out: bool,
     /// What resolved disputes take off the price before the capture, in minor units.
     pub reduction: i64,
+    /// The sides that have called for help since the last dispute was resolved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub in_danger: Vec<super::Actor>,
+    /// Further visits of the provider.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub visits: Vec<super::Visit>,
     /// Disputes that the customer has opened.
     pub disputes_by_customer: u32,
     /// Disputes that the provider has opened.

@@ -19,6 +19,7 @@ pub mod payment;
 pub mod reconcile;
 pub mod reschedule;
 pub mod side_effects;
+pub mod visits;
 
 use crate::domain::Error;
 use std::{future::Future, pin::Pin};

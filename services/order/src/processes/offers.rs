@@ -6,8 +6,8 @@ use crate::{
         AccountId, Action, Actor, Agreement, Error, FoundProvider, OfferEnding, OfferId,
         OfferState, Order, OrderId, Principal, ProviderId, State, records::offer,
     },
-    peers::{final_refusal, is_refusal},
-    repository::{offers, orders},
+    peers::{CandidateSearch, final_refusal, is_refusal},
+    repository::{favourites, offers, orders},
 };
 use chrono::Duration;
 use kit::{Id, program::crash, storage::version};
@@ -194,8 +194,14 @@ impl App {
         excluded.dedup();
         let limit = if plan.live { plan.wave_size * LIVE_SURPLUS } else { plan.wave_size };
         let radius_m = plan.radius_m(progress.wave + 1);
-        let found = self.peers.candidates(order, excluded.clone(), limit.min(MAX_FOUND), radius_m);
-        let mut candidates = match found.await {
+        let favourites = favourites::list_favourites(db, order.customer_id).await?;
+        let search = CandidateSearch {
+            excluded: excluded.clone(),
+            preferred: favourites.into_iter().map(|favourite| favourite.provider_id).collect(),
+            limit: limit.min(MAX_FOUND),
+            radius_m,
+        };
+        let mut candidates = match self.peers.candidates(order, search).await {
             Err(error) if final_refusal(&error).is_some() => {
                 tracing::error!(%error, order.id = %order.id, "provider will never find candidates, the search ends");
                 Vec::new()

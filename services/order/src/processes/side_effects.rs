@@ -2,7 +2,7 @@
 //!
 //! A side effect is a row that commits with the change it follows from, and is deleted once it is done.
 
-use super::StepFuture;
+use super::{StepFuture, visits::order_at_provider};
 use crate::{
     app::App,
     convert,
@@ -299,7 +299,12 @@ impl App {
         provider: Option<(ProviderId, i32)>,
     ) -> Result<Outcome, Error> {
         match provider {
-            None => self.peers.release_all(order.id).await?,
+            None => {
+                self.peers.release_all(order.id).await?;
+                for visit in &order.progress.visits {
+                    self.peers.release_all(order_at_provider(visit.id)).await?;
+                }
+            }
             Some((provider, round)) => self.peers.release(order.id, provider, round).await?,
         }
         Ok(Outcome::Nothing)
@@ -312,6 +317,10 @@ impl App {
         round: i32,
     ) -> Result<Outcome, Error> {
         self.peers.finish(order.id, provider, round).await?;
+        let delivered_at = order.progress.delivered_at.unwrap_or_else(|| self.now());
+        for visit in order.visits_after(delivered_at) {
+            self.peers.release_all(order_at_provider(visit.id)).await?;
+        }
         Ok(Outcome::Nothing)
     }
 

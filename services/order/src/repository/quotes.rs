@@ -13,6 +13,16 @@ pub async fn insert_quote(db: &impl ConnectionTrait, quote: &Quote) -> Result<()
     Ok(())
 }
 
+/// A quote of the account, if there is one of this id.
+pub async fn find_quote(
+    db: &impl ConnectionTrait,
+    id: QuoteId,
+    customer: AccountId,
+) -> Result<Option<Quote>, Error> {
+    let found = quote::Entity::find_by_id(id).filter(quote::Column::CustomerId.eq(customer));
+    Ok(found.one(db).await?)
+}
+
 /// A quote of the account; any quote when no account is given, for operators.
 pub async fn get_quote(
     db: &impl ConnectionTrait,

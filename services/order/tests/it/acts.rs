@@ -10,7 +10,7 @@ use proto::quickserve::order::v1 as pb;
 use tonic::{Response, Status};
 
 /// Every action that somebody can call, with the name under which reads allow it.
-pub const PUBLIC: [&str; 26] = [
+pub const PUBLIC: [&str; 28] = [
     "confirmPayment",
     "previewCancel",
     "cancel",
@@ -36,6 +36,8 @@ pub const PUBLIC: [&str; 26] = [
     "abort",
     "postMessage",
     "addProof",
+    "sos",
+    "bookVisit",
     "acceptOffer",
 ];
 
@@ -81,7 +83,7 @@ impl Town {
                     self.before(action, id, with).await
                 }
                 "accept" | "decline" | "depart" | "arrive" | "start" | "contactAttempt"
-                | "noShow" | "deliver" => self.job(action, id, with).await,
+                | "noShow" | "bookVisit" | "deliver" => self.job(action, id, with).await,
                 "proposeChange" | "approveChange" | "rejectChange" | "postMessage" | "addProof" => {
                     self.record(action, id, with).await
                 }
@@ -158,6 +160,10 @@ impl Town {
                 let request = pb::RecordContactAttemptRequest { order_id, version, channel };
                 api.record_contact_attempt(request).await?.into_inner().order
             }
+            "bookVisit" => {
+                let window = Some(self.window(Duration::days(6)));
+                none(api.book_visit(pb::BookVisitRequest { order_id, window }).await?)
+            }
             "noShow" => {
                 let request = pb::ReportNoShowRequest { order_id, version };
                 api.report_no_show(request).await?.into_inner().order
@@ -232,6 +238,10 @@ impl Town {
                 let (reason, text) = ("QUALITY".to_owned(), "Not clean".to_owned());
                 let request = pb::OpenDisputeRequest { order_id, version, reason, text };
                 api.open_dispute(request).await?.into_inner().order
+            }
+            "sos" => {
+                let request = pb::CallForHelpRequest { order_id };
+                api.call_for_help(request).await?.into_inner().order
             }
             "resolveDispute" => {
                 let resolution = pb::DisputeState::ResolvedProvider.into();

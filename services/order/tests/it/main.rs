@@ -3,6 +3,7 @@
 
 mod access;
 mod acts;
+mod again;
 mod booking;
 mod cancelling;
 mod changing;
@@ -12,6 +13,7 @@ mod crashes;
 mod crew;
 mod dispatch;
 mod eligibility;
+mod help;
 mod life;
 mod money;
 mod moving;
@@ -23,4 +25,5 @@ mod servers;
 mod settling;
 mod states;
 mod town;
+mod toy;
 mod verticals;

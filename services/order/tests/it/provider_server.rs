@@ -147,7 +147,8 @@ impl ReservationService for Provider {
         request: Request<provider::CheckEligibilityRequest>,
     ) -> Result<Response<provider::CheckEligibilityResponse>, Status> {
         let request = request.into_inner();
-        assert_eq!(request.requirements.unwrap().skills, ["cleaning.standard"]);
+        let skill = format!("{}.standard", request.vertical);
+        assert_eq!(request.requirements.unwrap().skills, [skill]);
         let judged = self.0.play("eligibility", |memory| {
             let id: uuid::Uuid = request.provider_id.parse().unwrap();
             let causes = memory.objections.get(&id).cloned().unwrap_or_default();
@@ -198,6 +199,7 @@ impl ReservationService for Provider {
         let request = request.into_inner();
         let found = self.0.play("candidates", |memory| {
             memory.radii.push(request.radius_m);
+            memory.preferred.push(request.preferred_provider_ids.clone());
             let excluded = &request.excluded_provider_ids;
             let free: Vec<String> = memory
                 .candidates

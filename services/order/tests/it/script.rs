@@ -69,6 +69,10 @@ pub struct Memory {
     pub candidates: Vec<Uuid>,
     /// How long candidates take to the place, in seconds.
     pub travel_s: Option<i64>,
+    /// The providers that are preferred, of each search.
+    pub preferred: Vec<Vec<String>>,
+    /// What the vertical was asked to price.
+    pub quoted: Vec<QuoteRequest>,
     /// How far each wave reached, in metres.
     pub radii: Vec<i32>,
     /// Exclusive jobs that run, by order and provider.

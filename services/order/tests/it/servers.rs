@@ -224,6 +224,7 @@ impl VerticalService for Cleaning {
     ) -> Result<Response<vertical::QuoteResponse>, Status> {
         let request = request.into_inner();
         let quoted = self.0.play("quote", |memory| {
+            memory.quoted.push(request.clone());
             let fee = memory.price / 10;
             let platform = vertical::Party::Platform.into();
             Ok(vertical::QuoteResponse {

@@ -9,6 +9,7 @@ use chrono::Duration;
 use kit::{
     Clock, Event, Host, Role, Routes, Subject,
     messaging::bus::Bus,
+    program::config::Config,
     rpc::caller::EDGE,
     rpc::client::Channel,
     testing::{
@@ -48,7 +49,12 @@ pub struct Town {
 
 impl Town {
     pub async fn new(backend: Backend) -> Self {
-        let world = World::new(backend).await;
+        Self::with_verticals(backend, &["cleaning"]).await
+    }
+
+    /// As [`Town::new`], in a program that has these verticals.
+    pub async fn with_verticals(backend: Backend, verticals: &[&str]) -> Self {
+        let world = World::with_verticals(backend, Config::defaults(), verticals).await;
         let script = Arc::new(Script::default());
         let events = EventRecorder::new(&["order."]);
         let profile = Uuid::new_v4();
@@ -131,6 +137,7 @@ impl Town {
             address: Some(Address { access_notes: "B1234".to_owned(), ..paris() }),
             provider_id: provider.map(|id| id.to_string()).unwrap_or_default(),
             asap: false,
+            parent_order_id: String::new(),
         }
     }
 

@@ -188,15 +188,19 @@ impl ReservationService for Api {
             limit,
             customer_id,
             radius_m,
+            preferred_provider_ids,
         } = request.into_inner();
         let window = Window::parse("window", window.as_ref())?;
         let job = convert::parse_job(vertical, window, address.as_ref(), requirements)?;
         let excluded =
             convert::parse_provider_ids("excluded_provider_ids", &excluded_provider_ids)?;
+        let preferred =
+            convert::parse_provider_ids("preferred_provider_ids", &preferred_provider_ids)?;
         let most = usize::try_from(limit).ok().filter(|most| *most > 0).unwrap_or(CANDIDATES);
         let search = Search {
             job: &job,
             excluded: &excluded,
+            preferred: &preferred,
             customer: parse_optional_uuid("customer_id", &customer_id)?,
             radius_m: Some(f64::from(radius_m)).filter(|radius| *radius > 0.0),
             most,

@@ -20,6 +20,7 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, Query, SelectStatement},
 };
+use std::{cmp::Reverse, collections::HashMap};
 use uuid::Uuid;
 
 /// Profiles that a search has in memory at a time.
@@ -31,6 +32,8 @@ pub struct Search<'a> {
     pub job: &'a JobRequest,
     /// Profiles that are left out.
     pub excluded: &'a [ProviderId],
+    /// Profiles that come first among those who are equally good.
+    pub preferred: &'a [ProviderId],
     /// The customer's account.
     pub customer: Option<Uuid>,
     /// How far from the place they may be, in metres; none for as far as their own areas say.
@@ -52,7 +55,7 @@ impl Providers {
     /// Those that are eligible for `job` and free, best score first; `excluded` profiles and the customer's own left
     /// out. It looks at every profile in reach, page by page, until it has found `most`.
     pub async fn candidates(&self, search: Search<'_>) -> Result<Vec<Candidate>, Error> {
-        let Search { job, excluded, customer, radius_m, most } = search;
+        let Search { job, excluded, preferred, customer, radius_m, most } = search;
         // What a company has free its members and vehicles tell.
         let free = Condition::any().add(provider::Column::Kind.eq(ProviderKind::Company)).add(
             provider::Column::Id.in_subquery(taken_spans(&job.busy(), self.clock().now())).not(),
@@ -61,10 +64,11 @@ impl Providers {
             .filter(free)
             .filter(provider::Column::Id.is_not_in(excluded.iter().copied()));
         let mut pages = BestFirst::new(query);
-        let mut candidates = Vec::new();
+        let (mut candidates, mut scores) = (Vec::new(), HashMap::new());
         while candidates.len() < most {
             let Some(mut rows) = self.next_page(&mut pages).await? else { break };
             rows.retain(|row| row.usual_calendar().covers(&job.work()));
+            scores.extend(rows.iter().map(|row| (row.id, row.score)));
             let mut standings = self.standings(&rows).await?;
             standings.retain(|standing| standing.objections(job, customer).is_empty());
             if let Some(radius_m) = radius_m {
@@ -74,6 +78,11 @@ impl Providers {
             self.retain_free(&mut standings, job).await?;
             candidates.extend(standings.into_iter().map(|it| Candidate::of(it, job)));
         }
+        candidates.sort_by_key(|candidate: &Candidate| {
+            let id = candidate.standing.provider_id;
+            let score = scores.get(&id).copied().unwrap_or_default();
+            (Reverse(score), !preferred.contains(&id), id)
+        });
         candidates.truncate(most);
         Ok(candidates)
     }

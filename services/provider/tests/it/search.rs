@@ -37,6 +37,10 @@ async fn candidates_are_eligible_and_free_and_not_left_out(backend: Backend) {
     let own = pb::FindCandidatesRequest { customer_id: bea.owner.user_id.to_string(), ..find() };
     assert_eq!(names(&shop, own).await, ["Ana"]);
     assert_eq!(names(&shop, pb::FindCandidatesRequest { limit: 1, ..find() }).await, ["Ana"]);
+    // Of two who are equally good, the customer's favourite comes first.
+    let preferred_provider_ids = vec![bea.id.clone()];
+    let liked = pb::FindCandidatesRequest { preferred_provider_ids, limit: 1, ..find() };
+    assert_eq!(names(&shop, liked).await, ["Bea"]);
 
     let taken = hold(&ana, "2027-05-24T09:00:00Z", 2, "2027-05-10T09:15:00Z");
     shop.reservations().hold_reservation(taken).await.unwrap();

@@ -19,36 +19,36 @@ SEARCHING customer confirmPayment:. previewCancel:. cancel:CANCELLED
 SEARCHING provider acceptOffer:ASSIGNED
 SEARCHING operator previewCancel:. cancel:CANCELLED
 SEARCHING system sendOffers:. exhaust:NO_PROVIDER cancel:CANCELLED
-ASSIGNED customer confirmPayment:. previewCancel:. cancel:CANCELLED reschedule:REQUESTED postMessage:.
-ASSIGNED provider depart:EN_ROUTE reassign+:SEARCHING reassign:NO_PROVIDER postMessage:.
+ASSIGNED customer confirmPayment:. previewCancel:. cancel:CANCELLED reschedule:REQUESTED postMessage:. sos:!
+ASSIGNED provider depart:EN_ROUTE reassign+:SEARCHING reassign:NO_PROVIDER postMessage:. sos:!
 ASSIGNED operator reassign+:SEARCHING reassign:NO_PROVIDER previewCancel:. cancel:CANCELLED
 ASSIGNED system reassign+:SEARCHING reassign:NO_PROVIDER cancel:CANCELLED
-EN_ROUTE customer previewCancel:. cancel:CANCELLED postMessage:.
-EN_ROUTE provider arrive:ARRIVED reassign+:SEARCHING reassign:NO_PROVIDER postMessage:.
+EN_ROUTE customer previewCancel:. cancel:CANCELLED postMessage:. sos:!
+EN_ROUTE provider arrive:ARRIVED reassign+:SEARCHING reassign:NO_PROVIDER postMessage:. sos:!
 EN_ROUTE operator reassign+:SEARCHING reassign:NO_PROVIDER previewCancel:. cancel:CANCELLED
 EN_ROUTE system reassign+:SEARCHING reassign:NO_PROVIDER cancel:CANCELLED
-ARRIVED customer resetStartCode:. previewCancel:. cancel:CANCELLED postMessage:.
-ARRIVED provider arrive:. start:IN_PROGRESS contactAttempt:. noShow:NO_SHOW reassign+:SEARCHING reassign:NO_PROVIDER postMessage:. addProof:.
+ARRIVED customer resetStartCode:. previewCancel:. cancel:CANCELLED postMessage:. sos:!
+ARRIVED provider arrive:. start:IN_PROGRESS contactAttempt:. noShow:NO_SHOW reassign+:SEARCHING reassign:NO_PROVIDER postMessage:. addProof:. sos:!
 ARRIVED operator resetStartCode:. noShow:NO_SHOW reassign+:SEARCHING reassign:NO_PROVIDER previewCancel:. cancel:CANCELLED
 ARRIVED system accessFailed:. noShow:NO_SHOW reassign+:SEARCHING reassign:NO_PROVIDER cancel:CANCELLED
-IN_PROGRESS customer proposeChange:. dispute:! postMessage:. addProof:.
-IN_PROGRESS provider proposeChange:AWAITING_APPROVAL deliver:DELIVERED dispute:! postMessage:. addProof:.
+IN_PROGRESS customer proposeChange:. dispute:! postMessage:. addProof:. sos:!
+IN_PROGRESS provider proposeChange:AWAITING_APPROVAL deliver:DELIVERED dispute:! postMessage:. addProof:. sos:! bookVisit:.
 IN_PROGRESS operator abort:ABORTED! dispute:!
 IN_PROGRESS system escalate:.
-AWAITING_APPROVAL customer approveChange:IN_PROGRESS rejectChange:IN_PROGRESS dispute:! postMessage:. addProof:.
-AWAITING_APPROVAL provider rejectChange:IN_PROGRESS dispute:! postMessage:. addProof:.
+AWAITING_APPROVAL customer approveChange:IN_PROGRESS rejectChange:IN_PROGRESS dispute:! postMessage:. addProof:. sos:!
+AWAITING_APPROVAL provider rejectChange:IN_PROGRESS dispute:! postMessage:. addProof:. sos:!
 AWAITING_APPROVAL operator abort:ABORTED! dispute:!
 AWAITING_APPROVAL system expire:IN_PROGRESS
-DELIVERED customer acceptDelivery:COMPLETED requestChanges:CHANGES_REQUESTED dispute:! postMessage:. addProof:.
-DELIVERED provider dispute:! postMessage:. addProof:.
+DELIVERED customer acceptDelivery:COMPLETED requestChanges:CHANGES_REQUESTED dispute:! postMessage:. addProof:. sos:!
+DELIVERED provider dispute:! postMessage:. addProof:. sos:!
 DELIVERED operator acceptDelivery:COMPLETED dispute:!
 DELIVERED system acceptDelivery:COMPLETED
-CHANGES_REQUESTED customer acceptDelivery:COMPLETED dispute:! postMessage:. addProof:.
-CHANGES_REQUESTED provider deliver:DELIVERED dispute:! postMessage:. addProof:.
+CHANGES_REQUESTED customer acceptDelivery:COMPLETED dispute:! postMessage:. addProof:. sos:!
+CHANGES_REQUESTED provider deliver:DELIVERED dispute:! postMessage:. addProof:. sos:!
 CHANGES_REQUESTED operator acceptDelivery:COMPLETED dispute:!
 CHANGES_REQUESTED system escalate:.
-COMPLETED customer review:. dispute:! postMessage:. addProof:.
-COMPLETED provider review:. dispute:! postMessage:. addProof:.
+COMPLETED customer review:. dispute:! postMessage:. addProof:. sos:!
+COMPLETED provider review:. dispute:! postMessage:. addProof:. sos:!
 COMPLETED operator dispute:!
 COMPLETED payment dispute:!
 COMPLETED system close:CLOSED
@@ -128,7 +128,7 @@ fn every_state_allows_what_the_table_says_and_refuses_the_rest() {
         }
     }
     assert_eq!(allowed, table.len(), "every row of the table was met");
-    assert_eq!(allowed + refused, 18 * 36 * 5);
+    assert_eq!(allowed + refused, 18 * 38 * 5);
 }
 
 #[test]
@@ -177,15 +177,18 @@ fn allowed_actions_are_what_state_time_and_money_allow() {
     let allowed = |it: &Order, by, later| it.allowed_actions(by, now() + later, &Timing::default());
     assert_eq!(
         allowed(&it, Actor::Customer, Duration::zero()),
-        ["previewCancel", "cancel", "reschedule", "postMessage"]
+        ["previewCancel", "cancel", "reschedule", "postMessage", "sos"]
     );
     let late = Duration::days(1) + Duration::seconds(1);
-    assert_eq!(allowed(&it, Actor::Customer, late), ["previewCancel", "cancel", "postMessage"]);
+    assert_eq!(
+        allowed(&it, Actor::Customer, late),
+        ["previewCancel", "cancel", "postMessage", "sos"]
+    );
     it.payment.state = PaymentState::Declined;
     assert!(allowed(&it, Actor::Customer, late).contains(&"confirmPayment"));
-    assert_eq!(allowed(&it, Actor::Provider, late), ["reassign", "postMessage"]);
+    assert_eq!(allowed(&it, Actor::Provider, late), ["reassign", "postMessage", "sos"]);
     let soon = Duration::days(2) - Duration::hours(3);
-    assert_eq!(allowed(&it, Actor::Provider, soon), ["depart", "reassign", "postMessage"]);
+    assert_eq!(allowed(&it, Actor::Provider, soon), ["depart", "reassign", "postMessage", "sos"]);
     let mut it = order(State::Completed);
     it.progress.stars_by_customer = Some(5);
     assert!(!allowed(&it, Actor::Customer, late).contains(&"review"));
@@ -199,7 +202,7 @@ fn allowed_actions_are_what_state_time_and_money_allow() {
         .unwrap_err();
     assert_eq!(
         kit::Fault::metadata(&error)["allowed_actions"],
-        "acceptDelivery,requestChanges,dispute,postMessage,addProof"
+        "acceptDelivery,requestChanges,dispute,postMessage,addProof,sos"
     );
 }
 

@@ -3,9 +3,10 @@
 use super::Finding;
 use crate::{
     app::App,
-    domain::{Error, NeededTime, Order, OrderId, ProviderId, RESTORED},
+    domain::{Error, NeededTime, Order, OrderId, ProviderId, RESTORED, VisitId, records::visit},
     peers::{HeldTime, is_refusal, refusal_reason},
-    repository::orders,
+    processes::visits::order_at_provider,
+    repository::{orders, visits},
 };
 
 impl App {
@@ -94,6 +95,11 @@ impl App {
     /// Frees time that a provider has for no order, or for one that does not need it.
     pub(super) async fn free_orphan(&self, held: HeldTime) -> Result<Option<Finding>, Error> {
         let HeldTime { order: id, provider, round, .. } = held;
+        if let Some(visit) =
+            visits::find_visit(self.db.connection(), VisitId::from_uuid(id.uuid())).await?
+        {
+            return self.free_orphaned_visit(&visit).await;
+        }
         match orders::find_by_id(self.db.connection(), id).await? {
             Some(order) if order.keeps_time(provider, round) => return Ok(None),
             Some(order) if !order.has_let_go() => {
@@ -102,6 +108,20 @@ impl App {
             Some(_) | None => self.peers.release_all(id).await?,
         }
         Ok(Some(orphan(id)))
+    }
+
+    /// Frees the time of a visit to an order that is over, or that lost the visit with a restore.
+    async fn free_orphaned_visit(&self, visit: &visit::Model) -> Result<Option<Finding>, Error> {
+        let order = orders::find_by_id(self.db.connection(), visit.order_id).await?;
+        let is_kept = |order: &Order| {
+            !order.has_let_go() && order.progress.visits.iter().any(|it| it.id == visit.id)
+        };
+        // One that is being booked is its timer's.
+        if !visit.booked || order.as_ref().is_some_and(is_kept) {
+            return Ok(None);
+        }
+        self.peers.release_all(order_at_provider(visit.id)).await?;
+        Ok(Some(orphan(visit.order_id)))
     }
 }
 
