@@ -181,10 +181,7 @@ async fn of_twenty_orders_that_all_drivers_accept_each_driver_runs_one(backend: 
         let mut reservations = shop.reservations();
         let accepts: Vec<_> = drivers
             .iter()
-            .map(|driver| pb::HoldReservationRequest {
-                order_id: order_id.clone(),
-                ..take(driver)
-            })
+            .map(|driver| pb::HoldReservationRequest { order_id: order_id.clone(), ..take(driver) })
             .collect();
         tasks.spawn(async move {
             let mut answers = Vec::new();
