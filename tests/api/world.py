@@ -79,6 +79,7 @@ class World:
         provider = f"/v1/providers/{self.cleaner.get('/v1/me/provider')['id']}"
         self.cleaner.post(f"{provider}/timeOff", {"start_local": "2030-01-01T00:00", "end_local": "2030-01-02T00:00"})
         self.cleaner.post(f"{provider}/members", {"name": "Bob", "role": "driver"})
+        self.cleaner.post(f"{provider}/assets", {"kind": "van", "volume_l": 8000})
         change = {"reason": "A window more.", "lines": [{"label": "Window", "minor_units": "500"}]}
         self.cleaner.post(f"/v1/orders/{self.orders[3]}/changeOrders", change)
         self.victim = self.stranger.post("/v1/users", account("victim"))["id"]
@@ -106,6 +107,7 @@ class World:
             "payment_id": each(self.customer, "/v1/payments", "payments"),
             "payout_id": each(self.operator, "/v1/payouts", "payouts"),
             "due_id": each(self.customer, "/v1/me/dues", "dues"),
+            "asset_id": each(self.cleaner, f"{own}/assets", "assets"),
             "document_id": each(self.operator, f"{own}/documents", "documents"),
             "member_id": each(self.cleaner, f"{own}/members", "members"),
             "offering_id": each(self.cleaner, f"{own}/offerings", "offerings"),

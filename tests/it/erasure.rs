@@ -125,11 +125,7 @@ async fn provide(mesh: &Mesh, operator: &Person) -> (Author, Provider) {
         "city": bob.mark("provider.v1.UpdateProviderRequest.city"),
     });
     bob.call(Method::PATCH, &path, changes).await;
-    let member = json!({
-        "name": bob.mark("provider.v1.CreateMemberRequest.name"),
-        "role": bob.mark("provider.v1.CreateMemberRequest.role"),
-    });
-    bob.post(&format!("{path}/members"), member).await;
+    write_crew(&mut bob, &path).await;
     let time_off = json!({
         "start_local": "2027-12-24T00:00", "end_local": "2027-12-25T00:00",
         "note": bob.mark("provider.v1.CreateTimeOffRequest.note"),
@@ -155,6 +151,27 @@ async fn provide(mesh: &Mesh, operator: &Person) -> (Author, Provider) {
     demo::verify_documents(&provider, operator, documents).await.unwrap();
     demo::approve_provider(&provider, operator).await.unwrap();
     (bob, provider)
+}
+
+/// A member and a vehicle with a mark in each text, and again when they change.
+async fn write_crew(bob: &mut Author, profile: &str) {
+    let member = json!({
+        "name": bob.mark("provider.v1.CreateMemberRequest.name"),
+        "role": bob.mark("provider.v1.CreateMemberRequest.role"),
+    });
+    let member = bob.post(&format!("{profile}/members"), member).await;
+    let member = format!("{profile}/members/{}", text_at(&member, "id").unwrap());
+    let changed = json!({
+        "name": bob.mark("provider.v1.UpdateMemberRequest.name"),
+        "role": bob.mark("provider.v1.UpdateMemberRequest.role"),
+    });
+    bob.call(Method::PUT, &member, changed).await;
+    let plate = bob.mark("provider.v1.CreateAssetRequest.plate");
+    let asset = json!({ "kind": "van", "plate": plate });
+    let asset = bob.post(&format!("{profile}/assets"), asset).await;
+    let asset = format!("{profile}/assets/{}", text_at(&asset, "id").unwrap());
+    let plate = bob.mark("provider.v1.UpdateAssetRequest.plate");
+    bob.call(Method::PUT, &asset, json!({ "kind": "van", "plate": plate })).await;
 }
 
 /// A quote with a mark in every text, for the day that is so far after tomorrow.

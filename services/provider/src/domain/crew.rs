@@ -369,3 +369,24 @@ fn find_option(
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_filled_by_moving_others_on() {
+        let table: [(&[&[usize]], Option<&[usize]>); 6] = [
+            (&[], Some(&[])),
+            (&[&[2, 1]], Some(&[2])),
+            (&[&[0, 1], &[0]], Some(&[1, 0])),
+            (&[&[0, 1], &[1, 2], &[0]], Some(&[1, 2, 0])),
+            (&[&[0], &[0]], None),
+            (&[&[0, 1], &[0, 1], &[0, 1]], None),
+        ];
+        for (options, filled) in table {
+            let options: Vec<Vec<usize>> = options.iter().map(|it| it.to_vec()).collect();
+            assert_eq!(fill_places(&options).as_deref(), filled, "{options:?}");
+        }
+    }
+}

@@ -100,6 +100,38 @@ async fn a_crew_is_confirmed_moved_and_released_as_a_whole(backend: Backend) {
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn an_order_learns_who_comes_and_with_what(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let firm = shop.firm(2, &[20_000]).await;
+    let mut reservations = shop.reservations();
+    let held = hold_move(&firm.provider, move_of(2, 20_000), MORNING, EXPIRES);
+    let ask = pb::DescribeReservationRequest {
+        order_id: held.order_id.clone(),
+        provider_id: firm.provider.id.clone(),
+        round: 0,
+    };
+    let unknown = reservations.describe_reservation(ask.clone()).await;
+    assert_eq!(refusal(unknown), "RESERVATION_NOT_FOUND");
+    reservations.hold_reservation(held).await.unwrap();
+    let described = reservations.describe_reservation(ask).await.unwrap().into_inner();
+    let roles: Vec<_> = described.members.iter().map(|it| it.role.as_str()).collect();
+    assert_eq!(roles, ["lead", "mover"]);
+    assert_eq!(described.members[0].name, "Zoé");
+    let truck = pb::ReservedAsset { kind: "truck".to_owned(), plate: "AB-123-CD".to_owned() };
+    assert_eq!(described.assets, [truck]);
+    let solo = hold(&shop.vetted("Ana").await, MORNING, 2, EXPIRES);
+    reservations.hold_reservation(solo.clone()).await.unwrap();
+    let ask = pb::DescribeReservationRequest {
+        order_id: solo.order_id,
+        provider_id: solo.provider_id,
+        round: 0,
+    };
+    let described = reservations.describe_reservation(ask).await.unwrap().into_inner();
+    assert!(described.members.is_empty() && described.assets.is_empty(), "she comes herself");
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_crew_whose_hold_ran_out_gives_way_as_a_whole(backend: Backend) {
     let shop = Shop::open(backend).await;
     let firm = shop.firm(4, &[20_000, 20_000]).await;
