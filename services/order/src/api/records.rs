@@ -112,7 +112,7 @@ impl RecordService for Api {
         }
         let order = orders::get_order(self.app.db.connection(), id, &caller).await?;
         let by = order.side(&caller).ok_or(Error::NotFound(Resource::Order))?;
-        let proposal = parse_proposal(&mut request, by)?;
+        let proposal = parse_proposal(&mut request)?;
         let priced = self.app.price_change(&order, by, proposal).await?;
         // The same call finds what it has authorised.
         let change_id = key.as_ref().map_or_else(|| Id::new(self.app.db.clock()), Key::derived_id);

@@ -32,6 +32,10 @@ impl App {
                 Ok(None)
             };
         }
+        if by == Actor::Customer && matches!(proposal, ChangeProposal::Plain(_)) {
+            let problem = "must be given: customers price no lines";
+            return Err(kit::Error::invalid("details", problem).into());
+        }
         let details = match &proposal {
             ChangeProposal::Plain(_) => None,
             ChangeProposal::Details(details) => convert::details(&details.0),
@@ -93,10 +97,7 @@ const fn proposer(by: Actor) -> Party {
 }
 
 /// Reads what is proposed: details that the vertical prices, or lines that a provider prices.
-pub fn parse_proposal(
-    request: &mut ProposeChangeRequest,
-    by: Actor,
-) -> Result<ChangeProposal, Error> {
+pub fn parse_proposal(request: &mut ProposeChangeRequest) -> Result<ChangeProposal, Error> {
     let lines = std::mem::take(&mut request.lines);
     match (request.details.take(), lines.is_empty()) {
         (Some(details), true) => Ok(ChangeProposal::Details(JobDetails(details.encode_to_vec()))),
@@ -104,9 +105,6 @@ pub fn parse_proposal(
             Err(kit::Error::invalid("lines", "must be left out where there are details").into())
         }
         (None, true) => Err(kit::Error::invalid("details", "or lines must be given").into()),
-        (None, false) if by == Actor::Customer => {
-            Err(kit::Error::invalid("details", "must be given: customers price no lines").into())
-        }
         (None, false) => {
             let lines = lines.into_iter().map(|line| (line.label, line.minor_units));
             Ok(ChangeProposal::Plain(lines.collect()))

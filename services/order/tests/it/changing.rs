@@ -164,8 +164,11 @@ async fn a_customer_proposes_only_what_the_vertical_prices(backend: Backend) {
     let details = Some(Struct::default());
     let refused = town.propose(town.customer, Town::proposal(&id, details.clone(), &[])).await;
     assert_eq!(reason_of(&refused.unwrap_err()), "CHANGES_NOT_OFFERED");
+    town.script.with(|memory| memory.change_message = "quickserve.common.v1.Address");
+    let id = town.at_work().await.id;
     for (who, details, lines, field) in [
         (town.customer, None, vec![500], "details"),
+        (town.customer, None, vec![], "details"),
         (town.provider, None, vec![], "details"),
         (town.provider, details, vec![500], "lines"),
     ] {

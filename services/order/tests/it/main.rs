@@ -19,6 +19,7 @@ mod money;
 mod moving;
 mod payments;
 mod provider_server;
+mod random;
 mod script;
 mod search;
 mod servers;

@@ -137,7 +137,7 @@ impl Town {
 }
 
 /// What refuses an action that the state allows.
-const TIME_OR_MONEY: [(&str, &str); 9] = [
+const TIME_OR_MONEY: [(&str, &str); 10] = [
     ("confirmPayment", "PAYMENT_SETTLED"),
     ("reschedule", "RESCHEDULE_TOO_LATE"),
     ("depart", "DEPARTURE_WINDOW"),
@@ -145,6 +145,7 @@ const TIME_OR_MONEY: [(&str, &str); 9] = [
     ("contactAttempt", "CONTACT_ATTEMPT_TOO_EARLY"),
     ("noShow", "CONTACT_ATTEMPTS_MISSING"),
     ("noShow", "NO_SHOW_TOO_EARLY"),
+    ("proposeChange", "CHANGES_NOT_OFFERED"),
     ("review", "REVIEWED_ALREADY"),
     ("review", "REVIEW_WINDOW_OVER"),
 ];

@@ -127,7 +127,8 @@ async fn what_was_frozen_before_there_were_holds_stays_frozen(backend: Backend) 
         "ALTER TABLE intents DROP COLUMN charged_back".to_owned(),
         "ALTER TABLE intents DROP COLUMN for_order".to_owned(),
         "ALTER TABLE intents DROP COLUMN purpose".to_owned(),
-        "DELETE FROM seaql_migrations WHERE version = 'm0004_money'".to_owned(),
+        "DELETE FROM seaql_migrations WHERE version IN ('m0004_money', 'm0007_claims_and_caps')"
+            .to_owned(),
         format!("UPDATE intents SET frozen = TRUE WHERE order_id = {}", id(&disputed_order)),
         format!("UPDATE intents SET frozen = TRUE WHERE order_id = {}", id(&bank_order)),
         format!("UPDATE payouts SET state = 'FROZEN' WHERE id = {}", id(&disputed)),
