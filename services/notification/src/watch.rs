@@ -159,8 +159,16 @@ impl Watch {
         }
     }
 
+    /// Reads in a task of its own: half done, a query would keep its connection for as long as the stream is not read on.
+    async fn read_unread(&self, after: MessageId) -> Result<Vec<Message>, Error> {
+        let (reader, user_id) = (self.reader.clone(), self.user_id);
+        let read =
+            async move { reader.repository.unread_after(user_id, after, BATCH as u64).await };
+        tokio::spawn(read).await.map_err(kit::Error::internal)?
+    }
+
     async fn read_backlog(&mut self, after: MessageId) -> Result<(), Error> {
-        let rows = self.reader.repository.unread_after(self.user_id, after, BATCH as u64).await?;
+        let rows = self.read_unread(after).await?;
         self.backlog_after = rows.last().filter(|_| rows.len() == BATCH).map(|message| message.id);
         self.ready.extend(rows.into_iter().filter(|row| !self.sent.contains(&row.id)));
         Ok(())
@@ -173,8 +181,7 @@ impl Watch {
         self.sent = self.sent.split_off(&floor);
         let mut after = floor;
         loop {
-            let rows =
-                self.reader.repository.unread_after(self.user_id, after, BATCH as u64).await?;
+            let rows = self.read_unread(after).await?;
             let full = rows.len() == BATCH;
             after = rows.last().map_or(after, |message| message.id);
             self.ready.extend(rows.into_iter().filter(|row| !self.sent.contains(&row.id)));

@@ -8,6 +8,7 @@ use crate::{
     },
     repository::Providers,
     tracking::{
+        self,
         intake::{BatchResult, Intake},
         upkeep::measured_points,
         watch::{self, TrackWatches, Viewer},
@@ -49,9 +50,9 @@ impl TrackingApi {
 
     /// Takes in a batch and says up to where it goes.
     async fn take_in(
-        &self,
+        self,
         provider: ProviderId,
-        positions: &[pb::DevicePosition],
+        positions: Vec<pb::DevicePosition>,
     ) -> Result<(i64, BatchResult), Error> {
         let mut fixes = Vec::with_capacity(positions.len());
         for (index, position) in positions.iter().enumerate() {
@@ -77,7 +78,8 @@ impl PositionStream {
             () = self.api.stop.cancelled() => None,
         };
         let Some(batch) = batch else { return Ok(None) };
-        let (seq, result) = self.api.take_in(self.provider, &batch.positions).await?;
+        let taking = self.api.clone().take_in(self.provider, batch.positions);
+        let (seq, result) = tracking::finish(taking).await?;
         let (accepted, dropped) = (result.accepted, shown_drops(result));
         Ok(Some(pb::StreamPositionsResponse { seq, accepted, dropped }))
     }
@@ -116,7 +118,7 @@ impl TrackingService for TrackingApi {
         let user_id = kit::caller_of(&request).subject()?.user_id;
         let pb::PushPositionsRequest { positions } = request.into_inner();
         let provider = self.intake.provider_of(user_id).await?;
-        let (seq, result) = self.take_in(provider, &positions).await?;
+        let (seq, result) = self.clone().take_in(provider, positions).await?;
         let (accepted, dropped) = (result.accepted, shown_drops(result));
         Ok(Response::new(pb::PushPositionsResponse { seq, accepted, dropped }))
     }

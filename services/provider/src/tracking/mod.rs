@@ -8,12 +8,21 @@ pub mod upkeep;
 pub mod watch;
 pub mod writer;
 
+use crate::domain::Error;
 use std::sync::Arc;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
 /// Wake-ups that a slow watcher may be behind before it must look by itself.
 const WAKE_UPS: usize = 1_024;
+
+/// Does work to its end, whether or not the stream that wants it is read on meanwhile: half done, it would keep a
+/// connection to the database, or the trail of a device, from all others.
+pub async fn finish<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::spawn(work).await.map_err(kit::Error::internal)?
+}
 
 /// Wakes the watchers of this process after a commit: the orders whose tracks have changed.
 #[derive(Clone)]

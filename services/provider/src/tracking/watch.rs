@@ -181,57 +181,32 @@ impl TrackWatch {
         }
     }
 
-    /// Reads what is new of the track.
+    /// Reads what is new of the track, and makes events of it.
     async fn look(&mut self) -> Result<(), Error> {
-        let track = self.providers.find_track(self.order_id).await?;
+        // Only what is replayed may be long.
+        let most = std::mem::replace(&mut self.waiting_most, WAITING_MOST);
+        let read = read_news(self.providers.clone(), self.order_id, self.leg, self.shown_ms, most);
+        let TrackNews { track, points, again } = super::finish(read).await?;
         if !self.viewer.may_watch(&track) || track.state == TrackState::Waiting {
             self.end("OFF");
             return Ok(());
         }
-        if track.leg != self.leg {
-            // Another provider: the next position is the first of another way.
+        if again {
             self.leg = track.leg;
             self.begin_again();
         }
-        let is_new_state = self.shown_state != Some(track.state);
-        if is_new_state && track.is_open {
+        if track.is_open && self.shown_state != Some(track.state) {
             self.shown_state = Some(track.state);
             let state = track.state.name().to_owned();
             self.ready.push_back(event("state", |event| event.state = state));
         }
-        self.read_positions(&track).await?;
+        for point in &points {
+            self.show_point(point);
+        }
         match track.state {
             TrackState::Delivered => self.end("DELIVERED"),
             TrackState::Off => self.end("OFF"),
             _ => {}
-        }
-        Ok(())
-    }
-
-    async fn read_positions(&mut self, track: &Track) -> Result<(), Error> {
-        // Only what is replayed may be long.
-        let most = std::mem::replace(&mut self.waiting_most, WAITING_MOST);
-        if track.last_at_ms == 0 || self.shown_ms.is_some_and(|shown| track.last_at_ms <= shown) {
-            return Ok(());
-        }
-        let Some(shown) = self.shown_ms else {
-            // Who comes after the end has missed nothing that still matters.
-            return if track.is_open { self.show_newest(track).await } else { Ok(()) };
-        };
-        let points = self.providers.points_after(track, shown, most as u64 + 1).await?;
-        if points.len() > most {
-            self.begin_again();
-            return self.show_newest(track).await;
-        }
-        for point in &points {
-            self.show_point(point);
-        }
-        Ok(())
-    }
-
-    async fn show_newest(&mut self, track: &Track) -> Result<(), Error> {
-        if let Some(newest) = self.providers.newest_point(track).await? {
-            self.show_point(&newest);
         }
         Ok(())
     }
@@ -286,6 +261,46 @@ impl TrackWatch {
             () = self.stop.cancelled() => false,
         }
     }
+}
+
+/// What is new of a track.
+struct TrackNews {
+    track: Track,
+    points: Vec<TrackPoint>,
+    /// Whether the points do not follow those that were shown.
+    again: bool,
+}
+
+/// Reads a track and at most `most` points behind the one at `shown_ms` of `leg`; the newest where there are more, or
+/// none was shown.
+async fn read_news(
+    providers: Providers,
+    order_id: Uuid,
+    leg: i32,
+    shown_ms: Option<i64>,
+    most: usize,
+) -> Result<TrackNews, Error> {
+    let track = providers.find_track(order_id).await?;
+    // Another provider: the next position is the first of another way.
+    let mut again = track.leg != leg;
+    let shown = shown_ms.filter(|_| !again);
+    let has_more = track.last_at_ms > shown.unwrap_or_default();
+    let mut points = Vec::new();
+    match shown {
+        Some(shown) if has_more => {
+            points = providers.points_after(&track, shown, most as u64 + 1).await?;
+            if points.len() > most {
+                again = true;
+                points = providers.newest_point(&track).await?.into_iter().collect();
+            }
+        }
+        // Who comes after the end has missed nothing that still matters.
+        None if has_more && track.is_open => {
+            points = providers.newest_point(&track).await?.into_iter().collect();
+        }
+        _ => {}
+    }
+    Ok(TrackNews { track, points, again })
 }
 
 fn event(name: &str, fill: impl FnOnce(&mut WatchTrackResponse)) -> WatchTrackResponse {
