@@ -120,9 +120,12 @@ pub enum Command {
         /// Customers to make.
         #[arg(long, default_value_t = 20)]
         customers: u32,
-        /// Providers to make.
+        /// Cleaners to make.
         #[arg(long, default_value_t = 10)]
         providers: u32,
+        /// Drivers with cars to make.
+        #[arg(long, default_value_t = 3)]
+        drivers: u32,
         /// Where the tables are, to make the operator who approves the providers.
         #[command(flatten)]
         storage: Storage,

@@ -104,14 +104,24 @@ pub async fn make_cleaner(
     make_provider(client, operator, name, email, &CLEANER).await
 }
 
-/// A driver who is vetted by `operator` and works around the clock.
+/// A driver with a car who is vetted by `operator` and works around the clock.
 pub async fn make_driver(
     client: &Client,
     operator: &Person,
     name: &str,
     email: &str,
 ) -> anyhow::Result<Provider> {
-    make_provider(client, operator, name, email, &DRIVER).await
+    let driver = make_provider(client, operator, name, email, &DRIVER).await?;
+    add_car(&driver).await?;
+    Ok(driver)
+}
+
+/// Gives a provider a car for four, and returns its id.
+pub async fn add_car(provider: &Provider) -> anyhow::Result<String> {
+    let path = format!("/v1/providers/{}/assets", provider.provider_id);
+    let car = json!({ "kind": "car", "seats": 4, "volume_l": 400, "payload_kg": 400 });
+    let car = provider.person.client.post(&path, car).await?.ok().context("a car")?;
+    text_at(&car, "id")
 }
 
 /// A provider of a trade who is vetted by `operator` and works around the clock.
