@@ -5,8 +5,7 @@ use prost_reflect::{FieldDescriptor, MessageDescriptor};
 use proto::quickserve::options::v1::Holds;
 
 /// The message options that say what a message is the shape of.
-const SHAPES: [&str; 2] =
-    ["quickserve.options.v1.details_of", "quickserve.options.v1.change_of"];
+const SHAPES: [&str; 2] = ["quickserve.options.v1.details_of", "quickserve.options.v1.change_of"];
 
 /// The messages that are the shape of a free-form object somewhere.
 pub fn shape_messages() -> impl Iterator<Item = MessageDescriptor> {

@@ -145,6 +145,16 @@ async fn make_provider(
     Ok(provider)
 }
 
+/// Puts a driver online with the first of its vehicles.
+pub async fn go_online(driver: &Provider) -> anyhow::Result<()> {
+    let client = &driver.person.client;
+    let path = format!("/v1/providers/{}/assets", driver.provider_id);
+    let cars = client.get(&path).await?.ok().context("the driver's vehicles")?;
+    let online = json!({ "asset_id": text_at(&cars["assets"][0], "id")? });
+    client.post("/v1/me/provider:goOnline", online).await?.ok().context("going online")?;
+    Ok(())
+}
+
 /// Has a provider offer a trade around the centre, at every hour.
 pub async fn make_offer(provider: &Provider, trade: &Trade) -> anyhow::Result<()> {
     let path = format!("/v1/providers/{}", provider.provider_id);
@@ -227,6 +237,17 @@ pub fn ride_request(provider_id: &str, start: DateTime<Utc>) -> Value {
         },
         "address": address(),
     })
+}
+
+/// What to send for the price of a ride as soon as possible.
+pub fn taxi_request() -> Value {
+    let mut request = ride_request("", DateTime::UNIX_EPOCH);
+    if let Some(fields) = request.as_object_mut() {
+        fields.remove("window");
+        fields.remove("provider_id");
+        fields.insert("asap".to_owned(), json!(true));
+    }
+    request
 }
 
 /// An address in the middle of the city.

@@ -51,7 +51,8 @@ impl QuoteService for Api {
         request: Request<pb::GetVerticalSchemaRequest>,
     ) -> Result<Response<pb::GetVerticalSchemaResponse>, Status> {
         let pb::GetVerticalSchemaRequest { vertical } = request.into_inner();
-        let mut schema = schema_of(&vertical, &self.app.verticals.details_message(&vertical).await?)?;
+        let mut schema =
+            schema_of(&vertical, &self.app.verticals.details_message(&vertical).await?)?;
         let change = self.app.verticals.change_message(&vertical).await?;
         if !change.is_empty() {
             schema.insert("changes".to_owned(), schema_of(&vertical, &change)?.into());
