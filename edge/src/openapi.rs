@@ -72,7 +72,8 @@ fn component_schemas() -> Schemas {
     let messages = public.filter_map(method_name).flat_map(|method| {
         [(method.input(), Direction::Request), (method.output(), Direction::Response)]
     });
-    Schemas::new("#/components/schemas/", messages)
+    let shapes = json_schema::shape_messages().map(|shape| (shape, Direction::Request));
+    Schemas::new("#/components/schemas/", messages.chain(shapes))
 }
 
 /// The descriptor of an RPC.
@@ -149,6 +150,7 @@ fn service_tags(schemas: &Schemas) -> Value {
 #[cfg(test)]
 mod tests {
     use super::build_document;
+    use serde_json::json;
 
     #[test]
     fn the_document_demands_no_more_than_the_system_does() {
@@ -176,7 +178,14 @@ mod tests {
         let document = build_document();
         let at = |pointer: &str| document.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
         let details = at("/components/schemas/CreateQuoteRequest/properties/details");
-        assert_eq!(details["additionalProperties"], true);
+        // Each vertical says what its details are; an object of a vertical that came later fits too.
+        assert_eq!(details["anyOf"][0]["$ref"], "#/components/schemas/CleaningDetailsInput");
+        assert_eq!(details["anyOf"][1]["$ref"], "#/components/schemas/RideDetailsInput");
+        assert_eq!(details["anyOf"][2]["additionalProperties"], true);
+        let ride = at("/components/schemas/RideDetailsInput/properties/stops");
+        assert_eq!((&ride["minItems"], &ride["maxItems"]), (&json!(1), &json!(6)));
+        let change = at("/components/schemas/RideChange/properties/stops");
+        assert_eq!(change["items"]["$ref"], "#/components/schemas/RideStopInput");
         let state = at("/components/schemas/Order/properties/state");
         let (names, meanings) = (state["enum"].as_array(), state["x-enum-descriptions"].as_array());
         assert_eq!(names.map(Vec::len), meanings.map(Vec::len));

@@ -8,9 +8,9 @@ from generated.quickserve_client.api.order import create_order, create_quote, ge
 from generated.quickserve_client.api.user import login
 from generated.quickserve_client.models import (
     AddressInput,
+    CleaningDetailsInput,
     CreateOrderRequest,
     CreateQuoteRequest,
-    CreateQuoteRequestDetails,
     LoginRequest,
     LoginResponse,
     Order,
@@ -34,7 +34,7 @@ window = TimeWindowInput(
 request = CreateQuoteRequest(
     vertical="cleaning",
     provider_id=uuid.UUID(WORLD["provider_id"]),
-    details=CreateQuoteRequestDetails.from_dict(DETAILS),
+    details=CleaningDetailsInput.from_dict(DETAILS),
     window=window,
     address=AddressInput.from_dict(ADDRESS),
 )

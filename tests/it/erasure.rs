@@ -150,6 +150,7 @@ async fn provide(mesh: &Mesh, operator: &Person) -> (Author, Provider) {
     let documents = demo::DRIVER.documents;
     demo::verify_documents(&provider, operator, documents).await.unwrap();
     demo::approve_provider(&provider, operator).await.unwrap();
+    demo::add_car(&provider).await.unwrap();
     (bob, provider)
 }
 

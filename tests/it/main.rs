@@ -16,6 +16,7 @@ mod journey;
 mod mesh;
 mod money;
 mod protocol;
+mod rides;
 mod secrets;
 mod standing;
 mod text;

@@ -37,7 +37,7 @@ async fn offer_of(provider: &Provider, order: &str) -> String {
 }
 
 /// Has all who are asked accept at once. Returns who gets the order, and the others.
-async fn race<'a>(asked: &[&'a Provider], order: &str) -> (&'a Provider, Vec<&'a Provider>) {
+pub async fn race<'a>(asked: &[&'a Provider], order: &str) -> (&'a Provider, Vec<&'a Provider>) {
     let mut paths = Vec::new();
     for provider in asked {
         paths.push(format!("/v1/offers/{}:accept", offer_of(provider, order).await));

@@ -16,7 +16,7 @@ const NEIGHBOURS: [(&str, &[&str]); 8] = [
     ("notification", &["user", "provider", "order", "payment", "transport", "fulfilment"]),
     ("vertical", &["fulfilment"]),
     ("cleaning", &["fulfilment"]),
-    ("transport", &["fulfilment"]),
+    ("transport", &["provider", "fulfilment"]),
 ];
 
 /// Every path that a file spells, from the root of its crate on: `crate::domain::Order`, `tonic::Status`.

@@ -4,12 +4,14 @@
 #![warn(missing_docs)]
 
 mod comments;
+mod free_form;
 mod rules;
 mod schemas;
 mod text;
 mod well_known;
 
 pub use comments::Comments;
+pub use free_form::shape_messages;
 pub use rules::Rules;
 pub use schemas::{Direction, Schemas};
 

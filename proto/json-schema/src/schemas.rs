@@ -2,6 +2,7 @@
 
 use crate::{
     comments::{Comments, split_example},
+    free_form,
     rules::Rules,
     text, well_known,
 };
@@ -149,6 +150,7 @@ impl Schemas {
         if direction == Direction::Request {
             rules.apply(&mut schema);
             text::limit(&mut schema, field, &field.kind());
+            self.list_shapes(field, &mut schema);
         }
         let comment = self.comments.of_field(field);
         if let Some(example) = split_example(comment).and_then(|it| fitting_schema(it, &schema)) {
@@ -161,6 +163,20 @@ impl Schemas {
             schema.insert("deprecated".to_owned(), json!(true));
         }
         Value::Object(schema)
+    }
+
+    /// Lists the messages that a free-form field of a request may fit, beside any object: verticals come and go.
+    fn list_shapes(&self, field: &FieldDescriptor, schema: &mut Map<String, Value>) {
+        let Some(option) = free_form::option_of_shapes(field) else { return };
+        let messages = self.messages.iter().filter(|((_, way), message)| {
+            *way == Direction::Request && free_form::has_option(message, option)
+        });
+        let mut shapes: Vec<Value> =
+            messages.map(|(_, message)| self.message(message, Direction::Request)).collect();
+        if !shapes.is_empty() {
+            shapes.push(Value::Object(std::mem::take(schema)));
+            schema.insert("anyOf".to_owned(), json!(shapes));
+        }
     }
 
     fn map(&self, field: &FieldDescriptor, direction: Direction) -> Map<String, Value> {

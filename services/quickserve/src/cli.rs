@@ -120,9 +120,15 @@ pub enum Command {
         /// Customers to make.
         #[arg(long, default_value_t = 20)]
         customers: u32,
-        /// Providers to make.
+        /// Cleaners to make.
         #[arg(long, default_value_t = 10)]
         providers: u32,
+        /// Drivers with cars to make.
+        #[arg(long, default_value_t = 3)]
+        drivers: u32,
+        /// Seconds in which the car of a driver comes to a customer, so that its track can be watched; 0 for none.
+        #[arg(long, default_value_t = 0)]
+        drive: u32,
         /// Where the tables are, to make the operator who approves the providers.
         #[command(flatten)]
         storage: Storage,

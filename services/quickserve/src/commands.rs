@@ -93,9 +93,14 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::CreateOperator { email, name, storage } => {
             create_operator(&email, &name, run_offline(storage, config, Service::User)?).await
         }
-        Command::SeedDemo { url, customers, providers, storage } => {
+        Command::SeedDemo { url, customers, providers, drivers, drive, storage } => {
             let host = run_offline(storage, config, Service::User)?;
-            seed::seed_city(&host, &url, City { customers, providers }).await?;
+            seed::seed_city(
+                &host,
+                &url,
+                City { customers, providers, drivers, drive_seconds: drive },
+            )
+            .await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Healthcheck { url } => check_health(&url).await,

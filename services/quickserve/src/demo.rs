@@ -104,14 +104,24 @@ pub async fn make_cleaner(
     make_provider(client, operator, name, email, &CLEANER).await
 }
 
-/// A driver who is vetted by `operator` and works around the clock.
+/// A driver with a car who is vetted by `operator` and works around the clock.
 pub async fn make_driver(
     client: &Client,
     operator: &Person,
     name: &str,
     email: &str,
 ) -> anyhow::Result<Provider> {
-    make_provider(client, operator, name, email, &DRIVER).await
+    let driver = make_provider(client, operator, name, email, &DRIVER).await?;
+    add_car(&driver).await?;
+    Ok(driver)
+}
+
+/// Gives a provider a car for four, and returns its id.
+pub async fn add_car(provider: &Provider) -> anyhow::Result<String> {
+    let path = format!("/v1/providers/{}/assets", provider.provider_id);
+    let car = json!({ "kind": "car", "seats": 4, "volume_l": 400, "payload_kg": 400 });
+    let car = provider.person.client.post(&path, car).await?.ok().context("a car")?;
+    text_at(&car, "id")
 }
 
 /// A provider of a trade who is vetted by `operator` and works around the clock.
@@ -133,6 +143,16 @@ async fn make_provider(
     verify_documents(&provider, operator, trade.documents).await.context("vetting")?;
     approve_provider(&provider, operator).await.context("vetting")?;
     Ok(provider)
+}
+
+/// Puts a driver online with the first of its vehicles.
+pub async fn go_online(driver: &Provider) -> anyhow::Result<()> {
+    let client = &driver.person.client;
+    let path = format!("/v1/providers/{}/assets", driver.provider_id);
+    let cars = client.get(&path).await?.ok().context("the driver's vehicles")?;
+    let online = json!({ "asset_id": text_at(&cars["assets"][0], "id")? });
+    client.post("/v1/me/provider:goOnline", online).await?.ok().context("going online")?;
+    Ok(())
 }
 
 /// Has a provider offer a trade around the centre, at every hour.
@@ -217,6 +237,17 @@ pub fn ride_request(provider_id: &str, start: DateTime<Utc>) -> Value {
         },
         "address": address(),
     })
+}
+
+/// What to send for the price of a ride as soon as possible.
+pub fn taxi_request() -> Value {
+    let mut request = ride_request("", DateTime::UNIX_EPOCH);
+    if let Some(fields) = request.as_object_mut() {
+        fields.remove("window");
+        fields.remove("provider_id");
+        fields.insert("asap".to_owned(), json!(true));
+    }
+    request
 }
 
 /// An address in the middle of the city.

@@ -3,6 +3,7 @@
 mod backup;
 mod cli;
 mod commands;
+mod drive;
 mod events;
 mod reconcile;
 mod seed;

@@ -1,5 +1,6 @@
 //! Fills a running system with a demo city, so that the first minutes with it are not an empty database.
 
+use crate::drive;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use kit::Host;
@@ -16,6 +17,10 @@ pub struct City {
     pub customers: u32,
     /// Cleaners, vetted and bookable.
     pub providers: u32,
+    /// Drivers with cars, vetted and bookable.
+    pub drivers: u32,
+    /// Seconds in which a car comes to the first customer; 0 for none.
+    pub drive_seconds: u32,
 }
 
 /// Makes the city through the REST interface at `url`. The operator who vets the cleaners is made in the tables of
@@ -29,7 +34,8 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
         .await
         .context("the operator; is this the data folder of the running system?")?;
     let operator = demo::sign_in(&client, &operator_email, demo::PASSWORD).await?;
-    let bar = ProgressBar::new(u64::from(city.providers) + 2 * u64::from(city.customers));
+    let people = city.providers + city.drivers + 2 * city.customers;
+    let bar = ProgressBar::new(people.into());
     bar.set_style(ProgressStyle::with_template("{msg:10} {bar:40} {pos}/{len} {eta}")?);
     let mut providers = Vec::new();
     bar.set_message("cleaners");
@@ -37,6 +43,14 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
         let email = email_of("cleaner", number, &run);
         providers
             .push(demo::make_cleaner(&client, &operator, &person_name(number + 7), &email).await?);
+        bar.inc(1);
+    }
+    let mut drivers = Vec::new();
+    bar.set_message("drivers");
+    for number in 0..city.drivers {
+        let email = email_of("driver", number, &run);
+        let name = person_name(number + 3);
+        drivers.push(demo::make_driver(&client, &operator, &name, &email).await?);
         bar.inc(1);
     }
     let mut customers = Vec::new();
@@ -51,8 +65,19 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
     bar.set_message("bookings");
     let booked = make_bookings(&customers, &providers, &bar).await?;
     bar.finish_and_clear();
-    let (customer, cleaner) = (email_of("customer", 0, &run), email_of("cleaner", 0, &run));
-    print_report(&city, booked, &operator_email, &customer, &cleaner)
+    print_report(&city, booked, &run)?;
+    if let (Some(customer), Some(driver), 1..) =
+        (customers.first(), drivers.first(), city.drive_seconds)
+    {
+        let order = drive::call_car(customer, driver).await?;
+        print_track(url, &order, &customer.email)?;
+        let bar = ProgressBar::new(city.drive_seconds.into());
+        bar.set_style(ProgressStyle::with_template("{msg:10} {bar:40} {pos}/{len} s")?);
+        bar.set_message("a car");
+        drive::drive_to_pick_up(driver, &order, city.drive_seconds, &bar).await?;
+        bar.finish_and_clear();
+    }
+    Ok(())
 }
 
 /// The address of one of the people of a run.
@@ -98,21 +123,27 @@ fn person_name(number: u32) -> String {
     format!("{first} {last}")
 }
 
-fn print_report(
-    city: &City,
-    booked: usize,
-    operator: &str,
-    customer: &str,
-    cleaner: &str,
-) -> anyhow::Result<()> {
+fn print_report(city: &City, booked: usize, run: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{} cleaners, {} customers, {booked} bookings. Sign in with the password {}:",
+        "{} cleaners, {} drivers, {} customers, {booked} bookings. Sign in with the password {}:",
         city.providers,
+        city.drivers,
         city.customers,
         demo::PASSWORD
     )?;
-    writeln!(out, "  operator  {operator}\n  customer  {customer}\n  cleaner   {cleaner}")?;
+    for kind in ["operator", "customer", "cleaner", "driver"] {
+        writeln!(out, "  {kind:8}  {}", email_of(kind, 0, run))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Says how to watch the car that comes.
+fn print_track(url: &str, order: &str, customer: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "A car comes for {customer}, who can watch it, with an access token as $TOKEN:")?;
+    writeln!(out, "  curl -N -H \"authorization: Bearer $TOKEN\" \\")?;
+    writeln!(out, "    -H 'accept: text/event-stream' {url}/v1/orders/{order}/track")?;
     Ok(out.flush()?)
 }

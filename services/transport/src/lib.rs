@@ -1,5 +1,5 @@
 //! Transport: prices and follows the rides of orders, of people and of parcels. It owns their stops, their waiting and what
-//! comes back; it asks no other service. Order meets it as a vertical, people through `TransportService`.
+//! comes back; it asks provider what was driven. Order meets it as a vertical, people through `TransportService`.
 //!
 //! What it shares with the other verticals is in the crate `vertical`. Start reading at [`domain::ride`] (where a ride
 //! stands), [`domain::price`] (what it costs) and [`rides`] (what transport says of its own).
@@ -27,7 +27,8 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
     config.check().map_err(|problem| anyhow::anyhow!("transport.{problem}"))?;
     let db = host.database().await?;
     let router = Arc::new(router::StraightRouter(config.road.clone()));
-    let rides = rides::Rides::new(config, router, Arc::new(meter::NoMeter), db.clock().clone());
+    let meter = Arc::new(meter::TrackMeter::new(host));
+    let rides = rides::Rides::new(config, router, meter, db.clock().clone());
     Ok(kit::Routes::default()
         .add(TransportServiceServer::new(api::Api::new(db.clone(), rides.clone())))
         .add(VerticalServiceServer::new(vertical::Server::new(rides, db))))

@@ -2,7 +2,16 @@
 
 use crate::domain::waiting::TrackMeasure;
 use chrono::{DateTime, Utc};
-use tonic::async_trait;
+use kit::{
+    Host,
+    rpc::client::Channel,
+    values::time::{moment, timestamp},
+};
+use proto::quickserve::provider::v1::{
+    MeasureTrackRequest, MeasureTrackResponse, TrackPlace,
+    tracking_service_client::TrackingServiceClient,
+};
+use tonic::{Code, async_trait};
 use uuid::Uuid;
 use vertical::{Error, Place};
 
@@ -10,7 +19,7 @@ use vertical::{Error, Place};
 #[async_trait]
 pub trait Meter: Send + Sync {
     /// What the positions say of an order's provider between two moments, and when the first of them was close to `place`.
-    /// None where nothing follows providers.
+    /// None where the provider sends no positions.
     async fn measure_track(
         &self,
         order_id: Uuid,
@@ -20,18 +29,38 @@ pub trait Meter: Send + Sync {
     ) -> Result<Option<TrackMeasure>, Error>;
 }
 
-/// Measures nothing: what providers say counts, and quotes stand.
-pub struct NoMeter;
+/// Asks the service `provider`, to which the positions go.
+pub struct TrackMeter(TrackingServiceClient<Channel>);
+
+impl TrackMeter {
+    /// The tracks of `host`.
+    pub fn new(host: &Host) -> Self {
+        Self(TrackingServiceClient::new(host.channel("provider")))
+    }
+}
 
 #[async_trait]
-impl Meter for NoMeter {
+impl Meter for TrackMeter {
     async fn measure_track(
         &self,
-        _: Uuid,
-        _: DateTime<Utc>,
-        _: DateTime<Utc>,
-        _: Option<Place>,
+        order_id: Uuid,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        place: Option<Place>,
     ) -> Result<Option<TrackMeasure>, Error> {
-        Ok(None)
+        let request = MeasureTrackRequest {
+            order_id: order_id.to_string(),
+            from: Some(timestamp(from)),
+            to: Some(timestamp(to)),
+            place: place.map(|Place { lat, lng }| TrackPlace { lat, lng }),
+        };
+        let measured = match self.0.clone().measure_track(request).await {
+            Ok(answer) => answer.into_inner(),
+            Err(status) if status.code() == Code::NotFound => return Ok(None),
+            Err(status) => return Err(kit::Error::from(status).into()),
+        };
+        let MeasureTrackResponse { metres, seconds, covered_percent, reached_at } = measured;
+        let reached_at = reached_at.map(|at| moment("reached_at", Some(&at))).transpose()?;
+        Ok(Some(TrackMeasure { metres, seconds, covered_percent, reached_at }))
     }
 }

@@ -23,6 +23,7 @@ use proto::quickserve::{
     order::v1::{self as pb, quote_service_server::QuoteService},
     provider::v1::{FindSlotsRequest, Slot},
 };
+use serde_json::{Map, Value as Json};
 use tonic::{Request, Response, Status};
 
 /// How long the window is that a vertical is asked for where it says itself when the work begins.
@@ -50,10 +51,12 @@ impl QuoteService for Api {
         request: Request<pb::GetVerticalSchemaRequest>,
     ) -> Result<Response<pb::GetVerticalSchemaResponse>, Status> {
         let pb::GetVerticalSchemaRequest { vertical } = request.into_inner();
-        let message = self.app.verticals.details_message(&vertical).await?;
-        let schema = json_schema::request_schema(&message).ok_or_else(|| {
-            kit::Error::internal(format!("{vertical} names {message}, which no contract has"))
-        })?;
+        let mut schema =
+            schema_of(&vertical, &self.app.verticals.details_message(&vertical).await?)?;
+        let change = self.app.verticals.change_message(&vertical).await?;
+        if !change.is_empty() {
+            schema.insert("changes".to_owned(), schema_of(&vertical, &change)?.into());
+        }
         let schema = Some(details::to_struct(schema));
         Ok(Response::new(pb::GetVerticalSchemaResponse { schema }))
     }
@@ -170,6 +173,14 @@ fn parse_asap_window(
         return Err(kit::Error::internal(problem).into());
     }
     Ok(window)
+}
+
+/// The schema of a message that a vertical names.
+fn schema_of(vertical: &str, message: &str) -> Result<Map<String, Json>, Error> {
+    let schema = json_schema::request_schema(message).ok_or_else(|| {
+        kit::Error::internal(format!("{vertical} names {message}, which no contract has"))
+    })?;
+    Ok(schema)
 }
 
 fn start_of(slot: &Slot) -> Option<(i64, i32)> {

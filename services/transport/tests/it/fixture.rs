@@ -1,5 +1,6 @@
 //! The service in a world of its own, met as order and as people meet it.
 
+use crate::tracks::Tracks;
 use chrono::Duration;
 use kit::{
     Subject,
@@ -19,13 +20,17 @@ use vertical::testing::{Order, Stage, TO_WORK};
 const METRES_A_DEGREE: f64 = 111_195.08;
 
 /// The service in a world of its own.
-pub struct Garage(Stage);
+pub struct Garage {
+    stage: Stage,
+    /// What is measured of rides.
+    pub tracks: Tracks,
+}
 
 impl Deref for Garage {
     type Target = Stage;
 
     fn deref(&self) -> &Stage {
-        &self.0
+        &self.stage
     }
 }
 
@@ -42,7 +47,8 @@ impl Garage {
     /// Starts the service on `backend`, at ten o'clock in Paris on Monday, 24 May 2027.
     pub async fn open(backend: Backend) -> Self {
         let stage = Stage::open(backend, "transport", async |host| transport::start(host).await);
-        let garage = Self(stage.await);
+        let stage = stage.await;
+        let garage = Self { tracks: Tracks::install(&stage.world.host), stage };
         let now = garage.world.clock.now();
         garage.world.clock.advance(at("2027-05-24T08:00:00Z") - now);
         garage

@@ -6,3 +6,4 @@ mod fixture;
 mod parcels;
 mod quotes;
 mod rides;
+mod tracks;

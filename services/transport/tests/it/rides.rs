@@ -1,6 +1,9 @@
 //! How rides go: stops, waiting, the gate, and who may see and do what.
 
-use crate::fixture::{Garage, Report, TO_END, stop, taxi};
+use crate::{
+    fixture::{Garage, Report, TO_END, stop, taxi},
+    tracks::Script,
+};
 use kit::{
     Role,
     testing::{Backend, EventRecorder, eventually, refusal, refused_field, somebody},
@@ -200,4 +203,47 @@ async fn another_provider_begins_the_ride_anew(backend: Backend) {
     garage.go_through(&mut order, &TO_WORK).await;
     garage.drive(&order, 1).await;
     assert_eq!(garage.missing(&order, &[]).await, Vec::<String>::new());
+}
+
+/// The measured cases, and one of which too little was measured.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_ride_costs_what_was_driven_up_to_the_cap(backend: Backend) {
+    let garage = Garage::open(backend).await;
+    for (metres, minutes, covered_percent, expected) in [
+        (8_600, 22, 100, None),
+        (9_400, 27, 100, Some(276)),
+        (12_000, 40, 80, Some(307)),
+        (12_000, 40, 79, None),
+    ] {
+        let order = garage.begin(taxi()).await;
+        let script =
+            Script { metres, seconds: minutes * 60, covered_percent, close_after_s: Some(0) };
+        garage.tracks.say(script);
+        garage.drive(&order, 1).await;
+        let metered = expected.map(|total| ("transport.metered".to_owned(), total));
+        let settlement = garage.settlement(&order, &[]).await;
+        assert_eq!(settlement, Vec::from_iter(metered), "{metres} m");
+        let measure = garage.ride(&order, order.customer).await.unwrap().measure.unwrap();
+        assert_eq!((measure.metres, measure.covered_percent), (metres, covered_percent));
+        assert_eq!(measure.metered, covered_percent >= 80, "one that is not is flagged");
+    }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn arrived_pressed_far_away_starts_no_clock(backend: Backend) {
+    let garage = Garage::open(backend).await;
+    let mut order = garage.book(taxi()).await;
+    garage.go_through(&mut order, &TO_WORK[..3]).await;
+    let far_away = Script { covered_percent: 95, ..Script::default() };
+    garage.tracks.say(far_away);
+    garage.wait(10);
+    let ride = garage.ride(&order, order.customer).await.unwrap();
+    assert_eq!((ride.state(), ride.waiting_from), (RideState::Waiting, None));
+    // Close eight minutes after the departure: two of the ten minutes count.
+    garage.tracks.say(Script { close_after_s: Some(480), ..far_away });
+    let ride = garage.ride(&order, order.customer).await.unwrap();
+    let since = garage.world.clock.now() - chrono::Duration::minutes(2);
+    assert_eq!(ride.waiting_from, Some(timestamp(since)));
 }
