@@ -271,7 +271,6 @@ fn snapshot(order: &Order, provider: Option<(ProviderId, AccountId)>) -> OrderSn
         country: order.terms.place.country.clone(),
         price: Some(convert::order_price(order)),
         changes: order.progress.changes.iter().map(convert::known_change).collect(),
-        ..OrderSnapshot::default()
     }
 }
 
