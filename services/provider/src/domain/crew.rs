@@ -376,7 +376,8 @@ mod tests {
 
     #[test]
     fn places_are_filled_by_moving_others_on() {
-        let table: [(&[&[usize]], Option<&[usize]>); 6] = [
+        type Row = (&'static [&'static [usize]], Option<&'static [usize]>);
+        let table: [Row; 6] = [
             (&[], Some(&[])),
             (&[&[2, 1]], Some(&[2])),
             (&[&[0, 1], &[0]], Some(&[1, 0])),
