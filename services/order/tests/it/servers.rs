@@ -243,7 +243,6 @@ impl VerticalService for Cleaning {
                     ..vertical::Requirements::default()
                 }),
                 window: memory.asap_window(&request),
-                ..vertical::QuoteResponse::default()
             })
         });
         Ok(Response::new(quoted.await?))
