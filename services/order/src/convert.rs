@@ -3,12 +3,12 @@
 use crate::domain::{
     Actor, Address, ChangeState, DispatchPlan, DisputeState, Error, KnownChange, LineOrigin,
     OfferEnding, OfferState, Order, Party, PaymentState, Policy, PolicyRule, PriceLine,
-    RequiredAsset, RequiredCrew, Requirements, State, Terms, check_cap, records::offer,
+    RequiredAsset, RequiredCrew, Requirements, State, Terms, check_cap,
 };
 use chrono::Duration;
 use kit::{
     values::money::{Currency, Money},
-    values::time::{duration, timestamp},
+    values::time::duration,
 };
 use prost::Message;
 use prost_types::Struct;
@@ -79,25 +79,6 @@ pub const fn offer_end(end: OfferEnding) -> pb::OfferEnd {
         OfferEnding::Ignored => pb::OfferEnd::Ignored,
         OfferEnding::Revoked => pb::OfferEnd::Revoked,
         OfferEnding::Refused => pb::OfferEnd::Refused,
-    }
-}
-
-/// An offer, with what its provider may know of the order.
-pub fn offer_message(offer: &offer::Model, order: &Order) -> pb::Offer {
-    pb::Offer {
-        id: offer.id.to_string(),
-        order_id: offer.order_id.to_string(),
-        provider_id: offer.provider_id.to_string(),
-        vertical: order.vertical.clone(),
-        window: Some(order.window_of_offer(offer).into()),
-        postcode: order.terms.place.postcode.clone(),
-        city: order.terms.place.city.clone(),
-        total: Some(order.money(order.total).into()),
-        provider_gross: Some(order.money(order.provider_gross(order.total)).into()),
-        state: offer_state(offer.state).into(),
-        valid_till: Some(timestamp(offer.valid_till)),
-        created_at: Some(timestamp(offer.created_at)),
-        travel_time: (offer.travel_s > 0).then(|| duration(Duration::seconds(offer.travel_s))),
     }
 }
 

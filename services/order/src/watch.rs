@@ -6,13 +6,16 @@
 use crate::{
     app::App,
     convert,
-    domain::{AccountId, Error, OfferId, OfferState, records::offer},
+    domain::{AccountId, Error, OfferId, OfferState, Order, records::offer},
     repository::offers,
 };
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, BoxStream, StreamExt};
-use kit::Clock;
-use proto::quickserve::order::v1::WatchOffersResponse;
+use kit::{
+    Clock,
+    values::time::{duration, timestamp},
+};
+use proto::quickserve::order::v1::{self as pb, WatchOffersResponse};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -174,11 +177,30 @@ impl App {
     }
 }
 
-fn opened(offer: &offer::Model, order: &crate::domain::Order) -> WatchOffersResponse {
+/// An offer, with what its provider may know of the order.
+pub fn offer_message(offer: &offer::Model, order: &Order) -> pb::Offer {
+    pb::Offer {
+        id: offer.id.to_string(),
+        order_id: offer.order_id.to_string(),
+        provider_id: offer.provider_id.to_string(),
+        vertical: order.vertical.clone(),
+        window: Some(order.window_of_offer(offer).into()),
+        postcode: order.terms.place.postcode.clone(),
+        city: order.terms.place.city.clone(),
+        total: Some(order.money(order.total).into()),
+        provider_gross: Some(order.money(order.provider_gross(order.total)).into()),
+        state: convert::offer_state(offer.state).into(),
+        valid_till: Some(timestamp(offer.valid_till)),
+        created_at: Some(timestamp(offer.created_at)),
+        travel_time: (offer.travel_s > 0).then(|| duration(Duration::seconds(offer.travel_s))),
+    }
+}
+
+fn opened(offer: &offer::Model, order: &Order) -> WatchOffersResponse {
     WatchOffersResponse {
         event: "offer".to_owned(),
         id: offer.id.to_string(),
-        offer: Some(convert::offer_message(offer, order)),
+        offer: Some(offer_message(offer, order)),
     }
 }
 

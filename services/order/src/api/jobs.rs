@@ -2,14 +2,13 @@
 
 use super::{Api, view};
 use crate::{
-    convert,
     domain::{
         Action, Actor, Agreement, Error, OrderId, Principal, State,
         records::{offer, visit},
     },
     peers::is_refusal,
     repository::{offers, orders, visits},
-    watch::OfferStream,
+    watch::{OfferStream, offer_message},
 };
 use kit::{
     Id, Window,
@@ -292,8 +291,7 @@ impl JobService for Api {
         let db = self.app.db.connection();
         let mut rows = offers::list_open(db, account, self.app.now(), &page).await?;
         let next_page_token = page.cut(&mut rows, |(offer, _)| offer.id.uuid());
-        let offers =
-            rows.iter().map(|(offer, order)| convert::offer_message(offer, order)).collect();
+        let offers = rows.iter().map(|(offer, order)| offer_message(offer, order)).collect();
         Ok(Response::new(pb::ListOffersResponse { offers, next_page_token }))
     }
 
@@ -338,7 +336,7 @@ impl JobService for Api {
         let offer = self.app.decline_offer(Id::parse("offer_id", &offer_id)?, account).await?;
         let db = self.app.db.connection();
         let order = orders::get_order(db, offer.order_id, &Principal::System).await?;
-        let offer = Some(convert::offer_message(&offer, &order));
+        let offer = Some(offer_message(&offer, &order));
         Ok(Response::new(pb::DeclineOfferResponse { offer }))
     }
 }

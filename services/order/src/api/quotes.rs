@@ -4,8 +4,8 @@ use super::{Api, recall::Recalled, view};
 use crate::{
     convert,
     domain::{
-        AccountId, Address as Place, Error, JobDetails, Principal, Quote, Terms, inputs_hash,
-        total_price,
+        AccountId, Address as Place, Error, JobDetails, ParentOrder, Principal, ProviderId, Quote,
+        Terms, inputs_hash, total_price,
     },
     repository::quotes,
 };
@@ -140,6 +140,18 @@ impl QuoteService for Api {
     }
 }
 
+/// A job that a vertical is asked to price.
+struct AskedJob {
+    customer: AccountId,
+    vertical: String,
+    details: JobDetails,
+    place: Place,
+    provider_id: Option<ProviderId>,
+    parent: Option<ParentOrder>,
+    asap: bool,
+    asked: Window,
+}
+
 /// Reads where a job is.
 fn parse_place(address: Option<Address>) -> Result<Place, Error> {
     let address = address.ok_or_else(|| kit::Error::invalid("address", "must be given"))?;
@@ -223,7 +235,6 @@ impl Api {
             asap,
             parent_order_id,
         } = request;
-        let now = self.app.now();
         let place = parse_place(address)?;
         let provider_id = Id::parse_optional("provider_id", &provider_id)?;
         let recalled = match parent_order_id.as_str() {
@@ -236,6 +247,7 @@ impl Api {
         };
         let asked = self.asked_window(window, asap, provider_id.is_some(), place.zone())?;
         let details = details.ok_or_else(|| kit::Error::invalid("details", "must be given"))?;
+        let parent = recalled.as_ref().map(|recalled| recalled.parent);
         let kept = JobDetails(details.encode_to_vec());
         let request = QuoteRequest {
             details: Some(details),
@@ -250,8 +262,22 @@ impl Api {
             self.app.verticals.quote(&vertical, request),
             self.app.verticals.change_message(&vertical),
         );
+        let job =
+            AskedJob { customer, vertical, details: kept, place, provider_id, parent, asap, asked };
+        self.make_quote(job, answer?, !change_message?.is_empty())
+    }
+
+    /// Binds the vertical's answer to what it was asked.
+    fn make_quote(
+        &self,
+        job: AskedJob,
+        answer: QuoteResponse,
+        customer_changes: bool,
+    ) -> Result<Quote, Error> {
+        let AskedJob { customer, vertical, details, place, provider_id, parent, asap, asked } = job;
+        let now = self.app.now();
         let QuoteResponse { lines, requirements, window: answered, cap, manual_acceptance } =
-            answer?;
+            answer;
         let requirements = convert::requirements(requirements);
         let window = match asap {
             true => parse_asap_window(answered.as_ref(), place.zone(), now)?,
@@ -261,21 +287,21 @@ impl Api {
         let lines = lines.into_iter().map(convert::line).collect::<Result<Vec<_>, _>>()?;
         let (total, currency) = total_price(&lines)?;
         let cap = convert::parse_cap(cap.as_ref(), total, currency)?;
-        let inputs_hash = inputs_hash(&vertical, &kept, &window, &place, provider_id);
+        let inputs_hash = inputs_hash(&vertical, &details, &window, &place, provider_id);
         Ok(Quote {
             id: Id::new(self.app.db.clock()),
             customer_id: customer,
-            details: kept,
+            details,
             terms: Terms {
                 place,
                 lines: lines.into_iter().map(|(line, _)| line).collect(),
                 requirements,
                 policy: self.app.policy.of_vertical(&vertical),
                 asap,
-                parent: recalled.map(|recalled| recalled.parent),
+                parent,
                 cap,
                 manual_acceptance,
-                customer_changes: !change_message?.is_empty(),
+                customer_changes,
             },
             vertical,
             window_start: window.start,

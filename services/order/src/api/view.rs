@@ -106,14 +106,7 @@ fn whole_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
             fee: Some(order.money(it.fee).into()),
             at: Some(timestamp(it.at)),
         }),
-        timeline: Vec::new(),
-        proofs: Vec::new(),
-        change_orders: Vec::new(),
-        reviews: Vec::new(),
-        disputes: Vec::new(),
         upcoming_actions: upcoming.into_iter().map(upcoming_action).collect(),
-        vertical_state: String::new(),
-        vertical_actions: Vec::new(),
         parent_order_id: order.parent_id(),
         cap: order.terms.cap.map(|cap| order.money(cap).into()),
         manual_acceptance: order.terms.manual_acceptance,
@@ -122,6 +115,7 @@ fn whole_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         visits: progress.visits.iter().map(|visit| visit_of(order, visit)).collect(),
         crew: Vec::new(),
         vehicles: Vec::new(),
+        ..pb::Order::default()
     }
 }
 

@@ -53,7 +53,7 @@ impl OrderChange {
     }
 
     /// The side that acts is in danger. An operator and the other side are told, and nothing is paid out or accepted by
-    /// itself. Whoever calls again changes nothing until the dispute is resolved.
+    /// itself. A side that calls again changes nothing until the dispute is resolved.
     pub fn call_for_help(&mut self, dispute: Uuid) -> Result<(), Error> {
         self.check(Action::Sos)?;
         let (by, was_disputed) = (self.by, self.order.disputed);

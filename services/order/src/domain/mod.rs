@@ -24,6 +24,7 @@ mod requirements;
 mod reschedule;
 mod restored;
 mod settlement;
+mod side_effect;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -50,11 +51,12 @@ pub use records::quote::Model as Quote;
 pub use requirements::{DispatchPlan, RequiredAsset, RequiredCrew, Requirements};
 pub use reschedule::MovePrice;
 pub use restored::{NeededTime, RESTORED};
+pub use side_effect::SideEffect;
 pub use state::{State, StateView};
 pub use timing::Timing;
 pub use values::{
     AccountId, Address, Cancellation, ChangeId, ChangeLines, ChangeState, DisputeState, JobDetails,
     KnownChange, LastActor, Moving, OfferId, OfferState, OrderId, Party, PendingChange, PriceLine,
-    PriceLines, Private, Progress, ProviderId, QuoteId, SideEffect, Terms, VisitId,
+    PriceLines, Private, Progress, ProviderId, QuoteId, Terms, VisitId,
 };
 pub use visit::Visit;
