@@ -383,10 +383,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// Events without a message. The order says itself when its payment succeeds or fails, and its end is no news; an
-    /// erased account has no reader any more, nor has an order that forgets it; who changes an offering or leaves knows it;
-    /// an offer that is over needs no answer.
-    /// a ride at a stop, and a parcel that is back, show in the ride.
+    /// Events without a message: the order says itself when its payment succeeds or fails, erased accounts and orders have no
+    /// reader any more, providers know what they change themselves, and an offer or an order that is over needs no answer.
     const SILENT: &[&str] = &[
         "order.closed",
         "order.erased",
