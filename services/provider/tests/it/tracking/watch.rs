@@ -106,8 +106,8 @@ async fn who_was_away_for_long_or_is_slow_begins_again_with_the_newest(backend: 
     }
     // 65 and 2,000 points since the first, 2,000 since the last of the 65.
     let mut away = drive.watch(drive.customer, &first).await.unwrap();
-    assert_eq!(away.short().await, "state EN_ROUTE");
-    assert_eq!((away.short().await, away.short().await), ("reset".into(), "position 69000".into()));
+    assert_eq!((away.short().await, away.short().await), ("reset".into(), "state EN_ROUTE".into()));
+    assert_eq!(away.short().await, "position 69000");
     let last = drive.position(2_000, 0.0).seq * 1_000;
     let mut away = drive.watch(drive.customer, &last.to_string()).await.unwrap();
     assert_eq!(away.short().await, "state EN_ROUTE");
