@@ -127,22 +127,23 @@ async fn an_undeliverable_parcel_from_booking_to_review(backend: Backend) {
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn the_worked_prices_come_out(backend: Backend) {
-    let gate = json!([{
-        "name": "A tunnel", "lat": stop(20_000.0)["lat"], "lng": CENTRE.1,
-        "radius_m": 100, "minor_units": 480,
-    }])
-    .to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("quickserve.toml");
+    let tunnel = format!(
+        "[[transport.road.toll_gates]]\nname = \"A tunnel\"\nlat = {}\nlng = {}\nradius_m = 100\nminor_units = 480\n",
+        stop(20_000.0)["lat"],
+        CENTRE.1
+    );
     // Tuesday afternoon, Saturday night and Tuesday evening in Paris.
     for (speed, hours, stops, minutes, total, cap) in [
-        ("24", 27.0, &[8_200.0][..], 30, 1_536, 1_843),
+        ("24.0", 27.0, &[8_200.0][..], 30, 1_536, 1_843),
         ("15.2", 132.5, &[1_430.0], 12, 1_350, 1_620),
         ("39.5", 30.5, &[10_000.0, 20_000.0, 34_000.0], 70, 6_844, 8_212),
     ] {
-        let mut entries = vec![("transport.road.speed_kmh", speed)];
-        if stops.len() > 1 {
-            entries.push(("transport.road.toll_gates", gate.as_str()));
-        }
-        let mesh = Mesh::with_config(backend, Config::from_map(entries)).await;
+        let gates = if stops.len() > 1 { tunnel.as_str() } else { "" };
+        std::fs::write(&file, format!("[transport.road]\nspeed_kmh = {speed}\n{gates}")).unwrap();
+        let config = Config::load(Some(&file)).unwrap();
+        let mesh = Mesh::with_config(backend, config).await;
         let customer = mesh.customer("alice").await;
         let start = mesh.clock.now() + Duration::seconds((hours * 3_600.0) as i64);
         let quote = post(&customer, "/v1/quotes", request_to(stops, start, minutes)).await;

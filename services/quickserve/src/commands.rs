@@ -95,13 +95,8 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         }
         Command::SeedDemo { url, customers, providers, drivers, drive, storage } => {
             let host = run_offline(storage, config, Service::User)?;
-            seed::seed_city(
-                &host,
-                &url,
-                City { customers, providers, drivers, drive_seconds: drive },
-            )
-            .await?;
-            Ok(ExitCode::SUCCESS)
+            let city = City { customers, providers, drivers, drive_seconds: drive };
+            seed::seed_city(&host, &url, city).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Healthcheck { url } => check_health(&url).await,
         Command::Events { command: Events::Parked { command, peers, data_dir } } => {

@@ -78,7 +78,7 @@ pub struct Trade {
     pub documents: &'static [&'static str],
 }
 
-/// Cleans homes.
+/// A provider that cleans homes and offices.
 pub const CLEANER: Trade = Trade {
     vertical: "cleaning",
     bio: "Cleans with care.",
@@ -86,7 +86,7 @@ pub const CLEANER: Trade = Trade {
     documents: &["identity", "insurance"],
 };
 
-/// Drives people and parcels.
+/// A provider that drives people and parcels.
 pub const DRIVER: Trade = Trade {
     vertical: "transport",
     bio: "Drives with care.",

@@ -51,7 +51,7 @@ pub fn read_places(stops: &[pb::RideStop]) -> Vec<Place> {
     places.collect()
 }
 
-/// Stored details.
+/// Reads details as they are stored with an order.
 pub fn stored_details(bytes: &[u8]) -> Result<pb::RideDetails, Error> {
     Ok(pb::RideDetails::decode(bytes).map_err(kit::Error::internal)?)
 }

@@ -15,7 +15,7 @@ use tonic::{Code, async_trait};
 use uuid::Uuid;
 use vertical::{Error, Place};
 
-/// Measures rides.
+/// Measures what the providers of orders drive.
 #[async_trait]
 pub trait Meter: Send + Sync {
     /// What the positions say of an order's provider between two moments, and when the first of them was close to `place`.

@@ -76,7 +76,7 @@ pub struct WaitingRates {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SurgeHours {
-    /// When.
+    /// The hours at the place of the pick-up.
     pub hours: LocalHours,
     /// What everything costs then, in percent: 100 to 150.
     pub percent: i64,
