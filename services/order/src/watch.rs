@@ -204,7 +204,7 @@ fn opened(offer: &offer::Model, order: &Order) -> WatchOffersResponse {
     }
 }
 
-/// One stream.
+/// One stream, as its reader has followed it so far.
 struct OfferWatch {
     /// What was open when the stream began.
     ready: VecDeque<(OfferId, WatchOffersResponse)>,

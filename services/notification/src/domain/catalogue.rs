@@ -384,7 +384,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Events without a message: the order says itself when its payment succeeds or fails, erased accounts and orders have no
-    /// reader any more, providers know what they change themselves, and an offer or an order that is over needs no answer.
+    /// reader any more, providers know what they change themselves, and an offer or an order that is over needs no answer;
+    /// a ride at a stop, and a parcel that is back, show in the ride.
     const SILENT: &[&str] = &[
         "order.closed",
         "order.erased",
