@@ -166,7 +166,7 @@ pub(super) async fn accept_offer(tx: &Tx, id: OfferId) -> Result<(), Error> {
     end_acceptance(tx, id).await
 }
 
-/// Ends offers.
+/// Ends these offers in a state, from now on.
 pub(super) async fn end_offers(tx: &Tx, ids: Vec<OfferId>, state: OfferState) -> Result<(), Error> {
     offer::Entity::update_many()
         .col_expr(offer::Column::State, Expr::value(state))
