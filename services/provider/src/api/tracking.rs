@@ -88,7 +88,7 @@ impl PositionStream {
 #[async_trait]
 impl TrackingService for TrackingApi {
     type StreamPositionsStream = BoxStream<'static, Result<pb::StreamPositionsResponse, Status>>;
-    type WatchTrackStream = watch::Stream;
+    type WatchTrackStream = watch::TrackStream;
 
     async fn stream_positions(
         &self,

@@ -3,7 +3,6 @@
 use super::{Error, ProviderId, Track};
 use chrono::{DateTime, Duration, Utc};
 use kit::values::coordinates::Coordinates;
-use proto::quickserve::fulfilment::v1::OrderState;
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use uuid::Uuid;
 
@@ -35,31 +34,6 @@ pub enum TrackState {
 }
 
 impl TrackState {
-    /// What a state of the order is here.
-    pub const fn of(state: OrderState) -> Self {
-        match state {
-            OrderState::Unspecified
-            | OrderState::PendingPayment
-            | OrderState::Requested
-            | OrderState::Searching
-            | OrderState::Assigned => Self::Waiting,
-            OrderState::EnRoute => Self::EnRoute,
-            OrderState::Arrived => Self::Arrived,
-            OrderState::InProgress => Self::InProgress,
-            OrderState::AwaitingApproval => Self::AwaitingApproval,
-            OrderState::Delivered
-            | OrderState::ChangesRequested
-            | OrderState::Completed
-            | OrderState::Closed => Self::Delivered,
-            OrderState::Expired
-            | OrderState::Declined
-            | OrderState::NoProvider
-            | OrderState::NoShow
-            | OrderState::Cancelled
-            | OrderState::Aborted => Self::Off,
-        }
-    }
-
     /// Its name in the contract, for a state that is shown.
     pub const fn name(self) -> &'static str {
         match self {

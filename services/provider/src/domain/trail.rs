@@ -59,7 +59,7 @@ impl Drop {
 
 /// A position that belongs on the track.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub struct TrailStep {
     /// The position.
     pub fix: Fix,
     /// Whether it is not connected with the one before.
@@ -68,7 +68,7 @@ pub struct Step {
     pub pace: f64,
 }
 
-impl Step {
+impl TrailStep {
     /// A guess at the seconds from here to `place`.
     #[expect(clippy::cast_possible_truncation, reason = "at most half round the Earth")]
     pub fn seconds_to(&self, place: Coordinates) -> i32 {
@@ -80,7 +80,7 @@ impl Step {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sifted {
     /// The positions for the track, the earliest first.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TrailStep>,
     /// The newest position for the index.
     pub newest: Option<Fix>,
     /// How many positions counted.
@@ -193,7 +193,7 @@ impl Trail {
             return;
         }
         self.stepped = Some(fix);
-        sifted.steps.push(Step { fix, gap, pace: self.pace() });
+        sifted.steps.push(TrailStep { fix, gap, pace: self.pace() });
     }
 
     /// The median speed of the last minutes in metres a second, within reason.

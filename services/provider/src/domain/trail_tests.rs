@@ -25,7 +25,7 @@ fn dropped(sifted: &Sifted) -> Vec<(Drop, i32)> {
 }
 
 fn norths(sifted: &Sifted) -> Vec<i64> {
-    let north = |step: &Step| ((step.fix.place.lat - 48.85) * DEGREE_METRES).round() as i64;
+    let north = |step: &TrailStep| ((step.fix.place.lat - 48.85) * DEGREE_METRES).round() as i64;
     sifted.steps.iter().map(north).collect()
 }
 
@@ -163,7 +163,7 @@ fn noise_leaves_a_sane_track() {
         (state >> 33) % most
     };
     let mut trail = Trail::default();
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<TrailStep> = Vec::new();
     for batch in 0..200_i64 {
         let now = start() + Duration::seconds(batch * 5);
         let mut fixes = Vec::new();

@@ -123,7 +123,32 @@ fn read_news(event: &Event) -> Result<Option<OrderNews>, Error> {
         seq: event.seq,
         customer_id,
         provider: profile.zip(account).filter(|_| has_provider),
-        state: TrackState::of(to),
+        state: track_state(to),
         at: time::moment("at", order.at.as_ref()).unwrap_or(event.occurred_at),
     }))
+}
+
+/// What a state of the order is to its track.
+const fn track_state(state: OrderState) -> TrackState {
+    match state {
+        OrderState::Unspecified
+        | OrderState::PendingPayment
+        | OrderState::Requested
+        | OrderState::Searching
+        | OrderState::Assigned => TrackState::Waiting,
+        OrderState::EnRoute => TrackState::EnRoute,
+        OrderState::Arrived => TrackState::Arrived,
+        OrderState::InProgress => TrackState::InProgress,
+        OrderState::AwaitingApproval => TrackState::AwaitingApproval,
+        OrderState::Delivered
+        | OrderState::ChangesRequested
+        | OrderState::Completed
+        | OrderState::Closed => TrackState::Delivered,
+        OrderState::Expired
+        | OrderState::Declined
+        | OrderState::NoProvider
+        | OrderState::NoShow
+        | OrderState::Cancelled
+        | OrderState::Aborted => TrackState::Off,
+    }
 }

@@ -7,7 +7,7 @@ use crate::{
         Error, ProviderId, Track, TrackPoint,
         fix::Fix,
         presence::POSITION_LAYER,
-        trail::{Sifted, Step, Trail},
+        trail::{Sifted, Trail, TrailStep},
     },
     repository::{Providers, tracks::TrackWrite},
 };
@@ -132,7 +132,7 @@ impl Intake {
     }
 
     /// Writes steps on the tracks of all orders that the provider is at work on. False when one of them has moved on.
-    async fn write_steps(&self, open: &[Track], steps: &[Step]) -> Result<bool, Error> {
+    async fn write_steps(&self, open: &[Track], steps: &[TrailStep]) -> Result<bool, Error> {
         let writes = open.iter().filter_map(|track| track_write(track, steps));
         let writes = writes.map(|write| self.writer.write(write));
         let written = futures::future::try_join_all(writes).await?;
@@ -165,7 +165,7 @@ impl Device {
 }
 
 /// What the steps are on the track of one order; none when they tell it nothing new.
-fn track_write(track: &Track, steps: &[Step]) -> Option<TrackWrite> {
+fn track_write(track: &Track, steps: &[TrailStep]) -> Option<TrackWrite> {
     let address = track.address();
     let new = steps.iter().filter(|step| step.fix.at.timestamp_millis() > track.last_at_ms);
     let points: Vec<TrackPoint> = new.map(|step| point_of(track, step)).collect();
@@ -182,7 +182,7 @@ fn track_write(track: &Track, steps: &[Step]) -> Option<TrackWrite> {
     })
 }
 
-fn point_of(track: &Track, step: &Step) -> TrackPoint {
+fn point_of(track: &Track, step: &TrailStep) -> TrackPoint {
     let on_the_way = track.state == crate::domain::track::TrackState::EnRoute;
     TrackPoint {
         order_id: track.order_id,

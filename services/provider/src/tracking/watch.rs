@@ -33,7 +33,7 @@ const POLL: std::time::Duration = std::time::Duration::from_secs(2);
 const LONGEST: Duration = Duration::minutes(15);
 
 /// A stream of events.
-pub type Stream = BoxStream<'static, Result<WatchTrackResponse, Status>>;
+pub type TrackStream = BoxStream<'static, Result<WatchTrackResponse, Status>>;
 
 /// Who watches tracks.
 #[derive(Clone)]
@@ -89,7 +89,7 @@ impl TrackWatches {
         viewer: Viewer,
         order_id: Uuid,
         after: Option<i64>,
-    ) -> Result<Stream, Error> {
+    ) -> Result<TrackStream, Error> {
         // Subscribed before reading: what is committed later is either read below or wakes this task.
         let wake = self.signals.subscribe();
         let track = self.providers.find_track(order_id).await?;

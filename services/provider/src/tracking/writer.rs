@@ -24,10 +24,10 @@ const STATEMENT_MOST: usize = 1_000;
 /// Hands writes over to the round.
 #[derive(Clone)]
 pub struct TrackWriter {
-    queue: mpsc::Sender<Waiting>,
+    queue: mpsc::Sender<QueuedWrite>,
 }
 
-struct Waiting {
+struct QueuedWrite {
     write: TrackWrite,
     answer: oneshot::Sender<Result<bool, Error>>,
 }
@@ -46,7 +46,7 @@ impl TrackWriter {
     /// Writes a step of a track. False when the track has moved on meanwhile, so that nothing was written.
     pub async fn write(&self, write: TrackWrite) -> Result<bool, Error> {
         let (answer, answered) = oneshot::channel();
-        if self.queue.send(Waiting { write, answer }).await.is_ok()
+        if self.queue.send(QueuedWrite { write, answer }).await.is_ok()
             && let Ok(written) = answered.await
         {
             return written;
@@ -58,7 +58,7 @@ impl TrackWriter {
 async fn write_rounds(
     providers: Providers,
     signals: TrackSignals,
-    mut queue: mpsc::Receiver<Waiting>,
+    mut queue: mpsc::Receiver<QueuedWrite>,
     stop: CancellationToken,
 ) {
     loop {
@@ -82,7 +82,7 @@ async fn write_rounds(
 }
 
 /// Writes a round; when it fails as a whole, each write is done alone, so that none fails for another.
-async fn write_round(providers: &Providers, signals: &TrackSignals, round: Vec<Waiting>) {
+async fn write_round(providers: &Providers, signals: &TrackSignals, round: Vec<QueuedWrite>) {
     let writes: Vec<&TrackWrite> = round.iter().map(|waiting| &waiting.write).collect();
     match write_together(providers, &writes).await {
         Ok(written) => {
@@ -92,7 +92,7 @@ async fn write_round(providers: &Providers, signals: &TrackSignals, round: Vec<W
                 let _ = waiting.answer.send(Ok(written));
             }
         }
-        Err(error) => match <[Waiting; 1]>::try_from(round) {
+        Err(error) => match <[QueuedWrite; 1]>::try_from(round) {
             Ok([only]) => drop(only.answer.send(Err(error))),
             Err(round) => {
                 tracing::warn!(%error, "points were not written together, each track is tried by itself");
