@@ -338,8 +338,7 @@ pub struct NoticeFacts {
     /// Where it stands.
     pub to: Option<Stage>,
     pub order_id: Option<Uuid>,
-    /// Number of the order's last fact of which the publisher had heard, where the fact is one about an order and none of
-    /// the order's own.
+    /// Number of the order's last fact that the publisher knew; none where the fact is the order's own.
     pub order_seq: Option<i64>,
     /// Whether a parcel is carried, and no people.
     pub parcel: bool,
