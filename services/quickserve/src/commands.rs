@@ -99,15 +99,19 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             seed::seed_city(&host, &url, city).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Healthcheck { url } => check_health(&url).await,
-        Command::Events { command: Events::Parked { command, peers, data_dir } } => {
-            events::check_keys(&data_dir)?;
-            let storage = Storage { data_dir, database_url: None };
-            let host = quickserve::process::build_host(&plan_process(storage, config))?;
-            events::run(&host, command, &peers).await
-        }
+        Command::Events { command } => run_events(command, config).await,
         Command::Openapi => print_line(&serde_json::to_string_pretty(&edge::openapi_document())?),
         Command::Transcode(_) => bail!("transcode starts before the runtime"),
     }
+}
+
+/// Shows, retries or drops events that wait for a consumer.
+async fn run_events(command: Events, config: Config) -> anyhow::Result<ExitCode> {
+    let Events::Parked { command, peers, data_dir } = command;
+    events::check_keys(&data_dir)?;
+    let storage = Storage { data_dir, database_url: None };
+    let host = quickserve::process::build_host(&plan_process(storage, config))?;
+    events::run(&host, command, &peers).await
 }
 
 /// A plan that runs nothing yet.
