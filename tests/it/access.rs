@@ -207,7 +207,7 @@ fn body(method: &str, ids: &BTreeMap<&'static str, String>) -> Value {
         "OpenDispute" => json!({ "reason": "quality" }),
         "ReviewOrder" => json!({ "stars": 5 }),
         "CancelOrder" => json!({ "cancel_token": ids["cancel_token"] }),
-        "RescheduleOrder" => json!({ "window": window }),
+        "RescheduleOrder" | "BookVisit" => json!({ "window": window }),
         "PostOrderMessage" => json!({ "text": "hello" }),
         "AddProof" => json!({ "kind": "photo.before", "sha256": "0".repeat(64) }),
         "ProposeChange" => json!({

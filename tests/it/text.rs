@@ -72,7 +72,10 @@ fn over(route: &Route, planted: &Planted) -> (String, Option<Value>) {
     let in_path = route.template.contains(&variable);
     let mut path = route.template.replace(&variable, "a%00b");
     while let (Some(from), Some(to)) = (path.find('{'), path.find('}')) {
-        path.replace_range(from..=to, &Uuid::new_v4().to_string());
+        let field = fields[0].parent_message().get_field_by_name(&path[from + 1..to]);
+        let is_text = field.is_none_or(|field| field.kind() == Kind::String);
+        let value = if is_text { Uuid::new_v4().to_string() } else { "1".to_owned() };
+        path.replace_range(from..=to, &value);
     }
     let empty = (!route.body.is_empty()).then(|| json!({}));
     if in_path {
