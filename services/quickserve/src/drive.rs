@@ -14,12 +14,14 @@ const BEGINS_NORTH: f64 = 0.0135;
 /// How often a driver looks for an offer, and the pause in between.
 const LOOKS: u32 = 120;
 const PAUSE: Duration = Duration::from_millis(500);
+/// Seconds of driving whose positions make a batch: a phone sends at most 30 batches a minute.
+const BATCH_SECONDS: u32 = 3;
 
 /// A customer books a ride as soon as possible, and `driver` takes it and sets out. Returns the order.
 pub async fn call_car(customer: &Person, driver: &Provider) -> anyhow::Result<String> {
     let phone = &driver.person.client;
     demo::go_online(driver).await?;
-    send_position(phone, 0, BEGINS_NORTH).await?;
+    send_positions(phone, &[position(0, BEGINS_NORTH)]).await?;
     let order = demo::book(customer, demo::taxi_request()).await?;
     let id = text_at(&order, "id")?;
     let offer = wait_for_offer(phone, &id).await?;
@@ -40,10 +42,15 @@ pub async fn drive_to_pick_up(
     bar: &ProgressBar,
 ) -> anyhow::Result<()> {
     let phone = &driver.person.client;
+    let mut batch = Vec::new();
     for second in 1..=seconds {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let left = f64::from(seconds - second) / f64::from(seconds);
-        send_position(phone, second, BEGINS_NORTH * left).await?;
+        batch.push(position(second, BEGINS_NORTH * left));
+        if second % BATCH_SECONDS == 0 || second == seconds {
+            send_positions(phone, &batch).await?;
+            batch.clear();
+        }
         bar.inc(1);
     }
     let door = json!({ "position": { "lat": CENTRE.0, "lng": CENTRE.1 } });
@@ -51,14 +58,18 @@ pub async fn drive_to_pick_up(
     Ok(())
 }
 
-/// Sends where the car is: so many degrees north of the pick-up, on its way south.
-async fn send_position(phone: &Client, seq: u32, north: f64) -> anyhow::Result<()> {
-    let position = json!({
+/// Where the car is now: so many degrees north of the pick-up, on its way south.
+fn position(seq: u32, north: f64) -> Value {
+    json!({
         "seq": seq, "at": kit::Clock::system().now().to_rfc3339(),
         "lat": CENTRE.0 + north, "lng": CENTRE.1, "accuracy_m": 8, "heading": 180,
-    });
-    let batch = json!({ "positions": [position] });
-    phone.post("/v1/me/positions", batch).await?.ok().context("a position")?;
+    })
+}
+
+/// Sends where the car was since the last batch.
+async fn send_positions(phone: &Client, positions: &[Value]) -> anyhow::Result<()> {
+    let batch = json!({ "positions": positions });
+    phone.post("/v1/me/positions", batch).await?.ok().context("positions")?;
     Ok(())
 }
 
