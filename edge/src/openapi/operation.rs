@@ -130,7 +130,7 @@ impl<'a> Operations<'a> {
             json!({
                 "application/json": { "schema": { "type": "array", "items": schema } },
                 "application/x-ndjson": { "schema": schema },
-                "text/event-stream": { "schema": schema },
+                "text/event-stream": { "schema": event_schema(&schema) },
             })
         } else {
             json!({ "application/json": { "schema": schema } })
@@ -161,6 +161,23 @@ fn describe_operation(rpc: &Rpc, comment: &str) -> String {
     };
     let events = rpc.sse.map(describe_events).unwrap_or_default();
     format!("{comment}\n\n**Who may call:** {who}.{reach}{events}")
+}
+
+/// One event of a stream, whose data is a JSON document that fits `schema`.
+fn event_schema(schema: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["data"],
+        "properties": {
+            "id": { "type": "string" },
+            "event": { "type": "string" },
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": schema,
+            },
+        },
+    })
 }
 
 /// What a stream is as `text/event-stream`, beyond its data.
