@@ -28,7 +28,7 @@ ENDING = {"Logout", "LogoutAll", "EraseMe"}
 BEYOND_SCHEMA = re.compile("|".join([
     "is not one that|is not one of the payment provider's",  # tokens that only a system makes
     "is one of the most common passwords",
-    "must be after|must come with|given in the URL too|given twice|or a provider_id must be given",  # one field against another
+    "must be after|must come with|given in the URL too|given twice|or (a provider_id|recall_of|lines) must be given",  # one field against another
     "must be empty with recall_of|must be left out where there are details|^window must be given",  # and again
     "must be in the future|must be at most [0-9]+ days after",  # a field against the clock, or another
     "must be at least [0-9]+ minutes from now|must be at most [0-9]+ days from now",  # notice and horizon

@@ -43,6 +43,9 @@ impl OrderService for Api {
         } = request.into_inner();
         let customer = caller.account()?;
         let quote_id = match (quote_id.as_str(), recall_of.as_str()) {
+            ("", "") => {
+                return Err(kit::Error::invalid("quote_id", "or recall_of must be given").into());
+            }
             (quote_id, "") => Id::parse("quote_id", quote_id)?,
             ("", order) => self.quote_recall(customer, order, window, key.as_ref()).await?,
             _ => {
