@@ -104,6 +104,10 @@ def first_message(stream, media):
             return json.loads(line.removeprefix("data:"))
 
 
+# Streams that say nothing while there is nothing to tell, and do not end: the tests of their services read them.
+SILENT = {"WatchOffers"}
+
+
 def run(role, operations):
     """Lets schemathesis loose on a system, and returns how each operation answered, and what was wrong."""
     with Program() as program, tempfile.TemporaryDirectory() as folder:
@@ -127,6 +131,7 @@ def run(role, operations):
         options = [
             "--seed", SEED, "--max-examples", EXAMPLES, "--generation-database", "none", "--request-timeout", "20",
             "--continue-on-failure", "--warnings", "off", "--no-color",
+            *(option for name in SILENT for option in ("--exclude-operation-id", name)),
         ]
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml"), "run"]
         done = subprocess.run(
@@ -136,7 +141,7 @@ def run(role, operations):
         print(f"== as {role}\n{done.stdout if done.returncode else summary(done.stdout)}", flush=True)
         answers = json.loads(pathlib.Path(files["answers"]).read_text())
         faults = ["it is not as documented"] if done.returncode else []
-        if missed := operations - answers.keys():
+        if missed := operations - answers.keys() - SILENT:
             faults.append(f"never called: {sorted(missed)}")
         if person:
             # Else all that followed would have been refused, and nothing found.
