@@ -16,29 +16,29 @@ pub struct Rpc {
 
 /// The option `(quickserve.options.v1.rpc)`; enum values by name.
 pub struct Access {
-    /// `callers`.
+    /// Who may call it: the `callers` of the option.
     pub callers: Vec<String>,
-    /// `scope`.
+    /// Which tokens may call it: the `scope` of the option.
     pub scope: String,
-    /// `services`.
+    /// Which services may call it: the `services` of the option.
     pub services: Vec<String>,
-    /// `idempotency_key`.
+    /// Whether it takes an `Idempotency-Key`.
     pub idempotency_key: String,
     /// `success_status`; 0 when it is not set.
     pub success_status: i32,
-    /// `critical`.
+    /// Whether it keeps its place when the service is full.
     pub critical: bool,
-    /// `sse`.
+    /// How its stream is printed as server-sent events, when it is one.
     pub sse: Option<Sse>,
 }
 
 /// The names of the fields of a stream's events; each may be empty.
 pub struct Sse {
-    /// `id`.
+    /// The field that becomes the event's `id:`.
     pub id: String,
-    /// `event`.
+    /// The field that becomes the event's name.
     pub event: String,
-    /// `resume`.
+    /// The field of the request that takes `Last-Event-ID`.
     pub resume: String,
 }
 
@@ -48,9 +48,9 @@ pub struct Route {
     pub verb: String,
     /// The path template.
     pub template: String,
-    /// `body`.
+    /// The field of the request that the body fills, `*` for all that the path leaves.
     pub body: String,
-    /// `response_body`.
+    /// The field of the answer that becomes the body; empty for the whole.
     pub response_body: String,
     /// Whether it is an additional route that has additional routes.
     pub nested: bool,

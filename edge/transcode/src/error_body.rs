@@ -56,10 +56,10 @@ pub struct Problem {
     pub detail: String,
     /// The gRPC code's name.
     pub code: &'static str,
-    /// `ErrorInfo.reason`.
+    /// The constant of an `ErrorInfo` that programs compare.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// `BadRequest.field_violations`.
+    /// The fields that a `BadRequest` complains about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<Violation>,
     /// What the caller can do instead: `ErrorInfo.metadata["allowed_actions"]`, comma-separated.

@@ -16,7 +16,7 @@ pub(crate) const FIELDS: &str = "$fields";
 /// What a query says beside the fields it binds.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
-    /// `$fields`.
+    /// The value of `$fields`: which fields the answer keeps.
     pub fields: Option<String>,
     /// Whether it binds the binding's `update_mask`.
     pub has_mask: bool,

@@ -12,7 +12,7 @@ use vertical::{
     signals,
 };
 
-/// Serves `CleaningService`.
+/// Serves `CleaningService`: what cleaners do at work.
 pub struct Api {
     db: Db,
 }

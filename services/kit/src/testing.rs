@@ -78,7 +78,7 @@ impl Backend {
 
 /// A process in small: start services in it and call them.
 pub struct World {
-    /// The runtime.
+    /// The runtime that the service under test starts on.
     pub host: Host,
     /// The time; move it with [`Clock::advance`].
     pub clock: Clock,
@@ -93,7 +93,7 @@ pub struct World {
 /// Another process on the database of a [`World`], with its clock and keys, and a bus of its own. It dies when it is
 /// dropped.
 pub struct Process {
-    /// The runtime.
+    /// The runtime that the service under test starts on.
     pub host: Host,
     /// Carries its events, to no other process.
     pub bus: Arc<LocalBus>,

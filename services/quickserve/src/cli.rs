@@ -39,7 +39,7 @@ pub enum Command {
     },
     /// Runs one service, listening for gRPC.
     Run {
-        /// The service.
+        /// The service that this process runs.
         service: Service,
         /// Where it listens for gRPC.
         #[arg(long, env = "QS_LISTEN", default_value = "127.0.0.1:7100", value_name = "ADDR")]
@@ -105,7 +105,7 @@ pub enum Command {
     CreateOperator {
         /// Its e-mail address.
         email: String,
-        /// Its name.
+        /// The name that the operator's account shows.
         #[arg(long, default_value = "Operator")]
         name: String,
         /// Where the tables are.
@@ -176,7 +176,7 @@ pub struct Peers {
     pub peers: Vec<String>,
 }
 
-/// Which events.
+/// What to do with the events.
 #[derive(Subcommand)]
 pub enum Events {
     /// Events that a service could not take, after which those of the same aggregate wait.
@@ -222,7 +222,7 @@ pub enum Parked {
         /// The service that could not take it.
         #[arg(long)]
         service: Service,
-        /// The event.
+        /// The id of the event, as `list` shows it.
         event: String,
         /// Why it may be lost. The service logs it.
         #[arg(long)]

@@ -59,7 +59,7 @@ impl Client {
         self.token.as_deref()
     }
 
-    /// Gets `path`.
+    /// Sends `GET path`.
     pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(Method::GET, path, None, &[]).await
     }

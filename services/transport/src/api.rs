@@ -15,7 +15,7 @@ use vertical::{
     repository::{self, Reach},
 };
 
-/// Serves `TransportService`.
+/// Serves `TransportService`: what drivers do on the way.
 pub struct Api {
     db: Db,
     rides: Rides,

@@ -112,7 +112,7 @@ pub struct QuoteInputs<D> {
 /// A finished order that a new one follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecalledOrder {
-    /// Which one.
+    /// The finished order that the new one follows.
     pub order_id: Uuid,
     /// The first order of the chain of recalls.
     pub root_order_id: Uuid,
@@ -123,7 +123,7 @@ pub struct RecalledOrder {
 /// Where a job stands in a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeriesPlace {
-    /// Which series.
+    /// The series that the visit belongs to.
     pub series_id: Uuid,
     /// Local date of the visit before; none for the first one.
     pub previous_on: Option<NaiveDate>,

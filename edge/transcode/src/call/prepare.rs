@@ -22,7 +22,7 @@ pub(crate) struct Call {
     pub route: Route,
     /// What path, query and headers bind.
     pub bindings: Bindings,
-    /// `$fields`.
+    /// Which fields of the answer the caller wants, when `$fields` says so.
     pub selection: Option<Selection>,
     /// Whether the client gave an update mask in the query.
     pub has_mask: bool,

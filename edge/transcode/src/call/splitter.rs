@@ -15,11 +15,11 @@ pub(crate) enum Form {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Before `[`.
+    /// Nothing was read yet; `[` is expected.
     Start,
     /// In an element; `begun` once it has a byte that is no white space.
     Element { first: bool, begun: bool, depth: usize, string: bool, escape: bool },
-    /// After `]`.
+    /// The closing `]` was read; only spaces may follow.
     End,
 }
 

@@ -16,9 +16,9 @@ use crate::wire;
 
 /// Fields, values or names that one type may have, so that indices fit 16 bits.
 pub(super) const MAX_MEMBERS: usize = 30_000;
-/// `MessageOptions.map_entry`.
+/// Number of `map_entry` in `MessageOptions`.
 const MAP_ENTRY: u32 = 7;
-/// `FieldOptions.packed`.
+/// Number of `packed` in `FieldOptions`.
 const PACKED: u32 = 2;
 
 pub(super) fn compile_set(own: &[u8], options: SchemaOptions<'_>) -> Result<Schema, SchemaError> {
@@ -338,7 +338,7 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// `,"name":`, escaped.
+/// The key of a field as JSON prints it between two fields: `,"name":`.
 fn type_key(name: &str) -> Box<[u8]> {
     let mut key = b",\"".to_vec();
     crate::json::escape_json(name, &mut key);

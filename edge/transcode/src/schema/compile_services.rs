@@ -10,7 +10,7 @@ use super::{
     Service,
 };
 
-/// `MethodOptions.idempotency_level`.
+/// Number of `idempotency_level` in `MethodOptions`.
 const IDEMPOTENCY_LEVEL: u32 = 34;
 
 impl<'a> Compiler<'a> {

@@ -17,7 +17,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// `package.Service`.
+    /// Name with its package, `package.Service`.
     pub fn full_name(&self) -> &str {
         &self.full_name
     }
@@ -111,7 +111,7 @@ impl Method {
     }
 }
 
-/// `MethodOptions.idempotency_level`.
+/// What `MethodOptions.idempotency_level` says about a method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Idempotency {
     /// Nothing is promised.

@@ -217,7 +217,7 @@ pub struct Message {
 pub(crate) const NO_FIELD: u16 = u16::MAX;
 
 impl Message {
-    /// `package.Message`.
+    /// Name with its package, `package.Message`.
     pub fn full_name(&self) -> &str {
         &self.full_name
     }
@@ -327,7 +327,7 @@ impl EnumValue {
 }
 
 impl Enum {
-    /// `package.Enum`.
+    /// Name with its package, `package.Enum`.
     pub fn full_name(&self) -> &str {
         &self.full_name
     }

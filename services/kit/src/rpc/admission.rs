@@ -103,7 +103,7 @@ pub struct Permit {
 }
 
 impl Places {
-    /// `max` places.
+    /// Admits `max` calls at a time.
     pub fn new(max: usize) -> Self {
         let state = State { max, in_flight: 0, rpcs: HashMap::new(), waiting: Vec::new() };
         Self(Arc::new(Mutex::new(state)))

@@ -29,15 +29,15 @@ pub enum BackupError {
     /// A database cannot be opened, locked or copied.
     #[error("{path} cannot be copied: {source}")]
     Database {
-        /// The file.
+        /// The file that cannot be copied.
         path: String,
-        /// Why.
+        /// Why SQLite refused.
         source: Error,
     },
     /// A copy is not sound.
     #[error("the copy {path} is damaged: {problem}")]
     Damaged {
-        /// The file.
+        /// The file that is there already.
         path: String,
         /// What SQLite says of it.
         problem: String,
@@ -45,9 +45,9 @@ pub enum BackupError {
     /// A copy cannot be written.
     #[error("{path} cannot be written: {source}")]
     Io {
-        /// The file.
+        /// The file that cannot be written.
         path: String,
-        /// Why.
+        /// Why the system refused.
         source: io::Error,
     },
 }
@@ -55,11 +55,11 @@ pub enum BackupError {
 /// The databases of a folder at one moment.
 #[derive(Debug)]
 pub struct Copied {
-    /// The moment.
+    /// The moment whose state every copy shows.
     pub at: DateTime<Utc>,
     /// How long services could not write, at most.
     pub writers_waited: Duration,
-    /// The copies.
+    /// The copies that were made, one for each database.
     pub databases: Vec<CopiedDatabase>,
 }
 
@@ -68,9 +68,9 @@ pub struct Copied {
 pub struct CopiedDatabase {
     /// The service whose tables it has.
     pub service: String,
-    /// The file.
+    /// The file that holds the copy.
     pub path: PathBuf,
-    /// Its bytes.
+    /// How large the copy is, in bytes.
     pub bytes: u64,
     /// The last migration of its tables.
     pub schema: String,

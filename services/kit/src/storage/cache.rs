@@ -13,7 +13,7 @@ pub trait Cache: Send + Sync {
     /// Keeps `value` under `key` for at most `ttl`.
     async fn put(&self, key: &str, value: Bytes, ttl: Duration);
 
-    /// Forgets `key`.
+    /// Forgets the value of `key`, if there is one.
     async fn remove(&self, key: &str);
 }
 

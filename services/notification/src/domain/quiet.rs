@@ -30,14 +30,14 @@ impl QuietTimes {
     }
 }
 
-/// Reads `HH:MM`.
+/// Reads a local time such as `22:30`, in minutes after midnight; none when it is no time.
 pub fn minutes_of(text: &str) -> Option<i16> {
     let (hours, minutes) = text.split_once(':')?;
     let (hours, minutes): (i16, i16) = (hours.parse().ok()?, minutes.parse().ok()?);
     ((0..24).contains(&hours) && (0..60).contains(&minutes)).then_some(hours * 60 + minutes)
 }
 
-/// Writes `HH:MM`.
+/// Writes minutes after midnight as a local time such as `22:30`.
 pub fn clock_time(minutes: i16) -> String {
     format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }

@@ -14,7 +14,7 @@ const NAME: &str = "deliver";
 const GATE: &str = "gate";
 const WRITE: &str = "write";
 
-/// `deliver.gate`, `deliver.write`.
+/// The points at which tests kill the program during a delivery: `deliver.gate` and `deliver.write`.
 pub fn crash_points() -> impl Iterator<Item = String> {
     [GATE, WRITE].into_iter().map(|step| format!("{NAME}.{step}"))
 }

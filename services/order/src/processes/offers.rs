@@ -19,7 +19,7 @@ const MAX_FOUND: i32 = 50;
 
 const ACCEPTANCE: &str = "acceptance";
 
-/// `acceptance.begin`, `acceptance.hold`.
+/// The points at which tests kill the program while an offer is accepted: `acceptance.begin` and `acceptance.hold`.
 pub fn crash_points() -> impl Iterator<Item = String> {
     ["begin", "hold"].iter().map(|step| format!("{ACCEPTANCE}.{step}"))
 }

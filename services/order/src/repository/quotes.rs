@@ -1,4 +1,4 @@
-//! Quotes.
+//! Reads and writes quotes.
 
 use crate::domain::{
     AccountId, Error, OrderId, Quote, QuoteId, Resource,

@@ -1,4 +1,4 @@
-//! Further visits.
+//! Reads and writes the further visits of an order.
 
 use super::VISIT;
 use crate::domain::{Error, VisitId, records::visit};

@@ -1,4 +1,4 @@
-//! `AssetService`: vehicles.
+//! Handlers of `AssetService`: vehicles.
 
 use super::{Api, parse_provider_id, scope_of};
 use crate::{

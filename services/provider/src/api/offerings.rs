@@ -1,4 +1,4 @@
-//! `OfferingService`.
+//! Handlers of `OfferingService`: what providers offer.
 
 use super::{Api, parse_provider_id, scope_of};
 use crate::{

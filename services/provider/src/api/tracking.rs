@@ -28,7 +28,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 /// How long a stream of positions lasts. Its device then comes back with a token that is still good.
 const LONGEST: Duration = Duration::minutes(15);
 
-/// Serves tracking.
+/// Serves `TrackingService`.
 #[derive(Clone)]
 pub struct TrackingApi {
     providers: Providers,

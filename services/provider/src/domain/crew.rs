@@ -19,7 +19,7 @@ pub struct Needs {
     pub exclusive: bool,
     /// People by role; empty for one person who brings the job's skills.
     pub crew: Vec<CrewRole>,
-    /// Vehicles.
+    /// Vehicles that the work needs.
     pub assets: Vec<AssetNeed>,
     /// Whether the provider is found by being online and near, whatever its weekly hours are.
     pub live: bool,

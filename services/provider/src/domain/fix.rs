@@ -12,7 +12,7 @@ const FASTEST: f64 = 70.0;
 pub struct Fix {
     /// When, in whole milliseconds.
     pub at: DateTime<Utc>,
-    /// Where.
+    /// Where the device was at that time.
     pub place: Coordinates,
     /// How far off it may be, in metres.
     pub accuracy_m: f64,

@@ -165,6 +165,11 @@ pub fn city_key(city: &str) -> String {
     city.trim().nfc().collect::<String>().to_lowercase()
 }
 
+/// The zone that a profile's row names; UTC for a name that is not known any more.
+pub fn zone_named(name: &str) -> Tz {
+    name.parse().unwrap_or(Tz::UTC)
+}
+
 impl Provider {
     /// The profile of a new application.
     pub fn apply(id: ProviderId, user_id: Uuid, new: Application, now: DateTime<Utc>) -> Self {
@@ -205,7 +210,7 @@ impl Provider {
 
     /// The zone of its working hours.
     pub fn zone(&self) -> Tz {
-        self.time_zone.parse().unwrap_or(Tz::UTC)
+        zone_named(&self.time_zone)
     }
 
     /// When it works, but for its time off.

@@ -36,7 +36,7 @@ pub enum ResourceKind {
     /// A member of a company.
     #[sea_orm(string_value = "MEMBER")]
     Member,
-    /// A vehicle.
+    /// A vehicle of the provider.
     #[sea_orm(string_value = "ASSET")]
     Asset,
 }

@@ -70,12 +70,14 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Nobody was asked yet.
-    pub fn new(wish: Wish) -> Self {
+    /// An empty answer. Without a place, `zones` are those of the hours of everyone who may be asked: a start counts as
+    /// undecided when the clock of one of them shows a multiple of the step.
+    pub fn new(wish: Wish, zones: &[Tz]) -> Self {
         let whole = [wish.between];
         let all = Wish { most: usize::MAX, ..wish.clone() };
-        let undecided = slot_starts(&whole, &[], wish.zone.unwrap_or(Tz::UTC), &all);
-        Self { wish, free: BTreeMap::new(), undecided: undecided.into_iter().collect() }
+        let zones = wish.zone.as_ref().map_or(zones, std::slice::from_ref);
+        let starts = zones.iter().flat_map(|zone| slot_starts(&whole, &[], *zone, &all));
+        Self { undecided: starts.collect(), wish, free: BTreeMap::new() }
     }
 
     /// The time that is not decided yet, the work and what is kept free around it included; none when all is.
@@ -216,6 +218,15 @@ mod tests {
         let busy = [span("2027-05-24T09:30:00Z", "2027-05-24T09:45:00Z")];
         assert_eq!(slot_starts(&open, &busy, Paris, &wish()), [at("2027-05-24T10:00:00Z")]);
         assert_eq!(slot_starts(&open, &[], Paris, &Wish { most: 2, ..wish() }).len(), 2);
+    }
+
+    #[test]
+    fn without_a_place_the_grids_of_all_zones_are_asked_for() {
+        let hours = [span("2027-05-24T06:15:00Z", "2027-05-24T08:15:00Z")];
+        let wish = Wish { step: Duration::hours(1), ..wish() };
+        let slots = Slots::new(wish.clone(), &[Paris, Kathmandu]);
+        assert!(slots.could_decide(&hours), "noon in Kathmandu is 06:15 UTC");
+        assert!(!Slots::new(wish, &[Paris]).could_decide(&hours));
     }
 
     #[test]

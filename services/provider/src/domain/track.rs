@@ -56,7 +56,7 @@ impl TrackState {
 /// What a fact of an order says to its track.
 #[derive(Clone, Debug)]
 pub struct OrderNews {
-    /// The order.
+    /// The order whose way this is.
     pub order_id: Uuid,
     /// Number of the fact among those of the order.
     pub seq: i64,

@@ -60,7 +60,7 @@ impl Drop {
 /// A position that belongs on the track.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrailStep {
-    /// The position.
+    /// The position as it was accepted.
     pub fix: Fix,
     /// Whether it is not connected with the one before.
     pub gap: bool,

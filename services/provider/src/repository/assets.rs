@@ -1,4 +1,4 @@
-//! Vehicles.
+//! Reads and writes the vehicles of providers.
 
 use super::Providers;
 use crate::domain::{

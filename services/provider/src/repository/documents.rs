@@ -1,4 +1,4 @@
-//! Documents.
+//! Reads and writes the documents of providers.
 
 use super::Providers;
 use crate::domain::{

@@ -9,13 +9,14 @@ use crate::{
     domain::{
         Error, Provider, ProviderId, Span,
         geo::GeoPlace,
-        profile::{BackgroundCheck, ProviderKind, State},
+        profile::{BackgroundCheck, ProviderKind, State, zone_named},
         reservation::JobRequest,
         slots::{Slots, Wish, has_free_resources},
         standing::Standing,
     },
 };
 use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, Query, SelectStatement},
@@ -123,7 +124,7 @@ impl Providers {
     pub async fn slots_of(&self, id: ProviderId, wish: Wish) -> Result<Slots, Error> {
         let known = provider::Entity::find_by_id(id).one(self.db.connection()).await?;
         let provider = known.filter(Provider::is_public).ok_or(Error::ProviderNotFound)?;
-        let mut slots = Slots::new(wish);
+        let mut slots = Slots::new(wish, &[provider.zone()]);
         self.add_slots(&mut slots, &[provider]).await?;
         Ok(slots)
     }
@@ -131,8 +132,13 @@ impl Providers {
     /// When customers may book somebody who offers the vertical. It looks at every profile in reach, page by page, until
     /// somebody is found for each start that could be one.
     pub async fn slots_in(&self, wish: Wish) -> Result<Slots, Error> {
-        let mut pages = BestFirst::new(is_bookable(&wish.job.vertical, wish.job.place));
-        let mut slots = Slots::new(wish);
+        let bookable = is_bookable(&wish.job.vertical, wish.job.place);
+        let zones = match wish.zone {
+            Some(zone) => vec![zone],
+            None => self.zones_of(&bookable).await?,
+        };
+        let mut pages = BestFirst::new(bookable);
+        let mut slots = Slots::new(wish, &zones);
         while let Some(undecided) = slots.undecided() {
             let Some(mut rows) = self.next_page(&mut pages).await? else { break };
             rows.retain(|row| {
@@ -142,6 +148,19 @@ impl Providers {
             self.add_slots(&mut slots, &rows).await?;
         }
         Ok(slots)
+    }
+
+    /// The zones of the hours of `profiles`, each once.
+    async fn zones_of(&self, profiles: &Select<provider::Entity>) -> Result<Vec<Tz>, Error> {
+        let names: Vec<String> = profiles
+            .clone()
+            .select_only()
+            .column(provider::Column::TimeZone)
+            .distinct()
+            .into_tuple()
+            .all(self.db.connection())
+            .await?;
+        Ok(names.iter().map(|name| zone_named(name)).collect())
     }
 
     /// Adds the times at which some profiles can be booked.

@@ -1,4 +1,4 @@
-//! Time off.
+//! Reads and writes the time off of providers.
 
 use super::Providers;
 use crate::domain::{

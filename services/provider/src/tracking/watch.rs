@@ -65,7 +65,7 @@ impl Drop for WatchPermit {
 /// Who wants to watch.
 #[derive(Clone, Copy, Debug)]
 pub struct Viewer {
-    /// The account.
+    /// The account of the person who watches.
     pub user_id: Uuid,
     /// Whether it runs the marketplace, and may watch every order.
     pub is_operator: bool,
@@ -140,7 +140,7 @@ impl TrackWatches {
     }
 }
 
-/// One watcher.
+/// What one open stream of a watcher has sent and waits for.
 struct TrackWatch {
     providers: Providers,
     viewer: Viewer,

@@ -151,6 +151,25 @@ async fn slots_of_a_vertical_say_who_is_free(backend: Backend) {
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn slots_without_a_place_follow_the_clock_of_each_provider(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let ana = shop.vetted("Ana").await;
+    let mut two_hours = hours(&ana.id);
+    two_hours.time_zone = "Asia/Kathmandu".to_owned();
+    for rule in &mut two_hours.weekly {
+        rule.hours = Some(pb::LocalHours { start: "12:00".to_owned(), end: "14:00".to_owned() });
+    }
+    shop.availability().replace_availability(two_hours).by(ana.owner).await.unwrap();
+    // Noon in Kathmandu is a quarter past six: no multiple of half an hour in UTC, and the work takes all of Ana's hours.
+    let anyone = pb::FindSlotsRequest {
+        provider_id: String::new(),
+        ..slots(&ana, "2027-05-24T00:00:00Z", "2027-05-25T00:00:00Z", 2)
+    };
+    assert_eq!(starts(&shop, anyone).await, ["24 06:15"]);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn slots_are_offered_on_the_dates_on_which_they_can_be_booked(backend: Backend) {
     let shop = Shop::open(backend).await;
     let ana = shop.vetted("Ana").await;

@@ -11,7 +11,7 @@ use std::fmt;
 pub struct TimeOfDay(u32);
 
 impl TimeOfDay {
-    /// Reads `HH:MM`.
+    /// Reads a local time such as `22:30`; none when it is no time.
     pub fn parse(text: &str) -> Option<Self> {
         let (hours, minutes) = text.split_once(':')?;
         let is_written = hours.len() == 2 && minutes.len() == 2;

@@ -1,4 +1,4 @@
-//! `AuthService`.
+//! Handlers of `AuthService`: registration, sign-in, sessions.
 
 use super::{client::client_of, convert, signed_in};
 use crate::{

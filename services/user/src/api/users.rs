@@ -1,4 +1,4 @@
-//! `UserService`.
+//! Handlers of `UserService`: accounts and their settings.
 
 use super::{client::client_of, convert, signed_in};
 use crate::{

@@ -47,7 +47,7 @@ pub struct Times {
 /// A change order.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobChange {
-    /// Which one.
+    /// The change of the order that was decided.
     pub change_id: Uuid,
     /// How it stands.
     pub state: JobChangeState,
@@ -82,7 +82,7 @@ pub enum JobChangeState {
 /// A line of the order's price.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PricedLine {
-    /// Stable code.
+    /// Stable code by which programs know the line.
     pub code: String,
     /// How many units.
     pub quantity: f64,

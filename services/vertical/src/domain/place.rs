@@ -8,9 +8,9 @@ const METRES_A_DEGREE: f64 = 111_195.0;
 /// A point on the Earth, in degrees.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
-    /// Degrees north.
+    /// Degrees north of the equator.
     pub lat: f64,
-    /// Degrees east.
+    /// Degrees east of Greenwich.
     pub lng: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Single values.
+//! Writes single values, which are no lists and no maps.
 
 use super::select::Selected;
 use super::{Stop, Writer};

@@ -183,7 +183,7 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
-    /// `{"@type":"url",`
+    /// Opens the object of an `Any` and writes its type: `{"@type":"url",`.
     fn type_url(&mut self, url: &str) {
         self.out.extend_from_slice(b"{\"@type\":\"");
         escape_json(url, self.out);

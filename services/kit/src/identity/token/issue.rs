@@ -1,4 +1,4 @@
-//! Signs tokens.
+//! Signs access tokens with the key of the user service.
 
 use super::{
     ACCESS_AUDIENCE, ACCESS_LIFE, ACCESS_TYPE, ALGORITHM, INTERNAL_LIFE, INTERNAL_TYPE,

@@ -1,4 +1,4 @@
-//! Password hashes.
+//! Rows of `credentials`: the password hash of each account.
 
 use super::user;
 use kit::Id;

@@ -1,4 +1,4 @@
-//! Sessions.
+//! Rows of `sessions`: one for each sign-in that can be refreshed.
 
 use super::user;
 use kit::Id;

@@ -1,4 +1,4 @@
-//! Accounts.
+//! Rows of `users`: one for each account.
 
 use crate::domain::account::Status;
 use kit::Id;
