@@ -259,7 +259,7 @@ fn of_payout(kind: String, payout: PayoutEvent) -> Result<NoticeFacts, Error> {
 }
 
 fn of_provider(kind: String, provider: ProviderEvent) -> Result<NoticeFacts, Error> {
-    let ProviderEvent { provider_id: _, user_id, reason } = provider;
+    let ProviderEvent { provider_id: _, user_id, reason, order_id: _ } = provider;
     let subject = (!reason.is_empty()).then_some(reason);
     Ok(NoticeFacts {
         kind,

@@ -203,6 +203,8 @@ pub const NOTICES: &[Notice] = &[
     both_parties("order.declined", Customer).variant("searching").when(To(Searching)).fades(),
     both_parties("order.reassigned", Customer).when(To(Searching)).essential().fades(),
     both_parties("order.reassigned", Provider).essential(),
+    both_parties("order.crew_replaced", Customer).essential(),
+    inbox_only("order.crew_replaced", Provider).essential(),
     both_parties("order.rescheduled", Customer).fades(),
     both_parties("order.rescheduled", Provider).when(NotFrom(Unpaid)).essential().fades(),
     inbox_only("order.en_route", Customer),
@@ -307,6 +309,7 @@ pub fn moves_on(kind: &str) -> bool {
                 | "order.offer_ended"
                 | "order.sos"
                 | "order.visit_booked"
+                | "order.crew_replaced"
                 | "order.disputed"
                 | "order.dispute_resolved"
                 | "order.reviewed"
@@ -383,7 +386,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Events without a message: the order says itself when its payment succeeds or fails, erased accounts and orders have no
-    /// reader any more, providers know what they change themselves, and an offer or an order that is over needs no answer;
+    /// reader any more, providers know what they change themselves, and what follows for an order is told of the order, and an offer or an order that is over needs no answer;
     /// a ride at a stop, and a parcel that is back, show in the ride.
     const SILENT: &[&str] = &[
         "order.closed",
@@ -391,8 +394,10 @@ mod tests {
         "order.offer_ended",
         "payment.authorized",
         "payment.failed",
+        "provider.crew_replaced",
         "provider.offering_changed",
         "provider.offboarded",
+        "provider.resource_lost",
         "transport.returned",
         "transport.stop_reached",
         "user.erased",
