@@ -79,7 +79,8 @@ async fn each_step_of_an_acceptance_is_gone_on_with(backend: Backend) {
             eventually("the provider is free", held, |held| *held == assigned).await;
             assert_eq!(see(&people.customer, &order).await["state"], "ORDER_STATE_SEARCHING");
             let path = format!("/v1/orders/{order}:previewCancel");
-            let preview = people.customer.client.post(&path, json!({})).await.unwrap().ok().unwrap();
+            let preview =
+                people.customer.client.post(&path, json!({})).await.unwrap().ok().unwrap();
             let body = json!({ "cancel_token": preview["cancel_token"], "reason": "no answer" });
             act(&people.customer, &order, "cancel", body).await;
         }

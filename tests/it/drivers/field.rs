@@ -167,7 +167,10 @@ async fn arrived_pressed_far_away_starts_no_clock_and_both_phones_read_the_same_
     for phone in [&customer, &driver] {
         let ride = get(phone, &path).await;
         assert_eq!(moment(&ride["waiting_from"]), waits, "{ride}");
-        assert_eq!((cents(&ride["waiting_minute"]), &ride["free_waiting_minutes"]), (30, &json!(3)));
+        assert_eq!(
+            (cents(&ride["waiting_minute"]), &ride["free_waiting_minutes"]),
+            (30, &json!(3))
+        );
     }
     let code = text_at(&see(&customer, &order).await, "start_code").unwrap();
     act(&driver, &order, "start", json!({ "start_code": code })).await;
@@ -215,7 +218,10 @@ async fn a_stop_four_hundred_kilometres_away_is_refused_by_its_name(backend: Bac
     assert_eq!(answer.status, 400, "{}", answer.body);
     let violation = &answer.body["violations"][0];
     assert_eq!(violation["field"], "details.stops[0].lat");
-    assert!(violation["description"].as_str().unwrap_or_default().contains("300 km"), "{violation}");
+    assert!(
+        violation["description"].as_str().unwrap_or_default().contains("300 km"),
+        "{violation}"
+    );
     let quotes = "SELECT id FROM quotes";
     let order = mesh.process.host().of("order").database_config();
     assert!(crate::binary::rows(&order, quotes).await.is_empty(), "nothing is stored");

@@ -59,7 +59,8 @@ async fn send_until_killed(phone: Client, mut from: DateTime<Utc>) -> (Vec<i64>,
             (0..BATCH).map(|n| from + Duration::milliseconds(500 * n)).collect();
         from += Duration::milliseconds(500 * BATCH);
         // Ten metres in half a second.
-        let north = |at: &DateTime<Utc>| (at.timestamp_millis() % 100_000_000) as f64 / 50.0 % 20_000.0;
+        let north =
+            |at: &DateTime<Utc>| (at.timestamp_millis() % 100_000_000) as f64 / 50.0 % 20_000.0;
         let batch: Vec<_> = moments.iter().map(|at| position(*at, north(at))).collect();
         let answer = phone.post("/v1/me/positions", json!({ "positions": batch })).await;
         let Ok(answer) = answer else { return (acknowledged, from) };

@@ -36,7 +36,8 @@ async fn drive(backend: Backend, metres: f64, minutes: i64, sent_percent: i64) -
         assert_eq!(pushed["dropped"], json!({}), "{pushed}");
     }
     // The clock stands where the ride ends.
-    mesh.clock.advance((begins + Duration::seconds(seconds) - mesh.clock.now()).max(Duration::zero()));
+    mesh.clock
+        .advance((begins + Duration::seconds(seconds) - mesh.clock.now()).max(Duration::zero()));
     driver = mesh.again(&driver).await;
     post(&driver, &format!("/v1/orders/{id}/stops/1:arrive"), json!({})).await;
     post(&driver, &format!("/v1/orders/{id}/stops/1:complete"), json!({})).await;

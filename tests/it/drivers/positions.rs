@@ -82,7 +82,10 @@ async fn a_batch_against_the_rules_stores_nothing(backend: Backend) {
     let long_ago = now - Duration::minutes(31);
     let pushed =
         push(&scene.driver.client, &[position(ahead, 5_000.0), position(long_ago, 9_000.0)]).await;
-    assert_eq!((&pushed["accepted"], &pushed["dropped"]), (&json!(0), &json!({ "FUTURE": 1, "LATE": 1 })));
+    assert_eq!(
+        (&pushed["accepted"], &pushed["dropped"]),
+        (&json!(0), &json!({ "FUTURE": 1, "LATE": 1 }))
+    );
     assert_eq!(scene.stored().await, 0);
 }
 

@@ -147,6 +147,7 @@ async fn of_twenty_rides_and_twenty_drivers_who_accept_all_each_has_one(backend:
         assert_eq!(see(&driver.person, own).await["provider_id"], driver.provider_id.as_str());
     }
     // One who drives cannot set out for another ride as well.
-    let busy = attempt(&drivers[0].person, &driver_of[&drivers[1].provider_id], "depart", json!({}));
+    let busy =
+        attempt(&drivers[0].person, &driver_of[&drivers[1].provider_id], "depart", json!({}));
     assert_eq!(busy.await.0, 404);
 }

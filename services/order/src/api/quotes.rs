@@ -4,8 +4,8 @@ use super::{Api, recall::Recalled, view};
 use crate::{
     convert,
     domain::{
-        AccountId, Address as Place, Error, JobDetails, ParentOrder, Principal, ProviderId, Quote,
-        PriceInputs, Terms, inputs_hash, total_price,
+        AccountId, Address as Place, Error, JobDetails, ParentOrder, PriceInputs, Principal,
+        ProviderId, Quote, Terms, inputs_hash, total_price,
     },
     repository::quotes,
 };

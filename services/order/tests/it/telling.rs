@@ -298,7 +298,8 @@ async fn a_vertical_hears_of_a_commit_after_which_the_process_died(backend: Back
                     drop(jobs.arrive(request).await);
                 }
                 _ => {
-                    let request = pb::ReassignOrderRequest { order_id, version, reason: "ill".into() };
+                    let request =
+                        pb::ReassignOrderRequest { order_id, version, reason: "ill".into() };
                     drop(settlements.reassign_order(request).await);
                 }
             }

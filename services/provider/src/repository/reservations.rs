@@ -71,11 +71,7 @@ pub async fn running_resources(tx: &Tx, provider: ProviderId) -> Result<HashSet<
 }
 
 /// Whether jobs that are still to end take the time of a resource.
-pub async fn is_reserved(
-    tx: &Tx,
-    provider: ProviderId,
-    resource_id: Uuid,
-) -> Result<bool, Error> {
+pub async fn is_reserved(tx: &Tx, provider: ProviderId, resource_id: Uuid) -> Result<bool, Error> {
     let reserved = Entity::find()
         .filter(Column::ProviderId.eq(provider))
         .filter(Column::ResourceId.eq(resource_id))

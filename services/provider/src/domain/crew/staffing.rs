@@ -137,7 +137,8 @@ impl Options {
         }
         // One who is kept may have to change places, so that another one fits the place that is left.
         let both = self.kept.iter().zip(&self.free);
-        let both: Vec<Vec<usize>> = both.map(|(kept, free)| [&kept[..], &free[..]].concat()).collect();
+        let both: Vec<Vec<usize>> =
+            both.map(|(kept, free)| [&kept[..], &free[..]].concat()).collect();
         fill_places(&both)
     }
 }
@@ -164,7 +165,8 @@ impl Reservation {
     /// Those of a reservation's rows that change when `staff` does its job: they take the time of another resource, or of
     /// the same one in another role.
     pub fn restaffed_rows(rows: &[Self], staff: Vec<JobResource>) -> Vec<Self> {
-        let is_new = |resource: &JobResource| !rows.iter().any(|row| row.resource_id == resource.id);
+        let is_new =
+            |resource: &JobResource| !rows.iter().any(|row| row.resource_id == resource.id);
         let mut new: Vec<JobResource> = staff.iter().filter(|it| is_new(it)).cloned().collect();
         let mut changed = Vec::new();
         for row in rows {
