@@ -159,15 +159,8 @@ const fn base_notice(
     channels: &'static [ContactChannel],
 ) -> Notice {
     let (variant, when) = ("", When::Always);
-    Notice {
-        kind,
-        variant,
-        addressee,
-        when,
-        channels,
-        importance: Importance::Routine,
-        fades: false,
-    }
+    let (importance, fades) = (Importance::Routine, false);
+    Notice { kind, variant, addressee, when, channels, importance, fades }
 }
 
 const fn both_parties(kind: &'static str, addressee: Addressee) -> Notice {

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 /// The options of each place of a job: those that it has already, and those that are free.
-struct Options {
+struct PlaceOptions {
     kept: Vec<Vec<usize>>,
     free: Vec<Vec<usize>>,
 }
@@ -69,7 +69,7 @@ impl Standing {
         let places = job.places();
         let is_kept = |member: &TeamMember| reserved.contains(&member.id.uuid());
         let is_free = |member: &TeamMember| !is_kept(member) && !taken.contains(&member.id.uuid());
-        let mut options = Options { kept: Vec::new(), free: Vec::new() };
+        let mut options = PlaceOptions { kept: Vec::new(), free: Vec::new() };
         for place in &places {
             let fits = |member: &TeamMember, demand| self.fits(member, place, job, demand);
             options.kept.push(super::indexes(&self.team, |member| {
@@ -96,7 +96,7 @@ impl Standing {
     ) -> Option<Vec<JobResource>> {
         let vehicles = self.vehicles_by_size();
         let is_kept = |vehicle: &Vehicle| reserved.contains(&vehicle.id.uuid());
-        let mut options = Options { kept: Vec::new(), free: Vec::new() };
+        let mut options = PlaceOptions { kept: Vec::new(), free: Vec::new() };
         for need in &job.vehicle_places() {
             options.kept.push(super::indexes(&vehicles, |vehicle| {
                 is_kept(vehicle) && need.is_met_by(vehicle)
@@ -115,7 +115,7 @@ impl Standing {
     }
 }
 
-impl Options {
+impl PlaceOptions {
     /// Fills each place with one of its options, each of them used once. As many as can be keep a place; the places that are
     /// left go to those that are free. None when a place stays empty.
     fn fill(&self) -> Option<Vec<usize>> {
@@ -190,7 +190,7 @@ mod tests {
 
     fn fill(kept: &[&[usize]], free: &[&[usize]]) -> Option<Vec<usize>> {
         let owned = |all: &[&[usize]]| all.iter().map(|it| it.to_vec()).collect();
-        Options { kept: owned(kept), free: owned(free) }.fill()
+        PlaceOptions { kept: owned(kept), free: owned(free) }.fill()
     }
 
     #[test]
