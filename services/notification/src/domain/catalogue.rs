@@ -276,6 +276,11 @@ pub const NOTICES: &[Notice] = &[
     both_parties("provider.blocked", Provider).essential(),
     inbox_only("provider.unblocked", Provider).essential(),
     both_parties("provider.restricted", Provider).essential(),
+    both_parties("moving.loaded", Customer).essential().fades(),
+    both_parties("moving.claim_opened", Provider).essential(),
+    both_parties("moving.claim_resolved", Customer).essential(),
+    both_parties("moving.claim_resolved", Provider).essential(),
+    with_mail("moving.claim_overdue", Operator).essential(),
     both_parties("transport.stop_completed", Customer).when(Parcel).fades(),
     both_parties("transport.returning", Customer).essential().fades(),
     inbox_only("track.arriving", Customer).essential().fades(),
@@ -380,8 +385,10 @@ mod tests {
 
     /// Events without a message: the order says itself when its payment succeeds or fails, erased accounts and orders have no
     /// reader any more, providers know what they change themselves, and what follows for an order is told of the order, and an offer or an order that is over needs no answer;
-    /// a ride at a stop, and a parcel that is back, show in the ride.
+    /// a ride at a stop, and a parcel that is back, show in the ride, and so does a move that is surveyed or signed for.
     const SILENT: &[&str] = &[
+        "moving.surveyed",
+        "moving.unloaded",
         "order.closed",
         "order.erased",
         "order.offer_ended",
@@ -399,6 +406,7 @@ mod tests {
     /// The facts that the contracts of the services name.
     fn published() -> BTreeSet<String> {
         let contracts = [
+            include_str!("../../../../proto/quickserve/moving/v1/events.proto"),
             include_str!("../../../../proto/quickserve/order/v1/events.proto"),
             include_str!("../../../../proto/quickserve/payment/v1/events.proto"),
             include_str!("../../../../proto/quickserve/provider/v1/events.proto"),
@@ -408,7 +416,7 @@ mod tests {
         let quoted = contracts.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
         let is_kind = |text: &&str| {
             let (service, fact) = text.split_once('.').unwrap_or_default();
-            ["order", "payment", "payout", "provider", "track", "transport", "user"]
+            ["moving", "order", "payment", "payout", "provider", "track", "transport", "user"]
                 .contains(&service)
                 && fact != "*"
         };

@@ -89,7 +89,7 @@ fn an_estimate_pays_what_was_loaded_up_to_the_cap_and_owes_the_rest() {
     // 30 m³: 5.5 hours for three.
     assert_eq!(settled(Estimate, 300, 0), (measured(4_800 + 1_800 + 480), vec![]));
     // Measured less: an estimate falls, a binding price stays.
-    assert_eq!(settled(Estimate, 200, 0), (measured(-14_400 - 7_200 - 1_920), vec![]));
+    assert_eq!(settled(Estimate, 200, 0), (measured(-9_600 - 7_200 - 1_920), vec![]));
     assert_eq!(settled(Binding, 200, 0), (vec![], vec![]));
     assert_eq!(settled(Binding, 370, 0), (vec![], vec![]));
     assert_eq!(settled(Binding, 0, 0), (vec![], vec![]));
