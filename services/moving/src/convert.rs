@@ -4,7 +4,7 @@ use crate::domain::{
     Move, MoveInputs,
     claim::{ClaimKind, ClaimState, Model as DamageClaim},
     details::{GivenItem, HomeAccess, Packing, PriceBasis},
-    inventory::{InventoryLine, LineChange, Load},
+    inventory::{GoodsLoad, InventoryLine, LineChange},
     price::MoveWork,
     state::MoveState,
     tables::MoveTables,
@@ -146,7 +146,7 @@ pub fn work_to(
     to: Option<&pb::MoveDestination>,
 ) -> Option<MoveWork> {
     let booked = own.terms.as_ref()?.booked.clone();
-    let volume_l = Load::of(&own.lines).volume_l();
+    let volume_l = GoodsLoad::of(&own.lines).volume_l();
     let Some((from, to)) = from.zip(to) else { return Some(MoveWork { volume_l, ..booked }) };
     let metres = tables.drive.metres_between(&from, &read_place(to));
     let hectometres = MoveWork::hectometres_of(metres);
@@ -227,7 +227,7 @@ pub fn inventory(job: &MoveJob, hectometres: i64) -> Result<pb::Inventory, Error
     let (order, own) = (&job.order, &job.own);
     let details = stored_details(&order.details)?;
     let to = current_destination(&details, &order.facts)?;
-    let load = Load::of(&own.lines);
+    let load = GoodsLoad::of(&own.lines);
     let basis = own.terms.as_ref().map_or(PriceBasis::Binding, |terms| terms.basis);
     Ok(pb::Inventory {
         id: order.order_id.to_string(),

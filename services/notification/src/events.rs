@@ -4,9 +4,8 @@ use crate::{
     contacts::Contacts,
     domain::{
         Error, Message, MessageId,
-        catalogue::{
-            Addressee, Circumstance, ContactChannel, NOTICES, NoticeFacts, Stage, moves_on,
-        },
+        catalogue::{Addressee, Circumstance, ContactChannel, NOTICES, Stage, moves_on},
+        facts::NoticeFacts,
         message::{Particulars, State},
     },
     repository::{self, Overtaken, Repository, settings},

@@ -116,7 +116,7 @@ impl InventoryLine {
 
 /// What lines take in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Load {
+pub struct GoodsLoad {
     /// Litres on which other goods may stand.
     pub stackable_l: i64,
     /// Litres of all others.
@@ -124,7 +124,7 @@ pub struct Load {
     pub weight_kg: i64,
 }
 
-impl Load {
+impl GoodsLoad {
     /// Adds up the lines.
     pub fn of(lines: &[InventoryLine]) -> Self {
         let mut load = Self::default();

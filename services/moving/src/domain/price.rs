@@ -2,7 +2,7 @@
 
 use super::{
     details::{HomeAccess, MoveInputs, Packing, PriceBasis},
-    inventory::Load,
+    inventory::GoodsLoad,
     tables::{MoveRates, MoveTables, Pace},
 };
 use kit::{Money, values::money::Currency};
@@ -49,7 +49,7 @@ impl MoveWork {
     /// What is asked for, over so many metres.
     pub fn of(inputs: &MoveInputs, metres: i64) -> Self {
         Self {
-            volume_l: Load::of(&inputs.lines).volume_l(),
+            volume_l: GoodsLoad::of(&inputs.lines).volume_l(),
             hectometres: Self::hectometres_of(metres),
             from: inputs.from,
             to: inputs.to,
@@ -261,7 +261,7 @@ impl MoveTables {
     }
 
     fn requirements(&self, crew: i64, inputs: &MoveInputs) -> Result<JobRequirements, Error> {
-        let truck = self.choose_trucks(Load::of(&inputs.lines)).ok_or_else(|| {
+        let truck = self.choose_trucks(GoodsLoad::of(&inputs.lines)).ok_or_else(|| {
             let problem =
                 "take more room or weigh more than our trucks carry: make two moves of them";
             Error::invalid("details.items", problem)

@@ -3,7 +3,7 @@
 use super::{
     Move,
     details::PriceBasis,
-    inventory::Load,
+    inventory::GoodsLoad,
     price::{KEY, MoveTerms, MoveWork, is_by_terms, sum_of, to_f64},
 };
 use vertical::{
@@ -56,7 +56,7 @@ impl FinalPrice {
 pub fn settle(own: &Move, facts: &OrderFacts, work: &MoveWork) -> GateAnswer {
     let Some(terms) = &own.terms else { return GateAnswer::default() };
     let whole = FinalPrice::of(terms, facts, work);
-    let (delivered_l, loaded_l) = (own.delivered_l(), Load::of(&own.lines).volume_l());
+    let (delivered_l, loaded_l) = (own.delivered_l(), GoodsLoad::of(&own.lines).volume_l());
     let last = match delivered_l < loaded_l {
         true => whole.pro_rata(delivered_l, loaded_l),
         false => whole,

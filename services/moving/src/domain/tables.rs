@@ -1,6 +1,6 @@
 //! Tables: what moves cost in each country and what they take. They are data; the defaults stand beside them.
 
-use super::{inventory::Load, price::ceil_div};
+use super::{inventory::GoodsLoad, price::ceil_div};
 use kit::values::money::Currency;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -142,7 +142,7 @@ impl MoveTables {
 
     /// The trucks for a load: the fewest, and of those the smallest. A truck is not filled to the last litre, and on goods
     /// that bear nothing there is air. None where no number of trucks is enough.
-    pub fn choose_trucks(&self, load: Load) -> Option<Asset> {
+    pub fn choose_trucks(&self, load: GoodsLoad) -> Option<Asset> {
         let space_l = ceil_div(105 * (4 * load.stackable_l + 5 * load.other_l), 400);
         let sizes = |count: i64| self.trucks.iter().map(move |truck| (count, truck));
         let (count, truck) = (1..=self.max_trucks).flat_map(sizes).find(|(count, truck)| {
@@ -256,22 +256,28 @@ mod tests {
     #[test]
     fn the_fewest_and_smallest_trucks_are_chosen() {
         let tables = MoveTables::default();
-        let stacked =
-            |cubic_metres: i64| Load { stackable_l: cubic_metres * 1_000, ..Load::default() };
+        let stacked = |cubic_metres: i64| GoodsLoad {
+            stackable_l: cubic_metres * 1_000,
+            ..GoodsLoad::default()
+        };
         for (load, volume_l, count) in [
             (stacked(0), 8_000, 1),
-            (Load { stackable_l: 7_619, ..Load::default() }, 8_000, 1),
-            (Load { stackable_l: 7_620, ..Load::default() }, 12_000, 1),
+            (GoodsLoad { stackable_l: 7_619, ..GoodsLoad::default() }, 8_000, 1),
+            (GoodsLoad { stackable_l: 7_620, ..GoodsLoad::default() }, 12_000, 1),
             (stacked(28), 30_000, 1),
             (stacked(47), 50_000, 1),
             (stacked(48), 30_000, 2),
             (stacked(90), 50_000, 2),
             // A quarter more room for what bears nothing.
-            (Load { other_l: 15_000, ..Load::default() }, 20_000, 1),
-            (Load { other_l: 15_300, ..Load::default() }, 30_000, 1),
+            (GoodsLoad { other_l: 15_000, ..GoodsLoad::default() }, 20_000, 1),
+            (GoodsLoad { other_l: 15_300, ..GoodsLoad::default() }, 30_000, 1),
             // The weight of a light truck is soon reached.
-            (Load { stackable_l: 4_000, weight_kg: 2_000, ..Load::default() }, 20_000, 1),
-            (Load { stackable_l: 4_000, weight_kg: 20_000, ..Load::default() }, 50_000, 3),
+            (GoodsLoad { stackable_l: 4_000, weight_kg: 2_000, ..GoodsLoad::default() }, 20_000, 1),
+            (
+                GoodsLoad { stackable_l: 4_000, weight_kg: 20_000, ..GoodsLoad::default() },
+                50_000,
+                3,
+            ),
         ] {
             let truck = tables.choose_trucks(load).unwrap();
             assert_eq!((i64::from(truck.volume_l), truck.count), (volume_l, count), "{load:?}");

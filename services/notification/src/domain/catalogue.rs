@@ -1,8 +1,6 @@
 //! Who is told what, when a fact comes: one row a notice.
 
-use super::message::Particulars;
 use sea_orm::{DeriveActiveEnum, EnumIter};
-use uuid::Uuid;
 
 /// Whom a notice addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -320,68 +318,12 @@ pub fn moves_on(kind: &str) -> bool {
         )
 }
 
-/// What a message tells of an event.
-#[derive(Clone, Debug, Default)]
-pub struct NoticeFacts {
-    pub kind: String,
-    /// The customer's account.
-    pub customer: Option<Uuid>,
-    /// The provider's account.
-    pub provider: Option<Uuid>,
-    /// The account that it is about.
-    pub account: Option<Uuid>,
-    /// The side that it addresses, if one in particular.
-    pub addressed: Option<Addressee>,
-    /// What is special about it.
-    pub circumstance: Circumstance,
-    /// Where the order stood before.
-    pub from: Option<Stage>,
-    /// Where it stands.
-    pub to: Option<Stage>,
-    pub order_id: Option<Uuid>,
-    /// Number of the order's last fact that the publisher knew; none where the fact is the order's own.
-    pub order_seq: Option<i64>,
-    /// Whether a parcel is carried, and no people.
-    pub parcel: bool,
-    /// What templates are filled in with.
-    pub particulars: Particulars,
-}
-
-impl NoticeFacts {
-    /// The notices that are to be given, each with its reader. Operators share a mailbox, whose account is nil.
-    pub fn notices(&self, operators: bool) -> impl Iterator<Item = (&'static Notice, Uuid)> {
-        NOTICES.iter().filter(|notice| notice.kind == self.kind && self.fits(notice)).filter_map(
-            move |notice| {
-                let reader = match notice.addressee {
-                    Customer => self.customer,
-                    Provider => self.provider,
-                    Account => self.account,
-                    Operator => operators.then_some(Uuid::nil()),
-                };
-                Some((notice, reader?))
-            },
-        )
-    }
-
-    fn fits(&self, notice: &Notice) -> bool {
-        match notice.when {
-            When::Always => true,
-            To(stage) => self.to == Some(stage),
-            NotTo(stage) => self.to != Some(stage),
-            From(stage) => self.from == Some(stage),
-            NotFrom(stage) => self.from != Some(stage),
-            If(special) => self.circumstance == special,
-            Unless(special) => self.circumstance != special,
-            Parcel => self.parcel,
-            Addressed => self.addressed.is_none_or(|side| side == notice.addressee),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::facts::NoticeFacts;
     use std::collections::BTreeSet;
+    use uuid::Uuid;
 
     /// Events without a message: the order says itself when its payment succeeds or fails, erased accounts and orders have no
     /// reader any more, providers know what they change themselves, and what follows for an order is told of the order, and an offer or an order that is over needs no answer;

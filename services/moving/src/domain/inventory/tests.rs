@@ -34,16 +34,16 @@ fn change(own: &mut Move, change: LineChange) -> Result<bool, Error> {
 #[test]
 fn an_item_edited_counts_once() {
     let mut own = at(MoveState::OnSite);
-    assert_eq!(Load::of(&own.lines).volume_l(), 1_200);
+    assert_eq!(GoodsLoad::of(&own.lines).volume_l(), 1_200);
     let thirty = LineChange { quantity: Some(30), ..noted(1) };
     assert!(change(&mut own, thirty.clone()).unwrap());
-    assert_eq!(Load::of(&own.lines).volume_l(), 1_700);
+    assert_eq!(GoodsLoad::of(&own.lines).volume_l(), 1_700);
     assert!(!change(&mut own, thirty).unwrap(), "repeating it changes nothing");
     let sofa = LineChange { code: "sofa".to_owned(), ..noted(3) };
     assert!(change(&mut own, sofa.clone()).unwrap());
     assert!(!change(&mut own, sofa).unwrap());
     assert_eq!((own.lines.len(), own.lines[2].quantity), (3, 1));
-    let load = Load::of(&own.lines);
+    let load = GoodsLoad::of(&own.lines);
     assert_eq!((load.stackable_l, load.other_l), (1_700, 1_600));
     assert_eq!(load.weight_kg, 34 * 8 + 75);
 }
@@ -67,7 +67,7 @@ fn the_loading_notes_what_was_loaded_and_nothing_else() {
     change(&mut own, LineChange { loaded: Some(0), packed_by: "crew".to_owned(), ..noted(2) })
         .unwrap();
     assert_eq!((own.state, own.open_lines()), (MoveState::Loading, vec![]));
-    assert_eq!(Load::of(&own.lines).volume_l(), 950, "what was struck out does not count");
+    assert_eq!(GoodsLoad::of(&own.lines).volume_l(), 950, "what was struck out does not count");
     assert_eq!(own.lines[1].packed_by, PackedBy::Crew);
     let more = change(&mut own, LineChange { quantity: Some(21), ..noted(1) });
     assert!(matches!(more, Err(Error::OrderState(_))));

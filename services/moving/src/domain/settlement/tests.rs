@@ -68,7 +68,7 @@ fn settled(basis: PriceBasis, loaded: i64, missing: i64) -> (Vec<(String, i64)>,
 
 fn settle_at(own: &Move, facts: &OrderFacts) -> (Vec<(String, i64)>, Vec<i64>) {
     let booked = own.terms.as_ref().unwrap().booked.clone();
-    let work = MoveWork { volume_l: Load::of(&own.lines).volume_l(), ..booked };
+    let work = MoveWork { volume_l: GoodsLoad::of(&own.lines).volume_l(), ..booked };
     let answer = settle(own, facts, &work);
     assert_eq!(answer.missing, Vec::<String>::new());
     let total = |line: &Line| line.total.minor_units;
