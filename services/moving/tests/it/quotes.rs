@@ -78,7 +78,10 @@ async fn bad_details_name_their_field(backend: Backend) {
         (with("/items/0/stackable", json!(true)), "details.items[0].stackable"),
         (with("/items/0/packed_by", json!("thieves")), "details.items[0].packed_by"),
         (with("/items/0/label", json!("x".repeat(81))), "details.items[0].label"),
-        (with("/items/0/quantity", json!(1_999)), "details.items"),
+        (
+            with("/items", json!(vec![json!({ "code": "box", "quantity": 1_300 }); 2])),
+            "details.items",
+        ),
         (with("/basis", json!("guess")), "details.basis"),
         (with("/packing", json!("none")), "details.packing"),
         (with("/from/floor", json!(61)), "details.from.floor"),
