@@ -55,13 +55,7 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
         drivers.push(demo::make_driver(&client, &operator, &name, &email).await?);
         bar.inc(1);
     }
-    bar.set_message("movers");
-    for number in 0..city.movers {
-        let email = email_of("movers", number, &run);
-        let name = format!("Déménagements {}", person_name(number + 5));
-        demo::make_movers(&client, &operator, &name, &email).await?;
-        bar.inc(1);
-    }
+    make_companies(&client, &operator, city.movers, &run, &bar).await?;
     let mut customers = Vec::new();
     bar.set_message("customers");
     for number in 0..city.customers {
@@ -85,6 +79,24 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
         bar.set_message("a car");
         drive::drive_to_pick_up(driver, &order, city.drive_seconds, &bar).await?;
         bar.finish_and_clear();
+    }
+    Ok(())
+}
+
+/// Makes companies of movers.
+async fn make_companies(
+    client: &Client,
+    operator: &Person,
+    count: u32,
+    run: &str,
+    bar: &ProgressBar,
+) -> anyhow::Result<()> {
+    bar.set_message("movers");
+    for number in 0..count {
+        let email = email_of("movers", number, run);
+        let name = format!("Déménagements {}", person_name(number + 5));
+        demo::make_movers(client, operator, &name, &email).await?;
+        bar.inc(1);
     }
     Ok(())
 }
