@@ -6,6 +6,7 @@ mod cleaning;
 mod common;
 mod composed;
 mod delivery;
+mod moving;
 mod notification;
 mod order;
 mod payment;
@@ -151,6 +152,7 @@ async fn run_up(
 ) -> Result<(), DbErr> {
     match service {
         "cleaning" => cleaning::Migrator::up(transaction, steps).await,
+        "moving" => moving::Migrator::up(transaction, steps).await,
         "notification" => notification::Migrator::up(transaction, steps).await,
         "order" => order::Migrator::up(transaction, steps).await,
         "payment" => payment::Migrator::up(transaction, steps).await,

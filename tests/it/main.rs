@@ -16,6 +16,7 @@ mod fault;
 mod journey;
 mod mesh;
 mod money;
+mod moves;
 mod protocol;
 mod rides;
 mod secrets;

@@ -4,9 +4,8 @@ use crate::{
     contacts::Contacts,
     domain::{
         Error, Message, MessageId,
-        catalogue::{
-            Addressee, Circumstance, ContactChannel, NOTICES, NoticeFacts, Stage, moves_on,
-        },
+        catalogue::{Addressee, Circumstance, ContactChannel, NOTICES, Stage, moves_on},
+        facts::NoticeFacts,
         message::{Particulars, State},
     },
     repository::{self, Overtaken, Repository, settings},
@@ -19,6 +18,7 @@ use kit::{
 };
 use proto::quickserve::{
     fulfilment::v1::OrderState,
+    moving::v1::MoveEvent,
     order::v1::OrderEvent,
     payment::v1::{PaymentEvent, PayoutEvent},
     provider::v1::{ProviderEvent, TrackEvent},
@@ -170,6 +170,7 @@ impl Consumer for Teller {
 fn decode_event(event: &Event) -> Result<NoticeFacts, Error> {
     let kind = event.kind.clone();
     match event.kind.split('.').next().unwrap_or_default() {
+        "moving" => of_move(kind, event.decode()?),
         "order" => of_order(kind, event.decode()?),
         "payment" => of_payment(kind, event.decode()?),
         "payout" => of_payout(kind, event.decode()?),
@@ -281,6 +282,18 @@ fn of_ride(kind: String, ride: RideEvent) -> Result<NoticeFacts, Error> {
         order_seq: Some(order_event_seq),
         parcel,
         particulars: Particulars { stop: Some(stop), ..Particulars::default() },
+        ..NoticeFacts::default()
+    })
+}
+
+fn of_move(kind: String, event: MoveEvent) -> Result<NoticeFacts, Error> {
+    let MoveEvent { order_id, customer_id, provider_user_id, claim_id: _, order_event_seq } = event;
+    Ok(NoticeFacts {
+        kind,
+        customer: parse_id(&customer_id)?,
+        provider: parse_id(&provider_user_id)?,
+        order_id: parse_id(&order_id)?,
+        order_seq: Some(order_event_seq),
         ..NoticeFacts::default()
     })
 }
