@@ -16,24 +16,27 @@ pub enum Service {
     Cleaning,
     /// The transport vertical: rides and parcels.
     Transport,
+    /// The repair vertical.
+    Repair,
     /// Quotes, orders and the booking saga.
     Order,
 }
 
 impl Service {
     /// Every service, in the order in which a process starts them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::User,
         Self::Provider,
         Self::Payment,
         Self::Notification,
         Self::Cleaning,
         Self::Transport,
+        Self::Repair,
         Self::Order,
     ];
 
     /// Those that order books.
-    pub const VERTICALS: [Self; 2] = [Self::Cleaning, Self::Transport];
+    pub const VERTICALS: [Self; 3] = [Self::Cleaning, Self::Transport, Self::Repair];
 
     /// Its name: package segment, database schema, section of the configuration.
     pub const fn name(self) -> &'static str {
@@ -44,6 +47,7 @@ impl Service {
             Self::Notification => "notification",
             Self::Cleaning => "cleaning",
             Self::Transport => "transport",
+            Self::Repair => "repair",
             Self::Order => "order",
         }
     }
@@ -57,6 +61,7 @@ impl Service {
             Self::Notification => notification::start(host).await,
             Self::Cleaning => cleaning::start(host).await,
             Self::Transport => transport::start(host).await,
+            Self::Repair => repair::start(host).await,
             Self::Order => order::start(host).await,
         }
     }

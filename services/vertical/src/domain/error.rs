@@ -14,6 +14,9 @@ pub enum Error {
     /// A delivery of the order is being written.
     #[error("the work is being delivered: repeat the call in a minute, or ask for rework")]
     DeliveryBegun,
+    /// Something of the vertical's own is absent, or is not the caller's: a reason of its own, and what is absent.
+    #[error("{1}")]
+    Missing(&'static str, &'static str),
     /// The vertical refuses what was asked, for a reason of its own.
     #[error("{1}")]
     Refused(&'static str, String),
@@ -35,6 +38,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::OrderNotFound => Kind::NotFound("ORDER_NOT_FOUND"),
+            Self::Missing(reason, _) => Kind::NotFound(reason),
             Self::OrderState(_) => Kind::Precondition("ORDER_STATE"),
             Self::DeliveryBegun => Kind::Conflict("DELIVERY_BEGUN"),
             Self::Refused(reason, _) => Kind::Precondition(reason),
