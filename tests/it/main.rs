@@ -16,6 +16,8 @@ mod journey;
 mod mesh;
 mod money;
 mod protocol;
+mod recalls;
+mod repairs;
 mod rides;
 mod secrets;
 mod standing;

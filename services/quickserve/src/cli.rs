@@ -126,6 +126,9 @@ pub enum Command {
         /// Drivers with cars to make.
         #[arg(long, default_value_t = 3)]
         drivers: u32,
+        /// Repairers to make; the first one has a repair to do.
+        #[arg(long, default_value_t = 1)]
+        repairers: u32,
         /// Seconds in which the car of a driver comes to a customer, so that its track can be watched; 0 for none.
         #[arg(long, default_value_t = 0)]
         drive: u32,

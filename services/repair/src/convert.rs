@@ -77,10 +77,7 @@ fn told_change(change: &JobChange) -> Result<ToldChange, Error> {
 }
 
 /// Reads what a repairer has found.
-pub fn parse_diagnosis(
-    request: pb::RecordDiagnosisRequest,
-    now: DateTime<Utc>,
-) -> Diagnosis {
+pub fn parse_diagnosis(request: pb::RecordDiagnosisRequest, now: DateTime<Utc>) -> Diagnosis {
     let pb::RecordDiagnosisRequest { order_id: _, code, findings, hazard, unrelated } = request;
     Diagnosis { code, findings, hazard, unrelated, recorded_at: now }
 }

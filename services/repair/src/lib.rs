@@ -17,7 +17,8 @@ mod worker;
 use proto::quickserve::{
     fulfilment::v1::vertical_service_server::VerticalServiceServer,
     repair::v1::{
-        appliance_service_server::ApplianceServiceServer, repair_service_server::RepairServiceServer,
+        appliance_service_server::ApplianceServiceServer,
+        repair_service_server::RepairServiceServer,
     },
 };
 use std::sync::Arc;

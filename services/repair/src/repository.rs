@@ -42,7 +42,7 @@ pub async fn delete_appliance(
         .exec(db)
         .await?;
     match deleted.rows_affected {
-        0 => Err(Error::Missing("APPLIANCE_NOT_FOUND", "the appliance does not exist")),
+        0 => Err(Error::RecordNotFound("APPLIANCE_NOT_FOUND", "the appliance")),
         _ => Ok(()),
     }
 }

@@ -281,6 +281,9 @@ pub const NOTICES: &[Notice] = &[
     both_parties("provider.blocked", Provider).essential(),
     inbox_only("provider.unblocked", Provider).essential(),
     both_parties("provider.restricted", Provider).essential(),
+    both_parties("repair.diagnosed", Customer).essential().fades(),
+    both_parties("repair.parts_arrived", Customer).fades(),
+    with_mail("repair.sla_missed", Operator).essential(),
     both_parties("transport.stop_completed", Customer).when(Parcel).fades(),
     both_parties("transport.returning", Customer).essential().fades(),
     inbox_only("track.arriving", Customer).essential().fades(),
@@ -384,7 +387,7 @@ mod tests {
 
     /// Events without a message: the order says itself when its payment succeeds or fails, erased accounts and orders have no
     /// reader any more, providers know what they change themselves, and an offer or an order that is over needs no answer;
-    /// a ride at a stop, and a parcel that is back, show in the ride.
+    /// a ride at a stop, and a parcel that is back, show in the ride; what is repaired is delivered next.
     const SILENT: &[&str] = &[
         "order.closed",
         "order.erased",
@@ -393,6 +396,7 @@ mod tests {
         "payment.failed",
         "provider.offering_changed",
         "provider.offboarded",
+        "repair.finished",
         "transport.returned",
         "transport.stop_reached",
         "user.erased",
@@ -404,14 +408,17 @@ mod tests {
             include_str!("../../../../proto/quickserve/order/v1/events.proto"),
             include_str!("../../../../proto/quickserve/payment/v1/events.proto"),
             include_str!("../../../../proto/quickserve/provider/v1/events.proto"),
+            include_str!("../../../../proto/quickserve/repair/v1/events.proto"),
             include_str!("../../../../proto/quickserve/transport/v1/events.proto"),
             include_str!("../../../../proto/quickserve/user/v1/events.proto"),
         ];
         let quoted = contracts.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
         let is_kind = |text: &&str| {
             let (service, fact) = text.split_once('.').unwrap_or_default();
-            ["order", "payment", "payout", "provider", "track", "transport", "user"]
-                .contains(&service)
+            [
+                "order", "payment", "payout", "provider", "repair", "track", "transport", "user",
+            ]
+            .contains(&service)
                 && fact != "*"
         };
         quoted.filter(is_kind).map(str::to_owned).collect()

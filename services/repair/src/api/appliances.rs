@@ -43,15 +43,8 @@ impl ApplianceService for Api {
         };
         let id = Id::<appliance::Model>::new(tx.clock()).uuid();
         let created_at = tx.now();
-        let row = appliance::Model {
-            id,
-            customer_id,
-            brand,
-            model,
-            serial,
-            warranty_until,
-            created_at,
-        };
+        let row =
+            appliance::Model { id, customer_id, brand, model, serial, warranty_until, created_at };
         repository::insert_appliance(&tx, &row).await?;
         let appliance = Some(to_appliance(row));
         Ok(tx.commit_answer(pb::CreateApplianceResponse { appliance }).await?)

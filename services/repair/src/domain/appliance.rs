@@ -52,5 +52,6 @@ pub fn parse_warranty(text: &str) -> Result<Option<NaiveDate>, Error> {
         return Ok(None);
     }
     let date = text.parse();
-    date.map(Some).map_err(|_| Error::invalid("warranty_until", "must be a date such as 2028-05-24"))
+    date.map(Some)
+        .map_err(|_| Error::invalid("warranty_until", "must be a date such as 2028-05-24"))
 }

@@ -5,9 +5,7 @@ use uuid::Uuid;
 use vertical::Error;
 
 /// What kind of repair.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
     Plumbing,
@@ -48,9 +46,7 @@ impl Category {
 }
 
 /// How soon the repairer is to be there.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Urgency {
     Normal,
@@ -114,7 +110,8 @@ impl Item {
             let problem = "or the brand of the appliance must be given";
             return Err(Error::invalid("details.appliance_id", problem));
         }
-        match [("model", model), ("serial", serial)].into_iter().find(|(_, text)| !text.is_empty()) {
+        match [("model", model), ("serial", serial)].into_iter().find(|(_, text)| !text.is_empty())
+        {
             None => Ok(Self::Unnamed),
             Some((field, _)) => {
                 Err(Error::invalid(format!("details.{field}"), "must come with a brand"))

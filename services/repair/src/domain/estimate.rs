@@ -68,7 +68,8 @@ impl Repair {
         let mut estimates = Vec::with_capacity(changes.len());
         for ToldChange { change_id, state, work } in changes {
             let known = self.estimates.iter().find(|estimate| estimate.change_id == change_id);
-            let known = known.map(|it| AskedWork { minutes: it.minutes, part_ids: it.part_ids.clone() });
+            let known =
+                known.map(|it| AskedWork { minutes: it.minutes, part_ids: it.part_ids.clone() });
             let AskedWork { minutes, part_ids } = work.or(known).unwrap_or_default();
             estimates.push(Estimate { change_id, state, minutes, part_ids });
         }
@@ -225,9 +226,9 @@ impl Repair {
         if self.state != RepairState::Off {
             return 0;
         }
-        let kept = self.approved_parts().filter(|part| {
-            part.state != PartState::Returned && !part.receipt_sha256.is_empty()
-        });
+        let kept = self
+            .approved_parts()
+            .filter(|part| part.state != PartState::Returned && !part.receipt_sha256.is_empty());
         kept.map(Part::total_cost).sum()
     }
 

@@ -97,8 +97,7 @@ impl Part {
             return Ok(false);
         }
         if !self.state.leads_to(next) {
-            let problem =
-                format!("a part that is {} cannot be {}", self.state.name(), next.name());
+            let problem = format!("a part that is {} cannot be {}", self.state.name(), next.name());
             return Err(Error::Refused("PART_STATE", problem));
         }
         self.state = next;

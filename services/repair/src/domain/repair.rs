@@ -340,7 +340,7 @@ impl Repair {
 
     fn part_mut(&mut self, id: Uuid) -> Result<&mut Part, Error> {
         let found = self.parts.iter_mut().find(|part| part.id == id);
-        found.ok_or(Error::Missing("PART_NOT_FOUND", "the part does not exist"))
+        found.ok_or(Error::RecordNotFound("PART_NOT_FOUND", "the part"))
     }
 
     /// Forgets what the repairer wrote.

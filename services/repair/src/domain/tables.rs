@@ -177,7 +177,9 @@ impl RepairTables {
         let spans = [self.visit_minutes, self.estimate_hours, self.recall_days];
         match spans.into_iter().all(|span| span > 0) && self.buffer_minutes >= 0 {
             true => Ok(()),
-            false => Err("visit_minutes, estimate_hours and recall_days must be 1 or more".to_owned()),
+            false => {
+                Err("visit_minutes, estimate_hours and recall_days must be 1 or more".to_owned())
+            }
         }
     }
 

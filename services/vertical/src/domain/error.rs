@@ -8,15 +8,15 @@ pub enum Error {
     /// The order is absent, or the caller is no party to it.
     #[error("order does not exist")]
     OrderNotFound,
+    /// What belongs to an order is absent, or the caller is no party to it: the reason, and what it is.
+    #[error("{1} does not exist")]
+    RecordNotFound(&'static str, &'static str),
     /// The order's state does not allow it.
     #[error("the state of the order does not allow this: {0}")]
     OrderState(&'static str),
     /// A delivery of the order is being written.
     #[error("the work is being delivered: repeat the call in a minute, or ask for rework")]
     DeliveryBegun,
-    /// Something of the vertical's own is absent, or is not the caller's: a reason of its own, and what is absent.
-    #[error("{1}")]
-    Missing(&'static str, &'static str),
     /// The vertical refuses what was asked, for a reason of its own.
     #[error("{1}")]
     Refused(&'static str, String),
@@ -38,7 +38,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::OrderNotFound => Kind::NotFound("ORDER_NOT_FOUND"),
-            Self::Missing(reason, _) => Kind::NotFound(reason),
+            Self::RecordNotFound(reason, _) => Kind::NotFound(reason),
             Self::OrderState(_) => Kind::Precondition("ORDER_STATE"),
             Self::DeliveryBegun => Kind::Conflict("DELIVERY_BEGUN"),
             Self::Refused(reason, _) => Kind::Precondition(reason),

@@ -202,8 +202,7 @@ fn of_a_broken_off_order_parts_are_returned_or_owed_with_a_receipt() {
     note(&mut repair, 2, 1_000, None).unwrap();
     note(&mut repair, 3, 700, None).unwrap();
     follow(&mut repair, vec![told(10, JobChangeState::Approved, asked(70, &[1, 2]))]);
-    let receipt =
-        |state| PartChange { state, receipt_sha256: "0".repeat(64) };
+    let receipt = |state| PartChange { state, receipt_sha256: "0".repeat(64) };
     repair.change_part(id(2), receipt(None)).unwrap();
     assert_eq!(repair.parts_owed(), 0, "while the work goes on nothing is owed");
     repair.enter_phase(Phase::Ended);

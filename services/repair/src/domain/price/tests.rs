@@ -73,9 +73,11 @@ fn an_urgent_visit_begins_soon() {
 fn a_repair_takes_a_skill_a_qualification_and_waves_as_urgent_as_it_is() {
     let tables = RepairTables::default();
     let (now, window) = (at("2027-05-24T07:00:00Z"), visit("2027-05-24T08:00:00Z"));
-    for (urgency, wave_size, answer_s, search_m) in
-        [(Urgency::Normal, 3, 600, 1_440), (Urgency::Today, 3, 300, 240), (Urgency::Urgent, 5, 60, 15)]
-    {
+    for (urgency, wave_size, answer_s, search_m) in [
+        (Urgency::Normal, 3, 600, 1_440),
+        (Urgency::Today, 3, 300, 240),
+        (Urgency::Urgent, 5, 60, 15),
+    ] {
         let inputs = inputs(Category::Heating, urgency);
         let quote = tables.quote("FR", &inputs, Some("Saunier Duval"), window, now).unwrap();
         let needs = quote.requirements;
@@ -84,7 +86,10 @@ fn a_repair_takes_a_skill_a_qualification_and_waves_as_urgent_as_it_is() {
         assert_eq!(needs.documents, ["insurance", "gas_qualification"]);
         let dispatch = needs.dispatch.unwrap();
         assert!(!dispatch.live && dispatch.wave_size == wave_size);
-        assert_eq!((dispatch.answer.num_seconds(), dispatch.search.num_minutes()), (answer_s, search_m));
+        assert_eq!(
+            (dispatch.answer.num_seconds(), dispatch.search.num_minutes()),
+            (answer_s, search_m)
+        );
     }
     let abroad = tables.quote("US", &inputs(Category::Heating, Urgency::Normal), None, window, now);
     assert!(abroad.unwrap_err().to_string().contains("address.country"));

@@ -60,7 +60,7 @@ fn estimate(repair: &mut Repair, state: JobChangeState, part_ids: &[Uuid]) {
 
 fn reason<T: fmt::Debug>(result: Result<T, Error>) -> &'static str {
     match result.unwrap_err() {
-        Error::Refused(reason, _) | Error::Missing(reason, _) => reason,
+        Error::Refused(reason, _) | Error::RecordNotFound(reason, _) => reason,
         Error::OrderState(_) => "ORDER_STATE",
         error => panic!("{error}"),
     }
@@ -132,7 +132,10 @@ fn waiting_and_resuming_can_be_said_again() {
 fn only_what_the_customer_agreed_to_is_used() {
     let mut repair = diagnosed();
     repair.add_part(id(1), NotedPart { on_board: true, ..noted(8_000) }, now()).unwrap();
-    assert_eq!(repair.part(id(1)).map(|part| (part.state, part.quantity)), Some((PartState::Arrived, 1)));
+    assert_eq!(
+        repair.part(id(1)).map(|part| (part.state, part.quantity)),
+        Some((PartState::Arrived, 1))
+    );
     let used = change(PartState::Used);
     assert_eq!(reason(repair.change_part(id(1), used.clone())), "PART_NOT_APPROVED");
     estimate(&mut repair, JobChangeState::Proposed, &[id(1)]);
@@ -191,7 +194,8 @@ fn parts_are_noted_between_the_diagnosis_and_the_end() {
     fresh.diagnose(diagnosis(false)).unwrap();
     assert_eq!(reason(fresh.add_part(id(1), noted(1), now()).map(drop)), "NOT_SERVED");
     let mut repair = diagnosed();
-    let dollars = NotedPart { cost: Money::new(Currency::parse("c", "USD").unwrap(), 1), ..noted(1) };
+    let dollars =
+        NotedPart { cost: Money::new(Currency::parse("c", "USD").unwrap(), 1), ..noted(1) };
     assert_eq!(field(repair.add_part(id(1), dollars, now()).map(drop)), "cost.currency");
     assert_eq!(field(repair.add_part(id(1), noted(-1), now()).map(drop)), "cost.minor_units");
     for number in 0..50 {
