@@ -42,7 +42,8 @@ async fn finish(customer: &Person, repairer: &Person, order: &str, outcome: &str
 
 async fn accepted_repair(mesh: &Mesh) -> Done {
     let operator = mesh.operator().await;
-    let (customer, provider) = (mesh.customer("alice").await, mesh.repairer(&operator, "bob").await);
+    let (customer, provider) =
+        (mesh.customer("alice").await, mesh.repairer(&operator, "bob").await);
     let request = demo::repair_request(&provider.provider_id, noon(mesh));
     let order = text_at(&demo::book(&customer, request).await.unwrap(), "id").unwrap();
     let (customer, repairer) = until_work_begins(mesh, &customer, &provider, &order).await;
@@ -80,7 +81,8 @@ async fn a_recall_costs_nothing_and_nothing_is_authorised_or_paid_out(backend: B
     let part = post(&repairer, &format!("/v1/orders/{id}/parts"), part).await;
     let details = json!({ "labour": [{ "minutes": 70 }], "part_ids": [part["id"]] });
     let path = format!("/v1/orders/{id}/changeOrders");
-    let change = post(&repairer, &path, json!({ "reason": "A new seal.", "details": details })).await;
+    let change =
+        post(&repairer, &path, json!({ "reason": "A new seal.", "details": details })).await;
     assert_eq!(cents(&change["amount"]), 0, "{change}");
     let change = text_at(&change, "id").unwrap();
     post(&customer, &format!("{path}/{change}:approve"), json!({})).await;
@@ -121,9 +123,11 @@ async fn another_fault_found_in_a_recall_is_paid_by_its_estimate(backend: Backen
     let approved = text_at(&change, "id").unwrap();
     post(&customer, &format!("{path}/{approved}:approve"), json!({})).await;
     assert_eq!(finish(&customer, &repairer, &id, "repaired").await, 7_250);
-    let captured = eventually("it is captured", async || see(&customer, &id).await, |order| {
-        order["payment"]["state"] == "PAYMENT_STATE_CAPTURED"
-    });
+    let captured = eventually(
+        "it is captured",
+        async || see(&customer, &id).await,
+        |order| order["payment"]["state"] == "PAYMENT_STATE_CAPTURED",
+    );
     assert_eq!(cents(&captured.await["payment"]["captured"]), 7_250);
 }
 
@@ -145,6 +149,16 @@ async fn a_recall_is_for_its_window_its_item_and_its_provider(backend: Backend) 
     elsewhere["details"]["brand"] = Value::from("Miele");
     let other = done.customer.client.post("/v1/quotes", elsewhere).await.unwrap();
     assert_eq!((other.status.as_u16(), other.reason()), (400, "RECALL_WINDOW"));
+    let body = json!({ "quote_id": free["id"], "search_if_declined": true });
+    let searched = done.customer.client.post("/v1/orders", body).await.unwrap();
+    assert_eq!(searched.body["violations"][0]["field"], "search_if_declined", "{}", searched.body);
+    // Who gives a recall back leaves it to no other repairer.
+    let booked = recall(&mesh, &done.customer, &done.order).await.ok().unwrap();
+    let id = text_at(&booked, "id").unwrap();
+    act(&done.provider.person, &id, "accept", json!({})).await;
+    let given_back =
+        act(&done.provider.person, &id, "reassign", json!({ "reason": "I am away." })).await;
+    assert_eq!(given_back["state"], "ORDER_STATE_NO_PROVIDER", "{given_back}");
     mesh.clock.advance(Duration::days(91));
     let customer = mesh.again(&done.customer).await;
     let late = recall(&mesh, &customer, &done.order).await;

@@ -93,7 +93,8 @@ impl Visit {
     /// The repairer says that there is no more to do.
     async fn finish(&self, outcome: &str) -> Answer {
         let tests = json!([{ "code": "full_cycle", "passed": true }]);
-        self.send(Method::POST, "repair:finish", json!({ "outcome": outcome, "tests": tests })).await
+        self.send(Method::POST, "repair:finish", json!({ "outcome": outcome, "tests": tests }))
+            .await
     }
 
     /// The customer has signed, and the repairer delivers. Returns the price.
@@ -122,9 +123,11 @@ async fn close(visit: &Visit, total: i64) {
     act(&visit.customer, &visit.order, "acceptDelivery", json!({})).await;
     act(&visit.customer, &visit.order, "review", json!({ "stars": 5, "text": "Dry again." })).await;
     act(&visit.repairer, &visit.order, "review", json!({ "stars": 5, "text": "Tidy." })).await;
-    let captured = eventually("the money is captured", async || visit.order().await, |order| {
-        order["payment"]["state"] == "PAYMENT_STATE_CAPTURED"
-    });
+    let captured = eventually(
+        "the money is captured",
+        async || visit.order().await,
+        |order| order["payment"]["state"] == "PAYMENT_STATE_CAPTURED",
+    );
     assert_eq!(cents(&captured.await["payment"]["captured"]), total);
 }
 
@@ -138,7 +141,8 @@ async fn is_balanced(operator: &Person) -> bool {
 async fn a_repair_from_booking_to_review(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
-    let (customer, provider) = (mesh.customer("alice").await, mesh.repairer(&operator, "bob").await);
+    let (customer, provider) =
+        (mesh.customer("alice").await, mesh.repairer(&operator, "bob").await);
     let washer = json!({ "brand": "Bosch", "model": "WAN28", "serial": "FD 9912" });
     let washer = post(&customer, "/v1/me/appliances", washer).await;
     let mut request = request_for(&mesh, &provider, "appliance");
@@ -149,7 +153,11 @@ async fn a_repair_from_booking_to_review(backend: Backend) {
     assert_eq!(cents(&booked["total"]), 7_800);
     let id = text_at(&booked, "id").unwrap();
     let asked = see(&provider.person, &id).await;
-    assert_eq!(asked["details"]["symptoms"], Value::Null, "who was asked reads no secrets: {asked}");
+    assert_eq!(
+        asked["details"]["symptoms"],
+        Value::Null,
+        "who was asked reads no secrets: {asked}"
+    );
     let mut visit = Visit::begin_order(&mesh, &customer, &provider, id).await;
     assert_eq!(visit.repair().await["state"], "REPAIR_STATE_ON_SITE");
     assert_eq!(visit.repair().await["appliance"]["serial"], "FD 9912");
@@ -187,7 +195,11 @@ async fn a_repair_from_booking_to_review(backend: Backend) {
     visit.move_part(&part, "USED").await.ok().unwrap();
     assert_eq!(attempt(&visit.repairer, &visit.order, "deliver", json!({})).await.0, 400);
     visit.finish("repaired").await.ok().unwrap();
-    assert_eq!(attempt(&visit.repairer, &visit.order, "deliver", json!({})).await.0, 400, "no signature");
+    assert_eq!(
+        attempt(&visit.repairer, &visit.order, "deliver", json!({})).await.0,
+        400,
+        "no signature"
+    );
     assert_eq!(visit.deliver().await, 19_350);
     close(&visit, 19_350).await;
     assert!(is_balanced(&mesh.again(&operator).await).await);
@@ -228,7 +240,11 @@ async fn without_a_yes_the_visit_is_paid_and_no_more(backend: Backend, decision:
     if decision.is_empty() {
         mesh.clock.advance(Duration::hours(71));
         visit.customer = mesh.again(&visit.customer).await;
-        assert_eq!(visit.repair().await["state"], "REPAIR_STATE_ESTIMATED", "it holds for three days");
+        assert_eq!(
+            visit.repair().await["state"],
+            "REPAIR_STATE_ESTIMATED",
+            "it holds for three days"
+        );
         mesh.clock.advance(Duration::hours(2));
         visit.customer = mesh.again(&visit.customer).await;
         visit.repairer = mesh.again(&visit.repairer).await;
@@ -264,7 +280,8 @@ async fn a_declined_card_leaves_the_estimate_and_no_work_can_start(backend: Back
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
     let customer = "alice@test.example";
-    let customer = demo::register_account(&mesh.client, "customer", "Alice", customer).await.unwrap();
+    let customer =
+        demo::register_account(&mesh.client, "customer", "Alice", customer).await.unwrap();
     demo::add_card(&customer, "tok_raise_declined").await.unwrap();
     let provider = mesh.repairer(&operator, "bob").await;
     let visit = Visit::begin(&mesh, &customer, &provider, "appliance").await;
@@ -336,7 +353,8 @@ async fn a_hazard_alarms_everyone_and_work_stops(backend: Backend) {
 async fn each_wrong_field_of_the_details_is_named(backend: Backend) {
     let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
-    let (customer, provider) = (mesh.customer("alice").await, mesh.repairer(&operator, "bob").await);
+    let (customer, provider) =
+        (mesh.customer("alice").await, mesh.repairer(&operator, "bob").await);
     for (field, value) in [
         ("category", json!("painting")),
         ("brand", json!("")),

@@ -415,10 +415,8 @@ mod tests {
         let quoted = contracts.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
         let is_kind = |text: &&str| {
             let (service, fact) = text.split_once('.').unwrap_or_default();
-            [
-                "order", "payment", "payout", "provider", "repair", "track", "transport", "user",
-            ]
-            .contains(&service)
+            ["order", "payment", "payout", "provider", "repair", "track", "transport", "user"]
+                .contains(&service)
                 && fact != "*"
         };
         quoted.filter(is_kind).map(str::to_owned).collect()

@@ -149,7 +149,7 @@ fn only_what_the_customer_agreed_to_is_used() {
     assert!(repair.change_part(id(1), used.clone()).unwrap());
     assert!(!repair.change_part(id(1), used).unwrap());
     assert_eq!(reason(repair.change_part(id(1), change(PartState::Returned))), "PART_STATE");
-    assert_eq!(reason(repair.change_part(id(2), change(PartState::Used))), "PART_NOT_APPROVED");
+    assert_eq!(reason(repair.change_part(id(2), change(PartState::Used))), "PART_NOT_FOUND");
     let nothing = PartChange { state: None, receipt_sha256: String::new() };
     assert_eq!(reason(repair.change_part(id(2), nothing)), "PART_NOT_FOUND");
 }
