@@ -3,11 +3,11 @@
 use crate::domain::{
     Repair, RepairInputs,
     appliance::Model as Appliance,
-    details::{Category, GivenItem, Item, Urgency},
+    details::{Category, GivenItem, RepairedItem, Urgency},
     estimate::{AskedWork, ToldChange},
     part::{Part, PartState},
     repair::{Diagnosis, NotedPart, PartChange, TestResult},
-    state::{Outcome, RepairState},
+    state::{RepairOutcome, RepairState},
 };
 use chrono::{DateTime, Utc};
 use kit::{
@@ -37,7 +37,7 @@ pub fn read_details(message: &pb::RepairDetails) -> Result<RepairInputs, Error> 
     let appliance_id = parse_optional_uuid("details.appliance_id", appliance_id)?;
     Ok(RepairInputs {
         category,
-        item: Item::parse(category, GivenItem { appliance_id, brand, model, serial })?,
+        item: RepairedItem::parse(category, GivenItem { appliance_id, brand, model, serial })?,
         urgency: Urgency::parse(urgency)?,
     })
 }
@@ -131,7 +131,7 @@ pub fn repair(job: &RepairJob, appliance: Option<Appliance>) -> Result<pb::Repai
         appliance: appliance.map(to_appliance),
         window: Some(order.window().into()),
         diagnosis: own.diagnosis.as_ref().map(to_diagnosis),
-        outcome: own.outcome.map(Outcome::code).unwrap_or_default().to_owned(),
+        outcome: own.outcome.map(RepairOutcome::code).unwrap_or_default().to_owned(),
         tests: own.tests.iter().map(to_test).collect(),
         parts: parts(own),
         sla_due_at: own.sla_due_at.map(timestamp),

@@ -1,6 +1,6 @@
 //! Facts that repair publishes about the repairs of orders.
 
-use crate::{convert::RepairJob, domain::state::Outcome};
+use crate::{convert::RepairJob, domain::state::RepairOutcome};
 use kit::{Tx, messaging::outbox};
 use proto::quickserve::repair::v1::RepairEvent;
 use vertical::Error;
@@ -25,7 +25,7 @@ pub async fn record_repair_event(tx: &Tx, job: &mut RepairJob, kind: &str) -> Re
         provider_user_id: order.provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
         diagnosis_code: diagnosis.map(|it| it.code.clone()).unwrap_or_default(),
         hazard: own.is_dangerous(),
-        outcome: own.outcome.map(Outcome::code).unwrap_or_default().to_owned(),
+        outcome: own.outcome.map(RepairOutcome::code).unwrap_or_default().to_owned(),
         parts: i32::try_from(own.parts.len()).unwrap_or_default(),
         order_event_seq: order.facts.event_seq,
     };

@@ -4,7 +4,7 @@ use crate::{
     convert::{self, CHANGE_MESSAGE, RepairJob},
     domain::{
         Repair, RepairInputs,
-        details::Item,
+        details::RepairedItem,
         estimate::{AskedWork, denial},
         repair::UNFINISHED,
         state::RepairState,
@@ -42,11 +42,15 @@ impl Repairs {
     }
 
     /// The brand of what is to be repaired, as far as the customer says it. Fails where the appliance is not the customer's.
-    async fn find_brand(&self, item: &Item, customer_id: Uuid) -> Result<Option<String>, Error> {
+    async fn find_brand(
+        &self,
+        item: &RepairedItem,
+        customer_id: Uuid,
+    ) -> Result<Option<String>, Error> {
         match item {
-            Item::Unnamed => Ok(None),
-            Item::Described { brand, .. } => Ok(Some(brand.clone())),
-            Item::Owned(id) => {
+            RepairedItem::Unnamed => Ok(None),
+            RepairedItem::Described { brand, .. } => Ok(Some(brand.clone())),
+            RepairedItem::Owned(id) => {
                 let db = self.db.connection();
                 match repository::find_appliance(db, customer_id, *id).await? {
                     Some(appliance) => Ok(Some(appliance.brand)),

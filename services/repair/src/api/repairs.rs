@@ -4,10 +4,10 @@ use super::account_of;
 use crate::{
     convert::{self, RepairJob},
     domain::{
-        details::Item,
+        details::RepairedItem,
         part::PartState,
         repair::TestResult,
-        state::{Outcome, RepairState},
+        state::{RepairOutcome, RepairState},
     },
     events, repository as appliances,
 };
@@ -36,7 +36,7 @@ pub struct Api {
 enum RepairerAct {
     Wait,
     Resume,
-    Finish(Outcome, Vec<TestResult>),
+    Finish(RepairOutcome, Vec<TestResult>),
 }
 
 impl Api {
@@ -49,12 +49,12 @@ impl Api {
     async fn repair_view(&self, job: &RepairJob, reader: Reach) -> Result<pb::Repair, Error> {
         let details = convert::stored_details(&job.order.details)?;
         let appliance = match convert::read_details(&details).map(|inputs| inputs.item) {
-            Ok(Item::Owned(id)) => {
+            Ok(RepairedItem::Owned(id)) => {
                 let db = self.db.connection();
                 appliances::find_appliance(db, job.order.customer_id, id).await?
             }
             // An erased order has no details.
-            Ok(Item::Described { .. } | Item::Unnamed) | Err(_) => None,
+            Ok(RepairedItem::Described { .. } | RepairedItem::Unnamed) | Err(_) => None,
         };
         let whole = convert::repair(job, appliance)?;
         if job.shows_home(reader, self.db.clock().now()) {
@@ -212,7 +212,7 @@ impl RepairService for Api {
         let provider = account_of(&kit::caller_of(&request))?;
         let pb::FinishRepairRequest { order_id, outcome, tests } = request.into_inner();
         let tests = convert::parse_tests(tests);
-        let act = RepairerAct::Finish(Outcome::parse(&outcome)?, tests);
+        let act = RepairerAct::Finish(RepairOutcome::parse(&outcome)?, tests);
         let repair = self.go_on(&order_id, provider, act).await?;
         Ok(Response::new(pb::FinishRepairResponse { repair }))
     }

@@ -70,7 +70,7 @@ impl Urgency {
 
 /// What is to be repaired, as far as the customer says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
+pub enum RepairedItem {
     /// One of the customer's own appliances.
     Owned(Uuid),
     /// An appliance that is described.
@@ -88,7 +88,7 @@ pub struct GivenItem<'a> {
     pub serial: &'a str,
 }
 
-impl Item {
+impl RepairedItem {
     /// Reads what is to be repaired. An appliance has a name.
     pub fn parse(category: Category, given: GivenItem<'_>) -> Result<Self, Error> {
         let GivenItem { appliance_id, brand, model, serial } = given;
@@ -124,7 +124,7 @@ impl Item {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepairInputs {
     pub category: Category,
-    pub item: Item,
+    pub item: RepairedItem,
     pub urgency: Urgency,
 }
 
@@ -159,12 +159,16 @@ mod tests {
     fn an_appliance_is_owned_or_described_and_a_tap_needs_no_name() {
         let id = Uuid::from_u128(7);
         let owned = GivenItem { appliance_id: Some(id), ..GivenItem::default() };
-        assert_eq!(Item::parse(Category::Appliance, owned).unwrap(), Item::Owned(id));
-        let bosch = Item::parse(Category::Appliance, described("Bosch", "WAN28", "")).unwrap();
+        assert_eq!(
+            RepairedItem::parse(Category::Appliance, owned).unwrap(),
+            RepairedItem::Owned(id)
+        );
+        let bosch =
+            RepairedItem::parse(Category::Appliance, described("Bosch", "WAN28", "")).unwrap();
         let (brand, model) = ("Bosch".to_owned(), "WAN28".to_owned());
-        assert_eq!(bosch, Item::Described { brand, model, serial: String::new() });
-        let tap = Item::parse(Category::Plumbing, GivenItem::default()).unwrap();
-        assert_eq!(tap, Item::Unnamed);
+        assert_eq!(bosch, RepairedItem::Described { brand, model, serial: String::new() });
+        let tap = RepairedItem::parse(Category::Plumbing, GivenItem::default()).unwrap();
+        assert_eq!(tap, RepairedItem::Unnamed);
         for (category, given, field) in [
             (Category::Appliance, GivenItem::default(), "details.appliance_id"),
             (Category::Plumbing, described("", "WAN28", ""), "details.model"),
@@ -172,7 +176,7 @@ mod tests {
             (Category::Appliance, GivenItem { brand: "Bosch", ..owned }, "details.brand"),
             (Category::Appliance, GivenItem { serial: "S-1", ..owned }, "details.serial"),
         ] {
-            let error = Item::parse(category, given).unwrap_err().to_string();
+            let error = RepairedItem::parse(category, given).unwrap_err().to_string();
             assert!(error.contains(field), "{field}: {error}");
         }
     }
@@ -180,7 +184,7 @@ mod tests {
     #[test]
     fn the_same_item_is_of_the_same_category_too() {
         let inputs = |category, item| RepairInputs { category, item, urgency: Urgency::Normal };
-        let owned = |id| Item::Owned(Uuid::from_u128(id));
+        let owned = |id| RepairedItem::Owned(Uuid::from_u128(id));
         let washer = inputs(Category::Appliance, owned(1));
         let again = RepairInputs { urgency: Urgency::Urgent, ..washer.clone() };
         assert!(washer.repairs_same_item(&again));

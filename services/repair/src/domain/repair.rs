@@ -4,7 +4,7 @@ use super::{
     estimate::Estimate,
     part::{Part, PartState},
     price::RepairTerms,
-    state::{Outcome, RepairState, RepairStep},
+    state::{RepairOutcome, RepairState, RepairStep},
 };
 use chrono::{DateTime, Utc};
 use kit::Money;
@@ -95,7 +95,7 @@ pub struct Repair {
     pub parts: Vec<Part>,
     /// Whether it has waited for parts.
     pub waited: bool,
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<RepairOutcome>,
     pub tests: Vec<TestResult>,
     /// When a repairer is to be at work.
     pub sla_due_at: Option<DateTime<Utc>>,
@@ -189,12 +189,16 @@ impl Repair {
     }
 
     /// There is no more to do. False when the same was said before.
-    pub fn finish(&mut self, outcome: Outcome, tests: Vec<TestResult>) -> Result<bool, Error> {
+    pub fn finish(
+        &mut self,
+        outcome: RepairOutcome,
+        tests: Vec<TestResult>,
+    ) -> Result<bool, Error> {
         if self.outcome == Some(outcome) {
             return Ok(false);
         }
         let state = self.state.next(RepairStep::Finish(outcome))?;
-        if outcome == Outcome::Repaired {
+        if outcome == RepairOutcome::Repaired {
             self.check_repaired(&tests)?;
         }
         self.state = state;

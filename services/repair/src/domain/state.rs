@@ -32,7 +32,7 @@ pub enum RepairState {
 /// How a repair ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum RepairOutcome {
     Repaired,
     Unrepaired,
 }
@@ -64,10 +64,10 @@ pub enum RepairStep {
     /// The repair goes on.
     Resume,
     /// There is no more to do.
-    Finish(Outcome),
+    Finish(RepairOutcome),
 }
 
-impl Outcome {
+impl RepairOutcome {
     /// Reads how a repair ended.
     pub fn parse(text: &str) -> Result<Self, Error> {
         match text {
@@ -125,20 +125,20 @@ impl RepairState {
         }
     }
 
-    fn after_finish(self, outcome: Outcome) -> Result<Self, Error> {
+    fn after_finish(self, outcome: RepairOutcome) -> Result<Self, Error> {
         match (self, outcome) {
-            (Self::Diagnosed | Self::Approved, Outcome::Repaired) => Ok(Self::Repaired),
-            (Self::Diagnosed | Self::Declined, Outcome::Unrepaired) => Ok(Self::Unrepaired),
+            (Self::Diagnosed | Self::Approved, RepairOutcome::Repaired) => Ok(Self::Repaired),
+            (Self::Diagnosed | Self::Declined, RepairOutcome::Unrepaired) => Ok(Self::Unrepaired),
             (Self::Booked | Self::OnSite, _) => {
                 Err(Error::OrderState("there is no diagnosis yet: record it first"))
             }
             (Self::Estimated, _) => Err(Error::OrderState(
                 "the customer is asked about an estimate: wait for the answer, or take it back",
             )),
-            (Self::Declined, Outcome::Repaired) => Err(Error::OrderState(
+            (Self::Declined, RepairOutcome::Repaired) => Err(Error::OrderState(
                 "the customer did not agree to the repair: make another estimate, or leave it unrepaired",
             )),
-            (Self::Approved, Outcome::Unrepaired) => Err(Error::OrderState(
+            (Self::Approved, RepairOutcome::Unrepaired) => Err(Error::OrderState(
                 "the customer agreed to the repair: an operator can break the work off",
             )),
             (Self::WaitingParts, _) => {

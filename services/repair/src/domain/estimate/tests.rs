@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::{
     details::Category,
     repair::{NotedPart, PartChange, TestResult},
-    state::Outcome,
+    state::RepairOutcome,
     tables::RepairTables,
 };
 use kit::{Money, testing::at, values::money::Currency};
@@ -119,7 +119,7 @@ fn each_state_says_what_speaks_against_an_estimate() {
     assert_eq!(repair.estimate_denial(Side::Provider), Some("WAITING_FOR_PARTS"));
     repair.resume().unwrap();
     let tests = vec![TestResult { code: "leak".to_owned(), passed: true }];
-    repair.finish(Outcome::Repaired, tests).unwrap();
+    repair.finish(RepairOutcome::Repaired, tests).unwrap();
     assert_eq!(repair.estimate_denial(Side::Provider), Some("REPAIR_OVER"));
     let mut dangerous = diagnosed(false, false);
     dangerous.diagnosis.as_mut().unwrap().hazard = true;

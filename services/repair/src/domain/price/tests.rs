@@ -1,12 +1,12 @@
 //! Prices that were worked by hand, to the cent.
 
 use super::*;
-use crate::domain::details::Item;
+use crate::domain::details::RepairedItem;
 use chrono_tz::Europe::Paris;
 use kit::testing::at;
 
 fn inputs(category: Category, urgency: Urgency) -> RepairInputs {
-    RepairInputs { category, item: Item::Unnamed, urgency }
+    RepairInputs { category, item: RepairedItem::Unnamed, urgency }
 }
 
 fn visit(start: &str) -> Window {

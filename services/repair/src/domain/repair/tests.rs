@@ -94,25 +94,31 @@ fn with_a_hazard_nothing_is_repaired_until_it_is_over() {
     let mut repair = diagnosed();
     repair.diagnose(diagnosis(true)).unwrap();
     assert!(repair.is_dangerous());
-    assert_eq!(reason(repair.finish(Outcome::Repaired, vec![test(true)])), "HAZARD");
+    assert_eq!(reason(repair.finish(RepairOutcome::Repaired, vec![test(true)])), "HAZARD");
     let mut left = repair.clone();
-    assert!(left.finish(Outcome::Unrepaired, Vec::new()).unwrap(), "who leaves may leave");
+    assert!(left.finish(RepairOutcome::Unrepaired, Vec::new()).unwrap(), "who leaves may leave");
     repair.diagnose(diagnosis(false)).unwrap();
-    assert!(repair.finish(Outcome::Repaired, vec![test(true)]).unwrap());
+    assert!(repair.finish(RepairOutcome::Repaired, vec![test(true)]).unwrap());
 }
 
 #[test]
 fn what_is_repaired_was_tested_and_took_no_parts_without_an_estimate() {
     let mut repair = diagnosed();
-    assert_eq!(field(repair.finish(Outcome::Repaired, Vec::new())), "tests");
-    let failed = repair.finish(Outcome::Repaired, vec![test(true), test(false)]);
+    assert_eq!(field(repair.finish(RepairOutcome::Repaired, Vec::new())), "tests");
+    let failed = repair.finish(RepairOutcome::Repaired, vec![test(true), test(false)]);
     assert_eq!(reason(failed), "TESTS_FAILED");
     repair.add_part(id(1), noted(8_000), now()).unwrap();
-    assert_eq!(reason(repair.finish(Outcome::Repaired, vec![test(true)])), "ESTIMATE_REQUIRED");
+    assert_eq!(
+        reason(repair.finish(RepairOutcome::Repaired, vec![test(true)])),
+        "ESTIMATE_REQUIRED"
+    );
     repair.change_part(id(1), change(PartState::Returned)).unwrap();
-    assert!(repair.finish(Outcome::Repaired, vec![test(true)]).unwrap());
-    assert!(!repair.finish(Outcome::Repaired, vec![test(true)]).unwrap(), "it is over already");
-    assert_eq!(reason(repair.finish(Outcome::Unrepaired, Vec::new())), "ORDER_STATE");
+    assert!(repair.finish(RepairOutcome::Repaired, vec![test(true)]).unwrap());
+    assert!(
+        !repair.finish(RepairOutcome::Repaired, vec![test(true)]).unwrap(),
+        "it is over already"
+    );
+    assert_eq!(reason(repair.finish(RepairOutcome::Unrepaired, Vec::new())), "ORDER_STATE");
     assert_eq!(repair.missing(&[]), ["signature.customer"]);
     assert!(repair.missing(&["signature.customer".to_owned()]).is_empty());
 }
@@ -163,7 +169,7 @@ fn the_gate_wants_each_approved_part_used_or_returned() {
         repair.add_part(id(number), on_board, now()).unwrap();
     }
     estimate(&mut repair, JobChangeState::Approved, &[id(1), id(2)]);
-    repair.finish(Outcome::Repaired, vec![test(true)]).unwrap();
+    repair.finish(RepairOutcome::Repaired, vec![test(true)]).unwrap();
     let signed = ["signature.customer".to_owned()];
     assert_eq!(repair.missing(&[]), ["repair.parts", "signature.customer"]);
     repair.change_part(id(1), change(PartState::Used)).unwrap();
@@ -181,8 +187,8 @@ fn what_stays_unrepaired_needs_its_diagnosis_only() {
     let mut repair = diagnosed();
     estimate(&mut repair, JobChangeState::Expired, &[]);
     assert_eq!(repair.state, RepairState::Declined);
-    assert_eq!(reason(repair.finish(Outcome::Repaired, vec![test(true)])), "ORDER_STATE");
-    assert!(repair.finish(Outcome::Unrepaired, vec![test(false)]).unwrap());
+    assert_eq!(reason(repair.finish(RepairOutcome::Repaired, vec![test(true)])), "ORDER_STATE");
+    assert!(repair.finish(RepairOutcome::Unrepaired, vec![test(false)]).unwrap());
     assert!(repair.missing(&[]).is_empty());
 }
 
@@ -202,7 +208,7 @@ fn parts_are_noted_between_the_diagnosis_and_the_end() {
         repair.add_part(id(number), noted(100), now()).unwrap();
     }
     assert_eq!(reason(repair.add_part(id(51), noted(1), now()).map(drop)), "PART_LIMIT");
-    repair.finish(Outcome::Unrepaired, Vec::new()).unwrap();
+    repair.finish(RepairOutcome::Unrepaired, Vec::new()).unwrap();
     assert_eq!(reason(repair.add_part(id(52), noted(1), now()).map(drop)), "ORDER_STATE");
 }
 

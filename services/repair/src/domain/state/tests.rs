@@ -2,7 +2,7 @@
 
 use super::{
     EstimateStanding::{self, Approved as Agreed, Declined as Refused, Missing, Pending},
-    Outcome,
+    RepairOutcome,
     RepairState::{
         self, Approved, Booked, Declined, Diagnosed, Estimated, Off, OnSite, Repaired, Unrepaired,
         WaitingParts,
@@ -21,8 +21,8 @@ const PHASES: [Phase; 7] = [
     Phase::Ended,
 ];
 const STANDINGS: [EstimateStanding; 4] = [Missing, Pending, Agreed, Refused];
-const REPAIRED: RepairStep = Finish(Outcome::Repaired);
-const UNREPAIRED: RepairStep = Finish(Outcome::Unrepaired);
+const REPAIRED: RepairStep = Finish(RepairOutcome::Repaired);
+const UNREPAIRED: RepairStep = Finish(RepairOutcome::Unrepaired);
 const ACTS: [RepairStep; 5] = [Diagnose, Wait, Resume, REPAIRED, UNREPAIRED];
 
 /// What the repairer may do, and where it leads: all else is refused.
