@@ -91,7 +91,7 @@ impl Repair {
     }
 
     /// The estimates that the customer agreed to, the oldest first.
-    fn approved_estimates(&self) -> impl Iterator<RepairedItem = &Estimate> {
+    fn approved_estimates(&self) -> impl Iterator<Item = &Estimate> {
         self.estimates.iter().filter(|estimate| estimate.state == JobChangeState::Approved)
     }
 
@@ -193,7 +193,7 @@ impl Repair {
     }
 
     /// The parts that the customer agreed to, as they are by now.
-    pub fn approved_parts(&self) -> impl Iterator<RepairedItem = &Part> {
+    pub fn approved_parts(&self) -> impl Iterator<Item = &Part> {
         let ids = self.approved_estimates().flat_map(|estimate| &estimate.part_ids);
         ids.filter_map(|id| self.present_part(*id))
     }
