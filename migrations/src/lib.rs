@@ -12,6 +12,7 @@ mod order;
 mod payment;
 mod provider;
 mod record;
+mod repair;
 mod transport;
 mod user;
 mod vertical;
@@ -157,6 +158,7 @@ async fn run_up(
         "order" => order::Migrator::up(transaction, steps).await,
         "payment" => payment::Migrator::up(transaction, steps).await,
         "provider" => provider::Migrator::up(transaction, steps).await,
+        "repair" => repair::Migrator::up(transaction, steps).await,
         "transport" => transport::Migrator::up(transaction, steps).await,
         "user" => user::Migrator::up(transaction, steps).await,
         other => Err(DbErr::Migration(format!("no service is called {other}"))),

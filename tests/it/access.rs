@@ -122,6 +122,7 @@ async fn every_rpc_meets_every_kind_of_caller(backend: Backend) {
             "cleaning",
             "transport",
             "moving",
+            "repair",
             "edge",
         ] {
             // The edge calls for the outside, and is no service on its own account but where it is listed.
@@ -160,6 +161,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
     };
     let request = demo::quote_request(&bob.provider_id, mesh.clock.now() + Duration::hours(40));
     let address = json!({ "label": "home", "address": request["address"].clone() });
+    let appliance = json!({ "brand": "Bosch", "model": "WAN28" });
     let profile = format!("/v1/providers/{}", bob.provider_id);
     let member = json!({ "name": "Zoé", "role": "cleaner" });
     let asset = json!({ "kind": "van" });
@@ -178,6 +180,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
         ("payment_method_id", demo::add_card(alice, "tok_ok").await.unwrap()),
         ("message_id", message),
         ("address_id", made(alice, "/v1/me/addresses".into(), address).await),
+        ("appliance_id", made(alice, "/v1/me/appliances".into(), appliance).await),
         ("quote_id", made(alice, "/v1/quotes".into(), request).await),
         ("document_id", first(&bob.person, &documents, "documents").await.unwrap()),
         ("offering_id", first(&bob.person, &offerings, "offerings").await.unwrap()),
@@ -190,6 +193,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
         // Made only later in the life of an order: that they are absent to everybody is tested all the same.
         ("change_order_id", Uuid::new_v4().to_string()),
         ("offer_id", Uuid::new_v4().to_string()),
+        ("part_id", Uuid::new_v4().to_string()),
         ("payout_id", Uuid::new_v4().to_string()),
         ("due_id", Uuid::new_v4().to_string()),
         ("claim_id", Uuid::new_v4().to_string()),
@@ -228,6 +232,10 @@ fn body(method: &str, ids: &BTreeMap<&'static str, String>) -> Value {
             { "channel": "call", "at": "2027-05-10T09:00:00Z" },
             { "channel": "doorbell", "at": "2027-05-10T09:05:00Z" },
         ]}),
+        "RecordDiagnosis" => json!({ "code": "pump", "findings": "It is broken." }),
+        "AddPart" => json!({ "name": "pump", "cost": { "currency": "EUR", "minor_units": "1" } }),
+        "UpdatePart" => json!({ "state": "PART_STATE_ORDERED" }),
+        "FinishRepair" => json!({ "outcome": "unrepaired" }),
         "ReplaceAvailability" => json!({ "time_zone": "Europe/Paris", "weekly": [] }),
         "SetDateException" => json!({ "hours": [] }),
         "CreateTimeOff" => {

@@ -144,7 +144,7 @@ async fn provide(mesh: &Mesh, operator: &Person) -> (Author, Provider) {
     let document = json!({ "kind": "training", "number": number, "issued_on": "2020-01-01" });
     bob.post(&format!("{path}/documents"), document).await;
     let provider = Provider { person: bob.person.clone(), provider_id };
-    for trade in [demo::CLEANER, demo::DRIVER, demo::MOVERS] {
+    for trade in [demo::CLEANER, demo::DRIVER, demo::MOVERS, demo::REPAIRER] {
         demo::make_offer(&provider, &trade).await.unwrap();
     }
     let documents = [demo::DRIVER.documents, &["transport_licence"]].concat();
@@ -233,6 +233,18 @@ async fn book_move(mesh: &Mesh, alice: &mut Author, provider: &Provider) -> Stri
     text_at(&alice.post("/v1/orders", order).await, "id").unwrap()
 }
 
+/// A repair with a mark in every text, hours after the order of that day.
+async fn book_repair(mesh: &Mesh, alice: &mut Author, provider: &Provider) -> String {
+    let start = noon(mesh) + Duration::hours(3);
+    let mut request = demo::repair_request(&provider.provider_id, start);
+    request["address"] = alice.address();
+    let symptoms = alice.mark("repair.v1.RepairDetails.symptoms");
+    request["details"] = json!({ "category": "plumbing", "symptoms": symptoms });
+    let quote = alice.post("/v1/quotes", request).await;
+    let order = json!({ "quote_id": quote["id"] });
+    text_at(&alice.post("/v1/orders", order).await, "id").unwrap()
+}
+
 /// The move of a customer who is not there, from the door to the accepted delivery: delegates sign.
 async fn carry(mesh: &Mesh, alice: &mut Author, bob: &mut Author, order: &str) {
     let start = see(&bob.person, order).await["window"]["start"].as_str().unwrap().to_owned();
@@ -266,6 +278,28 @@ async fn carry(mesh: &Mesh, alice: &mut Author, bob: &mut Author, order: &str) {
             bob.post(&format!("{path}/move:{act}"), json!({})).await;
         }
     }
+    bob.act(order, "deliver", json!({})).await;
+    alice.act(order, "acceptDelivery", json!({})).await;
+}
+
+/// The repair that was booked is looked at, and left as it is.
+async fn look_at_repair(mesh: &Mesh, alice: &mut Author, bob: &mut Author, order: &str) {
+    mesh.clock.advance(Duration::hours(3));
+    alice.again(mesh).await;
+    bob.again(mesh).await;
+    bob.act(order, "depart", json!({})).await;
+    let door = json!({ "position": { "lat": demo::CENTRE.0, "lng": demo::CENTRE.1 } });
+    bob.act(order, "arrive", door).await;
+    let code = text_at(&see(&alice.person, order).await, "start_code").unwrap();
+    bob.act(order, "start", json!({ "start_code": code })).await;
+    let findings = bob.mark("repair.v1.RecordDiagnosisRequest.findings");
+    let found = json!({ "code": "leak", "findings": findings });
+    bob.call(Method::PUT, &format!("/v1/orders/{order}/diagnosis"), found).await;
+    let name = bob.mark("repair.v1.AddPartRequest.name");
+    let part = json!({ "name": name, "cost": { "currency": "EUR", "minor_units": "900" } });
+    bob.post(&format!("/v1/orders/{order}/parts"), part).await;
+    let left = json!({ "outcome": "unrepaired" });
+    bob.post(&format!("/v1/orders/{order}/repair:finish"), left).await;
     bob.act(order, "deliver", json!({})).await;
     alice.act(order, "acceptDelivery", json!({})).await;
 }
@@ -352,7 +386,7 @@ async fn found(tables: &Tables, author: &Author) -> Vec<Found> {
 /// Where the marks of an author are found, but for answers that were kept for the keys of calls, and for notes on a home.
 async fn words(tables: &Tables, author: &Author) -> Vec<(String, String)> {
     let found = found(tables, author).await.into_iter();
-    let verticals = ["cleaning.", "transport.", "moving."];
+    let verticals = ["cleaning.", "transport.", "moving.", "repair."];
     let is_of_home = |it: &Found| verticals.iter().any(|name| it.table.starts_with(name));
     let words = found.filter(|it| !it.table.ends_with(".idempotency_keys") && !is_of_home(it));
     words.map(|it| (it.text, it.table)).collect()
@@ -384,6 +418,8 @@ async fn of_an_erased_account_nothing_that_it_wrote_is_left(backend: Backend) {
     bob.act(&ride, "accept", json!({})).await;
     let moved = book_move(&mesh, &mut alice, &provider).await;
     bob.act(&moved, "accept", json!({})).await;
+    let repair = book_repair(&mesh, &mut alice, &provider).await;
+    bob.act(&repair, "accept", json!({})).await;
     quote(&mesh, &mut alice, &provider, 6).await;
     bob.act(&order, "accept", json!({})).await;
     begin_work(&mesh, &alice.person, &provider, &order).await;
@@ -391,6 +427,7 @@ async fn of_an_erased_account_nothing_that_it_wrote_is_left(backend: Backend) {
     bob.again(&mesh).await;
     let operator = mesh.again(&operator).await;
     work(&mut alice, &mut bob, &operator, &order).await;
+    look_at_repair(&mesh, &mut alice, &mut bob, &repair).await;
     carry(&mesh, &mut alice, &mut bob, &moved).await;
     let operator = mesh.again(&operator).await;
 
@@ -404,7 +441,7 @@ async fn of_an_erased_account_nothing_that_it_wrote_is_left(backend: Backend) {
 
     alice.erase().await;
     eventually("the customer is gone", async || found(&tables, &alice).await, Vec::is_empty).await;
-    for order in [&order, &open, &assigned, &ride, &moved] {
+    for order in [&order, &open, &assigned, &ride, &moved, &repair] {
         let seen = see(&operator, order).await;
         assert_eq!(seen["address"]["city"], "Paris", "{seen}");
         assert_eq!(seen["address"]["lat"], 48.86, "about a kilometre: {seen}");

@@ -31,7 +31,7 @@ use std::{
 use uuid::Uuid;
 use yare::parameterized;
 
-/// In how many orders the seven services can start.
+/// How many orders of start are told apart: all those of seven services. Of more there are more.
 const ALL_ORDERS: usize = 5_040;
 /// How many of them are tried on each database. The long tests set it.
 const ORDERS_VARIABLE: &str = "QS_TEST_START_ORDERS";

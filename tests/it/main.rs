@@ -18,6 +18,8 @@ mod mesh;
 mod money;
 mod moves;
 mod protocol;
+mod recalls;
+mod repairs;
 mod rides;
 mod secrets;
 mod standing;

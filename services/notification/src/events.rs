@@ -22,6 +22,7 @@ use proto::quickserve::{
     order::v1::OrderEvent,
     payment::v1::{PaymentEvent, PayoutEvent},
     provider::v1::{ProviderEvent, TrackEvent},
+    repair::v1::RepairEvent,
     transport::v1::RideEvent,
     user::v1::UserEvent,
 };
@@ -175,6 +176,7 @@ fn decode_event(event: &Event) -> Result<NoticeFacts, Error> {
         "payment" => of_payment(kind, event.decode()?),
         "payout" => of_payout(kind, event.decode()?),
         "provider" => of_provider(kind, event.decode()?),
+        "repair" => of_repair(kind, event.decode()?),
         "transport" => of_ride(kind, event.decode()?),
         "track" => of_track(kind, event.decode()?),
         "user" => {
@@ -288,6 +290,18 @@ fn of_ride(kind: String, ride: RideEvent) -> Result<NoticeFacts, Error> {
 
 fn of_move(kind: String, event: MoveEvent) -> Result<NoticeFacts, Error> {
     let MoveEvent { order_id, customer_id, provider_user_id, claim_id: _, order_event_seq } = event;
+    Ok(NoticeFacts {
+        kind,
+        customer: parse_id(&customer_id)?,
+        provider: parse_id(&provider_user_id)?,
+        order_id: parse_id(&order_id)?,
+        order_seq: Some(order_event_seq),
+        ..NoticeFacts::default()
+    })
+}
+
+fn of_repair(kind: String, repair: RepairEvent) -> Result<NoticeFacts, Error> {
+    let RepairEvent { order_id, customer_id, provider_user_id, order_event_seq, .. } = repair;
     Ok(NoticeFacts {
         kind,
         customer: parse_id(&customer_id)?,

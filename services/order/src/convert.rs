@@ -306,6 +306,7 @@ pub fn requirements(requirements: Option<fulfilment::Requirements>) -> Requireme
         assets: assets.collect(),
         dispatch,
         exclusive: requirements.exclusive,
+        preferred_skills: requirements.preferred_skills,
     }
 }
 
@@ -338,6 +339,7 @@ pub fn requirements_of(terms: &Terms) -> fulfilment::Requirements {
     });
     fulfilment::Requirements {
         skills: kept.skills,
+        preferred_skills: kept.preferred_skills,
         documents: kept.documents,
         crew_size: kept.crew_size,
         duration: span_message(kept.duration_s),

@@ -12,7 +12,7 @@ use crate::{
     app::App,
     convert,
     domain::{
-        AccountId, Action, Actor, Agreement, Error, LastActor, Order, OrderId, Principal, Progress,
+        AccountId, Action, Actor, Agreement, Error, LastActor, Order, OrderId, Principal,
         ProviderId, Resource, SideEffect, State,
     },
     repository::{orders, side_effects},
@@ -265,7 +265,7 @@ fn snapshot(order: &Order, provider: Option<(ProviderId, AccountId)>) -> OrderSn
         provider_erased: order.progress.provider_erased,
         provider_id: profile.map(|id| id.to_string()).unwrap_or_default(),
         event_seq: order.event_seq,
-        times: Some(times_of(&order.progress)),
+        times: Some(times_of(order)),
         actor: order.progress.last_actor.map(actor_message),
         parent_order_id: order.parent_id(),
         country: order.terms.place.country.clone(),
@@ -274,8 +274,10 @@ fn snapshot(order: &Order, provider: Option<(ProviderId, AccountId)>) -> OrderSn
     }
 }
 
-fn times_of(progress: &Progress) -> OrderTimes {
+fn times_of(order: &Order) -> OrderTimes {
+    let progress = &order.progress;
     OrderTimes {
+        booked_at: Some(timestamp(order.created_at)),
         assigned_at: progress.assigned_at.map(timestamp),
         departed_at: progress.departed_at.map(timestamp),
         arrived_at: progress.arrived_at.map(timestamp),

@@ -129,6 +129,9 @@ pub enum Command {
         /// Companies of four movers with two trucks to make.
         #[arg(long, default_value_t = 1)]
         movers: u32,
+        /// Repairers to make; the first one has a repair to do.
+        #[arg(long, default_value_t = 1)]
+        repairers: u32,
         /// Seconds in which the car of a driver comes to a customer, so that its track can be watched; 0 for none.
         #[arg(long, default_value_t = 0)]
         drive: u32,

@@ -118,6 +118,23 @@ const CREW: [(&str, &[&str]); 4] = [
 /// The trucks of a company of movers: litres and kilograms.
 const TRUCKS: [(i32, i32); 2] = [(20_000, 3_000), (30_000, 5_500)];
 
+/// A provider that repairs what is broken in homes, and carries parts of one brand.
+pub const REPAIRER: Trade = Trade {
+    vertical: "repair",
+    kind: "PROVIDER_KIND_SOLO",
+    bio: "Repairs with care.",
+    skills: &[
+        "repair.plumbing",
+        "repair.electrics",
+        "repair.appliance",
+        "repair.heating",
+        "repair.locksmith",
+        "repair.handyman",
+        "repair.brand.bosch",
+    ],
+    documents: &["identity", "insurance", "gas_qualification", "electrics_qualification"],
+};
+
 /// A cleaner who is vetted by `operator` and works around the clock, so that every hour can be booked.
 pub async fn make_cleaner(
     client: &Client,
@@ -138,6 +155,16 @@ pub async fn make_driver(
     let driver = make_provider(client, operator, name, email, &DRIVER).await?;
     add_car(&driver).await?;
     Ok(driver)
+}
+
+/// A repairer who is vetted by `operator` and works around the clock.
+pub async fn make_repairer(
+    client: &Client,
+    operator: &Person,
+    name: &str,
+    email: &str,
+) -> anyhow::Result<Provider> {
+    make_provider(client, operator, name, email, &REPAIRER).await
 }
 
 /// Gives a provider a car for four, and returns its id.
@@ -324,6 +351,24 @@ pub fn taxi_request() -> Value {
         fields.insert("asap".to_owned(), json!(true));
     }
     request
+}
+
+/// What to send for the price of a repairer's visit to a washing machine.
+pub fn repair_request(provider_id: &str, start: DateTime<Utc>) -> Value {
+    json!({
+        "vertical": "repair",
+        "provider_id": provider_id,
+        "details": {
+            "category": "appliance", "brand": "Bosch", "model": "WAN28",
+            "symptoms": "It does not drain.",
+        },
+        "window": {
+            "start": start.to_rfc3339(),
+            "end": (start + Duration::minutes(90)).to_rfc3339(),
+            "time_zone": ZONE,
+        },
+        "address": address(),
+    })
 }
 
 /// An address in the middle of the city.

@@ -21,6 +21,8 @@ pub struct City {
     pub drivers: u32,
     /// Companies of four movers with two trucks, vetted and bookable.
     pub movers: u32,
+    /// Repairers, vetted and bookable.
+    pub repairers: u32,
     /// Seconds in which a car comes to the first customer; 0 for none.
     pub drive_seconds: u32,
 }
@@ -36,7 +38,8 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
         .await
         .context("the operator; is this the data folder of the running system?")?;
     let operator = demo::sign_in(&client, &operator_email, demo::PASSWORD).await?;
-    let people = city.providers + city.drivers + city.movers + 2 * city.customers;
+    let providers_of_all = city.providers + city.drivers + city.movers + city.repairers;
+    let people = providers_of_all + 2 * city.customers;
     let bar = ProgressBar::new(people.into());
     bar.set_style(ProgressStyle::with_template("{msg:10} {bar:40} {pos}/{len} {eta}")?);
     let mut providers = Vec::new();
@@ -56,6 +59,7 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
         bar.inc(1);
     }
     make_companies(&client, &operator, city.movers, &run, &bar).await?;
+    let repairers = make_repairers(&client, &operator, city.repairers, &run, &bar).await?;
     let mut customers = Vec::new();
     bar.set_message("customers");
     for number in 0..city.customers {
@@ -67,6 +71,7 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
     }
     bar.set_message("bookings");
     let booked = make_bookings(&customers, &providers, &bar).await?;
+    book_repair(&customers, &repairers).await?;
     bar.finish_and_clear();
     print_report(&city, booked, &run)?;
     if let (Some(customer), Some(driver), 1..) =
@@ -106,6 +111,25 @@ fn email_of(kind: &str, number: u32, run: &str) -> String {
     format!("{kind}{number}.{run}@demo.example")
 }
 
+/// Makes so many repairers.
+async fn make_repairers(
+    client: &Client,
+    operator: &Person,
+    count: u32,
+    run: &str,
+    bar: &ProgressBar,
+) -> anyhow::Result<Vec<Provider>> {
+    let mut repairers = Vec::new();
+    bar.set_message("repairers");
+    for number in 0..count {
+        let email = email_of("repairer", number, run);
+        let name = person_name(number + 5);
+        repairers.push(demo::make_repairer(client, operator, &name, &email).await?);
+        bar.inc(1);
+    }
+    Ok(repairers)
+}
+
 /// Each customer books once, on the days to come; every other booking is accepted.
 async fn make_bookings(
     customers: &[Person],
@@ -128,6 +152,18 @@ async fn make_bookings(
     Ok(booked)
 }
 
+/// The last customer has a washing machine repaired in two days, and the first repairer has agreed to come.
+async fn book_repair(customers: &[Person], repairers: &[Provider]) -> anyhow::Result<()> {
+    let (Some(customer), Some(repairer)) = (customers.last(), repairers.first()) else {
+        return Ok(());
+    };
+    let start = tomorrow_at() + chrono::Duration::days(1);
+    let order = demo::book(customer, demo::repair_request(&repairer.provider_id, start)).await?;
+    let path = format!("/v1/orders/{}:accept", demo::text_at(&order, "id")?);
+    repairer.person.client.post(&path, serde_json::json!({})).await?.ok()?;
+    Ok(())
+}
+
 /// Eight o'clock UTC tomorrow.
 fn tomorrow_at() -> chrono::DateTime<chrono::Utc> {
     let day = kit::Clock::system().now().date_naive() + chrono::Duration::days(1);
@@ -148,14 +184,16 @@ fn print_report(city: &City, booked: usize, run: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{} cleaners, {} drivers, {} companies of movers, {} customers, {booked} bookings. Sign in with the password {}:",
+        "{} cleaners, {} drivers, {} companies of movers, {} repairers, {} customers, {booked} bookings. \
+         Sign in with the password {}:",
         city.providers,
         city.drivers,
         city.movers,
+        city.repairers,
         city.customers,
         demo::PASSWORD
     )?;
-    for kind in ["operator", "customer", "cleaner", "driver", "movers"] {
+    for kind in ["operator", "customer", "cleaner", "driver", "movers", "repairer"] {
         writeln!(out, "  {kind:8}  {}", email_of(kind, 0, run))?;
     }
     Ok(out.flush()?)

@@ -18,13 +18,15 @@ pub enum Service {
     Transport,
     /// The moving vertical: homes that move, with inventory and waybill.
     Moving,
+    /// The repair vertical.
+    Repair,
     /// Quotes, orders and the booking saga.
     Order,
 }
 
 impl Service {
     /// Every service, in the order in which a process starts them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::User,
         Self::Provider,
         Self::Payment,
@@ -32,11 +34,12 @@ impl Service {
         Self::Cleaning,
         Self::Transport,
         Self::Moving,
+        Self::Repair,
         Self::Order,
     ];
 
     /// Those that order books.
-    pub const VERTICALS: [Self; 3] = [Self::Cleaning, Self::Transport, Self::Moving];
+    pub const VERTICALS: [Self; 4] = [Self::Cleaning, Self::Transport, Self::Moving, Self::Repair];
 
     /// Its name: package segment, database schema, section of the configuration.
     pub const fn name(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Service {
             Self::Cleaning => "cleaning",
             Self::Transport => "transport",
             Self::Moving => "moving",
+            Self::Repair => "repair",
             Self::Order => "order",
         }
     }
@@ -62,6 +66,7 @@ impl Service {
             Self::Cleaning => cleaning::start(host).await,
             Self::Transport => transport::start(host).await,
             Self::Moving => moving::start(host).await,
+            Self::Repair => repair::start(host).await,
             Self::Order => order::start(host).await,
         }
     }

@@ -113,6 +113,7 @@ fn parse_facts(order: &pb::OrderSnapshot) -> Result<OrderFacts, Error> {
         provider_id: parse_optional_uuid("order.provider_id", &order.provider_id)?,
         event_seq: order.event_seq,
         times: Times {
+            booked_at: step("booked_at", times.booked_at.as_ref())?,
             assigned_at: step("assigned_at", times.assigned_at.as_ref())?,
             departed_at: step("departed_at", times.departed_at.as_ref())?,
             arrived_at: step("arrived_at", times.arrived_at.as_ref())?,
@@ -265,6 +266,7 @@ pub fn to_requirements(requirements: JobRequirements) -> pb::Requirements {
         assets: assets.collect(),
         dispatch,
         exclusive: requirements.exclusive,
+        preferred_skills: requirements.preferred_skills,
     }
 }
 

@@ -60,6 +60,7 @@ impl<V: Vertical> Server<V> {
             Err(Error::OrderNotFound) => {
                 let Some(job) = self.begin_job(&order, details.clone())? else { return Ok(()) };
                 if repository::insert_job(&tx, &job).await? {
+                    self.vertical.schedule_timers(&tx, &job).await?;
                     return Ok(tx.commit().await?);
                 }
                 // Another call has told of the order at the same time.
@@ -71,6 +72,7 @@ impl<V: Vertical> Server<V> {
             job.order.forget_version(&order);
         }
         if self.follow_order(&mut job, order, details)? {
+            self.vertical.schedule_timers(&tx, &job).await?;
             repository::save_job(&tx, &mut job).await?;
         }
         Ok(tx.commit().await?)

@@ -52,6 +52,8 @@ pub struct Order {
     pub price: pb::OrderPrice,
     /// Its change orders.
     pub changes: Vec<pb::OrderChange>,
+    /// The order that it makes good, a UUID; empty for none.
+    pub parent_order_id: String,
     state: OrderState,
     version: i64,
     delivered_at: Option<DateTime<Utc>>,
@@ -178,6 +180,7 @@ impl Order {
             times: pb::OrderTimes::default(),
             price: pb::OrderPrice::default(),
             changes: Vec::new(),
+            parent_order_id: String::new(),
             state: OrderState::PendingPayment,
             version: 1,
             delivered_at: None,
@@ -224,6 +227,7 @@ impl Order {
             times: Some(self.times),
             changes: self.changes.clone(),
             country: "FR".to_owned(),
+            parent_order_id: self.parent_order_id.clone(),
             price: Some(self.price.clone()),
             ..pb::OrderSnapshot::default()
         }

@@ -8,7 +8,7 @@ use crate::domain::{
     price::{ChangeQuote, GateAnswer, JobRequirements, Quote},
 };
 use chrono::{DateTime, NaiveDate, Utc};
-use kit::Window;
+use kit::{Tx, Window};
 use prost::Message;
 use proto::{quickserve::common::v1::Address, validate::Validate};
 use serde::{Serialize, de::DeserializeOwned};
@@ -58,6 +58,15 @@ pub trait Vertical: Send + Sync + 'static {
     /// The order is at another version, in whatever phase: for verticals that follow its changes, its times or its price.
     fn follow_order(&self, _own: &mut Self::Own, _order: &OrderSnapshot) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// Sets the timers of a job, or takes them back, in the transaction in which the vertical is told of its order.
+    fn schedule_timers(
+        &self,
+        _tx: &Tx,
+        _job: &Job<Self::Own>,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        ready(Ok(()))
     }
 
     /// The order, or the account of the provider who did the work, is erased: nothing that people wrote is kept.

@@ -279,6 +279,9 @@ pub const NOTICES: &[Notice] = &[
     both_parties("moving.claim_resolved", Customer).essential(),
     both_parties("moving.claim_resolved", Provider).essential(),
     with_mail("moving.claim_overdue", Operator).essential(),
+    both_parties("repair.diagnosed", Customer).essential().fades(),
+    both_parties("repair.parts_arrived", Customer).fades(),
+    with_mail("repair.sla_missed", Operator).essential(),
     both_parties("transport.stop_completed", Customer).when(Parcel).fades(),
     both_parties("transport.returning", Customer).essential().fades(),
     inbox_only("track.arriving", Customer).essential().fades(),
@@ -326,8 +329,9 @@ mod tests {
     use uuid::Uuid;
 
     /// Events without a message: the order says itself when its payment succeeds or fails, erased accounts and orders have no
-    /// reader any more, providers know what they change themselves, and what follows for an order is told of the order, and an offer or an order that is over needs no answer;
-    /// a ride at a stop, and a parcel that is back, show in the ride, and so does a move that is surveyed or signed for.
+    /// reader any more, providers know what they change themselves, what follows for an order is told of the order, and an
+    /// offer or an order that is over needs no answer; a ride at a stop, and a parcel that is back, show in the ride, and so
+    /// does a move that is surveyed or signed for; what is repaired is delivered next.
     const SILENT: &[&str] = &[
         "moving.surveyed",
         "moving.unloaded",
@@ -340,6 +344,7 @@ mod tests {
         "provider.offering_changed",
         "provider.offboarded",
         "provider.resource_lost",
+        "repair.finished",
         "transport.returned",
         "transport.stop_reached",
         "user.erased",
@@ -352,14 +357,25 @@ mod tests {
             include_str!("../../../../proto/quickserve/order/v1/events.proto"),
             include_str!("../../../../proto/quickserve/payment/v1/events.proto"),
             include_str!("../../../../proto/quickserve/provider/v1/events.proto"),
+            include_str!("../../../../proto/quickserve/repair/v1/events.proto"),
             include_str!("../../../../proto/quickserve/transport/v1/events.proto"),
             include_str!("../../../../proto/quickserve/user/v1/events.proto"),
         ];
         let quoted = contracts.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
         let is_kind = |text: &&str| {
             let (service, fact) = text.split_once('.').unwrap_or_default();
-            ["moving", "order", "payment", "payout", "provider", "track", "transport", "user"]
-                .contains(&service)
+            [
+                "moving",
+                "order",
+                "payment",
+                "payout",
+                "provider",
+                "repair",
+                "track",
+                "transport",
+                "user",
+            ]
+            .contains(&service)
                 && fact != "*"
         };
         quoted.filter(is_kind).map(str::to_owned).collect()

@@ -23,7 +23,7 @@ impl OrderChange {
 
     /// The named provider turns the order down.
     pub fn decline(&mut self, reason: &str) -> Result<(), Error> {
-        let search = self.order.search_if_declined && !self.order.has_missed_start(self.now);
+        let search = self.order.search_if_declined && self.can_ask_others();
         self.act(Action::Decline { search }, reason)?;
         let former = self.order.provider_id.zip(self.order.provider_user_id);
         let event = self.publish("order.declined");
@@ -91,8 +91,8 @@ impl OrderChange {
 
     /// Ends the assignment: others are asked, unless that happened too often or the time has come.
     fn end_assignment(&mut self, fault: LiableParty, reason: &str) -> Result<(), Error> {
-        let again = self.order.progress.reassigned < self.timing.reassignments
-            && !self.order.has_missed_start(self.now);
+        let again =
+            self.order.progress.reassigned < self.timing.reassignments && self.can_ask_others();
         self.act(Action::Reassign { again }, reason)?;
         let former = self.order.provider_id.zip(self.order.provider_user_id);
         let event = self.publish("order.reassigned");
@@ -105,6 +105,11 @@ impl OrderChange {
             self.end_without_provider();
         }
         Ok(())
+    }
+
+    /// Whether another provider may render the order: its time has not come, and it is no recall.
+    fn can_ask_others(&self) -> bool {
+        !self.order.is_recall() && !self.order.has_missed_start(self.now)
     }
 
     pub(super) fn begin_assignment(&mut self) {

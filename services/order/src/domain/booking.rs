@@ -77,6 +77,10 @@ impl Order {
         if quote.expires_at <= now || quote.window_start <= now {
             return Err(Error::QuoteExpired);
         }
+        if quote.terms.parent.is_some() && new.search_if_declined {
+            let problem = "must be left out: a recall is for the provider who did the work";
+            return Err(kit::Error::invalid("search_if_declined", problem).into());
+        }
         let other = quote.provider_id.is_some_and(|provider| Some(provider) != new.provider_id);
         if new.provider_id.is_some() && quote.terms.asap {
             let problem = "must be empty, since the quote is for the nearest provider";

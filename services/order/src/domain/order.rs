@@ -47,6 +47,11 @@ impl Order {
             && self.payment.state == PaymentState::Declined
     }
 
+    /// Whether it makes the work of another order good. Only the provider who did that work is asked.
+    pub const fn is_recall(&self) -> bool {
+        self.terms.parent.is_some()
+    }
+
     /// The order that it makes good, as contracts have it: empty unless it is a recall.
     pub fn parent_id(&self) -> String {
         self.terms.parent.map(|parent| parent.order_id.to_string()).unwrap_or_default()

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirements {
     pub skills: Vec<String>,
+    /// Skills that put those who offer one before the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preferred_skills: Vec<String>,
     /// Documents that must be valid on the date.
     pub documents: Vec<String>,
     pub crew_size: i32,

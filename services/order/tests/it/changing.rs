@@ -87,6 +87,8 @@ async fn a_change_keeps_the_lines_that_the_vertical_priced(backend: Backend) {
     assert_eq!(town.told_changes(&id), [(OrderChangeState::Approved, true)]);
     let price = town.script.with(|memory| memory.told[&id].last().unwrap().price.clone()).unwrap();
     assert_eq!((price.quoted.len(), price.changes.len()), (2, 3));
+    let times = town.script.with(|memory| memory.told[&id].last().unwrap().times).unwrap();
+    assert_eq!(times.booked_at, town.get(&id).await.created_at);
 
     town.act(town.provider, "deliver", &id).await;
     town.act(town.customer, "acceptDelivery", &id).await;

@@ -200,6 +200,8 @@ impl ReservationService for Provider {
         let found = self.0.play("candidates", |memory| {
             memory.radii.push(request.radius_m);
             memory.preferred.push(request.preferred_provider_ids.clone());
+            let requirements = request.requirements.clone().unwrap_or_default();
+            memory.preferred_skills.push(requirements.preferred_skills);
             let excluded = &request.excluded_provider_ids;
             let free: Vec<String> = memory
                 .candidates

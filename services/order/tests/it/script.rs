@@ -71,6 +71,8 @@ pub struct Memory {
     pub travel_s: Option<i64>,
     /// The providers that are preferred, of each search.
     pub preferred: Vec<Vec<String>>,
+    /// Skills that put providers before others, of each search.
+    pub preferred_skills: Vec<Vec<String>>,
     /// What the vertical was asked to price.
     pub quoted: Vec<QuoteRequest>,
     /// How far each wave reached, in metres.

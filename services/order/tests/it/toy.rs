@@ -37,6 +37,7 @@ impl Toys {
     fn requirements() -> JobRequirements {
         JobRequirements {
             skills: vec!["toy.standard".to_owned()],
+            preferred_skills: vec!["toy.brand.teddy".to_owned()],
             minutes: 60,
             exclusive: true,
             dispatch: Some(Dispatch {
@@ -149,6 +150,8 @@ async fn a_toy_is_painted_from_the_quote_to_the_review(backend: Backend) {
     assert_eq!(town.script.money(&id).authorized, 3_600, "the cap is authorised");
 
     let offer = town.offer(painter).await;
+    let preferred = town.script.with(|memory| memory.preferred_skills[0].clone());
+    assert_eq!(preferred, ["toy.brand.teddy"]);
     let order = town.take(painter, &offer).await.unwrap();
     assert_eq!(order.state(), OrderState::Assigned);
     let full = town.full(painter, &id).await;

@@ -27,13 +27,15 @@ pub fn parse_job(
     let requirements =
         requirements.ok_or_else(|| Error::invalid("requirements", "must be given"))?;
     let needs = parse_needs(&requirements)?;
-    let Requirements { skills, documents, buffer_before, buffer_after, .. } = requirements;
+    let Requirements { skills, preferred_skills, documents, buffer_before, buffer_after, .. } =
+        requirements;
     Ok(JobRequest {
         vertical,
         window,
         buffer_before_s: parse_buffer("requirements.buffer_before", buffer_before.as_ref())?,
         buffer_after_s: parse_buffer("requirements.buffer_after", buffer_after.as_ref())?,
         skills,
+        preferred_skills,
         documents,
         place: address.and_then(|it| Some(GeoPlace { lat: it.lat?, lng: it.lng? })),
         country: address.map(|address| address.country.clone()),

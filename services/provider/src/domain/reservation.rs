@@ -54,6 +54,9 @@ pub struct JobRequest {
     pub buffer_after_s: i64,
     /// Skills it takes.
     pub skills: Vec<String>,
+    /// Skills that put those who offer one before the others.
+    #[serde(default)]
+    pub preferred_skills: Vec<String>,
     /// Documents it takes.
     pub documents: Vec<String>,
     /// Where it happens, as far as known.
@@ -198,6 +201,7 @@ impl Reservation {
             buffer_before_s: 0,
             buffer_after_s: 0,
             skills: Vec::new(),
+            preferred_skills: Vec::new(),
             documents: Vec::new(),
             place: None,
             country: None,

@@ -199,6 +199,7 @@ mod tests {
                 buffer_before_s: 900,
                 buffer_after_s: 900,
                 skills: Vec::new(),
+                preferred_skills: Vec::new(),
                 documents: Vec::new(),
                 place: None,
                 country: None,

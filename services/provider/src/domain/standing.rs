@@ -184,6 +184,14 @@ impl Standing {
         self.offerings.iter().find(|offering| offering.vertical == vertical)
     }
 
+    /// Whether it offers a skill that the job prefers; so it does where the job prefers none.
+    pub fn offers_preferred(&self, job: &JobRequest) -> bool {
+        let offered = self.offering(&job.vertical).map(|offering| offering.skills.as_slice());
+        let offered = offered.unwrap_or_default();
+        job.preferred_skills.is_empty()
+            || job.preferred_skills.iter().any(|skill| offered.contains(skill))
+    }
+
     /// How far the centre of its area is from the job, when both are known.
     pub fn metres_to_job(&self, job: &JobRequest) -> Option<f64> {
         let offering = self.offering(&job.vertical)?;

@@ -53,7 +53,7 @@ pub struct Candidate {
 }
 
 impl Providers {
-    /// Those that are eligible for `job` and free, best score first; `excluded` profiles and the customer's own left
+    /// Those that are eligible for `job` and free, first those with a skill that it prefers, then best score first; `excluded` profiles and the customer's own left
     /// out. It looks at every profile in reach, page by page, until it has found `most`.
     pub async fn candidates(&self, search: Search<'_>) -> Result<Vec<Candidate>, Error> {
         let Search { job, excluded, preferred, customer, radius_m, most } = search;
@@ -82,7 +82,8 @@ impl Providers {
         candidates.sort_by_key(|candidate: &Candidate| {
             let id = candidate.standing.provider_id;
             let score = scores.get(&id).copied().unwrap_or_default();
-            (Reverse(score), !preferred.contains(&id), id)
+            let lacks_preferred = !candidate.standing.offers_preferred(job);
+            (lacks_preferred, Reverse(score), !preferred.contains(&id), id)
         });
         candidates.truncate(most);
         Ok(candidates)

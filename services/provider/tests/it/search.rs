@@ -1,6 +1,6 @@
 //! Who could take a job.
 
-use crate::fixture::{Shop, hold, requirements};
+use crate::fixture::{Shop, hold, offering, requirements};
 use kit::testing::{ActingAs, Backend, paris, window};
 use proto::quickserve::{fulfilment::v1::Requirements, provider::v1 as pb};
 use yare::parameterized;
@@ -41,6 +41,19 @@ async fn candidates_are_eligible_and_free_and_not_left_out(backend: Backend) {
     let preferred_provider_ids = vec![bea.id.clone()];
     let liked = pb::FindCandidatesRequest { preferred_provider_ids, limit: 1, ..find() };
     assert_eq!(names(&shop, liked).await, ["Bea"]);
+    // Who offers a skill that the job prefers comes before those who are as good, and need not be the only one.
+    let skills = vec!["cleaning.standard".to_owned(), "cleaning.brand.karcher".to_owned()];
+    let pb::CreateOfferingRequest { provider_id, rate_card, area, .. } = offering(&bea.id);
+    let offering_id = shop.profile(&bea).await.offerings[0].id.clone();
+    let offer = pb::UpdateOfferingRequest { provider_id, offering_id, skills, rate_card, area };
+    shop.offerings().update_offering(offer).by(bea.owner).await.unwrap();
+    let preferring = |skill: &str| {
+        let preferred_skills = vec![skill.to_owned()];
+        let requirements = Some(Requirements { preferred_skills, ..requirements(0) });
+        pb::FindCandidatesRequest { requirements, ..find() }
+    };
+    assert_eq!(names(&shop, preferring("cleaning.brand.karcher")).await, ["Bea", "Ana"]);
+    assert_eq!(names(&shop, preferring("cleaning.brand.other")).await, ["Ana", "Bea"]);
 
     let taken = hold(&ana, "2027-05-24T09:00:00Z", 2, "2027-05-10T09:15:00Z");
     shop.reservations().hold_reservation(taken).await.unwrap();

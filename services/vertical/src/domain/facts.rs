@@ -34,6 +34,8 @@ pub struct OrderFacts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Times {
+    /// It was booked; none where an earlier version of order told of it.
+    pub booked_at: Option<DateTime<Utc>>,
     /// A provider took it.
     pub assigned_at: Option<DateTime<Utc>>,
     /// The provider set out.

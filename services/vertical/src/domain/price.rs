@@ -31,6 +31,8 @@ pub struct Lines {
 pub struct JobRequirements {
     /// Skills that the provider must offer.
     pub skills: Vec<String>,
+    /// Skills that put those who offer one before the others.
+    pub preferred_skills: Vec<String>,
     /// Documents that must be valid on the date.
     pub documents: Vec<String>,
     /// How many people it takes, where all bring the same.

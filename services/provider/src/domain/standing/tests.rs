@@ -57,6 +57,7 @@ fn job() -> JobRequest {
         buffer_before_s: 0,
         buffer_after_s: 0,
         skills: vec!["cleaning.standard".to_owned()],
+        preferred_skills: Vec::new(),
         documents: vec!["insurance".to_owned()],
         place: Some(PARIS),
         country: Some("FR".to_owned()),

@@ -1,0 +1,19 @@
+//! The tables of repair.
+
+mod m0001_order_records;
+
+use sea_orm_migration::prelude::*;
+
+/// Migrates the tables of repair.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(crate::common::Migration),
+            Box::new(crate::delivery::Migration),
+            Box::new(m0001_order_records::Migration),
+        ]
+    }
+}
