@@ -8,7 +8,10 @@ use crate::{
     secrets::race,
 };
 use chrono::Duration;
-use kit::testing::{Backend, eventually};
+use kit::{
+    program::config::Config,
+    testing::{Backend, eventually},
+};
 use quickserve::{
     client::Answer,
     demo::{Person, Provider, text_at},
@@ -25,6 +28,16 @@ const CROWD: usize = 20;
 /// A search lasts four minutes, and the crowd looks for offers each second of them.
 const MAX_ROUNDS: usize = 240;
 
+/// Calls of a crowd may take as long as any call may: the machine may be busy with other tests.
+const PATIENCE: &str = "[edge]\nread_deadline_ms = 30000\nwrite_deadline_ms = 30000\n";
+
+async fn patient_mesh(backend: Backend) -> Mesh {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("quickserve.toml");
+    std::fs::write(&file, PATIENCE).unwrap();
+    Mesh::with_config(backend, Config::load(Some(&file)).unwrap()).await
+}
+
 /// Until provider and the vertical have heard of a commit, one who was a party a moment ago may still read.
 async fn reads_nothing(reader: &Person, order: &str) {
     let read = async || leaks(reader, order).await;
@@ -38,7 +51,7 @@ async fn losers_and_former_drivers_of_a_ride_read_nothing_of_it(backend: Backend
     let seed = number_from("QS_TEST_SEED", 1);
     println!("{races} races of three drivers, in orders of the seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let mesh = Mesh::start(backend).await;
+    let mesh = patient_mesh(backend).await;
     let operator = mesh.operator().await;
     let mut customer = mesh.customer("alice").await;
     let mut drivers = mesh.fleet(&operator, 3).await;
@@ -99,7 +112,7 @@ impl Mesh {
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn of_twenty_rides_and_twenty_drivers_who_accept_all_each_has_one(backend: Backend) {
-    let mesh = Mesh::start(backend).await;
+    let mesh = patient_mesh(backend).await;
     let operator = mesh.operator().await;
     let drivers = mesh.fleet(&operator, CROWD).await;
     let mut customers = Vec::new();
