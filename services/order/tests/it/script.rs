@@ -49,7 +49,8 @@ pub struct Money {
     pub claims: BTreeMap<String, i64>,
     /// What became of each attempt.
     pub attempts: BTreeMap<String, i32>,
-    pub raised: BTreeSet<String>,
+    /// What each step has added to what is authorised.
+    pub raised: BTreeMap<String, i64>,
     pub refunds: BTreeSet<String>,
 }
 
@@ -88,6 +89,8 @@ pub struct Memory {
     pub money: HashMap<String, Money>,
     /// Orders and attempts whose authorisation was given back.
     pub unauthorized: Vec<(String, String)>,
+    /// Orders whose money was secured, and whether it was captured for that.
+    pub secured: Vec<(String, bool)>,
     /// What the next attempts come to; authorised when nothing is said.
     pub outcomes: VecDeque<i32>,
     pub denials: HashMap<i32, Vec<String>>,

@@ -42,7 +42,7 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// What is owed beyond what was authorised, and who earns it once it is paid.
+/// What is owed beyond what was captured, and who earns it once it is paid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct BeyondCap {
     pub vertical: String,
@@ -149,7 +149,29 @@ impl Model {
         })
     }
 
-    /// The id of the due for the capture of a payment that was declined: there is one at most.
+    /// What the customer of `intent` owes when only a part of `capture` could be taken: `rest` is earned once it is paid.
+    /// None without a customer.
+    pub fn open_uncaptured(
+        intent: &Intent,
+        capture: &Capture,
+        rest: Split,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
+        let Split { payable, commission, vat } = rest;
+        let whole = Self::open(intent, capture, reason, now)?;
+        let plan = BeyondCap {
+            vertical: capture.vertical.clone(),
+            lines: Vec::new(),
+            payable,
+            commission,
+            vat,
+            payout_due_at: capture.payout_due_at,
+        };
+        Some(Self { amount: rest.total(), beyond_cap: Some(plan), ..whole })
+    }
+
+    /// The id of the due for the capture of a payment that was declined, as a whole or in part: there is one at most.
     pub fn id_of(intent: IntentId) -> DueId {
         DueId::derived(intent.uuid(), "due")
     }

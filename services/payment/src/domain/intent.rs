@@ -2,7 +2,8 @@
 
 use super::{
     AttemptId, Due, DueId, Error, IntentId, MethodId, OrderId, UserId,
-    attempt::{self, AttemptKind, Model as Attempt},
+    attempt::{AttemptKind, Model as Attempt},
+    card_hold::CardHold,
     decision::AuthorizationRequest,
 };
 use chrono::{DateTime, Utc};
@@ -162,6 +163,25 @@ impl Model {
         Attempt { method_id: Some(method), deadline_at, ..attempt }
     }
 
+    /// An attempt to reserve anew what `hold` reserves, given up after `deadline_at`; `note` says what for.
+    pub fn renewal(
+        &self,
+        hold: &CardHold,
+        note: &str,
+        now: DateTime<Utc>,
+        deadline_at: DateTime<Utc>,
+    ) -> Attempt {
+        let key = format!("{note}:{}:{}", hold.id, hold.amount);
+        let attempt = self.step(hold.id, AttemptKind::Renew, &key, hold.amount, now);
+        let note = note.to_owned();
+        Attempt { method_id: self.method_id, note, deadline_at, ..attempt }
+    }
+
+    /// The reference of the capture as a whole, under which its split is posted.
+    pub fn capture_id(&self) -> AttemptId {
+        self.attempt_id(AttemptKind::Capture, "capture")
+    }
+
     /// A further step on `charge`.
     pub fn step(
         &self,
@@ -180,6 +200,7 @@ impl Model {
         let name = match kind {
             AttemptKind::Authorize => "authorize",
             AttemptKind::Raise => "raise",
+            AttemptKind::Renew => "renew",
             AttemptKind::Capture => "capture",
             AttemptKind::Refund => "refund",
         };
@@ -202,6 +223,13 @@ impl Model {
         Ok(())
     }
 
+    /// Whether a price of `amount` is authorised. Money that was captured before it was due covers a lower price as well:
+    /// what is over goes back when the order is settled.
+    pub fn covers(&self, amount: i64) -> bool {
+        let is_enough = self.amount == amount || (self.captured > 0 && amount <= self.authorized);
+        self.state == State::Authorized && is_enough
+    }
+
     /// Notes that what is authorised goes back, to be authorised again later with the same method.
     pub fn release_authorization(&mut self) -> Result<(), Error> {
         self.state = self.state.transition(IntentEvent::Postpone)?;
@@ -209,12 +237,20 @@ impl Model {
         Ok(())
     }
 
-    /// Notes that more was reserved. A payment that went on meanwhile does not need it any more.
-    pub fn increment(&mut self, amount: i64) {
-        if self.state == State::Authorized {
+    /// Notes that more was reserved. False when the payment went on meanwhile and does not need it any more.
+    pub fn increment(&mut self, amount: i64) -> bool {
+        let is_needed = self.state == State::Authorized;
+        if is_needed {
             self.authorized += amount;
             self.amount += amount;
         }
+        is_needed
+    }
+
+    /// Notes that `amount` of what was reserved is not to be captured any more.
+    pub const fn lower_authorization(&mut self, amount: i64) {
+        self.authorized -= amount;
+        self.amount -= amount;
     }
 
     /// Refuses to add to what is not authorised.
@@ -236,12 +272,16 @@ impl Model {
         }
     }
 
-    /// Notes that `amount` was taken. A payment that was closed meanwhile stays closed.
-    pub fn capture(&mut self, amount: i64) -> Result<(), Error> {
+    /// Notes that `amount` more was taken of what is reserved.
+    pub const fn take(&mut self, amount: i64) {
+        self.captured += amount;
+    }
+
+    /// Notes that all is taken that was to be. A payment that was closed meanwhile stays closed.
+    pub fn complete_capture(&mut self) -> Result<(), Error> {
         if self.state != State::Closed {
             self.state = self.state.transition(IntentEvent::Capture)?;
         }
-        self.captured = amount;
         Ok(())
     }
 
@@ -295,18 +335,6 @@ impl Model {
     pub fn is_closed(&self) -> bool {
         self.state == State::Closed
     }
-}
-
-/// The charge that a payment's further steps act on.
-pub fn find_charge(attempts: &[Attempt]) -> Result<&Attempt, Error> {
-    let charge = attempts.iter().find(|attempt| attempt.is_charge());
-    charge.ok_or(Error::State("not authorised on a card"))
-}
-
-/// Where the capture of a payment stands, if one was begun.
-pub fn capture_state(attempts: &[Attempt]) -> Option<attempt::State> {
-    let capture = attempts.iter().find(|attempt| attempt.kind == AttemptKind::Capture);
-    capture.map(|capture| capture.state)
 }
 
 /// Where an intent stands.

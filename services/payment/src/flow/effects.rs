@@ -1,15 +1,21 @@
 //! What follows from the new state of an attempt: for the payment, the ledger and the provider's payout.
 
 use super::{
-    DUE, PAYOUT, SETTLE, claims::split_by_claims, holds::freeze, void::close_beyond_cap_due,
+    DUE, PAYOUT, SETTLE,
+    claims::split_by_claims,
+    holds::freeze,
+    secure::{capture_instead, replace_hold, watch_hold},
+    void::close_beyond_cap_dues,
 };
 use crate::{
     domain::{
-        Attempt, Capture, Due, Error, Intent, Payout, PayoutId,
+        Attempt, Capture, Due, Error, Intent, Payout, PayoutId, ProviderId,
         attempt::{AttemptKind, State},
+        card_hold::{card_holds, spread_refund},
+        chargeback,
         commission::Split,
         intent,
-        ledger::{self, Account},
+        ledger::{self, Account, GivenBack},
         payout,
     },
     events,
@@ -32,9 +38,13 @@ pub(super) async fn take_effect(
         (AttemptKind::Authorize, State::Returned) => {
             events::payment_event(tx, intent, events::LATE_REFUNDED, attempt.amount, "").await
         }
-        (AttemptKind::Raise, State::Succeeded) => {
-            intent.increment(attempt.amount);
-            Ok(())
+        (AttemptKind::Raise, State::Succeeded) => record_raised(tx, intent, attempt).await,
+        (AttemptKind::Renew, State::Succeeded) => replace_hold(tx, intent, attempt).await,
+        (AttemptKind::Raise | AttemptKind::Renew, State::ConfirmationRequired) => {
+            give_up_confirmation(tx, intent, attempt).await
+        }
+        (AttemptKind::Renew, State::Failed | State::Abandoned) if before.is_open() => {
+            capture_instead(tx, intent, attempt).await
         }
         (AttemptKind::Capture, State::Succeeded) => record_captured(tx, intent, attempt).await,
         (AttemptKind::Capture, State::Failed) => capture_failed(tx, intent, attempt).await,
@@ -54,6 +64,7 @@ pub(super) async fn take_effect(
         (
             AttemptKind::Authorize
             | AttemptKind::Raise
+            | AttemptKind::Renew
             | AttemptKind::Capture
             | AttemptKind::Refund,
             State::Unknown
@@ -96,7 +107,39 @@ async fn record_authorized(
     if intent.pays_due() {
         return open_due_capture(tx, intent, attempt).await;
     }
+    watch_hold(tx, intent, attempt).await?;
     events::payment_event(tx, intent, events::AUTHORIZED, attempt.amount, "").await
+}
+
+/// More is reserved. A second hold that is not needed any more is freed.
+async fn record_raised(tx: &Tx, intent: &mut Intent, attempt: &mut Attempt) -> Result<(), Error> {
+    let is_needed = intent.increment(attempt.amount);
+    if !attempt.separate {
+        return Ok(());
+    }
+    if is_needed {
+        return watch_hold(tx, intent, attempt).await;
+    }
+    attempt.give_up();
+    Ok(())
+}
+
+/// The customer is to confirm what is asked for without them: it is given up.
+async fn give_up_confirmation(
+    tx: &Tx,
+    intent: &Intent,
+    attempt: &mut Attempt,
+) -> Result<(), Error> {
+    attempt.give_up();
+    "AUTHENTICATION_REQUIRED".clone_into(&mut attempt.reason);
+    attempt.confirmation_url.clear();
+    match attempt.kind {
+        AttemptKind::Renew => capture_instead(tx, intent, attempt).await,
+        AttemptKind::Authorize
+        | AttemptKind::Raise
+        | AttemptKind::Capture
+        | AttemptKind::Refund => Ok(()),
+    }
 }
 
 /// What a customer owes is captured as soon as it is authorised, and split as the order's capture was to be, or as was
@@ -119,28 +162,21 @@ async fn open_due_capture(tx: &Tx, intent: &Intent, charge: &Attempt) -> Result<
     Ok(timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?)
 }
 
-/// Splits captured money in the ledger and schedules the payout. When the payment was closed meanwhile, all of it goes
-/// back.
+/// Money has arrived in the escrow of the order. When the payment was closed meanwhile, all of it goes back; or else the
+/// capture goes on, or the money waits for it.
 async fn record_captured(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
-    let capture = captures::find_capture(tx, intent.id).await?;
-    let capture = capture.ok_or_else(|| kit::Error::internal("a capture without its plan"))?;
-    intent.capture(capture.amount)?;
+    intent.take(attempt.amount);
     if intent.pays_due() && !intent.is_closed() {
-        return due_captured(tx, intent, attempt, &capture).await;
+        intent.complete_capture()?;
+        return due_captured(tx, intent, attempt).await;
     }
-    let journals = ledger::capture_journal(
-        attempt.id,
-        intent.order(),
-        capture.provider_id,
-        &intent.currency,
-        capture.parts(),
-        attempt.fee,
-    );
+    let (order, currency) = (intent.order(), &intent.currency);
+    let journals = ledger::captured(attempt.id, order, currency, attempt.amount, attempt.fee);
     journals::post_journal(tx, &journals).await?;
-    events::payment_event(tx, intent, events::CAPTURED, capture.amount, "").await?;
     if !intent.is_closed() {
-        return schedule_payout(tx, intent, &capture).await;
+        return Ok(());
     }
+    events::payment_event(tx, intent, events::CAPTURED, attempt.amount, "").await?;
     refund_rest_of_closed(tx, intent).await
 }
 
@@ -149,8 +185,11 @@ async fn due_captured(
     tx: &Tx,
     intent: &mut Intent,
     attempt: &Attempt,
-    capture: &Capture,
 ) -> Result<(), Error> {
+    let capture = captures::find_capture(tx, intent.id).await?;
+    let mut capture = capture.ok_or_else(|| kit::Error::internal("a capture without its plan"))?;
+    capture.split_at = Some(tx.now());
+    captures::save_capture(tx, &capture).await?;
     let mut due = dues::lock(tx, intent.due_id()).await?;
     due.pay()?;
     let journals = ledger::due_paid(
@@ -165,10 +204,10 @@ async fn due_captured(
     journals::post_journal(tx, &journals).await?;
     dues::save(tx, &mut due).await?;
     events::due(tx, intent, &due, events::DUE_PAID).await?;
-    schedule_payout(tx, intent, capture).await
+    schedule_payout(tx, intent, &capture).await
 }
 
-/// Sets money aside and opens its refund.
+/// Sets money aside and opens its refund: a part of it for each hold that bears it. Returns the first part.
 pub(super) async fn open_refund(
     tx: &Tx,
     intent: &mut Intent,
@@ -177,12 +216,79 @@ pub(super) async fn open_refund(
     reason: &str,
 ) -> Result<Attempt, Error> {
     let known = attempts::list_of_intent(&**tx, intent.id).await?;
-    let charge = intent::find_charge(&known)?;
+    let mut in_escrow = escrow_left(tx, intent, &known).await?.max(0);
     intent.reserve_refund(amount)?;
-    let mut refund = intent.step(charge.id, AttemptKind::Refund, key, amount, tx.now());
-    reason.clone_into(&mut refund.note);
-    attempts::insert_attempt(tx, &refund).await?;
-    Ok(refund)
+    let mut holds = card_holds(&known);
+    for taken in chargebacks::list_of_intent(tx, intent.id).await? {
+        if taken.state != chargeback::State::Won
+            && let Some(hold) = holds.iter_mut().find(|hold| hold.id == taken.charge_id)
+        {
+            hold.refunded += taken.amount;
+        }
+    }
+    let shares = spread_refund(&holds, amount);
+    let shares = shares.ok_or_else(|| kit::Error::internal("more is refunded than was taken"))?;
+    let mut first: Option<Attempt> = None;
+    for (number, (hold, share)) in shares.into_iter().enumerate() {
+        let key = if number == 0 { key.to_owned() } else { format!("{key}/{number}") };
+        let mut refund = intent.step(hold, AttemptKind::Refund, &key, share, tx.now());
+        reason.clone_into(&mut refund.note);
+        refund.part_of = first.as_ref().map(|first| first.id);
+        refund.from_escrow = share.min(in_escrow);
+        in_escrow -= refund.from_escrow;
+        attempts::insert_attempt(tx, &refund).await?;
+        first.get_or_insert(refund);
+    }
+    first.ok_or_else(|| kit::Error::internal("a refund of nothing").into())
+}
+
+/// What the escrow of an order holds and no refund takes: what is not split yet, or was captured beyond that. What pays a
+/// due is earned at once.
+pub(super) async fn escrow_left(
+    tx: &Tx,
+    intent: &Intent,
+    known: &[Attempt],
+) -> Result<i64, Error> {
+    if intent.pays_due() && !intent.is_closed() {
+        return Ok(0);
+    }
+    let account = Account::Escrow(intent.order());
+    let balance = journals::balance_of(tx, account, &intent.currency).await?;
+    let refunds = known.iter().filter(|attempt| {
+        attempt.kind == AttemptKind::Refund && attempt.state.is_open()
+    });
+    Ok(balance - refunds.map(|refund| refund.from_escrow).sum::<i64>())
+}
+
+/// Gives up all that is reserved and not captured, and what may be reserved still. What is just being captured is left
+/// alone: its success is refunded or split, its failure frees it.
+pub(super) async fn release_holds(
+    tx: &Tx,
+    intent: &Intent,
+    known: &[Attempt],
+    reason: &str,
+) -> Result<(), Error> {
+    let holds = card_holds(known);
+    let mut is_any_given_up = false;
+    for attempt in known {
+        let is_captured = holds.iter().any(|hold| hold.id == attempt.id && !hold.is_free());
+        let is_raise_asked = attempt.kind == AttemptKind::Raise && attempt.state.is_open();
+        if is_captured || !(attempt.makes_hold() || is_raise_asked) {
+            continue;
+        }
+        let mut attempt = attempt.clone();
+        if attempt.give_up() {
+            if !reason.is_empty() {
+                reason.clone_into(&mut attempt.reason);
+            }
+            attempts::save_attempt(tx, &mut attempt).await?;
+            is_any_given_up = true;
+        }
+    }
+    if is_any_given_up {
+        timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?;
+    }
+    Ok(())
 }
 
 /// Gives back what a closed payment still has. While the customer's bank looks at a dispute that waits, so that nothing
@@ -192,14 +298,22 @@ pub(super) async fn refund_rest_of_closed(tx: &Tx, intent: &mut Intent) -> Resul
     if left == 0 || chargebacks::is_any_open(tx, intent.id).await? {
         return Ok(());
     }
-    open_refund(tx, intent, "void", left, "CLOSED").await?;
+    let known = attempts::list_of_intent(&**tx, intent.id).await?;
+    let before = known.iter().filter(|attempt| attempt.kind == AttemptKind::Refund).count();
+    let key = if before == 0 { "void".to_owned() } else { format!("void:{before}") };
+    open_refund(tx, intent, &key, left, "CLOSED").await?;
     Ok(timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?)
 }
 
-async fn schedule_payout(tx: &Tx, intent: &Intent, capture: &Capture) -> Result<(), Error> {
+pub(super) async fn schedule_payout(
+    tx: &Tx,
+    intent: &Intent,
+    capture: &Capture,
+) -> Result<(), Error> {
     let id = PayoutId::new(tx.clock());
     let Some(mut payout) = Payout::schedule(id, intent, capture, tx.now()) else { return Ok(()) };
-    events::payout_event(tx, &mut payout, events::PAYOUT_SCHEDULED, capture.payable).await?;
+    let amount = payout.amount;
+    events::payout_event(tx, &mut payout, events::PAYOUT_SCHEDULED, amount).await?;
     insert_payout(tx, &mut payout).await?;
     split_by_claims(tx, payout.order_id).await
 }
@@ -219,34 +333,32 @@ pub(super) async fn schedule_or_freeze(tx: &Tx, payout: &mut Payout) -> Result<(
     }
 }
 
-/// The customer owes what the card refused. What the card has reserved is freed, since another payment takes its place
-/// or, when the payment was closed meanwhile, none does.
+/// The card refused what it had reserved, and frees it. What follows for the capture is decided with its other holds; the
+/// payment of a due opens again, so that another card may pay it.
 async fn capture_failed(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
-    events::payment_event(tx, intent, events::FAILED, attempt.amount, &attempt.reason).await?;
-    if !intent.is_closed() {
-        intent.decline_capture()?;
-        if !intent.pays_due() {
-            open_due(tx, intent, &attempt.reason).await?;
-        }
+    let is_asked_for =
+        intent.is_closed() || captures::find_capture(tx, intent.id).await?.is_some();
+    if is_asked_for {
+        events::payment_event(tx, intent, events::FAILED, attempt.amount, &attempt.reason).await?;
+    } else {
+        tracing::warn!(
+            payment.id = %intent.id,
+            reason = %attempt.reason,
+            "money that was about to run out could not be captured; the customer owes it once the work is paid"
+        );
     }
-    if let Some(charge) = attempt.charge_id
-        && let Some(mut charge) = attempts::find_attempt(&**tx, charge).await?
-        && charge.give_up()
+    if intent.pays_due() && !intent.is_closed() {
+        intent.decline_capture()?;
+    }
+    if let Some(hold) = attempt.charge_id
+        && let Some(mut hold) = attempts::find_attempt(&**tx, hold).await?
+        && hold.give_up()
     {
-        charge.reason.clone_from(&attempt.reason);
-        schedule_next_try(tx, &mut charge).await?;
-        attempts::save_attempt(tx, &mut charge).await?;
+        hold.reason.clone_from(&attempt.reason);
+        schedule_next_try(tx, &mut hold).await?;
+        attempts::save_attempt(tx, &mut hold).await?;
     }
     Ok(())
-}
-
-/// Writes down what the customer of an order owes: nothing of it is earned before it is paid.
-async fn open_due(tx: &Tx, intent: &mut Intent, reason: &str) -> Result<(), Error> {
-    let capture = captures::find_capture(tx, intent.id).await?;
-    let capture = capture.ok_or_else(|| kit::Error::internal("a capture without its plan"))?;
-    let due = Due::open(intent, &capture, reason, tx.now());
-    let due = due.ok_or_else(|| kit::Error::internal("a capture without a customer"))?;
-    insert_due(tx, intent, &due).await
 }
 
 /// Writes down what a customer owes, posts it, and has it collected when it falls due.
@@ -261,28 +373,45 @@ pub(super) async fn insert_due(tx: &Tx, intent: &mut Intent, due: &Due) -> Resul
 
 /// Takes the parts of a refund back from everyone who earned: the provider's from the payout while it is not made.
 async fn record_refunded(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
-    let capture = captures::find_capture(tx, intent.id).await?;
-    let mut capture = capture.ok_or_else(|| kit::Error::internal("a refund without a capture"))?;
-    let parts = capture.take_back(attempt.amount);
-    captures::save_capture(tx, &capture).await?;
-    let (order, provider) = (intent.order(), capture.provider_id);
-    let journal = ledger::refund_journal(attempt.id, order, provider, &intent.currency, parts);
+    let (provider, back) = give_back(tx, intent, attempt.from_escrow, attempt.amount).await?;
+    let (order, currency) = (intent.order(), &intent.currency);
+    let journal = ledger::refund_journal(attempt.id, order, provider, currency, back);
     journals::post_journal(tx, &[journal]).await?;
-    take_from_payouts(tx, intent, parts.payable).await?;
-    if intent.refundable() == 0 && !intent.pays_due() {
+    take_from_payouts(tx, intent, back.parts.payable).await?;
+    let is_settled = intent.state == intent::State::Captured;
+    if is_settled && intent.refundable() == 0 && !intent.pays_due() {
         // An order whose money all went back owes nothing beyond it.
-        close_beyond_cap_due(tx, intent, "REFUNDED").await?;
+        close_beyond_cap_dues(tx, intent, "REFUNDED").await?;
     }
     events::payment_event(tx, intent, events::REFUNDED, attempt.amount, &attempt.note).await
 }
 
-/// A refund that had succeeded came back: all who earned have their part again.
-async fn refund_came_back(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
+/// Has `amount` given back: `escrow` of it by the escrow, the rest by those who earned. Returns the provider who earned
+/// and what each gives.
+pub(super) async fn give_back(
+    tx: &Tx,
+    intent: &Intent,
+    escrow: i64,
+    amount: i64,
+) -> Result<(Option<ProviderId>, GivenBack), Error> {
     let capture = captures::find_capture(tx, intent.id).await?;
-    let mut capture = capture.ok_or_else(|| kit::Error::internal("a refund without a capture"))?;
-    let (order, provider) = (intent.order(), capture.provider_id);
+    let mut back = GivenBack { escrow, parts: Split::default() };
+    if escrow == amount {
+        return Ok((capture.and_then(|capture| capture.provider_id), back));
+    }
+    let mut capture = capture.ok_or_else(|| kit::Error::internal("nobody has earned anything"))?;
+    back.parts = capture.take_back(amount - escrow);
+    captures::save_capture(tx, &capture).await?;
+    Ok((capture.provider_id, back))
+}
+
+/// A refund that had succeeded came back: all who earned have their part again, and the escrow its own.
+async fn refund_came_back(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
+    let mut capture = captures::find_capture(tx, intent.id).await?;
+    let provider = capture.as_ref().and_then(|capture| capture.provider_id);
+    let order = intent.order();
     let currency = intent.currency.clone();
-    let none = ledger::refund_journal(attempt.id, order, provider, &currency, Split::default());
+    let none = ledger::refund_journal(attempt.id, order, provider, &currency, GivenBack::default());
     let posted = journals::list_entries(tx, &none.reference).await?;
     let parts = Split {
         payable: provider.map_or(0, |provider| {
@@ -291,10 +420,13 @@ async fn refund_came_back(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Re
         commission: -journals::amount_of(&posted, Account::Commission, &currency),
         vat: -journals::amount_of(&posted, Account::Vat, &currency),
     };
-    let journal = ledger::refund_journal(attempt.id, order, provider, &currency, parts);
+    let back = GivenBack { escrow: attempt.from_escrow, parts };
+    let journal = ledger::refund_journal(attempt.id, order, provider, &currency, back);
     journals::post_journal(tx, &[journal.reversal()]).await?;
-    capture.give_back(parts);
-    captures::save_capture(tx, &capture).await?;
+    if let Some(capture) = &mut capture {
+        capture.give_back(parts);
+        captures::save_capture(tx, capture).await?;
+    }
     intent.refunded -= attempt.amount;
     give_to_payouts(tx, intent, parts.payable).await?;
     events::payment_event(tx, intent, events::REFUND_FAILED, attempt.amount, &attempt.reason).await

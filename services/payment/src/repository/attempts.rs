@@ -71,6 +71,17 @@ pub async fn list_of_intent(
     Ok(found)
 }
 
+/// The further parts of a refund that several holds bear, in the order in which they were made.
+pub async fn list_further_parts(
+    db: &impl ConnectionTrait,
+    intent: IntentId,
+    first: AttemptId,
+) -> Result<Vec<Attempt>, Error> {
+    let mut found = list_of_intent(db, intent).await?;
+    found.retain(|attempt| attempt.part_of == Some(first));
+    Ok(found)
+}
+
 /// Attempts without an answer since `before` that no timer looks after: the process stopped while it asked.
 pub async fn list_forgotten(
     db: &impl ConnectionTrait,
