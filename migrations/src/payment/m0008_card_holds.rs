@@ -31,11 +31,12 @@ async fn add_columns(
     Ok(())
 }
 
-/// `expires_at` is when the payment provider lets go of a hold; `separate` says that a raise is a hold of its own;
+/// `position` counts the attempts of a payment, of which several may be made in one moment; `expires_at` is when the payment provider lets go of a hold; `separate` says that a raise is a hold of its own;
 /// `part_of` is the refund of which another hold bears the first part; `from_escrow` is how much of a refund comes out of
 /// the escrow and not from those who earned.
 fn attempt_columns() -> Vec<ColumnDef> {
     vec![
+        integer("position").default(0).to_owned(),
         timestamp_with_time_zone_null("expires_at"),
         boolean("separate").default(false).to_owned(),
         uuid_null("part_of"),

@@ -33,6 +33,8 @@ pub struct Model {
     pub deadline_at: DateTimeUtc,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    /// Counts the attempts of a payment, of which several may be made in one moment.
+    pub position: i32,
     /// When the payment provider lets go of what a hold reserves; none when it did not say.
     pub expires_at: Option<DateTimeUtc>,
     /// Whether a raise was answered by a hold beside the one that it was to raise.
@@ -76,6 +78,7 @@ impl Model {
             deadline_at: now,
             created_at: now,
             updated_at: now,
+            position: 0,
             expires_at: None,
             separate: false,
             part_of: None,

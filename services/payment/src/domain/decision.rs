@@ -169,6 +169,7 @@ mod tests {
             deadline_at: intent.created_at,
             created_at: intent.created_at,
             updated_at: intent.created_at,
+            position: 0,
             expires_at: None,
             separate: false,
             part_of: None,

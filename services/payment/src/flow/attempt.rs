@@ -54,8 +54,11 @@ pub(super) async fn apply_answer(
         effects::schedule_next_try(tx, &mut attempt).await?;
     }
     attempts::save_attempt(tx, &mut attempt).await?;
-    if attempt.kind == AttemptKind::Capture {
-        advance_capture(tx, &mut intent).await?;
+    if attempt.kind == AttemptKind::Capture && !attempt.state.is_open() {
+        match intent.is_closed() {
+            true => effects::refund_rest_of_closed(tx, &mut intent).await?,
+            false => advance_capture(tx, &mut intent).await?,
+        }
     }
     intents::save_intent(tx, &mut intent).await?;
     Ok((intent, attempt))

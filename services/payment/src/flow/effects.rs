@@ -162,8 +162,8 @@ async fn open_due_capture(tx: &Tx, intent: &Intent, charge: &Attempt) -> Result<
     Ok(timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?)
 }
 
-/// Money has arrived in the escrow of the order. When the payment was closed meanwhile, all of it goes back; or else the
-/// capture goes on, or the money waits for it.
+/// Money has arrived in the escrow of the order. The capture goes on then, or the money waits for it; when the payment was
+/// closed meanwhile, it goes back.
 async fn record_captured(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
     intent.take(attempt.amount);
     if intent.pays_due() && !intent.is_closed() {
@@ -173,11 +173,10 @@ async fn record_captured(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Res
     let (order, currency) = (intent.order(), &intent.currency);
     let journals = ledger::captured(attempt.id, order, currency, attempt.amount, attempt.fee);
     journals::post_journal(tx, &journals).await?;
-    if !intent.is_closed() {
-        return Ok(());
+    if intent.is_closed() {
+        events::payment_event(tx, intent, events::CAPTURED, attempt.amount, "").await?;
     }
-    events::payment_event(tx, intent, events::CAPTURED, attempt.amount, "").await?;
-    refund_rest_of_closed(tx, intent).await
+    Ok(())
 }
 
 /// The customer has paid what was owed, so that it is earned.

@@ -150,6 +150,7 @@ async fn with_attempts(
     let attempts = attempt::Entity::find()
         .filter(attempt::Column::IntentId.is_in(ids))
         .order_by_asc(attempt::Column::CreatedAt)
+        .order_by_asc(attempt::Column::Position)
         .all(db)
         .await?;
     let mut found: Vec<_> = rows.into_iter().map(|row| (row, Vec::new())).collect();

@@ -223,7 +223,7 @@ impl Shop {
             db.get_database_backend(),
             "SELECT s.amount, s.captured, s.refunded, s.state FROM sandbox_charges s \
              JOIN attempts a ON a.id = s.reference JOIN intents i ON i.id = a.intent_id \
-             WHERE i.order_id = $1 ORDER BY a.created_at, a.id",
+             WHERE i.order_id = $1 ORDER BY a.created_at, a.position",
             [Uuid::parse_str(order_id).unwrap().into()],
         );
         let rows = db.query_all_raw(query).await.unwrap();

@@ -171,7 +171,7 @@ async fn a_capture_that_succeeds_after_the_end_is_refunded(backend: Backend) {
     for statement in
         ["INSERT INTO attempts SELECT c.attempt_id, a.intent_id, 'CAPTURE', 'capture', '', a.id, \
          NULL, 12000, 'UNKNOWN', '', '', '', 0, 1, a.deadline_at, a.created_at, a.updated_at, \
-         NULL, FALSE, NULL, 0 \
+         1, NULL, FALSE, NULL, 0 \
          FROM attempts a JOIN captures c ON c.intent_id = a.intent_id JOIN intents i ON i.id = \
          a.intent_id WHERE a.kind = 'AUTHORIZE' AND i.state = 'AUTHORIZED'"]
     {
