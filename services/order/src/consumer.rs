@@ -164,7 +164,10 @@ impl App {
             "payment.due_created" if fact.beyond_cap => {
                 change.order.payment.beyond_cap_due_id = fact.due_id.parse().ok();
             }
-            _ if fact.beyond_cap => {}
+            "payment.due_created" if fact.beside_capture => {
+                change.order.payment.due_id = fact.due_id.parse().ok();
+            }
+            _ if fact.beyond_cap || fact.beside_capture => {}
             "payment.due_created" => change.owe(fact.due_id.parse().ok()),
             "payment.due_paid" => {
                 change.note_payment(PaymentState::Captured);

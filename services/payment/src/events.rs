@@ -68,7 +68,8 @@ pub async fn due(tx: &Tx, intent: &mut Intent, due: &Due, kind: &'static str) ->
     let event = pb::PaymentEvent {
         due_id: due.id.to_string(),
         provider_user_id: due.provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
-        beyond_cap: due.beyond_cap.is_some(),
+        beyond_cap: due.is_beyond_cap(),
+        beside_capture: due.beyond_cap.is_some(),
         ..to_fact(intent, due.amount, &due.reason)
     };
     Ok(outbox::record_event(tx, kind, intent.id.uuid(), intent.event_seq, &event).await?)
@@ -105,6 +106,7 @@ fn to_fact(intent: &Intent, amount: i64, reason: &str) -> pb::PaymentEvent {
         answered: false,
         provider_user_id: String::new(),
         beyond_cap: false,
+        beside_capture: false,
         due_id: String::new(),
         captured: Some(money_of(currency, intent.captured)),
         refunded: Some(money_of(currency, intent.refunded)),

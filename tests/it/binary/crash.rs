@@ -2,6 +2,7 @@
 //! service.
 
 use super::{
+    holds::SECURE,
     people::People,
     program::{Home, Program},
 };
@@ -105,7 +106,7 @@ impl Home {
     }
 }
 
-async fn first(backend: Backend) -> (Home, People) {
+pub(super) async fn first(backend: Backend) -> (Home, People) {
     let home = Home::new(backend).await;
     let program = home.start().await;
     let people = People::settle(&home, &program).await;
@@ -146,7 +147,7 @@ impl People {
     }
 }
 
-fn armed(point: &str) -> Vec<(&str, &str)> {
+pub(super) fn armed(point: &str) -> Vec<(&str, &str)> {
     SOON.into_iter().chain([("QS_CRASH_AT", point)]).collect()
 }
 
@@ -339,7 +340,7 @@ pub(super) async fn work(people: &People, order: &str) {
 }
 
 /// From the provider's yes to the moment before the delivery.
-async fn work_until_delivery(people: &People, order: &str) {
+pub(super) async fn work_until_delivery(people: &People, order: &str) {
     let provider = &people.provider.person;
     act(provider, order, "accept", json!({})).await;
     act(provider, order, "depart", json!({})).await;
@@ -381,8 +382,12 @@ fn booking_steps() -> Vec<String> {
 fn every_step_is_died_at() {
     let covered = booking_steps();
     for point in order::crash_points() {
-        let listed =
-            STEPS_BACK.iter().chain(&CAPTURE).chain(&DELIVERY).chain([&MOVE]).chain(&NOT_REACHED);
+        let listed = STEPS_BACK
+            .iter()
+            .chain(&CAPTURE)
+            .chain(&DELIVERY)
+            .chain([&MOVE, &SECURE])
+            .chain(&NOT_REACHED);
         let known = covered.contains(&point) || listed.into_iter().any(|it| *it == point);
         assert!(known, "no story dies at {point}");
     }

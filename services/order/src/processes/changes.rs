@@ -93,12 +93,7 @@ impl App {
 impl App {
     /// Gives back what was authorised for a change whose approval `refused` then. What another call has approved, or may
     /// approve still, keeps it.
-    pub async fn release_unless_approved(
-        &self,
-        order: OrderId,
-        change: ChangeId,
-        refused: &Error,
-    ) {
+    pub async fn release_unless_approved(&self, order: OrderId, change: ChangeId, refused: &Error) {
         if let Err(error) = self.try_to_release(order, change).await {
             tracing::error!(%error, %refused, order.id = %order, change.id = %change, "cannot give back what was authorised for a change that was refused: it stays reserved until the capture");
         }

@@ -80,10 +80,9 @@ impl App {
                 name: unauthorize,
                 run: Box::pin(self.release_authorization(order, attempt_key, false)),
             },
-            SideEffect::ReleaseRaise { change } => Step {
-                name: unauthorize,
-                run: Box::pin(self.release_raise(order, *change)),
-            },
+            SideEffect::ReleaseRaise { change } => {
+                Step { name: unauthorize, run: Box::pin(self.release_raise(order, *change)) }
+            }
             SideEffect::SecurePayment { capture } => {
                 Step { name: secure, run: Box::pin(self.secure_payment(order, *capture)) }
             }

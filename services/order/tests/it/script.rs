@@ -11,8 +11,9 @@ use proto::quickserve::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
+use tokio::sync::Notify;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use uuid::Uuid;
@@ -28,12 +29,16 @@ pub enum Fault {
     Hang,
     /// It happens and nothing is answered.
     HangAfter,
+    /// It happens, and is answered when the test says so.
+    Wait(Arc<Notify>),
 }
 
 /// Money of one order.
 #[derive(Clone, Debug, Default)]
 pub struct Money {
     pub authorized: i64,
+    /// What was captured before it was known how much is due.
+    pub in_escrow: i64,
     pub captured: i64,
     pub refunded: i64,
     pub closed: bool,
@@ -185,6 +190,11 @@ impl Script {
             Some(Fault::HangAfter) => {
                 self.with(work)?;
                 std::future::pending().await
+            }
+            Some(Fault::Wait(answer)) => {
+                let done = self.with(work);
+                answer.notified().await;
+                done
             }
         }
     }

@@ -97,9 +97,9 @@ impl ChargeService for Payment {
             it.due = request.due.iter().map(|line| units(line.amount.clone())).sum();
             let payout_id = request.order_id.clone();
             Ok(payment::CapturePaymentResponse {
-                captured: money(amount),
+                captured: money(amount.max(it.in_escrow)),
                 payout_id,
-                ..payment::CapturePaymentResponse::default()
+                refunded: money((it.in_escrow - amount).max(0)),
             })
         });
         Ok(Response::new(captured.await?))

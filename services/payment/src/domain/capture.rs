@@ -192,7 +192,7 @@ impl Model {
             intent_id: intent,
             attempt_id: attempt,
             // An order may have both, and one payout of a kind.
-            kind: if plan.lines.is_empty() { "REST" } else { "DUE" }.to_owned(),
+            kind: if due.is_beyond_cap() { "DUE" } else { "REST" }.to_owned(),
             amount: due.amount,
             provider_id: due.provider_id,
             provider_user_id: due.provider_user_id,

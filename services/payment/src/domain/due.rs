@@ -181,6 +181,11 @@ impl Model {
         DueId::derived(intent.uuid(), "due:beyond_cap")
     }
 
+    /// Whether it is for work beyond what was authorised, and not for what a card refused.
+    pub fn is_beyond_cap(&self) -> bool {
+        self.beyond_cap.as_ref().is_some_and(|plan| !plan.lines.is_empty())
+    }
+
     /// What the due's own payment pays, in the place of an order.
     pub const fn payment_subject(&self) -> OrderId {
         OrderId::from_uuid(self.id.uuid())

@@ -159,8 +159,8 @@ impl Payments {
         let tx = self.db.begin().await?;
         let mut intent = intents::lock_of_order(&tx, order).await?;
         let known = attempts::list_of_intent(&*tx, intent.id).await?;
-        let is_captured = intent.captured > 0
-            || captures::find_capture(&tx, intent.id).await?.is_some();
+        let is_captured =
+            intent.captured > 0 || captures::find_capture(&tx, intent.id).await?.is_some();
         if is_captured || intent.state != intent::State::Authorized || !holds_money(&known, key) {
             return Ok(());
         }

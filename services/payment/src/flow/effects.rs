@@ -180,11 +180,7 @@ async fn record_captured(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Res
 }
 
 /// The customer has paid what was owed, so that it is earned.
-async fn due_captured(
-    tx: &Tx,
-    intent: &mut Intent,
-    attempt: &Attempt,
-) -> Result<(), Error> {
+async fn due_captured(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
     let capture = captures::find_capture(tx, intent.id).await?;
     let mut capture = capture.ok_or_else(|| kit::Error::internal("a capture without its plan"))?;
     capture.split_at = Some(tx.now());
@@ -243,19 +239,15 @@ pub(super) async fn open_refund(
 
 /// What the escrow of an order holds and no refund takes: what is not split yet, or was captured beyond that. What pays a
 /// due is earned at once.
-pub(super) async fn escrow_left(
-    tx: &Tx,
-    intent: &Intent,
-    known: &[Attempt],
-) -> Result<i64, Error> {
+pub(super) async fn escrow_left(tx: &Tx, intent: &Intent, known: &[Attempt]) -> Result<i64, Error> {
     if intent.pays_due() && !intent.is_closed() {
         return Ok(0);
     }
     let account = Account::Escrow(intent.order());
     let balance = journals::balance_of(tx, account, &intent.currency).await?;
-    let refunds = known.iter().filter(|attempt| {
-        attempt.kind == AttemptKind::Refund && attempt.state.is_open()
-    });
+    let refunds = known
+        .iter()
+        .filter(|attempt| attempt.kind == AttemptKind::Refund && attempt.state.is_open());
     Ok(balance - refunds.map(|refund| refund.from_escrow).sum::<i64>())
 }
 
@@ -335,8 +327,7 @@ pub(super) async fn schedule_or_freeze(tx: &Tx, payout: &mut Payout) -> Result<(
 /// The card refused what it had reserved, and frees it. What follows for the capture is decided with its other holds; the
 /// payment of a due opens again, so that another card may pay it.
 async fn capture_failed(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
-    let is_asked_for =
-        intent.is_closed() || captures::find_capture(tx, intent.id).await?.is_some();
+    let is_asked_for = intent.is_closed() || captures::find_capture(tx, intent.id).await?.is_some();
     if is_asked_for {
         events::payment_event(tx, intent, events::FAILED, attempt.amount, &attempt.reason).await?;
     } else {

@@ -33,6 +33,9 @@ impl Payments {
         let Some(expiry) = hold.expires_at.filter(|expiry| *expiry > tx.now()) else {
             return Ok(());
         };
+        if !hold.runs_out(tx.now()) {
+            return Ok(());
+        }
         events::hold_expiring(&tx, &mut intent, hold.amount, expiry).await?;
         intents::save_intent(&tx, &mut intent).await?;
         timers::schedule_timer(&tx, HOLD, id.uuid(), tx.now() + SAID_AGAIN_AFTER).await?;
@@ -89,11 +92,7 @@ pub(super) async fn lower_hold(
 
 /// A hold that is to take the place of another has the money: the other one is freed. Where the payment went on meanwhile,
 /// or more is reserved by now, it is the new one that is freed.
-pub(super) async fn replace_hold(
-    tx: &Tx,
-    intent: &Intent,
-    new: &mut Attempt,
-) -> Result<(), Error> {
+pub(super) async fn replace_hold(tx: &Tx, intent: &Intent, new: &mut Attempt) -> Result<(), Error> {
     let old = match new.charge_id {
         Some(old) if may_be_secured(tx, intent).await? => find_free_hold(tx, intent, old).await?,
         Some(_) | None => None,

@@ -10,7 +10,7 @@ use crate::{
     domain::{
         Attempt, Capture, Due, Error, Intent,
         attempt::{AttemptKind, State},
-        card_hold::{CardHold, Captured, card_holds},
+        card_hold::{Captured, CardHold, card_holds},
         commission::Split,
         intent, ledger,
     },
@@ -62,9 +62,9 @@ async fn conclude_capture(
     mut plan: Capture,
     known: &[Attempt],
 ) -> Result<(), Error> {
-    let refused = known.iter().rfind(|attempt| {
-        attempt.kind == AttemptKind::Capture && attempt.state == State::Failed
-    });
+    let refused = known
+        .iter()
+        .rfind(|attempt| attempt.kind == AttemptKind::Capture && attempt.state == State::Failed);
     let reason = refused.map_or("AUTHORIZATION_EXPIRED", |attempt| &attempt.reason);
     if intent.captured == 0 && plan.amount > 0 {
         intent.decline_capture()?;
@@ -103,8 +103,7 @@ async fn split_captured(
         vat: whole.vat - gone.vat,
     };
     let (order, provider) = (intent.order(), plan.provider_id);
-    let journal =
-        ledger::completed(plan.attempt_id, order, provider, &intent.currency, parts);
+    let journal = ledger::completed(plan.attempt_id, order, provider, &intent.currency, parts);
     journals::post_journal(tx, journal.as_slice()).await?;
     plan.split_at = Some(tx.now());
     captures::save_capture(tx, plan).await?;

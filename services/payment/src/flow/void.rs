@@ -2,9 +2,7 @@
 
 use super::{Payments, SETTLE, effects};
 use crate::{
-    domain::{
-        Due, DueId, Error, Intent, IntentId, OrderId, due, intent::State, ledger,
-    },
+    domain::{Due, DueId, Error, Intent, IntentId, OrderId, due, intent::State, ledger},
     events,
     repository::{attempts, dues, intents, journals},
 };

@@ -7,7 +7,8 @@ use crate::domain::{
 use chrono::{DateTime, Utc};
 use kit::Tx;
 use sea_orm::{
-    IntoActiveModel, PaginatorTrait, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict,
+    IntoActiveModel, PaginatorTrait, QueryOrder, QuerySelect, entity::prelude::*,
+    sea_query::OnConflict,
 };
 
 /// Writes down an attempt of a locked payment before it is made, after those that there are; false when it was written down

@@ -122,10 +122,8 @@ fn first_attempt(
 async fn succeed_all(db: Db, done: Vec<AttemptSucceeded>) -> Result<Vec<()>, Error> {
     let tx = db.begin().await?;
     let answers = vec![(); done.len()];
-    let (intents, attempts): (Vec<_>, Vec<_>) = done
-        .iter()
-        .map(|success| (success.intent, (success.attempt, success.expires_at)))
-        .unzip();
+    let (intents, attempts): (Vec<_>, Vec<_>) =
+        done.iter().map(|success| (success.intent, (success.attempt, success.expires_at))).unzip();
     intents::authorize_first(&tx, &intents, &attempts).await?;
     let expiries = attempts.iter().filter_map(|(id, expiry)| Some((id, (*expiry)?)));
     let due = |expiry: DateTime<Utc>| expiry - SECURED_BEFORE;

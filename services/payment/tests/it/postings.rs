@@ -151,8 +151,7 @@ async fn estimate_exceeded(backend: Backend) -> Shop {
         provider_earns: true,
         pass_through: false,
     };
-    let request =
-        pb::CapturePaymentRequest { due: vec![line], ..shop.settlement(&order, 110_000) };
+    let request = pb::CapturePaymentRequest { due: vec![line], ..shop.settlement(&order, 110_000) };
     shop.charges().capture_payment(request).await.unwrap();
     let [clearing, fees] = captured(&[110_000]);
     let earned = [clearing, fees, 0, 88_000, 18_333, 3_667, -25_000, 25_000];

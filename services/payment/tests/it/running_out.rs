@@ -4,6 +4,7 @@ use crate::shop::{Shop, euros, fee};
 use chrono::Duration;
 use kit::testing::{Backend, acting_as, eventually, refusal};
 use proto::quickserve::payment::v1::{self as pb, DueState, Outcome};
+use sea_orm::ConnectionTrait;
 use yare::parameterized;
 
 /// When a hold is to be secured, and when it runs out.
@@ -220,5 +221,45 @@ async fn a_charge_in_escrow_that_its_bank_takes_back_is_borne_at_the_split(backe
     shop.fact_in_time("payment.refunded", &order).await;
     let [.., escrow, payable, commission, vat, _, _] = shop.ledger().await;
     assert_eq!([escrow, payable, commission, vat], [0, 6_400, 1_333, 267]);
+    shop.check_books().await;
+}
+
+/// What earlier versions have captured is split, and what they have reserved is captured as before.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn payments_of_earlier_versions_go_on(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let captured = shop.captured("tok_ok").await.0;
+    let reserved = shop.authorized("tok_ok").await;
+    let raised = shop.authorized("tok_ok").await;
+    shop.raise(&raised, 1_000, "change").await.unwrap();
+    // The tables as the version before had them.
+    let dropped = [
+        ("attempts", "position"),
+        ("attempts", "expires_at"),
+        ("attempts", "separate"),
+        ("attempts", "part_of"),
+        ("attempts", "from_escrow"),
+        ("captures", "split_at"),
+        ("captures", "uncaptured"),
+        ("sandbox_charges", "expires_at"),
+    ];
+    let columns =
+        dropped.map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column}"));
+    let others = [
+        "DELETE FROM timers WHERE kind = 'hold'".to_owned(),
+        "DELETE FROM seaql_migrations WHERE version = 'm0008_card_holds'".to_owned(),
+    ];
+    for statement in columns.into_iter().chain(others) {
+        shop.db.connection().execute_unprepared(&statement).await.unwrap();
+    }
+    shop.world.host.of("payment").migrate().await.unwrap();
+    shop.refund(&captured, 3_000, "part").await.unwrap();
+    assert_eq!(shop.balance("provider.payable").await, 7_200);
+    // The payment provider never said when these run out.
+    shop.pass(Duration::days(8));
+    shop.secure(&reserved, true).await;
+    assert_eq!(shop.capture(&reserved, 12_000).await.unwrap().captured, euros(12_000));
+    assert_eq!(shop.capture(&raised, 13_000).await.unwrap().captured, euros(13_000));
     shop.check_books().await;
 }

@@ -128,12 +128,14 @@ async fn a_refund_goes_back_to_the_holds_that_took_it(backend: Backend) {
     assert_eq!(shop.refund(&order, 14_000, "much").await.unwrap(), 14_000);
     assert_eq!(shop.refund(&order, 14_000, "much").await.unwrap(), 14_000);
     assert_eq!(refusal(shop.refund(&order, 13_999, "much").await), "IDEMPOTENCY_KEY_REUSED");
-    let expected = [hold(12_000, 12_000, 12_000, "CAPTURED"), hold(4_000, 4_000, 2_000, "CAPTURED")];
+    let expected =
+        [hold(12_000, 12_000, 12_000, "CAPTURED"), hold(4_000, 4_000, 2_000, "CAPTURED")];
     assert_eq!(shop.holds(&order).await, expected);
     assert_eq!(refusal(shop.refund(&order, 2_001, "more").await), "REFUND_EXCEEDS_CAPTURE");
     assert_eq!(shop.refund(&order, 2_000, "rest").await.unwrap(), 16_000);
     let refunds = shop.payment(&order).await.refunds;
-    let amounts: Vec<_> = refunds.iter().map(|it| it.amount.as_ref().unwrap().minor_units).collect();
+    let amounts: Vec<_> =
+        refunds.iter().map(|it| it.amount.as_ref().unwrap().minor_units).collect();
     assert_eq!(amounts, [12_000, 2_000, 2_000]);
     assert_eq!(shop.balance("provider.payable").await, 0);
     shop.check_books().await;
@@ -179,10 +181,8 @@ async fn the_dispute_of_a_second_hold_is_about_its_money(backend: Backend) {
     shop.capture(&order, 16_000).await.unwrap();
     let db = shop.db.connection();
     let query = "SELECT id FROM attempts WHERE separate";
-    let query = sea_orm::Statement::from_string(
-        sea_orm::ConnectionTrait::get_database_backend(db),
-        query,
-    );
+    let query =
+        sea_orm::Statement::from_string(sea_orm::ConnectionTrait::get_database_backend(db), query);
     let row = sea_orm::ConnectionTrait::query_one_raw(db, query).await.unwrap().unwrap();
     let second: uuid::Uuid = row.try_get("", "id").unwrap();
     for (id, kind) in [("d1", "charge.disputed"), ("d2", "charge.dispute_lost")] {

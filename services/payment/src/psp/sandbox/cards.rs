@@ -116,9 +116,7 @@ impl Behaviour {
     /// The charge as it stands after it was asked for at `now`.
     pub fn new_charge(self, asked: AuthorizeRequest<'_>, now: DateTime<Utc>) -> charge::Model {
         let (state, reason, settles_at) = match self {
-            Self::RenewalDeclined if asked.off_session => {
-                (charge::DECLINED, "CARD_DECLINED", None)
-            }
+            Self::RenewalDeclined if asked.off_session => (charge::DECLINED, "CARD_DECLINED", None),
             Self::Ok
             | Self::TimeoutCharged
             | Self::RaiseDeclined
