@@ -29,7 +29,7 @@ pub struct CardHold {
 /// What was taken of a hold. Each is captured once at most; the payment provider frees the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Captured {
-    /// Nothing, and nobody has asked.
+    /// Nothing, and the payment provider was not asked for any.
     Nothing,
     /// The payment provider was asked and has not answered yet.
     Asked,
@@ -38,7 +38,7 @@ pub enum Captured {
 }
 
 impl CardHold {
-    /// Whether all of it is reserved still, and nobody has asked for it.
+    /// Whether all of it is reserved still, and no capture was asked for.
     pub fn is_free(&self) -> bool {
         self.capture == Captured::Nothing
     }

@@ -1,6 +1,6 @@
 //! The step that all payments share: an attempt is opened, the payment provider is asked, its answer is written down.
 
-use super::{Payments, effects, split::advance_capture};
+use super::{Payments, effects, giving_back::refund_rest_of_closed, split::advance_capture};
 use crate::{
     domain::{
         Attempt, AttemptId, Error, Intent, IntentId,
@@ -56,7 +56,7 @@ pub(super) async fn apply_answer(
     attempts::save_attempt(tx, &mut attempt).await?;
     if attempt.kind == AttemptKind::Capture && !attempt.state.is_open() {
         match intent.is_closed() {
-            true => effects::refund_rest_of_closed(tx, &mut intent).await?,
+            true => refund_rest_of_closed(tx, &mut intent).await?,
             false => advance_capture(tx, &mut intent).await?,
         }
     }

@@ -1,7 +1,7 @@
 //! Disputes of charges at the customer's bank: the money leaves at once, and comes back or stays away.
 
 use super::{
-    effects::{escrow_left, give_back, refund_rest_of_closed, take_from_payouts},
+    giving_back::{escrow_left, give_back, refund_rest_of_closed, take_from_payouts},
     holds::{hold_payouts, lift_hold},
     split::return_excess,
 };

@@ -9,6 +9,7 @@ mod chargeback;
 mod claims;
 mod dues;
 mod effects;
+mod giving_back;
 mod holds;
 mod payout;
 mod psp_event;

@@ -1,6 +1,6 @@
 //! Refunding what was captured, never more than that.
 
-use super::{Payments, effects, void::close_payment};
+use super::{Payments, giving_back, void::close_payment};
 use crate::{
     domain::{
         Attempt, AttemptId, Due, Error, Intent, OrderId,
@@ -226,7 +226,7 @@ pub async fn open_refund(
     if left == 0 && matches!(amount, RefundAmount::AtMost(_)) {
         return Ok(None);
     }
-    let attempt = effects::open_refund(tx, intent, &key, amount.of(left), &reason).await?;
+    let attempt = giving_back::open_refund(tx, intent, &key, amount.of(left), &reason).await?;
     intents::save_intent(tx, intent).await?;
     Ok(Some(attempt))
 }

@@ -126,7 +126,7 @@ pub(super) async fn capture_instead(
     }
 }
 
-/// Whether money is reserved of which nobody has said yet how much is to be captured.
+/// Whether money is reserved and order has not said yet how much of it is to be captured.
 async fn may_be_secured(tx: &Tx, intent: &Intent) -> Result<bool, Error> {
     let is_reserved = intent.state == State::Authorized && !intent.pays_due();
     Ok(is_reserved && captures::find_capture(tx, intent.id).await?.is_none())

@@ -4,7 +4,8 @@
 use super::{
     SETTLE,
     attempt::open_step,
-    effects::{escrow_left, insert_due, open_refund, release_holds, schedule_payout},
+    effects::{insert_due, release_holds, schedule_payout},
+    giving_back::{escrow_left, open_refund},
 };
 use crate::{
     domain::{

@@ -1,6 +1,6 @@
 //! Giving everything back, and keeping the payment closed for what still arrives.
 
-use super::{Payments, SETTLE, effects};
+use super::{Payments, SETTLE, effects, giving_back};
 use crate::{
     domain::{Due, DueId, Error, Intent, IntentId, OrderId, due, intent::State, ledger},
     events,
@@ -56,7 +56,7 @@ pub(super) async fn close_payment(tx: &Tx, intent: &mut Intent, reason: &str) ->
     }
     let known = attempts::list_of_intent(&**tx, intent.id).await?;
     intent.close(reason)?;
-    effects::refund_rest_of_closed(tx, intent).await?;
+    giving_back::refund_rest_of_closed(tx, intent).await?;
     effects::release_holds(tx, intent, &known, reason).await?;
     timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?;
     intents::save_intent(tx, intent).await
