@@ -248,7 +248,7 @@ async fn what_is_reserved_is_secured_before_it_runs_out(backend: Backend) {
     let requested = town.ordered_ahead(Duration::days(4)).await.id;
     let at_work = town.at_work().await.id;
     let disputed = town.at_work().await.id;
-    town.act(town.customer, "dispute", &disputed).await;
+    town.act(town.customer, "sos", &disputed).await;
     let delivered = town.delivered().await.id;
     let completed = town.completed().await.id;
     let expected = [

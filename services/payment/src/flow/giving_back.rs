@@ -1,14 +1,14 @@
 //! Giving money back: out of the escrow as far as it is not split, and from all who earned.
 
 use super::{
-    SETTLE,
+    PAYOUT, SETTLE,
     effects::{insert_payout, schedule_or_freeze},
     void::close_beyond_cap_dues,
 };
 use crate::{
     domain::{
         Attempt, Error, Intent, Payout, PayoutId, ProviderId,
-        attempt::{AttemptKind, State},
+        attempt::AttemptKind,
         card_hold::{card_holds, spread_refund},
         chargeback,
         commission::Split,
