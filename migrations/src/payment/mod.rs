@@ -7,6 +7,7 @@ mod m0004_money;
 mod m0005_sandbox_leases;
 mod m0006_due_reminders;
 mod m0007_claims_and_caps;
+mod m0008_card_holds;
 
 use sea_orm_migration::prelude::*;
 
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_sandbox_leases::Migration),
             Box::new(m0006_due_reminders::Migration),
             Box::new(m0007_claims_and_caps::Migration),
+            Box::new(m0008_card_holds::Migration),
         ]
     }
 }

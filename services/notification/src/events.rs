@@ -236,6 +236,8 @@ fn of_payment(kind: String, payment: PaymentEvent) -> Result<NoticeFacts, Error>
         refunded: _,
         charged_back: _,
         beyond_cap,
+        expires_at: _,
+        beside_capture: _,
     } = payment;
     let amount = Money::parse("amount", amount.as_ref()).ok();
     Ok(NoticeFacts {

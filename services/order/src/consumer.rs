@@ -32,6 +32,7 @@ impl Consumer for App {
             kind,
             "payment.authorized"
                 | "payment.failed"
+                | "payment.hold_expiring"
                 | "payment.disputed"
                 | "payment.chargeback_won"
                 | "payment.chargeback_lost"
@@ -60,6 +61,7 @@ impl Consumer for App {
         let done = match event.kind.as_str() {
             "payment.authorized" => self.on_payment(event, Outcome::Authorized).await,
             "payment.failed" => self.on_payment(event, Outcome::Declined).await,
+            "payment.hold_expiring" => self.on_hold_expiring(event).await,
             "payment.disputed" => self.on_chargeback(event).await,
             "payment.chargeback_won" => self.on_chargeback_end(event, true).await,
             "payment.chargeback_lost" => self.on_chargeback_end(event, false).await,
@@ -101,6 +103,17 @@ impl App {
         let tx = self.db.begin().await?;
         let Some(mut change) = self.lock_once(&tx, event, &order_id).await? else { return Ok(()) };
         change.settle_late(&authorization)?;
+        orders::save_order(&tx, change).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// What is reserved for an order runs out within a day.
+    async fn on_hold_expiring(&self, event: &Event) -> Result<(), Error> {
+        let fact: PaymentEvent = event.decode()?;
+        let tx = self.db.begin().await?;
+        let change = self.lock_once(&tx, event, &fact.order_id).await?;
+        let Some(mut change) = change else { return Ok(()) };
+        change.secure_payment();
         orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }
@@ -151,11 +164,14 @@ impl App {
         let change = self.lock_once(&tx, event, &fact.order_id).await?;
         let Some(mut change) = change else { return Ok(()) };
         match event.kind.as_str() {
-            // What is owed beyond the cap changes nothing of the order's own payment.
+            // What is owed beside what was captured changes nothing of the order's own payment.
             "payment.due_created" if fact.beyond_cap => {
                 change.order.payment.beyond_cap_due_id = fact.due_id.parse().ok();
             }
-            _ if fact.beyond_cap => {}
+            "payment.due_created" if fact.beside_capture => {
+                change.order.payment.due_id = fact.due_id.parse().ok();
+            }
+            _ if fact.beyond_cap || fact.beside_capture => {}
             "payment.due_created" => change.owe(fact.due_id.parse().ok()),
             "payment.due_paid" => {
                 change.note_payment(PaymentState::Captured);
@@ -169,8 +185,8 @@ impl App {
 
     async fn on_payout(&self, event: &Event) -> Result<(), Error> {
         let PayoutEvent { order_id, kind, .. } = event.decode()?;
-        // What is owed beyond the cap may be paid at any time; the order does not wait for it.
-        if kind == "DUE" {
+        // What is owed beside what was captured may be paid at any time; the order does not wait for it.
+        if matches!(kind.as_str(), "DUE" | "REST") {
             return Ok(());
         }
         let tx = self.db.begin().await?;

@@ -1,11 +1,14 @@
 //! The facts that payment publishes.
 
 use crate::domain::{Due, Error, Intent, Payout};
-use kit::{Tx, messaging::outbox};
+use chrono::{DateTime, Utc};
+use kit::{Tx, messaging::outbox, values::time::timestamp};
 use proto::quickserve::{common::v1::Money, payment::v1 as pb};
 
 /// Money is authorised.
 pub const AUTHORIZED: &str = "payment.authorized";
+/// What is reserved runs out within a day, unless it is secured.
+pub const HOLD_EXPIRING: &str = "payment.hold_expiring";
 /// Money is captured.
 pub const CAPTURED: &str = "payment.captured";
 /// Money went back to the customer.
@@ -65,10 +68,25 @@ pub async fn due(tx: &Tx, intent: &mut Intent, due: &Due, kind: &'static str) ->
     let event = pb::PaymentEvent {
         due_id: due.id.to_string(),
         provider_user_id: due.provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
-        beyond_cap: due.beyond_cap.is_some(),
+        beyond_cap: due.is_beyond_cap(),
+        beside_capture: due.beyond_cap.is_some(),
         ..to_fact(intent, due.amount, &due.reason)
     };
     Ok(outbox::record_event(tx, kind, intent.id.uuid(), intent.event_seq, &event).await?)
+}
+
+/// Publishes the fact that a hold of `amount` runs out at `expiry`, which is to be saved in the same transaction.
+pub async fn hold_expiring(
+    tx: &Tx,
+    intent: &mut Intent,
+    amount: i64,
+    expiry: DateTime<Utc>,
+) -> Result<(), Error> {
+    intent.event_seq += 1;
+    let expires_at = Some(timestamp(expiry));
+    let event = pb::PaymentEvent { expires_at, ..to_fact(intent, amount, "") };
+    let (id, seq) = (intent.id.uuid(), intent.event_seq);
+    Ok(outbox::record_event(tx, HOLD_EXPIRING, id, seq, &event).await?)
 }
 
 /// The fact that the first attempt of a payment was authorised, where the statement that says so counts the fact.
@@ -88,10 +106,12 @@ fn to_fact(intent: &Intent, amount: i64, reason: &str) -> pb::PaymentEvent {
         answered: false,
         provider_user_id: String::new(),
         beyond_cap: false,
+        beside_capture: false,
         due_id: String::new(),
         captured: Some(money_of(currency, intent.captured)),
         refunded: Some(money_of(currency, intent.refunded)),
         charged_back: Some(money_of(currency, intent.charged_back)),
+        expires_at: None,
     }
 }
 

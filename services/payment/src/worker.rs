@@ -1,7 +1,7 @@
 //! What happens without a request: timers, the sweep after a crash, and the sandbox's events.
 
 use crate::{
-    flow::{DUE, PAYOUT, Payments, SETTLE},
+    flow::{DUE, HOLD, PAYOUT, Payments, SETTLE},
     psp::sandbox,
 };
 use async_trait::async_trait;
@@ -23,6 +23,7 @@ impl TimerHandler for PaymentTimers {
         let done = match timer.kind.as_str() {
             SETTLE => self.0.settle(Id::from_uuid(timer.aggregate)).await,
             DUE => self.0.collect_due(Id::from_uuid(timer.aggregate)).await,
+            HOLD => self.0.announce_expiry(Id::from_uuid(timer.aggregate)).await,
             PAYOUT => self.0.pay_out(Id::from_uuid(timer.aggregate)).await,
             other => {
                 tracing::warn!(timer.kind = other, "dropped a timer of an unknown kind");

@@ -3,6 +3,7 @@
 
 use super::{
     acceptance::ACCEPTANCE,
+    holds::SECURE,
     people::People,
     program::{Home, Program},
 };
@@ -341,7 +342,7 @@ pub(super) async fn work(people: &People, order: &str) {
 }
 
 /// From the provider's yes to the moment before the delivery.
-async fn work_until_delivery(people: &People, order: &str) {
+pub(super) async fn work_until_delivery(people: &People, order: &str) {
     let provider = &people.provider.person;
     act(provider, order, "accept", json!({})).await;
     act(provider, order, "depart", json!({})).await;
@@ -376,8 +377,13 @@ fn booking_steps() -> Vec<String> {
 fn every_step_is_died_at() {
     let covered = booking_steps();
     for point in order::crash_points() {
-        let listed = STEPS_BACK.iter().chain(&CAPTURE).chain(&DELIVERY).chain(&ACCEPTANCE);
-        let listed = listed.chain([&MOVE]).chain(&NOT_REACHED);
+        let listed = STEPS_BACK
+            .iter()
+            .chain(&CAPTURE)
+            .chain(&DELIVERY)
+            .chain(&ACCEPTANCE)
+            .chain([&MOVE, &SECURE])
+            .chain(&NOT_REACHED);
         let known = covered.contains(&point) || listed.into_iter().any(|it| *it == point);
         assert!(known, "no story dies at {point}");
     }

@@ -7,6 +7,7 @@ mod crash;
 mod database;
 mod folder;
 mod grpc;
+mod holds;
 mod input;
 mod kills;
 mod late;

@@ -2,7 +2,10 @@
 
 use super::{Api, view};
 use crate::{
-    domain::{Action, Actor, ChangeId, Error, Order, Principal, Resource},
+    domain::{
+        Action, Actor, ChangeId, Error, Order, OrderId, PricedChange, Principal, Resource,
+        records::change_order,
+    },
     processes::changes::parse_proposal,
     repository::{orders, records},
 };
@@ -13,6 +16,7 @@ use kit::{
 };
 use proto::quickserve::order::v1::{self as pb, record_service_server::RecordService};
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 impl Api {
     /// The order whose records are listed, if the caller may see it, and the page.
@@ -26,6 +30,58 @@ impl Api {
         let id = Id::parse("order_id", order_id)?;
         Ok((orders::get_order(self.app.db.connection(), id, caller).await?, page))
     }
+
+    /// Writes a priced proposal down, which is paid for by now where its author is the customer.
+    async fn write_proposal(
+        &self,
+        caller: &Principal,
+        id: OrderId,
+        key: Option<Key>,
+        proposed: Proposed,
+    ) -> Result<Response<pb::ProposeChangeResponse>, Error> {
+        let Proposed { change_id, priced, payment, reason } = proposed;
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock_order(&tx, id, caller, &self.app.timing).await?;
+        change.check(Action::ProposeChange)?;
+        let priced = priced.ok_or(Error::Changed)?;
+        change.note_authorized_change(payment);
+        let proposed = change.propose_change(change_id, priced, reason)?;
+        let order = orders::save_order(&tx, change).await?;
+        let change_order = Some(view::change_order_of(&order, proposed));
+        self.commit(tx, id, pb::ProposeChangeResponse { change_order }).await
+    }
+
+    /// Writes down that a change is approved, which is paid for by now.
+    async fn write_approval(
+        &self,
+        caller: &Principal,
+        id: OrderId,
+        key: Option<Key>,
+        row: &change_order::Model,
+        payment: Option<Uuid>,
+    ) -> Result<Response<pb::ApproveChangeResponse>, Error> {
+        let tx = match self.app.db.begin_call(key).await? {
+            Begun::Answered(answer) => return Ok(Response::new(answer)),
+            Begun::New(tx) => tx,
+        };
+        let mut change = orders::lock_order(&tx, id, caller, &self.app.timing).await?;
+        change.approve_change(row, payment)?;
+        let order = orders::save_order(&tx, change).await?;
+        let order = Some(view::order_view(&self.app, &order, caller)?);
+        self.commit(tx, id, pb::ApproveChangeResponse { order }).await
+    }
+}
+
+/// A change that is priced, and paid for where it needs to be.
+struct Proposed {
+    change_id: ChangeId,
+    priced: Option<PricedChange>,
+    /// The payment that was begun for it, where the order had cost nothing.
+    payment: Option<Uuid>,
+    reason: String,
 }
 
 #[tonic::async_trait]
@@ -117,21 +173,19 @@ impl RecordService for Api {
         // The same call finds what it has authorised.
         let change_id = key.as_ref().map_or_else(|| Id::new(self.app.db.clock()), Key::derived_id);
         let mut payment = None;
-        if let Some(priced) = priced.as_ref().filter(|_| by == Actor::Customer) {
+        let pays = priced.as_ref().filter(|_| by == Actor::Customer);
+        if let Some(priced) = pays {
             payment = self.app.authorize_change(&order, priced.amount()?, change_id).await?;
         }
-        let tx = match self.app.db.begin_call(key).await? {
-            Begun::Answered(answer) => return Ok(Response::new(answer)),
-            Begun::New(tx) => tx,
-        };
-        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
-        change.check(Action::ProposeChange)?;
-        let priced = priced.ok_or(Error::Changed)?;
-        change.note_authorized_change(payment);
-        let proposed = change.propose_change(change_id, priced, request.reason)?;
-        let order = orders::save_order(&tx, change).await?;
-        let change_order = Some(view::change_order_of(&order, proposed));
-        Ok(self.commit(tx, id, pb::ProposeChangeResponse { change_order }).await?)
+        let is_paid = pays.is_some();
+        let proposed = Proposed { change_id, priced, payment, reason: request.reason };
+        let answer = self.write_proposal(&caller, id, key, proposed).await;
+        if let Err(refused) = &answer
+            && is_paid
+        {
+            self.app.release_unless_approved(id, change_id, refused).await;
+        }
+        Ok(answer?)
     }
 
     async fn list_change_orders(
@@ -162,19 +216,18 @@ impl RecordService for Api {
         let row = records::change_order(db, order.id, change_id).await?;
         let by = order.side(&caller).ok_or(Error::NotFound(Resource::Order))?;
         let is_pending = order.progress.change.as_ref().is_some_and(|it| it.id == change_id);
+        let is_approvable = is_pending && order.check(Action::ApproveChange, by).is_ok();
         let mut payment = None;
-        if is_pending && order.check(Action::ApproveChange, by).is_ok() {
+        if is_approvable {
             payment = self.app.authorize_change(&order, row.amount, change_id).await?;
         }
-        let tx = match self.app.db.begin_call(key).await? {
-            Begun::Answered(answer) => return Ok(Response::new(answer)),
-            Begun::New(tx) => tx,
-        };
-        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
-        change.approve_change(&row, payment)?;
-        let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller)?);
-        Ok(self.commit(tx, id, pb::ApproveChangeResponse { order }).await?)
+        let answer = self.write_approval(&caller, id, key, &row, payment).await;
+        if let Err(refused) = &answer
+            && is_approvable
+        {
+            self.app.release_unless_approved(id, change_id, refused).await;
+        }
+        Ok(answer?)
     }
 
     async fn reject_change(

@@ -3,7 +3,7 @@
 
 use super::{
     Action, Actor, ChangeId, ChangeLines, ChangeState, Error, JobDetails, KnownChange, LineOrigin,
-    OrderChange, Party, PendingChange, PriceLine, PriceLines, RecordChange, Resource,
+    OrderChange, Party, PendingChange, PriceLine, PriceLines, RecordChange, Resource, SideEffect,
     price::sum_of, records::change_order, timing::seconds_of,
 };
 use chrono::Duration;
@@ -204,8 +204,14 @@ impl OrderChange {
         self.pending_change(id, Action::RejectChange)?;
         self.act(Action::RejectChange, "")?;
         let addressee = if self.by == Actor::Customer { "provider" } else { "customer" };
+        self.release_raise(id);
         self.decide_change(id, ChangeState::Rejected, addressee);
         Ok(())
+    }
+
+    /// Gives back what was authorised for a change that did not come to be: its approval was refused, or never written.
+    pub fn release_raise(&mut self, id: ChangeId) {
+        self.enqueue(SideEffect::ReleaseRaise { change: id.uuid() });
     }
 
     /// The customer did not decide in time.
@@ -213,6 +219,7 @@ impl OrderChange {
         let pending = self.order.progress.change.clone();
         self.act_as(Action::Expire, Actor::System, "CHANGE_EXPIRED")?;
         if let Some(change) = pending {
+            self.release_raise(change.id);
             self.decide_change(change.id, ChangeState::Expired, "provider");
         }
         Ok(())

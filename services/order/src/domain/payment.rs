@@ -47,7 +47,7 @@ pub struct Payment {
     pub decline_reason: String,
     /// Where the customer confirms.
     pub confirmation_url: String,
-    /// What the customer owes after the capture was declined.
+    /// What the customer owes after the capture, or a part of it, was declined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due_id: Option<Uuid>,
     /// What the customer owes for work beyond the cap.

@@ -113,6 +113,36 @@ impl OrderChange {
         self.order.payment.state = state;
     }
 
+    /// What is reserved for the order runs out soon. Money for work that is done, or in dispute, is taken before it is
+    /// decided how much is due; for work that is ahead it is reserved anew.
+    pub fn secure_payment(&mut self) {
+        let is_open = match self.order.state {
+            State::Requested
+            | State::Searching
+            | State::Assigned
+            | State::EnRoute
+            | State::Arrived
+            | State::InProgress
+            | State::AwaitingApproval
+            | State::ChangesRequested
+            | State::Delivered => true,
+            // What is settled is captured or given back by then, and a booking that waits for its payment ends soon.
+            State::PendingPayment
+            | State::Completed
+            | State::Closed
+            | State::Expired
+            | State::Declined
+            | State::NoProvider
+            | State::NoShow
+            | State::Cancelled
+            | State::Aborted => false,
+        };
+        if is_open && self.order.payment.state == PaymentState::Authorized {
+            let capture = self.order.state == State::Delivered || self.order.disputed;
+            self.enqueue(SideEffect::SecurePayment { capture });
+        }
+    }
+
     /// Notes that a refund was made, or came back. An order of which nothing is left to pay out waits for no payout.
     pub fn note_refund(&mut self, amounts: Amounts) -> Result<(), Error> {
         self.order.payment.amounts = amounts;

@@ -23,6 +23,10 @@ pub enum SideEffect {
     },
     /// Give back what an attempt has authorised, and keep its payment method.
     ReleaseAuthorization { attempt_key: String },
+    /// Give back what was authorised for a change that did not come to be.
+    ReleaseRaise { change: Uuid },
+    /// Keep what is reserved from running out: capture it into escrow, or reserve it anew.
+    SecurePayment { capture: bool },
     /// Freeze or thaw the payout.
     Freeze {
         /// Freeze, or thaw.

@@ -5,8 +5,10 @@ use crate::{
     app::App,
     convert,
     domain::{
-        Action, Actor, ChangeId, ChangeProposal, Error, JobDetails, Order, Outcome, PricedChange,
+        Action, Actor, ChangeId, ChangeProposal, ChangeState, Error, JobDetails, Order, OrderId,
+        Outcome, PricedChange, Principal,
     },
+    repository::orders,
 };
 use chrono::Duration;
 use prost::Message;
@@ -85,6 +87,35 @@ impl App {
                 Err(Error::ChangeDeclined("AUTHENTICATION_REQUIRED".to_owned()))
             }
         }
+    }
+}
+
+impl App {
+    /// Gives back what was authorised for a change whose approval `refused` then. What another call has approved, or may
+    /// approve still, keeps it.
+    pub async fn release_unless_approved(&self, order: OrderId, change: ChangeId, refused: &Error) {
+        if let Err(error) = self.try_to_release(order, change).await {
+            tracing::error!(%error, %refused, order.id = %order, change.id = %change, "cannot give back what was authorised for a change that was refused: it stays reserved until the capture");
+        }
+    }
+
+    async fn try_to_release(&self, order: OrderId, change: ChangeId) -> Result<(), Error> {
+        let tx = self.db.begin().await?;
+        let system = Principal::System;
+        let mut locked = orders::lock_order(&tx, order, &system, &self.timing).await?;
+        let known = locked.order.progress.changes.iter().find(|known| known.id == change);
+        let is_in_use = known.is_some_and(|known| match known.state {
+            ChangeState::Proposed | ChangeState::Approved => true,
+            ChangeState::Rejected | ChangeState::Expired => false,
+        });
+        if is_in_use {
+            return Ok(());
+        }
+        locked.release_raise(change);
+        orders::save_order(&tx, locked).await?;
+        tx.commit().await?;
+        self.run_side_effects_now(order).await;
+        Ok(())
     }
 }
 

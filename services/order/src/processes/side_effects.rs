@@ -16,7 +16,7 @@ use crate::{
 use kit::{program::crash, values::time::timestamp};
 use proto::quickserve::payment::v1::{
     CaptureKind, CapturePaymentRequest, RefundPaymentRequest, ReleaseAuthorizationRequest,
-    SetPayoutFrozenRequest, VoidPaymentRequest,
+    SecurePaymentRequest, SetPayoutFrozenRequest, VoidPaymentRequest,
 };
 use std::time::Duration;
 use uuid::Uuid;
@@ -25,8 +25,8 @@ use uuid::Uuid;
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
 const NAME: &str = "effect";
-const STEPS: [&str; 8] =
-    ["void", "capture", "refund", "unauthorize", "freeze", "release", "finish", "tell"];
+const STEPS: [&str; 9] =
+    ["void", "capture", "refund", "unauthorize", "secure", "freeze", "release", "finish", "tell"];
 
 /// `effect.void`, `effect.capture` …
 pub fn crash_points() -> impl Iterator<Item = String> {
@@ -47,6 +47,8 @@ enum Outcome {
     /// So much is captured; whether the provider earns of it.
     Captured {
         amount: i64,
+        /// So much of it goes back by itself.
+        refunded: i64,
         has_payout: bool,
     },
     /// So much has gone back to the customer in all.
@@ -62,7 +64,7 @@ impl App {
     /// growing pause. One that is refused for good ends: the timeline and an error of the log say so for the operators.
     /// What it held is given back by those behind it, which run then: a payout is thawed after its refund.
     fn side_effect<'a>(&'a self, order: &'a Order, effect: &'a SideEffect) -> Step<'a> {
-        let [void, capture, refund, unauthorize, freeze, release, finish, tell] = STEPS;
+        let [void, capture, refund, unauthorize, secure, freeze, release, finish, tell] = STEPS;
         match effect {
             SideEffect::Void { reason } => {
                 Step { name: void, run: Box::pin(self.void_payment(order, reason)) }
@@ -76,8 +78,14 @@ impl App {
             },
             SideEffect::ReleaseAuthorization { attempt_key } => Step {
                 name: unauthorize,
-                run: Box::pin(self.release_authorization(order, attempt_key)),
+                run: Box::pin(self.release_authorization(order, attempt_key, false)),
             },
+            SideEffect::ReleaseRaise { change } => {
+                Step { name: unauthorize, run: Box::pin(self.release_raise(order, *change)) }
+            }
+            SideEffect::SecurePayment { capture } => {
+                Step { name: secure, run: Box::pin(self.secure_payment(order, *capture)) }
+            }
             SideEffect::Freeze { frozen } => {
                 Step { name: freeze, run: Box::pin(self.freeze_payout(order, *frozen)) }
             }
@@ -175,9 +183,10 @@ impl App {
         match outcome {
             Outcome::Nothing => {}
             Outcome::Released => change.note_payment(PaymentState::Released),
-            Outcome::Captured { amount, has_payout } => {
+            Outcome::Captured { amount, refunded, has_payout } => {
                 change.note_payment(PaymentState::Captured);
-                change.order.payment.amounts = Amounts { captured: amount, ..amounts };
+                let refunded = amounts.refunded.max(refunded);
+                change.order.payment.amounts = Amounts { captured: amount, refunded, ..amounts };
                 if !has_payout {
                     change.paid_out()?;
                 }
@@ -233,8 +242,9 @@ impl App {
         };
         let answer = self.peers.charges().capture_payment(request).await?.into_inner();
         let captured = answer.captured.map_or(*amount, |captured| captured.minor_units);
+        let refunded = answer.refunded.map_or(0, |refunded| refunded.minor_units);
         let has_payout = *fee || !answer.payout_id.is_empty();
-        Ok(Outcome::Captured { amount: captured, has_payout })
+        Ok(Outcome::Captured { amount: captured, refunded, has_payout })
     }
 
     async fn refund_payment(
@@ -260,11 +270,22 @@ impl App {
         &self,
         order: &Order,
         attempt_key: &str,
+        raise: bool,
     ) -> Result<Outcome, Error> {
         let order_id = order.id.to_string();
         let attempt_key = attempt_key.to_owned();
-        let request = ReleaseAuthorizationRequest { order_id, attempt_key };
+        let request = ReleaseAuthorizationRequest { order_id, attempt_key, raise };
         self.peers.charges().release_authorization(request).await?;
+        Ok(Outcome::Nothing)
+    }
+
+    async fn release_raise(&self, order: &Order, change: Uuid) -> Result<Outcome, Error> {
+        self.release_authorization(order, &change.to_string(), true).await
+    }
+
+    async fn secure_payment(&self, order: &Order, capture: bool) -> Result<Outcome, Error> {
+        let request = SecurePaymentRequest { order_id: order.id.to_string(), capture };
+        self.peers.charges().secure_payment(request).await?;
         Ok(Outcome::Nothing)
     }
 

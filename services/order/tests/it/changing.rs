@@ -18,6 +18,8 @@ use proto::quickserve::{
     fulfilment::v1::{LineOrigin, OrderChangeState, OrderState},
     order::v1::{self as pb, ChangeOrderState},
 };
+use std::sync::Arc;
+use tokio::sync::Notify;
 use tonic::{Code, Status};
 use yare::parameterized;
 
@@ -45,6 +47,13 @@ impl Town {
             reason: "It is needed".to_owned(),
             details,
         }
+    }
+
+    /// Has the next call of `rpc` happen, and answered when the test says so.
+    fn answer_later(&self, rpc: &'static str) -> Arc<Notify> {
+        let answer = Arc::new(Notify::new());
+        self.script.fail(rpc, Fault::Wait(answer.clone()));
+        answer
     }
 
     async fn propose(
@@ -229,4 +238,56 @@ async fn a_change_of_work_that_cost_nothing_is_authorised_anew(backend: Backend)
     town.act(town.provider, "deliver", &id).await;
     town.act(town.customer, "acceptDelivery", &id).await;
     town.until_script("captured", |it| it.money(&id).captured == 12_050).await;
+}
+
+/// What was authorised for a change goes back when the change does not come to be, however that happens meanwhile.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_raise_that_loses_its_race_is_given_back(backend: Backend) {
+    let town = Town::pricing_changes(backend).await;
+    let request = |id: &str| Town::proposal(id, Some(Struct::default()), &[]);
+
+    // The provider takes the proposal back while the customer approves it.
+    let id = town.at_work().await.id;
+    let proposed = town.propose(town.provider, request(&id)).await.unwrap();
+    let with = With { change_order_id: proposed.id, ..With::default() };
+    let answer = town.answer_later("raise");
+    let (approved, ()) =
+        tokio::join!(town.attempt(town.customer, "approveChange", &id, &with), async {
+            town.until_script("raised", |it| it.money(&id).authorized == 21_550).await;
+            town.act_with(town.provider, "rejectChange", &id, &with).await;
+            answer.notify_one();
+        });
+    assert_eq!(reason_of(&approved.unwrap_err()), "ORDER_STATE");
+    town.until_script("given back", |it| it.money(&id).authorized == 10_000).await;
+    assert_eq!(units(town.get(&id).await.total.as_ref()), 10_000);
+
+    // The work is delivered while the customer asks for more.
+    let id = town.at_work().await.id;
+    let answer = town.answer_later("raise");
+    let (proposed, ()) = tokio::join!(town.propose(town.customer, request(&id)), async {
+        town.until_script("raised", |it| it.money(&id).authorized == 21_550).await;
+        town.act(town.provider, "deliver", &id).await;
+        answer.notify_one();
+    });
+    assert_eq!(reason_of(&proposed.unwrap_err()), "ORDER_STATE");
+    town.until_script("given back", |it| it.money(&id).authorized == 10_000).await;
+    assert_eq!(town.full(town.customer, &id).await.change_orders, []);
+}
+
+/// The answer of the raise was lost, and the customer does not come back to it.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_raise_is_given_back_when_its_change_expires(backend: Backend) {
+    let town = Town::pricing_changes(backend).await;
+    let id = town.at_work().await.id;
+    let request = Town::proposal(&id, Some(Struct::default()), &[]);
+    let proposed = town.propose(town.provider, request).await.unwrap();
+    town.script.fail("raise", Fault::Lose);
+    let with = With { change_order_id: proposed.id, ..With::default() };
+    town.attempt(town.customer, "approveChange", &id, &with).await.unwrap_err();
+    assert_eq!(town.script.money(&id).authorized, 21_550, "it may be approved still");
+    town.clock.advance(Duration::hours(73));
+    town.in_time("given back", |it| it.money(&id).authorized == 10_000).await;
+    assert_eq!(town.get(&id).await.state(), OrderState::InProgress);
 }

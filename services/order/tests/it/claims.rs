@@ -97,6 +97,25 @@ async fn what_is_owed_beyond_the_cap_is_beside_the_payment_of_the_order(backend:
     let shows = |order: &pb::Order| order.payment.as_ref().unwrap().beyond_cap_due_id == due_id;
     let order = eventually("the due", async || town.get(&id).await, shows).await;
     let payment = order.payment.unwrap();
+    // So is what one of several holds refused.
+    let rest_id = Uuid::new_v4().to_string();
+    let rest = PaymentEvent {
+        due_id: rest_id.clone(),
+        beyond_cap: false,
+        beside_capture: true,
+        ..fact.clone()
+    };
+    for kind in ["payment.due_created", "payment.due_paid", "payment.due_waived"] {
+        town.publish_as("payment", kind, &rest).await;
+    }
+    let rest_paid =
+        PayoutEvent { order_id: id.clone(), kind: "REST".to_owned(), ..PayoutEvent::default() };
+    town.publish_as("payment", "payout.paid", &rest_paid).await;
+    let has_both = |order: &pb::Order| order.payment.as_ref().unwrap().due_id == rest_id;
+    let both = eventually("both dues", async || town.get(&id).await, has_both).await;
+    let both = both.payment.unwrap();
+    assert_eq!((both.state(), both.captured), (pb::PaymentState::Captured, euros(10_000)));
+    assert_eq!(both.beyond_cap_due_id, due_id);
     assert_eq!(payment.state(), pb::PaymentState::Captured);
     assert_eq!((payment.captured, payment.due_id), (euros(10_000), String::new()));
     let provider = town.get_as(town.provider, &id).await.unwrap();

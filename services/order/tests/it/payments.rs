@@ -239,3 +239,48 @@ async fn a_card_on_file_is_replaced_before_it_is_charged(backend: Backend) {
     )
     .await;
 }
+
+/// Money that runs out is reserved anew as long as there is work to do, and taken once it is done or in dispute.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn what_is_reserved_is_secured_before_it_runs_out(backend: Backend) {
+    let town = Town::new(backend).await;
+    let requested = town.ordered_ahead(Duration::days(4)).await.id;
+    let at_work = town.at_work().await.id;
+    let disputed = town.at_work().await.id;
+    town.act(town.customer, "sos", &disputed).await;
+    let delivered = town.delivered().await.id;
+    let completed = town.completed().await.id;
+    let expected = [
+        (&completed, None),
+        (&requested, Some(false)),
+        (&at_work, Some(false)),
+        (&disputed, Some(true)),
+        (&delivered, Some(true)),
+    ];
+    for (id, _) in expected {
+        town.publish("payment.hold_expiring", Town::payment_event(id, "")).await;
+    }
+    let expected: Vec<_> =
+        expected.iter().filter_map(|(id, taken)| Some(((*id).clone(), (*taken)?))).collect();
+    town.until_script("secured", |it| it.with(|memory| memory.secured.len()) >= expected.len())
+        .await;
+    let mut secured = town.script.with(|memory| memory.secured.clone());
+    secured.sort_by_key(|(id, _)| expected.iter().position(|(known, _)| known == id));
+    assert_eq!(secured, expected);
+}
+
+/// More was taken in time than is due: what payment gives back by itself is known at once.
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn what_goes_back_of_a_capture_is_noted_with_it(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.delivered().await.id;
+    town.script.with(|memory| memory.money.get_mut(&id).unwrap().in_escrow = 12_500);
+    town.act(town.customer, "acceptDelivery", &id).await;
+    let order = async || town.get(&id).await.payment.unwrap();
+    let payment = eventually("captured", order, |it| it.state() == pb::PaymentState::Captured);
+    let payment = payment.await;
+    let amounts = [payment.captured, payment.refunded].map(|money| money.unwrap().minor_units);
+    assert_eq!(amounts, [12_500, 2_500]);
+}

@@ -11,8 +11,9 @@ use proto::quickserve::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
+use tokio::sync::Notify;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use uuid::Uuid;
@@ -28,12 +29,16 @@ pub enum Fault {
     Hang,
     /// It happens and nothing is answered.
     HangAfter,
+    /// It happens, and is answered when the test says so.
+    Wait(Arc<Notify>),
 }
 
 /// Money of one order.
 #[derive(Clone, Debug, Default)]
 pub struct Money {
     pub authorized: i64,
+    /// What was captured before it was known how much is due.
+    pub in_escrow: i64,
     pub captured: i64,
     pub refunded: i64,
     pub closed: bool,
@@ -49,7 +54,8 @@ pub struct Money {
     pub claims: BTreeMap<String, i64>,
     /// What became of each attempt.
     pub attempts: BTreeMap<String, i32>,
-    pub raised: BTreeSet<String>,
+    /// What each step has added to what is authorised.
+    pub raised: BTreeMap<String, i64>,
     pub refunds: BTreeSet<String>,
 }
 
@@ -90,6 +96,8 @@ pub struct Memory {
     pub money: HashMap<String, Money>,
     /// Orders and attempts whose authorisation was given back.
     pub unauthorized: Vec<(String, String)>,
+    /// Orders whose money was secured, and whether it was captured for that.
+    pub secured: Vec<(String, bool)>,
     /// What the next attempts come to; authorised when nothing is said.
     pub outcomes: VecDeque<i32>,
     pub denials: HashMap<i32, Vec<String>>,
@@ -184,6 +192,11 @@ impl Script {
             Some(Fault::HangAfter) => {
                 self.with(work)?;
                 std::future::pending().await
+            }
+            Some(Fault::Wait(answer)) => {
+                let done = self.with(work);
+                answer.notified().await;
+                done
             }
         }
     }

@@ -71,7 +71,7 @@ impl ChargeService for Payment {
         let amount = units(request.amount);
         let raised = self.0.play("raise", |memory| {
             let it = memory.money.entry(request.order_id.clone()).or_default();
-            if it.raised.insert(request.step_key.clone()) {
+            if it.raised.insert(request.step_key.clone(), amount).is_none() {
                 it.authorized += amount;
             }
             Ok(payment::RaiseAuthorizationResponse { authorized: money(it.authorized) })
@@ -96,7 +96,11 @@ impl ChargeService for Payment {
             it.gross = (units(request.provider_gross.clone()), base);
             it.due = request.due.iter().map(|line| units(line.amount.clone())).sum();
             let payout_id = request.order_id.clone();
-            Ok(payment::CapturePaymentResponse { captured: money(amount), payout_id })
+            Ok(payment::CapturePaymentResponse {
+                captured: money(amount.max(it.in_escrow)),
+                payout_id,
+                refunded: money((it.in_escrow - amount).max(0)),
+            })
         });
         Ok(Response::new(captured.await?))
     }
@@ -105,7 +109,18 @@ impl ChargeService for Payment {
         &self,
         request: Request<payment::ReleaseAuthorizationRequest>,
     ) -> Result<Response<payment::ReleaseAuthorizationResponse>, Status> {
-        let payment::ReleaseAuthorizationRequest { order_id, attempt_key } = request.into_inner();
+        let payment::ReleaseAuthorizationRequest { order_id, attempt_key, raise } =
+            request.into_inner();
+        if raise {
+            let released = self.0.play("unraise", |memory| {
+                let money = memory.money.entry(order_id).or_default();
+                if let Some(amount) = money.raised.remove(&attempt_key) {
+                    money.authorized -= amount;
+                }
+                Ok(payment::ReleaseAuthorizationResponse {})
+            });
+            return Ok(Response::new(released.await?));
+        }
         let released = self.0.play("unauthorize", |memory| {
             memory.unauthorized.push((order_id.clone(), attempt_key.clone()));
             if let Some(money) = memory.money.get_mut(&order_id) {
@@ -114,6 +129,18 @@ impl ChargeService for Payment {
             Ok(payment::ReleaseAuthorizationResponse {})
         });
         Ok(Response::new(released.await?))
+    }
+
+    async fn secure_payment(
+        &self,
+        request: Request<payment::SecurePaymentRequest>,
+    ) -> Result<Response<payment::SecurePaymentResponse>, Status> {
+        let payment::SecurePaymentRequest { order_id, capture } = request.into_inner();
+        let secured = self.0.play("secure", |memory| {
+            memory.secured.push((order_id.clone(), capture));
+            Ok(payment::SecurePaymentResponse {})
+        });
+        Ok(Response::new(secured.await?))
     }
 
     async fn void_payment(

@@ -69,10 +69,22 @@ impl ChargeService for Api {
         &self,
         request: Request<pb::ReleaseAuthorizationRequest>,
     ) -> Result<Response<pb::ReleaseAuthorizationResponse>, Status> {
-        let pb::ReleaseAuthorizationRequest { order_id, attempt_key } = request.into_inner();
+        let pb::ReleaseAuthorizationRequest { order_id, attempt_key, raise } = request.into_inner();
         let order = OrderId::parse("order_id", &order_id)?;
-        self.payments.release_authorization(order, &attempt_key).await?;
+        match raise {
+            true => self.payments.release_raise(order, &attempt_key).await?,
+            false => self.payments.release_authorization(order, &attempt_key).await?,
+        }
         Ok(Response::new(pb::ReleaseAuthorizationResponse {}))
+    }
+
+    async fn secure_payment(
+        &self,
+        request: Request<pb::SecurePaymentRequest>,
+    ) -> Result<Response<pb::SecurePaymentResponse>, Status> {
+        let pb::SecurePaymentRequest { order_id, capture } = request.into_inner();
+        self.payments.secure(OrderId::parse("order_id", &order_id)?, capture).await?;
+        Ok(Response::new(pb::SecurePaymentResponse {}))
     }
 
     async fn capture_payment(
@@ -82,6 +94,7 @@ impl ChargeService for Api {
         let captured = self.payments.capture(parse_capture(request.into_inner())?).await?;
         Ok(Response::new(pb::CapturePaymentResponse {
             captured: to_money(&captured.currency, captured.amount),
+            refunded: to_money(&captured.currency, captured.refunded),
             payout_id: captured.payout.map(|id| id.to_string()).unwrap_or_default(),
         }))
     }

@@ -6,6 +6,8 @@ use chrono::{DateTime, Duration, Utc};
 use kit::messaging::queue::Backoff;
 use sea_orm::entity::prelude::*;
 
+/// Why a hold was given up whose place another one takes.
+const RENEWED: &str = "RENEWED";
 /// Tries after which a provider that stays silent is reported as an error.
 const ALARMING_TRIES: i32 = 12;
 
@@ -31,6 +33,16 @@ pub struct Model {
     pub deadline_at: DateTimeUtc,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    /// Counts the attempts of a payment, of which several may be made in one moment.
+    pub position: i32,
+    /// When the payment provider lets go of what a hold reserves; none when it did not say.
+    pub expires_at: Option<DateTimeUtc>,
+    /// Whether a raise was answered by a hold beside the one that it was to raise.
+    pub separate: bool,
+    /// The refund that this one is a further part of, since several holds bear it.
+    pub part_of: Option<AttemptId>,
+    /// How much of a refund comes out of the order's escrow, and not from those who earned.
+    pub from_escrow: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -66,6 +78,11 @@ impl Model {
             deadline_at: now,
             created_at: now,
             updated_at: now,
+            position: 0,
+            expires_at: None,
+            separate: false,
+            part_of: None,
+            from_escrow: 0,
         }
     }
 
@@ -78,6 +95,10 @@ impl Model {
         self.state = next;
         self.confirmation_url = answer.confirmation_url;
         self.fee = answer.fee;
+        if let Some(hold) = answer.hold {
+            self.expires_at = hold.expires_at.or(self.expires_at);
+            self.separate = self.kind == AttemptKind::Raise;
+        }
         if !answer.reason.is_empty() {
             self.reason = answer.reason;
         }
@@ -116,9 +137,43 @@ impl Model {
         self.key == key || self.confirm_key == key
     }
 
-    /// Whether this is a charge whose money is reserved or taken.
-    pub fn is_charge(&self) -> bool {
-        self.kind == AttemptKind::Authorize && self.state == State::Succeeded
+    /// Whether it makes a hold of its own when it succeeds.
+    pub const fn makes_hold(&self) -> bool {
+        match self.kind {
+            AttemptKind::Authorize | AttemptKind::Renew => true,
+            AttemptKind::Raise => self.separate,
+            AttemptKind::Capture | AttemptKind::Refund => false,
+        }
+    }
+
+    /// Whether this is a hold whose money is reserved or taken.
+    pub fn is_hold(&self) -> bool {
+        self.makes_hold() && self.state == State::Succeeded
+    }
+
+    /// Whether another hold took the place of this one before it ran out.
+    pub fn was_renewed(&self) -> bool {
+        self.reason == RENEWED && matches!(self.state, State::Releasing | State::Released)
+    }
+
+    /// Whether what it reserved is free again, or on its way, and no other hold took its place.
+    pub fn was_given_back(&self) -> bool {
+        matches!(self.state, State::Releasing | State::Released) && !self.was_renewed()
+    }
+
+    /// Gives up a hold that another one takes the place of.
+    pub fn give_way(&mut self) -> bool {
+        let given_up = self.give_up();
+        if given_up {
+            RENEWED.clone_into(&mut self.reason);
+        }
+        given_up
+    }
+
+    /// Notes that a raise is not to be captured any more. What it added to a hold is the hold's to free.
+    pub fn forget_raise(&mut self, reason: &str) {
+        self.state = self.state.next(Signal::GiveUp).next(Signal::CancelledHeld);
+        reason.clone_into(&mut self.reason);
     }
 }
 
@@ -133,12 +188,21 @@ pub struct PspAnswer {
     pub confirmation_url: String,
     /// What the payment provider takes for it, in minor units.
     pub fee: i64,
+    /// The hold that the request made; none when it made none of its own.
+    pub hold: Option<PspHold>,
+}
+
+/// Money that a payment provider reserves under a reference of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PspHold {
+    /// When it lets go of the money; none when it does not say.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl PspAnswer {
     /// An answer that says no more than the signal.
     pub const fn plain(signal: Signal) -> Self {
-        Self { signal, reason: String::new(), confirmation_url: String::new(), fee: 0 }
+        Self { signal, reason: String::new(), confirmation_url: String::new(), fee: 0, hold: None }
     }
 
     pub fn declined(reason: &str) -> Self {
@@ -150,11 +214,15 @@ impl PspAnswer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum AttemptKind {
-    /// Reserve money on a card. The others act on one of these.
+    /// Reserve money on a card. The others act on a hold that there is.
     #[sea_orm(string_value = "AUTHORIZE")]
     Authorize,
+    /// Reserve more: on the hold that is named, or as a second one beside it.
     #[sea_orm(string_value = "RAISE")]
     Raise,
+    /// Reserve anew what the hold that is named reserves, without the customer, and free that one.
+    #[sea_orm(string_value = "RENEW")]
+    Renew,
     /// Take what is reserved, free the rest.
     #[sea_orm(string_value = "CAPTURE")]
     Capture,

@@ -82,6 +82,10 @@ pub struct Model {
     pub commission_refunded: i64,
     pub vat_refunded: i64,
     pub payout_due_at: DateTimeUtc,
+    /// When the money was split; none while this is a plan.
+    pub split_at: Option<DateTimeUtc>,
+    /// What was to be captured as well and is owed instead.
+    pub uncaptured: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -113,12 +117,14 @@ impl Model {
             commission_refunded: 0,
             vat_refunded: 0,
             payout_due_at,
+            split_at: None,
+            uncaptured: 0,
         }
     }
 
     /// Refuses a repeated request that asks for something else.
     pub fn check_same(&self, request: &CaptureRequest) -> Result<(), Error> {
-        match self.amount == request.amount && self.kind == request.kind {
+        match self.amount + self.uncaptured == request.amount && self.kind == request.kind {
             true => Ok(()),
             false => Err(Error::State("captured with another amount")),
         }
@@ -127,6 +133,19 @@ impl Model {
     /// The parts as they were captured.
     pub const fn parts(&self) -> Split {
         Split { payable: self.payable, commission: self.commission, vat: self.vat }
+    }
+
+    /// What the provider has of it: what was earned less what went back.
+    pub const fn earned(&self) -> i64 {
+        self.payable - self.payable_refunded
+    }
+
+    /// Lowers the capture to what could be taken, and returns the parts of the rest, which is owed.
+    pub fn owe_rest(&mut self, captured: i64) -> Split {
+        let rest = self.parts().share(self.amount - captured);
+        self.uncaptured = rest.total();
+        self.lower_by(rest);
+        rest
     }
 
     /// Takes `amount` back from everyone who earned, in proportion to what each has left, and returns the parts.
@@ -152,7 +171,10 @@ impl Model {
 
     /// Lowers what is to be captured, since the customer owes `amount` less: all who earn get less, each in proportion.
     pub fn lower(&mut self, amount: i64) {
-        let less = self.parts().share(amount);
+        self.lower_by(self.parts().share(amount));
+    }
+
+    const fn lower_by(&mut self, less: Split) {
         self.amount -= less.total();
         self.payable -= less.payable;
         self.commission -= less.commission;
@@ -169,7 +191,8 @@ impl Model {
         Self {
             intent_id: intent,
             attempt_id: attempt,
-            kind: "DUE".to_owned(),
+            // An order may have both, and one payout of a kind.
+            kind: if due.is_beyond_cap() { "DUE" } else { "REST" }.to_owned(),
             amount: due.amount,
             provider_id: due.provider_id,
             provider_user_id: due.provider_user_id,
@@ -181,6 +204,8 @@ impl Model {
             commission_refunded: 0,
             vat_refunded: 0,
             payout_due_at: plan.payout_due_at,
+            split_at: None,
+            uncaptured: 0,
         }
     }
 

@@ -51,15 +51,16 @@ pub struct Dispute {
 }
 
 impl Model {
-    /// Begins the dispute of a charge of `intent`. Of the amount counts what is left of the capture: what was refunded
-    /// is with the customer already.
+    /// Begins the dispute of a charge of `intent`. Of the amount counts what is `left` of what was captured of the charge:
+    /// what was refunded is with the customer already.
     pub fn open(
         charge: AttemptId,
         intent: &mut Intent,
         dispute: Dispute,
+        left: i64,
         now: DateTime<Utc>,
     ) -> Self {
-        let left = intent.refundable();
+        let left = left.min(intent.refundable());
         let amount = dispute.amount.unwrap_or(left).clamp(0, left);
         intent.charged_back += amount;
         Self {

@@ -56,9 +56,7 @@ pub fn decide_attempt(
     }
     match intent.state.transition(intent::IntentEvent::Authorize) {
         Ok(_) => {}
-        Err(_) if intent.state == intent::State::Authorized && intent.amount == request.amount => {
-            return Ok(AttemptDecision::Authorized);
-        }
+        Err(_) if intent.covers(request.amount) => return Ok(AttemptDecision::Authorized),
         Err(error) => return Err(error),
     }
     if intent.currency != request.currency {
@@ -92,6 +90,10 @@ fn repeated_attempt(
     }
     if intent.state == intent::State::Closed {
         return Err(Error::Closed);
+    }
+    if same.was_renewed() {
+        // Another hold reserves the money since.
+        return Ok(AttemptDecision::Authorized);
     }
     Ok(match same.state {
         attempt::State::Unknown | attempt::State::Pending => AttemptDecision::Query(same.id),
@@ -167,6 +169,11 @@ mod tests {
             deadline_at: intent.created_at,
             created_at: intent.created_at,
             updated_at: intent.created_at,
+            position: 0,
+            expires_at: None,
+            separate: false,
+            part_of: None,
+            from_escrow: 0,
         }
     }
 
@@ -203,6 +210,10 @@ mod tests {
             check(I::Closed, Some(attempt), &again, Err("PAYMENT_CLOSED"));
         }
         check(I::Authorized, Some(A::Succeeded), &again, Ok(D::Answer(FIRST)));
+        let mut renewed = first(A::Succeeded);
+        assert!(renewed.give_way());
+        let decision = decide_attempt(&intent(I::Authorized), &[renewed], &again);
+        assert_eq!(decision.ok(), Some(D::Authorized));
         check(I::Captured, Some(A::Succeeded), &again, Ok(D::Answer(FIRST)));
         let confirms = ask("first", None, "code");
         check(I::Open, Some(A::ConfirmationRequired), &confirms, Ok(D::Confirm(FIRST)));

@@ -42,7 +42,7 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// What is owed beyond what was authorised, and who earns it once it is paid.
+/// What is owed beyond what was captured, and who earns it once it is paid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct BeyondCap {
     pub vertical: String,
@@ -149,7 +149,29 @@ impl Model {
         })
     }
 
-    /// The id of the due for the capture of a payment that was declined: there is one at most.
+    /// What the customer of `intent` owes when only a part of `capture` could be taken: `rest` is earned once it is paid.
+    /// None without a customer.
+    pub fn open_uncaptured(
+        intent: &Intent,
+        capture: &Capture,
+        rest: Split,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
+        let Split { payable, commission, vat } = rest;
+        let whole = Self::open(intent, capture, reason, now)?;
+        let plan = BeyondCap {
+            vertical: capture.vertical.clone(),
+            lines: Vec::new(),
+            payable,
+            commission,
+            vat,
+            payout_due_at: capture.payout_due_at,
+        };
+        Some(Self { amount: rest.total(), beyond_cap: Some(plan), ..whole })
+    }
+
+    /// The id of the due for the capture of a payment that was declined, as a whole or in part: there is one at most.
     pub fn id_of(intent: IntentId) -> DueId {
         DueId::derived(intent.uuid(), "due")
     }
@@ -157,6 +179,11 @@ impl Model {
     /// The id of the due for what an order came to beyond what its payment had authorised: there is one at most.
     pub fn beyond_cap_id(intent: IntentId) -> DueId {
         DueId::derived(intent.uuid(), "due:beyond_cap")
+    }
+
+    /// Whether it is for work beyond what was authorised, and not for what a card refused.
+    pub fn is_beyond_cap(&self) -> bool {
+        self.beyond_cap.as_ref().is_some_and(|plan| !plan.lines.is_empty())
     }
 
     /// What the due's own payment pays, in the place of an order.

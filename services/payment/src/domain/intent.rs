@@ -1,8 +1,13 @@
 //! Intents: the money of one order, from the first attempt to the end.
 
+mod state;
+
+pub use state::{IntentEvent, State};
+
 use super::{
     AttemptId, Due, DueId, Error, IntentId, MethodId, OrderId, UserId,
-    attempt::{self, AttemptKind, Model as Attempt},
+    attempt::{AttemptKind, Model as Attempt},
+    card_hold::CardHold,
     decision::AuthorizationRequest,
 };
 use chrono::{DateTime, Utc};
@@ -162,6 +167,25 @@ impl Model {
         Attempt { method_id: Some(method), deadline_at, ..attempt }
     }
 
+    /// An attempt to reserve anew what `hold` reserves, given up after `deadline_at`; `note` says what for.
+    pub fn renewal(
+        &self,
+        hold: &CardHold,
+        note: &str,
+        now: DateTime<Utc>,
+        deadline_at: DateTime<Utc>,
+    ) -> Attempt {
+        let key = format!("{note}:{}:{}", hold.id, hold.amount);
+        let attempt = self.step(hold.id, AttemptKind::Renew, &key, hold.amount, now);
+        let note = note.to_owned();
+        Attempt { method_id: self.method_id, note, deadline_at, ..attempt }
+    }
+
+    /// The reference of the capture as a whole, under which its split is posted.
+    pub fn capture_id(&self) -> AttemptId {
+        self.attempt_id(AttemptKind::Capture, "capture")
+    }
+
     /// A further step on `charge`.
     pub fn step(
         &self,
@@ -180,6 +204,7 @@ impl Model {
         let name = match kind {
             AttemptKind::Authorize => "authorize",
             AttemptKind::Raise => "raise",
+            AttemptKind::Renew => "renew",
             AttemptKind::Capture => "capture",
             AttemptKind::Refund => "refund",
         };
@@ -202,6 +227,13 @@ impl Model {
         Ok(())
     }
 
+    /// Whether a price of `amount` is authorised. Money that was captured before it was due covers a lower price as well:
+    /// what is over goes back when the order is settled.
+    pub fn covers(&self, amount: i64) -> bool {
+        let is_enough = self.amount == amount || (self.captured > 0 && amount <= self.authorized);
+        self.state == State::Authorized && is_enough
+    }
+
     /// Notes that what is authorised goes back, to be authorised again later with the same method.
     pub fn release_authorization(&mut self) -> Result<(), Error> {
         self.state = self.state.transition(IntentEvent::Postpone)?;
@@ -209,12 +241,20 @@ impl Model {
         Ok(())
     }
 
-    /// Notes that more was reserved. A payment that went on meanwhile does not need it any more.
-    pub fn increment(&mut self, amount: i64) {
-        if self.state == State::Authorized {
+    /// Notes that more was reserved. False when the payment went on meanwhile and does not need it any more.
+    pub fn increment(&mut self, amount: i64) -> bool {
+        let is_needed = self.state == State::Authorized;
+        if is_needed {
             self.authorized += amount;
             self.amount += amount;
         }
+        is_needed
+    }
+
+    /// Notes that `amount` of what was reserved is not to be captured any more.
+    pub const fn lower_authorization(&mut self, amount: i64) {
+        self.authorized -= amount;
+        self.amount -= amount;
     }
 
     /// Refuses to add to what is not authorised.
@@ -236,12 +276,16 @@ impl Model {
         }
     }
 
-    /// Notes that `amount` was taken. A payment that was closed meanwhile stays closed.
-    pub fn capture(&mut self, amount: i64) -> Result<(), Error> {
+    /// Notes that `amount` more was taken of what is reserved.
+    pub const fn take(&mut self, amount: i64) {
+        self.captured += amount;
+    }
+
+    /// Notes that all is taken that was to be. A payment that was closed meanwhile stays closed.
+    pub fn complete_capture(&mut self) -> Result<(), Error> {
         if self.state != State::Closed {
             self.state = self.state.transition(IntentEvent::Capture)?;
         }
-        self.captured = amount;
         Ok(())
     }
 
@@ -294,147 +338,5 @@ impl Model {
     /// Whether the payment is closed.
     pub fn is_closed(&self) -> bool {
         self.state == State::Closed
-    }
-}
-
-/// The charge that a payment's further steps act on.
-pub fn find_charge(attempts: &[Attempt]) -> Result<&Attempt, Error> {
-    let charge = attempts.iter().find(|attempt| attempt.is_charge());
-    charge.ok_or(Error::State("not authorised on a card"))
-}
-
-/// Where the capture of a payment stands, if one was begun.
-pub fn capture_state(attempts: &[Attempt]) -> Option<attempt::State> {
-    let capture = attempts.iter().find(|attempt| attempt.kind == AttemptKind::Capture);
-    capture.map(|capture| capture.state)
-}
-
-/// Where an intent stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "Text")]
-pub enum State {
-    /// Nothing is authorised; attempts may be under way.
-    #[sea_orm(string_value = "OPEN")]
-    Open,
-    /// A method is on file, to be charged later.
-    #[sea_orm(string_value = "METHOD_SAVED")]
-    MethodSaved,
-    /// Money is authorised.
-    #[sea_orm(string_value = "AUTHORIZED")]
-    Authorized,
-    /// Money is captured.
-    #[sea_orm(string_value = "CAPTURED")]
-    Captured,
-    /// The capture was declined: the customer owes the amount.
-    #[sea_orm(string_value = "DUE")]
-    Due,
-    /// Nothing is kept, also not what still arrives. Final.
-    #[sea_orm(string_value = "CLOSED")]
-    Closed,
-}
-
-/// What happens to an intent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IntentEvent {
-    /// A method is put on file.
-    SaveMethod,
-    /// Money is authorised.
-    Authorize,
-    /// More is authorised.
-    Raise,
-    /// What is authorised goes back for now.
-    Postpone,
-    /// Money is captured.
-    Capture,
-    /// The capture of an order is declined.
-    Owe,
-    /// The capture of a due is declined.
-    Reopen,
-    /// Everything goes back.
-    Close,
-}
-
-impl State {
-    /// The whole life of an intent.
-    pub const fn transition(self, event: IntentEvent) -> Result<Self, Error> {
-        match (self, event) {
-            (Self::Open | Self::MethodSaved, IntentEvent::SaveMethod) => Ok(Self::MethodSaved),
-            (Self::Open | Self::MethodSaved, IntentEvent::Authorize) => Ok(Self::Authorized),
-            (Self::Authorized, IntentEvent::Raise) => Ok(Self::Authorized),
-            (Self::Authorized, IntentEvent::Postpone) => Ok(Self::MethodSaved),
-            (Self::Authorized, IntentEvent::Capture) => Ok(Self::Captured),
-            (Self::Authorized, IntentEvent::Owe) => Ok(Self::Due),
-            (Self::Authorized, IntentEvent::Reopen) => Ok(Self::Open),
-            (_, IntentEvent::Close) => Ok(Self::Closed),
-            (Self::Closed, IntentEvent::SaveMethod | IntentEvent::Authorize) => Err(Error::Closed),
-            (
-                Self::Open
-                | Self::MethodSaved
-                | Self::Authorized
-                | Self::Captured
-                | Self::Due
-                | Self::Closed,
-                IntentEvent::SaveMethod
-                | IntentEvent::Authorize
-                | IntentEvent::Raise
-                | IntentEvent::Postpone
-                | IntentEvent::Capture
-                | IntentEvent::Owe
-                | IntentEvent::Reopen,
-            ) => Err(Error::State(self.name())),
-        }
-    }
-
-    /// The state in words, for errors.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "not authorised",
-            Self::MethodSaved => "not authorised yet",
-            Self::Authorized => "authorised",
-            Self::Captured => "captured",
-            Self::Due => "owed by the customer",
-            Self::Closed => "closed",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{IntentEvent as E, State as I, *};
-    use sea_orm::Iterable;
-
-    #[test]
-    fn the_whole_table() {
-        let events = [
-            E::SaveMethod,
-            E::Authorize,
-            E::Raise,
-            E::Postpone,
-            E::Capture,
-            E::Owe,
-            E::Reopen,
-            E::Close,
-        ];
-        let (saved, authorized, closed) =
-            (Some(I::MethodSaved), Some(I::Authorized), Some(I::Closed));
-        for state in I::iter() {
-            let row = match state {
-                I::Open | I::MethodSaved => {
-                    [saved, authorized, None, None, None, None, None, closed]
-                }
-                I::Authorized => {
-                    let (captured, due) = (Some(I::Captured), Some(I::Due));
-                    [None, None, authorized, saved, captured, due, Some(I::Open), closed]
-                }
-                I::Captured | I::Due | I::Closed => {
-                    [None, None, None, None, None, None, None, closed]
-                }
-            };
-            for (event, expected) in events.into_iter().zip(row) {
-                assert_eq!(state.transition(event).ok(), expected, "{state:?} {event:?}");
-            }
-        }
-        assert!(matches!(I::Closed.transition(E::Authorize), Err(Error::Closed)));
-        assert!(matches!(I::Open.transition(E::Capture), Err(Error::State(_))));
     }
 }

@@ -106,28 +106,31 @@ impl Journal {
     }
 }
 
-/// Money arrives, the payment provider takes its fee, and all who earn get their part.
-pub fn capture_journal(
+/// Money arrives and waits for the split, and the payment provider takes its fee.
+pub fn captured(
     attempt: AttemptId,
+    order: OrderId,
+    currency: &str,
+    amount: i64,
+    fee: i64,
+) -> Vec<Journal> {
+    let entries = [(Account::Clearing, -amount), (Account::Escrow(order), amount)];
+    let taken = Journal::new(format!("capture:{attempt}"), order, currency, &entries);
+    let fee = fee_of(format!("fee:{attempt}"), order, currency, fee);
+    [taken, fee].into_iter().filter(|journal| !journal.entries.is_empty()).collect()
+}
+
+/// All who earn get their part of what was captured. None when there is nothing to split.
+pub fn completed(
+    capture: AttemptId,
     order: OrderId,
     provider: Option<ProviderId>,
     currency: &str,
     parts: Split,
-    fee: i64,
-) -> Vec<Journal> {
-    let escrow = Account::Escrow(order);
-    let amount = parts.total();
-    let journals = [
-        Journal::new(
-            format!("capture:{attempt}"),
-            order,
-            currency,
-            &[(Account::Clearing, -amount), (escrow, amount)],
-        ),
-        fee_of(format!("fee:{attempt}"), order, currency, fee),
-        split(format!("complete:{attempt}"), order, provider, currency, escrow, parts),
-    ];
-    journals.into_iter().filter(|journal| !journal.entries.is_empty()).collect()
+) -> Option<Journal> {
+    let reference = format!("complete:{capture}");
+    let journal = split(reference, order, provider, currency, Account::Escrow(order), parts);
+    Some(journal).filter(|journal| !journal.entries.is_empty())
 }
 
 /// The payment provider takes its fee.
@@ -240,28 +243,51 @@ pub fn chargeback_won(
     chargeback(charge, order, currency, amount, 0).first().map(Journal::reversal)
 }
 
-/// The customer keeps the money: all who earned bear it, each by their part.
+/// The customer keeps the money of a chargeback: `back` says who bears it.
 pub fn chargeback_lost(
     charge: AttemptId,
     order: OrderId,
     provider: Option<ProviderId>,
     currency: &str,
-    parts: Split,
+    back: GivenBack,
 ) -> Journal {
     let reference = format!("chargeback_lost:{charge}");
-    split(reference, order, provider, currency, Account::Chargeback, parts.negated())
+    given_back(reference, order, provider, currency, Account::Chargeback, back)
 }
 
-/// All who earned give their part back.
+/// Money goes back to the customer: `back` says who gives it.
 pub fn refund_journal(
     attempt: AttemptId,
     order: OrderId,
     provider: Option<ProviderId>,
     currency: &str,
-    parts: Split,
+    back: GivenBack,
 ) -> Journal {
     let reference = format!("refund:{attempt}");
-    split(reference, order, provider, currency, Account::Clearing, parts.negated())
+    given_back(reference, order, provider, currency, Account::Clearing, back)
+}
+
+/// Who gives money back: the escrow, as far as the money is not split, and those who earned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GivenBack {
+    pub escrow: i64,
+    pub parts: Split,
+}
+
+fn given_back(
+    reference: String,
+    order: OrderId,
+    provider: Option<ProviderId>,
+    currency: &str,
+    to: Account,
+    back: GivenBack,
+) -> Journal {
+    let GivenBack { escrow, parts } = back;
+    let mut journal = split(reference, order, provider, currency, to, parts.negated());
+    journal.entries.retain(|(account, _)| *account != to);
+    journal.entries.extend([(Account::Escrow(order), -escrow), (to, escrow + parts.total())]);
+    journal.entries.retain(|(_, amount)| *amount != 0);
+    journal
 }
 
 /// A provider gets what is owed; `transfer` counts the transfers of a payout.
@@ -293,15 +319,20 @@ mod tests {
     fn every_journal_sums_to_zero_and_so_does_its_reversal() {
         let parts = Split { payable: 9_600, commission: 2_000, vat: 400 };
         let (order, provider) = (id(1), id(2));
-        let mut journals = capture_journal(id(3), order, Some(provider), "EUR", parts, 193);
-        journals.push(refund_journal(id(4), order, Some(provider), "EUR", parts.share(3_000)));
+        let mut journals = captured(id(3), order, "EUR", 12_000, 193);
+        journals.extend(completed(id(3), order, Some(provider), "EUR", parts));
+        let back = GivenBack { escrow: 500, parts: parts.share(3_000) };
+        let refund = refund_journal(id(4), order, Some(provider), "EUR", back);
+        assert!(refund.entries.contains(&(Account::Clearing, 3_500)));
+        journals.push(refund);
         journals.push(payout_journal(id(5), 1, order, provider, "EUR", 9_600));
         journals.push(due(id(6), order, id(7), "EUR", 12_000));
         journals.push(due_lowered("lowered".into(), order, id(7), "EUR", 2_000));
         journals.extend(due_paid(id(8), order, id(7), Some(provider), "EUR", parts, 193));
         journals.extend(chargeback(id(3), order, "EUR", 12_000, 2_000));
         journals.extend(chargeback_won(id(3), order, "EUR", 12_000));
-        journals.push(chargeback_lost(id(3), order, Some(provider), "EUR", parts));
+        let lost = GivenBack { escrow: 0, parts };
+        journals.push(chargeback_lost(id(3), order, Some(provider), "EUR", lost));
         assert_eq!(journals.len(), 14);
         for journal in journals {
             assert_eq!(sum(&journal), 0, "{journal:?}");
@@ -314,10 +345,12 @@ mod tests {
     #[test]
     fn what_is_zero_is_left_out() {
         let parts = Split { payable: 0, commission: 83, vat: 17 };
-        let journals = capture_journal(id(3), id(1), None, "EUR", parts, 0);
+        let mut journals = captured(id(3), id(1), "EUR", 100, 0);
+        journals.extend(completed(id(3), id(1), None, "EUR", parts));
         assert_eq!(journals.len(), 2);
         assert!(journals.iter().flat_map(|it| &it.entries).all(|(_, amount)| *amount != 0));
-        assert_eq!(capture_journal(id(3), id(1), None, "EUR", Split::default(), 0), []);
+        assert_eq!(captured(id(3), id(1), "EUR", 0, 0), []);
+        assert_eq!(completed(id(3), id(1), None, "EUR", Split::default()), None);
     }
 
     fn sum(journal: &Journal) -> i64 {

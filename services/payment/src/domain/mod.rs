@@ -3,6 +3,7 @@
 
 pub mod attempt;
 pub mod capture;
+pub mod card_hold;
 pub mod chargeback;
 pub mod commission;
 pub mod decision;

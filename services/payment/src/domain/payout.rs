@@ -51,7 +51,7 @@ impl Model {
         now: DateTime<Utc>,
     ) -> Option<Self> {
         let (provider_id, provider_user_id) = (capture.provider_id?, capture.provider_user_id?);
-        (capture.payable > 0).then(|| Self {
+        (capture.earned() > 0).then(|| Self {
             id,
             order_id: intent.order(),
             intent_id: intent.id,
@@ -60,7 +60,7 @@ impl Model {
             kind: capture.kind.clone(),
             currency: intent.currency.clone(),
             gross: capture.amount,
-            amount: capture.payable,
+            amount: capture.earned(),
             paid: 0,
             recovered: 0,
             state: State::Scheduled,

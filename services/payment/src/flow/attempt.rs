@@ -1,11 +1,10 @@
 //! The step that all payments share: an attempt is opened, the payment provider is asked, its answer is written down.
 
-use super::{Payments, effects};
+use super::{Payments, effects, giving_back::refund_rest_of_closed, split::advance_capture};
 use crate::{
     domain::{
         Attempt, AttemptId, Error, Intent, IntentId,
         attempt::{AttemptKind, PspAnswer, Signal},
-        intent,
     },
     psp::{AuthorizeRequest, Cancelled, Card, FollowUpRequest, Unanswered},
     repository::{attempts, intents, methods},
@@ -13,17 +12,16 @@ use crate::{
 use kit::{Tx, program::crash, rpc::context::Context};
 use std::future::Future;
 
-/// Opens a further step on the charge of a payment.
+/// Opens a further step on a hold of a payment.
 pub(super) async fn open_step(
     tx: &Tx,
     intent: &Intent,
+    hold: AttemptId,
     kind: AttemptKind,
     key: &str,
     amount: i64,
 ) -> Result<Attempt, Error> {
-    let known = attempts::list_of_intent(&**tx, intent.id).await?;
-    let charge = intent::find_charge(&known)?;
-    let attempt = intent.step(charge.id, kind, key, amount, tx.now());
+    let attempt = intent.step(hold, kind, key, amount, tx.now());
     attempts::insert_attempt(tx, &attempt).await?;
     Ok(attempt)
 }
@@ -56,6 +54,12 @@ pub(super) async fn apply_answer(
         effects::schedule_next_try(tx, &mut attempt).await?;
     }
     attempts::save_attempt(tx, &mut attempt).await?;
+    if attempt.kind == AttemptKind::Capture && !attempt.state.is_open() {
+        match intent.is_closed() {
+            true => refund_rest_of_closed(tx, &mut intent).await?,
+            false => advance_capture(tx, &mut intent).await?,
+        }
+    }
     intents::save_intent(tx, &mut intent).await?;
     Ok((intent, attempt))
 }
@@ -185,9 +189,11 @@ impl Payments {
     ) -> Result<PspAnswer, Unanswered> {
         let Attempt { id: reference, amount, .. } = *attempt;
         match attempt.kind {
-            AttemptKind::Authorize => {
+            AttemptKind::Authorize | AttemptKind::Renew => {
                 let currency = &intent.currency;
-                self.psp.authorize(AuthorizeRequest { reference, token, amount, currency }).await
+                let off_session = attempt.kind == AttemptKind::Renew;
+                let asked = AuthorizeRequest { reference, token, amount, currency, off_session };
+                self.psp.authorize(asked).await
             }
             AttemptKind::Raise => self.psp.raise(step_on_charge(attempt)?).await,
             AttemptKind::Capture => self.psp.capture(step_on_charge(attempt)?).await,
@@ -196,10 +202,8 @@ impl Payments {
     }
 
     async fn find_token(&self, attempt: &Attempt) -> Result<String, Error> {
-        let Some(method) = attempt.method_id.filter(|_| attempt.kind == AttemptKind::Authorize)
-        else {
-            return Ok(String::new());
-        };
+        // Only what reserves money anew names a method.
+        let Some(method) = attempt.method_id else { return Ok(String::new()) };
         let found = methods::find_used(self.db.connection(), method).await?;
         Ok(found.map(|method| method.token).unwrap_or_default())
     }

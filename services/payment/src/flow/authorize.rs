@@ -1,18 +1,16 @@
 //! Authorising the price of an order, and adding to what is authorised.
 
-use super::{
-    Payments, SETTLE,
-    attempt::{apply_answer, open_step},
-};
+use super::{Payments, SETTLE, attempt::apply_answer, effects::release_holds};
 use crate::{
     domain::{
         Attempt, AttemptId, Error, Intent, IntentId, Method, MethodId, OrderId, UserId,
         attempt::{AttemptKind, PspAnswer, Signal, State},
+        card_hold::current_hold,
         decision::{AttemptDecision, AuthorizationRequest, decide_attempt},
         intent,
     },
     events,
-    repository::{attempts, dues, fast_path::FirstAttempt, intents, methods},
+    repository::{attempts, captures, dues, fast_path::FirstAttempt, intents, methods},
 };
 use kit::{Tx, messaging::timers};
 
@@ -102,9 +100,10 @@ impl Payments {
     async fn authorize_first(&self, first: FirstAttempt) -> Result<AuthorizationOutcome, Error> {
         let FirstAttempt { intent, attempt, token } = first;
         let answer = self.send_with_token(&intent, &attempt, &token).await;
-        if answer == PspAnswer::plain(Signal::Succeeded) {
+        if answer.signal == Signal::Succeeded {
             let fact = events::authorized_first(&intent);
-            match self.fast_path.succeed(intent.id, attempt.id, fact).await {
+            let expires_at = answer.hold.and_then(|hold| hold.expires_at);
+            match self.fast_path.succeed(intent.id, attempt.id, expires_at, fact).await {
                 // An event or a poll has written the answer down first: what it left is read below.
                 Err(Error::Raced) => {}
                 succeeded => {
@@ -154,56 +153,25 @@ impl Payments {
         Ok(AuthorizationOutcome { payment: intent.id, status: AuthorizationStatus::MethodSaved })
     }
 
-    /// Gives back what the attempt with this key has authorised, and keeps its method on file. What the payment provider
+    /// Gives back what the attempt with this key has authorised, with what raised it, and keeps its method on file. What the payment provider
     /// does not answer now, the timer asks again.
     pub async fn release_authorization(&self, order: OrderId, key: &str) -> Result<(), Error> {
         let tx = self.db.begin().await?;
         let mut intent = intents::lock_of_order(&tx, order).await?;
         let known = attempts::list_of_intent(&*tx, intent.id).await?;
-        let is_captured = intent::capture_state(&known).is_some();
-        let Some(mut charge) = find_charge_of_key(known, key) else { return Ok(()) };
-        if is_captured || intent.state != intent::State::Authorized {
+        let is_captured =
+            intent.captured > 0 || captures::find_capture(&tx, intent.id).await?.is_some();
+        if is_captured || intent.state != intent::State::Authorized || !holds_money(&known, key) {
             return Ok(());
         }
         intent.release_authorization()?;
-        charge.give_up();
-        charge.reason = "POSTPONED".to_owned();
-        attempts::save_attempt(&tx, &mut charge).await?;
-        timers::schedule_timer(&tx, SETTLE, intent.id.uuid(), tx.now()).await?;
+        release_holds(&tx, &intent, &known, "POSTPONED").await?;
         intents::save_intent(&tx, &mut intent).await?;
         tx.commit().await?;
         if let Err(error) = self.settle(intent.id).await {
             tracing::warn!(%error, payment.id = %intent.id, "cannot give the authorisation back yet; the timer goes on");
         }
         Ok(())
-    }
-
-    /// Adds to the authorised amount of an order, and returns the payment.
-    pub async fn increment_authorization(
-        &self,
-        order: OrderId,
-        currency: &str,
-        amount: i64,
-        key: &str,
-    ) -> Result<Intent, Error> {
-        let tx = self.db.begin().await?;
-        let intent = intents::lock_of_order(&tx, order).await?;
-        intent.check_currency(currency)?;
-        let attempt = match attempts::find_step(&*tx, intent.id, AttemptKind::Raise, key).await? {
-            Some(same) if same.amount == amount => same,
-            Some(_) => return Err(kit::Error::KeyReused.into()),
-            None => {
-                intent.check_increment()?;
-                open_step(&tx, &intent, AttemptKind::Raise, key, amount).await?
-            }
-        };
-        tx.commit().await?;
-        let (intent, attempt) = self.run_attempt(intent, attempt).await?;
-        match attempt.state {
-            State::Succeeded => Ok(intent),
-            State::Failed => Err(Error::Declined(attempt.reason)),
-            _ => Err(Error::Pending),
-        }
     }
 }
 
@@ -262,12 +230,17 @@ async fn open_authorization(
     }
 }
 
-/// The charge that the attempt with this key made. When no attempt has the key, its caller was answered with the charge
-/// of an earlier one.
-fn find_charge_of_key(known: Vec<Attempt>, key: &str) -> Option<Attempt> {
-    let is_known =
-        known.iter().any(|it| it.kind == AttemptKind::Authorize && it.answers_to_key(key));
-    known.into_iter().find(|it| it.is_charge() && (it.answers_to_key(key) || !is_known))
+/// Whether what the attempt with this key has reserved is reserved still. When no attempt has the key, its caller was
+/// answered with the hold of an earlier one.
+fn holds_money(known: &[Attempt], key: &str) -> bool {
+    let mut named = known.iter().filter(|it| it.kind == AttemptKind::Authorize);
+    match named.find(|it| it.answers_to_key(key)) {
+        Some(own) => {
+            let current = current_hold(known, own.id);
+            known.iter().any(|it| it.id == current && it.is_hold())
+        }
+        None => known.iter().any(Attempt::is_hold),
+    }
 }
 
 /// Refuses to begin the payment of another order while its customer owes something.

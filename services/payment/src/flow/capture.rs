@@ -1,9 +1,13 @@
 //! Capturing what was authorised, once for an order.
 
-use super::{Payments, SETTLE, attempt::open_step, effects::insert_due};
+use super::{
+    Payments,
+    effects::{insert_due, release_holds},
+    split::advance_capture,
+};
 use crate::{
     domain::{
-        Attempt, Capture, Due, Error, Intent, PayoutId,
+        Capture, Due, Error, Intent, OrderId, PayoutId,
         attempt::{AttemptKind, State},
         capture::CaptureRequest,
         due, intent,
@@ -11,12 +15,14 @@ use crate::{
     events,
     repository::{attempts, captures, dues, intents, payouts},
 };
-use kit::{Tx, messaging::timers};
+use kit::Tx;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
     /// How much in all, in minor units.
     pub amount: i64,
+    /// How much of it has gone back, or is on its way.
+    pub refunded: i64,
     /// In which currency.
     pub currency: String,
     /// The payout it earns.
@@ -24,55 +30,78 @@ pub struct Captured {
 }
 
 impl Payments {
-    /// Captures what was authorised for an order and frees the rest.
+    /// Captures what was authorised for an order, from hold after hold, and frees the rest.
     pub async fn capture(&self, request: CaptureRequest) -> Result<Captured, Error> {
+        let order = request.order;
         let tx = self.db.begin().await?;
-        let mut intent = intents::lock_of_order(&tx, request.order).await?;
+        let mut intent = intents::lock_of_order(&tx, order).await?;
         intent.check_currency(&request.currency)?;
-        let attempt = match captures::find_capture(&tx, intent.id).await? {
+        match captures::find_capture(&tx, intent.id).await? {
             Some(before) => {
-                if intent.state == intent::State::Due {
-                    drop(tx);
-                    return self.find_captured_due(&intent).await;
+                if intent.state != intent::State::Due {
+                    before.check_same(&request)?;
                 }
-                before.check_same(&request)?;
-                attempts::find_attempt(&*tx, before.attempt_id).await?
-            }
-            None if request.amount == 0 => {
-                self.open_beyond_cap(&tx, &mut intent, &request).await?;
-                self.capture_nothing(&tx, &mut intent, &request).await?;
-                None
             }
             None => {
                 self.open_beyond_cap(&tx, &mut intent, &request).await?;
-                Some(self.open_capture(&tx, &intent, request).await?)
+                if request.amount == 0 && intent.captured == 0 {
+                    self.capture_nothing(&tx, &mut intent, &request).await?;
+                } else {
+                    self.plan_capture(&tx, &mut intent, request).await?;
+                }
             }
-        };
+        }
         tx.commit().await?;
-        let Some(attempt) = attempt else { return self.find_captured(intent).await };
-        let (intent, attempt) = self.run_attempt(intent, attempt).await?;
-        match attempt.state {
-            State::Succeeded => self.find_captured(intent).await,
-            State::Failed => Err(Error::Declined(attempt.reason)),
-            _ => Err(Error::Pending),
+        self.finish_capture(order).await
+    }
+
+    /// Asks for the outcome of one step of the capture of an order after another, and says what came of it.
+    async fn finish_capture(&self, order: OrderId) -> Result<Captured, Error> {
+        let db = self.db.connection();
+        loop {
+            let intent = intents::find_of_order(db, order).await?;
+            let known = attempts::list_of_intent(db, intent.id).await?;
+            let captures = known.into_iter().filter(|it| it.kind == AttemptKind::Capture);
+            let (open, settled): (Vec<_>, Vec<_>) = captures.partition(|it| it.state.is_open());
+            if let Some(next) = open.into_iter().next() {
+                let (_, attempt) = self.run_attempt(intent, next).await?;
+                if attempt.state.is_open() {
+                    return Err(Error::Pending);
+                }
+                continue;
+            }
+            let refused = settled.into_iter().rfind(|it| it.state == State::Failed);
+            return match (intent.state, refused) {
+                (intent::State::Due, _) => self.find_captured_due(&intent).await,
+                (intent::State::Closed, Some(refused)) if intent.captured == 0 => {
+                    Err(Error::Declined(refused.reason))
+                }
+                (intent::State::Captured | intent::State::Closed, _) => {
+                    self.find_captured(intent).await
+                }
+                // Another call has taken the next step and not written it down yet.
+                (
+                    intent::State::Open | intent::State::MethodSaved | intent::State::Authorized,
+                    _,
+                ) => Err(Error::Pending),
+            };
         }
     }
 
-    /// Writes down the capture and how it will be split.
-    async fn open_capture(
+    /// Writes down what is to be captured and how it will be split, and the first step.
+    async fn plan_capture(
         &self,
         tx: &Tx,
-        intent: &Intent,
+        intent: &mut Intent,
         request: CaptureRequest,
-    ) -> Result<Attempt, Error> {
+    ) -> Result<(), Error> {
         intent.check_capture(request.amount)?;
         let parts = request.split(&self.config.commission)?;
         let due = request.payout_due_at.unwrap_or_else(|| tx.now() + self.config.payout_delay());
-        let attempt =
-            open_step(tx, intent, AttemptKind::Capture, "capture", request.amount).await?;
-        let capture = Capture::plan(intent.id, attempt.id, request, parts, due);
+        let capture = Capture::plan(intent.id, intent.capture_id(), request, parts, due);
         captures::insert_capture(tx, capture).await?;
-        Ok(attempt)
+        advance_capture(tx, intent).await?;
+        intents::save_intent(tx, intent).await
     }
 
     /// Writes down what the customer owes beyond what is captured.
@@ -106,13 +135,9 @@ impl Payments {
         }
         intent.check_capture(0)?;
         request.split(&self.config.commission)?;
-        intent.capture(0)?;
-        for mut attempt in attempts::list_of_intent(&**tx, intent.id).await? {
-            if attempt.is_charge() && attempt.give_up() {
-                timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?;
-                attempts::save_attempt(tx, &mut attempt).await?;
-            }
-        }
+        intent.complete_capture()?;
+        let known = attempts::list_of_intent(&**tx, intent.id).await?;
+        release_holds(tx, intent, &known, "").await?;
         events::payment_event(tx, intent, events::CAPTURED, 0, "").await?;
         intents::save_intent(tx, intent).await
     }
@@ -132,6 +157,7 @@ impl Payments {
         let payout = payouts::find_of_intent(self.db.connection(), intent.id).await?;
         Ok(Captured {
             amount: intent.captured,
+            refunded: intent.refunded,
             currency: intent.currency,
             payout: payout.map(|payout| payout.id),
         })

@@ -1,18 +1,19 @@
 //! Disputes of charges at the customer's bank: the money leaves at once, and comes back or stays away.
 
 use super::{
-    effects::{refund_rest_of_closed, take_from_payouts},
+    giving_back::{escrow_left, give_back, refund_rest_of_closed, take_from_payouts},
     holds::{hold_payouts, lift_hold},
+    split::return_excess,
 };
 use crate::{
     domain::{
         Attempt, AttemptId, Chargeback, Error, Hold, Intent,
-        attempt::AttemptKind,
+        card_hold::card_holds,
         chargeback::{Dispute, State},
-        ledger,
+        intent, ledger,
     },
     events,
-    repository::{attempts, captures, chargebacks, intents, journals},
+    repository::{attempts, chargebacks, intents, journals},
 };
 use kit::Tx;
 use uuid::Uuid;
@@ -60,8 +61,13 @@ pub(super) async fn close_chargeback(
         events::payment_event(tx, &mut intent, events::CHARGEBACK_LOST, amount, &chargeback.reason)
             .await?;
     }
-    if intent.is_closed() {
-        refund_rest_of_closed(tx, &mut intent).await?;
+    match intent.state {
+        intent::State::Closed => refund_rest_of_closed(tx, &mut intent).await?,
+        intent::State::Captured => return_excess(tx, &mut intent).await?,
+        intent::State::Open
+        | intent::State::MethodSaved
+        | intent::State::Authorized
+        | intent::State::Due => {}
     }
     intents::save_intent(tx, &mut intent).await?;
     lift_hold(tx, Hold::of_chargeback(intent.order(), tx.now())).await
@@ -69,7 +75,7 @@ pub(super) async fn close_chargeback(
 
 async fn lock_charge(tx: &Tx, reference: Uuid) -> Result<Option<(Attempt, Intent)>, Error> {
     let found = attempts::find_attempt(&**tx, AttemptId::from_uuid(reference)).await?;
-    let Some(charge) = found.filter(|attempt| attempt.kind == AttemptKind::Authorize) else {
+    let Some(charge) = found.filter(Attempt::makes_hold) else {
         return Ok(None);
     };
     let intent = intents::lock_intent(tx, charge.intent_id).await?;
@@ -82,7 +88,10 @@ async fn open_for_charge(
     intent: &mut Intent,
     dispute: Dispute,
 ) -> Result<Chargeback, Error> {
-    let chargeback = Chargeback::open(charge.id, intent, dispute, tx.now());
+    let known = attempts::list_of_intent(&**tx, intent.id).await?;
+    let hold = card_holds(&known).into_iter().find(|hold| hold.id == charge.id);
+    let left = hold.map_or(0, |hold| hold.refundable());
+    let chargeback = Chargeback::open(charge.id, intent, dispute, left, tx.now());
     chargebacks::insert(tx, &chargeback).await?;
     let (order, Chargeback { amount, fee, .. }) = (intent.order(), chargeback.clone());
     let journals = ledger::chargeback(charge.id, order, &intent.currency, amount, fee);
@@ -94,18 +103,17 @@ async fn open_for_charge(
     Ok(chargeback)
 }
 
-/// The customer keeps the money: all who earned give their part, the provider's from the payout while it is not made.
+/// The customer keeps the money: what is not split yet is gone, and all who earned give their part of the rest, the
+/// provider's from the payout while it is not made.
 async fn bear_loss(tx: &Tx, intent: &Intent, chargeback: &Chargeback) -> Result<(), Error> {
     if chargeback.amount == 0 {
         return Ok(());
     }
-    let capture = captures::find_capture(tx, intent.id).await?;
-    let mut capture = capture.ok_or_else(|| kit::Error::internal("a loss without a capture"))?;
-    let parts = capture.take_back(chargeback.amount);
-    captures::save_capture(tx, &capture).await?;
-    let (order, provider) = (intent.order(), capture.provider_id);
-    let charge = chargeback.charge_id;
-    let journal = ledger::chargeback_lost(charge, order, provider, &intent.currency, parts);
+    let known = attempts::list_of_intent(&**tx, intent.id).await?;
+    let in_escrow = escrow_left(tx, intent, &known).await?.clamp(0, chargeback.amount);
+    let (provider, back) = give_back(tx, intent, in_escrow, chargeback.amount).await?;
+    let (charge, order) = (chargeback.charge_id, intent.order());
+    let journal = ledger::chargeback_lost(charge, order, provider, &intent.currency, back);
     journals::post_journal(tx, &[journal]).await?;
-    take_from_payouts(tx, intent, parts.payable).await
+    take_from_payouts(tx, intent, back.parts.payable).await
 }

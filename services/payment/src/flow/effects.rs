@@ -1,19 +1,21 @@
 //! What follows from the new state of an attempt: for the payment, the ledger and the provider's payout.
 
 use super::{
-    DUE, PAYOUT, SETTLE, claims::split_by_claims, holds::freeze, void::close_beyond_cap_due,
+    DUE, PAYOUT, SETTLE,
+    claims::split_by_claims,
+    giving_back::{record_refunded, refund_came_back},
+    holds::freeze,
+    secure::{capture_instead, replace_hold, watch_hold},
 };
 use crate::{
     domain::{
         Attempt, Capture, Due, Error, Intent, Payout, PayoutId,
         attempt::{AttemptKind, State},
-        commission::Split,
-        intent,
-        ledger::{self, Account},
-        payout,
+        card_hold::card_holds,
+        ledger,
     },
     events,
-    repository::{attempts, captures, chargebacks, dues, holds, journals, payouts},
+    repository::{attempts, captures, dues, holds, journals, payouts},
 };
 use kit::{Tx, messaging::timers};
 
@@ -32,9 +34,13 @@ pub(super) async fn take_effect(
         (AttemptKind::Authorize, State::Returned) => {
             events::payment_event(tx, intent, events::LATE_REFUNDED, attempt.amount, "").await
         }
-        (AttemptKind::Raise, State::Succeeded) => {
-            intent.increment(attempt.amount);
-            Ok(())
+        (AttemptKind::Raise, State::Succeeded) => record_raised(tx, intent, attempt).await,
+        (AttemptKind::Renew, State::Succeeded) => replace_hold(tx, intent, attempt).await,
+        (AttemptKind::Raise | AttemptKind::Renew, State::ConfirmationRequired) => {
+            give_up_confirmation(tx, intent, attempt).await
+        }
+        (AttemptKind::Renew, State::Failed | State::Abandoned) if before.is_open() => {
+            capture_instead(tx, intent, attempt).await
         }
         (AttemptKind::Capture, State::Succeeded) => record_captured(tx, intent, attempt).await,
         (AttemptKind::Capture, State::Failed) => capture_failed(tx, intent, attempt).await,
@@ -54,6 +60,7 @@ pub(super) async fn take_effect(
         (
             AttemptKind::Authorize
             | AttemptKind::Raise
+            | AttemptKind::Renew
             | AttemptKind::Capture
             | AttemptKind::Refund,
             State::Unknown
@@ -96,7 +103,39 @@ async fn record_authorized(
     if intent.pays_due() {
         return open_due_capture(tx, intent, attempt).await;
     }
+    watch_hold(tx, intent, attempt).await?;
     events::payment_event(tx, intent, events::AUTHORIZED, attempt.amount, "").await
+}
+
+/// More is reserved. A second hold that is not needed any more is freed.
+async fn record_raised(tx: &Tx, intent: &mut Intent, attempt: &mut Attempt) -> Result<(), Error> {
+    let is_needed = intent.increment(attempt.amount);
+    if !attempt.separate {
+        return Ok(());
+    }
+    if is_needed {
+        return watch_hold(tx, intent, attempt).await;
+    }
+    attempt.give_up();
+    Ok(())
+}
+
+/// The customer is to confirm what is asked for without them: it is given up.
+async fn give_up_confirmation(
+    tx: &Tx,
+    intent: &Intent,
+    attempt: &mut Attempt,
+) -> Result<(), Error> {
+    attempt.give_up();
+    "AUTHENTICATION_REQUIRED".clone_into(&mut attempt.reason);
+    attempt.confirmation_url.clear();
+    match attempt.kind {
+        AttemptKind::Renew => capture_instead(tx, intent, attempt).await,
+        AttemptKind::Authorize
+        | AttemptKind::Raise
+        | AttemptKind::Capture
+        | AttemptKind::Refund => Ok(()),
+    }
 }
 
 /// What a customer owes is captured as soon as it is authorised, and split as the order's capture was to be, or as was
@@ -119,38 +158,29 @@ async fn open_due_capture(tx: &Tx, intent: &Intent, charge: &Attempt) -> Result<
     Ok(timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?)
 }
 
-/// Splits captured money in the ledger and schedules the payout. When the payment was closed meanwhile, all of it goes
-/// back.
+/// Money has arrived in the escrow of the order. The capture goes on then, or the money waits for it; when the payment was
+/// closed meanwhile, it goes back.
 async fn record_captured(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
-    let capture = captures::find_capture(tx, intent.id).await?;
-    let capture = capture.ok_or_else(|| kit::Error::internal("a capture without its plan"))?;
-    intent.capture(capture.amount)?;
+    intent.take(attempt.amount);
     if intent.pays_due() && !intent.is_closed() {
-        return due_captured(tx, intent, attempt, &capture).await;
+        intent.complete_capture()?;
+        return due_captured(tx, intent, attempt).await;
     }
-    let journals = ledger::capture_journal(
-        attempt.id,
-        intent.order(),
-        capture.provider_id,
-        &intent.currency,
-        capture.parts(),
-        attempt.fee,
-    );
+    let (order, currency) = (intent.order(), &intent.currency);
+    let journals = ledger::captured(attempt.id, order, currency, attempt.amount, attempt.fee);
     journals::post_journal(tx, &journals).await?;
-    events::payment_event(tx, intent, events::CAPTURED, capture.amount, "").await?;
-    if !intent.is_closed() {
-        return schedule_payout(tx, intent, &capture).await;
+    if intent.is_closed() {
+        events::payment_event(tx, intent, events::CAPTURED, attempt.amount, "").await?;
     }
-    refund_rest_of_closed(tx, intent).await
+    Ok(())
 }
 
 /// The customer has paid what was owed, so that it is earned.
-async fn due_captured(
-    tx: &Tx,
-    intent: &mut Intent,
-    attempt: &Attempt,
-    capture: &Capture,
-) -> Result<(), Error> {
+async fn due_captured(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
+    let capture = captures::find_capture(tx, intent.id).await?;
+    let mut capture = capture.ok_or_else(|| kit::Error::internal("a capture without its plan"))?;
+    capture.split_at = Some(tx.now());
+    captures::save_capture(tx, &capture).await?;
     let mut due = dues::lock(tx, intent.due_id()).await?;
     due.pay()?;
     let journals = ledger::due_paid(
@@ -165,41 +195,49 @@ async fn due_captured(
     journals::post_journal(tx, &journals).await?;
     dues::save(tx, &mut due).await?;
     events::due(tx, intent, &due, events::DUE_PAID).await?;
-    schedule_payout(tx, intent, capture).await
+    schedule_payout(tx, intent, &capture).await
 }
 
-/// Sets money aside and opens its refund.
-pub(super) async fn open_refund(
+/// Gives up all that is reserved and not captured, and what may be reserved still. What is just being captured is left
+/// alone: its success is refunded or split, its failure frees it.
+pub(super) async fn release_holds(
     tx: &Tx,
-    intent: &mut Intent,
-    key: &str,
-    amount: i64,
+    intent: &Intent,
+    known: &[Attempt],
     reason: &str,
-) -> Result<Attempt, Error> {
-    let known = attempts::list_of_intent(&**tx, intent.id).await?;
-    let charge = intent::find_charge(&known)?;
-    intent.reserve_refund(amount)?;
-    let mut refund = intent.step(charge.id, AttemptKind::Refund, key, amount, tx.now());
-    reason.clone_into(&mut refund.note);
-    attempts::insert_attempt(tx, &refund).await?;
-    Ok(refund)
-}
-
-/// Gives back what a closed payment still has. While the customer's bank looks at a dispute that waits, so that nothing
-/// is given back twice.
-pub(super) async fn refund_rest_of_closed(tx: &Tx, intent: &mut Intent) -> Result<(), Error> {
-    let left = intent.refundable();
-    if left == 0 || chargebacks::is_any_open(tx, intent.id).await? {
-        return Ok(());
+) -> Result<(), Error> {
+    let holds = card_holds(known);
+    let mut is_any_given_up = false;
+    for attempt in known {
+        let is_captured = holds.iter().any(|hold| hold.id == attempt.id && !hold.is_free());
+        let is_raise_asked = attempt.kind == AttemptKind::Raise && attempt.state.is_open();
+        if is_captured || !(attempt.makes_hold() || is_raise_asked) {
+            continue;
+        }
+        let mut attempt = attempt.clone();
+        if attempt.give_up() {
+            if !reason.is_empty() {
+                reason.clone_into(&mut attempt.reason);
+            }
+            attempts::save_attempt(tx, &mut attempt).await?;
+            is_any_given_up = true;
+        }
     }
-    open_refund(tx, intent, "void", left, "CLOSED").await?;
-    Ok(timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?)
+    if is_any_given_up {
+        timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?;
+    }
+    Ok(())
 }
 
-async fn schedule_payout(tx: &Tx, intent: &Intent, capture: &Capture) -> Result<(), Error> {
+pub(super) async fn schedule_payout(
+    tx: &Tx,
+    intent: &Intent,
+    capture: &Capture,
+) -> Result<(), Error> {
     let id = PayoutId::new(tx.clock());
     let Some(mut payout) = Payout::schedule(id, intent, capture, tx.now()) else { return Ok(()) };
-    events::payout_event(tx, &mut payout, events::PAYOUT_SCHEDULED, capture.payable).await?;
+    let amount = payout.amount;
+    events::payout_event(tx, &mut payout, events::PAYOUT_SCHEDULED, amount).await?;
     insert_payout(tx, &mut payout).await?;
     split_by_claims(tx, payout.order_id).await
 }
@@ -219,34 +257,31 @@ pub(super) async fn schedule_or_freeze(tx: &Tx, payout: &mut Payout) -> Result<(
     }
 }
 
-/// The customer owes what the card refused. What the card has reserved is freed, since another payment takes its place
-/// or, when the payment was closed meanwhile, none does.
+/// The card refused what it had reserved, and frees it. What follows for the capture is decided with its other holds; the
+/// payment of a due opens again, so that another card may pay it.
 async fn capture_failed(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
-    events::payment_event(tx, intent, events::FAILED, attempt.amount, &attempt.reason).await?;
-    if !intent.is_closed() {
-        intent.decline_capture()?;
-        if !intent.pays_due() {
-            open_due(tx, intent, &attempt.reason).await?;
-        }
+    let is_asked_for = intent.is_closed() || captures::find_capture(tx, intent.id).await?.is_some();
+    if is_asked_for {
+        events::payment_event(tx, intent, events::FAILED, attempt.amount, &attempt.reason).await?;
+    } else {
+        tracing::warn!(
+            payment.id = %intent.id,
+            reason = %attempt.reason,
+            "money that was about to run out could not be captured; the customer owes it once the work is paid"
+        );
     }
-    if let Some(charge) = attempt.charge_id
-        && let Some(mut charge) = attempts::find_attempt(&**tx, charge).await?
-        && charge.give_up()
+    if intent.pays_due() && !intent.is_closed() {
+        intent.decline_capture()?;
+    }
+    if let Some(hold) = attempt.charge_id
+        && let Some(mut hold) = attempts::find_attempt(&**tx, hold).await?
+        && hold.give_up()
     {
-        charge.reason.clone_from(&attempt.reason);
-        schedule_next_try(tx, &mut charge).await?;
-        attempts::save_attempt(tx, &mut charge).await?;
+        hold.reason.clone_from(&attempt.reason);
+        schedule_next_try(tx, &mut hold).await?;
+        attempts::save_attempt(tx, &mut hold).await?;
     }
     Ok(())
-}
-
-/// Writes down what the customer of an order owes: nothing of it is earned before it is paid.
-async fn open_due(tx: &Tx, intent: &mut Intent, reason: &str) -> Result<(), Error> {
-    let capture = captures::find_capture(tx, intent.id).await?;
-    let capture = capture.ok_or_else(|| kit::Error::internal("a capture without its plan"))?;
-    let due = Due::open(intent, &capture, reason, tx.now());
-    let due = due.ok_or_else(|| kit::Error::internal("a capture without a customer"))?;
-    insert_due(tx, intent, &due).await
 }
 
 /// Writes down what a customer owes, posts it, and has it collected when it falls due.
@@ -257,89 +292,4 @@ pub(super) async fn insert_due(tx: &Tx, intent: &mut Intent, due: &Due) -> Resul
     let journal = ledger::due(due.id, order, customer, &due.currency, due.amount);
     journals::post_journal(tx, &[journal]).await?;
     events::due(tx, intent, due, events::DUE_CREATED).await
-}
-
-/// Takes the parts of a refund back from everyone who earned: the provider's from the payout while it is not made.
-async fn record_refunded(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
-    let capture = captures::find_capture(tx, intent.id).await?;
-    let mut capture = capture.ok_or_else(|| kit::Error::internal("a refund without a capture"))?;
-    let parts = capture.take_back(attempt.amount);
-    captures::save_capture(tx, &capture).await?;
-    let (order, provider) = (intent.order(), capture.provider_id);
-    let journal = ledger::refund_journal(attempt.id, order, provider, &intent.currency, parts);
-    journals::post_journal(tx, &[journal]).await?;
-    take_from_payouts(tx, intent, parts.payable).await?;
-    if intent.refundable() == 0 && !intent.pays_due() {
-        // An order whose money all went back owes nothing beyond it.
-        close_beyond_cap_due(tx, intent, "REFUNDED").await?;
-    }
-    events::payment_event(tx, intent, events::REFUNDED, attempt.amount, &attempt.note).await
-}
-
-/// A refund that had succeeded came back: all who earned have their part again.
-async fn refund_came_back(tx: &Tx, intent: &mut Intent, attempt: &Attempt) -> Result<(), Error> {
-    let capture = captures::find_capture(tx, intent.id).await?;
-    let mut capture = capture.ok_or_else(|| kit::Error::internal("a refund without a capture"))?;
-    let (order, provider) = (intent.order(), capture.provider_id);
-    let currency = intent.currency.clone();
-    let none = ledger::refund_journal(attempt.id, order, provider, &currency, Split::default());
-    let posted = journals::list_entries(tx, &none.reference).await?;
-    let parts = Split {
-        payable: provider.map_or(0, |provider| {
-            -journals::amount_of(&posted, Account::Payable(provider), &currency)
-        }),
-        commission: -journals::amount_of(&posted, Account::Commission, &currency),
-        vat: -journals::amount_of(&posted, Account::Vat, &currency),
-    };
-    let journal = ledger::refund_journal(attempt.id, order, provider, &currency, parts);
-    journals::post_journal(tx, &[journal.reversal()]).await?;
-    capture.give_back(parts);
-    captures::save_capture(tx, &capture).await?;
-    intent.refunded -= attempt.amount;
-    give_to_payouts(tx, intent, parts.payable).await?;
-    events::payment_event(tx, intent, events::REFUND_FAILED, attempt.amount, &attempt.reason).await
-}
-
-/// Gives a provider back what a refund had taken. When the payout was made before, the next payouts may have been kept
-/// back for the refund: what they made up for is paid by a payout of its own.
-async fn give_to_payouts(tx: &Tx, intent: &Intent, amount: i64) -> Result<(), Error> {
-    let payouts = payouts::lock_of_intent(tx, intent.id).await?;
-    let Some(first) = payouts.first().cloned() else { return Ok(()) };
-    for mut payout in payouts {
-        let state = payout.state;
-        if payout.give_back(amount) {
-            payouts::save_payout(tx, &mut payout).await?;
-            if state == payout::State::Cancelled {
-                return schedule_or_freeze(tx, &mut payout).await;
-            }
-            return Ok(());
-        }
-    }
-    journals::lock_payable(tx, first.provider_id, &first.currency).await?;
-    let balance = journals::payable_balance(tx, first.provider_id, &first.currency).await?;
-    let unpaid = payouts::sum_unpaid(tx, first.provider_id, &first.currency).await?;
-    let surplus = (balance - unpaid).clamp(0, amount);
-    if surplus == 0 {
-        return Ok(());
-    }
-    let mut correction = Payout::correction(PayoutId::new(tx.clock()), &first, surplus, tx.now());
-    events::payout_event(tx, &mut correction, events::PAYOUT_SCHEDULED, surplus).await?;
-    insert_payout(tx, &mut correction).await
-}
-
-/// Takes a part of what was earned back from payouts that are not made yet; the ledger keeps the rest as a debt.
-pub(super) async fn take_from_payouts(tx: &Tx, intent: &Intent, amount: i64) -> Result<(), Error> {
-    let mut to_take = amount;
-    for mut payout in payouts::lock_of_intent(tx, intent.id).await? {
-        let taken = payout.take_back(to_take);
-        if taken == 0 {
-            continue;
-        }
-        to_take -= taken;
-        if payout.state == payout::State::Cancelled {
-            timers::cancel_timer(tx, PAYOUT, payout.id.uuid()).await?;
-        }
-        payouts::save_payout(tx, &mut payout).await?;
-    }
-    Ok(())
 }

@@ -9,13 +9,18 @@ mod chargeback;
 mod claims;
 mod dues;
 mod effects;
+mod giving_back;
 mod holds;
 mod payout;
 mod psp_event;
+mod raise;
 mod refund;
+mod secure;
 mod settle;
+mod split;
 mod void;
 
+pub use crate::domain::card_hold::HOLD;
 pub use authorize::{AuthorizationOutcome, AuthorizationStatus};
 pub use dues::open_due_payment;
 pub use holds::{hold_payouts, lift_hold};

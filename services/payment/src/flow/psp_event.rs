@@ -9,12 +9,13 @@ use super::{
 use crate::{
     domain::{
         AttemptId, Error, MAX_AMOUNT,
-        attempt::{AttemptKind, PspAnswer, Signal},
+        attempt::{AttemptKind, PspAnswer, PspHold, Signal},
         chargeback::Dispute,
         signature,
     },
     repository::{attempts, payouts, psp_events},
 };
+use chrono::{DateTime, Utc};
 use kit::Tx;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -39,6 +40,8 @@ struct EventData {
     amount: Option<i64>,
     #[serde(default)]
     fee: i64,
+    /// When a hold runs out.
+    expires_at: Option<DateTime<Utc>>,
 }
 
 impl Payments {
@@ -71,35 +74,32 @@ impl Payments {
 }
 
 async fn take_event(tx: &Tx, event: PspEvent) -> Result<(), Error> {
-    let PspEvent { id: _, kind, data: EventData { reference, reason, amount, fee } } = event;
+    let PspEvent { id: _, kind, data } = event;
+    let EventData { reference, reason, amount, fee, expires_at } = data;
+    let answer = |signal| PspAnswer { reason: reason.clone(), ..PspAnswer::plain(signal) };
+    let dispute = || Dispute { amount, fee, reason: reason.clone() };
     match kind.as_str() {
-        "charge.pending" => {
-            take_answer(tx, AttemptKind::Authorize, reference, Signal::Pending, reason).await
-        }
+        "charge.pending" => take_charge_answer(tx, reference, answer(Signal::Pending)).await,
         "charge.authorized" => {
-            take_answer(tx, AttemptKind::Authorize, reference, Signal::Succeeded, reason).await
+            let hold = Some(PspHold { expires_at });
+            let authorized = PspAnswer { hold, ..answer(Signal::Succeeded) };
+            take_charge_answer(tx, reference, authorized).await
         }
-        "charge.declined" => {
-            take_answer(tx, AttemptKind::Authorize, reference, Signal::Declined, reason).await
-        }
-        "charge.disputed" => open_chargeback(tx, reference, Dispute { amount, fee, reason }).await,
-        "charge.dispute_won" => {
-            close_chargeback(tx, reference, Dispute { amount, fee, reason }, true).await
-        }
-        "charge.dispute_lost" => {
-            close_chargeback(tx, reference, Dispute { amount, fee, reason }, false).await
-        }
+        "charge.declined" => take_charge_answer(tx, reference, answer(Signal::Declined)).await,
+        "charge.disputed" => open_chargeback(tx, reference, dispute()).await,
+        "charge.dispute_won" => close_chargeback(tx, reference, dispute(), true).await,
+        "charge.dispute_lost" => close_chargeback(tx, reference, dispute(), false).await,
         "capture.succeeded" => {
-            take_answer(tx, AttemptKind::Capture, reference, Signal::Succeeded, reason).await
+            take_answer(tx, &[AttemptKind::Capture], reference, answer(Signal::Succeeded)).await
         }
         "capture.failed" => {
-            take_answer(tx, AttemptKind::Capture, reference, Signal::Declined, reason).await
+            take_answer(tx, &[AttemptKind::Capture], reference, answer(Signal::Declined)).await
         }
         "refund.succeeded" => {
-            take_answer(tx, AttemptKind::Refund, reference, Signal::Succeeded, reason).await
+            take_answer(tx, &[AttemptKind::Refund], reference, answer(Signal::Succeeded)).await
         }
         "refund.failed" => {
-            take_answer(tx, AttemptKind::Refund, reference, Signal::CameBack, reason).await
+            take_answer(tx, &[AttemptKind::Refund], reference, answer(Signal::CameBack)).await
         }
         "payout.paid" => take_transfer(tx, reference, Signal::Succeeded, reason).await,
         "payout.failed" => take_transfer(tx, reference, Signal::Declined, reason).await,
@@ -107,21 +107,25 @@ async fn take_event(tx: &Tx, event: PspEvent) -> Result<(), Error> {
     }
 }
 
+/// What an event says of a charge: of the first one, of one that takes its place, or of a second one.
+async fn take_charge_answer(tx: &Tx, reference: Uuid, answer: PspAnswer) -> Result<(), Error> {
+    let charges = [AttemptKind::Authorize, AttemptKind::Renew, AttemptKind::Raise];
+    take_answer(tx, &charges, reference, answer).await
+}
+
 /// What an event says of an attempt. An attempt that is not known, or is of another kind, is left alone.
 async fn take_answer(
     tx: &Tx,
-    kind: AttemptKind,
+    kinds: &[AttemptKind],
     reference: Uuid,
-    signal: Signal,
-    reason: String,
+    answer: PspAnswer,
 ) -> Result<(), Error> {
     let found = attempts::find_attempt(&**tx, AttemptId::from_uuid(reference)).await?;
-    let Some(found) = found.filter(|attempt| attempt.kind == kind) else { return Ok(()) };
+    let Some(found) = found.filter(|attempt| kinds.contains(&attempt.kind)) else { return Ok(()) };
     // What confirms the state is no reason to ask again.
-    if found.state.next(signal) == found.state {
+    if found.state.next(answer.signal) == found.state {
         return Ok(());
     }
-    let answer = PspAnswer { reason, ..PspAnswer::plain(signal) };
     apply_answer(tx, found.intent_id, found.id, answer).await.map(drop)
 }
 

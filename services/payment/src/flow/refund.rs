@@ -1,6 +1,6 @@
 //! Refunding what was captured, never more than that.
 
-use super::{Payments, effects, void::close_payment};
+use super::{Payments, giving_back, void::close_payment};
 use crate::{
     domain::{
         Attempt, AttemptId, Due, Error, Intent, OrderId,
@@ -95,20 +95,41 @@ impl Payments {
         let Some(attempt) = attempt else {
             return Ok(Refunded { currency: intent.currency, total: intent.refunded, amount: 0 });
         };
-        let (intent, attempt) = self.run_attempt(intent, attempt).await?;
-        if attempt.state == State::Failed {
-            return Err(Error::Declined(attempt.reason));
+        let (intent, parts) = self.run_refund(intent, attempt).await?;
+        let made = parts.iter().filter(|part| part.state != State::Failed);
+        let amount = made.map(|part| part.amount).sum();
+        match parts.into_iter().next() {
+            Some(refused) if amount == 0 => Err(Error::Declined(refused.reason)),
+            _ => Ok(Refunded { currency: intent.currency, total: intent.refunded, amount }),
         }
-        let (total, amount) = (intent.refunded, attempt.amount);
-        Ok(Refunded { currency: intent.currency, total, amount })
     }
 
-    /// Asks for the outcome of a refund that is written down.
+    /// Asks for the outcome of each part of a refund that is written down, and returns the parts.
+    async fn run_refund(
+        &self,
+        intent: Intent,
+        first: Attempt,
+    ) -> Result<(Intent, Vec<Attempt>), Error> {
+        let further =
+            attempts::list_further_parts(self.db.connection(), intent.id, first.id).await?;
+        let (mut intent, first) = self.run_attempt(intent, first).await?;
+        let mut parts = vec![first];
+        for part in further {
+            let (changed, part) = self.run_attempt(intent, part).await?;
+            intent = changed;
+            parts.push(part);
+        }
+        Ok((intent, parts))
+    }
+
+    /// Asks for the outcome of a refund that is written down, and returns its first part.
     pub async fn finish_refund(&self, id: AttemptId) -> Result<(Intent, Attempt), Error> {
         let attempt = attempts::find_attempt(self.db.connection(), id).await?;
         let attempt = attempt.ok_or(Error::PaymentNotFound)?;
         let intent = intents::find_intent(self.db.connection(), attempt.intent_id, None).await?;
-        self.run_attempt(intent, attempt).await
+        let (intent, parts) = self.run_refund(intent, attempt).await?;
+        let first = parts.into_iter().next().ok_or(Error::PaymentNotFound)?;
+        Ok((intent, first))
     }
 }
 
@@ -190,7 +211,9 @@ pub async fn open_refund(
         intent.check_currency(&currency)?;
     }
     if let Some(same) = attempts::find_step(&**tx, intent.id, AttemptKind::Refund, &key).await? {
-        return match amount.fits(same.amount) && same.note == reason {
+        let further = attempts::list_further_parts(&**tx, intent.id, same.id).await?;
+        let whole = same.amount + further.iter().map(|part| part.amount).sum::<i64>();
+        return match amount.fits(whole) && same.note == reason {
             true => Ok(Some(same)),
             false => Err(kit::Error::KeyReused.into()),
         };
@@ -203,7 +226,7 @@ pub async fn open_refund(
     if left == 0 && matches!(amount, RefundAmount::AtMost(_)) {
         return Ok(None);
     }
-    let attempt = effects::open_refund(tx, intent, &key, amount.of(left), &reason).await?;
+    let attempt = giving_back::open_refund(tx, intent, &key, amount.of(left), &reason).await?;
     intents::save_intent(tx, intent).await?;
     Ok(Some(attempt))
 }

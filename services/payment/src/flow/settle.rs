@@ -10,6 +10,7 @@ use crate::{
 };
 use chrono::Duration;
 use kit::messaging::timers;
+use std::collections::HashSet;
 
 /// How long an attempt may be without an answer before the sweep takes it that the process which made it is gone.
 const FORGOTTEN_AFTER: Duration = Duration::seconds(30);
@@ -18,17 +19,25 @@ impl Payments {
     /// Asks for the outcome of every attempt of a payment that has none, and frees what is not wanted any more.
     pub async fn settle(&self, intent: IntentId) -> Result<(), Error> {
         let intent = intents::find_intent(self.db.connection(), intent, None).await?;
-        for attempt in attempts::list_of_intent(self.db.connection(), intent.id).await? {
-            if attempt.state.is_unsettled() {
+        let mut seen = HashSet::new();
+        loop {
+            let known = attempts::list_of_intent(self.db.connection(), intent.id).await?;
+            let unsettled = known.into_iter().filter(|attempt| attempt.state.is_unsettled());
+            // An outcome may open the next step.
+            let new: Vec<_> = unsettled.filter(|attempt| seen.insert(attempt.id)).collect();
+            if new.is_empty() {
+                return Ok(());
+            }
+            for attempt in new {
                 self.settle_attempt(&intent, attempt).await?;
             }
         }
-        Ok(())
     }
 
     async fn settle_attempt(&self, intent: &Intent, mut attempt: Attempt) -> Result<(), Error> {
         let late = self.db.clock().now() >= attempt.deadline_at;
-        if attempt.state.is_open() && attempt.kind == AttemptKind::Authorize && late {
+        let may_be_late = matches!(attempt.kind, AttemptKind::Authorize | AttemptKind::Renew);
+        if attempt.state.is_open() && may_be_late && late {
             let reason = "PAYMENT_TIMED_OUT".to_owned();
             let given_up = PspAnswer { reason, ..PspAnswer::plain(Signal::GiveUp) };
             (_, attempt) = self.apply_answer(intent.id, attempt.id, given_up).await?;

@@ -1,14 +1,8 @@
 //! Giving everything back, and keeping the payment closed for what still arrives.
 
-use super::{Payments, SETTLE, effects};
+use super::{Payments, SETTLE, effects, giving_back};
 use crate::{
-    domain::{
-        Attempt, Due, DueId, Error, Intent, IntentId, OrderId,
-        attempt::{self, AttemptKind},
-        due,
-        intent::{self, State},
-        ledger,
-    },
+    domain::{Due, DueId, Error, Intent, IntentId, OrderId, due, intent::State, ledger},
     events,
     repository::{attempts, dues, intents, journals},
 };
@@ -50,7 +44,7 @@ async fn close_order(tx: &Tx, order: OrderId, reason: &str) -> Result<Vec<Intent
         let id = Due::id_of(intent.id);
         closed.extend(close_due_of_order(tx, &mut intent, id, reason).await?);
     }
-    closed.extend(close_beyond_cap_due(tx, &mut intent, reason).await?);
+    closed.extend(close_beyond_cap_dues(tx, &mut intent, reason).await?);
     close_payment(tx, &mut intent, reason).await?;
     Ok(closed)
 }
@@ -61,26 +55,11 @@ pub(super) async fn close_payment(tx: &Tx, intent: &mut Intent, reason: &str) ->
         return Ok(());
     }
     let known = attempts::list_of_intent(&**tx, intent.id).await?;
-    let capture = intent::capture_state(&known);
     intent.close(reason)?;
-    effects::refund_rest_of_closed(tx, intent).await?;
-    // While a capture has no outcome the charge is left alone: its success is refunded, its failure frees the charge.
-    if capture.is_none_or(|state| state == attempt::State::Failed) {
-        release_charges(tx, intent, known).await?;
-    }
+    giving_back::refund_rest_of_closed(tx, intent).await?;
+    effects::release_holds(tx, intent, &known, reason).await?;
     timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?;
     intents::save_intent(tx, intent).await
-}
-
-/// Gives up every charge: those with an outcome are freed, the others as soon as they have one.
-async fn release_charges(tx: &Tx, intent: &Intent, known: Vec<Attempt>) -> Result<(), Error> {
-    for mut attempt in known {
-        if attempt.kind == AttemptKind::Authorize && attempt.give_up() {
-            attempt.reason.clone_from(&intent.closed_reason);
-            attempts::save_attempt(tx, &mut attempt).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Gives up the due of an order that is closed, and the payment that may be under way for it. Returns that payment.
@@ -98,20 +77,23 @@ async fn close_due_of_order(
     Ok(payment)
 }
 
-/// Gives up what the customer of an order owes beyond what was captured, as far as it is not paid, and the payment that may
-/// be under way for it. Returns that payment.
-pub(super) async fn close_beyond_cap_due(
+/// Gives up what the customer of an order owes beyond what was captured, as far as it is not paid, and the payments that may
+/// be under way for it. Returns those payments.
+pub(super) async fn close_beyond_cap_dues(
     tx: &Tx,
     order: &mut Intent,
     reason: &str,
-) -> Result<Option<IntentId>, Error> {
-    let id = Due::beyond_cap_id(order.id);
-    match dues::lock_if_any(tx, id).await? {
-        Some(due) if due.state == due::State::Open => {
-            close_due_of_order(tx, order, id, reason).await
+) -> Result<Vec<IntentId>, Error> {
+    let mut closed = Vec::new();
+    for id in [Due::beyond_cap_id(order.id), Due::id_of(order.id)] {
+        let open = dues::lock_if_any(tx, id).await?;
+        let is_beyond =
+            open.is_some_and(|due| due.state == due::State::Open && due.beyond_cap.is_some());
+        if is_beyond {
+            closed.extend(close_due_of_order(tx, order, id, reason).await?);
         }
-        Some(_) | None => Ok(None),
     }
+    Ok(closed)
 }
 
 /// Closes the payment of a due, if its customer began one.

@@ -2,7 +2,10 @@
 
 pub mod sandbox;
 
-pub use crate::domain::{attempt::PspAnswer, method::Card};
+pub use crate::domain::{
+    attempt::{PspAnswer, PspHold},
+    method::Card,
+};
 
 use crate::domain::{AttemptId, ProviderId};
 use async_trait::async_trait;
@@ -24,7 +27,7 @@ pub trait Psp: Send + Sync {
     /// Hands over the customer's confirmation of a charge.
     async fn confirm(&self, charge: AttemptId, code: &str) -> Result<PspAnswer, Unanswered>;
 
-    /// Reserves more on a charge.
+    /// Reserves more on a charge, or beside it: then the answer names the second hold, which has the request's reference.
     async fn raise(&self, step: FollowUpRequest) -> Result<PspAnswer, Unanswered>;
 
     /// Takes what is reserved, up to the amount, and frees the rest.
@@ -57,6 +60,8 @@ pub struct AuthorizeRequest<'a> {
     pub amount: i64,
     /// In which currency.
     pub currency: &'a str,
+    /// Whether the customer is not there to confirm it.
+    pub off_session: bool,
 }
 
 /// A request that acts on a charge.

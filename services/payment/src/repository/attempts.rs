@@ -7,12 +7,18 @@ use crate::domain::{
 use chrono::{DateTime, Utc};
 use kit::Tx;
 use sea_orm::{
-    IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict,
+    IntoActiveModel, PaginatorTrait, QueryOrder, QuerySelect, entity::prelude::*,
+    sea_query::OnConflict,
 };
 
-/// Writes down an attempt before it is made; false when it was written down before.
+/// Writes down an attempt of a locked payment before it is made, after those that there are; false when it was written down
+/// before.
 pub async fn insert_attempt(tx: &Tx, attempt: &Attempt) -> Result<bool, Error> {
-    let inserted = attempt::Entity::insert(attempt.clone().into_active_model())
+    let of_intent = attempt::Entity::find().filter(attempt::Column::IntentId.eq(attempt.intent_id));
+    let before = of_intent.count(&**tx).await?;
+    let position = i32::try_from(before).unwrap_or(i32::MAX);
+    let row = Attempt { position, ..attempt.clone() };
+    let inserted = attempt::Entity::insert(row.into_active_model())
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(&**tx)
         .await?;
@@ -65,9 +71,21 @@ pub async fn list_of_intent(
     let found = attempt::Entity::find()
         .filter(attempt::Column::IntentId.eq(intent))
         .order_by_asc(attempt::Column::CreatedAt)
+        .order_by_asc(attempt::Column::Position)
         .order_by_asc(attempt::Column::Id)
         .all(db)
         .await?;
+    Ok(found)
+}
+
+/// The further parts of a refund that several holds bear, in the order in which they were made.
+pub async fn list_further_parts(
+    db: &impl ConnectionTrait,
+    intent: IntentId,
+    first: AttemptId,
+) -> Result<Vec<Attempt>, Error> {
+    let mut found = list_of_intent(db, intent).await?;
+    found.retain(|attempt| attempt.part_of == Some(first));
     Ok(found)
 }
 

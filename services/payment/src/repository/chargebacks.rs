@@ -20,6 +20,12 @@ pub async fn is_any_open(tx: &Tx, intent: IntentId) -> Result<bool, Error> {
     Ok(open.count(&**tx).await? > 0)
 }
 
+/// The chargebacks of a payment, whatever became of them.
+pub async fn list_of_intent(tx: &Tx, intent: IntentId) -> Result<Vec<Chargeback>, Error> {
+    let found = chargeback::Entity::find().filter(chargeback::Column::IntentId.eq(intent));
+    Ok(found.all(&**tx).await?)
+}
+
 /// Inserts a new chargeback.
 pub async fn insert(tx: &Tx, chargeback: &Chargeback) -> Result<(), Error> {
     let row = chargeback.clone().into_active_model();

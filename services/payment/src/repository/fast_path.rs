@@ -3,10 +3,15 @@
 
 use super::{attempts, intents, methods};
 use crate::domain::{
-    Attempt, AttemptId, Error, Intent, IntentId, Method, OrderId, decision::AuthorizationRequest,
+    Attempt, AttemptId, Error, Intent, IntentId, Method, OrderId,
+    card_hold::{HOLD, SECURED_BEFORE},
+    decision::AuthorizationRequest,
 };
-use chrono::Duration;
-use kit::{Batch, Db, Tx, messaging::outbox};
+use chrono::{DateTime, Duration, Utc};
+use kit::{
+    Batch, Db, Tx,
+    messaging::{outbox, timers},
+};
 
 /// Opens and concludes first attempts, several in a transaction.
 #[derive(Clone)]
@@ -37,6 +42,8 @@ pub struct FirstAttempt {
 struct AttemptSucceeded {
     intent: IntentId,
     attempt: AttemptId,
+    /// When the hold runs out that it made, if the payment provider said so.
+    expires_at: Option<DateTime<Utc>>,
     fact: outbox::Fact,
 }
 
@@ -65,9 +72,10 @@ impl FastPath {
         &self,
         intent: IntentId,
         attempt: AttemptId,
+        expires_at: Option<DateTime<Utc>>,
         fact: outbox::Fact,
     ) -> Result<(), Error> {
-        self.successes.run(AttemptSucceeded { intent, attempt, fact }).await
+        self.successes.run(AttemptSucceeded { intent, attempt, expires_at, fact }).await
     }
 }
 
@@ -115,8 +123,12 @@ async fn succeed_all(db: Db, done: Vec<AttemptSucceeded>) -> Result<Vec<()>, Err
     let tx = db.begin().await?;
     let answers = vec![(); done.len()];
     let (intents, attempts): (Vec<_>, Vec<_>) =
-        done.iter().map(|success| (success.intent, success.attempt)).unzip();
+        done.iter().map(|success| (success.intent, (success.attempt, success.expires_at))).unzip();
     intents::authorize_first(&tx, &intents, &attempts).await?;
+    let expiries = attempts.iter().filter_map(|(id, expiry)| Some((id, (*expiry)?)));
+    let due = |expiry: DateTime<Utc>| expiry - SECURED_BEFORE;
+    let timers = expiries.map(|(id, expiry)| (HOLD, id.uuid(), due(expiry)));
+    timers::schedule_all(&tx, timers).await?;
     outbox::record_all(&tx, done.into_iter().map(|success| success.fact)).await?;
     tx.commit().await?;
     Ok(answers)

@@ -4,11 +4,12 @@ use crate::domain::{
     Attempt, AttemptId, Error, Intent, IntentId, OrderId, UserId, attempt,
     intent::{self, FIRST_VERSION, IntentPurpose, State},
 };
+use chrono::{DateTime, Utc};
 use kit::{Tx, storage::page::Page};
 use sea_orm::{
     Condition, IntoActiveModel, QueryOrder, QuerySelect,
     entity::prelude::*,
-    sea_query::{ExprTrait, OnConflict},
+    sea_query::{CaseStatement, ExprTrait, OnConflict},
 };
 
 /// Begins a payment; false when the order has one already.
@@ -54,12 +55,12 @@ pub async fn save_intent(tx: &Tx, intent: &mut Intent) -> Result<(), Error> {
     Ok(())
 }
 
-/// Marks new payments and their first attempts authorised, provided that none of them has changed since it began. The
+/// Marks new payments and their first attempts authorised, each with the moment at which its hold runs out, provided that none of them has changed since it began. The
 /// payments come first, as everywhere: who holds a payment's row may touch what hangs on it.
 pub async fn authorize_first(
     tx: &Tx,
     intents: &[IntentId],
-    attempts: &[AttemptId],
+    attempts: &[(AttemptId, Option<DateTime<Utc>>)],
 ) -> Result<(), Error> {
     let now = tx.now();
     let authorized = intent::Entity::update_many()
@@ -72,10 +73,16 @@ pub async fn authorize_first(
         .filter(intent::Column::Version.eq(FIRST_VERSION))
         .exec(&**tx)
         .await?;
+    let mut expiry = CaseStatement::new();
+    for (id, expires_at) in attempts {
+        expiry = expiry.case(attempt::Column::Id.eq(*id), Expr::value(*expires_at));
+    }
+    let expiry = expiry.finally(Expr::value(Option::<DateTime<Utc>>::None));
     let answered = attempt::Entity::update_many()
         .col_expr(attempt::Column::State, Expr::value(attempt::State::Succeeded))
+        .col_expr(attempt::Column::ExpiresAt, expiry.into())
         .col_expr(attempt::Column::UpdatedAt, Expr::value(now))
-        .filter(attempt::Column::Id.is_in(attempts.iter().copied()))
+        .filter(attempt::Column::Id.is_in(attempts.iter().map(|(id, _)| *id)))
         .filter(attempt::Column::State.eq(attempt::State::Unknown))
         .exec(&**tx)
         .await?;
@@ -143,6 +150,7 @@ async fn with_attempts(
     let attempts = attempt::Entity::find()
         .filter(attempt::Column::IntentId.is_in(ids))
         .order_by_asc(attempt::Column::CreatedAt)
+        .order_by_asc(attempt::Column::Position)
         .all(db)
         .await?;
     let mut found: Vec<_> = rows.into_iter().map(|row| (row, Vec::new())).collect();

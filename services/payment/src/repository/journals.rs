@@ -63,10 +63,15 @@ pub async fn lock_payable(tx: &Tx, provider: ProviderId, currency: &str) -> Resu
 
 /// What a provider is owed, negative when it owes.
 pub async fn payable_balance(tx: &Tx, provider: ProviderId, currency: &str) -> Result<i64, Error> {
+    balance_of(tx, Account::Payable(provider), currency).await
+}
+
+/// The sum of the entries of an account.
+pub async fn balance_of(tx: &Tx, account: Account, currency: &str) -> Result<i64, Error> {
     let sum = entry::Entity::find()
         .select_only()
         .expr(Expr::cust("CAST(SUM(amount) AS BIGINT)"))
-        .filter(entry::Column::AccountId.eq(account_id(Account::Payable(provider), currency)))
+        .filter(entry::Column::AccountId.eq(account_id(account, currency)))
         .into_tuple::<Option<i64>>()
         .one(&**tx)
         .await?;
@@ -154,7 +159,7 @@ pub struct Escrow {
     pub amount: i64,
 }
 
-/// Orders whose escrow is not empty.
+/// Orders whose escrow is not empty although they are settled or closed and nothing of it is on its way back.
 pub async fn open_escrows(db: &impl ConnectionTrait) -> Result<Vec<Escrow>, Error> {
     let found = account_sums()
         .column_as(account::Column::Owner, "order_id")
@@ -163,12 +168,21 @@ pub async fn open_escrows(db: &impl ConnectionTrait) -> Result<Vec<Escrow>, Erro
         .group_by(account::Column::Owner)
         .group_by(entry::Column::Currency)
         .having(Expr::col((entry::Entity, entry::Column::Amount)).sum().ne(0))
+        .having(Expr::cust(NOT_AWAITED))
         .limit(100)
         .into_model()
         .all(db)
         .await?;
     Ok(found)
 }
+
+/// Money waits in escrow for the split of what was captured before, and for refunds that are under way.
+const NOT_AWAITED: &str = "
+    accounts.owner NOT IN (SELECT order_id FROM intents WHERE state = 'AUTHORIZED')
+    AND accounts.owner NOT IN (
+        SELECT COALESCE(intents.for_order, intents.order_id)
+        FROM attempts JOIN intents ON intents.id = attempts.intent_id
+        WHERE attempts.kind = 'REFUND' AND attempts.state IN ('UNKNOWN', 'PENDING'))";
 
 /// Sums of posted entries, as `amount`.
 fn account_sums() -> Select<entry::Entity> {

@@ -1,7 +1,7 @@
 //! What work comes to beyond what was authorised: owed beside the capture, earned once it is paid; and what only passes
 //! through.
 
-use crate::shop::{Shop, euros};
+use crate::shop::{Dice, Shop, euros};
 use chrono::Duration;
 use kit::testing::{Backend, acting_as, eventually, refusal};
 use proto::quickserve::payment::v1::{self as pb, DueState};
@@ -150,17 +150,6 @@ async fn what_only_passes_through_carries_no_commission(backend: Backend) {
     let due = due_of(&shop, &order).await;
     pay(&shop, &due.id, "tok_ok").await.unwrap();
     assert_eq!(books(&shop).await, [0, 0, 10_500, 2_167, 433]);
-}
-
-/// Numbers that are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: i64) -> i64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        i64::try_from(self.0 >> 33).unwrap() % most
-    }
 }
 
 /// Whatever is captured, owed, paid, waived, claimed and refunded: the books balance after each step, nothing is left in

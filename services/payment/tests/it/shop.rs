@@ -216,6 +216,73 @@ impl Shop {
         db.query_one_raw(query).await.unwrap().unwrap().try_get("", "id").unwrap()
     }
 
+    /// What the sandbox holds for an order, the oldest hold first: amount, what was captured and refunded of it, its state.
+    pub async fn holds(&self, order_id: &str) -> Vec<(i64, i64, i64, String)> {
+        let db = self.db.connection();
+        let query = Statement::from_sql_and_values(
+            db.get_database_backend(),
+            "SELECT s.amount, s.captured, s.refunded, s.state FROM sandbox_charges s \
+             JOIN attempts a ON a.id = s.reference JOIN intents i ON i.id = a.intent_id \
+             WHERE i.order_id = $1 ORDER BY a.created_at, a.position",
+            [Uuid::parse_str(order_id).unwrap().into()],
+        );
+        let rows = db.query_all_raw(query).await.unwrap();
+        let hold = |row: &sea_orm::QueryResult| {
+            let amount = |column| row.try_get("", column).unwrap();
+            let state = row.try_get("", "state").unwrap();
+            (amount("amount"), amount("captured"), amount("refunded"), state)
+        };
+        rows.iter().map(hold).collect()
+    }
+
+    /// Adds to what is authorised for an order, and returns how much that is.
+    pub async fn raise(&self, order_id: &str, amount: i64, key: &str) -> Result<i64, Status> {
+        let request = pb::RaiseAuthorizationRequest {
+            order_id: order_id.into(),
+            amount: euros(amount),
+            step_key: key.into(),
+        };
+        let raised = self.charges().raise_authorization(request).await?.into_inner();
+        Ok(raised.authorized.unwrap().minor_units)
+    }
+
+    /// Gives back what an attempt has authorised, or with `raise` what a step has added.
+    pub async fn release(&self, order_id: &str, key: &str, raise: bool) {
+        let request = pb::ReleaseAuthorizationRequest {
+            order_id: order_id.into(),
+            attempt_key: key.into(),
+            raise,
+        };
+        self.charges().release_authorization(request).await.unwrap();
+    }
+
+    /// Has what runs out secured: captured, or reserved anew.
+    pub async fn secure(&self, order_id: &str, capture: bool) {
+        let request = pb::SecurePaymentRequest { order_id: order_id.into(), capture };
+        self.charges().secure_payment(request).await.unwrap();
+    }
+
+    /// Captures that much for an order, all of it the provider's.
+    pub async fn capture(
+        &self,
+        order_id: &str,
+        amount: i64,
+    ) -> Result<pb::CapturePaymentResponse, Status> {
+        let request = self.settlement(order_id, amount);
+        Ok(self.charges().capture_payment(request).await?.into_inner())
+    }
+
+    /// The balances of the accounts that money moves through: clearing, fees, escrow, what providers, the platform and the
+    /// tax office have, dues, and what waits for them.
+    pub async fn ledger(&self) -> [i64; 8] {
+        let trial = self.trial_balance().await;
+        assert!(trial.totals.iter().all(|total| total.minor_units == 0), "{trial:?}");
+        LEDGER.map(|kind| {
+            let line = trial.lines.iter().find(|line| line.account_kind == kind);
+            line.and_then(|line| line.balance.as_ref()).map_or(0, |money| money.minor_units)
+        })
+    }
+
     pub async fn void(&self, order_id: &str) {
         let request =
             pb::VoidPaymentRequest { order_id: order_id.into(), reason: "HOLD_EXPIRED".into() };
@@ -358,6 +425,35 @@ impl Shop {
 
 pub fn euros(minor_units: i64) -> Option<Money> {
     Some(Money { currency: "EUR".into(), minor_units })
+}
+
+/// What the sandbox takes for a capture.
+pub fn fee(amount: i64) -> i64 {
+    amount / 1_000 * 14 + 25
+}
+
+/// The accounts of [`Shop::ledger`].
+const LEDGER: [&str; 8] = [
+    "psp.clearing",
+    "psp.fees",
+    "order.escrow",
+    "provider.payable",
+    "platform.commission",
+    "platform.vat",
+    "customer.dues",
+    "order.deferred",
+];
+
+/// Numbers that are the same in every run.
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// A number below `most`.
+    pub fn below(&mut self, most: i64) -> i64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        i64::try_from(self.0 >> 33).unwrap() % most
+    }
 }
 
 pub const RACE: usize = 20;

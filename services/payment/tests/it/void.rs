@@ -161,7 +161,7 @@ async fn a_capture_that_succeeds_after_the_end_is_refunded(backend: Backend) {
     let order = shop.authorized("tok_ok").await;
     let statement = format!(
         "INSERT INTO captures SELECT id, {}, 'SERVICE', 12000, NULL, NULL, 'cleaning', 0, 10000, \
-         2000, 0, 0, 0, created_at FROM intents WHERE state = 'AUTHORIZED'",
+         2000, 0, 0, 0, created_at, NULL, 0 FROM intents WHERE state = 'AUTHORIZED'",
         match shop.backend {
             kit::testing::Backend::Sqlite => "randomblob(16)",
             kit::testing::Backend::Postgres => "gen_random_uuid()",
@@ -170,7 +170,8 @@ async fn a_capture_that_succeeds_after_the_end_is_refunded(backend: Backend) {
     shop.db.connection().execute_unprepared(&statement).await.unwrap();
     for statement in
         ["INSERT INTO attempts SELECT c.attempt_id, a.intent_id, 'CAPTURE', 'capture', '', a.id, \
-         NULL, 12000, 'UNKNOWN', '', '', '', 0, 1, a.deadline_at, a.created_at, a.updated_at \
+         NULL, 12000, 'UNKNOWN', '', '', '', 0, 1, a.deadline_at, a.created_at, a.updated_at, \
+         1, NULL, FALSE, NULL, 0 \
          FROM attempts a JOIN captures c ON c.intent_id = a.intent_id JOIN intents i ON i.id = \
          a.intent_id WHERE a.kind = 'AUTHORIZE' AND i.state = 'AUTHORIZED'"]
     {
@@ -207,9 +208,7 @@ async fn an_authorisation_is_given_back_for_another_one_later(backend: Backend) 
     let first = shop.order("tok_ok").await;
     assert_eq!(shop.authorize(&first).await.unwrap().0, Outcome::Authorized);
     let release = async |key: &str| {
-        let order_id = first.order_id.clone();
-        let request = pb::ReleaseAuthorizationRequest { order_id, attempt_key: key.to_owned() };
-        shop.charges().release_authorization(request).await.unwrap();
+        shop.release(&first.order_id, key, false).await;
     };
     release(&first.attempt_key).await;
     assert_eq!(charge_state(&shop, &first.order_id).await, "VOIDED");

@@ -1,7 +1,7 @@
 //! Test cards by token, as the contract of `PaymentMethodService` lists them.
 
 use super::{
-    super::{AuthorizeRequest, Card},
+    super::{AuthorizeRequest, Card, FollowUpRequest},
     entity::charge,
 };
 use chrono::{DateTime, Datelike, Duration, Utc};
@@ -27,6 +27,12 @@ pub enum Behaviour {
     TimeoutLost,
     /// A raise is declined.
     RaiseDeclined,
+    /// A raise makes a second hold, of which the capture is declined or not.
+    SecondHold {
+        declines: bool,
+    },
+    /// What is reserved is not reserved again without the customer.
+    RenewalDeclined,
     /// The capture is declined.
     CaptureDeclined,
     /// The first call for each refund fails.
@@ -52,8 +58,13 @@ const BANK_ACTS_AFTER: Duration = Duration::seconds(60);
 /// How long after the capture a bank decides a dispute.
 const BANK_DECIDES_AFTER: Duration = Duration::seconds(660);
 
+/// How long a hold lives.
+pub const HOLD_LIVES: Duration = Duration::days(7);
+/// The token of a charge whose capture is declined.
+const CAPTURE_DECLINED: &str = "tok_capture_declined";
+
 /// Tokens, brands, last digits and what the cards do.
-const CARDS: [(&str, &str, &str, Behaviour); 20] = [
+const CARDS: [(&str, &str, &str, Behaviour); 23] = [
     ("tok_ok", "visa", "4242", Behaviour::Ok),
     ("tok_ok_mastercard", "mastercard", "4444", Behaviour::Ok),
     ("tok_declined", "visa", "0002", Behaviour::Declined("CARD_DECLINED")),
@@ -67,13 +78,16 @@ const CARDS: [(&str, &str, &str, Behaviour); 20] = [
     ("tok_timeout_charged", "visa", "0119", Behaviour::TimeoutCharged),
     ("tok_timeout_lost", "visa", "0127", Behaviour::TimeoutLost),
     ("tok_raise_declined", "visa", "0135", Behaviour::RaiseDeclined),
-    ("tok_capture_declined", "visa", "0143", Behaviour::CaptureDeclined),
+    (CAPTURE_DECLINED, "visa", "0143", Behaviour::CaptureDeclined),
     ("tok_refund_fails_once", "visa", "0150", Behaviour::RefundFailsOnce),
     ("tok_refund_declined", "visa", "0168", Behaviour::RefundDeclined),
     ("tok_refund_comes_back", "visa", "0176", Behaviour::RefundComesBack),
     ("tok_disputed", "visa", "0184", Behaviour::Disputed { outcome: None }),
     ("tok_dispute_won", "visa", "0192", Behaviour::Disputed { outcome: Some(DISPUTE_WON) }),
     ("tok_dispute_lost", "visa", "0200", Behaviour::Disputed { outcome: Some(DISPUTE_LOST) }),
+    ("tok_second_hold", "visa", "0218", Behaviour::SecondHold { declines: false }),
+    ("tok_second_capture_declined", "visa", "0226", Behaviour::SecondHold { declines: true }),
+    ("tok_renewal_declined", "visa", "0234", Behaviour::RenewalDeclined),
 ];
 
 /// The card behind a token; test cards expire three years from `now`.
@@ -102,9 +116,12 @@ impl Behaviour {
     /// The charge as it stands after it was asked for at `now`.
     pub fn new_charge(self, asked: AuthorizeRequest<'_>, now: DateTime<Utc>) -> charge::Model {
         let (state, reason, settles_at) = match self {
+            Self::RenewalDeclined if asked.off_session => (charge::DECLINED, "CARD_DECLINED", None),
             Self::Ok
             | Self::TimeoutCharged
             | Self::RaiseDeclined
+            | Self::SecondHold { .. }
+            | Self::RenewalDeclined
             | Self::CaptureDeclined
             | Self::RefundFailsOnce
             | Self::RefundDeclined
@@ -130,6 +147,7 @@ impl Behaviour {
             state: state.to_owned(),
             reason: reason.to_owned(),
             settles_at,
+            expires_at: Some(now + HOLD_LIVES),
         }
     }
 }
@@ -170,10 +188,41 @@ impl charge::Model {
         }
     }
 
-    /// Does what is asked for, or says why the card refuses it.
-    pub fn operate(&mut self, kind: OperationKind, amount: i64) -> Result<(), &'static str> {
+    /// The second hold that a raise asked for at `now` makes; none when it raises this one or is refused.
+    pub fn second_hold(&self, raise: FollowUpRequest, now: DateTime<Utc>) -> Option<Self> {
+        let token = match (Behaviour::of(&self.token), self.state.as_str()) {
+            (Behaviour::SecondHold { declines: true }, charge::AUTHORIZED) => CAPTURE_DECLINED,
+            (Behaviour::SecondHold { declines: false }, charge::AUTHORIZED) => &self.token,
+            (Behaviour::RaiseDeclined, _) => return None,
+            // What is taken cannot be raised.
+            (_, charge::CAPTURED) => &self.token,
+            _ => return None,
+        };
+        let asked = AuthorizeRequest {
+            reference: raise.reference,
+            token,
+            amount: raise.amount,
+            currency: &self.currency,
+            off_session: true,
+        };
+        Some(Behaviour::Ok.new_charge(asked, now))
+    }
+
+    /// Does what is asked for at `now`, or says why the card refuses it.
+    pub fn operate(
+        &mut self,
+        kind: OperationKind,
+        amount: i64,
+        now: DateTime<Utc>,
+    ) -> Result<(), &'static str> {
         let behaviour = Behaviour::of(&self.token);
+        let has_run_out = self.expires_at.is_some_and(|expiry| expiry <= now);
         match kind {
+            OperationKind::Raise | OperationKind::Capture
+                if has_run_out && self.state == charge::AUTHORIZED =>
+            {
+                Err("AUTHORIZATION_EXPIRED")
+            }
             OperationKind::Raise if behaviour == Behaviour::RaiseDeclined => Err("CARD_DECLINED"),
             OperationKind::Raise if self.state != charge::AUTHORIZED => Err("CHARGE_STATE"),
             OperationKind::Raise => {

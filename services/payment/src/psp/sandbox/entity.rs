@@ -34,6 +34,7 @@ pub mod charge {
         pub state: String,
         pub reason: String,
         pub settles_at: Option<DateTimeUtc>,
+        pub expires_at: Option<DateTimeUtc>,
     }
 
     impl fmt::Debug for Model {

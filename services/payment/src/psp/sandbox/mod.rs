@@ -7,7 +7,8 @@ mod entity;
 mod store;
 
 use super::{
-    AuthorizeRequest, Cancelled, Card, FollowUpRequest, Psp, PspAnswer, Transfer, Unanswered,
+    AuthorizeRequest, Cancelled, Card, FollowUpRequest, Psp, PspAnswer, PspHold, Transfer,
+    Unanswered,
 };
 use crate::domain::{AttemptId, attempt::Signal};
 use async_trait::async_trait;
@@ -50,7 +51,10 @@ impl Sandbox {
                 confirmation_url: format!("{}{}", self.confirmation_url, charge.reference),
                 ..PspAnswer::plain(Signal::ConfirmationRequired)
             },
-            charge::AUTHORIZED | charge::CAPTURED => PspAnswer::plain(Signal::Succeeded),
+            charge::AUTHORIZED | charge::CAPTURED => PspAnswer {
+                hold: Some(PspHold { expires_at: charge.expires_at }),
+                ..PspAnswer::plain(Signal::Succeeded)
+            },
             _ => PspAnswer::declined(&charge.reason),
         }
     }
@@ -118,7 +122,10 @@ impl Psp for Sandbox {
     }
 
     async fn raise(&self, step: FollowUpRequest) -> Result<PspAnswer, Unanswered> {
-        self.operate(OperationKind::Raise, step).await
+        match is_elsewhere(self.store.clone().make_second_hold(step)).await? {
+            Some(second) => Ok(self.answer(&second)),
+            None => self.operate(OperationKind::Raise, step).await,
+        }
     }
 
     async fn capture(&self, step: FollowUpRequest) -> Result<PspAnswer, Unanswered> {
@@ -137,7 +144,13 @@ impl Psp for Sandbox {
     async fn cancel(&self, charge: AttemptId) -> Result<Cancelled, Unanswered> {
         // A charge that has not come yet must find that it was cancelled.
         let now = self.store.db.clock().now();
-        let unknown = AuthorizeRequest { reference: charge, token: "", amount: 0, currency: "" };
+        let unknown = AuthorizeRequest {
+            reference: charge,
+            token: "",
+            amount: 0,
+            currency: "",
+            off_session: false,
+        };
         let unknown = Behaviour::Cancelled.new_charge(unknown, now);
         if self.store.insert(unknown).await? {
             return Ok(Cancelled::Empty);

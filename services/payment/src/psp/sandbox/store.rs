@@ -14,6 +14,7 @@ use sea_orm::{
     ActiveValue::Set, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*,
     sea_query::OnConflict,
 };
+use serde_json::{Value, json};
 use std::collections::HashSet;
 
 /// Charges or events taken up at a time.
@@ -118,6 +119,28 @@ impl Store {
         found.ok_or_else(|| Unanswered("the transfer is not known".to_owned()))
     }
 
+    /// Reserves what a raise asks for beside its charge, where the card does that. None when the charge itself is to be
+    /// raised.
+    pub async fn make_second_hold(
+        self,
+        raise: FollowUpRequest,
+    ) -> Result<Option<charge::Model>, Unanswered> {
+        let tx = self.db.begin().await?;
+        let charge = charge::Entity::find_by_id(raise.charge.uuid());
+        let charge = charge.lock_exclusive().one(&*tx).await?;
+        let before = charge::Entity::find_by_id(raise.reference.uuid()).one(&*tx).await?;
+        if before.is_some() {
+            return Ok(before);
+        }
+        let Some(second) = charge.and_then(|charge| charge.second_hold(raise, tx.now())) else {
+            return Ok(None);
+        };
+        let row = second.clone().into_active_model();
+        charge::Entity::insert(row).exec_without_returning(&*tx).await?;
+        tx.commit().await?;
+        Ok(Some(second))
+    }
+
     /// Does an operation on a charge once, in the sandbox's own transaction. Also tells whether events follow later.
     pub async fn operate(
         self,
@@ -136,7 +159,7 @@ impl Store {
         let (outcome, currency) = match charge {
             None => (Err("CHARGE_UNKNOWN"), String::new()),
             Some(mut charge) => {
-                let outcome = charge.operate(kind, step.amount);
+                let outcome = charge.operate(kind, step.amount, tx.now());
                 if outcome.is_ok() {
                     later = charge.later_events(kind);
                 }
@@ -165,7 +188,7 @@ impl Store {
         };
         let has_events = !later.is_empty();
         for (event, wait) in later {
-            insert_event(&tx, event, subject, "", tx.now() + wait).await?;
+            insert_event(&tx, event, subject, json!({}), tx.now() + wait).await?;
         }
         tx.commit().await?;
         Ok((done, has_events))
@@ -267,20 +290,22 @@ async fn settle_charge(tx: &kit::Tx, charge: charge::Model) -> Result<(), kit::E
     if moved.rows_affected == 0 {
         return Ok(());
     }
-    insert_event(tx, kind, charge.reference, &charge.reason, tx.now()).await
+    let more = json!({"reason": charge.reason, "expires_at": charge.expires_at});
+    insert_event(tx, kind, charge.reference, more, tx.now()).await
 }
 
-/// Writes down an event to post at `next_at`.
+/// Writes down an event to post at `next_at`. Its data are the reference and what `more` has.
 async fn insert_event(
     tx: &kit::Tx,
     kind: &str,
     reference: Uuid,
-    reason: &str,
+    more: Value,
     next_at: DateTime<Utc>,
 ) -> Result<(), kit::Error> {
     let id = format!("evt_{}_{kind}", reference.simple());
-    let data = serde_json::json!({"reference": reference, "reason": reason});
-    let body = serde_json::json!({"id": id, "type": kind, "data": data});
+    let mut data = more;
+    data["reference"] = json!(reference);
+    let body = json!({"id": id, "type": kind, "data": data});
     let row = event::Model {
         id,
         body: body.to_string(),
