@@ -2,6 +2,7 @@
 //!
 //! A new service adds its module and its line in [`run_up`].
 
+mod child_assistance;
 mod cleaning;
 mod common;
 mod composed;
@@ -150,6 +151,7 @@ async fn run_up(
     steps: Option<u32>,
 ) -> Result<(), DbErr> {
     match service {
+        "child_assistance" => child_assistance::Migrator::up(transaction, steps).await,
         "cleaning" => cleaning::Migrator::up(transaction, steps).await,
         "notification" => notification::Migrator::up(transaction, steps).await,
         "order" => order::Migrator::up(transaction, steps).await,

@@ -8,7 +8,7 @@ use syn::{
 use crate::sources::{Source, without_tests};
 
 /// The packages of other services that a service may call or hear of, beside `common` and its own. Order names no vertical.
-const NEIGHBOURS: [(&str, &[&str]); 8] = [
+const NEIGHBOURS: [(&str, &[&str]); 9] = [
     ("user", &["order"]),
     ("provider", &["user", "order", "fulfilment"]),
     ("order", &["user", "provider", "payment", "fulfilment"]),
@@ -17,6 +17,7 @@ const NEIGHBOURS: [(&str, &[&str]); 8] = [
     ("vertical", &["fulfilment"]),
     ("cleaning", &["fulfilment"]),
     ("transport", &["provider", "fulfilment"]),
+    ("child_assistance", &["user", "fulfilment"]),
 ];
 
 /// Every path that a file spells, from the root of its crate on: `crate::domain::Order`, `tonic::Status`.

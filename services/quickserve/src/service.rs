@@ -16,24 +16,28 @@ pub enum Service {
     Cleaning,
     /// The transport vertical: rides and parcels.
     Transport,
+    /// The child_assistance vertical: care of children.
+    #[value(name = "child_assistance")]
+    ChildAssistance,
     /// Quotes, orders and the booking saga.
     Order,
 }
 
 impl Service {
     /// Every service, in the order in which a process starts them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::User,
         Self::Provider,
         Self::Payment,
         Self::Notification,
         Self::Cleaning,
         Self::Transport,
+        Self::ChildAssistance,
         Self::Order,
     ];
 
     /// Those that order books.
-    pub const VERTICALS: [Self; 2] = [Self::Cleaning, Self::Transport];
+    pub const VERTICALS: [Self; 3] = [Self::Cleaning, Self::Transport, Self::ChildAssistance];
 
     /// Its name: package segment, database schema, section of the configuration.
     pub const fn name(self) -> &'static str {
@@ -44,6 +48,7 @@ impl Service {
             Self::Notification => "notification",
             Self::Cleaning => "cleaning",
             Self::Transport => "transport",
+            Self::ChildAssistance => "child_assistance",
             Self::Order => "order",
         }
     }
@@ -57,6 +62,7 @@ impl Service {
             Self::Notification => notification::start(host).await,
             Self::Cleaning => cleaning::start(host).await,
             Self::Transport => transport::start(host).await,
+            Self::ChildAssistance => child_assistance::start(host).await,
             Self::Order => order::start(host).await,
         }
     }

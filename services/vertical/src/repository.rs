@@ -8,6 +8,7 @@ use crate::domain::{
 };
 use chrono::{DateTime, Utc};
 use kit::{Caller, Scope, Tx};
+use proto::quickserve::fulfilment::v1::OrderState;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect, Select, sea_query::OnConflict,
@@ -91,6 +92,22 @@ pub async fn save_job<O: Serialize>(tx: &Tx, job: &mut Job<O>) -> Result<(), Err
     job.order.updated_at = tx.now();
     to_record(job)?.into_active_model().reset_all().update(&**tx).await?;
     Ok(())
+}
+
+/// The jobs of some customers whose orders are in some states.
+pub async fn list_jobs<O: DeserializeOwned>(
+    db: &impl ConnectionTrait,
+    customers: Vec<Uuid>,
+    states: &[OrderState],
+) -> Result<Vec<Job<O>>, Error> {
+    let states = states.iter().map(|state| i32::from(*state));
+    let rows = Entity::find()
+        .filter(Column::CustomerId.is_in(customers))
+        .filter(Column::State.is_in(states))
+        .order_by_asc(Column::OrderId)
+        .all(db)
+        .await?;
+    rows.into_iter().map(to_job).collect()
 }
 
 /// The customer's orders whose work began before a moment and was delivered, the last one first, at most `limit`: those
