@@ -121,6 +121,7 @@ async fn every_rpc_meets_every_kind_of_caller(backend: Backend) {
             "notification",
             "cleaning",
             "transport",
+            "child_assistance",
             "edge",
         ] {
             // The edge calls for the outside, and is no service on its own account but where it is listed.

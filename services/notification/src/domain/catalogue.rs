@@ -19,6 +19,12 @@ pub enum Addressee {
     /// The operators of the marketplace.
     #[sea_orm(string_value = "operator")]
     Operator,
+    /// Every guardian of the child that the fact is about.
+    #[sea_orm(string_value = "guardian")]
+    Guardian,
+    /// The adults with an account who may fetch the child.
+    #[sea_orm(string_value = "adult")]
+    Adult,
 }
 
 impl Addressee {
@@ -29,6 +35,17 @@ impl Addressee {
             Self::Provider => "provider",
             Self::Account => "account",
             Self::Operator => "operator",
+            Self::Guardian => "guardian",
+            Self::Adult => "adult",
+        }
+    }
+
+    /// The fact that a message to a reader stands for, of which there is one to each addressee. Where several accounts are
+    /// addressed as one, each has its own.
+    pub fn fact_for(self, event_id: Uuid, reader: Uuid) -> Uuid {
+        match self {
+            Self::Guardian | Self::Adult => Uuid::new_v5(&event_id, reader.as_bytes()),
+            Self::Customer | Self::Provider | Self::Account | Self::Operator => event_id,
         }
     }
 }
@@ -182,7 +199,7 @@ const fn with_mail(kind: &'static str, addressee: Addressee) -> Notice {
     base_notice(kind, addressee, &[ContactChannel::Email])
 }
 
-use Addressee::{Account, Customer, Operator, Provider};
+use Addressee::{Account, Adult, Customer, Guardian, Operator, Provider};
 use Circumstance::{BeyondCap, ManualAcceptance};
 use Stage::{Requested, Searching, Unpaid};
 use When::{Addressed, From, If, NotFrom, NotTo, Parcel, To, Unless};
@@ -283,6 +300,16 @@ pub const NOTICES: &[Notice] = &[
     both_parties("provider.restricted", Provider).essential(),
     both_parties("transport.stop_completed", Customer).when(Parcel).fades(),
     both_parties("transport.returning", Customer).essential().fades(),
+    both_parties("child.checked_in", Guardian).critical(),
+    both_parties("child.checked_out", Guardian).critical(),
+    both_parties("child.incident", Guardian).critical(),
+    both_parties("child.late_pickup", Guardian).when(Addressed).critical(),
+    both_parties("child.late_pickup", Adult).when(Addressed).critical(),
+    with_mail("child.late_pickup", Operator).when(Addressed).critical(),
+    both_parties("child.pickup_refused", Guardian).critical(),
+    both_parties("child.release_requested", Guardian).critical(),
+    both_parties("child.authorization_changed", Guardian).critical(),
+    both_parties("child.authorization_changed", Provider).critical(),
     inbox_only("track.arriving", Customer).essential().fades(),
     inbox_only("track.stale", Customer).fades(),
     inbox_only("user.registered", Account),
@@ -329,6 +356,10 @@ pub struct NoticeFacts {
     pub provider: Option<Uuid>,
     /// The account that it is about.
     pub account: Option<Uuid>,
+    /// Accounts of the guardians of the child that it is about.
+    pub guardians: Vec<Uuid>,
+    /// Accounts of the adults who may fetch the child.
+    pub adults: Vec<Uuid>,
     /// The side that it addresses, if one in particular.
     pub addressed: Option<Addressee>,
     /// What is special about it.
@@ -349,17 +380,23 @@ pub struct NoticeFacts {
 impl NoticeFacts {
     /// The notices that are to be given, each with its reader. Operators share a mailbox, whose account is nil.
     pub fn notices(&self, operators: bool) -> impl Iterator<Item = (&'static Notice, Uuid)> {
-        NOTICES.iter().filter(|notice| notice.kind == self.kind && self.fits(notice)).filter_map(
-            move |notice| {
-                let reader = match notice.addressee {
-                    Customer => self.customer,
-                    Provider => self.provider,
-                    Account => self.account,
-                    Operator => operators.then_some(Uuid::nil()),
-                };
-                Some((notice, reader?))
-            },
-        )
+        let fitting = NOTICES.iter().filter(|it| it.kind == self.kind && self.fits(it));
+        fitting.flat_map(move |notice| {
+            let readers = self.readers(notice.addressee, operators);
+            readers.into_iter().map(move |reader| (notice, reader))
+        })
+    }
+
+    /// The accounts that are addressed, as far as they are known.
+    fn readers(&self, addressee: Addressee, operators: bool) -> Vec<Uuid> {
+        match addressee {
+            Customer => self.customer.into_iter().collect(),
+            Provider => self.provider.into_iter().collect(),
+            Account => self.account.into_iter().collect(),
+            Operator => operators.then_some(Uuid::nil()).into_iter().collect(),
+            Guardian => self.guardians.clone(),
+            Adult => self.adults.clone(),
+        }
     }
 
     fn fits(&self, notice: &Notice) -> bool {
@@ -401,6 +438,7 @@ mod tests {
     /// The facts that the contracts of the services name.
     fn published() -> BTreeSet<String> {
         let contracts = [
+            include_str!("../../../../proto/quickserve/child_assistance/v1/events.proto"),
             include_str!("../../../../proto/quickserve/order/v1/events.proto"),
             include_str!("../../../../proto/quickserve/payment/v1/events.proto"),
             include_str!("../../../../proto/quickserve/provider/v1/events.proto"),
@@ -410,7 +448,7 @@ mod tests {
         let quoted = contracts.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
         let is_kind = |text: &&str| {
             let (service, fact) = text.split_once('.').unwrap_or_default();
-            ["order", "payment", "payout", "provider", "track", "transport", "user"]
+            ["child", "order", "payment", "payout", "provider", "track", "transport", "user"]
                 .contains(&service)
                 && fact != "*"
         };
@@ -456,6 +494,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_guardian_is_told_and_of_a_late_pick_up_whom_it_addresses() {
+        let guardians = vec![Uuid::from_u128(1), Uuid::from_u128(2)];
+        let told = |kind: &str, addressed| {
+            let fact = NoticeFacts {
+                kind: kind.to_owned(),
+                guardians: guardians.clone(),
+                adults: vec![Uuid::from_u128(3)],
+                addressed,
+                ..NoticeFacts::default()
+            };
+            let told = fact.notices(true).map(|(notice, reader)| (notice.addressee, reader));
+            told.collect::<Vec<_>>()
+        };
+        let both = guardians.iter().map(|reader| (Guardian, *reader)).collect::<Vec<_>>();
+        assert_eq!(told("child.incident", None), both);
+        assert_eq!(told("child.late_pickup", Some(Guardian)), both);
+        assert_eq!(told("child.late_pickup", Some(Adult)), [(Adult, Uuid::from_u128(3))]);
+        assert_eq!(told("child.late_pickup", Some(Operator)), [(Operator, Uuid::nil())]);
+        let fact = Uuid::from_u128(9);
+        assert_ne!(Guardian.fact_for(fact, guardians[0]), Guardian.fact_for(fact, guardians[1]));
+        assert_eq!(Customer.fact_for(fact, guardians[0]), fact);
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn a_carer_who_comes_late_is_paid_from_the_start() {
     let night = book(&[60], "18:00", "23:00").started_at("19:00").out_at("23:00");
     assert_eq!(night.bill(), (lines(&[("carer_late", -1_400)]), 0));
     let late_both = book(&[60], "14:00", "20:00").started_at("14:40").out_at("20:20");
-    assert_eq!(late_both.bill().0, lines(&[("carer_late", -700), ("overtime", 700)]));
+    assert_eq!(late_both.bill().0, lines(&[("carer_late", -700), ("overtime", 350)]));
 }
 
 #[test]
