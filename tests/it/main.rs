@@ -8,6 +8,7 @@ mod allowed;
 mod apart;
 mod appointments;
 mod binary;
+mod care;
 mod dues;
 mod erasure;
 mod events;

@@ -13,7 +13,10 @@ const NEIGHBOURS: [(&str, &[&str]); 9] = [
     ("provider", &["user", "order", "fulfilment"]),
     ("order", &["user", "provider", "payment", "fulfilment"]),
     ("payment", &["user", "provider"]),
-    ("notification", &["user", "provider", "order", "payment", "transport", "child_assistance", "fulfilment"]),
+    (
+        "notification",
+        &["user", "provider", "order", "payment", "transport", "child_assistance", "fulfilment"],
+    ),
     ("vertical", &["fulfilment"]),
     ("cleaning", &["fulfilment"]),
     ("transport", &["provider", "fulfilment"]),

@@ -129,6 +129,9 @@ pub enum Command {
         /// Drivers with cars to make.
         #[arg(long, default_value_t = 3)]
         drivers: u32,
+        /// Carers to make; the first customer then has a family with two children and an aunt.
+        #[arg(long, default_value_t = 2)]
+        carers: u32,
         /// Seconds in which the car of a driver comes to a customer, so that its track can be watched; 0 for none.
         #[arg(long, default_value_t = 0)]
         drive: u32,

@@ -19,6 +19,8 @@ pub struct City {
     pub providers: u32,
     /// Drivers with cars, vetted and bookable.
     pub drivers: u32,
+    /// Carers, vetted and bookable; the first customer then has a family.
+    pub carers: u32,
     /// Seconds in which a car comes to the first customer; 0 for none.
     pub drive_seconds: u32,
 }
@@ -34,7 +36,7 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
         .await
         .context("the operator; is this the data folder of the running system?")?;
     let operator = demo::sign_in(&client, &operator_email, demo::PASSWORD).await?;
-    let people = city.providers + city.drivers + 2 * city.customers;
+    let people = city.providers + city.drivers + city.carers + 2 * city.customers;
     let bar = ProgressBar::new(people.into());
     bar.set_style(ProgressStyle::with_template("{msg:10} {bar:40} {pos}/{len} {eta}")?);
     let mut providers = Vec::new();
@@ -53,6 +55,14 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
         drivers.push(demo::make_driver(&client, &operator, &name, &email).await?);
         bar.inc(1);
     }
+    let mut carers = Vec::new();
+    bar.set_message("carers");
+    for number in 0..city.carers {
+        let email = email_of("carer", number, &run);
+        let name = person_name(number + 5);
+        carers.push(demo::make_carer(&client, &operator, &name, &email).await?);
+        bar.inc(1);
+    }
     let mut customers = Vec::new();
     bar.set_message("customers");
     for number in 0..city.customers {
@@ -64,6 +74,9 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
     }
     bar.set_message("bookings");
     let booked = make_bookings(&customers, &providers, &bar).await?;
+    if let (Some(customer), Some(carer)) = (customers.first(), carers.first()) {
+        book_care(customer, carer).await?;
+    }
     bar.finish_and_clear();
     print_report(&city, booked, &run)?;
     if let (Some(customer), Some(driver), 1..) =
@@ -107,6 +120,18 @@ async fn make_bookings(
     Ok(booked)
 }
 
+/// A customer with two children and an aunt has the carer look after them tomorrow afternoon.
+async fn book_care(customer: &Person, carer: &Provider) -> anyhow::Result<()> {
+    let start = tomorrow_at() + chrono::Duration::hours(6);
+    let family = demo::make_family(customer, start).await?;
+    let children = [family.lou.as_str(), family.max.as_str()];
+    let request = demo::care_request(&carer.provider_id, &children, start, 180);
+    let order = demo::book(customer, request).await?;
+    let path = format!("/v1/orders/{}:accept", demo::text_at(&order, "id")?);
+    carer.person.client.post(&path, serde_json::json!({})).await?.ok()?;
+    Ok(())
+}
+
 /// Eight o'clock UTC tomorrow.
 fn tomorrow_at() -> chrono::DateTime<chrono::Utc> {
     let day = kit::Clock::system().now().date_naive() + chrono::Duration::days(1);
@@ -127,13 +152,14 @@ fn print_report(city: &City, booked: usize, run: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{} cleaners, {} drivers, {} customers, {booked} bookings. Sign in with the password {}:",
+        "{} cleaners, {} drivers, {} carers, {} customers, {booked} bookings. Sign in with the password {}:",
         city.providers,
         city.drivers,
+        city.carers,
         city.customers,
         demo::PASSWORD
     )?;
-    for kind in ["operator", "customer", "cleaner", "driver"] {
+    for kind in ["operator", "customer", "cleaner", "driver", "carer"] {
         writeln!(out, "  {kind:8}  {}", email_of(kind, 0, run))?;
     }
     Ok(out.flush()?)

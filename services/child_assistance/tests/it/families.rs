@@ -95,10 +95,8 @@ async fn bad_profiles_name_their_field(backend: Backend) {
 async fn guardians_come_by_invitation_and_only_those_who_manage_change_things(backend: Backend) {
     let nursery = Nursery::open(backend).await;
     let family = nursery.family().await;
-    let told =
-        nursery.make_guardian(family.parent, &family.lou, GuardianRight::Notify).await;
-    let manages =
-        nursery.make_guardian(family.parent, &family.lou, GuardianRight::Manage).await;
+    let told = nursery.make_guardian(family.parent, &family.lou, GuardianRight::Notify).await;
+    let manages = nursery.make_guardian(family.parent, &family.lou, GuardianRight::Manage).await;
     for guardian in [told, manages] {
         let child = read_child(&nursery, &family.lou, guardian).await.unwrap();
         assert_eq!(child.guardians.len(), 3);

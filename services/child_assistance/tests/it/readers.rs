@@ -13,8 +13,7 @@ use vertical::testing::{Order, TO_WORK};
 use yare::parameterized;
 
 async fn accesses(nursery: &Nursery, child: &str, by: Subject) -> Vec<pb::ChildAccess> {
-    let request =
-        pb::ListChildAccessesRequest { child_id: child.to_owned(), ..Default::default() };
+    let request = pb::ListChildAccessesRequest { child_id: child.to_owned(), ..Default::default() };
     let answer = nursery.families().list_child_accesses(request).by(by).await;
     answer.unwrap().into_inner().accesses
 }
@@ -111,8 +110,7 @@ async fn every_read_is_written_down_with_an_operators_reason(backend: Backend) {
         let refused = nursery.execute(sql).await.unwrap_err().to_string();
         assert!(refused.contains("append-only"), "{refused}");
     }
-    let notified =
-        nursery.make_guardian(family.parent, &family.lou, GuardianRight::Notify).await;
+    let notified = nursery.make_guardian(family.parent, &family.lou, GuardianRight::Notify).await;
     let request =
         pb::ListChildAccessesRequest { child_id: family.lou.clone(), ..Default::default() };
     let refused = nursery.families().list_child_accesses(request).by(notified).await;
@@ -165,7 +163,11 @@ async fn the_matrix_of_reads_and_acts(backend: Backend) {
     let order = nursery.begin(&family, &[lou]).await;
     let outsider = [NO_ORDER, NO_ORDER, NO_CHILD, NO_CHILD, NO_CHILD, NO_ADULT];
     for Asker { who, subject, expected } in [
-        Asker { who: "notified", subject: notified, expected: ["ok", "ok", "ok", "ok", RIGHT, RIGHT] },
+        Asker {
+            who: "notified",
+            subject: notified,
+            expected: ["ok", "ok", "ok", "ok", RIGHT, RIGHT],
+        },
         Asker { who: "revoked", subject: revoked, expected: outsider },
         Asker { who: "stranger", subject: somebody(&[Role::Customer]), expected: outsider },
         Asker { who: "other carer", subject: somebody(&[Role::Provider]), expected: outsider },
@@ -212,7 +214,9 @@ async fn no_word_about_a_child_is_in_any_table(backend: Backend) {
     for table in nursery.texts(tables).await {
         for row in rows_of(&nursery, &table).await {
             seen += 1;
-            for secret in [NAME, ALLERGY, NOTE, "Anne Canari", "Grandma", "2022-05-17", CODE, "a call of"] {
+            for secret in
+                [NAME, ALLERGY, NOTE, "Anne Canari", "Grandma", "2022-05-17", CODE, "a call of"]
+            {
                 let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
                 assert!(!row.contains(secret) && !row.contains(&hex), "`{secret}` is in {table}");
             }
@@ -224,7 +228,9 @@ async fn no_word_about_a_child_is_in_any_table(backend: Backend) {
 /// The rows of a table as texts, bytes in hexadecimal.
 async fn rows_of(nursery: &Nursery, table: &str) -> Vec<String> {
     if !nursery.is_sqlite().await {
-        return nursery.texts(&format!(r#"SELECT t::text FROM child_assistance."{table}" t"#)).await;
+        return nursery
+            .texts(&format!(r#"SELECT t::text FROM child_assistance."{table}" t"#))
+            .await;
     }
     let columns = nursery.texts(&format!("SELECT name FROM pragma_table_info('{table}')")).await;
     let columns: Vec<_> = columns
