@@ -72,7 +72,7 @@ async fn create_guardians(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     create_index(manager, "guardians", "user_id").await
 }
 
-/// `token_hash` is the SHA-256 of the token, which nobody but the inviter has seen.
+/// `token_hash` is the SHA-256 of the token, which only the inviter has seen.
 async fn create_invitations(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table("guardian_invitations")

@@ -1,7 +1,7 @@
 //! Between the rows and rules of child_assistance and the messages of its contract.
 
 use crate::domain::{
-    Care, Error,
+    Error,
     age::parse_birth_date,
     care::{CareState, ChildInCare, ChildState, Handover, Proof, Release},
     details::{AskedChild, CareInputs},
@@ -10,11 +10,20 @@ use crate::domain::{
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use kit::values::time::timestamp;
-use proto::quickserve::child_assistance::v1 as pb;
+use proto::quickserve::{child_assistance::v1 as pb, fulfilment::v1::OrderState};
 use uuid::Uuid;
 
-/// The care of an order, as its vertical knows it.
-pub type CareJob = vertical::Job<Care>;
+pub use crate::domain::care::CareJob;
+
+/// The states, by number, in which an order has a carer and is not over.
+pub const OPEN_STATES: [i32; 6] = [
+    OrderState::Assigned as i32,
+    OrderState::EnRoute as i32,
+    OrderState::Arrived as i32,
+    OrderState::InProgress as i32,
+    OrderState::AwaitingApproval as i32,
+    OrderState::ChangesRequested as i32,
+];
 
 /// Reads the details of an order as a whole.
 pub fn read_details(message: &pb::CareDetails) -> Result<CareInputs, Error> {

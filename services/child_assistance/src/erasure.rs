@@ -2,6 +2,7 @@
 //! country asks.
 
 use crate::{
+    convert::OPEN_STATES,
     domain::{
         Error,
         access::told_guardians,
@@ -42,7 +43,7 @@ pub struct Eraser {
 }
 
 impl Eraser {
-    /// Ends what an account is a guardian of. A child whom nobody else manages is forgotten; while it is in the care of a
+    /// Ends what an account is a guardian of. A child without another guardian who manages it is forgotten; while it is in the care of a
     /// carer, that waits.
     pub async fn erase_account(&self, user: Uuid) -> Result<(), Error> {
         let tx = self.db.begin().await?;
@@ -134,7 +135,7 @@ impl Eraser {
 /// Whether a carer has the child, or is about to.
 async fn is_in_care(tx: &Tx, child_id: Uuid, guardians: &[Guardian]) -> Result<bool, Error> {
     let customers = told_guardians(guardians);
-    let open = orders::list_open_with_child(tx, child_id, customers).await?;
+    let open = orders::list_with_child(tx, child_id, customers, &OPEN_STATES).await?;
     Ok(open.iter().any(|job| {
         job.own.has_child_in() || matches!(job.own.state, CareState::Ready | CareState::Caring)
     }))

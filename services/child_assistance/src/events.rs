@@ -1,7 +1,7 @@
 //! Facts that child_assistance publishes: ids, codes and counts, never a word about anybody.
 
 use crate::{
-    convert::CareJob,
+    convert::{CareJob, OPEN_STATES},
     domain::{
         Error,
         access::told_guardians,
@@ -58,7 +58,7 @@ pub async fn record_child_event(
 pub async fn record_authorization_changed(tx: &Tx, child: &mut Child) -> Result<(), Error> {
     let guardians = guardians::list_guardians(&**tx, child.id).await?;
     let customers = guardians.iter().map(|guardian| guardian.user_id).collect();
-    let jobs = orders::list_open_with_child(tx, child.id, customers).await?;
+    let jobs = orders::list_with_child(tx, child.id, customers, &OPEN_STATES).await?;
     if jobs.is_empty() {
         record_change(tx, child, &guardians, None).await?;
     }

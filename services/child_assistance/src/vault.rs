@@ -71,7 +71,7 @@ impl Vault {
         Ok(())
     }
 
-    /// Writes and syncs files where nobody waits for the thread.
+    /// Writes and syncs files on a thread that may wait for the disk.
     async fn off_the_runtime<T: Send + 'static>(
         &self,
         work: impl FnOnce(KeyStore) -> Result<T, EnvelopeError> + Send + 'static,

@@ -55,14 +55,6 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
         drivers.push(demo::make_driver(&client, &operator, &name, &email).await?);
         bar.inc(1);
     }
-    let mut carers = Vec::new();
-    bar.set_message("carers");
-    for number in 0..city.carers {
-        let email = email_of("carer", number, &run);
-        let name = person_name(number + 5);
-        carers.push(demo::make_carer(&client, &operator, &name, &email).await?);
-        bar.inc(1);
-    }
     let mut customers = Vec::new();
     bar.set_message("customers");
     for number in 0..city.customers {
@@ -74,8 +66,8 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
     }
     bar.set_message("bookings");
     let booked = make_bookings(&customers, &providers, &bar).await?;
-    if let (Some(customer), Some(carer)) = (customers.first(), carers.first()) {
-        book_care(customer, carer).await?;
+    if let Some(customer) = customers.first() {
+        make_carers(&client, &operator, &city, (&run, customer), &bar).await?;
     }
     bar.finish_and_clear();
     print_report(&city, booked, &run)?;
@@ -118,6 +110,26 @@ async fn make_bookings(
         bar.inc(1);
     }
     Ok(booked)
+}
+
+/// Carers, the first of whom looks after the family of a customer.
+async fn make_carers(
+    client: &Client,
+    operator: &Person,
+    city: &City,
+    (run, customer): (&str, &Person),
+    bar: &ProgressBar,
+) -> anyhow::Result<()> {
+    bar.set_message("carers");
+    for number in 0..city.carers {
+        let (email, name) = (email_of("carer", number, run), person_name(number + 5));
+        let carer = demo::make_carer(client, operator, &name, &email).await?;
+        if number == 0 {
+            book_care(customer, &carer).await?;
+        }
+        bar.inc(1);
+    }
+    Ok(())
 }
 
 /// A customer with two children and an aunt has the carer look after them tomorrow afternoon.

@@ -8,7 +8,6 @@ use crate::domain::{
 };
 use chrono::{DateTime, Utc};
 use kit::{Caller, Scope, Tx};
-use proto::quickserve::fulfilment::v1::OrderState;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect, Select, sea_query::OnConflict,
@@ -94,16 +93,15 @@ pub async fn save_job<O: Serialize>(tx: &Tx, job: &mut Job<O>) -> Result<(), Err
     Ok(())
 }
 
-/// The jobs of some customers whose orders are in some states.
+/// The jobs of some customers whose orders are in some states, by their numbers in `fulfilment.v1.OrderState`.
 pub async fn list_jobs<O: DeserializeOwned>(
     db: &impl ConnectionTrait,
     customers: Vec<Uuid>,
-    states: &[OrderState],
+    states: &[i32],
 ) -> Result<Vec<Job<O>>, Error> {
-    let states = states.iter().map(|state| i32::from(*state));
     let rows = Entity::find()
         .filter(Column::CustomerId.is_in(customers))
-        .filter(Column::State.is_in(states))
+        .filter(Column::State.is_in(states.iter().copied()))
         .order_by_asc(Column::OrderId)
         .all(db)
         .await?;

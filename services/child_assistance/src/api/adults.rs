@@ -1,6 +1,6 @@
 //! The adults who may bring and fetch a child, and their codes.
 
-use super::{Api, children::Reader, parse_id};
+use super::{Api, children::ChildReader, parse_id};
 use crate::{
     codes::{hash_token, new_token},
     convert,
@@ -83,7 +83,7 @@ impl Api {
         let found = adults::list_adults(&*tx, child_id).await?;
         let adults = found.iter().map(|adult| self.adult_view(adult));
         let adults = adults.collect::<Result<_, _>>()?;
-        let reader = Reader { user, part: Part::Guardian, order_id: None };
+        let reader = ChildReader { user, part: Part::Guardian, order_id: None };
         self.write_down(&tx, &[&child], reader, access::ADULTS).await?;
         tx.commit().await?;
         Ok(adults)

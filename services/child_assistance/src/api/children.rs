@@ -88,7 +88,7 @@ impl Api {
         let (child, _) = guardians::find_as_guardian(&*tx, id, user).await?;
         let profile = self.vault.open_child(&child)?;
         let found = guardians::list_guardians(&*tx, id).await?;
-        let reader = Reader { user, part: Part::Guardian, order_id: None };
+        let reader = ChildReader { user, part: Part::Guardian, order_id: None };
         self.write_down(&tx, &[&child], reader, access::PROFILE).await?;
         tx.commit().await?;
         let active = found.iter().filter(|guardian| guardian.is_active());
@@ -128,7 +128,8 @@ impl Api {
         let child = guardians::lock_as_manager(&tx, id, user).await?;
         let guardians = guardians::list_guardians(&*tx, id).await?;
         let customers = told_guardians(&guardians);
-        if !orders::list_open_with_child(&tx, id, customers).await?.is_empty() {
+        let open = orders::list_with_child(&tx, id, customers, &convert::OPEN_STATES).await?;
+        if !open.is_empty() {
             return Err(Error::ChildInCare);
         }
         self.eraser.forget_child(&tx, &child).await?;
@@ -253,7 +254,7 @@ impl Api {
 
 /// Who reads of children.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader {
+pub(super) struct ChildReader {
     pub(super) user: Uuid,
     pub(super) part: Part,
     /// The order in the course of which it is read.

@@ -1,13 +1,13 @@
 //! Check-in and check-out: one path for both, under the locks of the order and of the child.
 
-use super::{Api, children::Reader};
+use super::{Api, children::ChildReader};
 use crate::{
     convert::{self, CareJob},
     domain::{
         Error,
         access::Part,
         care::{ChildStep, Handover, Proof},
-        error::Refusal,
+        error::PickupRefusal,
         records::{Adult, Child},
     },
     events,
@@ -41,7 +41,7 @@ struct ComparedCode {
 }
 
 /// What becomes of a call.
-enum Verdict {
+enum HandoverVerdict {
     HandOver(Proof, Option<Uuid>),
     /// A guardian must approve first.
     AskGuardian(Uuid),
@@ -73,10 +73,10 @@ impl Api {
             false => judge_carer(&tx, &job, &call, compared).await,
         };
         match verdict {
-            Ok(Verdict::HandOver(proof, release)) => {
+            Ok(HandoverVerdict::HandOver(proof, release)) => {
                 self.record_handover(&tx, &mut job, &child, &call, (user, proof, release)).await?;
             }
-            Ok(Verdict::AskGuardian(adult_id)) => {
+            Ok(HandoverVerdict::AskGuardian(adult_id)) => {
                 ask_guardian(&tx, &mut job, call.child_id, adult_id).await?;
             }
             Err(Error::PickupRefused(refusal)) => {
@@ -141,7 +141,7 @@ impl Api {
         }
         if proof == Proof::Operator {
             let order_id = Some(call.order_id);
-            let reader = Reader { user, part: Part::Operator, order_id };
+            let reader = ChildReader { user, part: Part::Operator, order_id };
             self.write_down(tx, &[child], reader, "check_out").await?;
         }
         Ok(())
@@ -152,22 +152,22 @@ impl Api {
 /// answered counts.
 async fn find_valid_adult(tx: &Tx, child_id: Uuid, adult_id: Uuid) -> Result<Adult, Error> {
     let adult = match adults::find_adult(&**tx, adult_id).await {
-        Err(Error::AdultNotFound) => return Err(Refusal::AdultUnknown.into()),
+        Err(Error::AdultNotFound) => return Err(PickupRefusal::AdultUnknown.into()),
         found => found?,
     };
     if adult.child_id != child_id {
-        return Err(Refusal::AdultUnknown.into());
+        return Err(PickupRefusal::AdultUnknown.into());
     }
     adult.check_valid(tx.now())?;
     Ok(adult)
 }
 
 /// An operator hands a child out to one of its adults, or to an authority.
-async fn judge_operator(tx: &Tx, call: &HandoverCall) -> Result<Verdict, Error> {
+async fn judge_operator(tx: &Tx, call: &HandoverCall) -> Result<HandoverVerdict, Error> {
     if let Some(adult_id) = call.adult_id {
         find_valid_adult(tx, call.child_id, adult_id).await?;
     }
-    Ok(Verdict::HandOver(Proof::Operator, None))
+    Ok(HandoverVerdict::HandOver(Proof::Operator, None))
 }
 
 /// A carer takes a child in or hands it out.
@@ -176,22 +176,22 @@ async fn judge_carer(
     job: &CareJob,
     call: &HandoverCall,
     compared: Option<ComparedCode>,
-) -> Result<Verdict, Error> {
+) -> Result<HandoverVerdict, Error> {
     let adult_id = call.adult_id.ok_or_else(|| Error::invalid("adult_id", "must be given"))?;
     let adult = find_valid_adult(tx, call.child_id, adult_id).await?;
     if !call.code.is_empty() {
         let proof = judge_code(job, call, &adult, compared)?;
-        return Ok(Verdict::HandOver(proof, None));
+        return Ok(HandoverVerdict::HandOver(proof, None));
     }
     if call.step == ChildStep::CheckIn {
-        return Ok(Verdict::HandOver(Proof::Sight, None));
+        return Ok(HandoverVerdict::HandOver(Proof::Sight, None));
     }
     if !call.photo_id {
         return Err(Error::invalid("code", "must be given, or else `photo_id`"));
     }
     Ok(match job.own.good_release(call.child_id, adult_id, tx.now()) {
-        Some(release) => Verdict::HandOver(Proof::PhotoId, Some(release)),
-        None => Verdict::AskGuardian(adult_id),
+        Some(release) => HandoverVerdict::HandOver(Proof::PhotoId, Some(release)),
+        None => HandoverVerdict::AskGuardian(adult_id),
     })
 }
 
@@ -202,14 +202,14 @@ fn judge_code(
     compared: Option<ComparedCode>,
 ) -> Result<Proof, Error> {
     if job.own.child(call.child_id)?.is_code_locked() {
-        return Err(Refusal::CodeLocked.into());
+        return Err(PickupRefusal::CodeLocked.into());
     }
     if adult.code_hash.is_empty() {
         return Err(Error::invalid("code", "is not set by this adult yet: take a photo ID"));
     }
     match compared.filter(|it| it.code_hash == adult.code_hash) {
         Some(ComparedCode { is_right: true, .. }) => Ok(Proof::Code),
-        Some(_) => Err(Refusal::CodeWrong.into()),
+        Some(_) => Err(PickupRefusal::CodeWrong.into()),
         // Another code was set in this moment: the same call compares it with that.
         None => Err(kit::Error::InProgress.into()),
     }
@@ -235,16 +235,16 @@ async fn record_refusal(
     tx: &Tx,
     job: &mut CareJob,
     call: &HandoverCall,
-    refusal: Refusal,
-) -> Result<Refusal, Error> {
+    refusal: PickupRefusal,
+) -> Result<PickupRefusal, Error> {
     let (refusal, is_told) = match refusal {
-        Refusal::CodeWrong => {
+        PickupRefusal::CodeWrong => {
             let counted = job.own.note_wrong_code(call.child_id)?;
-            (counted, counted == Refusal::CodeLocked)
+            (counted, counted == PickupRefusal::CodeLocked)
         }
         // It was told when it was locked.
-        Refusal::CodeLocked => (refusal, false),
-        Refusal::AdultUnknown | Refusal::AdultRevoked => {
+        PickupRefusal::CodeLocked => (refusal, false),
+        PickupRefusal::AdultUnknown | PickupRefusal::AdultRevoked => {
             (refusal, call.step == ChildStep::CheckOut)
         }
     };

@@ -1,6 +1,6 @@
 //! Reads of children in the course of an order: who reads, what they may know, and that it is written down.
 
-use super::{Api, children::Reader, parse_id};
+use super::{Api, children::ChildReader, parse_id};
 use crate::{
     convert::{self, CareJob},
     domain::{
@@ -54,7 +54,7 @@ impl Api {
             }
             read.push(child);
         }
-        let reader = Reader { user, part, order_id: Some(order_id) };
+        let reader = ChildReader { user, part, order_id: Some(order_id) };
         let fields = format!("{} {}", access::PROFILE, access::ADULTS);
         self.write_down(&tx, &read.iter().collect::<Vec<_>>(), reader, &fields).await?;
         tx.commit().await?;
@@ -109,7 +109,7 @@ impl Api {
                 read.push(child);
             }
         }
-        let reader = Reader { user, part, order_id: Some(order_id) };
+        let reader = ChildReader { user, part, order_id: Some(order_id) };
         let read: Vec<_> = read.iter().collect();
         self.write_down(&tx, &read, reader, access::INCIDENTS).await?;
         tx.commit().await?;
@@ -121,7 +121,7 @@ impl Api {
         &self,
         tx: &Tx,
         children: &[&Child],
-        reader: Reader,
+        reader: ChildReader,
         fields: &str,
     ) -> Result<(), Error> {
         let context = Context::current();

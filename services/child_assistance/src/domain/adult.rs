@@ -2,7 +2,7 @@
 
 use super::{
     Error,
-    error::Refusal,
+    error::PickupRefusal,
     records::{Adult, Guardian, Invitation},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -14,10 +14,10 @@ pub const INVITATION_LIFE: Duration = Duration::days(14);
 
 impl Adult {
     /// Refuses who may not fetch the child at a moment.
-    pub fn check_valid(&self, now: DateTime<Utc>) -> Result<(), Refusal> {
+    pub fn check_valid(&self, now: DateTime<Utc>) -> Result<(), PickupRefusal> {
         let is_over = self.valid_to.is_some_and(|to| to <= now);
         if self.revoked_at.is_some() || now < self.valid_from || is_over {
-            return Err(Refusal::AdultRevoked);
+            return Err(PickupRefusal::AdultRevoked);
         }
         Ok(())
     }
@@ -131,7 +131,7 @@ mod tests {
         let now = at("2027-05-25T08:00:00Z");
         let mut revoked = aunt();
         assert!(revoked.revoke(now) && !revoked.revoke(now));
-        assert_eq!(revoked.check_valid(now), Err(Refusal::AdultRevoked));
+        assert_eq!(revoked.check_valid(now), Err(PickupRefusal::AdultRevoked));
         assert!(!revoked.opens_with(&[7; 32], now), "nor does the link work");
     }
 

@@ -5,7 +5,7 @@ use chrono::{Datelike, NaiveDate};
 
 /// Months before which a child counts as an infant.
 pub const INFANT_BELOW: i64 = 36;
-/// Months from which on nobody is a child any more.
+/// Months from which on a person is no child any more.
 const GROWN_UP: i64 = 216;
 
 /// The whole months from a birth date to a day. A child born on the 31st is a month older on the first of the month after a

@@ -1,15 +1,18 @@
 //! Care: where each child of an order is, who brought and took it, and what may happen next.
 
-use super::{Error, error::Refusal, tables::CareTerms};
+use super::{Error, error::PickupRefusal, tables::CareTerms};
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use vertical::Phase;
+use vertical::{Job, Phase};
 
 /// Wrong codes after which a child is not handed out by code any more.
 const MAX_WRONG_CODES: u32 = 5;
 /// How long the approval of a hand-out holds.
 const APPROVAL_MINUTES: i64 = 30;
+
+/// The care of an order, as its vertical knows it.
+pub type CareJob = Job<Care>;
 
 /// Where care stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -272,7 +275,7 @@ impl Care {
         self.children.iter().any(|child| child.state == ChildState::In)
     }
 
-    /// Whether nobody is there or awaited any more.
+    /// Whether every child has gone, and none is awaited.
     pub fn is_over(&self) -> bool {
         self.is_named() && !self.children.iter().any(|child| child.state.is_pending())
     }
@@ -302,7 +305,7 @@ impl Care {
             return Ok(true);
         }
         if n != child.last_n() + 1 {
-            // Whoever asks with a number too high has not seen where the child is.
+            // A number too high says that the caller has not seen where the child is.
             child.state.next(step)?;
             let next = child.last_n() + 1;
             return Err(Error::invalid(
@@ -341,10 +344,14 @@ impl Care {
     }
 
     /// Notes a wrong code. The answer says whether that locks the code.
-    pub fn note_wrong_code(&mut self, child_id: Uuid) -> Result<Refusal, Error> {
+    pub fn note_wrong_code(&mut self, child_id: Uuid) -> Result<PickupRefusal, Error> {
         let child = self.child_mut(child_id)?;
         child.wrong_codes += 1;
-        Ok(if child.is_code_locked() { Refusal::CodeLocked } else { Refusal::CodeWrong })
+        Ok(if child.is_code_locked() {
+            PickupRefusal::CodeLocked
+        } else {
+            PickupRefusal::CodeWrong
+        })
     }
 
     /// The approved release of a child to an adult, to be used now.

@@ -35,7 +35,7 @@ pub enum Error {
     ChildState(&'static str),
     /// The child is not handed out. The guardians are told.
     #[error(transparent)]
-    PickupRefused(#[from] Refusal),
+    PickupRefused(#[from] PickupRefusal),
     /// What every vertical can meet.
     #[error(transparent)]
     Vertical(#[from] vertical::Error),
@@ -46,7 +46,7 @@ pub enum Error {
 
 /// Why a child is not handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum PickupRefusal {
     /// The adult is not one of the child's.
     #[error(
         "this adult is not authorised for the child: do not hand it over, its guardians are told"
@@ -65,7 +65,7 @@ pub enum Refusal {
     CodeLocked,
 }
 
-impl Refusal {
+impl PickupRefusal {
     /// Its stable code.
     pub const fn code(self) -> &'static str {
         match self {

@@ -76,7 +76,7 @@ impl CareTables {
         })
     }
 
-    /// What every care requires, whatever its details.
+    /// What every care requires, independent of its details.
     pub fn base_requirements(&self) -> JobRequirements {
         JobRequirements {
             documents: ["identity", "first_aid", "background"].map(str::to_owned).into(),
@@ -160,7 +160,7 @@ impl CountryCare {
 
 impl CareTerms {
     /// The minutes of the night among so many from the start of a window on, by quarters of an hour. The time that has
-    /// passed counts, whatever clocks do.
+    /// passed counts, also where the clocks change.
     pub fn night_minutes(&self, window: &Window, minutes: i64) -> i64 {
         let quarters = (0..minutes / QUARTER).filter(|quarter| {
             self.is_night(window.start + Duration::minutes(quarter * QUARTER), window.zone)

@@ -96,11 +96,11 @@ impl KeyStore {
         FamilySecret::unwrap(&self.ring(), family, &wrapped)?.into_key(family)
     }
 
-    /// Destroys the key of a family for good: nothing that was sealed under it can be read again, in whatever copy.
+    /// Destroys the key of a family for good: nothing that was sealed under it can be read again, in any copy.
     pub fn destroy_key(&self, family: Uuid) -> Result<(), EnvelopeError> {
         let _alone = self.lock_alone()?;
         let path = self.path_of(family);
-        // Nobody reads half of it meanwhile.
+        // No reader finds half of it meanwhile.
         let gone = path.with_extension("gone");
         match fs::rename(&path, &gone) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -1,3 +1,5 @@
+//! Keys that turn, are retired, destroyed and lost, and values that are moved.
+
 use super::{Cell, EnvelopeError, KeyStore};
 use crate::testing::start;
 use std::{fs, os::unix::fs::PermissionsExt};

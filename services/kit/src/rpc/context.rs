@@ -27,19 +27,19 @@ pub struct Context {
     /// Who acts, as events name it.
     pub actor: Arc<str>,
     /// Why an operator does it, where the contract asks. It may name people: it is never logged.
-    pub reason: Option<Reason>,
+    pub reason: Option<OperatorReason>,
     /// Whether the handler has written down what it reads.
     pub audited: Audited,
 }
 
 /// Why an operator does something, in their own words.
 #[derive(Clone)]
-pub struct Reason(pub Arc<str>);
+pub struct OperatorReason(pub Arc<str>);
 
 /// Says that there is a reason, not which.
-impl std::fmt::Debug for Reason {
+impl std::fmt::Debug for OperatorReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Reason(_)")
+        f.write_str("OperatorReason(_)")
     }
 }
 

@@ -162,13 +162,7 @@ impl Guard {
             tokio::time::timeout_at(deadline, answered).await.map_err(|_| too_late())?
         };
         match answered {
-            Ok(Ok(response)) if rpc.audit.read && is_success(&response) && !audited.is_noted() => {
-                tracing::error!(
-                    rpc = rpc.path,
-                    "a read was not written down, its answer is withheld"
-                );
-                Err(error::internal())
-            }
+            Ok(Ok(response)) if is_unwritten(rpc, &response, &audited) => Err(error::internal()),
             Ok(Ok(response)) => Ok(match access {
                 Some(claims) if rpc.server_streaming => {
                     AccessToken::new(shared.identity.clone(), claims).until_void(response)
@@ -185,9 +179,16 @@ impl Guard {
     }
 }
 
-/// Whether an answer is no failure. One says so in its headers.
-fn is_success(response: &Response<Body>) -> bool {
-    Status::from_header_map(response.headers()).is_none_or(|status| status.code() == Code::Ok)
+/// Whether an answer must be withheld: the contract has reads written down, and this one was not. A failure says so in its
+/// headers, and has nothing to write down.
+fn is_unwritten(rpc: &Rpc, response: &Response<Body>, audited: &Audited) -> bool {
+    let failed =
+        Status::from_header_map(response.headers()).is_some_and(|status| status.code() != Code::Ok);
+    let is_unwritten = rpc.audit.read && !failed && !audited.is_noted();
+    if is_unwritten {
+        tracing::error!(rpc = rpc.path, "a read was not written down, its answer is withheld");
+    }
+    is_unwritten
 }
 
 /// Runs a handler in a task of its own, which keeps its place among the requests in flight. The caller waits for it

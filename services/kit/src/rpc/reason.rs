@@ -2,7 +2,7 @@
 
 use super::{
     caller::Caller,
-    context::Reason,
+    context::OperatorReason,
     error::{self, Error},
 };
 use http::{HeaderMap, HeaderValue};
@@ -22,7 +22,7 @@ pub(super) fn read_reason(
     rpc: &Rpc,
     caller: &Caller,
     headers: &HeaderMap,
-) -> Result<Option<Reason>, Status> {
+) -> Result<Option<OperatorReason>, Status> {
     if !rpc.audit.reason || !caller.is_operator() {
         return Ok(None);
     }
@@ -35,7 +35,7 @@ pub(super) fn read_reason(
         Some(text) if !(SHORTEST..=LONGEST).contains(&text.trim().chars().count()) => {
             Err(refused("must have 3 to 500 characters"))
         }
-        Some(text) => Ok(Some(Reason(text.trim().into()))),
+        Some(text) => Ok(Some(OperatorReason(text.trim().into()))),
     }
 }
 
@@ -74,7 +74,7 @@ mod tests {
         if let Some(reason) = reason {
             headers.insert(HEADER, HeaderValue::from_bytes(reason.as_bytes()).unwrap());
         }
-        Ok(read_reason(demanding, &caller, &headers)?.map(|Reason(text)| text.to_string()))
+        Ok(read_reason(demanding, &caller, &headers)?.map(|OperatorReason(text)| text.to_string()))
     }
 
     #[test]

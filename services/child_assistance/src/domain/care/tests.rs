@@ -1,3 +1,5 @@
+//! Every row of the tables of care and of children, and what is refused.
+
 use super::*;
 use kit::testing::at;
 use vertical::Phase::{AtTheDoor, Booked, Delivered, EnRoute, Ended, Rework, Working};
@@ -95,9 +97,9 @@ fn a_handover_is_known_by_its_number() {
 fn the_fifth_wrong_code_locks_the_code_of_the_child_alone() {
     let mut care = care();
     for _ in 0..4 {
-        assert_eq!(care.note_wrong_code(LOU).unwrap(), Refusal::CodeWrong);
+        assert_eq!(care.note_wrong_code(LOU).unwrap(), PickupRefusal::CodeWrong);
     }
-    assert_eq!(care.note_wrong_code(LOU).unwrap(), Refusal::CodeLocked);
+    assert_eq!(care.note_wrong_code(LOU).unwrap(), PickupRefusal::CodeLocked);
     assert!(care.child(LOU).unwrap().is_code_locked());
     assert!(!care.child(MAX).unwrap().is_code_locked());
 }

@@ -1,3 +1,5 @@
+//! Worked prices, nights of a clock change, and what care requires.
+
 use super::*;
 use chrono_tz::{Europe::Paris, Tz};
 use kit::testing::at;

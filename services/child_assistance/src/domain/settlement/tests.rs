@@ -1,3 +1,5 @@
+//! Late pick-ups, late carers and sick children, to the cent.
+
 use super::*;
 use crate::domain::{
     care::{ChildStep, Handover, Proof},
