@@ -22,7 +22,7 @@ finish() {
   rm -rf "$folder"
 }
 trap finish EXIT
-as_postgres "$programs/initdb" -D "$folder/data" -U postgres -A trust >/dev/null
+as_postgres "$programs/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C >/dev/null
 port=$((20000 + RANDOM % 20000))
 as_postgres taskset -c 1 "$programs/pg_ctl" -D "$folder/data" -l "$folder/log" -w start \
   -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$folder -c max_connections=300" >/dev/null

@@ -80,7 +80,7 @@ start_postgres() {
   need_postgres
   folder=$(mktemp -d)
   [ "$(id -u)" != 0 ] || chown postgres "$folder"
-  as_postgres "$postgres/initdb" -D "$folder/data" -U postgres -A trust --no-sync >/dev/null
+  as_postgres "$postgres/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null
   for _ in 1 2 3 4 5 6 7 8 9; do
     port=$((20000 + RANDOM % 20000))
     if as_postgres "$postgres/pg_ctl" -D "$folder/data" -l "$folder/log" -w start -o "-p $port -c listen_addresses=127.0.0.1 \

@@ -7,6 +7,7 @@ mod cleaning;
 mod common;
 mod composed;
 mod delivery;
+mod moving;
 mod notification;
 mod order;
 mod payment;
@@ -153,6 +154,7 @@ async fn run_up(
     match service {
         "child_assistance" => child_assistance::Migrator::up(transaction, steps).await,
         "cleaning" => cleaning::Migrator::up(transaction, steps).await,
+        "moving" => moving::Migrator::up(transaction, steps).await,
         "notification" => notification::Migrator::up(transaction, steps).await,
         "order" => order::Migrator::up(transaction, steps).await,
         "payment" => payment::Migrator::up(transaction, steps).await,

@@ -121,6 +121,7 @@ async fn every_rpc_meets_every_kind_of_caller(backend: Backend) {
             "notification",
             "cleaning",
             "transport",
+            "moving",
             "child_assistance",
             "edge",
         ] {
@@ -196,6 +197,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
         ("offer_id", Uuid::new_v4().to_string()),
         ("payout_id", Uuid::new_v4().to_string()),
         ("due_id", Uuid::new_v4().to_string()),
+        ("claim_id", Uuid::new_v4().to_string()),
     ])
 }
 
@@ -204,6 +206,7 @@ fn body(method: &str, ids: &BTreeMap<&'static str, String>) -> Value {
     let window = json!({
         "start": "2027-05-20T10:00:00Z", "end": "2027-05-20T12:00:00Z", "time_zone": "Europe/Paris",
     });
+    let euros = json!({ "currency": "EUR", "minor_units": "1500" });
     match method {
         "StartWork" => json!({ "start_code": "123456" }),
         "Arrive" => json!({ "position": { "lat": 48.85, "lng": 2.35 } }),
@@ -219,6 +222,12 @@ fn body(method: &str, ids: &BTreeMap<&'static str, String>) -> Value {
             "reason": "more rooms",
             "lines": [{ "label": "one more room", "minor_units": "1500" }],
         }),
+        "UpdateInventory" => json!({ "items": [{ "line": 1, "quantity": 2 }] }),
+        "SignWaybill" => json!({
+            "stage": "WAYBILL_STAGE_LOADING", "signature_sha256": "0".repeat(64), "none": true,
+        }),
+        "CreateClaim" => json!({ "line": 1, "kind": "damaged", "amount": euros }),
+        "SettleClaim" => json!({ "refund": euros }),
         "UpdateChecklist" => json!({ "items": [{ "code": "kitchen", "done": true }] }),
         "ReportAccessFailed" => json!({ "contact_attempts": [
             { "channel": "call", "at": "2027-05-10T09:00:00Z" },

@@ -118,7 +118,7 @@ impl Author {
 async fn provide(mesh: &Mesh, operator: &Person) -> (Author, Provider) {
     let mut bob = Author::register(mesh, "provider", "p").await;
     let profile = json!({
-        "kind": "PROVIDER_KIND_SOLO", "country": "FR", "time_zone": demo::ZONE,
+        "kind": "PROVIDER_KIND_COMPANY", "country": "FR", "time_zone": demo::ZONE,
         "name": bob.mark("provider.v1.CreateProviderRequest.name"),
         "bio": bob.mark("provider.v1.CreateProviderRequest.bio"),
         "city": bob.mark("provider.v1.CreateProviderRequest.city"),
@@ -139,7 +139,7 @@ async fn provide(mesh: &Mesh, operator: &Person) -> (Author, Provider) {
     });
     bob.post(&format!("{path}/timeOff"), time_off).await;
     let offering = json!({
-        "vertical": "moving", "skills": ["moving.van"],
+        "vertical": "repair", "skills": ["repair.handyman"],
         "area": { "lat": demo::CENTRE.0, "lng": demo::CENTRE.1, "radius_km": 5 },
         "rate_card": [{
             "code": "hour", "unit": bob.mark("provider.v1.Rate.unit"),
@@ -151,13 +151,14 @@ async fn provide(mesh: &Mesh, operator: &Person) -> (Author, Provider) {
     let document = json!({ "kind": "training", "number": number, "issued_on": "2020-01-01" });
     bob.post(&format!("{path}/documents"), document).await;
     let provider = Provider { person: bob.person.clone(), provider_id };
-    for trade in [demo::CLEANER, demo::DRIVER] {
+    for trade in [demo::CLEANER, demo::DRIVER, demo::MOVERS] {
         demo::make_offer(&provider, &trade).await.unwrap();
     }
-    let documents = demo::DRIVER.documents;
-    demo::verify_documents(&provider, operator, documents).await.unwrap();
+    let documents = [demo::DRIVER.documents, &["transport_licence"]].concat();
+    demo::verify_documents(&provider, operator, &documents).await.unwrap();
     demo::approve_provider(&provider, operator).await.unwrap();
     demo::add_car(&provider).await.unwrap();
+    demo::add_truck(&provider, 8_000, 1_000).await.unwrap();
     (bob, provider)
 }
 
@@ -218,6 +219,62 @@ async fn book_ride(mesh: &Mesh, alice: &mut Author, provider: &Provider, day: i6
     let quote = alice.post("/v1/quotes", request).await;
     let order = json!({ "quote_id": quote["id"] });
     text_at(&alice.post("/v1/orders", order).await, "id").unwrap()
+}
+
+/// A move with a mark in every text, five hours after the noon of tomorrow.
+async fn book_move(mesh: &Mesh, alice: &mut Author, provider: &Provider) -> String {
+    let start = noon(mesh) + Duration::hours(5);
+    let mut request = demo::move_request(&provider.provider_id, start);
+    request["window"]["end"] = (start + Duration::hours(2)).to_rfc3339().into();
+    request["address"] = alice.address();
+    let item = json!({
+        "code": "box", "quantity": 20, "label": alice.mark("moving.v1.DeclaredItem.label"),
+    });
+    request["details"]["items"] = json!([item]);
+    let to = &mut request["details"]["to"];
+    to["lines"] = json!([alice.mark("moving.v1.MoveDestination.lines")]);
+    to["contact_name"] = alice.mark("moving.v1.MoveDestination.contact_name").into();
+    to["notes"] = alice.mark("moving.v1.MoveDestination.notes").into();
+    let quote = alice.post("/v1/quotes", request).await;
+    let order = json!({ "quote_id": quote["id"] });
+    text_at(&alice.post("/v1/orders", order).await, "id").unwrap()
+}
+
+/// The move of a customer who is not there, from the door to the accepted delivery: delegates sign.
+async fn carry(mesh: &Mesh, alice: &mut Author, bob: &mut Author, order: &str) {
+    let start = see(&bob.person, order).await["window"]["start"].as_str().unwrap().to_owned();
+    let start: chrono::DateTime<chrono::Utc> = start.parse().unwrap();
+    mesh.clock.advance(start - mesh.clock.now());
+    alice.again(mesh).await;
+    bob.again(mesh).await;
+    let door = json!({ "position": { "lat": demo::CENTRE.0, "lng": demo::CENTRE.1 } });
+    bob.act(order, "depart", json!({})).await;
+    bob.act(order, "arrive", door).await;
+    let code = text_at(&see(&alice.person, order).await, "start_code").unwrap();
+    bob.act(order, "start", json!({ "start_code": code })).await;
+    let path = format!("/v1/orders/{order}");
+    let label = bob.mark("moving.v1.InventoryChange.label");
+    let more = json!({ "line": 2, "code": "chair", "quantity": 1, "label": label });
+    bob.call(Method::PATCH, &format!("{path}/inventory"), json!({ "items": [more] })).await;
+    bob.post(&format!("{path}/inventory:confirm"), json!({})).await;
+    bob.post(&format!("{path}/move:load"), json!({})).await;
+    let loaded = json!([{ "line": 1, "loaded": 20 }, { "line": 2, "loaded": 1 }]);
+    bob.call(Method::PATCH, &format!("{path}/inventory"), json!({ "items": loaded })).await;
+    for (stage, acts) in [("loading", &["depart", "unload"][..]), ("delivery", &[])] {
+        let signature = json!({
+            "stage": format!("WAYBILL_STAGE_{}", stage.to_uppercase()),
+            "signature_sha256": "0".repeat(64), "none": true,
+            "delegate_name": bob.mark("moving.v1.SignWaybillRequest.delegate_name"),
+        });
+        bob.post(&format!("{path}/waybill:sign"), signature).await;
+        let proof = json!({ "kind": format!("delegate.{stage}.photo"), "sha256": "0".repeat(64) });
+        bob.post(&format!("{path}/proofs"), proof).await;
+        for act in acts {
+            bob.post(&format!("{path}/move:{act}"), json!({})).await;
+        }
+    }
+    bob.act(order, "deliver", json!({})).await;
+    alice.act(order, "acceptDelivery", json!({})).await;
 }
 
 async fn talk(author: &mut Author, order: &str) {
@@ -302,7 +359,7 @@ async fn found(tables: &Tables, author: &Author) -> Vec<Found> {
 /// Where the marks of an author are found, but for answers that were kept for the keys of calls, and for notes on a home.
 async fn words(tables: &Tables, author: &Author) -> Vec<(String, String)> {
     let found = found(tables, author).await.into_iter();
-    let verticals = ["cleaning.", "transport."];
+    let verticals = ["cleaning.", "transport.", "moving."];
     let is_of_home = |it: &Found| verticals.iter().any(|name| it.table.starts_with(name));
     let words = found.filter(|it| !it.table.ends_with(".idempotency_keys") && !is_of_home(it));
     words.map(|it| (it.text, it.table)).collect()
@@ -332,6 +389,8 @@ async fn of_an_erased_account_nothing_that_it_wrote_is_left(backend: Backend) {
     bob.act(&assigned, "accept", json!({})).await;
     let ride = book_ride(&mesh, &mut alice, &provider, 7).await;
     bob.act(&ride, "accept", json!({})).await;
+    let moved = book_move(&mesh, &mut alice, &provider).await;
+    bob.act(&moved, "accept", json!({})).await;
     quote(&mesh, &mut alice, &provider, 6).await;
     bob.act(&order, "accept", json!({})).await;
     begin_work(&mesh, &alice.person, &provider, &order).await;
@@ -339,6 +398,8 @@ async fn of_an_erased_account_nothing_that_it_wrote_is_left(backend: Backend) {
     bob.again(&mesh).await;
     let operator = mesh.again(&operator).await;
     work(&mut alice, &mut bob, &operator, &order).await;
+    carry(&mesh, &mut alice, &mut bob, &moved).await;
+    let operator = mesh.again(&operator).await;
 
     let written: BTreeSet<&str> =
         alice.marks.iter().chain(&bob.marks).map(|mark| mark.field).collect();
@@ -350,7 +411,7 @@ async fn of_an_erased_account_nothing_that_it_wrote_is_left(backend: Backend) {
 
     alice.erase().await;
     eventually("the customer is gone", async || found(&tables, &alice).await, Vec::is_empty).await;
-    for order in [&order, &open, &assigned, &ride] {
+    for order in [&order, &open, &assigned, &ride, &moved] {
         let seen = see(&operator, order).await;
         assert_eq!(seen["address"]["city"], "Paris", "{seen}");
         assert_eq!(seen["address"]["lat"], 48.86, "about a kilometre: {seen}");

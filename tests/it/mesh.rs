@@ -97,6 +97,12 @@ impl Mesh {
         demo::make_driver(&self.client, operator, name, &email).await.unwrap()
     }
 
+    /// A company of four movers with two trucks that `operator` has vetted, free at every hour.
+    pub async fn movers(&self, operator: &Person, name: &str) -> Provider {
+        let email = format!("{name}@test.example");
+        demo::make_movers(&self.client, operator, name, &email).await.unwrap()
+    }
+
     /// A carer whom `operator` has vetted, free at every hour.
     pub async fn carer(&self, operator: &Person, name: &str) -> Provider {
         let email = format!("{name}@test.example");

@@ -17,7 +17,7 @@ use yare::parameterized;
 
 /// The events of a stream over HTTP.
 #[derive(Debug)]
-struct Events {
+pub struct Events {
     body: Incoming,
     text: String,
 }
@@ -32,7 +32,7 @@ struct Seen {
 
 impl Events {
     /// Opens the stream of `path` behind the event `last_id`, unless it is refused.
-    async fn open(mesh: &Mesh, reader: &Person, path: &str, last_id: &str) -> Option<Self> {
+    pub async fn open(mesh: &Mesh, reader: &Person, path: &str, last_id: &str) -> Option<Self> {
         let http = Client::builder(TokioExecutor::new()).build_http();
         let request = http::Request::get(format!("http://{}{path}", mesh.process.edge().unwrap()))
             .header("authorization", format!("Bearer {}", reader.client.token().unwrap()))

@@ -8,18 +8,28 @@ use syn::{
 use crate::sources::{Source, without_tests};
 
 /// The packages of other services that a service may call or hear of, beside `common` and its own. Order names no vertical.
-const NEIGHBOURS: [(&str, &[&str]); 9] = [
+const NEIGHBOURS: [(&str, &[&str]); 10] = [
     ("user", &["order"]),
     ("provider", &["user", "order", "fulfilment"]),
     ("order", &["user", "provider", "payment", "fulfilment"]),
     ("payment", &["user", "provider"]),
     (
         "notification",
-        &["user", "provider", "order", "payment", "transport", "child_assistance", "fulfilment"],
+        &[
+            "user",
+            "provider",
+            "order",
+            "payment",
+            "transport",
+            "moving",
+            "child_assistance",
+            "fulfilment",
+        ],
     ),
     ("vertical", &["fulfilment"]),
     ("cleaning", &["fulfilment"]),
     ("transport", &["provider", "fulfilment"]),
+    ("moving", &["fulfilment"]),
     ("child_assistance", &["user", "fulfilment"]),
 ];
 

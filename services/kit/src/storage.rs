@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod batch;
 pub mod cache;
+mod connect;
 pub mod db;
 pub mod db_error;
 pub mod files;

@@ -37,6 +37,25 @@ async fn database(world: &World) -> Db {
     Db::connect(&host.database_config(), world.clock.clone()).await.unwrap()
 }
 
+#[tokio::test]
+async fn a_database_with_another_encoding_than_utf_8_is_refused() {
+    let world = World::new(Backend::Postgres).await;
+    let known = database(&world).await;
+    let name = format!("ascii_{}", Uuid::new_v4().simple());
+    let make = format!(
+        "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"
+    );
+    known.connection().execute_unprepared(&make).await.unwrap();
+    let mut config = world.host.of("cleaning").database_config();
+    let server = config.url.rsplit_once('/').unwrap().0.to_owned();
+    config.url = format!("{server}/{name}");
+    let Err(refused) = Db::connect(&config, world.clock.clone()).await else {
+        panic!("a database in SQL_ASCII was opened");
+    };
+    assert!(refused.to_string().contains("SQL_ASCII; make it anew with"), "{refused}");
+    known.connection().execute_unprepared(&format!("DROP DATABASE {name} (FORCE)")).await.unwrap();
+}
+
 fn fact(n: usize) -> UserEvent {
     UserEvent { user_id: n.to_string() }
 }

@@ -4,9 +4,8 @@ use crate::{
     contacts::Contacts,
     domain::{
         Error, Message, MessageId,
-        catalogue::{
-            Addressee, Circumstance, ContactChannel, NOTICES, NoticeFacts, Stage, moves_on,
-        },
+        catalogue::{Addressee, Circumstance, ContactChannel, NOTICES, Stage, moves_on},
+        facts::NoticeFacts,
         message::{Particulars, State},
     },
     repository::{self, Overtaken, Repository, settings},
@@ -20,6 +19,7 @@ use kit::{
 use proto::quickserve::{
     child_assistance::v1::ChildEvent,
     fulfilment::v1::OrderState,
+    moving::v1::MoveEvent,
     order::v1::OrderEvent,
     payment::v1::{PaymentEvent, PayoutEvent},
     provider::v1::{ProviderEvent, TrackEvent},
@@ -172,6 +172,7 @@ fn decode_event(event: &Event) -> Result<NoticeFacts, Error> {
     let kind = event.kind.clone();
     match event.kind.split('.').next().unwrap_or_default() {
         "child" => of_child(kind, event.decode()?),
+        "moving" => of_move(kind, event.decode()?),
         "order" => of_order(kind, event.decode()?),
         "payment" => of_payment(kind, event.decode()?),
         "payout" => of_payout(kind, event.decode()?),
@@ -263,7 +264,7 @@ fn of_payout(kind: String, payout: PayoutEvent) -> Result<NoticeFacts, Error> {
 }
 
 fn of_provider(kind: String, provider: ProviderEvent) -> Result<NoticeFacts, Error> {
-    let ProviderEvent { provider_id: _, user_id, reason } = provider;
+    let ProviderEvent { provider_id: _, user_id, reason, order_id: _ } = provider;
     let subject = (!reason.is_empty()).then_some(reason);
     Ok(NoticeFacts {
         kind,
@@ -310,6 +311,18 @@ fn of_child(kind: String, child: ChildEvent) -> Result<NoticeFacts, Error> {
             "operator" => Some(Addressee::Operator),
             _ => None,
         },
+        order_id: parse_id(&order_id)?,
+        order_seq: Some(order_event_seq),
+        ..NoticeFacts::default()
+    })
+}
+
+fn of_move(kind: String, event: MoveEvent) -> Result<NoticeFacts, Error> {
+    let MoveEvent { order_id, customer_id, provider_user_id, claim_id: _, order_event_seq } = event;
+    Ok(NoticeFacts {
+        kind,
+        customer: parse_id(&customer_id)?,
+        provider: parse_id(&provider_user_id)?,
         order_id: parse_id(&order_id)?,
         order_seq: Some(order_event_seq),
         ..NoticeFacts::default()

@@ -3,7 +3,7 @@
 use crate::{
     contacts::Contacts,
     domain::{
-        Error, Message, Settings,
+        Error, Message, MessageId, Settings,
         message::{Contact, MAX_ATTEMPTS, MailDecision, Reader, State, decide_delivery},
         records, template,
     },
@@ -115,15 +115,33 @@ impl MailWorker {
             }
         }
         let going = repository.begin_sending(claim, going).await?;
-        let sending = stream::iter(going)
+        let mut sending = stream::iter(going)
             .map(|message| {
                 let repeated = in_flight.contains(&message.id);
-                self.send(claim, message, repeated, &readers)
+                self.send(message, repeated, &readers)
             })
-            .buffer_unordered(AT_ONCE);
-        // Each is settled as soon as it is sent, so that a process that dies repeats no more than what was on its way.
-        // All are sent before an error ends the round: none is cut off half way.
-        sending.collect::<Vec<_>>().await.into_iter().collect()
+            .buffer_unordered(AT_ONCE)
+            .ready_chunks(AT_ONCE);
+        // Letters are settled as soon as they are sent, those that are ready together in one statement, so that a process
+        // that dies repeats no more than what was on its way. All are sent before an error ends the round: none is cut
+        // off half way.
+        let mut settled = Ok(());
+        while let Some(sent) = sending.next().await {
+            settled = settled.and(self.settle(claim, sent).await);
+        }
+        settled
+    }
+
+    /// Notes what became of letters that were handed over.
+    async fn settle(&self, claim: Uuid, sent: Vec<(MessageId, MailOutcome)>) -> Result<(), Error> {
+        let mut by_outcome: HashMap<MailOutcome, Vec<MessageId>> = HashMap::new();
+        for (id, outcome) in sent {
+            by_outcome.entry(outcome).or_default().push(id);
+        }
+        for (outcome, ids) in by_outcome {
+            self.parts.repository.settle(claim, ids, outcome).await?;
+        }
+        Ok(())
     }
 
     async fn readers(&self, due: &[Message]) -> Result<Readers, Error> {
@@ -149,20 +167,19 @@ impl MailWorker {
         Ok(readers)
     }
 
-    /// Hands a letter over and notes what became of it. `repeated` says that a process died, or lost the answer, after
+    /// Hands a letter over and says what became of it. `repeated` says that a process died, or lost the answer, after
     /// it may have handed the letter over.
     async fn send(
         &self,
-        claim: Uuid,
         message: Message,
         repeated: bool,
         readers: &Readers,
-    ) -> Result<(), Error> {
+    ) -> (MessageId, MailOutcome) {
         let outcome = match self.deliver(&message, repeated, readers).await {
             Ok(()) => MailOutcome::Taken,
             Err(refusal) => self.setback(&message, refusal),
         };
-        self.parts.repository.settle(claim, message.id, outcome).await
+        (message.id, outcome)
     }
 
     async fn deliver(

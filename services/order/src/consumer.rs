@@ -48,6 +48,8 @@ impl Consumer for App {
                 | "provider.blocked"
                 | "provider.restricted"
                 | "provider.offering_changed"
+                | "provider.resource_lost"
+                | "provider.crew_replaced"
                 | "provider.offboarded"
                 | "user.suspended"
                 | "user.erased"
@@ -71,7 +73,9 @@ impl Consumer for App {
             "provider.blocked"
             | "provider.restricted"
             | "provider.offering_changed"
+            | "provider.resource_lost"
             | "provider.offboarded" => self.on_provider_change(event).await,
+            "provider.crew_replaced" => self.on_crew_replaced(event).await,
             "user.suspended" => self.on_suspension(event).await,
             "user.erased" => self.on_erasure(event).await,
             _ => Ok(()),
@@ -218,6 +222,19 @@ impl App {
     async fn on_provider_change(&self, event: &Event) -> Result<(), Error> {
         let ProviderEvent { provider_id, user_id, .. } = event.decode()?;
         self.review_provider(parse_id(&provider_id)?, parse_id(&user_id)?).await
+    }
+
+    /// Other members or vehicles of the provider come: the order's parties are told, while it is still theirs.
+    async fn on_crew_replaced(&self, event: &Event) -> Result<(), Error> {
+        let ProviderEvent { provider_id, order_id, .. } = event.decode()?;
+        let provider = parse_id(&provider_id)?;
+        let tx = self.db.begin().await?;
+        let Some(mut change) = self.lock_once(&tx, event, &order_id).await? else { return Ok(()) };
+        if change.order.provider_id == Some(provider) {
+            change.tell_of_crew();
+            orders::save_order(&tx, change).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// A suspended customer's orders are cancelled: no provider shall travel to them. What was booked after the suspension

@@ -263,6 +263,8 @@ impl Peers {
             address: Some(convert::address(&order.terms.place)),
             requirements: Some(convert::requirements_of(&order.terms)),
             customer_id: order.customer_id.to_string(),
+            order_id: order.id.to_string(),
+            round: order.progress.round,
         };
         let answer = self.reservations.clone().check_eligibility(request).await?;
         Ok(answer.into_inner().causes)

@@ -88,7 +88,7 @@ impl StandingConsumer {
     }
 
     async fn follow_profile(&self, tx: &Tx, event: &Event) -> Result<(), Error> {
-        let ProviderEvent { provider_id, user_id: _, reason } = event.decode()?;
+        let ProviderEvent { provider_id, user_id: _, reason, order_id: _ } = event.decode()?;
         let provider = ProviderId::parse("provider_id", &provider_id)?;
         let hold = Hold::of_block(provider, &reason, tx.now());
         if event.kind == PROVIDER_UNBLOCKED {

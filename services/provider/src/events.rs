@@ -40,6 +40,14 @@ pub const RESTRICTED: &str = "provider.restricted";
 pub const BACKGROUND: &str = "background";
 /// What a profile offers or where has changed; the reason is the vertical.
 pub const OFFERING_CHANGED: &str = "provider.offering_changed";
+/// A member or a vehicle that jobs count on is gone or does less; the reason is [`MEMBER`] or [`VEHICLE`].
+pub const RESOURCE_LOST: &str = "provider.resource_lost";
+/// Names a member in [`RESOURCE_LOST`].
+pub const MEMBER: &str = "member";
+/// Names a vehicle in [`RESOURCE_LOST`].
+pub const VEHICLE: &str = "vehicle";
+/// Other members or vehicles of the provider come for an order than were to come before.
+pub const CREW_REPLACED: &str = "provider.crew_replaced";
 /// A profile has left.
 pub const OFFBOARDED: &str = "provider.offboarded";
 /// A verified document expires soon; the reason is its kind.
@@ -52,13 +60,36 @@ pub async fn record_event(
     kind: &str,
     reason: &str,
 ) -> Result<(), Error> {
-    provider.event_seq += 1;
-    let data = pb::ProviderEvent {
+    let data = pb::ProviderEvent { reason: reason.to_owned(), ..data_of(provider) };
+    record_data(tx, provider, kind, &data).await
+}
+
+/// Writes down that other members or vehicles of `provider` come for an order than were to come before.
+pub async fn record_crew_replaced(
+    tx: &Tx,
+    provider: &mut Provider,
+    order_id: Uuid,
+) -> Result<(), Error> {
+    let data = pb::ProviderEvent { order_id: order_id.to_string(), ..data_of(provider) };
+    record_data(tx, provider, CREW_REPLACED, &data).await
+}
+
+fn data_of(provider: &Provider) -> pb::ProviderEvent {
+    pb::ProviderEvent {
         provider_id: provider.id.to_string(),
         user_id: provider.user_id.to_string(),
-        reason: reason.to_owned(),
-    };
-    outbox::record_event(tx, kind, provider.id.uuid(), provider.event_seq, &data).await?;
+        ..pb::ProviderEvent::default()
+    }
+}
+
+async fn record_data(
+    tx: &Tx,
+    provider: &mut Provider,
+    kind: &str,
+    data: &pb::ProviderEvent,
+) -> Result<(), Error> {
+    provider.event_seq += 1;
+    outbox::record_event(tx, kind, provider.id.uuid(), provider.event_seq, data).await?;
     Ok(())
 }
 

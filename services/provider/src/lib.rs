@@ -1,7 +1,8 @@
 //! Provider: profiles and their vetting, offerings, working hours, and **whose time is taken**. It asks no other
 //! service; order asks it to hold, confirm, move and release time.
 //!
-//! Start reading at [`domain::standing`] (who may take a job) and [`holding`] (how time is held), [`live`] (who is near);
+//! Start reading at [`domain::standing`] (who may take a job) and [`holding`] (how time is held), [`staffing`] (who does
+//! what is booked), [`live`] (who is near);
 //! `api` has a function for each RPC.
 
 mod api;
@@ -11,6 +12,7 @@ mod events;
 mod holding;
 mod live;
 mod repository;
+mod staffing;
 mod tracking;
 mod worker;
 

@@ -46,9 +46,12 @@ pub async fn find_live_candidates(
         .filter(|(id, _)| !search.excluded.contains(id))
         .collect();
     let ids: Vec<ProviderId> = travel.keys().copied().collect();
-    let online = providers.online_of(&ids).await?;
-    let running = presences::running_of(providers.db.connection(), &ids, now).await?;
-    let mut profiles = providers.bookable_of(&ids, &search.job.vertical).await?;
+    // None of them needs another one's answer.
+    let (online, running, mut profiles) = tokio::try_join!(
+        providers.online_of(&ids),
+        presences::running_of(providers.db.connection(), &ids, now),
+        providers.bookable_of(&ids, &search.job.vertical),
+    )?;
     profiles.retain(|profile| online.contains_key(&profile.id) && !running.contains(&profile.id));
     let standings = free_standings(providers, &profiles, &online, search).await?;
     let scores: HashMap<ProviderId, i32> = profiles.iter().map(|it| (it.id, it.score)).collect();

@@ -129,6 +129,9 @@ pub enum Command {
         /// Drivers with cars to make.
         #[arg(long, default_value_t = 3)]
         drivers: u32,
+        /// Companies of four movers with two trucks to make.
+        #[arg(long, default_value_t = 1)]
+        movers: u32,
         /// Carers to make; the first customer then has a family with two children and an aunt.
         #[arg(long, default_value_t = 2)]
         carers: u32,

@@ -102,9 +102,18 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::CreateOperator { email, name, storage } => {
             create_operator(&email, &name, run_offline(storage, config, Service::User)?).await
         }
-        Command::SeedDemo { url, customers, providers, drivers, carers, drive, storage } => {
+        Command::SeedDemo {
+            url,
+            customers,
+            providers,
+            drivers,
+            movers,
+            carers,
+            drive,
+            storage,
+        } => {
             let host = run_offline(storage, config, Service::User)?;
-            let city = City { customers, providers, drivers, carers, drive_seconds: drive };
+            let city = City { customers, providers, drivers, movers, carers, drive_seconds: drive };
             seed::seed_city(&host, &url, city).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Healthcheck { url } => check_health(&url).await,

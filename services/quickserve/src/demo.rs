@@ -72,6 +72,8 @@ pub async fn add_card(person: &Person, token: &str) -> anyhow::Result<String> {
 pub struct Trade {
     /// Key of the vertical.
     pub vertical: &'static str,
+    /// Whether it is one person or a company, as the contract calls them.
+    pub kind: &'static str,
     /// What such a provider says of itself.
     pub bio: &'static str,
     pub skills: &'static [&'static str],
@@ -82,6 +84,7 @@ pub struct Trade {
 /// A provider that cleans homes and offices.
 pub const CLEANER: Trade = Trade {
     vertical: "cleaning",
+    kind: "PROVIDER_KIND_SOLO",
     bio: "Cleans with care.",
     skills: &["cleaning.standard", "cleaning.deep", "cleaning.move_out", "cleaning.office"],
     documents: &["identity", "insurance"],
@@ -90,14 +93,36 @@ pub const CLEANER: Trade = Trade {
 /// A provider that drives people and parcels.
 pub const DRIVER: Trade = Trade {
     vertical: "transport",
+    kind: "PROVIDER_KIND_SOLO",
     bio: "Drives with care.",
     skills: &["transport.ride", "transport.parcel"],
     documents: &["identity", "insurance", "driving_licence", "vtc"],
 };
 
+/// A company that moves homes.
+pub const MOVERS: Trade = Trade {
+    vertical: "moving",
+    kind: "PROVIDER_KIND_COMPANY",
+    bio: "Moves with care.",
+    skills: &["moving.mover", "moving.lead"],
+    documents: &["identity", "insurance", "transport_licence"],
+};
+
+/// The people of a company of movers, two of whom can lead a crew.
+const CREW: [(&str, &[&str]); 4] = [
+    ("Inès", &["moving.mover", "moving.lead"]),
+    ("Jules", &["moving.mover", "moving.lead"]),
+    ("Karim", &["moving.mover"]),
+    ("Léa", &["moving.mover"]),
+];
+
+/// The trucks of a company of movers: litres and kilograms.
+const TRUCKS: [(i32, i32); 2] = [(20_000, 3_000), (30_000, 5_500)];
+
 /// A provider that looks after children.
 pub const CARER: Trade = Trade {
     vertical: "child_assistance",
+    kind: "PROVIDER_KIND_SOLO",
     bio: "Looks after children with care.",
     skills: &["child.under3", "child.school", "child.special"],
     documents: &["identity", "first_aid", "background"],
@@ -212,6 +237,36 @@ pub async fn add_car(provider: &Provider) -> anyhow::Result<String> {
     text_at(&car, "id")
 }
 
+/// A company of four movers with two trucks that is vetted by `operator` and works around the clock.
+pub async fn make_movers(
+    client: &Client,
+    operator: &Person,
+    name: &str,
+    email: &str,
+) -> anyhow::Result<Provider> {
+    let movers = make_provider(client, operator, name, email, &MOVERS).await?;
+    let profile = format!("/v1/providers/{}", movers.provider_id);
+    let client = &movers.person.client;
+    for (name, skills) in CREW {
+        let member = json!({ "name": name, "role": "mover", "skills": skills });
+        client.post(&format!("{profile}/members"), member).await?.ok().context("a member")?;
+    }
+    for (volume_l, payload_kg) in TRUCKS {
+        add_truck(&movers, volume_l, payload_kg).await?;
+    }
+    Ok(movers)
+}
+
+/// Gives a provider a truck that takes so many litres and kilograms.
+pub async fn add_truck(provider: &Provider, volume_l: i32, payload_kg: i32) -> anyhow::Result<()> {
+    let path = format!("/v1/providers/{}/assets", provider.provider_id);
+    let truck = json!({
+        "kind": "truck", "seats": 3, "volume_l": volume_l, "payload_kg": payload_kg,
+    });
+    provider.person.client.post(&path, truck).await?.ok().context("a truck")?;
+    Ok(())
+}
+
 /// A provider of a trade who is vetted by `operator` and works around the clock.
 async fn make_provider(
     client: &Client,
@@ -222,7 +277,7 @@ async fn make_provider(
 ) -> anyhow::Result<Provider> {
     let person = register_account(client, "provider", name, email).await?;
     let profile = json!({
-        "kind": "PROVIDER_KIND_SOLO", "name": name, "bio": trade.bio,
+        "kind": trade.kind, "name": name, "bio": trade.bio,
         "city": "Paris", "country": "FR", "time_zone": ZONE,
     });
     let profile = person.client.post("/v1/providers", profile).await?.ok().context("applying")?;
@@ -321,6 +376,28 @@ pub fn ride_request(provider_id: &str, start: DateTime<Utc>) -> Value {
         "window": {
             "start": start.to_rfc3339(),
             "end": (start + Duration::minutes(30)).to_rfc3339(),
+            "time_zone": ZONE,
+        },
+        "address": address(),
+    })
+}
+
+/// What to send for the price of a move by a provider: 28 cubic metres from the fourth floor to the ground floor of a home
+/// that is 12 km to the north, insured for 10,000 euros.
+pub fn move_request(provider_id: &str, start: DateTime<Utc>) -> Value {
+    json!({
+        "vertical": "moving",
+        "provider_id": provider_id,
+        "details": {
+            "items": [{ "code": "box", "quantity": 560 }],
+            "basis": "binding",
+            "from": { "floor": 4 },
+            "to": { "lat": CENTRE.0 + 0.083_014, "lng": CENTRE.1, "lines": ["4 rue du Four"] },
+            "declared_value": { "currency": "EUR", "minor_units": 1_000_000 },
+        },
+        "window": {
+            "start": start.to_rfc3339(),
+            "end": (start + Duration::hours(5)).to_rfc3339(),
             "time_zone": ZONE,
         },
         "address": address(),

@@ -19,6 +19,8 @@ pub struct City {
     pub providers: u32,
     /// Drivers with cars, vetted and bookable.
     pub drivers: u32,
+    /// Companies of four movers with two trucks, vetted and bookable.
+    pub movers: u32,
     /// Carers, vetted and bookable; the first customer then has a family.
     pub carers: u32,
     /// Seconds in which a car comes to the first customer; 0 for none.
@@ -36,7 +38,7 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
         .await
         .context("the operator; is this the data folder of the running system?")?;
     let operator = demo::sign_in(&client, &operator_email, demo::PASSWORD).await?;
-    let people = city.providers + city.drivers + city.carers + 2 * city.customers;
+    let people = city.providers + city.drivers + city.movers + city.carers + 2 * city.customers;
     let bar = ProgressBar::new(people.into());
     bar.set_style(ProgressStyle::with_template("{msg:10} {bar:40} {pos}/{len} {eta}")?);
     let mut providers = Vec::new();
@@ -55,6 +57,7 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
         drivers.push(demo::make_driver(&client, &operator, &name, &email).await?);
         bar.inc(1);
     }
+    make_companies(&client, &operator, city.movers, &run, &bar).await?;
     let mut customers = Vec::new();
     bar.set_message("customers");
     for number in 0..city.customers {
@@ -81,6 +84,24 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
         bar.set_message("a car");
         drive::drive_to_pick_up(driver, &order, city.drive_seconds, &bar).await?;
         bar.finish_and_clear();
+    }
+    Ok(())
+}
+
+/// Makes companies of movers.
+async fn make_companies(
+    client: &Client,
+    operator: &Person,
+    count: u32,
+    run: &str,
+    bar: &ProgressBar,
+) -> anyhow::Result<()> {
+    bar.set_message("movers");
+    for number in 0..count {
+        let email = email_of("movers", number, run);
+        let name = format!("Déménagements {}", person_name(number + 5));
+        demo::make_movers(client, operator, &name, &email).await?;
+        bar.inc(1);
     }
     Ok(())
 }
@@ -164,14 +185,16 @@ fn print_report(city: &City, booked: usize, run: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{} cleaners, {} drivers, {} carers, {} customers, {booked} bookings. Sign in with the password {}:",
+        "{} cleaners, {} drivers, {} companies of movers, {} carers, {} customers, {booked} bookings. \
+         Sign in with the password {}:",
         city.providers,
         city.drivers,
+        city.movers,
         city.carers,
         city.customers,
         demo::PASSWORD
     )?;
-    for kind in ["operator", "customer", "cleaner", "driver", "carer"] {
+    for kind in ["operator", "customer", "cleaner", "driver", "movers", "carer"] {
         writeln!(out, "  {kind:8}  {}", email_of(kind, 0, run))?;
     }
     Ok(out.flush()?)

@@ -16,6 +16,8 @@ pub enum Service {
     Cleaning,
     /// The transport vertical: rides and parcels.
     Transport,
+    /// The moving vertical: homes that move, with inventory and waybill.
+    Moving,
     /// The child_assistance vertical: care of children.
     #[value(name = "child_assistance")]
     ChildAssistance,
@@ -25,19 +27,21 @@ pub enum Service {
 
 impl Service {
     /// Every service, in the order in which a process starts them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::User,
         Self::Provider,
         Self::Payment,
         Self::Notification,
         Self::Cleaning,
         Self::Transport,
+        Self::Moving,
         Self::ChildAssistance,
         Self::Order,
     ];
 
     /// Those that order books.
-    pub const VERTICALS: [Self; 3] = [Self::Cleaning, Self::Transport, Self::ChildAssistance];
+    pub const VERTICALS: [Self; 4] =
+        [Self::Cleaning, Self::Transport, Self::Moving, Self::ChildAssistance];
 
     /// Its name: package segment, database schema, section of the configuration.
     pub const fn name(self) -> &'static str {
@@ -48,6 +52,7 @@ impl Service {
             Self::Notification => "notification",
             Self::Cleaning => "cleaning",
             Self::Transport => "transport",
+            Self::Moving => "moving",
             Self::ChildAssistance => "child_assistance",
             Self::Order => "order",
         }
@@ -62,6 +67,7 @@ impl Service {
             Self::Notification => notification::start(host).await,
             Self::Cleaning => cleaning::start(host).await,
             Self::Transport => transport::start(host).await,
+            Self::Moving => moving::start(host).await,
             Self::ChildAssistance => child_assistance::start(host).await,
             Self::Order => order::start(host).await,
         }

@@ -14,7 +14,7 @@ use yare::parameterized;
 const KILLS_OF_A_HOME: u32 = 40;
 
 /// A number that `tests/long` sets.
-fn number_from<T: std::str::FromStr>(variable: &str, usual: T) -> T {
+pub fn number_from<T: std::str::FromStr>(variable: &str, usual: T) -> T {
     let Ok(text) = std::env::var(variable) else { return usual };
     text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}"))
 }

@@ -1,5 +1,6 @@
 //! The real program: started as a process, spoken to over sockets, killed.
 
+mod acceptance;
 mod canary;
 mod commands;
 mod crash;
@@ -16,6 +17,7 @@ mod program;
 mod restore;
 mod schemas;
 mod stop;
-mod wire;
+pub mod wire;
 
-pub use program::rows;
+pub use kills::number_from;
+pub use program::{Home, Program, rows, run};

@@ -1,10 +1,15 @@
 //! A service's database: SQLite or PostgreSQL, chosen by its URL; one door to a transaction.
 
-use crate::{program::clock::Clock, rpc::error::Error, storage::idempotency, values::id::Id};
+use crate::{
+    program::clock::Clock,
+    rpc::error::Error,
+    storage::{connect, idempotency},
+    values::id::Id,
+};
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use serde::Deserialize;
 use std::{
@@ -17,17 +22,9 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{self, Poll},
-    time::Duration,
 };
 use tokio::sync::Notify;
 use tonic::Response;
-
-/// How long a statement waits for a connection. PostgreSQL may be away: then the caller hears so within its own
-/// deadline. SQLite's connections wait for its one writer.
-const MAX_POSTGRES_WAIT: Duration = Duration::from_millis(1_500);
-const MAX_SQLITE_WAIT: Duration = Duration::from_secs(5);
-/// A connection to PostgreSQL that rested longer is asked whether it is still there before it is used.
-const TRUSTED_REST: Duration = Duration::from_millis(500);
 
 /// A service's database.
 #[derive(Clone)]
@@ -168,10 +165,14 @@ impl Deref for Tx {
 }
 
 impl Db {
-    /// Opens the pool. Nothing is migrated here.
+    /// Opens the pool. Nothing is migrated here. A PostgreSQL database that does not keep its texts in UTF-8 is refused.
     pub async fn connect(config: &DbConfig, clock: Clock) -> Result<Self, DbErr> {
         let suspect = Arc::<AtomicBool>::default();
-        let connection = Database::connect(connect_options(config, suspect.clone())).await?;
+        let connection =
+            Database::connect(connect::connect_options(config, suspect.clone())).await?;
+        if connection.get_database_backend() == DbBackend::Postgres {
+            connect::check_encoding(&connection).await?;
+        }
         Ok(Self { connection, clock, wakes: Arc::default(), suspect })
     }
 
@@ -291,61 +292,12 @@ impl Wakes {
     }
 }
 
-fn connect_options(config: &DbConfig, suspect: Arc<AtomicBool>) -> ConnectOptions {
-    let mut options = ConnectOptions::new(&config.url);
-    options.max_connections(config.connections).test_before_acquire(false).sqlx_logging(false);
-    if config.url.starts_with("sqlite") {
-        options.acquire_timeout(MAX_SQLITE_WAIT).map_sqlx_sqlite_opts(|sqlite| {
-            sqlite
-                .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
-                .synchronous(sqlx::sqlite::SqliteSynchronous::Full)
-                .busy_timeout(Duration::from_secs(5))
-                // What is deleted is overwritten, so that the file of an erased account has nothing to read.
-                .pragma("secure_delete", "ON")
-                .foreign_keys(true)
-        });
-    } else {
-        let schema = config.schema.clone();
-        options
-            .acquire_timeout(MAX_POSTGRES_WAIT)
-            .set_schema_search_path(format!("{schema},public"))
-            .set_application_name(schema)
-            .map_sqlx_postgres_opts(|postgres| {
-                postgres.options([
-                    ("statement_timeout", "10s"),
-                    ("lock_timeout", "3s"),
-                    ("idle_in_transaction_session_timeout", "15s"),
-                ])
-            })
-            .map_sqlx_postgres_pool_opts(move |pool| {
-                let suspect = suspect.clone();
-                let pool = pool.before_acquire(|connection, rest| {
-                    Box::pin(async move {
-                        if rest.idle_for > TRUSTED_REST {
-                            sqlx::Connection::ping(connection).await?;
-                        }
-                        Ok(true)
-                    })
-                });
-                pool.after_release(move |connection, _| {
-                    let suspect = suspect.load(Ordering::SeqCst);
-                    Box::pin(async move {
-                        if suspect {
-                            sqlx::Executor::execute(connection, "ROLLBACK").await?;
-                        }
-                        Ok(true)
-                    })
-                })
-            });
-    }
-    options
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{Backend, World};
     use sea_orm::ConnectionTrait;
+    use std::time::Duration;
 
     /// Drops transactions somewhere in their BEGIN, outside of a task of their own, and then writes with acknowledgement.
     #[tokio::test(flavor = "multi_thread")]

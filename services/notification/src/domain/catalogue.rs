@@ -1,8 +1,6 @@
 //! Who is told what, when a fact comes: one row a notice.
 
-use super::message::Particulars;
 use sea_orm::{DeriveActiveEnum, EnumIter};
-use uuid::Uuid;
 
 /// Whom a notice addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -176,15 +174,8 @@ const fn base_notice(
     channels: &'static [ContactChannel],
 ) -> Notice {
     let (variant, when) = ("", When::Always);
-    Notice {
-        kind,
-        variant,
-        addressee,
-        when,
-        channels,
-        importance: Importance::Routine,
-        fades: false,
-    }
+    let (importance, fades) = (Importance::Routine, false);
+    Notice { kind, variant, addressee, when, channels, importance, fades }
 }
 
 const fn both_parties(kind: &'static str, addressee: Addressee) -> Notice {
@@ -220,6 +211,8 @@ pub const NOTICES: &[Notice] = &[
     both_parties("order.declined", Customer).variant("searching").when(To(Searching)).fades(),
     both_parties("order.reassigned", Customer).when(To(Searching)).essential().fades(),
     both_parties("order.reassigned", Provider).essential(),
+    both_parties("order.crew_replaced", Customer).essential(),
+    inbox_only("order.crew_replaced", Provider).essential(),
     both_parties("order.rescheduled", Customer).fades(),
     both_parties("order.rescheduled", Provider).when(NotFrom(Unpaid)).essential().fades(),
     inbox_only("order.en_route", Customer),
@@ -298,6 +291,11 @@ pub const NOTICES: &[Notice] = &[
     both_parties("provider.blocked", Provider).essential(),
     inbox_only("provider.unblocked", Provider).essential(),
     both_parties("provider.restricted", Provider).essential(),
+    both_parties("moving.loaded", Customer).essential().fades(),
+    both_parties("moving.claim_opened", Provider).essential(),
+    both_parties("moving.claim_resolved", Customer).essential(),
+    both_parties("moving.claim_resolved", Provider).essential(),
+    with_mail("moving.claim_overdue", Operator).essential(),
     both_parties("transport.stop_completed", Customer).when(Parcel).fades(),
     both_parties("transport.returning", Customer).essential().fades(),
     both_parties("child.checked_in", Guardian).critical(),
@@ -334,6 +332,7 @@ pub fn moves_on(kind: &str) -> bool {
                 | "order.offer_ended"
                 | "order.sos"
                 | "order.visit_booked"
+                | "order.crew_replaced"
                 | "order.disputed"
                 | "order.dispute_resolved"
                 | "order.reviewed"
@@ -346,90 +345,28 @@ pub fn moves_on(kind: &str) -> bool {
         )
 }
 
-/// What a message tells of an event.
-#[derive(Clone, Debug, Default)]
-pub struct NoticeFacts {
-    pub kind: String,
-    /// The customer's account.
-    pub customer: Option<Uuid>,
-    /// The provider's account.
-    pub provider: Option<Uuid>,
-    /// The account that it is about.
-    pub account: Option<Uuid>,
-    /// Accounts of the guardians of the child that it is about.
-    pub guardians: Vec<Uuid>,
-    /// Accounts of the adults who may fetch the child.
-    pub adults: Vec<Uuid>,
-    /// The side that it addresses, if one in particular.
-    pub addressed: Option<Addressee>,
-    /// What is special about it.
-    pub circumstance: Circumstance,
-    /// Where the order stood before.
-    pub from: Option<Stage>,
-    /// Where it stands.
-    pub to: Option<Stage>,
-    pub order_id: Option<Uuid>,
-    /// Number of the order's last fact that the publisher knew; none where the fact is the order's own.
-    pub order_seq: Option<i64>,
-    /// Whether a parcel is carried, and no people.
-    pub parcel: bool,
-    /// What templates are filled in with.
-    pub particulars: Particulars,
-}
-
-impl NoticeFacts {
-    /// The notices that are to be given, each with its reader. Operators share a mailbox, whose account is nil.
-    pub fn notices(&self, operators: bool) -> impl Iterator<Item = (&'static Notice, Uuid)> {
-        let fitting = NOTICES.iter().filter(|it| it.kind == self.kind && self.fits(it));
-        fitting.flat_map(move |notice| {
-            let readers = self.readers(notice.addressee, operators);
-            readers.into_iter().map(move |reader| (notice, reader))
-        })
-    }
-
-    /// The accounts that are addressed, as far as they are known.
-    fn readers(&self, addressee: Addressee, operators: bool) -> Vec<Uuid> {
-        match addressee {
-            Customer => self.customer.into_iter().collect(),
-            Provider => self.provider.into_iter().collect(),
-            Account => self.account.into_iter().collect(),
-            Operator => operators.then_some(Uuid::nil()).into_iter().collect(),
-            Guardian => self.guardians.clone(),
-            Adult => self.adults.clone(),
-        }
-    }
-
-    fn fits(&self, notice: &Notice) -> bool {
-        match notice.when {
-            When::Always => true,
-            To(stage) => self.to == Some(stage),
-            NotTo(stage) => self.to != Some(stage),
-            From(stage) => self.from == Some(stage),
-            NotFrom(stage) => self.from != Some(stage),
-            If(special) => self.circumstance == special,
-            Unless(special) => self.circumstance != special,
-            Parcel => self.parcel,
-            Addressed => self.addressed.is_none_or(|side| side == notice.addressee),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::facts::NoticeFacts;
     use std::collections::BTreeSet;
+    use uuid::Uuid;
 
     /// Events without a message: the order says itself when its payment succeeds or fails, erased accounts and orders have no
-    /// reader any more, providers know what they change themselves, and an offer or an order that is over needs no answer;
-    /// a ride at a stop, and a parcel that is back, show in the ride.
+    /// reader any more, providers know what they change themselves, and what follows for an order is told of the order, and an offer or an order that is over needs no answer;
+    /// a ride at a stop, and a parcel that is back, show in the ride, and so does a move that is surveyed or signed for.
     const SILENT: &[&str] = &[
+        "moving.surveyed",
+        "moving.unloaded",
         "order.closed",
         "order.erased",
         "order.offer_ended",
         "payment.authorized",
         "payment.failed",
+        "provider.crew_replaced",
         "provider.offering_changed",
         "provider.offboarded",
+        "provider.resource_lost",
         "transport.returned",
         "transport.stop_reached",
         "user.erased",
@@ -439,6 +376,7 @@ mod tests {
     fn published() -> BTreeSet<String> {
         let contracts = [
             include_str!("../../../../proto/quickserve/child_assistance/v1/events.proto"),
+            include_str!("../../../../proto/quickserve/moving/v1/events.proto"),
             include_str!("../../../../proto/quickserve/order/v1/events.proto"),
             include_str!("../../../../proto/quickserve/payment/v1/events.proto"),
             include_str!("../../../../proto/quickserve/provider/v1/events.proto"),
@@ -448,8 +386,18 @@ mod tests {
         let quoted = contracts.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
         let is_kind = |text: &&str| {
             let (service, fact) = text.split_once('.').unwrap_or_default();
-            ["child", "order", "payment", "payout", "provider", "track", "transport", "user"]
-                .contains(&service)
+            [
+                "child",
+                "moving",
+                "order",
+                "payment",
+                "payout",
+                "provider",
+                "track",
+                "transport",
+                "user",
+            ]
+            .contains(&service)
                 && fact != "*"
         };
         quoted.filter(is_kind).map(str::to_owned).collect()

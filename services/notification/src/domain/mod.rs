@@ -1,6 +1,7 @@
 //! The rules of messages, without clock, chance or input and output: times and ids come in as arguments.
 
 pub mod catalogue;
+pub mod facts;
 pub mod message;
 pub mod quiet;
 pub mod records;

@@ -17,7 +17,7 @@ use sea_orm::{QueryOrder, UpdateMany, entity::prelude::*, sea_query::ExprTrait};
 use std::collections::HashMap;
 
 /// What became of a mail that was handed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MailOutcome {
     /// It was taken.
     Taken,
@@ -96,11 +96,11 @@ impl Repository {
         Ok(begun)
     }
 
-    /// Notes what became of a mail that was handed over; of one that another worker claimed meanwhile, nothing.
+    /// Notes what became of mail that was handed over; of what another worker claimed meanwhile, nothing.
     pub async fn settle(
         &self,
         claim: Uuid,
-        id: MessageId,
+        ids: Vec<MessageId>,
         outcome: MailOutcome,
     ) -> Result<(), Error> {
         let (event, due_at, failure) = match outcome {
@@ -109,7 +109,7 @@ impl Repository {
             MailOutcome::Never(failure) => (MessageEvent::Fail, None, failure),
         };
         settled(claim, State::Sent.transition(event)?, due_at, failure)
-            .filter(Column::Id.eq(id))
+            .filter(Column::Id.is_in(ids))
             .filter(Column::State.eq(State::Sent))
             .exec(self.db.connection())
             .await?;

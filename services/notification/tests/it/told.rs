@@ -148,6 +148,7 @@ async fn money_and_profiles_are_told_of_too(backend: Backend) {
         provider_id: Uuid::new_v4().to_string(),
         user_id: scene.provider.user_id.to_string(),
         reason: "insurance".to_owned(),
+        ..ProviderEvent::default()
     };
     scene.publish(&scene.event("provider.document_expiring", Uuid::new_v4(), 1, &profile)).await;
     assert_eq!(scene.inbox(scene.customer).await, ["payment.refunded.customer"]);

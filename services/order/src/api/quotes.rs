@@ -4,8 +4,8 @@ use super::{Api, recall::Recalled, view};
 use crate::{
     convert,
     domain::{
-        AccountId, Address as Place, Error, JobDetails, ParentOrder, Principal, ProviderId, Quote,
-        Terms, inputs_hash, total_price,
+        AccountId, Address as Place, Error, JobDetails, ParentOrder, PriceInputs, Principal,
+        ProviderId, Quote, Terms, inputs_hash, total_price,
     },
     repository::quotes,
 };
@@ -287,7 +287,15 @@ impl Api {
         let lines = lines.into_iter().map(convert::line).collect::<Result<Vec<_>, _>>()?;
         let (total, currency) = total_price(&lines)?;
         let cap = convert::parse_cap(cap.as_ref(), total, currency)?;
-        let inputs_hash = inputs_hash(&vertical, &details, &window, &place, provider_id);
+        let inputs_hash = inputs_hash(&PriceInputs {
+            vertical: &vertical,
+            details: &details,
+            window: &window,
+            place: &place,
+            provider: provider_id,
+            asap,
+            parent: parent.map(|parent| parent.order_id),
+        });
         Ok(Quote {
             id: Id::new(self.app.db.clock()),
             customer_id: customer,

@@ -52,6 +52,15 @@ impl OrderChange {
         self.end_assignment(fault, reason)
     }
 
+    /// Other members or vehicles of the provider come than those whom the parties have seen, which they are told.
+    pub fn tell_of_crew(&mut self) {
+        let is_to_come =
+            matches!(self.order.state, State::Assigned | State::EnRoute | State::Arrived);
+        if is_to_come {
+            self.publish("order.crew_replaced");
+        }
+    }
+
     /// The provider may not take or render the order any more. Others are asked, as after a decline or when an assignment
     /// is given up; the customer pays nothing. Work that has begun is an operator's to break off.
     pub fn withdraw_provider(&mut self, reason: &str) -> Result<(), Error> {

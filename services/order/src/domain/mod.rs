@@ -45,7 +45,7 @@ pub use error::{Error, Resource};
 pub use payment::{Amounts, CaptureTerms, Payment, PaymentState};
 pub use policy::{CancellationCharge, Case, LiableParty, Policy, PolicyRule};
 pub use price::{DeliveryAnswer, LineOrigin, check_cap};
-pub use quote::{ParentOrder, inputs_hash, total_price};
+pub use quote::{ParentOrder, PriceInputs, inputs_hash, total_price};
 pub use records::order::Model as Order;
 pub use records::quote::Model as Quote;
 pub use requirements::{DispatchPlan, RequiredAsset, RequiredCrew, Requirements};

@@ -38,14 +38,23 @@ fn hash_part(hash: &mut Sha256, part: &[u8]) {
     hash.update(part);
 }
 
+/// What a price is computed from.
+#[derive(Clone, Copy, Debug)]
+pub struct PriceInputs<'a> {
+    pub vertical: &'a str,
+    pub details: &'a JobDetails,
+    pub window: &'a Window,
+    pub place: &'a Address,
+    pub provider: Option<ProviderId>,
+    /// Whether the nearest provider comes as soon as possible.
+    pub asap: bool,
+    /// The order whose work is made good.
+    pub parent: Option<OrderId>,
+}
+
 /// Binds a price to all it was computed from.
-pub fn inputs_hash(
-    vertical: &str,
-    details: &JobDetails,
-    window: &Window,
-    place: &Address,
-    provider: Option<ProviderId>,
-) -> Vec<u8> {
+pub fn inputs_hash(inputs: &PriceInputs<'_>) -> Vec<u8> {
+    let PriceInputs { vertical, details, window, place, provider, asap, parent } = inputs;
     let mut hash = Sha256::new();
     hash_part(&mut hash, vertical.as_bytes());
     hash_part(&mut hash, &details.0);
@@ -58,6 +67,8 @@ pub fn inputs_hash(
     hash_part(&mut hash, &place.lat.to_be_bytes());
     hash_part(&mut hash, &place.lng.to_be_bytes());
     hash_part(&mut hash, provider.map(|id| id.to_string()).unwrap_or_default().as_bytes());
+    hash_part(&mut hash, &[u8::from(*asap)]);
+    hash_part(&mut hash, parent.map(|id| id.to_string()).unwrap_or_default().as_bytes());
     hash.finalize().to_vec()
 }
 
@@ -97,4 +108,52 @@ impl Quote {
 /// Rows hold zones that were read as such.
 pub(crate) const fn chrono_tz_utc() -> chrono_tz::Tz {
     chrono_tz::Tz::UTC
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::Duration;
+    use kit::testing::start;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_input_changes_the_hash() {
+        let place = Address {
+            lines: vec!["1 rue de la Paix".to_owned()],
+            postcode: "75002".to_owned(),
+            city: "Paris".to_owned(),
+            country: "FR".to_owned(),
+            lat: 48.86,
+            lng: 2.34,
+            access_notes: String::new(),
+        };
+        let elsewhere = Address { lng: 2.35, ..place.clone() };
+        let window =
+            Window { start: start(), end: start() + Duration::hours(1), zone: chrono_tz_utc() };
+        let later = Window { end: start() + Duration::hours(2), ..window };
+        let (details, others) = (JobDetails(vec![1]), JobDetails(vec![2]));
+        let base = PriceInputs {
+            vertical: "cleaning",
+            details: &details,
+            window: &window,
+            place: &place,
+            provider: None,
+            asap: false,
+            parent: None,
+        };
+        let id = uuid::Uuid::from_u128(1);
+        let all = [
+            base,
+            PriceInputs { vertical: "transport", ..base },
+            PriceInputs { details: &others, ..base },
+            PriceInputs { window: &later, ..base },
+            PriceInputs { place: &elsewhere, ..base },
+            PriceInputs { provider: Some(ProviderId::from_uuid(id)), ..base },
+            PriceInputs { asap: true, ..base },
+            PriceInputs { parent: Some(OrderId::from_uuid(id)), ..base },
+        ];
+        let hashes: BTreeSet<Vec<u8>> = all.iter().map(inputs_hash).collect();
+        assert_eq!(hashes.len(), all.len());
+    }
 }

@@ -109,6 +109,7 @@ async fn whatever_ends_a_profile_takes_its_orders_away_at_no_cost(backend: Backe
         "provider.restricted",
         "provider.offboarded",
         "provider.offering_changed",
+        "provider.resource_lost",
     ];
     for kind in kinds {
         town.script.with(|it| it.objections.clear());
@@ -133,6 +134,29 @@ async fn whatever_ends_a_profile_takes_its_orders_away_at_no_cost(backend: Backe
             .await;
         }
     }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn the_parties_are_told_once_that_others_come(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.ordered_ahead(Duration::hours(2)).await.id;
+    let (other, _) = town.candidate();
+    let replaced = |profile: Uuid| ProviderEvent {
+        provider_id: profile.to_string(),
+        order_id: id.clone(),
+        ..Default::default()
+    };
+    // Before the assignment the parties have seen no crew.
+    town.publish_as("provider", "provider.crew_replaced", &replaced(town.profile)).await;
+    town.act(town.provider, "accept", &id).await;
+    town.publish_as("provider", "provider.crew_replaced", &replaced(other)).await;
+    assert!(!town.events.kinds_of(&id).contains(&"order.crew_replaced".to_owned()));
+    let version = town.get(&id).await.version;
+    town.publish_as("provider", "provider.crew_replaced", &replaced(town.profile)).await;
+    let fact = town.until_fact(&id, "order.crew_replaced").await;
+    assert_eq!(fact.provider_id, town.profile.to_string());
+    assert_eq!(town.get(&id).await.version, version, "a step that was seen may still be done");
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

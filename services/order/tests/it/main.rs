@@ -25,6 +25,7 @@ mod search;
 mod servers;
 mod settling;
 mod states;
+mod telling;
 mod town;
 mod toy;
 mod verticals;

@@ -25,10 +25,11 @@ use vertical::{
 use yare::parameterized;
 
 /// Paints toys: the details say for how much.
-struct Toys;
+pub struct Toys;
 
+/// What the toy shop keeps of a job.
 #[derive(Serialize, Deserialize)]
-struct Paint {
+pub struct Paint {
     coats: u32,
 }
 
@@ -123,7 +124,8 @@ async fn toy_town(backend: Backend) -> Town {
     town
 }
 
-fn details(units: i64) -> Option<prost_types::Struct> {
+/// The details of a job for so many cents.
+pub fn details(units: i64) -> Option<prost_types::Struct> {
     let json = serde_json::json!({ "currency": "EUR", "minor_units": units.to_string() });
     json.as_object().cloned().map(kit::rpc::details::to_struct)
 }

@@ -64,6 +64,7 @@ async fn a_provider_in_bad_standing_is_not_paid_until_all_of_it_ends(backend: Ba
         provider_id: shop.provider_id.clone(),
         user_id: account.to_string(),
         reason: reason.into(),
+        ..ProviderEvent::default()
     };
     let person = UserEvent { user_id: account.to_string() };
     shop.publish("provider.blocked", profile, 1, &block("INACTIVE")).await;

@@ -4,7 +4,9 @@ use super::{Api, parse_provider_id, scope_of};
 use crate::{
     convert,
     domain::{Asset, AssetId},
+    events,
     repository::{assets, profiles},
+    staffing,
 };
 use kit::{
     Id,
@@ -101,9 +103,13 @@ impl AssetService for Api {
             plate,
             active: active.unwrap_or(true),
             updated_at: tx.now(),
-            ..known
+            ..known.clone()
         };
         assets::save_asset(&tx, &asset).await?;
+        if asset.does_less_than(&known) {
+            let id = asset_id.uuid();
+            staffing::tell_of_lost_resource(&tx, &mut provider, id, events::VEHICLE).await?;
+        }
         profiles::save_profile(&tx, &mut provider).await?;
         let asset = Some(convert::asset(&asset));
         Ok(self.commit(tx, id, pb::UpdateAssetResponse { asset }).await?)
@@ -121,6 +127,8 @@ impl AssetService for Api {
         let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
         assets::delete_asset(&tx, id, asset_id).await?;
+        let gone = asset_id.uuid();
+        staffing::tell_of_lost_resource(&tx, &mut provider, gone, events::VEHICLE).await?;
         profiles::save_profile(&tx, &mut provider).await?;
         Ok(self.commit(tx, id, pb::DeleteAssetResponse {}).await?)
     }

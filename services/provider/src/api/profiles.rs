@@ -10,6 +10,7 @@ use crate::{
     },
     events,
     repository::{Filter, members, profiles},
+    staffing,
 };
 use kit::{
     Caller, Id, Scope,
@@ -228,8 +229,12 @@ impl ProviderService for Api {
         provider.check_changeable()?;
         let known = members::find_member(&tx, id, member_id).await?;
         let (skills, active) = (Skills(skills), active.unwrap_or(true));
-        let member = Member { name, role, skills, user_id, active, ..known };
+        let member = Member { name, role, skills, user_id, active, ..known.clone() };
         members::save_member(&tx, &member).await?;
+        if member.does_less_than(&known) {
+            let id = member_id.uuid();
+            staffing::tell_of_lost_resource(&tx, &mut provider, id, events::MEMBER).await?;
+        }
         profiles::save_profile(&tx, &mut provider).await?;
         let member = Some(convert::member(&member));
         Ok(self.commit(tx, id, pb::UpdateMemberResponse { member }).await?)
@@ -247,6 +252,8 @@ impl ProviderService for Api {
         let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
         members::delete_member(&tx, id, member_id).await?;
+        let gone = member_id.uuid();
+        staffing::tell_of_lost_resource(&tx, &mut provider, gone, events::MEMBER).await?;
         profiles::save_profile(&tx, &mut provider).await?;
         Ok(self.commit(tx, id, pb::DeleteMemberResponse {}).await?)
     }

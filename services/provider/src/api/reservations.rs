@@ -12,6 +12,7 @@ use crate::{
     holding::{self, Hold},
     live,
     repository::{Candidate, Search},
+    staffing::{self, BookedJob},
 };
 use chrono::Duration;
 use chrono_tz::Tz;
@@ -120,12 +121,19 @@ impl ReservationService for Api {
             address,
             requirements,
             customer_id,
+            order_id,
+            round,
         } = request.into_inner();
         let window = Window::parse("window", window.as_ref())?;
-        let job = convert::parse_job(vertical, window, address.as_ref(), requirements)?;
-        let customer = parse_optional_uuid("customer_id", &customer_id)?;
-        let standing = self.providers.fresh_standing(parse_provider_id(&id)?).await?;
-        let causes = standing.objections_to_booked(&job, customer);
+        let provider_id = parse_provider_id(&id)?;
+        let order_id = parse_optional_uuid("order_id", &order_id)?;
+        let booked = BookedJob {
+            provider_id,
+            job: convert::parse_job(vertical, window, address.as_ref(), requirements)?,
+            customer: parse_optional_uuid("customer_id", &customer_id)?,
+            key: order_id.map(|order_id| ReservationKey { order_id, provider_id, round }),
+        };
+        let causes = staffing::check_booked_job(&self.providers, booked).await?;
         Ok(Response::new(pb::CheckEligibilityResponse { causes }))
     }
 

@@ -1,5 +1,7 @@
 //! Crews and vehicles: what a job takes of a provider, and which of its people and vehicles do.
 
+mod staffing;
+
 use super::{
     Asset, AssetId, Member, MemberId,
     profile::ProviderKind,

@@ -156,7 +156,7 @@ impl Standing {
     }
 
     /// What speaks against the profile itself, its people and vehicles left out.
-    fn profile_objections(&self, job: &JobRequest, customer: Option<Uuid>) -> Vec<String> {
+    pub fn profile_objections(&self, job: &JobRequest, customer: Option<Uuid>) -> Vec<String> {
         let mut causes = Vec::new();
         if !matches!(self.state, State::Active | State::Paused) {
             causes.push(NOT_ACTIVE.to_owned());

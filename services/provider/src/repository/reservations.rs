@@ -70,6 +70,16 @@ pub async fn running_resources(tx: &Tx, provider: ProviderId) -> Result<HashSet<
     resources_of(tx, provider, running).await
 }
 
+/// Whether jobs that are still to end take the time of a resource.
+pub async fn is_reserved(tx: &Tx, provider: ProviderId, resource_id: Uuid) -> Result<bool, Error> {
+    let reserved = Entity::find()
+        .filter(Column::ProviderId.eq(provider))
+        .filter(Column::ResourceId.eq(resource_id))
+        .filter(Column::EndsAt.gt(tx.now()))
+        .filter(active_reservations(tx.now()));
+    Ok(reserved.one(&**tx).await?.is_some())
+}
+
 async fn resources_of(
     tx: &Tx,
     provider: ProviderId,
@@ -161,6 +171,15 @@ impl Providers {
         let mut rows = meant(key).all(self.db.connection()).await?;
         let round = rows.first().ok_or(Error::ReservationNotFound)?.round;
         rows.retain(|row| row.round == round);
+        Ok(rows)
+    }
+
+    /// As [`Providers::rows_meant`], those that take time now; none where nothing is reserved or it was let go.
+    pub async fn active_rows_meant(&self, key: ReservationKey) -> Result<Vec<Reservation>, Error> {
+        let active = meant(key).filter(active_reservations(self.clock().now()));
+        let mut rows = active.all(self.db.connection()).await?;
+        let round = rows.first().map(|row| row.round);
+        rows.retain(|row| Some(row.round) == round);
         Ok(rows)
     }
 

@@ -44,17 +44,23 @@ impl Providers {
         self.cache.remove(&cache_key(id)).await;
     }
 
-    /// What decides about `providers`, in their order: four queries, however many there are, and one for companies.
+    /// What decides about `providers`, in their order: four queries at a time, however many there are, and one for companies.
     pub async fn standings(&self, providers: &[Provider]) -> Result<Vec<Standing>, Error> {
         let ids: Vec<ProviderId> = providers.iter().map(|provider| provider.id).collect();
-        let offerings =
-            group(offerings_of(self.db.connection(), &ids).await?, |row| row.provider_id);
-        let documents = group(self.verified_documents(&ids).await?, |row| row.provider_id);
-        let time_off = group(self.time_off_ahead(&ids).await?, |row| row.provider_id);
-        let assets = group(self.active_assets(&ids).await?, |row| row.provider_id);
         let companies = providers.iter().filter(|it| it.kind == ProviderKind::Company);
         let companies: Vec<ProviderId> = companies.map(|company| company.id).collect();
-        let members = group(self.active_members(&companies).await?, |row| row.provider_id);
+        let (offerings, documents, time_off, assets, members) = tokio::try_join!(
+            offerings_of(self.db.connection(), &ids),
+            self.verified_documents(&ids),
+            self.time_off_ahead(&ids),
+            self.active_assets(&ids),
+            self.active_members(&companies),
+        )?;
+        let offerings = group(offerings, |row| row.provider_id);
+        let documents = group(documents, |row| row.provider_id);
+        let time_off = group(time_off, |row| row.provider_id);
+        let assets = group(assets, |row| row.provider_id);
+        let members = group(members, |row| row.provider_id);
         let standings = providers.iter().map(|provider| {
             let id = &provider.id;
             let parts = StandingParts {

@@ -186,6 +186,7 @@ async fn who_is_too_few_is_not_eligible(backend: Backend) {
         address: enough.address,
         requirements: enough.requirements,
         customer_id: enough.customer_id,
+        ..pb::CheckEligibilityRequest::default()
     };
     let checked = reservations.check_eligibility(check).await.unwrap().into_inner();
     assert_eq!(checked.causes, ["CREW:3"]);

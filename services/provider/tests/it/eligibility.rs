@@ -16,7 +16,7 @@ async fn causes(shop: &Shop, provider: &Provider, date: &str) -> Vec<String> {
         window: Some(window(&format!("{date}T08:00:00Z"), 2)),
         address: Some(paris()),
         requirements: Some(requirements(0)),
-        customer_id: String::new(),
+        ..pb::CheckEligibilityRequest::default()
     };
     shop.reservations().check_eligibility(request).await.unwrap().into_inner().causes
 }

@@ -1,7 +1,8 @@
 //! A marketplace in small: the service, clients of it, and providers ready to be booked.
 
+use crate::copies::copy_provider;
 use kit::{
-    Role, Subject,
+    Db, Role, Subject,
     rpc::client::Channel,
     testing::{ActingAs, Backend, World, acting_as, at, paris, somebody, window},
     values::time::timestamp,
@@ -48,6 +49,14 @@ impl Shop {
         let routes = provider::start(&host).await.unwrap();
         host.install(routes);
         Self { world, operator: somebody(&[Role::Operator]) }
+    }
+
+    /// Makes so many copies of Ana.
+    pub async fn copy(&self, provider: &Provider, count: usize) {
+        let config = self.world.host.of("provider").database_config();
+        let db = Db::connect(&config, self.world.clock.clone()).await.unwrap();
+        copy_provider(&db, &provider.id, count).await;
+        db.close().await.unwrap();
     }
 
     pub fn profiles(&self) -> ProviderServiceClient<Channel> {

@@ -16,6 +16,7 @@ mod reservations;
 mod running;
 mod score;
 mod search;
+mod staffing;
 mod tracking;
 mod upgrade;
 mod vetting;

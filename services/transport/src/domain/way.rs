@@ -44,10 +44,7 @@ pub const fn started_minutes(seconds: i64) -> i64 {
 
 /// The distance between two places along the great circle, in metres.
 pub fn great_circle_metres(from: &Place, to: &Place) -> f64 {
-    let (north, east) = ((to.lat - from.lat).to_radians(), (to.lng - from.lng).to_radians());
-    let parallels = from.lat.to_radians().cos() * to.lat.to_radians().cos();
-    let half_chord = (north / 2.0).sin().powi(2) + parallels * (east / 2.0).sin().powi(2);
-    2.0 * EARTH_RADIUS_M * half_chord.sqrt().min(1.0).asin()
+    from.great_circle_metres_to(to)
 }
 
 /// Whether a place lies within so many metres of another one.

@@ -8,6 +8,9 @@ pub enum Error {
     /// The order is absent, or the caller is no party to it.
     #[error("order does not exist")]
     OrderNotFound,
+    /// What belongs to an order is absent, or the caller is no party to it: the reason, and what it is.
+    #[error("{1} does not exist")]
+    RecordNotFound(&'static str, &'static str),
     /// The order's state does not allow it.
     #[error("the state of the order does not allow this: {0}")]
     OrderState(&'static str),
@@ -35,6 +38,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::OrderNotFound => Kind::NotFound("ORDER_NOT_FOUND"),
+            Self::RecordNotFound(reason, _) => Kind::NotFound(reason),
             Self::OrderState(_) => Kind::Precondition("ORDER_STATE"),
             Self::DeliveryBegun => Kind::Conflict("DELIVERY_BEGUN"),
             Self::Refused(reason, _) => Kind::Precondition(reason),

@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 /// Metres of a degree of latitude.
 const METRES_A_DEGREE: f64 = 111_195.0;
+/// Radius of the Earth in metres.
+const EARTH_RADIUS_M: f64 = 6_371_008.8;
 
 /// A point on the Earth, in degrees.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +22,15 @@ impl Place {
         let north = (self.lat - other.lat) * METRES_A_DEGREE;
         let east = (self.lng - other.lng) * METRES_A_DEGREE * self.lat.to_radians().cos();
         north.hypot(east)
+    }
+
+    /// The distance to any other place along the great circle, in metres.
+    pub fn great_circle_metres_to(&self, other: &Self) -> f64 {
+        let (north, east) =
+            ((other.lat - self.lat).to_radians(), (other.lng - self.lng).to_radians());
+        let parallels = self.lat.to_radians().cos() * other.lat.to_radians().cos();
+        let half_chord = (north / 2.0).sin().powi(2) + parallels * (east / 2.0).sin().powi(2);
+        2.0 * EARTH_RADIUS_M * half_chord.sqrt().min(1.0).asin()
     }
 
     /// The degrees north and east between which every place within `metres` lies, and some more.

@@ -19,6 +19,7 @@ use proto::quickserve::{
 use std::time::Duration;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
+use yare::parameterized;
 
 /// Metres of a degree of latitude.
 pub const DEGREE_METRES: f64 = 111_195.0;
@@ -184,8 +185,26 @@ impl Drive {
             place: place.then_some(pb::TrackPlace { lat: ADDRESS.0, lng: ADDRESS.1 }),
         };
         let mut client =
-            TrackingServiceClient::new(self.shop.world.host.of("order").channel("provider"));
+            TrackingServiceClient::new(self.shop.world.host.of("transport").channel("provider"));
         client.measure_track(request).await.unwrap().into_inner()
+    }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn the_vertical_measures_a_track_and_nobody_else(backend: Backend) {
+    let drive = Drive::departed(backend).await;
+    let now = timestamp(drive.shop.world.clock.now());
+    let request = pb::MeasureTrackRequest {
+        order_id: drive.order_id.to_string(),
+        from: Some(now),
+        to: Some(now),
+        place: None,
+    };
+    for other in ["order", "payment", "notification"] {
+        let channel = drive.shop.world.host.of(other).channel("provider");
+        let answer = TrackingServiceClient::new(channel).measure_track(request.clone()).await;
+        assert_eq!(answer.unwrap_err().code(), tonic::Code::PermissionDenied, "{other}");
     }
 }
 
