@@ -70,7 +70,7 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
     bar.set_message("bookings");
     let booked = make_bookings(&customers, &providers, &bar).await?;
     if let Some(customer) = customers.first() {
-        make_carers(&client, &operator, &city, (&run, customer), &bar).await?;
+        make_carers(&client, &operator, &city, (run.as_str(), customer), &bar).await?;
     }
     bar.finish_and_clear();
     print_report(&city, booked, &run)?;

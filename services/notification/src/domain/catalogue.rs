@@ -1,6 +1,7 @@
 //! Who is told what, when a fact comes: one row a notice.
 
 use sea_orm::{DeriveActiveEnum, EnumIter};
+use uuid::Uuid;
 
 /// Whom a notice addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -350,7 +351,6 @@ mod tests {
     use super::*;
     use crate::domain::facts::NoticeFacts;
     use std::collections::BTreeSet;
-    use uuid::Uuid;
 
     /// Events without a message: the order says itself when its payment succeeds or fails, erased accounts and orders have no
     /// reader any more, providers know what they change themselves, and what follows for an order is told of the order, and an offer or an order that is over needs no answer;
