@@ -30,6 +30,19 @@ pub struct Access {
     pub critical: bool,
     /// How its stream is printed as server-sent events, when it is one.
     pub sse: Option<Sse>,
+    /// `audit`.
+    pub audit: Audit,
+    /// `headers`.
+    pub headers: Vec<String>,
+}
+
+/// What is written down about a call.
+#[derive(Default)]
+pub struct Audit {
+    /// `reason`.
+    pub reason: bool,
+    /// `read`.
+    pub read: bool,
 }
 
 /// The names of the fields of a stream's events; each may be empty.
@@ -85,6 +98,8 @@ fn read_rpc(method: MethodDescriptor) -> Rpc {
         success_status: number_option(&access, "success_status"),
         critical: flag(&access, "critical"),
         sse: read_sse(&access),
+        audit: read_audit(&access),
+        headers: string_list(&access, "headers"),
     });
     let mut routes = Vec::new();
     if let Some(rule) = rule_extension(&options, "google.api.http") {
@@ -105,6 +120,14 @@ fn read_sse(access: &DynamicMessage) -> Option<Sse> {
     let sse = sse.as_message().filter(|sse| sse.fields().next().is_some())?;
     let [id, event, resume] = ["id", "event", "resume"].map(|field| string_option(sse, field));
     Some(Sse { id, event, resume })
+}
+
+fn read_audit(access: &DynamicMessage) -> Audit {
+    let audit = access.get_field_by_name("audit");
+    match audit.as_deref().and_then(|audit| audit.as_message()) {
+        Some(audit) => Audit { reason: flag(audit, "reason"), read: flag(audit, "read") },
+        None => Audit::default(),
+    }
 }
 
 fn read_route(rule: &DynamicMessage, nested: bool) -> Route {

@@ -2,7 +2,7 @@
 
 use crate::{
     names,
-    rpc::{Access, Rpc, Sse},
+    rpc::{Access, Audit, Rpc, Sse},
 };
 use std::fmt::Write;
 
@@ -15,8 +15,17 @@ pub fn generate_table(rpcs: &[Rpc]) -> String {
 }
 
 fn table_row(rpc: &Rpc) -> Option<(String, String)> {
-    let Access { callers, scope, services, idempotency_key, success_status, critical, sse } =
-        rpc.access.as_ref()?;
+    let Access {
+        callers,
+        scope,
+        services,
+        idempotency_key,
+        success_status,
+        critical,
+        sse,
+        audit: Audit { reason, read },
+        headers,
+    } = rpc.access.as_ref()?;
     let callers: Vec<String> = callers.iter().map(|caller| row_value("Caller", caller)).collect();
     let mut routes = String::new();
     for route in &rpc.routes {
@@ -36,7 +45,8 @@ fn table_row(rpc: &Rpc) -> Option<(String, String)> {
         "crate::rpc::Rpc {{ path: {path:?}, service: {:?}, method: {:?}, \
          callers: crate::rpc::Callers::of(&[{}]), scope: {}, services: &{services:?}, \
          idempotency_key: {}, idempotency_level: crate::rpc::IdempotencyLevel::{level}, \
-         success_status: {}, critical: {critical}, sse: {}, client_streaming: {}, server_streaming: {}, routes: &[{routes}] }},\n",
+         success_status: {}, critical: {critical}, sse: {}, audit: crate::rpc::Audit {{ reason: {reason}, read: {read} }}, \
+         headers: &{headers:?}, client_streaming: {}, server_streaming: {}, routes: &[{routes}] }},\n",
         rpc.method.parent_service().full_name(),
         rpc.method.name(),
         callers.join(", "),

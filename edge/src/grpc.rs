@@ -168,7 +168,8 @@ impl PlainCalls {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
         let claims = admitted?;
         let most = Duration::from_millis(self.state.config.max_deadline_ms);
-        let headers = outgoing_request(&head.headers, entry.timeout.as_ref(), most)?;
+        let headers =
+            outgoing_request(&head.headers, entry.rpc.headers, entry.timeout.as_ref(), most)?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
@@ -191,14 +192,16 @@ impl PlainCalls {
     }
 }
 
-/// The headers that the service sees: those allowed, and a deadline within what is allowed.
+/// The headers that the service sees: those of every call, those that the contract names, and a deadline within what is
+/// allowed.
 fn outgoing_request(
     sent: &HeaderMap,
+    named: &[&'static str],
     fallback: Option<&HeaderValue>,
     most: Duration,
 ) -> Result<HeaderMap, Status> {
     let mut headers = HeaderMap::with_capacity(8);
-    for name in FORWARDED.into_iter().chain(PROTOCOL) {
+    for name in FORWARDED.into_iter().chain(named.iter().copied()).chain(PROTOCOL) {
         for value in sent.get_all(name) {
             headers.append(name, value.clone());
         }

@@ -9,15 +9,14 @@ use crate::{
 };
 use http::{HeaderValue, Request, Response, StatusCode};
 use kit::{Host, rpc::context::Context};
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 use tokio::sync::Semaphore;
 use transcode::{
     Body, ErrorContext, ErrorFormat, Failure, Options, RouteError, SseFields, TrailingSlash,
 };
 
-/// Request headers that services see, beside the trace's.
-pub const FORWARDED: [&str; 4] =
-    ["idempotency-key", "accept-language", "quickserve-psp-signature", CLIENT];
+/// Request headers that every service sees, beside the trace's. What one RPC reads on top is named in its contract.
+pub const FORWARDED: [&str; 3] = ["idempotency-key", "accept-language", CLIENT];
 /// The header in which services see the client's address. What the client puts there is replaced.
 pub const CLIENT: &str = "x-quickserve-client";
 
@@ -119,13 +118,20 @@ pub fn request_context(
     Context { subject, request_id: Some(Arc::clone(&meta.id)), rpc: rpc.path, ..Context::default() }
 }
 
+/// The request headers that services see: those of every call, and those that contracts name.
+fn forwarded_headers() -> Vec<String> {
+    let named = proto::all_rpcs().iter().flat_map(|rpc| rpc.headers.iter().copied());
+    let names: BTreeSet<&str> = FORWARDED.into_iter().chain(named).collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
 /// Fields keep their names, as the seed's clients read `created_at`; fields that hold their default are printed, so that
 /// a client finds each field of a resource in every answer; details say nothing twice.
 fn transcode_options(config: &Config) -> Options {
     Options {
         emit_defaults: true,
         preserve_proto_field_names: true,
-        forward_request_headers: FORWARDED.map(str::to_owned).into(),
+        forward_request_headers: forwarded_headers(),
         forward_response_metadata: vec!["cache-control".to_owned()],
         max_request_bytes: config.max_request_bytes,
         max_held_bytes: config.max_held_bytes,

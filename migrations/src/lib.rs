@@ -2,6 +2,7 @@
 //!
 //! A new service adds its module and its line in [`run_up`].
 
+mod child_assistance;
 mod cleaning;
 mod common;
 mod composed;
@@ -152,6 +153,7 @@ async fn run_up(
     steps: Option<u32>,
 ) -> Result<(), DbErr> {
     match service {
+        "child_assistance" => child_assistance::Migrator::up(transaction, steps).await,
         "cleaning" => cleaning::Migrator::up(transaction, steps).await,
         "moving" => moving::Migrator::up(transaction, steps).await,
         "notification" => notification::Migrator::up(transaction, steps).await,

@@ -32,6 +32,10 @@ pub struct Rpc {
     pub critical: bool,
     /// What makes server-sent events of the messages of its stream.
     pub sse: Option<Sse>,
+    /// What is written down about a call.
+    pub audit: Audit,
+    /// Request headers that its handler reads beside those that every service sees, in lower case.
+    pub headers: &'static [&'static str],
     /// Whether the caller sends a stream.
     pub client_streaming: bool,
     /// Whether the caller gets a stream.
@@ -49,6 +53,15 @@ pub struct Sse {
     pub event: &'static str,
     /// Field of the request that takes `Last-Event-ID`.
     pub resume: &'static str,
+}
+
+/// What is written down about a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audit {
+    /// Whether an operator must say why.
+    pub reason: bool,
+    /// Whether the handler writes down what is read and by whom, before it answers.
+    pub read: bool,
 }
 
 /// One HTTP route of an RPC, as `google.api.http` gives it.

@@ -123,6 +123,7 @@ async fn every_rpc_meets_every_kind_of_caller(backend: Backend) {
             "transport",
             "moving",
             "repair",
+            "child_assistance",
             "edge",
         ] {
             // The edge calls for the outside, and is no service on its own account but where it is listed.
@@ -170,6 +171,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
     let message = eventually("a message comes", message, Option::is_some).await.unwrap();
     let documents = format!("{profile}/documents");
     let offerings = format!("{profile}/offerings");
+    let family = demo::make_family(alice, mesh.clock.now()).await.unwrap();
     let preview = format!("/v1/orders/{}:previewCancel", text_at(&order, "id").unwrap());
     let preview = alice.client.post(&preview, json!({})).await.unwrap().ok().unwrap();
     BTreeMap::from([
@@ -187,6 +189,9 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
         ("member_id", made(&bob.person, format!("{profile}/members"), member).await),
         ("asset_id", made(&bob.person, format!("{profile}/assets"), asset).await),
         ("time_off_id", made(&bob.person, format!("{profile}/timeOff"), time_off).await),
+        ("child_id", family.lou),
+        ("adult_id", family.aunt_of_lou),
+        ("release_id", Uuid::new_v4().to_string()),
         ("date", "2027-06-01".into()),
         ("n", "1".into()),
         ("cancel_token", text_at(&preview, "cancel_token").unwrap()),
@@ -254,6 +259,26 @@ fn body(method: &str, ids: &BTreeMap<&'static str, String>) -> Value {
         "SubmitDocument" => json!({ "kind": "identity", "number": "1", "issued_on": "2020-01-01" }),
         "UpdateProvider" => json!({ "bio": "new" }),
         "UpdateAddress" => json!({ "label": "work" }),
+        _ => care_body(method, ids),
+    }
+}
+
+/// As [`body`], of what is about children.
+fn care_body(method: &str, ids: &BTreeMap<&'static str, String>) -> Value {
+    let (child, adult, new) = (&ids["child_id"], &ids["adult_id"], Uuid::new_v4());
+    match method {
+        "UpdateChild" => json!({ "profile": { "name": "Lou", "born_on": "2025-05-17" } }),
+        "InviteGuardian" => json!({ "right": "GUARDIAN_RIGHT_NOTIFY" }),
+        "CreateAuthorizedAdult" => json!({ "id": new, "profile": { "name": "Anne" } }),
+        "NameChildren" => json!({ "child_ids": [child] }),
+        "CheckIn" => json!({ "child_id": child, "adult_id": adult, "handover": 1 }),
+        "CheckOut" => {
+            json!({ "child_id": child, "adult_id": adult, "code": "123456", "handover": 2 })
+        }
+        "MarkAbsent" | "RefuseChild" => json!({ "child_id": child }),
+        "ReportIncident" => {
+            json!({ "id": new, "child_id": child, "kind": "injury", "text": "A scratch." })
+        }
         _ => json!({}),
     }
 }

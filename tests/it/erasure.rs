@@ -4,7 +4,7 @@
 //! here with a mark of its own, or stands below with the reason why it may stay.
 
 mod fields;
-mod tables;
+pub mod tables;
 
 use crate::{
     journey::{act, begin_work, clean, noon, see},
@@ -23,6 +23,13 @@ use yare::parameterized;
 pub struct Mark {
     field: &'static str,
     text: String,
+}
+
+impl Mark {
+    /// A mark that is written into a field.
+    pub fn new(field: &'static str, text: &str) -> Self {
+        Self { field, text: text.to_owned() }
+    }
 }
 
 /// The marks of one person. Their calls have keys, so that the answers are kept as well.

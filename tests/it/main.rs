@@ -8,6 +8,7 @@ mod allowed;
 mod apart;
 mod appointments;
 mod binary;
+mod care;
 mod drivers;
 mod dues;
 mod erasure;

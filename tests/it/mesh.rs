@@ -109,6 +109,12 @@ impl Mesh {
         demo::make_repairer(&self.client, operator, name, &email).await.unwrap()
     }
 
+    /// A carer whom `operator` has vetted, free at every hour.
+    pub async fn carer(&self, operator: &Person, name: &str) -> Provider {
+        let email = format!("{name}@test.example");
+        demo::make_carer(&self.client, operator, name, &email).await.unwrap()
+    }
+
     /// The same person after their access token has run out.
     pub async fn again(&self, person: &Person) -> Person {
         demo::sign_in(&self.client, &person.email, demo::PASSWORD).await.unwrap()

@@ -8,20 +8,31 @@ use syn::{
 use crate::sources::{Source, without_tests};
 
 /// The packages of other services that a service may call or hear of, beside `common` and its own. Order names no vertical.
-const NEIGHBOURS: [(&str, &[&str]); 10] = [
+const NEIGHBOURS: [(&str, &[&str]); 11] = [
     ("user", &["order"]),
     ("provider", &["user", "order", "fulfilment"]),
     ("order", &["user", "provider", "payment", "fulfilment"]),
     ("payment", &["user", "provider"]),
     (
         "notification",
-        &["user", "provider", "order", "payment", "transport", "moving", "repair", "fulfilment"],
+        &[
+            "user",
+            "provider",
+            "order",
+            "payment",
+            "transport",
+            "moving",
+            "repair",
+            "child_assistance",
+            "fulfilment",
+        ],
     ),
     ("vertical", &["fulfilment"]),
     ("cleaning", &["fulfilment"]),
     ("transport", &["provider", "fulfilment"]),
     ("moving", &["fulfilment"]),
     ("repair", &["user", "fulfilment"]),
+    ("child_assistance", &["user", "fulfilment"]),
 ];
 
 /// Every path that a file spells, from the root of its crate on: `crate::domain::Order`, `tonic::Status`.

@@ -26,6 +26,7 @@ pub fn check_access(contracts: &Contracts, rpcs: &[Rpc]) -> Vec<Problem> {
                 check_callers(access, &mut report);
                 check_peers(access, &known, &mut report);
                 check_reach(rpc, &mut report);
+                check_audit(rpc, access, &mut report);
             }
         }
     }
@@ -53,6 +54,23 @@ fn check_callers(access: &Access, report: &mut Report<'_>) {
     }
     if access.success_status != 0 && !(200..300).contains(&access.success_status) {
         report.add("has a `success_status` that is no success");
+    }
+}
+
+/// The header in which an operator says why.
+const REASON: &str = "operator-reason";
+
+/// What is written down of a call can be: the reason comes in by a header, and only a read is a read.
+fn check_audit(rpc: &Rpc, access: &Access, report: &mut Report<'_>) {
+    if access.audit.reason && !access.headers.iter().any(|header| header == REASON) {
+        report
+            .add("demands a reason of operators, but does not name `operator-reason` in `headers`");
+    }
+    if access.audit.read && rpc.level != "NO_SIDE_EFFECTS" {
+        report.add("has `audit.read`, but is no read");
+    }
+    if access.headers.iter().any(|header| header.chars().any(|it| it.is_ascii_uppercase())) {
+        report.add("names a header that is not in lower case");
     }
 }
 

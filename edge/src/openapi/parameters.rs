@@ -141,6 +141,16 @@ fn header_parameters(input: &MessageDescriptor, rpc: &Rpc, route: &Route) -> Vec
         });
         headers.push(build_parameter("Idempotency-Key", "header", required, schema));
     }
+    if rpc.audit.reason {
+        let schema = json!({
+            "type": "string",
+            "minLength": 3,
+            "maxLength": 1500,
+            "pattern": "^[ -~]+$",
+            "description": "Why an operator does this, in 3 to 500 characters, percent-encoded where they are not ASCII. Required of operators; others leave it out.",
+        });
+        headers.push(build_parameter("Operator-Reason", "header", false, schema));
+    }
     if let Some(sse) = rpc.sse.filter(|sse| !sse.resume.is_empty()) {
         let field = sse.resume;
         let schema = json!({

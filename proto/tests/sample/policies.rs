@@ -1,7 +1,7 @@
 //! The table of policies.
 
 use crate::{
-    rpc::{Caller, Callers, IdempotencyKey, IdempotencyLevel, Route, Rpc, Scope},
+    rpc::{Audit, Caller, Callers, IdempotencyKey, IdempotencyLevel, Route, Rpc, Scope},
     table::RPCS,
 };
 
@@ -24,6 +24,8 @@ fn a_row_says_what_the_contract_says() {
             client_streaming: false,
             server_streaming: false,
             sse: None,
+            audit: Audit { reason: false, read: false },
+            headers: &[],
             routes: &[
                 Route { verb: "POST", template: "/v1/people", body: "*", response_body: "person" },
                 Route {

@@ -6,12 +6,14 @@
 //! | [`program`] | what a process gives its services: configuration, clock, telemetry; start with [`program::host`] |
 //! | [`rpc`] | calls in and out: the guard round every service, clients of others, errors |
 //! | [`identity`] | who calls: keys, tokens, revocation |
+//! | [`envelope`] | values that are encrypted under keys apart from them |
 //! | [`storage`] | the database, idempotency keys, pages, the cache, the index of positions |
 //! | [`messaging`] | facts between services, and timers |
 //! | [`values`] | ids, money, places, time |
 
 #![warn(missing_docs)]
 
+pub mod envelope;
 pub mod identity;
 pub mod messaging;
 pub mod program;

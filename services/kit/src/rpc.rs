@@ -11,5 +11,6 @@ pub mod error;
 pub mod guard;
 pub mod headers;
 pub mod listener;
+pub mod reason;
 pub mod remote;
 pub mod revocable;

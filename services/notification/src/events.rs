@@ -17,6 +17,7 @@ use kit::{
     storage::idempotency,
 };
 use proto::quickserve::{
+    child_assistance::v1::ChildEvent,
     fulfilment::v1::OrderState,
     moving::v1::MoveEvent,
     order::v1::OrderEvent,
@@ -113,7 +114,7 @@ impl Teller {
                 let state = State::first(*channel);
                 messages.push(Message {
                     id,
-                    event_id: event.id,
+                    event_id: notice.addressee.fact_for(event.id, user_id),
                     addressee: notice.addressee,
                     channel: *channel,
                     user_id,
@@ -171,6 +172,7 @@ impl Consumer for Teller {
 fn decode_event(event: &Event) -> Result<NoticeFacts, Error> {
     let kind = event.kind.clone();
     match event.kind.split('.').next().unwrap_or_default() {
+        "child" => of_child(kind, event.decode()?),
         "moving" => of_move(kind, event.decode()?),
         "order" => of_order(kind, event.decode()?),
         "payment" => of_payment(kind, event.decode()?),
@@ -195,6 +197,8 @@ fn of_order(kind: String, order: OrderEvent) -> Result<NoticeFacts, Error> {
         customer: parse_id(&order.customer_id)?,
         provider: parse_id(&order.provider_user_id)?,
         account: None,
+        guardians: Vec::new(),
+        adults: Vec::new(),
         addressed: match order.addressee.as_str() {
             "customer" => Some(Addressee::Customer),
             "provider" => Some(Addressee::Provider),
@@ -290,6 +294,33 @@ fn of_ride(kind: String, ride: RideEvent) -> Result<NoticeFacts, Error> {
     })
 }
 
+fn of_child(kind: String, child: ChildEvent) -> Result<NoticeFacts, Error> {
+    let ChildEvent {
+        order_id,
+        provider_user_id,
+        guardian_ids,
+        adult_user_ids,
+        addressee,
+        order_event_seq,
+        ..
+    } = child;
+    Ok(NoticeFacts {
+        kind,
+        provider: parse_id(&provider_user_id)?,
+        guardians: parse_ids(&guardian_ids)?,
+        adults: parse_ids(&adult_user_ids)?,
+        addressed: match addressee.as_str() {
+            "guardians" => Some(Addressee::Guardian),
+            "adults" => Some(Addressee::Adult),
+            "operator" => Some(Addressee::Operator),
+            _ => None,
+        },
+        order_id: parse_id(&order_id)?,
+        order_seq: Some(order_event_seq),
+        ..NoticeFacts::default()
+    })
+}
+
 fn of_move(kind: String, event: MoveEvent) -> Result<NoticeFacts, Error> {
     let MoveEvent { order_id, customer_id, provider_user_id, claim_id: _, order_event_seq } = event;
     Ok(NoticeFacts {
@@ -312,6 +343,11 @@ fn of_repair(kind: String, repair: RepairEvent) -> Result<NoticeFacts, Error> {
         order_seq: Some(order_event_seq),
         ..NoticeFacts::default()
     })
+}
+
+fn parse_ids(texts: &[String]) -> Result<Vec<Uuid>, Error> {
+    let ids = texts.iter().map(|text| parse_id(text));
+    Ok(ids.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
 fn of_track(kind: String, track: TrackEvent) -> Result<NoticeFacts, Error> {

@@ -1,10 +1,10 @@
 //! `quickserve backup`: copies a data folder as it is at one moment, also while the system runs on it. The copy is a data
-//! folder itself: to restore it, it is put where the old one was.
+//! folder itself: to restore it, it is put where the old one was, beside the keys of families, which no copy has.
 
 use crate::{cli::Storage, commands::print_line};
 use anyhow::{Context, bail, ensure};
 use kit::{
-    Clock,
+    Clock, envelope,
     storage::backup::{Copied, copy_databases},
 };
 use serde_json::json;
@@ -84,7 +84,7 @@ async fn copy_folder(folder: &Path, beside: &Path, to: &Path) -> anyhow::Result<
     Ok(copied)
 }
 
-/// Copies all files below `at` of a folder but databases and delivered mail, and notes their names.
+/// Copies all files below `at` of a folder but databases, delivered mail and the keys of families, and notes their names.
 fn copy_files(
     folder: &Path,
     beside: &Path,
@@ -95,7 +95,8 @@ fn copy_files(
     for entry in fs::read_dir(&source).with_context(|| unreadable(&source))? {
         let name = entry.with_context(|| unreadable(&source))?.file_name();
         let text = name.to_string_lossy();
-        let is_left_out = text == MAIL || text == MANIFEST;
+        // Where keys of families are destroyed, no copy of them is left: they are replicated, and not backed up.
+        let is_left_out = [MAIL, MANIFEST, envelope::FOLDER].contains(&&*text);
         if is_left_out || DATABASE_ENDINGS.iter().any(|ending| text.ends_with(ending)) {
             continue;
         }

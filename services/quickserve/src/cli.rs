@@ -1,6 +1,6 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use quickserve::service::Service;
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -86,11 +86,14 @@ pub enum Command {
         #[command(flatten)]
         storage: Storage,
     },
-    /// Shows and changes the signing keys.
+    /// Shows and changes the signing keys, and the ring that wraps the keys of families.
     Keys {
         /// What to do with them.
         #[command(subcommand)]
         command: Keys,
+        /// Which keys.
+        #[arg(long, global = true, default_value = "access")]
+        ring: Ring,
         /// Where the keys are.
         #[arg(
             long,
@@ -132,6 +135,9 @@ pub enum Command {
         /// Repairers to make; the first one has a repair to do.
         #[arg(long, default_value_t = 1)]
         repairers: u32,
+        /// Carers to make; the first customer then has a family with two children and an aunt.
+        #[arg(long, default_value_t = 2)]
+        carers: u32,
         /// Seconds in which the car of a driver comes to a customer, so that its track can be watched; 0 for none.
         #[arg(long, default_value_t = 0)]
         drive: u32,
@@ -236,6 +242,15 @@ pub enum Parked {
     },
 }
 
+/// Which keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Ring {
+    /// Those that sign access tokens.
+    Access,
+    /// Those that wrap the keys of families, under which what is told of children is encrypted.
+    Child,
+}
+
 /// What to do with the keys.
 #[derive(Subcommand)]
 pub enum Keys {
@@ -243,6 +258,11 @@ pub enum Keys {
     List,
     /// Takes the next key into use and makes a new next one. Running processes follow within seconds.
     Rotate,
+    /// Takes a key out of the ring of child, unless it still wraps the key of a family.
+    Retire {
+        /// Name of the key.
+        kid: String,
+    },
     /// Prints the public keys as a JWK set.
     Jwks,
 }

@@ -2,12 +2,18 @@
 
 use crate::{
     backup,
-    cli::{Cli, Command, Events, Keys, Peers, Storage},
+    cli::{Cli, Command, Events, Keys, Peers, Ring, Storage},
     events, reconcile,
     seed::{self, City},
 };
 use anyhow::{Context, bail};
-use kit::{Clock, Host, identity::keyring::Keyring, program::config::Config, program::telemetry};
+use kit::{
+    Clock, Host,
+    envelope::{EnvelopeError, KeyStore},
+    identity::keyring::Keyring,
+    program::config::Config,
+    program::telemetry,
+};
 use quickserve::{
     client::Client,
     process::{Plan, Process},
@@ -89,7 +95,10 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             let services = Service::ALL.to_vec();
             reconcile::run(Plan { services, ..plan_process(storage, config) }).await
         }
-        Command::Keys { command, data_dir } => run_keys(&command, &data_dir),
+        Command::Keys { command, ring: Ring::Access, data_dir } => run_keys(&command, &data_dir),
+        Command::Keys { command, ring: Ring::Child, data_dir } => {
+            run_child_keys(&command, &data_dir, &config)
+        }
         Command::CreateOperator { email, name, storage } => {
             create_operator(&email, &name, run_offline(storage, config, Service::User)?).await
         }
@@ -100,12 +109,20 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             drivers,
             movers,
             repairers,
+            carers,
             drive,
             storage,
         } => {
             let host = run_offline(storage, config, Service::User)?;
-            let city =
-                City { customers, providers, drivers, movers, repairers, drive_seconds: drive };
+            let city = City {
+                customers,
+                providers,
+                drivers,
+                movers,
+                repairers,
+                carers,
+                drive_seconds: drive,
+            };
             seed::seed_city(&host, &url, city).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Healthcheck { url } => check_health(&url).await,
@@ -232,10 +249,42 @@ fn run_keys(command: &Keys, data_dir: &Path) -> anyhow::Result<ExitCode> {
     match command {
         Keys::List => {}
         Keys::Rotate => keyring.rotate(Clock::system().now())?,
+        Keys::Retire { .. } => bail!("signing keys retire by themselves: rotate them"),
         Keys::Jwks => return print_line(&keyring.jwks().to_string()),
     }
     for key in keyring.keys() {
         print_line(&format!("{}  {:?}", key.kid(), key.state()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows and changes the ring that wraps the keys of families. Where the configuration names a folder for it, the first
+/// rotation makes the ring.
+fn run_child_keys(command: &Keys, data_dir: &Path, config: &Config) -> anyhow::Result<ExitCode> {
+    let tables: child_assistance::Config = config.section("child_assistance")?;
+    let folder = child_assistance::keys_folder(&tables, data_dir);
+    let now = Clock::system().now();
+    let found = KeyStore::open(&folder);
+    let keys = match (found, command) {
+        (Err(EnvelopeError::NoRing { .. }), Keys::Rotate) if tables.keys_folder.is_some() => {
+            KeyStore::open_or_create(&folder, now)?
+        }
+        (Ok(keys), Keys::Rotate) => {
+            keys.rotate(now)?;
+            keys
+        }
+        (found, _) => found?,
+    };
+    match command {
+        Keys::List | Keys::Rotate => {}
+        Keys::Retire { kid } => keys.retire(kid)?,
+        Keys::Jwks => bail!("keys of families are never shown"),
+    }
+    let ring = keys.ring();
+    let active = ring.active()?.kid();
+    for key in ring.keys() {
+        let state = if key.kid() == active { "Active" } else { "Retiring" };
+        print_line(&format!("{}  {state}  {}", key.kid(), key.created_at().to_rfc3339()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ use crate::client::Client;
 use anyhow::Context;
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// The zone of the city.
 pub const ZONE: &str = "Europe/Paris";
@@ -135,6 +136,15 @@ pub const REPAIRER: Trade = Trade {
     documents: &["identity", "insurance", "gas_qualification", "electrics_qualification"],
 };
 
+/// A provider that looks after children.
+pub const CARER: Trade = Trade {
+    vertical: "child_assistance",
+    kind: "PROVIDER_KIND_SOLO",
+    bio: "Looks after children with care.",
+    skills: &["child.under3", "child.school", "child.special"],
+    documents: &["identity", "first_aid", "background"],
+};
+
 /// A cleaner who is vetted by `operator` and works around the clock, so that every hour can be booked.
 pub async fn make_cleaner(
     client: &Client,
@@ -165,6 +175,85 @@ pub async fn make_repairer(
     email: &str,
 ) -> anyhow::Result<Provider> {
     make_provider(client, operator, name, email, &REPAIRER).await
+}
+
+/// A carer who is vetted by `operator` and works around the clock.
+pub async fn make_carer(
+    client: &Client,
+    operator: &Person,
+    name: &str,
+    email: &str,
+) -> anyhow::Result<Provider> {
+    make_provider(client, operator, name, email, &CARER).await
+}
+
+/// A family: two children of a customer, and an aunt who may fetch both.
+#[derive(Clone, Debug)]
+pub struct Family {
+    /// A child of a year and a half.
+    pub lou: String,
+    /// A child of school age.
+    pub max: String,
+    /// The aunt, as the adult of each of them.
+    pub aunt_of_lou: String,
+    pub aunt_of_max: String,
+}
+
+/// The code of the aunt.
+pub const AUNT_CODE: &str = "27182818";
+
+/// Enters two children of a customer, who are a year and a half and seven on a day, and an aunt.
+pub async fn make_family(customer: &Person, day: DateTime<Utc>) -> anyhow::Result<Family> {
+    let born = |months: i64| (day - Duration::days(months * 31)).date_naive().to_string();
+    let lou = enter_child(customer, "Lou", &born(18)).await?;
+    let max = enter_child(customer, "Max", &born(84)).await?;
+    let aunt_of_lou = authorize_aunt(customer, &lou).await?;
+    let aunt_of_max = authorize_aunt(customer, &max).await?;
+    Ok(Family { lou, max, aunt_of_lou, aunt_of_max })
+}
+
+/// Enters a child.
+pub async fn enter_child(customer: &Person, name: &str, born_on: &str) -> anyhow::Result<String> {
+    let id = Uuid::new_v4().to_string();
+    let profile = json!({
+        "name": name, "born_on": born_on, "allergies": "peanuts",
+        "notes": "Sleeps with the bear.",
+        "contacts": [{ "name": "Grandma", "phone": "+33655443322" }],
+    });
+    let child = json!({ "id": id, "profile": profile });
+    customer.client.post("/v1/children", child).await?.ok().context("a child")?;
+    Ok(id)
+}
+
+/// Allows the aunt to bring and fetch a child.
+async fn authorize_aunt(customer: &Person, child: &str) -> anyhow::Result<String> {
+    let id = Uuid::new_v4().to_string();
+    let profile = json!({ "name": "Anne Tante", "relation": "aunt", "phone": "+33611223344" });
+    let adult = json!({ "id": id, "profile": profile, "code": AUNT_CODE });
+    let path = format!("/v1/children/{child}/authorizedAdults");
+    customer.client.post(&path, adult).await?.ok().context("an aunt")?;
+    Ok(id)
+}
+
+/// What to send for the price of care of some children by a provider.
+pub fn care_request(
+    provider_id: &str,
+    children: &[&str],
+    start: DateTime<Utc>,
+    minutes: i64,
+) -> Value {
+    let children: Vec<_> = children.iter().map(|id| json!({ "child_id": id })).collect();
+    json!({
+        "vertical": "child_assistance",
+        "provider_id": provider_id,
+        "details": { "children": children, "languages": ["fr"] },
+        "window": {
+            "start": start.to_rfc3339(),
+            "end": (start + Duration::minutes(minutes)).to_rfc3339(),
+            "time_zone": ZONE,
+        },
+        "address": address(),
+    })
 }
 
 /// Gives a provider a car for four, and returns its id.

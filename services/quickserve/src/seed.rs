@@ -23,6 +23,8 @@ pub struct City {
     pub movers: u32,
     /// Repairers, vetted and bookable.
     pub repairers: u32,
+    /// Carers, vetted and bookable; the first customer then has a family.
+    pub carers: u32,
     /// Seconds in which a car comes to the first customer; 0 for none.
     pub drive_seconds: u32,
 }
@@ -38,7 +40,8 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
         .await
         .context("the operator; is this the data folder of the running system?")?;
     let operator = demo::sign_in(&client, &operator_email, demo::PASSWORD).await?;
-    let providers_of_all = city.providers + city.drivers + city.movers + city.repairers;
+    let providers_of_all =
+        city.providers + city.drivers + city.movers + city.repairers + city.carers;
     let people = providers_of_all + 2 * city.customers;
     let bar = ProgressBar::new(people.into());
     bar.set_style(ProgressStyle::with_template("{msg:10} {bar:40} {pos}/{len} {eta}")?);
@@ -72,6 +75,9 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
     bar.set_message("bookings");
     let booked = make_bookings(&customers, &providers, &bar).await?;
     book_repair(&customers, &repairers).await?;
+    if let Some(customer) = customers.first() {
+        make_carers(&client, &operator, &city, (run.as_str(), customer), &bar).await?;
+    }
     bar.finish_and_clear();
     print_report(&city, booked, &run)?;
     if let (Some(customer), Some(driver), 1..) =
@@ -164,6 +170,38 @@ async fn book_repair(customers: &[Person], repairers: &[Provider]) -> anyhow::Re
     Ok(())
 }
 
+/// Carers, the first of whom looks after the family of a customer.
+async fn make_carers(
+    client: &Client,
+    operator: &Person,
+    city: &City,
+    (run, customer): (&str, &Person),
+    bar: &ProgressBar,
+) -> anyhow::Result<()> {
+    bar.set_message("carers");
+    for number in 0..city.carers {
+        let (email, name) = (email_of("carer", number, run), person_name(number + 5));
+        let carer = demo::make_carer(client, operator, &name, &email).await?;
+        if number == 0 {
+            book_care(customer, &carer).await?;
+        }
+        bar.inc(1);
+    }
+    Ok(())
+}
+
+/// A customer with two children and an aunt has the carer look after them tomorrow afternoon.
+async fn book_care(customer: &Person, carer: &Provider) -> anyhow::Result<()> {
+    let start = tomorrow_at() + chrono::Duration::hours(6);
+    let family = demo::make_family(customer, start).await?;
+    let children = [family.lou.as_str(), family.max.as_str()];
+    let request = demo::care_request(&carer.provider_id, &children, start, 180);
+    let order = demo::book(customer, request).await?;
+    let path = format!("/v1/orders/{}:accept", demo::text_at(&order, "id")?);
+    carer.person.client.post(&path, serde_json::json!({})).await?.ok()?;
+    Ok(())
+}
+
 /// Eight o'clock UTC tomorrow.
 fn tomorrow_at() -> chrono::DateTime<chrono::Utc> {
     let day = kit::Clock::system().now().date_naive() + chrono::Duration::days(1);
@@ -184,16 +222,17 @@ fn print_report(city: &City, booked: usize, run: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{} cleaners, {} drivers, {} companies of movers, {} repairers, {} customers, {booked} bookings. \
+        "{} cleaners, {} drivers, {} companies of movers, {} repairers, {} carers, {} customers, {booked} bookings. \
          Sign in with the password {}:",
         city.providers,
         city.drivers,
         city.movers,
         city.repairers,
+        city.carers,
         city.customers,
         demo::PASSWORD
     )?;
-    for kind in ["operator", "customer", "cleaner", "driver", "movers", "repairer"] {
+    for kind in ["operator", "customer", "cleaner", "driver", "movers", "repairer", "carer"] {
         writeln!(out, "  {kind:8}  {}", email_of(kind, 0, run))?;
     }
     Ok(out.flush()?)

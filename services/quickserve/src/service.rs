@@ -20,13 +20,16 @@ pub enum Service {
     Moving,
     /// The repair vertical.
     Repair,
+    /// The child_assistance vertical: care of children.
+    #[value(name = "child_assistance")]
+    ChildAssistance,
     /// Quotes, orders and the booking saga.
     Order,
 }
 
 impl Service {
     /// Every service, in the order in which a process starts them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::User,
         Self::Provider,
         Self::Payment,
@@ -35,11 +38,13 @@ impl Service {
         Self::Transport,
         Self::Moving,
         Self::Repair,
+        Self::ChildAssistance,
         Self::Order,
     ];
 
     /// Those that order books.
-    pub const VERTICALS: [Self; 4] = [Self::Cleaning, Self::Transport, Self::Moving, Self::Repair];
+    pub const VERTICALS: [Self; 5] =
+        [Self::Cleaning, Self::Transport, Self::Moving, Self::Repair, Self::ChildAssistance];
 
     /// Its name: package segment, database schema, section of the configuration.
     pub const fn name(self) -> &'static str {
@@ -52,6 +57,7 @@ impl Service {
             Self::Transport => "transport",
             Self::Moving => "moving",
             Self::Repair => "repair",
+            Self::ChildAssistance => "child_assistance",
             Self::Order => "order",
         }
     }
@@ -67,6 +73,7 @@ impl Service {
             Self::Transport => transport::start(host).await,
             Self::Moving => moving::start(host).await,
             Self::Repair => repair::start(host).await,
+            Self::ChildAssistance => child_assistance::start(host).await,
             Self::Order => order::start(host).await,
         }
     }

@@ -93,6 +93,21 @@ pub async fn save_job<O: Serialize>(tx: &Tx, job: &mut Job<O>) -> Result<(), Err
     Ok(())
 }
 
+/// The jobs of some customers whose orders are in some states, by their numbers in `fulfilment.v1.OrderState`.
+pub async fn list_jobs<O: DeserializeOwned>(
+    db: &impl ConnectionTrait,
+    customers: Vec<Uuid>,
+    states: &[i32],
+) -> Result<Vec<Job<O>>, Error> {
+    let rows = Entity::find()
+        .filter(Column::CustomerId.is_in(customers))
+        .filter(Column::State.is_in(states.iter().copied()))
+        .order_by_asc(Column::OrderId)
+        .all(db)
+        .await?;
+    rows.into_iter().map(to_job).collect()
+}
+
 /// The customer's orders whose work began before a moment and was delivered, the last one first, at most `limit`: those
 /// around a place, up to so many metres and a little more, and those whose place is not known.
 pub async fn delivered_around(

@@ -30,6 +30,19 @@ const TALK: &str = "canary-message: ring twice";
 const NAME: &str = "Canary Surname";
 const FORGED: &str = "canary-forged-token";
 
+/// What is told of a child and of who fetches it.
+const CHILD: [&str; 6] = [
+    "Canary-Lou",
+    "canary-peanuts",
+    "canary-note: sleeps with the bear",
+    "Canary-Grandma",
+    "Canary-Anne",
+    "canary-aunt",
+];
+const BORN_ON: &str = "2022-05-17";
+const CODE: &str = "4711081547";
+const REASON: &str = "canary-reason of an operator";
+
 /// What must not be told, and what was told so far in errors.
 #[derive(Default)]
 struct Watch {
@@ -65,12 +78,18 @@ impl Watch {
             TALK,
             NAME,
             FORGED,
+            BORN_ON,
+            CODE,
+            REASON,
             demo::PASSWORD,
         ];
         // A query string escapes some of them.
         let escaped = [EMAIL.replace('@', "%40"), PHONE.replace('+', "%2B")];
-        for secret in
-            fixed.iter().copied().chain(self.secrets.iter().chain(&escaped).map(String::as_str))
+        for secret in fixed
+            .iter()
+            .copied()
+            .chain(CHILD)
+            .chain(self.secrets.iter().chain(&escaped).map(String::as_str))
         {
             let line = said.lines().find(|line| line.contains(secret));
             assert!(line.is_none(), "`{secret}` is in {place}: {}", line.unwrap_or_default());
@@ -195,6 +214,67 @@ async fn book(people: &People, customer: &Person, watch: &mut Watch) {
     act(customer, &id, "cancel", json!({ "cancel_token": token, "reason": NOTES })).await;
 }
 
+/// Enters a child and an aunt, wrongly first; has a carer book them, read of them and be refused.
+async fn look_after(people: &People, parent: &Person, watch: &mut Watch) {
+    let [name, allergies, notes, contact, adult, relation] = CHILD;
+    let client = &parent.client;
+    let child = "0d2fa6de-5a2c-4c8a-9f3e-2f0b6c1d7e01";
+    let aunt = "0d2fa6de-5a2c-4c8a-9f3e-2f0b6c1d7e02";
+    let profile = json!({
+        "name": name, "born_on": BORN_ON, "allergies": allergies, "notes": notes,
+        "contacts": [{ "name": contact, "phone": PHONE }],
+    });
+    for (field, wrong) in [
+        ("name", json!(name.repeat(20))),
+        ("born_on", json!(format!("{BORN_ON}x"))),
+        ("allergies", json!([allergies])),
+        ("notes", json!(notes.repeat(100))),
+        ("contacts", json!([{ "name": contact, "phone": format!("{PHONE}x") }])),
+    ] {
+        let mut profile = profile.clone();
+        profile[field] = wrong;
+        let body = Some(json!({ "id": child, "profile": profile }));
+        watch.refused(client, Method::POST, "/v1/children", body).await;
+    }
+    let entered = json!({ "id": child, "profile": profile });
+    client.post("/v1/children", entered).await.unwrap().ok().unwrap();
+    let path = format!("/v1/children/{child}/authorizedAdults");
+    let profile = json!({ "name": adult, "relation": relation, "phone": PHONE });
+    let with_code = |code: &str| json!({ "id": aunt, "profile": profile, "code": code });
+    let long = Some(with_code(&CODE.repeat(2)));
+    watch.refused(client, Method::POST, &path, long).await;
+    client.post(&path, with_code(CODE)).await.unwrap().ok().unwrap();
+    let invited = json!({ "right": "GUARDIAN_RIGHT_NOTIFY" });
+    let guardians = format!("/v1/children/{child}/guardians");
+    let invited = client.post(&guardians, invited).await.unwrap().ok().unwrap();
+    let token = watch.secret(&invited["token"]);
+    let other = &people.customer.client;
+    let accept = format!("/v1/guardianInvitations/{token}:accept");
+    other.post(&accept, json!({})).await.unwrap().ok().unwrap();
+    watch.refused(client, Method::POST, &accept, Some(json!({}))).await;
+
+    let email = "carol@test.example";
+    let carer = demo::make_carer(&people.provider.person.client, &people.operator, "carol", email);
+    let carer = carer.await.unwrap();
+    let request = demo::care_request(&carer.provider_id, &[child], in_hours(6), 180);
+    let order = text_at(&demo::book(parent, request).await.unwrap(), "id").unwrap();
+    act(&carer.person, &order, "accept", json!({})).await;
+    let path = format!("/v1/orders/{order}");
+    let care = carer.person.client.get(&format!("{path}/care")).await.unwrap().ok().unwrap();
+    assert_eq!(care["children"][0]["profile"]["name"], name);
+    let reason = [("operator-reason", REASON)];
+    let operator = &people.operator.client;
+    let read = operator.send(Method::GET, &format!("{path}/care"), None, &reason).await;
+    read.unwrap().ok().unwrap();
+    watch.refused(operator, Method::GET, &format!("{path}/care"), None).await;
+    let hand = Some(json!({ "child_id": child, "adult_id": aunt, "code": CODE, "handover": 1 }));
+    watch.refused(&carer.person.client, Method::POST, &format!("{path}:checkIn"), hand).await;
+    for listed in ["/v1/children", "/v1/orders", "/v1/inbox"] {
+        let listed = client.get(listed).await.unwrap().body.to_string();
+        assert!(!CHILD.iter().any(|word| listed.contains(word)), "{listed}");
+    }
+}
+
 async fn over_grpc(program: &Program, customer: &Person, watch: &mut Watch) {
     let sign = format!("authorization: Bearer {}", customer.client.token().unwrap());
     let account = json!({ "name": NAME, "email": EMAIL, "role": "king", "password": PASSWORD });
@@ -220,6 +300,7 @@ async fn a_booking_leaves_no_trace_of_people(backend: Backend) {
     let customer = sign_up(&program, &mut watch).await;
     mistakes_on_the_wire(&program, &mut watch).await;
     book(&people, &customer, &mut watch).await;
+    look_after(&people, &customer, &mut watch).await;
     over_grpc(&program, &customer, &mut watch).await;
     customer.client.post("/v1/auth/logout", json!({})).await.unwrap().ok().unwrap();
 

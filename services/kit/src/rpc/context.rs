@@ -3,7 +3,14 @@
 //! The guard opens a context round each handler; typed clients read it, so that a handler passes nothing on by hand.
 
 use crate::rpc::caller::Subject;
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// The facts of the request being served.
@@ -19,6 +26,37 @@ pub struct Context {
     pub rpc: &'static str,
     /// Who acts, as events name it.
     pub actor: Arc<str>,
+    /// Why an operator does it, where the contract asks. It may name people: it is never logged.
+    pub reason: Option<OperatorReason>,
+    /// Whether the handler has written down what it reads.
+    pub audited: Audited,
+}
+
+/// Why an operator does something, in their own words.
+#[derive(Clone)]
+pub struct OperatorReason(pub Arc<str>);
+
+/// Says that there is a reason, not which.
+impl std::fmt::Debug for OperatorReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OperatorReason(_)")
+    }
+}
+
+/// Whether what a call reads was written down: the guard asks, where the contract has it written down.
+#[derive(Clone, Debug, Default)]
+pub struct Audited(Arc<AtomicBool>);
+
+impl Audited {
+    /// Notes that it is written down.
+    pub fn note(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it is.
+    pub fn is_noted(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 tokio::task_local! {

@@ -9,8 +9,9 @@ use crate::{
     rpc::admission::{Permit, Places, Priority},
     rpc::caller::{Caller, Role},
     rpc::client::Stack,
-    rpc::context::Context,
+    rpc::context::{Audited, Context},
     rpc::error,
+    rpc::reason,
     rpc::revocable::AccessToken,
 };
 use futures::FutureExt;
@@ -131,6 +132,8 @@ impl Guard {
             None => shared.identity.identify(&shared.service, request.headers()).await?,
         };
         authorize_caller(rpc, &caller, request.headers())?;
+        let reason = reason::read_reason(rpc, &caller, request.headers())?;
+        let audited = Audited::default();
         let deadline = Instant::now() + time_left(&request);
         let context = Context {
             deadline: Some(deadline),
@@ -138,6 +141,8 @@ impl Guard {
             request_id: request_id(&request),
             rpc: rpc.path,
             actor: caller.to_string().into(),
+            reason,
+            audited: audited.clone(),
         };
         let priority = if caller.is_service() { Priority::Accepted } else { Priority::of(rpc) };
         request.extensions_mut().insert(caller);
@@ -157,6 +162,7 @@ impl Guard {
             tokio::time::timeout_at(deadline, answered).await.map_err(|_| too_late())?
         };
         match answered {
+            Ok(Ok(response)) if is_unwritten(rpc, &response, &audited) => Err(error::internal()),
             Ok(Ok(response)) => Ok(match access {
                 Some(claims) if rpc.server_streaming => {
                     AccessToken::new(shared.identity.clone(), claims).until_void(response)
@@ -171,6 +177,18 @@ impl Guard {
             }
         }
     }
+}
+
+/// Whether an answer must be withheld: the contract has reads written down, and this one was not. A failure says so in its
+/// headers, and has nothing to write down.
+fn is_unwritten(rpc: &Rpc, response: &Response<Body>, audited: &Audited) -> bool {
+    let failed =
+        Status::from_header_map(response.headers()).is_some_and(|status| status.code() != Code::Ok);
+    let is_unwritten = rpc.audit.read && !failed && !audited.is_noted();
+    if is_unwritten {
+        tracing::error!(rpc = rpc.path, "a read was not written down, its answer is withheld");
+    }
+    is_unwritten
 }
 
 /// Runs a handler in a task of its own, which keeps its place among the requests in flight. The caller waits for it

@@ -1,6 +1,7 @@
 //! Who is told what, when a fact comes: one row a notice.
 
 use sea_orm::{DeriveActiveEnum, EnumIter};
+use uuid::Uuid;
 
 /// Whom a notice addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -17,6 +18,12 @@ pub enum Addressee {
     /// The operators of the marketplace.
     #[sea_orm(string_value = "operator")]
     Operator,
+    /// Every guardian of the child that the fact is about.
+    #[sea_orm(string_value = "guardian")]
+    Guardian,
+    /// The adults with an account who may fetch the child.
+    #[sea_orm(string_value = "adult")]
+    Adult,
 }
 
 impl Addressee {
@@ -27,6 +34,17 @@ impl Addressee {
             Self::Provider => "provider",
             Self::Account => "account",
             Self::Operator => "operator",
+            Self::Guardian => "guardian",
+            Self::Adult => "adult",
+        }
+    }
+
+    /// The fact that a message to a reader stands for, of which there is one to each addressee. Where several accounts are
+    /// addressed as one, each has its own.
+    pub fn fact_for(self, event_id: Uuid, reader: Uuid) -> Uuid {
+        match self {
+            Self::Guardian | Self::Adult => Uuid::new_v5(&event_id, reader.as_bytes()),
+            Self::Customer | Self::Provider | Self::Account | Self::Operator => event_id,
         }
     }
 }
@@ -173,7 +191,7 @@ const fn with_mail(kind: &'static str, addressee: Addressee) -> Notice {
     base_notice(kind, addressee, &[ContactChannel::Email])
 }
 
-use Addressee::{Account, Customer, Operator, Provider};
+use Addressee::{Account, Adult, Customer, Guardian, Operator, Provider};
 use Circumstance::{BeyondCap, ManualAcceptance};
 use Stage::{Requested, Searching, Unpaid};
 use When::{Addressed, From, If, NotFrom, NotTo, Parcel, To, Unless};
@@ -284,6 +302,16 @@ pub const NOTICES: &[Notice] = &[
     with_mail("repair.sla_missed", Operator).essential(),
     both_parties("transport.stop_completed", Customer).when(Parcel).fades(),
     both_parties("transport.returning", Customer).essential().fades(),
+    both_parties("child.checked_in", Guardian).critical(),
+    both_parties("child.checked_out", Guardian).critical(),
+    both_parties("child.incident", Guardian).critical(),
+    both_parties("child.late_pickup", Guardian).when(Addressed).critical(),
+    both_parties("child.late_pickup", Adult).when(Addressed).critical(),
+    with_mail("child.late_pickup", Operator).when(Addressed).critical(),
+    both_parties("child.pickup_refused", Guardian).critical(),
+    both_parties("child.release_requested", Guardian).critical(),
+    both_parties("child.authorization_changed", Guardian).critical(),
+    both_parties("child.authorization_changed", Provider).critical(),
     inbox_only("track.arriving", Customer).essential().fades(),
     inbox_only("track.stale", Customer).fades(),
     inbox_only("user.registered", Account),
@@ -326,7 +354,6 @@ mod tests {
     use super::*;
     use crate::domain::facts::NoticeFacts;
     use std::collections::BTreeSet;
-    use uuid::Uuid;
 
     /// Events without a message: the order says itself when its payment succeeds or fails, erased accounts and orders have no
     /// reader any more, providers know what they change themselves, what follows for an order is told of the order, and an
@@ -353,6 +380,7 @@ mod tests {
     /// The facts that the contracts of the services name.
     fn published() -> BTreeSet<String> {
         let contracts = [
+            include_str!("../../../../proto/quickserve/child_assistance/v1/events.proto"),
             include_str!("../../../../proto/quickserve/moving/v1/events.proto"),
             include_str!("../../../../proto/quickserve/order/v1/events.proto"),
             include_str!("../../../../proto/quickserve/payment/v1/events.proto"),
@@ -365,6 +393,7 @@ mod tests {
         let is_kind = |text: &&str| {
             let (service, fact) = text.split_once('.').unwrap_or_default();
             [
+                "child",
                 "moving",
                 "order",
                 "payment",
@@ -420,6 +449,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_guardian_is_told_and_of_a_late_pick_up_whom_it_addresses() {
+        let guardians = vec![Uuid::from_u128(1), Uuid::from_u128(2)];
+        let told = |kind: &str, addressed| {
+            let fact = NoticeFacts {
+                kind: kind.to_owned(),
+                guardians: guardians.clone(),
+                adults: vec![Uuid::from_u128(3)],
+                addressed,
+                ..NoticeFacts::default()
+            };
+            let told = fact.notices(true).map(|(notice, reader)| (notice.addressee, reader));
+            told.collect::<Vec<_>>()
+        };
+        let both = guardians.iter().map(|reader| (Guardian, *reader)).collect::<Vec<_>>();
+        assert_eq!(told("child.incident", None), both);
+        assert_eq!(told("child.late_pickup", Some(Guardian)), both);
+        assert_eq!(told("child.late_pickup", Some(Adult)), [(Adult, Uuid::from_u128(3))]);
+        assert_eq!(told("child.late_pickup", Some(Operator)), [(Operator, Uuid::nil())]);
+        let fact = Uuid::from_u128(9);
+        assert_ne!(Guardian.fact_for(fact, guardians[0]), Guardian.fact_for(fact, guardians[1]));
+        assert_eq!(Customer.fact_for(fact, guardians[0]), fact);
     }
 
     #[test]

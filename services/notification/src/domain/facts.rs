@@ -2,7 +2,7 @@
 
 use super::{
     catalogue::{
-        Addressee::{self, Account, Customer, Operator, Provider},
+        Addressee::{self, Account, Adult, Customer, Guardian, Operator, Provider},
         Circumstance, NOTICES, Notice, Stage,
         When::{self, Addressed, From, If, NotFrom, NotTo, Parcel, To, Unless},
     },
@@ -20,6 +20,10 @@ pub struct NoticeFacts {
     pub provider: Option<Uuid>,
     /// The account that it is about.
     pub account: Option<Uuid>,
+    /// Accounts of the guardians of the child that it is about.
+    pub guardians: Vec<Uuid>,
+    /// Accounts of the adults who may fetch the child.
+    pub adults: Vec<Uuid>,
     /// The side that it addresses, if one in particular.
     pub addressed: Option<Addressee>,
     /// What is special about it.
@@ -40,17 +44,23 @@ pub struct NoticeFacts {
 impl NoticeFacts {
     /// The notices that are to be given, each with its reader. Operators share a mailbox, whose account is nil.
     pub fn notices(&self, operators: bool) -> impl Iterator<Item = (&'static Notice, Uuid)> {
-        NOTICES.iter().filter(|notice| notice.kind == self.kind && self.fits(notice)).filter_map(
-            move |notice| {
-                let reader = match notice.addressee {
-                    Customer => self.customer,
-                    Provider => self.provider,
-                    Account => self.account,
-                    Operator => operators.then_some(Uuid::nil()),
-                };
-                Some((notice, reader?))
-            },
-        )
+        let fitting = NOTICES.iter().filter(|it| it.kind == self.kind && self.fits(it));
+        fitting.flat_map(move |notice| {
+            let readers = self.readers(notice.addressee, operators);
+            readers.into_iter().map(move |reader| (notice, reader))
+        })
+    }
+
+    /// The accounts that are addressed, as far as they are known.
+    fn readers(&self, addressee: Addressee, operators: bool) -> Vec<Uuid> {
+        match addressee {
+            Customer => self.customer.into_iter().collect(),
+            Provider => self.provider.into_iter().collect(),
+            Account => self.account.into_iter().collect(),
+            Operator => operators.then_some(Uuid::nil()).into_iter().collect(),
+            Guardian => self.guardians.clone(),
+            Adult => self.adults.clone(),
+        }
     }
 
     fn fits(&self, notice: &Notice) -> bool {

@@ -1,0 +1,448 @@
+//! Care: where each child of an order is, who brought and took it, and what may happen next.
+
+use super::{Error, error::PickupRefusal, tables::CareTerms};
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use vertical::{Job, Phase};
+
+/// Wrong codes after which a child is not handed out by code any more.
+const MAX_WRONG_CODES: u32 = 5;
+/// How long the approval of a hand-out holds.
+const APPROVAL_MINUTES: i64 = 30;
+
+/// The care of an order, as its vertical knows it.
+pub type CareJob = Job<Care>;
+
+/// Where care stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CareState {
+    /// The carer is not there.
+    Booked,
+    /// The carer is at the door.
+    Ready,
+    /// Children are there, or awaited.
+    Caring,
+    /// The care was delivered.
+    Ended,
+    /// The order ended without the care.
+    Off,
+}
+
+impl CareState {
+    /// Every state, for tests of tables.
+    pub const ALL: [Self; 5] = [Self::Booked, Self::Ready, Self::Caring, Self::Ended, Self::Off];
+
+    /// The state once the order has entered a phase. What care is told of has happened and is never refused. Care that is
+    /// off follows its order back, as a restore may have put it there.
+    pub const fn follow(self, phase: Phase) -> Self {
+        match (self, phase) {
+            (Self::Ended, Phase::Booked | Phase::EnRoute | Phase::AtTheDoor | Phase::Ended) => {
+                Self::Ended
+            }
+            (Self::Off, Phase::Delivered) => Self::Off,
+            (_, Phase::Booked | Phase::EnRoute) => Self::Booked,
+            (_, Phase::AtTheDoor) => Self::Ready,
+            (_, Phase::Working | Phase::Rework) => Self::Caring,
+            (_, Phase::Delivered) => Self::Ended,
+            (_, Phase::Ended) => Self::Off,
+        }
+    }
+
+    /// Its name in contracts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Booked => "BOOKED",
+            Self::Ready => "READY",
+            Self::Caring => "CARING",
+            Self::Ended => "ENDED",
+            Self::Off => "OFF",
+        }
+    }
+}
+
+/// Where a child is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChildState {
+    Expected,
+    /// With the carer.
+    In,
+    /// Fetched.
+    Out,
+    /// It does not come.
+    Absent,
+    /// The carer refused it before it came in, as it is ill.
+    Refused,
+}
+
+/// What happens to a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildStep {
+    CheckIn,
+    CheckOut,
+    /// A guardian says that it does not come.
+    StayAway,
+    /// The carer refuses it.
+    Refuse,
+}
+
+impl ChildState {
+    /// Every state, for tests of tables.
+    pub const ALL: [Self; 5] = [Self::Expected, Self::In, Self::Out, Self::Absent, Self::Refused];
+
+    /// The state after a step. A child that was said to stay away may come after all.
+    pub const fn next(self, step: ChildStep) -> Result<Self, Error> {
+        match (self, step) {
+            (Self::Expected | Self::Out | Self::Absent, ChildStep::CheckIn) => Ok(Self::In),
+            (Self::In, ChildStep::CheckOut) => Ok(Self::Out),
+            (Self::Expected, ChildStep::StayAway) => Ok(Self::Absent),
+            (Self::Expected, ChildStep::Refuse) => Ok(Self::Refused),
+            (Self::In, ChildStep::CheckIn) => Err(Error::ChildState("it is there already")),
+            (Self::Refused, ChildStep::CheckIn) => Err(Error::ChildState("the carer refused it")),
+            (_, ChildStep::CheckOut) => Err(Error::ChildState("it is not there")),
+            (_, ChildStep::StayAway) => Err(Error::ChildState("it has come, or is not awaited")),
+            (_, ChildStep::Refuse) => {
+                Err(Error::ChildState("only a child that has not come in can be refused"))
+            }
+        }
+    }
+
+    /// Whether the care cannot end because of it.
+    pub const fn is_pending(self) -> bool {
+        matches!(self, Self::Expected | Self::In)
+    }
+}
+
+/// How an adult was recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// The carer knew them.
+    Sight,
+    Code,
+    /// A photo ID, with a guardian's approval.
+    PhotoId,
+    /// An operator recorded it, with a reason.
+    Operator,
+}
+
+/// A hand-over of a child: odd numbers in, even ones out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    pub n: u32,
+    /// Who brought or took the child; none for an authority.
+    pub adult_id: Option<Uuid>,
+    pub proof: Proof,
+    /// The account that recorded it.
+    pub recorded_by: Uuid,
+    pub at: DateTime<Utc>,
+}
+
+/// A child in the course of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildInCare {
+    pub child_id: Uuid,
+    pub state: ChildState,
+    pub handovers: Vec<Handover>,
+    /// Wrong codes that were tried to take it.
+    #[serde(default)]
+    pub wrong_codes: u32,
+}
+
+impl ChildInCare {
+    const fn expected(child_id: Uuid) -> Self {
+        Self { child_id, state: ChildState::Expected, handovers: Vec::new(), wrong_codes: 0 }
+    }
+
+    /// Whether wrong codes have locked its hand-out by code.
+    pub const fn is_code_locked(&self) -> bool {
+        self.wrong_codes >= MAX_WRONG_CODES
+    }
+
+    /// The hand-over of a number, if there was one.
+    pub fn handover(&self, n: u32) -> Option<&Handover> {
+        self.handovers.iter().find(|handover| handover.n == n)
+    }
+
+    fn last_n(&self) -> u32 {
+        self.handovers.last().map_or(0, |handover| handover.n)
+    }
+}
+
+/// A hand-out by photo ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    pub id: Uuid,
+    pub child_id: Uuid,
+    pub adult_id: Uuid,
+    pub requested_at: DateTime<Utc>,
+    /// When a guardian approved it, and who.
+    pub approved: Option<(DateTime<Utc>, Uuid)>,
+    /// The hand-over that it was used for.
+    pub used: Option<u32>,
+}
+
+impl Release {
+    /// Whether the carer may hand the child out on it.
+    pub fn is_good(&self, now: DateTime<Utc>) -> bool {
+        let is_fresh = |(at, _)| now < at + Duration::minutes(APPROVAL_MINUTES);
+        self.used.is_none() && self.approved.is_some_and(is_fresh)
+    }
+
+    /// Whether it waits for a guardian, or was approved too long ago.
+    fn is_open(&self, now: DateTime<Utc>) -> bool {
+        self.used.is_none() && (self.approved.is_none() || self.is_good(now))
+    }
+}
+
+/// What child_assistance keeps of its own about an order: ids, states and times. Names and words stay with the families.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Care {
+    pub state: CareState,
+    /// How many children it was booked for.
+    pub booked: usize,
+    /// The children, once they are named.
+    pub children: Vec<ChildInCare>,
+    #[serde(default)]
+    pub releases: Vec<Release>,
+    /// The rules of the price, as they were when the order was first heard of; none where the country was not served.
+    pub terms: Option<CareTerms>,
+    /// The last stage of a late pick-up that was told, in minutes.
+    #[serde(default)]
+    pub late_told: i64,
+}
+
+impl Care {
+    /// Care of which nothing has happened, of children who are named or not.
+    pub fn begin(booked: usize, named: Option<Vec<Uuid>>, terms: Option<CareTerms>) -> Self {
+        let children = named.unwrap_or_default().into_iter().map(ChildInCare::expected);
+        Self {
+            state: CareState::Booked,
+            booked,
+            children: children.collect(),
+            releases: Vec::new(),
+            terms,
+            late_told: 0,
+        }
+    }
+
+    /// Follows the order to a phase. With another carer, who refused or stayed away is awaited again.
+    pub fn enter_phase(&mut self, phase: Phase) {
+        self.state = self.state.follow(phase);
+        if phase == Phase::Booked && self.state == CareState::Booked {
+            for child in &mut self.children {
+                if matches!(child.state, ChildState::Absent | ChildState::Refused) {
+                    child.state = ChildState::Expected;
+                }
+            }
+        }
+    }
+
+    /// Names the children. False when they are named so already.
+    pub fn name_children(&mut self, ids: Vec<Uuid>) -> Result<bool, Error> {
+        if !matches!(self.state, CareState::Booked | CareState::Ready) {
+            return Err(vertical::Error::OrderState("the care has begun, or is over").into());
+        }
+        if ids.len() != self.booked {
+            let problem = format!("must name the {} children that were booked", self.booked);
+            return Err(Error::invalid("child_ids", problem));
+        }
+        if self.children.iter().map(|child| child.child_id).eq(ids.iter().copied()) {
+            return Ok(false);
+        }
+        self.children = ids.into_iter().map(ChildInCare::expected).collect();
+        Ok(true)
+    }
+
+    /// Whether every child that was booked is named.
+    pub fn is_named(&self) -> bool {
+        self.booked > 0 && self.children.len() == self.booked
+    }
+
+    /// The child, if it is one of these.
+    pub fn child(&self, id: Uuid) -> Result<&ChildInCare, Error> {
+        self.children.iter().find(|child| child.child_id == id).ok_or(Error::ChildNotFound)
+    }
+
+    fn child_mut(&mut self, id: Uuid) -> Result<&mut ChildInCare, Error> {
+        self.children.iter_mut().find(|child| child.child_id == id).ok_or(Error::ChildNotFound)
+    }
+
+    /// Whether a child is with the carer.
+    pub fn has_child_in(&self) -> bool {
+        self.children.iter().any(|child| child.state == ChildState::In)
+    }
+
+    /// Whether every child has gone, and none is awaited.
+    pub fn is_over(&self) -> bool {
+        self.is_named() && !self.children.iter().any(|child| child.state.is_pending())
+    }
+
+    /// What is missing before the care can be delivered.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let is = |state| self.children.iter().any(|child| child.state == state);
+        let conditions = [
+            (!self.is_named(), "care.children_not_named"),
+            (is(ChildState::Expected), "care.child_expected"),
+            (is(ChildState::In), "care.child_in"),
+        ];
+        conditions.into_iter().filter(|(missing, _)| *missing).map(|(_, code)| code).collect()
+    }
+
+    /// Whether a hand-over was recorded before. Its number tells: another number than the next one is refused.
+    pub fn is_repeated(&self, child_id: Uuid, n: u32, step: ChildStep) -> Result<bool, Error> {
+        let child = self.child(child_id)?;
+        let is_in = n % 2 == 1;
+        if is_in != (step == ChildStep::CheckIn) {
+            return Err(Error::invalid(
+                "handover",
+                "must be odd for a child that comes, even for one that goes",
+            ));
+        }
+        if child.handover(n).is_some() {
+            return Ok(true);
+        }
+        if n != child.last_n() + 1 {
+            // A number too high says that the caller has not seen where the child is.
+            child.state.next(step)?;
+            let next = child.last_n() + 1;
+            return Err(Error::invalid(
+                "handover",
+                format!("must be {next}, the next one of the child"),
+            ));
+        }
+        Ok(false)
+    }
+
+    /// Records a hand-over.
+    pub fn hand_over(
+        &mut self,
+        child_id: Uuid,
+        step: ChildStep,
+        handover: Handover,
+    ) -> Result<(), Error> {
+        let child = self.child_mut(child_id)?;
+        child.state = child.state.next(step)?;
+        child.handovers.push(handover);
+        Ok(())
+    }
+
+    /// A guardian says that a child stays away, or the carer refuses it. False when that was said before.
+    pub fn turn_away(&mut self, child_id: Uuid, step: ChildStep) -> Result<bool, Error> {
+        let child = self.child_mut(child_id)?;
+        let said = match step {
+            ChildStep::StayAway => ChildState::Absent,
+            _ => ChildState::Refused,
+        };
+        if child.state == said {
+            return Ok(false);
+        }
+        child.state = child.state.next(step)?;
+        Ok(true)
+    }
+
+    /// Notes a wrong code. The answer says whether that locks the code.
+    pub fn note_wrong_code(&mut self, child_id: Uuid) -> Result<PickupRefusal, Error> {
+        let child = self.child_mut(child_id)?;
+        child.wrong_codes += 1;
+        Ok(if child.is_code_locked() {
+            PickupRefusal::CodeLocked
+        } else {
+            PickupRefusal::CodeWrong
+        })
+    }
+
+    /// The approved release of a child to an adult, to be used now.
+    pub fn good_release(&self, child_id: Uuid, adult_id: Uuid, now: DateTime<Utc>) -> Option<Uuid> {
+        let good = self.releases.iter().find(|release| {
+            release.child_id == child_id && release.adult_id == adult_id && release.is_good(now)
+        });
+        good.map(|release| release.id)
+    }
+
+    /// Uses a release for a hand-over.
+    pub fn use_release(&mut self, id: Uuid, n: u32) {
+        if let Some(release) = self.releases.iter_mut().find(|release| release.id == id) {
+            release.used = Some(n);
+        }
+    }
+
+    /// Asks for a release. False when one waits already.
+    pub fn request_release(
+        &mut self,
+        id: Uuid,
+        child_id: Uuid,
+        adult_id: Uuid,
+        now: DateTime<Utc>,
+    ) -> bool {
+        let mut of_both = self
+            .releases
+            .iter()
+            .filter(|release| release.child_id == child_id && release.adult_id == adult_id);
+        if of_both.any(|release| release.is_open(now)) {
+            return false;
+        }
+        let release =
+            Release { id, child_id, adult_id, requested_at: now, approved: None, used: None };
+        self.releases.push(release);
+        true
+    }
+
+    /// The release of an id.
+    pub fn release(&self, id: Uuid) -> Result<Release, Error> {
+        let found = self.releases.iter().find(|release| release.id == id);
+        found.copied().ok_or(Error::ReleaseNotFound)
+    }
+
+    /// A guardian approves a release. False when one did before.
+    pub fn approve_release(
+        &mut self,
+        id: Uuid,
+        guardian: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let found = self.releases.iter_mut().find(|release| release.id == id);
+        let release = found.ok_or(Error::ReleaseNotFound)?;
+        if release.used.is_some() || release.is_good(now) {
+            return Ok(false);
+        }
+        release.approved = Some((now, guardian));
+        Ok(true)
+    }
+
+    /// When the last child was fetched; none while none was.
+    pub fn last_out_at(&self) -> Option<DateTime<Utc>> {
+        let handovers = self.children.iter().flat_map(|child| &child.handovers);
+        handovers.filter(|handover| handover.n % 2 == 0).map(|handover| handover.at).max()
+    }
+
+    /// Whether a child ever came in.
+    pub fn has_begun(&self) -> bool {
+        self.children.iter().any(|child| !child.handovers.is_empty())
+    }
+
+    /// Whether none came in, and the carer refused at least one.
+    pub fn was_refused(&self) -> bool {
+        !self.has_begun() && self.children.iter().any(|child| child.state == ChildState::Refused)
+    }
+
+    /// What a carer may do next.
+    pub fn carer_actions(&self) -> Vec<&'static str> {
+        let is = |state| self.children.iter().any(|child| child.state == state);
+        let conditions = [
+            (
+                self.state == CareState::Caring
+                    && (is(ChildState::Expected) || is(ChildState::Out)),
+                "checkIn",
+            ),
+            (is(ChildState::In), "checkOut"),
+            (self.state == CareState::Caring && is(ChildState::Expected), "refuseChild"),
+        ];
+        conditions.into_iter().filter(|(may, _)| *may).map(|(_, action)| action).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

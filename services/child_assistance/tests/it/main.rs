@@ -1,0 +1,12 @@
+//! Child_assistance over its real stack, on both databases.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod erasure;
+mod families;
+mod fixture;
+mod handovers;
+mod keys;
+mod late;
+mod quotes;
+mod races;
+mod readers;
