@@ -19,7 +19,7 @@ use kit::{
 };
 use proto::quickserve::{
     fulfilment::v1::OrderState,
-    order::v1::OrderEvent,
+    order::v1::{OrderEvent, SeriesEvent},
     payment::v1::{PaymentEvent, PayoutEvent},
     provider::v1::{ProviderEvent, TrackEvent},
     transport::v1::RideEvent,
@@ -174,6 +174,7 @@ fn decode_event(event: &Event) -> Result<NoticeFacts, Error> {
         "payment" => of_payment(kind, event.decode()?),
         "payout" => of_payout(kind, event.decode()?),
         "provider" => of_provider(kind, event.decode()?),
+        "series" => of_series(kind, event.decode()?),
         "transport" => of_ride(kind, event.decode()?),
         "track" => of_track(kind, event.decode()?),
         "user" => {
@@ -281,6 +282,22 @@ fn of_ride(kind: String, ride: RideEvent) -> Result<NoticeFacts, Error> {
         order_seq: Some(order_event_seq),
         parcel,
         particulars: Particulars { stop: Some(stop), ..Particulars::default() },
+        ..NoticeFacts::default()
+    })
+}
+
+fn of_series(kind: String, visit: SeriesEvent) -> Result<NoticeFacts, Error> {
+    let window = Window::parse("window", visit.window.as_ref()).ok();
+    Ok(NoticeFacts {
+        kind,
+        customer: parse_id(&visit.customer_id)?,
+        order_id: parse_id(&visit.order_id)?,
+        particulars: Particulars {
+            starts_at: window.map(|window| window.start),
+            zone: window.map(|window| window.zone),
+            service: Some(visit.vertical),
+            ..Particulars::default()
+        },
         ..NoticeFacts::default()
     })
 }

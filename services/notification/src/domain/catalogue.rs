@@ -200,6 +200,7 @@ pub const NOTICES: &[Notice] = &[
     inbox_only("order.crew_replaced", Provider).essential(),
     both_parties("order.rescheduled", Customer).fades(),
     both_parties("order.rescheduled", Provider).when(NotFrom(Unpaid)).essential().fades(),
+    both_parties("order.repriced", Customer).essential().fades(),
     inbox_only("order.en_route", Customer),
     inbox_only("order.arrived", Customer),
     inbox_only("order.started", Customer),
@@ -276,6 +277,7 @@ pub const NOTICES: &[Notice] = &[
     both_parties("provider.blocked", Provider).essential(),
     inbox_only("provider.unblocked", Provider).essential(),
     both_parties("provider.restricted", Provider).essential(),
+    both_parties("series.needs_attention", Customer).essential(),
     both_parties("transport.stop_completed", Customer).when(Parcel).fades(),
     both_parties("transport.returning", Customer).essential().fades(),
     inbox_only("track.arriving", Customer).essential().fades(),
@@ -307,6 +309,7 @@ pub fn moves_on(kind: &str) -> bool {
                 | "order.dispute_resolved"
                 | "order.reviewed"
                 | "order.message_posted"
+                | "order.repriced"
                 | "order.side_effect_refused"
                 | "order.changed"
                 | "order.overdue"
@@ -391,6 +394,7 @@ mod tests {
         "provider.offering_changed",
         "provider.offboarded",
         "provider.resource_lost",
+        "series.occurrence_due",
         "transport.returned",
         "transport.stop_reached",
         "user.erased",
@@ -408,7 +412,7 @@ mod tests {
         let quoted = contracts.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
         let is_kind = |text: &&str| {
             let (service, fact) = text.split_once('.').unwrap_or_default();
-            ["order", "payment", "payout", "provider", "track", "transport", "user"]
+            ["order", "payment", "payout", "provider", "series", "track", "transport", "user"]
                 .contains(&service)
                 && fact != "*"
         };

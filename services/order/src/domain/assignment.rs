@@ -92,6 +92,7 @@ impl OrderChange {
     /// Ends the assignment: others are asked, unless that happened too often or the time has come.
     fn end_assignment(&mut self, fault: LiableParty, reason: &str) -> Result<(), Error> {
         let again = self.order.progress.reassigned < self.timing.reassignments
+            && !self.order.is_for_one_provider()
             && !self.order.has_missed_start(self.now);
         self.act(Action::Reassign { again }, reason)?;
         let former = self.order.provider_id.zip(self.order.provider_user_id);
