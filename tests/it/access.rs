@@ -165,6 +165,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
     let time_off = json!({ "start_local": "2027-08-01T00:00", "end_local": "2027-08-15T00:00" });
     let message = async || first(alice, "/v1/inbox", "messages").await;
     let message = eventually("a message comes", message, Option::is_some).await.unwrap();
+    let series = demo::series_request(&bob.provider_id, "2027-05-18");
     let documents = format!("{profile}/documents");
     let offerings = format!("{profile}/offerings");
     let preview = format!("/v1/orders/{}:previewCancel", text_at(&order, "id").unwrap());
@@ -177,13 +178,14 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
         ("payment_method_id", demo::add_card(alice, "tok_ok").await.unwrap()),
         ("message_id", message),
         ("address_id", made(alice, "/v1/me/addresses".into(), address).await),
+        ("series_id", made(alice, "/v1/series".into(), series).await),
         ("quote_id", made(alice, "/v1/quotes".into(), request).await),
         ("document_id", first(&bob.person, &documents, "documents").await.unwrap()),
         ("offering_id", first(&bob.person, &offerings, "offerings").await.unwrap()),
         ("member_id", made(&bob.person, format!("{profile}/members"), member).await),
         ("asset_id", made(&bob.person, format!("{profile}/assets"), asset).await),
         ("time_off_id", made(&bob.person, format!("{profile}/timeOff"), time_off).await),
-        ("date", "2027-06-01".into()),
+        ("date", "2027-06-01".into()), // A Tuesday.
         ("n", "1".into()),
         ("cancel_token", text_at(&preview, "cancel_token").unwrap()),
         // Made only later in the life of an order: that they are absent to everybody is tested all the same.
@@ -235,6 +237,8 @@ fn body(method: &str, ids: &BTreeMap<&'static str, String>) -> Value {
         "CreateMember" | "UpdateMember" => json!({ "name": "Zoé", "role": "cleaner" }),
         "CreateAsset" | "UpdateAsset" => json!({ "kind": "van" }),
         "SubmitDocument" => json!({ "kind": "identity", "number": "1", "issued_on": "2020-01-01" }),
+        "MoveOccurrence" => json!({ "start_local": "2027-06-02T10:00" }),
+        "UpdateSeries" => json!({ "start_local": "10:00" }),
         "UpdateProvider" => json!({ "bio": "new" }),
         "UpdateAddress" => json!({ "label": "work" }),
         _ => json!({}),
@@ -244,6 +248,7 @@ fn body(method: &str, ids: &BTreeMap<&'static str, String>) -> Value {
 /// Queries of the reads that refuse an empty one.
 fn query(method: &str) -> &'static str {
     match method {
+        "UpdateSeries" => "?scope=future&date=2027-06-01",
         "ListReservations" => "?from=2027-05-10T00:00:00Z&to=2027-05-20T00:00:00Z",
         _ => "",
     }
@@ -287,9 +292,10 @@ async fn what_is_not_yours_is_not_there(backend: Backend) {
                     continue;
                 }
                 let nowhere = Uuid::new_v4().to_string();
-                // A day of a provider and a stop of an order have no id of their own.
-                let absent = if route.template.ends_with("{date}") {
-                    path(&route.template.replace("{provider_id}", &nowhere), &ids, None)
+                // A day of a provider or of a series and a stop of an order have no id of their own.
+                let absent = if route.template.contains("{date}") {
+                    let elsewhere = route.template.replace("{provider_id}", &nowhere);
+                    path(&elsewhere.replace("{series_id}", &nowhere), &ids, None)
                 } else if route.template.contains("/{n}") {
                     path(&route.template.replace("{order_id}", &nowhere), &ids, None)
                 } else {

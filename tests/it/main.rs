@@ -19,6 +19,7 @@ mod money;
 mod protocol;
 mod rides;
 mod secrets;
+mod series;
 mod standing;
 mod text;
 mod tracking;

@@ -2,9 +2,8 @@
 
 use crate::domain::{
     Actor, Address, ChangeState, DispatchPlan, DisputeState, Error, KnownChange, LineOrigin,
-    OccurrenceState, OfferEnding, OfferState, Order, Party, PaymentState, Policy, PolicyRule,
-    PriceLine, ProviderMode, RequiredAsset, RequiredCrew, Requirements, SeriesState, State,
-    check_cap,
+    OfferEnding, OfferState, Order, Party, PaymentState, Policy, PolicyRule, PriceLine,
+    RequiredAsset, RequiredCrew, Requirements, State, check_cap,
 };
 use chrono::Duration;
 use kit::{
@@ -90,35 +89,6 @@ pub const fn change_state(state: ChangeState) -> pb::ChangeOrderState {
         ChangeState::Approved => pb::ChangeOrderState::Approved,
         ChangeState::Rejected => pb::ChangeOrderState::Rejected,
         ChangeState::Expired => pb::ChangeOrderState::Expired,
-    }
-}
-
-/// The series' state in contracts.
-pub const fn series_state(state: SeriesState) -> pb::SeriesState {
-    match state {
-        SeriesState::Active => pb::SeriesState::Active,
-        SeriesState::Paused => pb::SeriesState::Paused,
-        SeriesState::Ended => pb::SeriesState::Ended,
-    }
-}
-
-/// Who may do visits, in contracts.
-pub const fn provider_mode(mode: ProviderMode) -> pb::ProviderMode {
-    match mode {
-        ProviderMode::Only => pb::ProviderMode::Only,
-        ProviderMode::Preferred => pb::ProviderMode::Preferred,
-        ProviderMode::Any => pb::ProviderMode::Any,
-    }
-}
-
-/// The state of a date of a series in contracts.
-pub const fn occurrence_state(state: OccurrenceState) -> pb::OccurrenceState {
-    match state {
-        OccurrenceState::Planned => pb::OccurrenceState::Planned,
-        OccurrenceState::Booked => pb::OccurrenceState::Booked,
-        OccurrenceState::Skipped => pb::OccurrenceState::Skipped,
-        OccurrenceState::NeedsAttention => pb::OccurrenceState::NeedsAttention,
-        OccurrenceState::Missed => pb::OccurrenceState::Missed,
     }
 }
 

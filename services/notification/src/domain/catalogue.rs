@@ -140,6 +140,10 @@ impl Notice {
         Self { variant, ..self }
     }
 
+    const fn beyond_cap(self) -> Self {
+        self.variant("beyond_cap").when(If(BeyondCap))
+    }
+
     const fn essential(self) -> Self {
         Self { importance: Importance::Essential, ..self }
     }
@@ -249,15 +253,9 @@ pub const NOTICES: &[Notice] = &[
     with_mail("payment.chargeback_won", Operator).essential(),
     with_mail("payment.chargeback_lost", Operator).essential(),
     both_parties("payment.due_created", Customer).when(Unless(BeyondCap)).critical(),
-    both_parties("payment.due_created", Customer)
-        .variant("beyond_cap")
-        .when(If(BeyondCap))
-        .essential(),
+    both_parties("payment.due_created", Customer).beyond_cap().essential(),
     both_parties("payment.due_created", Provider).when(Unless(BeyondCap)).essential(),
-    both_parties("payment.due_created", Provider)
-        .variant("beyond_cap")
-        .when(If(BeyondCap))
-        .essential(),
+    both_parties("payment.due_created", Provider).beyond_cap().essential(),
     with_mail("payment.due_created", Operator).when(Unless(BeyondCap)).essential(),
     both_parties("payment.due_lowered", Customer).essential(),
     both_parties("payment.due_overdue", Customer).critical(),
@@ -381,9 +379,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// Events without a message: the order says itself when its payment succeeds or fails, erased accounts and orders have no
-    /// reader any more, providers know what they change themselves, and what follows for an order is told of the order, and an offer or an order that is over needs no answer;
-    /// a ride at a stop, and a parcel that is back, show in the ride.
+    /// Events without a message: orders say themselves how payments went, the erased have no reader any more, providers
+    /// know what they change, what is over needs no answer, and rides and orders show the rest.
     const SILENT: &[&str] = &[
         "order.closed",
         "order.erased",

@@ -9,6 +9,7 @@ mod recall;
 mod reconcile;
 mod records;
 mod series;
+mod series_input;
 mod series_view;
 mod settlement;
 mod view;

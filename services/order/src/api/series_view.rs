@@ -3,7 +3,8 @@
 use crate::{
     convert,
     domain::{
-        AccountId, Actor, Error, Order, PlannedVisit, Principal, Revision, Series, SeriesPlan,
+        AccountId, Actor, Error, OccurrenceState, Order, PlannedVisit, Principal, ProviderMode,
+        Revision, Series, SeriesPlan, SeriesState,
     },
 };
 use kit::{rpc::confidential, values::time::timestamp};
@@ -58,11 +59,11 @@ fn whole_view(series: &Series, revisions: &[Revision]) -> pb::Series {
     pb::Series {
         id: series.id.to_string(),
         vertical: series.vertical.clone(),
-        state: convert::series_state(series.state).into(),
+        state: series_state(series.state).into(),
         customer_id: series.customer_id.to_string(),
         provider_id: series.provider_id.map(|id| id.to_string()).unwrap_or_default(),
         provider_user_id: series.provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
-        mode: convert::provider_mode(series.mode).into(),
+        mode: provider_mode(series.mode).into(),
         payment_method_id: series.method_id.map(|id| id.to_string()).unwrap_or_default(),
         address: Some(convert::address(&series.place)),
         time_zone: series.time_zone.clone(),
@@ -98,7 +99,7 @@ pub fn occurrence_view(
     let order = plan.orders.get(&visit.date).filter(|order| sees_order(plan, order, viewer));
     pb::Occurrence {
         date: visit.date.to_string(),
-        state: convert::occurrence_state(visit.state).into(),
+        state: occurrence_state(visit.state).into(),
         reason: visit.reason,
         window: Some(visit.window.into()),
         moved: visit.moved,
@@ -115,5 +116,34 @@ fn sees_order(plan: &SeriesPlan, order: &Order, viewer: &Principal) -> bool {
             order.provider_user_id == account
         }
         _ => true,
+    }
+}
+
+/// The series' state in contracts.
+const fn series_state(state: SeriesState) -> pb::SeriesState {
+    match state {
+        SeriesState::Active => pb::SeriesState::Active,
+        SeriesState::Paused => pb::SeriesState::Paused,
+        SeriesState::Ended => pb::SeriesState::Ended,
+    }
+}
+
+/// Who may do visits, in contracts.
+const fn provider_mode(mode: ProviderMode) -> pb::ProviderMode {
+    match mode {
+        ProviderMode::Only => pb::ProviderMode::Only,
+        ProviderMode::Preferred => pb::ProviderMode::Preferred,
+        ProviderMode::Any => pb::ProviderMode::Any,
+    }
+}
+
+/// The state of a date of a series in contracts.
+const fn occurrence_state(state: OccurrenceState) -> pb::OccurrenceState {
+    match state {
+        OccurrenceState::Planned => pb::OccurrenceState::Planned,
+        OccurrenceState::Booked => pb::OccurrenceState::Booked,
+        OccurrenceState::Skipped => pb::OccurrenceState::Skipped,
+        OccurrenceState::NeedsAttention => pb::OccurrenceState::NeedsAttention,
+        OccurrenceState::Missed => pb::OccurrenceState::Missed,
     }
 }

@@ -59,7 +59,11 @@ impl App {
         let today = self.now().with_timezone(&zone).date_naive();
         let since = today.checked_sub_days(Days::new(2)).unwrap_or(NaiveDate::MIN);
         let mut unwanted = Vec::new();
-        for (date, row) in plan.occurrences.range(since..) {
+        for (date, row) in &plan.occurrences {
+            let last_day = row.moved_to.map_or(*date, |to| to.date().max(*date));
+            if last_day < since {
+                continue;
+            }
             let is_skipped = row.state == OccurrenceState::Skipped;
             let last = row.round + i32::from(is_skipped);
             unwanted.extend((0..last).map(|round| quote_of(&plan.series, *date, round)));
