@@ -84,6 +84,8 @@ async fn a_weekly_cleaning_pays_for_its_real_gap(backend: Backend) {
     assert_eq!(discount(&customer, &id).await, None, "there was none before it");
     let people = [&customer, &provider.person];
     let [customer, cleaner] = at(&mesh, start_of(&first), Duration::minutes(30), people).await;
+    let payment = async || see(&customer, &id).await["payment"]["state"].clone();
+    eventually("it is authorised", payment, |it| it == "PAYMENT_STATE_AUTHORIZED").await;
     act(&cleaner, &id, "depart", json!({})).await;
     let door = json!({ "position": { "lat": CENTRE.0, "lng": CENTRE.1 } });
     act(&cleaner, &id, "arrive", door).await;
@@ -163,7 +165,11 @@ async fn a_series_is_moved_paused_changed_and_ended(backend: Backend) {
         ("scope=all&date=2027-06-15", json!({ "minutes": 150 }), "scope"),
         ("scope=future&date=2027-06-16", json!({ "minutes": 150 }), "date"),
         ("scope=future&date=2027-06-15", json!({ "rrule": "FREQ=HOURLY" }), "rrule"),
-        ("scope=future&date=2027-06-15", json!({ "details": { "rooms": 900 } }), "details.rooms"),
+        (
+            "scope=future&date=2027-06-15",
+            json!({ "details": { "type": "standard", "rooms": 900, "bathrooms": 1 } }),
+            "details.rooms",
+        ),
     ] {
         let patch = format!("{path}?{query}");
         let sent = customer.client.send(http::Method::PATCH, &patch, Some(changes), &[]).await;

@@ -186,28 +186,25 @@ impl SeriesService for Api {
             .map_err(|_| kit::Error::invalid("start_local", "must be a date and a time"))?;
         let accepted =
             accepted_total.map(|it| Money::parse("accepted_total", Some(&it))).transpose()?;
-        let (tx, mut change) = self.lock_as(id, &caller, Actor::Customer).await?;
-        let visit = change.plan.visit_on(date, change.now);
-        let visit = visit.ok_or(Error::NotFound(Resource::Occurrence))?;
-        let start = resolve_local(change.plan.series.zone(), to);
+        let plan = self.read_as(id, &caller, Actor::Customer).await?;
+        let now = self.app.now();
+        let visit = plan.visit_on(date, now).ok_or(Error::NotFound(Resource::Occurrence))?;
+        let start = resolve_local(plan.series.zone(), to);
         if visit.window.start == start && visit.state != OccurrenceState::NeedsAttention {
-            let occurrence = Some(occurrence_view(&change.plan, visit, &caller));
+            let occurrence = Some(occurrence_view(&plan, visit, &caller));
             return Ok(Response::new(pb::MoveOccurrenceResponse { occurrence }));
         }
-        self.app.timing.check_start_in("start_local", start, change.now)?;
-        let booked = change.plan.orders.get(&date).cloned();
-        let booked = booked.filter(|_| visit.state == OccurrenceState::Booked);
-        if let Some(order) = booked {
-            drop(tx);
+        self.app.timing.check_start_in("start_local", start, now)?;
+        let order = plan.orders.get(&date).filter(|_| visit.state == OccurrenceState::Booked);
+        if let Some(order) = order {
             let window = Window { start, end: start + visit.window.length(), ..visit.window };
-            self.move_visit(&order, window, accepted, &caller).await?;
+            self.move_visit(order, window, accepted, &caller).await?;
         } else {
+            let (tx, mut change) = self.lock_as(id, &caller, Actor::Customer).await?;
             change.move_planned(date, to)?;
             self.save_act(tx, change, &caller).await?;
         }
-        let db = self.app.db.connection();
-        let plan = series::find_plan(db, id, self.app.now()).await?;
-        let plan = plan.ok_or(Error::NotFound(Resource::Series))?;
+        let plan = self.read_as(id, &caller, Actor::Customer).await?;
         let occurrence = Some(occurrence_of(&plan, date, &caller, self.app.now())?);
         Ok(Response::new(pb::MoveOccurrenceResponse { occurrence }))
     }
@@ -233,6 +230,19 @@ impl SeriesService for Api {
 }
 
 impl Api {
+    /// A series in which the caller is on that side, with its dates and orders.
+    pub(super) async fn read_as(
+        &self,
+        id: SeriesId,
+        caller: &Principal,
+        side: Actor,
+    ) -> Result<SeriesPlan, Error> {
+        let db = self.app.db.connection();
+        let plan = series::find_plan(db, id, self.app.now()).await?;
+        plan.filter(|plan| side_of(&plan.series, caller) == Some(side))
+            .ok_or(Error::NotFound(Resource::Series))
+    }
+
     /// Begins a change of a series in which the caller is on that side.
     async fn lock_as(
         &self,

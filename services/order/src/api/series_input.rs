@@ -1,6 +1,6 @@
 //! What is asked of series, read and checked: the vertical prices it, and provider knows who may do it.
 
-use super::{Api, quotes::parse_place, series_view::side_of};
+use super::{Api, quotes::parse_place};
 use crate::{
     convert,
     domain::{
@@ -9,7 +9,6 @@ use crate::{
         recurrence::Rule,
     },
     processes::series_price::{VisitInputs, VisitPrice},
-    repository::series,
 };
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 use kit::{Id, Window, values::time::resolve_local};
@@ -123,19 +122,13 @@ impl Api {
         edit: &SeriesEdit,
         caller: &Principal,
     ) -> Result<(), Error> {
-        let db = self.app.db.connection();
-        let found = series::get_series(db, id, caller).await?;
-        if side_of(&found, caller) != Some(Actor::Customer) {
-            return Err(Error::NotFound(Resource::Series));
-        }
+        let plan = self.read_as(id, caller, Actor::Customer).await?;
         let Some(details) = &edit.details else { return Ok(()) };
-        let plan = series::find_plan(db, id, self.app.now()).await?;
-        let plan = plan.ok_or(Error::NotFound(Resource::Series))?;
         let present = plan.local_start(date).ok_or(Error::NotFound(Resource::Occurrence))?;
         let local = edit.start_minute.map_or(present, |minute| at_minute(present.date(), minute));
         let minutes = edit.minutes.unwrap_or_else(|| plan.minutes_on(date));
-        let start = resolve_local(found.zone(), local);
-        self.price_first(&found, details, start, minutes).await?;
+        let start = resolve_local(plan.series.zone(), local);
+        self.price_first(&plan.series, details, start, minutes).await?;
         Ok(())
     }
 }

@@ -278,6 +278,22 @@ impl SeriesPlan {
         self.last_day_before(day, made.map(|(_, order)| order.window_start))
     }
 
+    /// The orders that the provider has said yes to for once and for all: asked for, at the time of the rule.
+    pub fn standing_orders(&self) -> Vec<OrderId> {
+        let series = &self.series;
+        if series.standing_since.is_none() || series.mode == ProviderMode::Any {
+            return Vec::new();
+        }
+        let waits = self.orders.iter().filter(|(date, order)| {
+            let is_moved = self.occurrences.get(date).is_none_or(|row| row.moved_to.is_some());
+            order.state == State::Requested
+                && order.provider_id == series.provider_id
+                && order.progress.reschedules == 0
+                && !is_moved
+        });
+        waits.map(|(_, order)| order.id).collect()
+    }
+
     fn last_day_before(
         &self,
         day: NaiveDate,

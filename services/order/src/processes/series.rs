@@ -225,10 +225,8 @@ impl App {
 
     /// Accepts what the provider has said yes to for once and for all.
     async fn accept_standing_visits(&self, id: SeriesId) -> Result<(), Error> {
-        let tx = self.db.begin().await?;
-        let change = series::lock_series(&tx, id, &Principal::System, &self.timing).await?;
-        drop(tx);
-        for order in change.standing_orders() {
+        let plan = series::find_plan(self.db.connection(), id, self.now()).await?;
+        for order in plan.map(|plan| plan.standing_orders()).unwrap_or_default() {
             drop_refusal("a standing acceptance", self.accept_visit(order).await)?;
         }
         Ok(())

@@ -145,6 +145,8 @@ impl Town {
     async fn make_visit(&self, visit: &pb::Occurrence) {
         self.clock.advance(start_of(visit) - self.clock.now());
         let order = &visit.order_id;
+        let payment = async || self.get(order).await.payment.unwrap().state();
+        eventually("it is authorised", payment, |it| *it == pb::PaymentState::Authorized).await;
         for action in ["depart", "arrive"] {
             self.act(self.provider, action, order).await;
         }
@@ -340,6 +342,9 @@ async fn a_pause_and_an_end_cancel_what_is_booked(backend: Backend) {
     town.clock.advance(Duration::days(30));
     assert!(town.dates_of_orders(&id).await.is_empty());
     let late = town.move_date(&id, TUESDAYS[4], "2027-06-16T14:00").await.unwrap_err();
+    assert_eq!(reason_of(&late), "OCCURRENCE_NOT_FOUND");
+    let request = pb::ResumeSeriesRequest { series_id: id.clone() };
+    let late = acting_as(town.customer, api.resume_series(request)).await.unwrap_err();
     assert_eq!(reason_of(&late), "SERIES_STATE");
 }
 

@@ -1,8 +1,8 @@
 //! What a series notes of its own visits: which one is to be booked next, what became of it, and what went by.
 
-use super::{Occurrence, OccurrenceState, ProviderMode, Series, SeriesChange, SeriesState};
+use super::{Occurrence, OccurrenceState, Series, SeriesChange, SeriesState};
 use crate::domain::{
-    Actor, JobDetails, Order, OrderId, QuoteId, State,
+    Actor, JobDetails, Order, QuoteId, State,
     recurrence::{day_before, days_after},
     timing::seconds_of,
 };
@@ -165,22 +165,6 @@ impl SeriesChange {
                 self.set_state(visit.date, visit.state, &visit.reason);
             }
         }
-    }
-
-    /// The orders that the provider has said yes to for once and for all: asked for, at the time of the rule.
-    pub fn standing_orders(&self) -> Vec<OrderId> {
-        let series = &self.plan.series;
-        if series.standing_since.is_none() || series.mode == ProviderMode::Any {
-            return Vec::new();
-        }
-        let waits = self.plan.orders.iter().filter(|(date, order)| {
-            let is_moved = self.plan.occurrences.get(date).is_none_or(|row| row.moved_to.is_some());
-            order.state == State::Requested
-                && order.provider_id == series.provider_id
-                && order.progress.reschedules == 0
-                && !is_moved
-        });
-        waits.map(|(_, order)| order.id).collect()
     }
 }
 
