@@ -7,6 +7,9 @@ use icalendar::{Calendar, CalendarDateTime, Component, Event, EventLike, EventSt
 use kit::Window;
 use std::{collections::BTreeMap, fmt::Write};
 
+/// The offset of a zone at a moment.
+type TzOffset = <Tz as TimeZone>::Offset;
+
 /// How long a program may wait before it looks again.
 const REFRESH: Duration = Duration::hours(1);
 /// How much of a zone's rules is told before and after the bookings.
@@ -43,10 +46,6 @@ pub fn write_calendar(orders: &[Order], account: AccountId) -> String {
 
 /// One appointment. Its number counts up with each change of the order, so that programs take the newest.
 fn event_of(order: &Order, account: AccountId, uid: &str, window: &Window) -> Event {
-    let local = |at: DateTime<Utc>| CalendarDateTime::WithTimezone {
-        date_time: at.with_timezone(&window.zone).naive_local(),
-        tzid: window.zone.name().to_owned(),
-    };
     let status = match order.state {
         _ if order.came_to_nothing() => EventStatus::Cancelled,
         State::PendingPayment | State::Requested | State::Searching => EventStatus::Tentative,
@@ -69,12 +68,19 @@ fn event_of(order: &Order, account: AccountId, uid: &str, window: &Window) -> Ev
         .timestamp(order.updated_at)
         .last_modified(order.updated_at)
         .sequence(u32::try_from(order.version).unwrap_or(u32::MAX))
-        .starts(local(window.start))
-        .ends(local(window.end))
+        .starts(local_time(window.start, window.zone))
+        .ends(local_time(window.end, window.zone))
         .summary(&summary)
         .location(&location)
         .status(status);
     event.done()
+}
+
+fn local_time(at: DateTime<Utc>, zone: Tz) -> CalendarDateTime {
+    CalendarDateTime::WithTimezone {
+        date_time: at.with_timezone(&zone).naive_local(),
+        tzid: zone.name().to_owned(),
+    }
 }
 
 /// The key of a vertical in words.
@@ -87,18 +93,17 @@ fn kind_of_work(vertical: &str) -> String {
 /// The rules of a zone between two instants: which offset holds from when on.
 fn zone_rules(zone: Tz, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
     let mut text = format!("BEGIN:VTIMEZONE\r\nTZID:{}\r\n", zone.name());
-    let offset_at = |at: DateTime<Utc>| zone.offset_from_utc_datetime(&at.naive_utc());
-    let mut before = offset_at(from);
+    let mut before = offset_at(zone, from);
     write_rule(&mut text, &before, &before, from.naive_utc() + before.fix());
     let mut at = from;
     while at < to {
         at += Duration::hours(1);
-        let offset = offset_at(at);
+        let offset = offset_at(zone, at);
         if offset.fix() == before.fix() && offset.abbreviation() == before.abbreviation() {
             continue;
         }
         let mut change = at;
-        while offset_at(change - Duration::minutes(1)).fix() == offset.fix() {
+        while offset_at(zone, change - Duration::minutes(1)).fix() == offset.fix() {
             change -= Duration::minutes(1);
         }
         write_rule(&mut text, &before, &offset, change.naive_utc() + before.fix());
@@ -108,10 +113,11 @@ fn zone_rules(zone: Tz, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
     text
 }
 
-fn write_rule<T>(text: &mut String, before: &T, after: &T, from: NaiveDateTime)
-where
-    T: Offset + OffsetComponents + OffsetName,
-{
+fn offset_at(zone: Tz, at: DateTime<Utc>) -> TzOffset {
+    zone.offset_from_utc_datetime(&at.naive_utc())
+}
+
+fn write_rule(text: &mut String, before: &TzOffset, after: &TzOffset, from: NaiveDateTime) {
     let kind = if after.dst_offset().is_zero() { "STANDARD" } else { "DAYLIGHT" };
     let name = after.abbreviation().unwrap_or_default();
     let (old, new) = (offset_text(before), offset_text(after));
@@ -125,7 +131,7 @@ where
 }
 
 /// `+0200`.
-fn offset_text(offset: &impl Offset) -> String {
+fn offset_text(offset: &TzOffset) -> String {
     let minutes = offset.fix().local_minus_utc() / 60;
     let sign = if minutes < 0 { '-' } else { '+' };
     format!("{sign}{:02}{:02}", minutes.abs() / 60, minutes.abs() % 60)

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Actor, Error, OccurrenceState, Order, Principal, Resource, Series, SeriesChange,
-        SeriesId, SeriesPlan,
+        Action, Actor, Error, OccurrenceState, Order, Principal, Resource, SeriesChange, SeriesId,
+        SeriesPlan,
         recurrence::{days_after, local_date},
     },
     repository::{orders, series},
@@ -61,8 +61,9 @@ impl SeriesService for Api {
         let next_page_token = page.cut(&mut rows, |row| row.id.uuid());
         let ids = rows.iter().map(|row| row.id).collect();
         let revisions = series::revisions_of(db, ids).await?;
-        let own = |row: &Series| revisions.get(&row.id).map(Vec::as_slice).unwrap_or_default();
-        let series = rows.iter().map(|row| listed_view(row, own(row)));
+        let series = rows.iter().map(|row| {
+            listed_view(row, revisions.get(&row.id).map(Vec::as_slice).unwrap_or_default())
+        });
         let series = series.collect::<Result<_, _>>()?;
         Ok(Response::new(pb::ListSeriesResponse { series, next_page_token }))
     }

@@ -7,6 +7,7 @@ use crate::{
         Revision, Series, SeriesPlan, SeriesState,
     },
 };
+use chrono::NaiveDate;
 use kit::{rpc::confidential, values::time::timestamp};
 use proto::quickserve::order::v1 as pb;
 
@@ -55,7 +56,6 @@ fn without_secrets(series: &Series, whole: pb::Series) -> Result<pb::Series, Err
 }
 
 fn whole_view(series: &Series, revisions: &[Revision]) -> pb::Series {
-    let text = |date: Option<chrono::NaiveDate>| date.map(|it| it.to_string()).unwrap_or_default();
     pb::Series {
         id: series.id.to_string(),
         vertical: series.vertical.clone(),
@@ -68,15 +68,19 @@ fn whole_view(series: &Series, revisions: &[Revision]) -> pb::Series {
         address: Some(convert::address(&series.place)),
         time_zone: series.time_zone.clone(),
         revisions: revisions.iter().map(revision_view).collect(),
-        paused_from: text(series.paused_from),
-        paused_until: text(series.paused_until),
-        ended_on: text(series.ended_on),
+        paused_from: date_text(series.paused_from),
+        paused_until: date_text(series.paused_until),
+        ended_on: date_text(series.ended_on),
         standing_since: series.standing_since.map(timestamp),
         notes: series.notes.0.clone(),
         version: series.version,
         created_at: Some(timestamp(series.created_at)),
         updated_at: Some(timestamp(series.updated_at)),
     }
+}
+
+fn date_text(date: Option<NaiveDate>) -> String {
+    date.map(|date| date.to_string()).unwrap_or_default()
 }
 
 fn revision_view(revision: &Revision) -> pb::SeriesRevision {

@@ -192,9 +192,9 @@ impl SeriesPlan {
     /// The visits of the dates from `from` to `to`, and those that were moved there, as they stand at `now`.
     pub fn visits(&self, from: NaiveDate, to: NaiveDate, now: DateTime<Utc>) -> Vec<PlannedVisit> {
         let mut dates: BTreeSet<NaiveDate> = self.rule_dates(from, to).into_iter().collect();
-        let is_near = |day: NaiveDate| (from..=to).contains(&day);
+        let near = from..=to;
         let rows = self.occurrences.iter().filter(|(date, row)| {
-            is_near(**date) || row.moved_to.is_some_and(|start| is_near(start.date()))
+            near.contains(date) || row.moved_to.is_some_and(|start| near.contains(&start.date()))
         });
         dates.extend(rows.map(|(date, _)| *date));
         dates.into_iter().filter_map(|date| self.visit_on(date, now)).collect()
@@ -249,9 +249,9 @@ impl SeriesPlan {
 
     /// The details of the visit of a date.
     pub fn details_on(&self, date: NaiveDate) -> JobDetails {
-        let own = self.occurrences.get(&date).and_then(|row| row.details.clone());
-        let revision = || self.revision_on(date).map(|revision| revision.details.clone());
-        own.or_else(revision).unwrap_or_default()
+        let own = self.occurrences.get(&date).and_then(|row| row.details.as_ref());
+        let details = own.or_else(|| self.revision_on(date).map(|revision| &revision.details));
+        details.cloned().unwrap_or_default()
     }
 
     /// The local date of the visit before one that begins at `start`, as it is planned: what is skipped or was missed is
