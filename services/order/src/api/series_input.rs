@@ -106,6 +106,7 @@ impl Api {
             address: Some(convert::address(&series.place)),
             requirements: Some(convert::requirements_of(&priced.requirements)),
             customer_id: series.customer_id.to_string(),
+            ..CheckEligibilityRequest::default()
         };
         let causes = self.app.peers.check(request).await?;
         if causes.is_empty() || series.mode != ProviderMode::Only {
