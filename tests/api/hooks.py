@@ -40,6 +40,10 @@ BEYOND_SCHEMA = re.compile("|".join([
     "is not on the checklist|is not the payment's currency",  # what another object asks for
     "^(from|to) must be a time",  # once the hours are on
     "may be asked for by operators only",
+    "must (have|number|name) |must be parts such as",  # rules of series
+    "must be a date of the rule|must be given with this mode|must be empty with PROVIDER_MODE_ANY",
+    "must be at most the 28th|UNTIL of the rule|must be from_on or|must be after today|must not be in the past",
+    "changes with the scope|must change something|must be a date and a time",
 ]))
 ANSWERS = collections.defaultdict(collections.Counter)
 

@@ -32,6 +32,12 @@ class World:
             cleaner = self.stranger.sign_in(emails["cleaner"].replace("cleaner0", f"cleaner{number}"))
             self.orders.append(self.work(stage, cleaner, self.book(cleaner, soon)))
         self.orders += [self.book(self.cleaner, soon + days * 24 * HOUR) for days in (2, 3, 4)]
+        self.series = self.customer.post("/v1/series", {
+            "vertical": "cleaning", "provider_id": self.provider_id, "mode": "PROVIDER_MODE_PREFERRED",
+            "details": {"type": "standard", "rooms": 2, "bathrooms": 1, "frequency": "weekly"}, "address": PLACE,
+            "from_on": (soon + 10 * 24 * HOUR).date().isoformat(), "rrule": "FREQ=WEEKLY",
+            "start_local": "09:00", "minutes": 120,
+        })["id"]
         self.surroundings()
 
     def book(self, cleaner, start):
@@ -102,6 +108,7 @@ class World:
             "provider_id": [provider],
             "order_id": self.orders,
             "quote_id": [self.quote_id],
+            "series_id": [self.series],
             "change_order_id": each(self.customer, f"/v1/orders/{self.orders[3]}/changeOrders", "change_orders"),
             "payment_method_id": each(self.customer, "/v1/paymentMethods", "payment_methods"),
             "payment_id": each(self.customer, "/v1/payments", "payments"),

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+import zoneinfo
 
 HERE = pathlib.Path(__file__).parent
 sys.path.append(str(HERE.parent / "api"))
@@ -31,6 +32,7 @@ def main():
         generate()
         type_check()
         book(program)
+        read_calendar(program)
     return 0
 
 
@@ -82,6 +84,45 @@ def book(program):
         }
         run(*command, variables={"QS_TEST_WORLD": json.dumps(world)})
     print(f"== {len(commands)} generated clients have booked an order each")
+
+
+def read_calendar(program):
+    """Two libraries that others keep read the customer's calendar: local times, a move and a cancellation."""
+    emails = program.city(customers=1, providers=1)
+    customer = Client(program.url).sign_in(emails["customer"])
+    path = customer.send("PUT", "/v1/me/calendarLink", {})["path"]
+    [order] = customer.get("/v1/orders")["orders"][-1:]
+    window = {name: moment(order["window"][name]) + datetime.timedelta(days=1) for name in ("start", "end")}
+    window = {name: at.isoformat() for name, at in window.items()}
+    customer.post(f"/v1/orders/{order['id']}:reschedule", {"window": window})
+    compare_calendar(program, customer, path)
+    preview = customer.post(f"/v1/orders/{order['id']}:previewCancel", {})
+    customer.post(f"/v1/orders/{order['id']}:cancel", {"cancel_token": preview["cancel_token"]})
+    compare_calendar(program, customer, path)
+    print("== two libraries have read the calendar")
+
+
+def compare_calendar(program, customer, path):
+    with urllib.request.urlopen(program.url + path, timeout=30) as answer:
+        text = answer.read().decode()
+    statuses = {"ORDER_STATE_REQUESTED": "TENTATIVE", "ORDER_STATE_SEARCHING": "TENTATIVE", "ORDER_STATE_CANCELLED": "CANCELLED"}
+    expected = {}
+    for order in customer.get("/v1/orders?page_size=100")["orders"]:
+        start, end = (moment(order["window"][name]) for name in ("start", "end"))
+        zone = zoneinfo.ZoneInfo(order["window"]["time_zone"])
+        expected[f"{order['id']}@quickserve"] = {
+            "start": start.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S"),
+            "end": end.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S"),
+            "utc": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "status": statuses.get(order["state"], "CONFIRMED"),
+        }
+    world = {"QS_TEST_WORLD": json.dumps({"text": text, "expected": expected})}
+    run("node", "calendar.ts", variables=world)
+    run(str(PYTHON), "calendar_reader.py", variables=world)
+
+
+def moment(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(datetime.timezone.utc)
 
 
 def run(name, *arguments, variables={}):

@@ -169,6 +169,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
     let time_off = json!({ "start_local": "2027-08-01T00:00", "end_local": "2027-08-15T00:00" });
     let message = async || first(alice, "/v1/inbox", "messages").await;
     let message = eventually("a message comes", message, Option::is_some).await.unwrap();
+    let series = demo::series_request(&bob.provider_id, "2027-05-18");
     let documents = format!("{profile}/documents");
     let offerings = format!("{profile}/offerings");
     let family = demo::make_family(alice, mesh.clock.now()).await.unwrap();
@@ -183,6 +184,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
         ("message_id", message),
         ("address_id", made(alice, "/v1/me/addresses".into(), address).await),
         ("appliance_id", made(alice, "/v1/me/appliances".into(), appliance).await),
+        ("series_id", made(alice, "/v1/series".into(), series).await),
         ("quote_id", made(alice, "/v1/quotes".into(), request).await),
         ("document_id", first(&bob.person, &documents, "documents").await.unwrap()),
         ("offering_id", first(&bob.person, &offerings, "offerings").await.unwrap()),
@@ -192,7 +194,7 @@ async fn belongings(mesh: &Mesh, alice: &Person, bob: &Provider) -> BTreeMap<&'s
         ("child_id", family.lou),
         ("adult_id", family.aunt_of_lou),
         ("release_id", Uuid::new_v4().to_string()),
-        ("date", "2027-06-01".into()),
+        ("date", "2027-06-01".into()), // A Tuesday.
         ("n", "1".into()),
         ("cancel_token", text_at(&preview, "cancel_token").unwrap()),
         // Made only later in the life of an order: that they are absent to everybody is tested all the same.
@@ -257,6 +259,8 @@ fn body(method: &str, ids: &BTreeMap<&'static str, String>) -> Value {
         "CreateMember" | "UpdateMember" => json!({ "name": "Zoé", "role": "cleaner" }),
         "CreateAsset" | "UpdateAsset" => json!({ "kind": "van" }),
         "SubmitDocument" => json!({ "kind": "identity", "number": "1", "issued_on": "2020-01-01" }),
+        "MoveOccurrence" => json!({ "start_local": "2027-06-02T10:00" }),
+        "UpdateSeries" => json!({ "start_local": "10:00" }),
         "UpdateProvider" => json!({ "bio": "new" }),
         "UpdateAddress" => json!({ "label": "work" }),
         _ => care_body(method, ids),
@@ -286,6 +290,7 @@ fn care_body(method: &str, ids: &BTreeMap<&'static str, String>) -> Value {
 /// Queries of the reads that refuse an empty one.
 fn query(method: &str) -> &'static str {
     match method {
+        "UpdateSeries" => "?scope=future&date=2027-06-01",
         "ListReservations" => "?from=2027-05-10T00:00:00Z&to=2027-05-20T00:00:00Z",
         _ => "",
     }
@@ -329,9 +334,10 @@ async fn what_is_not_yours_is_not_there(backend: Backend) {
                     continue;
                 }
                 let nowhere = Uuid::new_v4().to_string();
-                // A day of a provider and a stop of an order have no id of their own.
-                let absent = if route.template.ends_with("{date}") {
-                    path(&route.template.replace("{provider_id}", &nowhere), &ids, None)
+                // A day of a provider or of a series and a stop of an order have no id of their own.
+                let absent = if route.template.contains("{date}") {
+                    let elsewhere = route.template.replace("{provider_id}", &nowhere);
+                    path(&elsewhere.replace("{series_id}", &nowhere), &ids, None)
                 } else if route.template.contains("/{n}") {
                     path(&route.template.replace("{order_id}", &nowhere), &ids, None)
                 } else {

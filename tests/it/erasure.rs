@@ -311,6 +311,24 @@ async fn look_at_repair(mesh: &Mesh, alice: &mut Author, bob: &mut Author, order
     alice.act(order, "acceptDelivery", json!({})).await;
 }
 
+/// A series with a mark in every text, once its visits are booked.
+async fn make_series(alice: &mut Author, provider: &Provider) {
+    let mut request = demo::series_request(&provider.provider_id, "2027-05-22");
+    request["address"] = alice.address();
+    request["details"]["access"] = alice.mark("cleaning.v1.CleaningDetails.access").into();
+    request["details"]["notes"] = alice.mark("cleaning.v1.CleaningDetails.notes").into();
+    request["notes"] = alice.mark("order.v1.CreateSeriesRequest.notes").into();
+    let series = text_at(&alice.post("/v1/series", request).await, "id").unwrap();
+    let path = format!("/v1/series/{series}/occurrences");
+    let client = alice.person.client.clone();
+    let booked = async || {
+        let listed = client.get(&path).await.unwrap().ok().unwrap();
+        let states = listed["occurrences"].as_array().unwrap().iter();
+        states.filter(|it| it["state"] == "OCCURRENCE_STATE_BOOKED").count()
+    };
+    eventually("the visits are booked", booked, |count| *count == 3).await;
+}
+
 async fn talk(author: &mut Author, order: &str) {
     let text = author.mark("order.v1.PostOrderMessageRequest.text");
     author.post(&format!("/v1/orders/{order}/messages"), json!({ "text": text })).await;
@@ -427,6 +445,7 @@ async fn of_an_erased_account_nothing_that_it_wrote_is_left(backend: Backend) {
     bob.act(&moved, "accept", json!({})).await;
     let repair = book_repair(&mesh, &mut alice, &provider).await;
     bob.act(&repair, "accept", json!({})).await;
+    make_series(&mut alice, &provider).await;
     quote(&mesh, &mut alice, &provider, 6).await;
     bob.act(&order, "accept", json!({})).await;
     begin_work(&mesh, &alice.person, &provider, &order).await;

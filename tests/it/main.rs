@@ -23,6 +23,7 @@ mod recalls;
 mod repairs;
 mod rides;
 mod secrets;
+mod series;
 mod standing;
 mod text;
 mod tracking;

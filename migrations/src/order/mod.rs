@@ -9,6 +9,8 @@ mod m0006_signals;
 mod m0007_changes;
 mod m0008_live_offers;
 mod m0010_favourites_and_visits;
+mod m0012_series;
+mod m0013_calendar_links;
 
 use sea_orm_migration::prelude::*;
 
@@ -30,6 +32,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_changes::Migration),
             Box::new(m0008_live_offers::Migration),
             Box::new(m0010_favourites_and_visits::Migration),
+            Box::new(m0012_series::Migration),
+            Box::new(m0013_calendar_links::Migration),
         ]
     }
 }

@@ -20,7 +20,7 @@ use proto::quickserve::{
     child_assistance::v1::ChildEvent,
     fulfilment::v1::OrderState,
     moving::v1::MoveEvent,
-    order::v1::OrderEvent,
+    order::v1::{OrderEvent, SeriesEvent},
     payment::v1::{PaymentEvent, PayoutEvent},
     provider::v1::{ProviderEvent, TrackEvent},
     repair::v1::RepairEvent,
@@ -179,6 +179,7 @@ fn decode_event(event: &Event) -> Result<NoticeFacts, Error> {
         "payout" => of_payout(kind, event.decode()?),
         "provider" => of_provider(kind, event.decode()?),
         "repair" => of_repair(kind, event.decode()?),
+        "series" => of_series(kind, event.decode()?),
         "transport" => of_ride(kind, event.decode()?),
         "track" => of_track(kind, event.decode()?),
         "user" => {
@@ -317,6 +318,22 @@ fn of_child(kind: String, child: ChildEvent) -> Result<NoticeFacts, Error> {
         },
         order_id: parse_id(&order_id)?,
         order_seq: Some(order_event_seq),
+        ..NoticeFacts::default()
+    })
+}
+
+fn of_series(kind: String, visit: SeriesEvent) -> Result<NoticeFacts, Error> {
+    let window = Window::parse("window", visit.window.as_ref()).ok();
+    Ok(NoticeFacts {
+        kind,
+        customer: parse_id(&visit.customer_id)?,
+        order_id: parse_id(&visit.order_id)?,
+        particulars: Particulars {
+            starts_at: window.map(|window| window.start),
+            zone: window.map(|window| window.zone),
+            service: Some(visit.vertical),
+            ..Particulars::default()
+        },
         ..NoticeFacts::default()
     })
 }

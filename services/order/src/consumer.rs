@@ -4,10 +4,10 @@
 use crate::{
     app::App,
     domain::{
-        Actor, Amounts, Authorization, Error, Order, OrderChange, OrderId, Outcome, PaymentState,
-        Principal,
+        AccountId, Actor, Amounts, Authorization, Error, Order, OrderChange, OrderId, Outcome,
+        PaymentState, Principal, SeriesChange,
     },
-    repository::{erasure, orders, records},
+    repository::{calendar_links, erasure, orders, records, series},
 };
 use async_trait::async_trait;
 use kit::{
@@ -261,7 +261,30 @@ impl App {
         let before_work = orders
             .into_iter()
             .filter(|order| order.created_at <= event.occurred_at && order.state.is_before_work());
-        self.change_orders(before_work.collect(), OrderChange::suspend_customer).await
+        self.change_orders(before_work.collect(), OrderChange::suspend_customer).await?;
+        let account = parse_id(&user_id)?;
+        self.change_series_of(account, SeriesChange::suspend).await?;
+        let tx = self.db.begin().await?;
+        calendar_links::remove_link(&tx, account).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Changes the series that an account has made, and those in which it is the named provider.
+    async fn change_series_of(
+        &self,
+        account: AccountId,
+        act: fn(&mut SeriesChange, AccountId),
+    ) -> Result<(), Error> {
+        for found in series::all_of_account(self.db.connection(), account).await? {
+            let tx = self.db.begin().await?;
+            let mut change =
+                series::lock_series(&tx, found.id, &Principal::System, &self.timing).await?;
+            act(&mut change, account);
+            series::save_series(&tx, change).await?;
+            series::wake_series(&tx, found.id).await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     async fn on_erasure(&self, event: &Event) -> Result<(), Error> {
@@ -274,6 +297,7 @@ impl App {
         let rendered = orders::rendered_by(db, account).await?;
         let rendered = rendered.into_iter().filter(|order| !order.progress.provider_erased);
         self.change_orders(rendered.collect(), OrderChange::erase_provider).await?;
+        self.change_series_of(account, SeriesChange::erase).await?;
         let tx = self.db.begin().await?;
         erasure::forget_account(&tx, account).await?;
         Ok(tx.commit().await?)

@@ -3,7 +3,7 @@
 use crate::domain::{
     Actor, Address, ChangeState, DispatchPlan, DisputeState, Error, KnownChange, LineOrigin,
     OfferEnding, OfferState, Order, Party, PaymentState, Policy, PolicyRule, PriceLine,
-    RequiredAsset, RequiredCrew, Requirements, State, Terms, check_cap,
+    RequiredAsset, RequiredCrew, Requirements, State, check_cap,
 };
 use chrono::Duration;
 use kit::{
@@ -315,8 +315,8 @@ fn whole_seconds(span: Option<prost_types::Duration>) -> i64 {
 }
 
 /// Requirements in contracts.
-pub fn requirements_of(terms: &Terms) -> fulfilment::Requirements {
-    let kept = terms.requirements.clone();
+pub fn requirements_of(requirements: &Requirements) -> fulfilment::Requirements {
+    let kept = requirements.clone();
     let crew = kept.crew.into_iter().map(|RequiredCrew { role, skills, documents, count }| {
         fulfilment::CrewMember { role, skills, documents, count }
     });

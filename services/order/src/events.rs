@@ -2,7 +2,7 @@
 
 use crate::{
     convert,
-    domain::{ClosedChange, Order, OrderEvent},
+    domain::{ClosedChange, Order, OrderEvent, SeriesChange, SeriesEvent},
 };
 use chrono::{DateTime, Utc};
 use kit::{messaging::outbox, values::time::timestamp};
@@ -40,5 +40,31 @@ fn order_event(order: &Order, event: &OrderEvent, at: DateTime<Utc>) -> pb::Orde
         at: Some(timestamp(at)),
         manual_acceptance: order.terms.manual_acceptance,
         offer_end: event.offer_end.map_or(pb::OfferEnd::Unspecified, convert::offer_end).into(),
+    }
+}
+
+/// The events of a series, numbered on from those before.
+pub fn encode_series_event(change: &SeriesChange) -> Vec<outbox::Fact> {
+    let first_seq = change.before().event_seq + 1;
+    let series = change.plan.series.id.uuid();
+    let numbered = (first_seq..).zip(&change.events);
+    numbered
+        .map(|(seq, event)| {
+            outbox::Fact::new(event.kind, series, seq, &series_event(change, event))
+        })
+        .collect()
+}
+
+fn series_event(change: &SeriesChange, event: &SeriesEvent) -> pb::SeriesEvent {
+    let series = &change.plan.series;
+    pb::SeriesEvent {
+        series_id: series.id.to_string(),
+        vertical: series.vertical.clone(),
+        customer_id: series.customer_id.to_string(),
+        provider_user_id: series.provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
+        date: event.date.to_string(),
+        window: Some(event.window.into()),
+        order_id: event.order_id.map(|id| id.to_string()).unwrap_or_default(),
+        reason: event.reason.clone(),
     }
 }

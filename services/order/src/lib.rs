@@ -6,6 +6,7 @@
 
 mod api;
 mod app;
+mod calendar;
 mod consumer;
 mod convert;
 mod domain;

@@ -99,7 +99,7 @@ impl Peers {
             vertical: order.vertical.clone(),
             window: Some(order.window().into()),
             address: Some(convert::address(&order.terms.place)),
-            requirements: Some(convert::requirements_of(&order.terms)),
+            requirements: Some(convert::requirements_of(&order.terms.requirements)),
             hold_expires_at: Some(timestamp(until)),
             customer_id: order.customer_id.to_string(),
             round: order.progress.round,
@@ -136,7 +136,7 @@ impl Peers {
             provider_id: visit.provider_id.to_string(),
             vertical: order.vertical.clone(),
             window: Some((*window).into()),
-            requirements: Some(convert::requirements_of(&order.terms)),
+            requirements: Some(convert::requirements_of(&order.terms.requirements)),
             hold_expires_at: Some(timestamp(window.end)),
             customer_id: order.customer_id.to_string(),
             // The provider names the time: other hours of the week are no objection.
@@ -261,11 +261,16 @@ impl Peers {
             vertical: order.vertical.clone(),
             window: Some(order.window().into()),
             address: Some(convert::address(&order.terms.place)),
-            requirements: Some(convert::requirements_of(&order.terms)),
+            requirements: Some(convert::requirements_of(&order.terms.requirements)),
             customer_id: order.customer_id.to_string(),
             order_id: order.id.to_string(),
             round: order.progress.round,
         };
+        self.check(request).await
+    }
+
+    /// What speaks against a provider doing a job, as stable codes.
+    pub async fn check(&self, request: CheckEligibilityRequest) -> Result<Vec<String>, Error> {
         let answer = self.reservations.clone().check_eligibility(request).await?;
         Ok(answer.into_inner().causes)
     }
@@ -286,7 +291,7 @@ impl Peers {
             vertical: order.vertical.clone(),
             window: Some(order.window().into()),
             address: Some(convert::address(&order.terms.place)),
-            requirements: Some(convert::requirements_of(&order.terms)),
+            requirements: Some(convert::requirements_of(&order.terms.requirements)),
             excluded_provider_ids: excluded.iter().map(ToString::to_string).collect(),
             limit,
             customer_id: order.customer_id.to_string(),

@@ -160,6 +160,12 @@ impl Verticals {
         Ok(answer.into_inner().change_message)
     }
 
+    /// Whether jobs of a vertical may recur.
+    pub async fn recurs(&self, key: &str) -> Result<bool, Error> {
+        let mut vertical = self.find_bookable(key)?;
+        Ok(vertical.describe_vertical(DescribeVerticalRequest {}).await?.into_inner().recurs)
+    }
+
     /// What every job of a vertical requires, whatever its details.
     pub async fn requirements(&self, key: &str) -> Result<Requirements, Error> {
         let mut vertical = self.find_bookable(key)?;

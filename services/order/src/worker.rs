@@ -3,7 +3,9 @@
 use crate::{
     app::{App, drop_refusal},
     domain::{Error, Order, OrderId, Principal, State},
-    repository::{AUTHORIZE, DEADLINE, MOVE, OFFER, SIDE_EFFECTS, VISIT, orders},
+    repository::{
+        AUTHORIZE, DEADLINE, MOVE, OFFER, REPRICE, SERIES, SERIES_NEWS, SIDE_EFFECTS, VISIT, orders,
+    },
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
@@ -46,6 +48,9 @@ impl App {
         if timer.kind == VISIT {
             return self.settle_visit(Id::from_uuid(timer.aggregate)).await;
         }
+        if matches!(timer.kind.as_str(), SERIES | SERIES_NEWS) {
+            return self.run_series(Id::from_uuid(timer.aggregate), timer.kind == SERIES).await;
+        }
         let id = OrderId::from_uuid(timer.aggregate);
         if timer.kind == SIDE_EFFECTS {
             return self.run_side_effects(id).await;
@@ -57,6 +62,7 @@ impl App {
         match timer.kind.as_str() {
             DEADLINE => self.act_on_deadline(order).await,
             AUTHORIZE => self.act_on_payment_due(order).await,
+            REPRICE => self.act_on_reprice(order).await,
             MOVE => drop_refusal("a move", self.resume_move(order).await),
             other => Err(kit::Error::internal(format!("no timer is called {other}")).into()),
         }
@@ -92,6 +98,15 @@ impl App {
             return self.wait_until(order.id, AUTHORIZE, due).await;
         }
         drop_refusal("a late authorisation", self.authorize_late(order).await)
+    }
+
+    /// A visit of a series comes near, and is priced by the time since the one before.
+    async fn act_on_reprice(&self, order: Order) -> Result<(), Error> {
+        let Some(due) = order.reprice_at(&self.timing) else { return Ok(()) };
+        if due > self.now() {
+            return self.wait_until(order.id, REPRICE, due).await;
+        }
+        drop_refusal("a new price", self.reprice_visit(order).await)
     }
 
     /// Sets a timer anew that fired before its time had come.

@@ -391,6 +391,21 @@ pub fn quote_request(provider_id: &str, start: DateTime<Utc>) -> Value {
     })
 }
 
+/// What to send for a weekly cleaning by a provider at nine, from a local date on.
+pub fn series_request(provider_id: &str, from_on: &str) -> Value {
+    json!({
+        "vertical": "cleaning",
+        "provider_id": provider_id,
+        "mode": "PROVIDER_MODE_PREFERRED",
+        "details": { "type": "standard", "rooms": 2, "bathrooms": 1, "frequency": "weekly" },
+        "address": address(),
+        "from_on": from_on,
+        "rrule": "FREQ=WEEKLY",
+        "start_local": "09:00",
+        "minutes": 120,
+    })
+}
+
 /// What to send for the price of a ride by a provider: 8.2 km to the north.
 pub fn ride_request(provider_id: &str, start: DateTime<Utc>) -> Value {
     json!({

@@ -8,8 +8,14 @@ use quickserve::{
     client::Client,
     demo::{self, Person, Provider},
 };
-use std::io::Write;
+use serde_json::json;
+use std::{io::Write, time::Duration};
 use uuid::Uuid;
+
+/// How often the cleaner of a series tries to take it.
+const SERIES_TRIES: u32 = 40;
+/// The pause between two tries.
+const SERIES_PAUSE: Duration = Duration::from_millis(250);
 
 /// How many people the city gets.
 pub struct City {
@@ -77,6 +83,9 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
     book_repair(&customers, &repairers).await?;
     if let Some(customer) = customers.first() {
         make_carers(&client, &operator, &city, (run.as_str(), customer), &bar).await?;
+    }
+    if let (Some(customer), Some(provider)) = (customers.first(), providers.first()) {
+        make_series(customer, provider).await?;
     }
     bar.finish_and_clear();
     print_report(&city, booked, &run)?;
@@ -150,7 +159,7 @@ async fn make_bookings(
         let order = demo::book_cleaning(customer, provider, start).await?;
         if number % 2 == 0 {
             let path = format!("/v1/orders/{}:accept", demo::text_at(&order, "id")?);
-            provider.person.client.post(&path, serde_json::json!({})).await?.ok()?;
+            provider.person.client.post(&path, json!({})).await?.ok()?;
         }
         booked += 1;
         bar.inc(1);
@@ -199,6 +208,23 @@ async fn book_care(customer: &Person, carer: &Provider) -> anyhow::Result<()> {
     let order = demo::book(customer, request).await?;
     let path = format!("/v1/orders/{}:accept", demo::text_at(&order, "id")?);
     carer.person.client.post(&path, serde_json::json!({})).await?.ok()?;
+    Ok(())
+}
+
+/// The first customer has the first cleaner come every week, who has said yes to all visits.
+async fn make_series(customer: &Person, provider: &Provider) -> anyhow::Result<()> {
+    let from_on = (tomorrow_at() + chrono::Duration::days(7)).date_naive().to_string();
+    let request = demo::series_request(&provider.provider_id, &from_on);
+    let series = customer.client.post("/v1/series", request).await?.ok().context("a series")?;
+    let path = format!("/v1/series/{}", demo::text_at(&series, "id")?);
+    // The cleaner knows of the series once its first visit is booked.
+    for _ in 0..SERIES_TRIES {
+        let accepted = provider.person.client.post(&format!("{path}:accept"), json!({})).await?;
+        if accepted.status.is_success() {
+            return Ok(());
+        }
+        tokio::time::sleep(SERIES_PAUSE).await;
+    }
     Ok(())
 }
 

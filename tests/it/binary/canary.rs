@@ -275,6 +275,17 @@ async fn look_after(people: &People, parent: &Person, watch: &mut Watch) {
     }
 }
 
+/// Reads the calendar by its secret link, over both ways in, and by a wrong one.
+async fn read_calendar(program: &Program, customer: &Person, watch: &mut Watch) {
+    let put = Some(json!({}));
+    let link = customer.client.send(Method::PUT, "/v1/me/calendarLink", put, &[]).await.unwrap();
+    let path = text_at(&link.ok().unwrap(), "path").unwrap();
+    let (_, secret) = path.split_once('=').unwrap();
+    watch.secrets.push(secret.to_owned());
+    assert_eq!(program.client.get(&path).await.unwrap().status, 200);
+    watch.refused(&program.client, Method::GET, &format!("{path}x"), None).await;
+}
+
 async fn over_grpc(program: &Program, customer: &Person, watch: &mut Watch) {
     let sign = format!("authorization: Bearer {}", customer.client.token().unwrap());
     let account = json!({ "name": NAME, "email": EMAIL, "role": "king", "password": PASSWORD });
@@ -301,6 +312,7 @@ async fn a_booking_leaves_no_trace_of_people(backend: Backend) {
     mistakes_on_the_wire(&program, &mut watch).await;
     book(&people, &customer, &mut watch).await;
     look_after(&people, &customer, &mut watch).await;
+    read_calendar(&program, &customer, &mut watch).await;
     over_grpc(&program, &customer, &mut watch).await;
     customer.client.post("/v1/auth/logout", json!({})).await.unwrap().ok().unwrap();
 

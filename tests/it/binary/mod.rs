@@ -17,6 +17,7 @@ mod people;
 mod program;
 mod restore;
 mod schemas;
+mod series;
 mod stop;
 pub mod wire;
 

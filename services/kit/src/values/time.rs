@@ -1,11 +1,14 @@
 //! Times and windows of time between rows, rules and messages.
 
 use crate::rpc::error::Error;
-use chrono::{DateTime, Duration, SubsecRound, Utc};
+use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, SubsecRound, TimeZone, Utc};
 use chrono_tz::Tz;
 use prost_types::{Duration as PbDuration, Timestamp};
 use proto::quickserve::common::v1 as pb;
 use serde::{Deserialize, Serialize};
+
+/// How far clocks are looked ahead for a local time that exists.
+const MAX_SKIPPED_MINUTES: i64 = 2 * 24 * 60;
 
 /// The message for a moment.
 pub fn timestamp(at: DateTime<Utc>) -> Timestamp {
@@ -41,6 +44,18 @@ pub fn span(field: &str, duration: Option<&PbDuration>) -> Result<Duration, Erro
 pub fn zone(field: &str, name: &str) -> Result<Tz, Error> {
     name.parse()
         .map_err(|_| Error::invalid(field, "must be an IANA time zone such as Europe/Paris"))
+}
+
+/// The instant of a local time: the first when it comes twice, the next that exists when clocks skip it.
+pub fn resolve_local(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
+    // No change of clocks has skipped more than a day and a bit.
+    for minutes in 0..=MAX_SKIPPED_MINUTES {
+        match zone.from_local_datetime(&(local + Duration::minutes(minutes))) {
+            LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => return at.to_utc(),
+            LocalResult::None => {}
+        }
+    }
+    local.and_utc()
 }
 
 /// A span of time at a place whose wall clock matters. The end comes after the start.
@@ -108,6 +123,28 @@ impl From<Window> for pb::TimeWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono_tz::{Australia::Lord_Howe, Europe::Paris};
+
+    #[test]
+    fn a_skipped_local_time_is_the_next_that_exists_and_a_double_one_the_first() {
+        // In 2027 Paris skips 02:00 to 03:00 on 28 March and repeats it on 31 October. Lord Howe moves by half an hour:
+        // it repeats 01:30 to 02:00 on 4 April and skips 02:00 to 02:30 on 3 October.
+        for (zone, time, instant) in [
+            (Paris, "2027-03-28T01:59:00", "2027-03-28T00:59:00Z"),
+            (Paris, "2027-03-28T02:00:00", "2027-03-28T01:00:00Z"),
+            (Paris, "2027-03-28T02:30:00", "2027-03-28T01:00:00Z"),
+            (Paris, "2027-03-28T03:00:00", "2027-03-28T01:00:00Z"),
+            (Paris, "2027-10-31T02:30:00", "2027-10-31T00:30:00Z"),
+            (Paris, "2027-10-31T03:00:00", "2027-10-31T02:00:00Z"),
+            (Lord_Howe, "2027-04-04T01:45:00", "2027-04-03T14:45:00Z"),
+            (Lord_Howe, "2027-04-04T02:00:00", "2027-04-03T15:30:00Z"),
+            (Lord_Howe, "2027-10-03T02:15:00", "2027-10-02T15:30:00Z"),
+            (Lord_Howe, "2027-10-03T02:30:00", "2027-10-02T15:30:00Z"),
+        ] {
+            let instant: DateTime<Utc> = instant.parse().unwrap();
+            assert_eq!(resolve_local(zone, time.parse().unwrap()), instant, "{zone} {time}");
+        }
+    }
 
     #[test]
     fn a_window_survives_the_way_there_and_back() {

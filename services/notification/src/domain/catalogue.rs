@@ -156,6 +156,10 @@ impl Notice {
         Self { variant, ..self }
     }
 
+    const fn beyond_cap(self) -> Self {
+        self.variant("beyond_cap").when(If(BeyondCap))
+    }
+
     const fn essential(self) -> Self {
         Self { importance: Importance::Essential, ..self }
     }
@@ -216,6 +220,7 @@ pub const NOTICES: &[Notice] = &[
     inbox_only("order.crew_replaced", Provider).essential(),
     both_parties("order.rescheduled", Customer).fades(),
     both_parties("order.rescheduled", Provider).when(NotFrom(Unpaid)).essential().fades(),
+    both_parties("order.repriced", Customer).essential().fades(),
     inbox_only("order.en_route", Customer),
     inbox_only("order.arrived", Customer),
     inbox_only("order.started", Customer),
@@ -264,15 +269,9 @@ pub const NOTICES: &[Notice] = &[
     with_mail("payment.chargeback_won", Operator).essential(),
     with_mail("payment.chargeback_lost", Operator).essential(),
     both_parties("payment.due_created", Customer).when(Unless(BeyondCap)).critical(),
-    both_parties("payment.due_created", Customer)
-        .variant("beyond_cap")
-        .when(If(BeyondCap))
-        .essential(),
+    both_parties("payment.due_created", Customer).beyond_cap().essential(),
     both_parties("payment.due_created", Provider).when(Unless(BeyondCap)).essential(),
-    both_parties("payment.due_created", Provider)
-        .variant("beyond_cap")
-        .when(If(BeyondCap))
-        .essential(),
+    both_parties("payment.due_created", Provider).beyond_cap().essential(),
     with_mail("payment.due_created", Operator).when(Unless(BeyondCap)).essential(),
     both_parties("payment.due_lowered", Customer).essential(),
     both_parties("payment.due_overdue", Customer).critical(),
@@ -300,6 +299,7 @@ pub const NOTICES: &[Notice] = &[
     both_parties("repair.diagnosed", Customer).essential().fades(),
     both_parties("repair.parts_arrived", Customer).fades(),
     with_mail("repair.sla_missed", Operator).essential(),
+    both_parties("series.needs_attention", Customer).essential(),
     both_parties("transport.stop_completed", Customer).when(Parcel).fades(),
     both_parties("transport.returning", Customer).essential().fades(),
     both_parties("child.checked_in", Guardian).critical(),
@@ -341,6 +341,7 @@ pub fn moves_on(kind: &str) -> bool {
                 | "order.dispute_resolved"
                 | "order.reviewed"
                 | "order.message_posted"
+                | "order.repriced"
                 | "order.side_effect_refused"
                 | "order.changed"
                 | "order.overdue"
@@ -355,10 +356,9 @@ mod tests {
     use crate::domain::facts::NoticeFacts;
     use std::collections::BTreeSet;
 
-    /// Events without a message: the order says itself when its payment succeeds or fails, erased accounts and orders have no
-    /// reader any more, providers know what they change themselves, what follows for an order is told of the order, and an
-    /// offer or an order that is over needs no answer; a ride at a stop, and a parcel that is back, show in the ride, and so
-    /// does a move that is surveyed or signed for; what is repaired is delivered next.
+    /// Events without a message: orders say themselves how payments went, the erased have no reader any more, providers
+    /// know what they change, what follows for an order is told of the order, what is over needs no answer, and rides,
+    /// moves and orders show the rest.
     const SILENT: &[&str] = &[
         "moving.surveyed",
         "moving.unloaded",
@@ -372,6 +372,7 @@ mod tests {
         "provider.offboarded",
         "provider.resource_lost",
         "repair.finished",
+        "series.occurrence_due",
         "transport.returned",
         "transport.stop_reached",
         "user.erased",
@@ -400,6 +401,7 @@ mod tests {
                 "payout",
                 "provider",
                 "repair",
+                "series",
                 "track",
                 "transport",
                 "user",

@@ -63,6 +63,8 @@ impl Slot {
             || template.starts_with("provider.restricted.")
         {
             &[Self::Subject]
+        } else if template.starts_with("series.") {
+            &[Self::Date, Self::Service]
         } else if template.starts_with("transport.stop_completed.") {
             &[Self::Stop]
         } else if carries_code(template) {

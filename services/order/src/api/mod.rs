@@ -1,5 +1,6 @@
 //! The RPCs: parse, begin, load and lock, rule, save, commit with the answer.
 
+mod calendar;
 mod favourites;
 mod jobs;
 mod orders;
@@ -7,6 +8,9 @@ mod quotes;
 mod recall;
 mod reconcile;
 mod records;
+mod series;
+mod series_input;
+mod series_view;
 mod settlement;
 mod view;
 
@@ -19,10 +23,11 @@ use kit::{
     storage::{db::Begun, idempotency::Key},
 };
 use proto::quickserve::order::v1::{
+    calendar_service_server::CalendarServiceServer,
     favourite_service_server::FavouriteServiceServer, job_service_server::JobServiceServer,
     order_service_server::OrderServiceServer, quote_service_server::QuoteServiceServer,
     reconcile_service_server::ReconcileServiceServer, record_service_server::RecordServiceServer,
-    settlement_service_server::SettlementServiceServer,
+    series_service_server::SeriesServiceServer, settlement_service_server::SettlementServiceServer,
 };
 use std::sync::Arc;
 use tonic::Response;
@@ -44,6 +49,8 @@ impl Api {
             .add(SettlementServiceServer::new(api.clone()))
             .add(RecordServiceServer::new(api.clone()))
             .add(FavouriteServiceServer::new(api.clone()))
+            .add(SeriesServiceServer::new(api.clone()))
+            .add(CalendarServiceServer::new(api.clone()))
             .add(ReconcileServiceServer::new(api))
     }
 

@@ -153,7 +153,7 @@ struct AskedJob {
 }
 
 /// Reads where a job is.
-fn parse_place(address: Option<Address>) -> Result<Place, Error> {
+pub(super) fn parse_place(address: Option<Address>) -> Result<Place, Error> {
     let address = address.ok_or_else(|| kit::Error::invalid("address", "must be given"))?;
     let place = convert::parse_place("address", address)?;
     place.check_country()?;
@@ -307,6 +307,7 @@ impl Api {
                 policy: self.app.policy.of_vertical(&vertical),
                 asap,
                 parent,
+                series: None,
                 cap,
                 manual_acceptance,
                 customer_changes,

@@ -115,6 +115,8 @@ fn whole_view(app: &App, order: &Order, viewer: &Principal) -> pb::Order {
         visits: progress.visits.iter().map(|visit| visit_of(order, visit)).collect(),
         crew: Vec::new(),
         vehicles: Vec::new(),
+        series_id: order.terms.series.map(|it| it.series_id.to_string()).unwrap_or_default(),
+        series_date: order.terms.series.map(|it| it.on.to_string()).unwrap_or_default(),
         ..pb::Order::default()
     }
 }

@@ -107,9 +107,12 @@ impl OrderChange {
         Ok(())
     }
 
-    /// Whether another provider may render the order: its time has not come, and it is no recall.
+    /// Whether another provider may render the order: its time has not come, it is no recall, and its customer wants others
+    /// too.
     fn can_ask_others(&self) -> bool {
-        !self.order.is_recall() && !self.order.has_missed_start(self.now)
+        !self.order.is_recall()
+            && !self.order.is_for_one_provider()
+            && !self.order.has_missed_start(self.now)
     }
 
     pub(super) fn begin_assignment(&mut self) {

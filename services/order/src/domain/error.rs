@@ -160,6 +160,23 @@ pub enum Error {
     /// A side reviews once.
     #[error("the order was reviewed already")]
     ReviewedAlready,
+    /// Jobs of the vertical do not recur.
+    #[error("jobs of this kind do not recur")]
+    NotRecurring,
+    /// A customer has as many series as may be.
+    #[error("no more than 50 series can go on: end one first")]
+    SeriesLimit,
+    /// The series has ended.
+    #[error("the series has ended: make a new one")]
+    SeriesState,
+    /// The date was skipped, or is over.
+    #[error("the visit was left out, or its time is over")]
+    OccurrenceState,
+    /// The visit starts too soon to be left out for nothing.
+    #[error(
+        "the visit starts too soon to be left out free of charge: preview and cancel its order"
+    )]
+    SkipCosts(Uuid),
     /// The week for reviews is over.
     #[error("the time for reviews is over")]
     ReviewWindowOver,
@@ -175,6 +192,11 @@ pub enum Resource {
     ChangeOrder,
     Vertical,
     Favourite,
+    Series,
+    /// A date of a series.
+    Occurrence,
+    /// A secret link to a calendar.
+    Calendar,
 }
 
 impl std::fmt::Display for Resource {
@@ -186,6 +208,9 @@ impl std::fmt::Display for Resource {
             Self::ChangeOrder => "change order",
             Self::Vertical => "vertical",
             Self::Favourite => "favourite",
+            Self::Series => "series",
+            Self::Occurrence => "occurrence",
+            Self::Calendar => "calendar",
         })
     }
 }
@@ -199,6 +224,9 @@ impl Resource {
             Self::ChangeOrder => "CHANGE_ORDER_NOT_FOUND",
             Self::Vertical => "VERTICAL_NOT_FOUND",
             Self::Favourite => "FAVOURITE_NOT_FOUND",
+            Self::Series => "SERIES_NOT_FOUND",
+            Self::Occurrence => "OCCURRENCE_NOT_FOUND",
+            Self::Calendar => "CALENDAR_NOT_FOUND",
         }
     }
 }
@@ -256,6 +284,11 @@ impl Fault for Error {
             Self::DisputeWindowOver => Kind::Precondition("DISPUTE_WINDOW_OVER"),
             Self::DisputeLimit => Kind::Precondition("DISPUTE_LIMIT"),
             Self::ReviewedAlready => Kind::Exists("REVIEWED_ALREADY"),
+            Self::NotRecurring => Kind::Precondition("NOT_RECURRING"),
+            Self::SeriesLimit => Kind::Precondition("SERIES_LIMIT"),
+            Self::SeriesState => Kind::Precondition("SERIES_STATE"),
+            Self::OccurrenceState => Kind::Precondition("OCCURRENCE_STATE"),
+            Self::SkipCosts(_) => Kind::Precondition("SKIP_COSTS"),
             Self::ReviewWindowOver => Kind::Precondition("REVIEW_WINDOW_OVER"),
         }
     }
@@ -264,7 +297,9 @@ impl Fault for Error {
         match self {
             Self::Kit(error) => error.metadata(),
             Self::Refused(_, allowed) => entry("allowed_actions", allowed.join(",")),
-            Self::QuoteUsed(order_id) => entry("order_id", order_id.to_string()),
+            Self::QuoteUsed(order_id) | Self::SkipCosts(order_id) => {
+                entry("order_id", order_id.to_string())
+            }
             Self::StartCodeLocked { until: at } | Self::ContactAttemptTooEarly { earliest: at } => {
                 entry("retry_at", at.format("%FT%TZ").to_string())
             }

@@ -20,9 +20,12 @@ mod policy;
 mod price;
 mod quote;
 pub mod records;
+pub mod recurrence;
 mod requirements;
 mod reschedule;
 mod restored;
+mod series;
+pub mod series_records;
 mod settlement;
 mod side_effect;
 mod state;
@@ -51,6 +54,11 @@ pub use records::quote::Model as Quote;
 pub use requirements::{DispatchPlan, RequiredAsset, RequiredCrew, Requirements};
 pub use reschedule::MovePrice;
 pub use restored::{NeededTime, RESTORED};
+pub use series::{
+    DueVisit, LOOK_BACK_DAYS, Occurrence, OccurrenceState, PlannedVisit, ProviderMode, Revision,
+    Series, SeriesChange, SeriesEdit, SeriesEvent, SeriesId, SeriesLink, SeriesPlan, SeriesState,
+    at_minute, minute_of, quote_of,
+};
 pub use side_effect::SideEffect;
 pub use state::{State, StateView};
 pub use timing::Timing;

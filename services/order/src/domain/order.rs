@@ -294,9 +294,26 @@ impl Order {
         attempts + 1 >= timing.authorize_late_s.len()
     }
 
-    /// Whether the start is close enough for the price to be authorised now.
+    /// Whether the start is close enough for the price to be authorised now. That of a visit of a series may still change,
+    /// and is authorised a day before.
     pub fn authorizes_now(&self, timing: &Timing, now: DateTime<Utc>) -> bool {
-        self.window_start <= now + seconds_of(timing.authorize_within_s)
+        let day_before = timing.authorize_late_s.first().filter(|_| self.terms.series.is_some());
+        let within = day_before.copied().unwrap_or(timing.authorize_within_s);
+        self.window_start <= now + seconds_of(within.min(timing.authorize_within_s))
+    }
+
+    /// When a visit of a series is priced by the time since the visit before; none once it was, and of a single job.
+    pub fn reprice_at(&self, timing: &Timing) -> Option<DateTime<Utc>> {
+        let is_due = self.terms.series.is_some()
+            && !self.booking
+            && self.state.is_before_work()
+            && self.progress.priced_for != Some(self.window_start);
+        is_due.then(|| self.window_start - seconds_of(timing.reprice_s))
+    }
+
+    /// Whether no other than the named provider may do it.
+    pub fn is_for_one_provider(&self) -> bool {
+        self.terms.series.is_some_and(|series| series.only)
     }
 
     /// The key of the present attempt to authorise.

@@ -94,6 +94,16 @@ impl Requirements {
     }
 }
 
+impl Requirements {
+    /// The window from the same start that fits the work and is as long as `window`, or as close to that as can be.
+    pub fn fit_window(&self, window: &Window, timing: &Timing) -> Window {
+        let shortest = seconds_of(self.duration_s);
+        let longest = seconds_of(self.duration_s * timing.window_percent.clamp(100, 1000) / 100);
+        let length = window.length().clamp(shortest, longest.max(shortest));
+        Window { end: window.start + length, ..*window }
+    }
+}
+
 impl Quote {
     /// When the work shall happen.
     pub fn window(&self) -> Window {

@@ -105,7 +105,7 @@ impl OrderChange {
 
     /// Takes in the price of the new date. Money that is authorised goes back when it is not the price any more, or when
     /// the card would let go of it before the work; the method is kept, and authorised close to the new start.
-    fn renew_payment(&mut self, price: Option<&MovePrice>) {
+    pub(super) fn renew_payment(&mut self, price: Option<&MovePrice>) {
         let is_free = self.order.ceiling() == 0;
         let stays =
             price.is_none() && (is_free || self.order.authorizes_now(&self.timing, self.now));
@@ -124,5 +124,29 @@ impl OrderChange {
             self.order.terms.cap = *cap;
             self.order.total = *total;
         }
+    }
+
+    /// A visit of a series has the price of the time since the visit before, in the window that the work takes by then.
+    /// What was authorised for another price goes back.
+    pub fn reprice(&mut self, window: &Window, price: MovePrice, requirements: Requirements) {
+        let is_current =
+            self.order.window_start == window.start && self.order.state.is_before_work();
+        if !is_current || self.order.progress.moving.is_some() {
+            return;
+        }
+        self.order.progress.priced_for = Some(window.start);
+        self.order.window_end = window.end;
+        self.order.terms.requirements = requirements;
+        if price.total == self.order.total && price.cap == self.order.terms.cap {
+            return;
+        }
+        self.renew_payment(Some(&price));
+        self.note("reprice", Actor::System, String::new());
+        self.publish("order.repriced").addressee = "customer";
+    }
+
+    /// A visit of a series keeps its price: the vertical prices it no more.
+    pub fn keep_price(&mut self) {
+        self.order.progress.priced_for = Some(self.order.window_start);
     }
 }

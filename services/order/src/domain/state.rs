@@ -248,7 +248,10 @@ fn pending_payment(action: Action, by: Actor) -> Option<State> {
 
 fn next_of_requested(action: Action, by: Actor) -> Option<State> {
     match (action, by) {
-        (Action::Accept, Actor::Provider | Actor::Operator) => Some(State::Assigned),
+        // The system accepts for a provider who takes every visit of a series.
+        (Action::Accept, Actor::Provider | Actor::Operator | Actor::System) => {
+            Some(State::Assigned)
+        }
         // The system declines for a provider who may not take the order any more.
         (Action::Decline { search: false }, Actor::Provider | Actor::Operator | Actor::System) => {
             Some(State::Declined)

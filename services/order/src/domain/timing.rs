@@ -76,6 +76,12 @@ pub struct Timing {
     pub authorize_within_s: i64,
     /// How long before the start a method on file is authorised, asked for again, and at last the order cancelled.
     pub authorize_late_s: Vec<i64>,
+    /// How many days ahead visits of a series are booked.
+    pub series_horizon_days: u64,
+    /// How long before its start a visit of a series is left out free of charge.
+    pub skip_s: i64,
+    /// How long before its start a visit of a series is priced by the time since the visit before.
+    pub reprice_s: i64,
 }
 
 const MINUTE: i64 = 60;
@@ -119,6 +125,9 @@ impl Default for Timing {
             abandoned_s: DAY,
             authorize_within_s: 6 * DAY,
             authorize_late_s: vec![DAY, 18 * HOUR, 12 * HOUR, 6 * HOUR, 3 * HOUR],
+            series_horizon_days: 28,
+            skip_s: DAY,
+            reprice_s: 2 * DAY,
         }
     }
 }
@@ -126,6 +135,16 @@ impl Default for Timing {
 impl Timing {
     /// Refuses a start that leaves the provider too little notice, or lies farther ahead than work is booked.
     pub fn check_start(&self, start: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Error> {
+        self.check_start_in("window.start", start, now)
+    }
+
+    /// As [`Self::check_start`], where `field` says the start.
+    pub fn check_start_in(
+        &self,
+        field: &str,
+        start: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
         let problem = if start < now + seconds_of(self.notice_s) {
             format!("must be at least {} minutes from now", self.notice_s / MINUTE)
         } else if start > now + seconds_of(self.horizon_s) {
@@ -133,7 +152,7 @@ impl Timing {
         } else {
             return Ok(());
         };
-        Err(kit::Error::invalid("window.start", problem).into())
+        Err(kit::Error::invalid(field, problem).into())
     }
 }
 

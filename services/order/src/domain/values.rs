@@ -62,7 +62,7 @@ impl fmt::Debug for JobDetails {
 }
 
 /// A postal address with its position: never printed.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct Address {
     pub lines: Vec<String>,
     pub postcode: String,
@@ -136,6 +136,9 @@ pub struct Terms {
     /// The order that this one makes good; none unless it is a recall.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<super::ParentOrder>,
+    /// The visit of a series that it is; none of a single job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<super::SeriesLink>,
 }
 
 /// How an order was cancelled.
@@ -319,6 +322,9 @@ pub struct Progress {
     /// How often it was moved to another window.
     #[serde(skip_serializing_if = "is_zero")]
     pub reschedules: u32,
+    /// The start for which a visit of a series was priced by the time since the visit before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priced_for: Option<DateTime<Utc>>,
 }
 
 /// Lines of a change order: label and minor units.

@@ -1,5 +1,5 @@
 //! What orders do at other services, as tables of steps: [`booking`] and [`side_effects`]; what customers pay later
-//! ([`payment`]), changes ([`changes`]), deliveries ([`delivery`]), waves of offers ([`offers`]) and moves ([`reschedule`]) go by the same rules. [`reconcile`] finds what a restore
+//! ([`payment`]), changes ([`changes`]), deliveries ([`delivery`]), waves of offers ([`offers`]), series ([`series`]) and moves ([`reschedule`]) go by the same rules. [`reconcile`] finds what a restore
 //! tore apart.
 //!
 //! One mechanism carries them all. What is about to be done is written down, together with a timer, before it is done.
@@ -18,6 +18,8 @@ pub mod offers;
 pub mod payment;
 pub mod reconcile;
 pub mod reschedule;
+pub mod series;
+pub mod series_price;
 pub mod side_effects;
 pub mod visits;
 
@@ -33,5 +35,6 @@ pub fn crash_points() -> Vec<String> {
         .chain(offers::crash_points())
         .chain(delivery::crash_points())
         .chain(side_effects::crash_points())
+        .chain(series::crash_points())
         .collect()
 }

@@ -24,6 +24,7 @@ impl App {
             window: Some((*window).into()),
             address: Some(convert::address(&order.terms.place)),
             customer_id: order.customer_id.to_string(),
+            series: self.place_in_series(order, window.start).await?,
             ..QuoteRequest::default()
         };
         let answer = self.verticals.quote(&order.vertical, request).await?;

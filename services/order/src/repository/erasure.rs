@@ -1,6 +1,6 @@
 //! Forgets what erased accounts wrote.
 
-use super::favourites;
+use super::{calendar_links, favourites};
 use crate::domain::{
     AccountId, Actor, Error, FORMER_PROVIDER, JobDetails, OrderId, Private,
     records::{change_order, dispute, message, offer, order, proof, quote, review, timeline},
@@ -136,6 +136,7 @@ pub async fn forget_account(tx: &Tx, account: AccountId) -> Result<(), Error> {
         .exec(&**tx)
         .await?;
     favourites::remove_all(tx, account).await?;
+    calendar_links::remove_link(tx, account).await?;
     forget_words(tx, Forgotten::OfFormerOrders, account).await?;
     kit::storage::idempotency::forget_account(tx, account.uuid()).await?;
     Ok(())

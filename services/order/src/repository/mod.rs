@@ -1,12 +1,14 @@
 //! Every query, by noun.
 
 pub mod bookings;
+pub mod calendar_links;
 pub mod erasure;
 pub mod favourites;
 pub mod offers;
 pub mod orders;
 pub mod quotes;
 pub mod records;
+pub mod series;
 pub mod side_effects;
 pub mod visits;
 
@@ -22,3 +24,9 @@ pub const MOVE: &str = "move";
 pub const VISIT: &str = "visit";
 /// The timer of an offer whose acceptance was begun. Its aggregate is the offer.
 pub const OFFER: &str = "offer";
+/// The timer of a series whose visits come near. Its aggregate is the series.
+pub const SERIES: &str = "series";
+/// The timer of a series that has news: an act, or an order of it that came to an end. Its aggregate is the series.
+pub const SERIES_NEWS: &str = "series_news";
+/// The timer of a visit of a series that is to be priced by the time since the visit before. Its aggregate is the order.
+pub const REPRICE: &str = "reprice";

@@ -1,9 +1,9 @@
 //! Orders: read, locked and saved. Ownership is in the query: an order that is not the caller's is absent.
 
-use super::{AUTHORIZE, DEADLINE, MOVE, SIDE_EFFECTS, offers, records};
+use super::{AUTHORIZE, DEADLINE, MOVE, REPRICE, SERIES_NEWS, SIDE_EFFECTS, offers, records};
 use crate::{
     domain::{
-        AccountId, ClosedChange, Error, Order, OrderChange, OrderId, Principal, Resource,
+        AccountId, ClosedChange, Error, Order, OrderChange, OrderId, Principal, QuoteId, Resource,
         SideEffect, State, Timing,
         records::{
             effect,
@@ -20,8 +20,10 @@ use kit::{
     storage::page::Page,
 };
 use sea_orm::{ActiveValue::Set, Condition, Iterable, QueryOrder, QuerySelect, entity::prelude::*};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
+/// Most orders that a calendar shows.
+const MAX_APPOINTMENTS: u64 = 1_000;
 /// How long a move may take before its timer takes it up.
 const MOVE_LEASE: Duration = Duration::seconds(30);
 /// How long a call may take to tell the vertical before the timer does it.
@@ -124,6 +126,24 @@ pub async fn rendered_by(
     Ok(Entity::find().filter(Column::ProviderUserId.eq(provider)).all(db).await?)
 }
 
+/// The orders of an account, as customer and as provider, that end after `since`, the earliest first.
+pub async fn ending_after(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    since: DateTime<Utc>,
+) -> Result<Vec<Order>, Error> {
+    let found = Entity::find()
+        .filter(Column::Booking.eq(false))
+        .filter(matching_filter(OrderFilter::Either(account)))
+        .filter(Column::WindowEnd.gt(since))
+        .order_by_asc(Column::WindowStart)
+        .order_by_asc(Column::Id)
+        .limit(MAX_APPOINTMENTS)
+        .all(db)
+        .await?;
+    Ok(found)
+}
+
 /// The bookings of a customer at a provider that wait for a payment, their windows at most `around` a given one.
 pub async fn unpaid_around(
     db: &impl ConnectionTrait,
@@ -140,6 +160,30 @@ pub async fn unpaid_around(
         .all(db)
         .await?;
     Ok(found)
+}
+
+/// The orders of these quotes, those under way included and those that were given up left out.
+pub async fn of_quotes(
+    db: &impl ConnectionTrait,
+    quotes: Vec<QuoteId>,
+) -> Result<Vec<Order>, Error> {
+    if quotes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = Entity::find()
+        .filter(Column::QuoteId.is_in(quotes))
+        .filter(Column::GivenUp.eq(false))
+        .all(db)
+        .await?;
+    Ok(found)
+}
+
+/// The orders of these ids.
+pub async fn of_ids(db: &impl ConnectionTrait, ids: Vec<OrderId>) -> Result<Vec<Order>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(Entity::find().filter(Column::Id.is_in(ids)).all(db).await?)
 }
 
 /// The kinds of proof on file, which the vertical asks for before a delivery.
@@ -205,6 +249,8 @@ impl OrderWrite {
 pub(super) async fn save_all(tx: &Tx, changes: Vec<OrderWrite>) -> Result<Vec<bool>, Error> {
     let mut written = Vec::with_capacity(changes.len());
     let (mut entries, mut events, mut effects, mut due) = (vec![], vec![], vec![], vec![]);
+    // Two orders of one series set its timer once.
+    let mut with_news = BTreeSet::new();
     for OrderWrite { change, events: published } in changes {
         let is_current = update_order(tx, &change).await?;
         written.push(is_current);
@@ -217,6 +263,7 @@ pub(super) async fn save_all(tx: &Tx, changes: Vec<OrderWrite>) -> Result<Vec<bo
                 None => timers::cancel_timer(tx, kind, change.order.id.uuid()).await?,
             }
         }
+        with_news.extend(series_with_news(&change));
         let change = change.into_inner();
         entries.extend(timeline_rows(&change, tx.clock()));
         effects.extend(side_effect_rows(&change));
@@ -232,8 +279,18 @@ pub(super) async fn save_all(tx: &Tx, changes: Vec<OrderWrite>) -> Result<Vec<bo
     if !effects.is_empty() {
         effect::Entity::insert_many(effects).exec_without_returning(&**tx).await?;
     }
+    due.extend(with_news.into_iter().map(|series| (SERIES_NEWS, series, tx.now())));
     timers::schedule_all(tx, due).await?;
     Ok(written)
+}
+
+/// The series that is to hear of a change: its visit has come to nothing, or was moved.
+fn series_with_news(change: &ClosedChange) -> Option<Uuid> {
+    let (before, after) = (change.before(), &change.order);
+    let has_ended = after.came_to_nothing() && before.state != after.state;
+    let is_moved = before.window_start != after.window_start;
+    let link = after.terms.series.filter(|_| !after.given_up && (has_ended || is_moved));
+    link.map(|link| link.series_id.uuid())
 }
 
 /// Writes the columns of the order's own row that differ. False when the row is not as it was read any more.
@@ -305,6 +362,7 @@ fn changed_timers(change: &ClosedChange) -> Vec<(&'static str, Option<DateTime<U
     let times = [
         (DEADLINE, before.deadline(timing), after.deadline(timing), by_system),
         (AUTHORIZE, before.authorize_at(timing), after.authorize_at(timing), by_system),
+        (REPRICE, before.reprice_at(timing), after.reprice_at(timing), by_system),
         (MOVE, move_lease_end(before), move_lease_end(after), false),
     ];
     let mut changed: Vec<_> = times

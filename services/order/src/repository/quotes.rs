@@ -4,12 +4,23 @@ use crate::domain::{
     AccountId, Error, OrderId, Quote, QuoteId, Resource,
     records::{order, quote},
 };
-use sea_orm::{IntoActiveModel, QuerySelect, entity::prelude::*};
+use sea_orm::{IntoActiveModel, Iterable, QuerySelect, entity::prelude::*, sea_query::OnConflict};
 
 /// Keeps a quote.
 pub async fn insert_quote(db: &impl ConnectionTrait, quote: &Quote) -> Result<(), Error> {
     let row = quote.clone().into_active_model().reset_all();
     quote::Entity::insert(row).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// Keeps a quote that may be there already with an earlier price. An order that was made of it keeps its own.
+pub async fn replace_quote(db: &impl ConnectionTrait, quote: &Quote) -> Result<(), Error> {
+    let row = quote.clone().into_active_model().reset_all();
+    let all = quote::Column::iter().filter(|column| !matches!(column, quote::Column::Id));
+    quote::Entity::insert(row)
+        .on_conflict(OnConflict::column(quote::Column::Id).update_columns(all).to_owned())
+        .exec_without_returning(db)
+        .await?;
     Ok(())
 }
 

@@ -22,6 +22,7 @@ mod provider_server;
 mod random;
 mod script;
 mod search;
+mod series;
 mod servers;
 mod settling;
 mod states;

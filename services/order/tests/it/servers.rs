@@ -237,6 +237,7 @@ impl VerticalService for Cleaning {
             vertical: "cleaning".to_owned(),
             details_message,
             change_message,
+            recurs: true,
             requirements: Some(vertical::Requirements {
                 documents: vec!["insurance".to_owned()],
                 ..vertical::Requirements::default()

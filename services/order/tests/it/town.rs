@@ -24,6 +24,7 @@ use proto::quickserve::{
     order::v1::{
         self as pb, job_service_client::JobServiceClient, order_service_client::OrderServiceClient,
         quote_service_client::QuoteServiceClient, record_service_client::RecordServiceClient,
+        series_service_client::SeriesServiceClient,
         settlement_service_client::SettlementServiceClient,
     },
     payment::v1::charge_service_server::ChargeServiceServer,
@@ -56,7 +57,7 @@ impl Town {
     pub async fn with_verticals(backend: Backend, verticals: &[&str]) -> Self {
         let world = World::with_verticals(backend, Config::defaults(), verticals).await;
         let script = Arc::new(Script::default());
-        let events = EventRecorder::new(&["order."]);
+        let events = EventRecorder::new(&["order.", "series."]);
         let profile = Uuid::new_v4();
         let provider = somebody(&[Role::Provider]);
         script.with(|memory| {
@@ -85,6 +86,11 @@ impl Town {
         self.process = start_process(&self.world, &self.script, &self.events).await;
     }
 
+    /// Starts a second process on the same database, as another replica.
+    pub async fn start_replica(&self) -> Process {
+        start_process(&self.world, &self.script, &self.events).await
+    }
+
     /// The runtime of the process that runs order.
     pub fn host(&self) -> &Host {
         &self.process.host
@@ -104,6 +110,9 @@ impl Town {
     }
     pub fn settlements(&self) -> SettlementServiceClient<Channel> {
         SettlementServiceClient::new(self.channel())
+    }
+    pub fn series(&self) -> SeriesServiceClient<Channel> {
+        SeriesServiceClient::new(self.channel())
     }
     pub fn records(&self) -> RecordServiceClient<Channel> {
         RecordServiceClient::new(self.channel())

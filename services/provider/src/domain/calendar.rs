@@ -5,10 +5,10 @@ use super::{
     span::{merge_spans, subtract_spans},
 };
 use chrono::{
-    DateTime, Datelike, Days, Duration, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone,
-    Utc, Weekday,
+    DateTime, Datelike, Days, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc, Weekday,
 };
 use chrono_tz::Tz;
+use kit::values::time::resolve_local;
 use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -95,18 +95,6 @@ pub fn refuse_overlaps(hours: &[Hours], name: impl Fn(usize) -> String) -> Resul
     Ok(())
 }
 
-/// The instant of a local time: the first when it comes twice, the next that exists when clocks skip it.
-pub fn resolve_local(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
-    // No change of clocks has skipped more than a day and a bit.
-    for minutes in 0..=(2 * i64::from(DAY)) {
-        match zone.from_local_datetime(&(local + Duration::minutes(minutes))) {
-            LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => return at.to_utc(),
-            LocalResult::None => {}
-        }
-    }
-    local.and_utc()
-}
-
 impl Calendar {
     /// The spans of work that touch the time from `start` to `end`, in order; they may reach beyond it.
     pub fn open(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> Vec<Span> {
@@ -171,21 +159,6 @@ mod tests {
             weekly: Weekly(rules.collect()),
             exceptions: Exceptions::default(),
             time_off: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_skipped_local_time_is_the_next_that_exists_and_a_double_one_the_first() {
-        // In 2027 Paris skips 02:00 to 03:00 on 28 March and repeats it on 31 October.
-        for (time, instant) in [
-            ("2027-03-28T01:59:00", "2027-03-28T00:59:00Z"),
-            ("2027-03-28T02:00:00", "2027-03-28T01:00:00Z"),
-            ("2027-03-28T02:30:00", "2027-03-28T01:00:00Z"),
-            ("2027-03-28T03:00:00", "2027-03-28T01:00:00Z"),
-            ("2027-10-31T02:30:00", "2027-10-31T00:30:00Z"),
-            ("2027-10-31T03:00:00", "2027-10-31T02:00:00Z"),
-        ] {
-            assert_eq!(resolve_local(Paris, local(time)), at(instant), "{time}");
         }
     }
 

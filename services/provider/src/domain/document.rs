@@ -141,13 +141,13 @@ impl Document {
     /// When its last day ends on the clock of `zone`; none when it does not expire.
     pub fn expires_at(&self, zone: Tz) -> Option<DateTime<Utc>> {
         let day_after = self.expires_on?.succ_opt()?;
-        Some(super::calendar::resolve_local(zone, day_after.and_time(NaiveTime::MIN)))
+        Some(kit::values::time::resolve_local(zone, day_after.and_time(NaiveTime::MIN)))
     }
 
     /// When its provider is told that it expires soon.
     pub fn notice_at(&self, zone: Tz) -> Option<DateTime<Utc>> {
         let day = self.expires_on?.checked_sub_days(NOTICE)?;
-        Some(super::calendar::resolve_local(zone, day.and_time(NaiveTime::MIN)))
+        Some(kit::values::time::resolve_local(zone, day.and_time(NaiveTime::MIN)))
     }
 }
 

@@ -14,7 +14,7 @@ PENDING_PAYMENT system expire:EXPIRED cancel:CANCELLED
 REQUESTED customer confirmPayment:. previewCancel:. cancel:CANCELLED reschedule:. postMessage:.
 REQUESTED provider accept:ASSIGNED decline:DECLINED decline+:SEARCHING postMessage:.
 REQUESTED operator accept:ASSIGNED decline:DECLINED decline+:SEARCHING previewCancel:. cancel:CANCELLED
-REQUESTED system expire:EXPIRED decline:DECLINED decline+:SEARCHING cancel:CANCELLED
+REQUESTED system accept:ASSIGNED expire:EXPIRED decline:DECLINED decline+:SEARCHING cancel:CANCELLED
 SEARCHING customer confirmPayment:. previewCancel:. cancel:CANCELLED
 SEARCHING provider acceptOffer:ASSIGNED
 SEARCHING operator previewCancel:. cancel:CANCELLED

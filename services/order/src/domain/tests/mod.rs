@@ -5,6 +5,7 @@ mod money;
 mod price;
 mod restored;
 mod rules;
+mod series;
 
 use super::*;
 use chrono::{DateTime, Duration, Utc};
@@ -65,6 +66,7 @@ fn order(state: State) -> Order {
             policy: Policy::default(),
             asap: false,
             parent: None,
+            series: None,
             cap: None,
             manual_acceptance: false,
             customer_changes: false,
