@@ -240,9 +240,9 @@ async fn book_move(mesh: &Mesh, alice: &mut Author, provider: &Provider) -> Stri
     text_at(&alice.post("/v1/orders", order).await, "id").unwrap()
 }
 
-/// A repair with a mark in every text, hours after the order of that day.
+/// A repair with a mark in every text, once the move of that day is over.
 async fn book_repair(mesh: &Mesh, alice: &mut Author, provider: &Provider) -> String {
-    let start = noon(mesh) + Duration::hours(3);
+    let start = noon(mesh) + Duration::hours(8);
     let mut request = demo::repair_request(&provider.provider_id, start);
     request["address"] = alice.address();
     let symptoms = alice.mark("repair.v1.RepairDetails.symptoms");
@@ -453,8 +453,8 @@ async fn of_an_erased_account_nothing_that_it_wrote_is_left(backend: Backend) {
     bob.again(&mesh).await;
     let operator = mesh.again(&operator).await;
     work(&mut alice, &mut bob, &operator, &order).await;
-    look_at_repair(&mesh, &mut alice, &mut bob, &repair).await;
     carry(&mesh, &mut alice, &mut bob, &moved).await;
+    look_at_repair(&mesh, &mut alice, &mut bob, &repair).await;
     let operator = mesh.again(&operator).await;
 
     let written: BTreeSet<&str> =

@@ -3,7 +3,7 @@
 use crate::domain::{
     Repair, RepairInputs,
     appliance::Model as Appliance,
-    details::{Category, GivenItem, RepairedItem, Urgency},
+    details::{Category, NamedItem, RepairedItem, Urgency},
     estimate::{AskedWork, ToldChange},
     part::{Part, PartState},
     repair::{Diagnosis, NotedPart, PartChange, TestResult},
@@ -37,7 +37,7 @@ pub fn read_details(message: &pb::RepairDetails) -> Result<RepairInputs, Error> 
     let appliance_id = parse_optional_uuid("details.appliance_id", appliance_id)?;
     Ok(RepairInputs {
         category,
-        item: RepairedItem::parse(category, GivenItem { appliance_id, brand, model, serial })?,
+        item: RepairedItem::parse(category, NamedItem { appliance_id, brand, model, serial })?,
         urgency: Urgency::parse(urgency)?,
     })
 }

@@ -81,7 +81,7 @@ pub enum RepairedItem {
 
 /// How a request describes what is to be repaired; all of it may be empty.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct GivenItem<'a> {
+pub struct NamedItem<'a> {
     pub appliance_id: Option<Uuid>,
     pub brand: &'a str,
     pub model: &'a str,
@@ -90,8 +90,8 @@ pub struct GivenItem<'a> {
 
 impl RepairedItem {
     /// Reads what is to be repaired. An appliance has a name.
-    pub fn parse(category: Category, given: GivenItem<'_>) -> Result<Self, Error> {
-        let GivenItem { appliance_id, brand, model, serial } = given;
+    pub fn parse(category: Category, given: NamedItem<'_>) -> Result<Self, Error> {
+        let NamedItem { appliance_id, brand, model, serial } = given;
         if let Some(id) = appliance_id {
             let described = [("brand", brand), ("model", model), ("serial", serial)];
             return match described.into_iter().find(|(_, text)| !text.is_empty()) {
@@ -151,14 +151,14 @@ pub fn brand_skill(brand: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn described<'a>(brand: &'a str, model: &'a str, serial: &'a str) -> GivenItem<'a> {
-        GivenItem { appliance_id: None, brand, model, serial }
+    fn described<'a>(brand: &'a str, model: &'a str, serial: &'a str) -> NamedItem<'a> {
+        NamedItem { appliance_id: None, brand, model, serial }
     }
 
     #[test]
     fn an_appliance_is_owned_or_described_and_a_tap_needs_no_name() {
         let id = Uuid::from_u128(7);
-        let owned = GivenItem { appliance_id: Some(id), ..GivenItem::default() };
+        let owned = NamedItem { appliance_id: Some(id), ..NamedItem::default() };
         assert_eq!(
             RepairedItem::parse(Category::Appliance, owned).unwrap(),
             RepairedItem::Owned(id)
@@ -167,14 +167,14 @@ mod tests {
             RepairedItem::parse(Category::Appliance, described("Bosch", "WAN28", "")).unwrap();
         let (brand, model) = ("Bosch".to_owned(), "WAN28".to_owned());
         assert_eq!(bosch, RepairedItem::Described { brand, model, serial: String::new() });
-        let tap = RepairedItem::parse(Category::Plumbing, GivenItem::default()).unwrap();
+        let tap = RepairedItem::parse(Category::Plumbing, NamedItem::default()).unwrap();
         assert_eq!(tap, RepairedItem::Unnamed);
         for (category, given, field) in [
-            (Category::Appliance, GivenItem::default(), "details.appliance_id"),
+            (Category::Appliance, NamedItem::default(), "details.appliance_id"),
             (Category::Plumbing, described("", "WAN28", ""), "details.model"),
             (Category::Plumbing, described("", "", "S-1"), "details.serial"),
-            (Category::Appliance, GivenItem { brand: "Bosch", ..owned }, "details.brand"),
-            (Category::Appliance, GivenItem { serial: "S-1", ..owned }, "details.serial"),
+            (Category::Appliance, NamedItem { brand: "Bosch", ..owned }, "details.brand"),
+            (Category::Appliance, NamedItem { serial: "S-1", ..owned }, "details.serial"),
         ] {
             let error = RepairedItem::parse(category, given).unwrap_err().to_string();
             assert!(error.contains(field), "{field}: {error}");
