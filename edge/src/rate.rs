@@ -169,7 +169,7 @@ mod tests {
         limiter.take(1).unwrap();
         for junk in 2..10_000 {
             let _ = limiter.take(junk);
-            // Whoever goes on asking stays refused, however many others there are.
+            // A client that goes on asking stays refused, however many others there are.
             assert!(limiter.take(0).is_err(), "{junk}");
         }
         let kept = buckets.0.shards.iter().map(|shard| shard.lock().unwrap().len());

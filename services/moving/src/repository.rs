@@ -9,7 +9,7 @@ use sea_orm::{
 use uuid::Uuid;
 use vertical::Error;
 
-/// A claim, whoever's it is.
+/// A claim of any move.
 pub async fn find_claim(db: &impl ConnectionTrait, id: Uuid) -> Result<DamageClaim, Error> {
     Entity::find_by_id(id).one(db).await?.ok_or_else(claim_not_found)
 }

@@ -166,7 +166,7 @@ impl Verticals {
         Ok(vertical.describe_vertical(DescribeVerticalRequest {}).await?.into_inner().recurs)
     }
 
-    /// What every job of a vertical requires, whatever its details.
+    /// What every job of a vertical requires.
     pub async fn requirements(&self, key: &str) -> Result<Requirements, Error> {
         let mut vertical = self.find_bookable(key)?;
         let answer = vertical.describe_vertical(DescribeVerticalRequest {}).await?;

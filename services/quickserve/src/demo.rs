@@ -1,11 +1,19 @@
 //! People of a demo city, made through the REST interface: what `seed-demo`, the end-to-end tests and the benchmark
 //! start from.
 
+mod family;
+mod requests;
+
+pub use family::{AUNT_CODE, Family, enter_child, make_family};
+pub use requests::{
+    care_request, move_request, quote_request, repair_request, ride_request, series_request,
+    taxi_request,
+};
+
 use crate::client::Client;
 use anyhow::Context;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 /// The zone of the city.
 pub const ZONE: &str = "Europe/Paris";
@@ -187,75 +195,6 @@ pub async fn make_carer(
     make_provider(client, operator, name, email, &CARER).await
 }
 
-/// A family: two children of a customer, and an aunt who may fetch both.
-#[derive(Clone, Debug)]
-pub struct Family {
-    /// A child of a year and a half.
-    pub lou: String,
-    /// A child of school age.
-    pub max: String,
-    /// The aunt, as the adult of each of them.
-    pub aunt_of_lou: String,
-    pub aunt_of_max: String,
-}
-
-/// The code of the aunt.
-pub const AUNT_CODE: &str = "27182818";
-
-/// Enters two children of a customer, who are a year and a half and seven on a day, and an aunt.
-pub async fn make_family(customer: &Person, day: DateTime<Utc>) -> anyhow::Result<Family> {
-    let born = |months: i64| (day - Duration::days(months * 31)).date_naive().to_string();
-    let lou = enter_child(customer, "Lou", &born(18)).await?;
-    let max = enter_child(customer, "Max", &born(84)).await?;
-    let aunt_of_lou = authorize_aunt(customer, &lou).await?;
-    let aunt_of_max = authorize_aunt(customer, &max).await?;
-    Ok(Family { lou, max, aunt_of_lou, aunt_of_max })
-}
-
-/// Enters a child.
-pub async fn enter_child(customer: &Person, name: &str, born_on: &str) -> anyhow::Result<String> {
-    let id = Uuid::new_v4().to_string();
-    let profile = json!({
-        "name": name, "born_on": born_on, "allergies": "peanuts",
-        "notes": "Sleeps with the bear.",
-        "contacts": [{ "name": "Grandma", "phone": "+33655443322" }],
-    });
-    let child = json!({ "id": id, "profile": profile });
-    customer.client.post("/v1/children", child).await?.ok().context("a child")?;
-    Ok(id)
-}
-
-/// Allows the aunt to bring and fetch a child.
-async fn authorize_aunt(customer: &Person, child: &str) -> anyhow::Result<String> {
-    let id = Uuid::new_v4().to_string();
-    let profile = json!({ "name": "Anne Tante", "relation": "aunt", "phone": "+33611223344" });
-    let adult = json!({ "id": id, "profile": profile, "code": AUNT_CODE });
-    let path = format!("/v1/children/{child}/authorizedAdults");
-    customer.client.post(&path, adult).await?.ok().context("an aunt")?;
-    Ok(id)
-}
-
-/// What to send for the price of care of some children by a provider.
-pub fn care_request(
-    provider_id: &str,
-    children: &[&str],
-    start: DateTime<Utc>,
-    minutes: i64,
-) -> Value {
-    let children: Vec<_> = children.iter().map(|id| json!({ "child_id": id })).collect();
-    json!({
-        "vertical": "child_assistance",
-        "provider_id": provider_id,
-        "details": { "children": children, "languages": ["fr"] },
-        "window": {
-            "start": start.to_rfc3339(),
-            "end": (start + Duration::minutes(minutes)).to_rfc3339(),
-            "time_zone": ZONE,
-        },
-        "address": address(),
-    })
-}
-
 /// Gives a provider a car for four, and returns its id.
 pub async fn add_car(provider: &Provider) -> anyhow::Result<String> {
     let path = format!("/v1/providers/{}/assets", provider.provider_id);
@@ -374,113 +313,6 @@ pub async fn approve_provider(provider: &Provider, operator: &Person) -> anyhow:
     operator.client.send(http::Method::PUT, &check, Some(clear), &[]).await?.ok()?;
     operator.client.post(&format!("{path}:approve"), json!({})).await?.ok()?;
     Ok(())
-}
-
-/// What to send for the price of a two-hour cleaning by a provider.
-pub fn quote_request(provider_id: &str, start: DateTime<Utc>) -> Value {
-    json!({
-        "vertical": "cleaning",
-        "provider_id": provider_id,
-        "details": { "type": "standard", "rooms": 2, "bathrooms": 1, "frequency": "once" },
-        "window": {
-            "start": start.to_rfc3339(),
-            "end": (start + Duration::hours(2)).to_rfc3339(),
-            "time_zone": ZONE,
-        },
-        "address": address(),
-    })
-}
-
-/// What to send for a weekly cleaning by a provider at nine, from a local date on.
-pub fn series_request(provider_id: &str, from_on: &str) -> Value {
-    json!({
-        "vertical": "cleaning",
-        "provider_id": provider_id,
-        "mode": "PROVIDER_MODE_PREFERRED",
-        "details": { "type": "standard", "rooms": 2, "bathrooms": 1, "frequency": "weekly" },
-        "address": address(),
-        "from_on": from_on,
-        "rrule": "FREQ=WEEKLY",
-        "start_local": "09:00",
-        "minutes": 120,
-    })
-}
-
-/// What to send for the price of a ride by a provider: 8.2 km to the north.
-pub fn ride_request(provider_id: &str, start: DateTime<Utc>) -> Value {
-    json!({
-        "vertical": "transport",
-        "provider_id": provider_id,
-        "details": {
-            "kind": "ride", "passengers": 1,
-            "stops": [{ "lat": CENTRE.0 + 0.056_726, "lng": CENTRE.1, "lines": ["4 rue du Four"] }],
-        },
-        "window": {
-            "start": start.to_rfc3339(),
-            "end": (start + Duration::minutes(30)).to_rfc3339(),
-            "time_zone": ZONE,
-        },
-        "address": address(),
-    })
-}
-
-/// What to send for the price of a move by a provider: 28 cubic metres from the fourth floor to the ground floor of a home
-/// that is 12 km to the north, insured for 10,000 euros.
-pub fn move_request(provider_id: &str, start: DateTime<Utc>) -> Value {
-    json!({
-        "vertical": "moving",
-        "provider_id": provider_id,
-        "details": {
-            "items": [{ "code": "box", "quantity": 560 }],
-            "basis": "binding",
-            "from": { "floor": 4 },
-            "to": { "lat": CENTRE.0 + 0.083_014, "lng": CENTRE.1, "lines": ["4 rue du Four"] },
-            "declared_value": { "currency": "EUR", "minor_units": 1_000_000 },
-        },
-        "window": {
-            "start": start.to_rfc3339(),
-            "end": (start + Duration::hours(5)).to_rfc3339(),
-            "time_zone": ZONE,
-        },
-        "address": address(),
-    })
-}
-
-/// What to send for the price of a ride as soon as possible.
-pub fn taxi_request() -> Value {
-    let mut request = ride_request("", DateTime::UNIX_EPOCH);
-    if let Some(fields) = request.as_object_mut() {
-        fields.remove("window");
-        fields.remove("provider_id");
-        fields.insert("asap".to_owned(), json!(true));
-    }
-    request
-}
-
-/// What to send for the price of a repairer's visit to a washing machine.
-pub fn repair_request(provider_id: &str, start: DateTime<Utc>) -> Value {
-    json!({
-        "vertical": "repair",
-        "provider_id": provider_id,
-        "details": {
-            "category": "appliance", "brand": "Bosch", "model": "WAN28",
-            "symptoms": "It does not drain.",
-        },
-        "window": {
-            "start": start.to_rfc3339(),
-            "end": (start + Duration::minutes(90)).to_rfc3339(),
-            "time_zone": ZONE,
-        },
-        "address": address(),
-    })
-}
-
-/// An address in the middle of the city.
-fn address() -> Value {
-    json!({
-        "lines": ["1 rue de la Paix"], "postcode": "75002", "city": "Paris", "country": "FR",
-        "lat": CENTRE.0, "lng": CENTRE.1,
-    })
 }
 
 /// Asks for the price of a cleaning and books it. The provider still has to accept.

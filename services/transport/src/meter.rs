@@ -1,4 +1,4 @@
-//! What was driven, by whatever follows the provider's positions.
+//! What was driven, by what follows the provider's positions.
 
 use crate::domain::waiting::TrackMeasure;
 use chrono::{DateTime, Utc};

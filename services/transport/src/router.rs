@@ -1,4 +1,4 @@
-//! Ways between places, by whatever knows the roads.
+//! Ways between places, by what knows the roads.
 
 use crate::domain::{tables::RoadSettings, way::Itinerary};
 use tonic::async_trait;

@@ -35,7 +35,7 @@ pub trait Vertical: Send + Sync + 'static {
     /// Whether its jobs may recur.
     const RECURS: bool = false;
 
-    /// What every job requires, whatever its details: documents, crew and buffers.
+    /// What every job requires: documents, crew and buffers.
     fn base_requirements(&self) -> JobRequirements;
 
     /// Prices a job and says what it requires.

@@ -181,7 +181,7 @@ async fn a_hold_that_runs_out_is_secured_once(backend: Backend) {
                 work(&booked.people, &booked.order).await;
             }
             // As if six days had passed.
-            let expiry = (Utc::now() + Duration::hours(1)).to_rfc3339();
+            let expiry = (kit::Clock::system().now() + Duration::hours(1)).to_rfc3339();
             let holds = format!(
                 "UPDATE attempts SET expires_at = '{expiry}' WHERE kind = 'AUTHORIZE' RETURNING tries"
             );

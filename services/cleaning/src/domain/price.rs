@@ -32,7 +32,7 @@ impl Tables {
         Ok(Quote::binding(lines, self.requirements(effort, details, first)?))
     }
 
-    /// What every cleaning requires, whatever its details.
+    /// What every cleaning requires.
     pub fn base_requirements(&self) -> JobRequirements {
         JobRequirements {
             documents: self.documents.clone(),

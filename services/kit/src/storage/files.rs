@@ -103,7 +103,7 @@ impl<'a> DatabaseFile<'a> {
 
     /// Whether the folder had this database before.
     fn is_expected(&self) -> Result<bool, FileError> {
-        // In this order: whoever makes the first database has made the list before.
+        // In this order: the list is made before the first database.
         let is_used =
             BEFORE_THE_LIST.iter().any(|service| has_content(&file(self.folder, service)));
         let list = self.list();

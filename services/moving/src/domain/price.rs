@@ -127,7 +127,7 @@ impl HomeAccess {
 }
 
 impl MoveTerms {
-    /// What work costs by these terms, whoever has booked what.
+    /// What work costs by these terms.
     pub fn price(&self, work: &MoveWork) -> Vec<Line> {
         let half_hours = self.pace.half_hours(work, self.crew);
         self.rates.lines(work, self.crew, half_hours).into_vec()
@@ -251,7 +251,7 @@ impl MoveTables {
         Ok(())
     }
 
-    /// What every move requires, whatever its details.
+    /// What every move requires.
     pub fn base_requirements(&self) -> JobRequirements {
         JobRequirements {
             documents: self.documents.clone(),

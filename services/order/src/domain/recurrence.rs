@@ -16,7 +16,7 @@ const MAX_COUNT: u32 = 520;
 const MAX_YEARS: i32 = 20;
 /// Last day of the month that every month has.
 const LAST_SAFE_DAY: i8 = 28;
-/// The last day of whatever month.
+/// Stands for the last day of a month, however long the month is.
 const LAST_DAY: i8 = -1;
 /// Most dates that are asked for at a time.
 const MAX_DATES: u16 = 4_000;

@@ -305,7 +305,7 @@ impl SeriesPlan {
 }
 
 impl Order {
-    /// Whether nobody came for it, and nobody will.
+    /// Whether it passed without a provider.
     pub const fn came_to_nothing(&self) -> bool {
         matches!(
             self.state,

@@ -52,8 +52,8 @@ impl App {
         Ok(())
     }
 
-    /// Cancels the orders of visits that are left out, and those in whose place another one is booked. It costs nothing:
-    /// whoever left them out did so in time.
+    /// Cancels the orders of visits that are left out, and those in whose place another one is booked. It costs nothing,
+    /// since they were left out in time.
     async fn cancel_unwanted_visits(&self, plan: &SeriesPlan) -> Result<(), Error> {
         let zone = plan.series.zone();
         let today = self.now().with_timezone(&zone).date_naive();

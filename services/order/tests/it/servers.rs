@@ -242,7 +242,6 @@ impl VerticalService for Cleaning {
                 documents: vec!["insurance".to_owned()],
                 ..vertical::Requirements::default()
             }),
-            ..vertical::DescribeVerticalResponse::default()
         }))
     }
 

@@ -20,7 +20,7 @@ pub async fn is_any_open(tx: &Tx, intent: IntentId) -> Result<bool, Error> {
     Ok(open.count(&**tx).await? > 0)
 }
 
-/// The chargebacks of a payment, whatever became of them.
+/// The chargebacks of a payment, the decided ones too.
 pub async fn list_of_intent(tx: &Tx, intent: IntentId) -> Result<Vec<Chargeback>, Error> {
     let found = chargeback::Entity::find().filter(chargeback::Column::IntentId.eq(intent));
     Ok(found.all(&**tx).await?)

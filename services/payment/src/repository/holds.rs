@@ -15,7 +15,7 @@ pub async fn insert(tx: &Tx, hold: Hold) -> Result<bool, Error> {
     Ok(inserted > 0)
 }
 
-/// Deletes the hold of that subject, reason and reference, whoever placed it; false when there was none.
+/// Deletes the hold of that subject, reason and reference; false when there was none.
 pub async fn delete(tx: &Tx, hold: &Hold) -> Result<bool, Error> {
     let key = (hold.subject, hold.reason, hold.reference.clone());
     let deleted = hold::Entity::delete_by_id(key).exec(&**tx).await?;

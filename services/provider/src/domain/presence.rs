@@ -35,7 +35,7 @@ impl Presence {
         }
     }
 
-    /// Goes online with a vehicle or without; nobody changes vehicles while an order is `running`.
+    /// Goes online with a vehicle or without; the vehicle stays the same while an order is `running`.
     pub fn go_online(
         &mut self,
         asset_id: Option<AssetId>,

@@ -182,7 +182,7 @@ impl RepairTables {
         Ok(Quote::binding(lines.into_vec(), self.requirements(rates, inputs, None)))
     }
 
-    /// What every repair requires, whatever its details.
+    /// What every repair requires.
     pub fn base_requirements(&self) -> JobRequirements {
         JobRequirements {
             documents: self.documents.clone(),

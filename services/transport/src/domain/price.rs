@@ -67,7 +67,7 @@ impl RideTables {
         })
     }
 
-    /// What every ride requires, whatever its details.
+    /// What every ride requires.
     pub fn base_requirements(&self) -> JobRequirements {
         JobRequirements {
             documents: self.documents.clone(),

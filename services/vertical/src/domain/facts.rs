@@ -77,7 +77,7 @@ pub enum JobChangeState {
     Approved,
     /// The customer said no.
     Rejected,
-    /// Nobody decided in time.
+    /// The time to decide is over.
     Expired,
 }
 

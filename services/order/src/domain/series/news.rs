@@ -30,7 +30,7 @@ pub struct DueVisit {
 }
 
 impl DueVisit {
-    /// The quote by which the visit is booked in this round: whoever books it finds the same one.
+    /// The quote by which the visit is booked in this round, the same for each try to book it.
     pub fn quote_id(&self) -> QuoteId {
         quote_of(&self.series, self.date, self.round)
     }
