@@ -7,7 +7,7 @@ use super::{
     program::{Home, Program},
 };
 use crate::journey::act;
-use chrono::{Duration, Utc};
+use chrono::Duration;
 use kit::testing::{Backend, eventually};
 use quickserve::demo::text_at;
 use serde_json::{Value, json};
