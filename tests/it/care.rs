@@ -61,7 +61,8 @@ async fn an_evening_of_care_with_a_late_pick_up(backend: Backend) {
     };
     assert_eq!(attempt(&bob, &id, "deliver", json!({})).await.1, "COMPLETION_GATE_CLOSED");
     act(&bob, &id, "checkIn", hand(1)).await;
-    let abort = attempt(&bob, &id, "abort", json!({ "reason": "ILL" })).await;
+    let operator = mesh.again(&operator).await;
+    let abort = attempt(&operator, &id, "abort", json!({ "reason": "ILL" })).await;
     assert_eq!(abort.0, 400, "not with a child there: {abort:?}");
 
     // At ten past midnight Lou is still there.
@@ -131,13 +132,12 @@ async fn a_first_aid_document_that_is_revoked_keeps_its_carer_from_the_door(back
     };
     assert!(booked.0 >= 400 && booked.1 == "PROVIDER_NOT_ELIGIBLE", "{booked:?}");
 
-    // Nor does the care that he has begin with him: another carer takes it.
-    mesh.clock.advance(Duration::minutes(27 * 60 - 30));
-    let (bob, parent) = (mesh.again(&bob.person).await, mesh.again(&parent).await);
-    let depart = attempt(&bob, &id, "depart", json!({})).await;
-    assert_eq!(depart.1, "PROVIDER_NOT_ELIGIBLE", "{depart:?}");
-    act(&bob, &id, "reassign", json!({ "reason": "DOCUMENT" })).await;
-    let eve = Provider { person: mesh.again(&eve.person).await, ..eve };
+    // Nor does the care that he has begin with him: another carer is asked for.
+    let own = async || see(&parent, &id).await;
+    let is_searched = |order: &Value| order["state"] == "ORDER_STATE_SEARCHING";
+    eventually("another carer is searched for", own, is_searched).await;
+    let depart = attempt(&bob.person, &id, "depart", json!({})).await;
+    assert_eq!(depart.1, "ORDER_NOT_FOUND", "{depart:?}");
     let offers = async || get(&eve.person, "/v1/offers").await;
     let of_order = |listed: &Value| {
         let offers = listed["offers"].as_array().into_iter().flatten();
@@ -147,7 +147,10 @@ async fn a_first_aid_document_that_is_revoked_keeps_its_carer_from_the_door(back
     let offer = of_order(&listed).unwrap();
     post(&eve.person, &format!("/v1/offers/{offer}:accept"), json!({})).await;
     assert_eq!(see(&parent, &id).await["state"], "ORDER_STATE_ASSIGNED");
-    assert_eq!(care(&eve.person, &id).await["children"][0]["profile"]["name"], "Max");
+
+    mesh.clock.advance(Duration::hours(26));
+    let (bob, eve) = (mesh.again(&bob.person).await, mesh.again(&eve.person).await);
+    assert_eq!(care(&eve, &id).await["children"][0]["profile"]["name"], "Max");
     let former = bob.client.get(&format!("/v1/orders/{id}/care")).await.unwrap();
     assert_eq!(former.status, 404);
 }

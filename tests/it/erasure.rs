@@ -139,7 +139,7 @@ async fn provide(mesh: &Mesh, operator: &Person) -> (Author, Provider) {
     });
     bob.post(&format!("{path}/timeOff"), time_off).await;
     let offering = json!({
-        "vertical": "repair", "skills": ["repair.handyman"],
+        "vertical": "child_assistance", "skills": ["child.school"],
         "area": { "lat": demo::CENTRE.0, "lng": demo::CENTRE.1, "radius_km": 5 },
         "rate_card": [{
             "code": "hour", "unit": bob.mark("provider.v1.Rate.unit"),

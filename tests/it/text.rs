@@ -134,7 +134,8 @@ async fn a_nul_is_refused_by_name_in_every_string_of_every_public_request(backen
                 let (path, body) = over(route, &planted);
                 let key = format!("nul-{tried}");
                 let verb = route.verb.parse().unwrap();
-                let sent = client.send(verb, &path, body, &[("idempotency-key", &key)]).await;
+                let headers = [("idempotency-key", key.as_str()), ("operator-reason", "a test")];
+                let sent = client.send(verb, &path, body, &headers).await;
                 let answer = sent.unwrap();
                 tried += 1;
                 if !refuses(&answer, route, &planted.name) {

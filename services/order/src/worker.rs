@@ -49,7 +49,9 @@ impl App {
             return self.settle_visit(Id::from_uuid(timer.aggregate)).await;
         }
         if matches!(timer.kind.as_str(), SERIES | SERIES_NEWS) {
-            return self.run_series(Id::from_uuid(timer.aggregate), timer.kind == SERIES).await;
+            // It books and accepts, and would be too large for the stack of the worker in a build without optimisation.
+            let series = Id::from_uuid(timer.aggregate);
+            return Box::pin(self.run_series(series, timer.kind == SERIES)).await;
         }
         let id = OrderId::from_uuid(timer.aggregate);
         if timer.kind == SIDE_EFFECTS {
@@ -106,7 +108,7 @@ impl App {
         if due > self.now() {
             return self.wait_until(order.id, REPRICE, due).await;
         }
-        drop_refusal("a new price", self.reprice_visit(order).await)
+        drop_refusal("a new price", Box::pin(self.reprice_visit(order)).await)
     }
 
     /// Sets a timer anew that fired before its time had come.

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::seed::City;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use quickserve::service::Service;
 use std::{net::SocketAddr, path::PathBuf};
@@ -120,27 +121,9 @@ pub enum Command {
         /// Where it is reached.
         #[arg(long, env = "QS_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
         url: String,
-        /// Customers to make.
-        #[arg(long, default_value_t = 20)]
-        customers: u32,
-        /// Cleaners to make.
-        #[arg(long, default_value_t = 10)]
-        providers: u32,
-        /// Drivers with cars to make.
-        #[arg(long, default_value_t = 3)]
-        drivers: u32,
-        /// Companies of four movers with two trucks to make.
-        #[arg(long, default_value_t = 1)]
-        movers: u32,
-        /// Repairers to make; the first one has a repair to do.
-        #[arg(long, default_value_t = 1)]
-        repairers: u32,
-        /// Carers to make; the first customer then has a family with two children and an aunt.
-        #[arg(long, default_value_t = 2)]
-        carers: u32,
-        /// Seconds in which the car of a driver comes to a customer, so that its track can be watched; 0 for none.
-        #[arg(long, default_value_t = 0)]
-        drive: u32,
+        /// Who lives there.
+        #[command(flatten)]
+        city: City,
         /// Where the tables are, to make the operator who approves the providers.
         #[command(flatten)]
         storage: Storage,

@@ -3,8 +3,7 @@
 use crate::{
     backup,
     cli::{Cli, Command, Events, Keys, Peers, Ring, Storage},
-    events, reconcile,
-    seed::{self, City},
+    events, reconcile, seed,
 };
 use anyhow::{Context, bail};
 use kit::{
@@ -102,27 +101,8 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::CreateOperator { email, name, storage } => {
             create_operator(&email, &name, run_offline(storage, config, Service::User)?).await
         }
-        Command::SeedDemo {
-            url,
-            customers,
-            providers,
-            drivers,
-            movers,
-            repairers,
-            carers,
-            drive,
-            storage,
-        } => {
+        Command::SeedDemo { url, city, storage } => {
             let host = run_offline(storage, config, Service::User)?;
-            let city = City {
-                customers,
-                providers,
-                drivers,
-                movers,
-                repairers,
-                carers,
-                drive_seconds: drive,
-            };
             seed::seed_city(&host, &url, city).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Healthcheck { url } => check_health(&url).await,

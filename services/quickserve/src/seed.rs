@@ -18,20 +18,28 @@ const SERIES_TRIES: u32 = 40;
 const SERIES_PAUSE: Duration = Duration::from_millis(250);
 
 /// How many people the city gets.
+#[derive(clap::Args, Clone, Copy, Debug)]
 pub struct City {
-    /// Customers, each with a card.
+    /// Customers to make, each with a card.
+    #[arg(long, default_value_t = 20)]
     pub customers: u32,
-    /// Cleaners, vetted and bookable.
+    /// Cleaners to make.
+    #[arg(long, default_value_t = 10)]
     pub providers: u32,
-    /// Drivers with cars, vetted and bookable.
+    /// Drivers with cars to make.
+    #[arg(long, default_value_t = 3)]
     pub drivers: u32,
-    /// Companies of four movers with two trucks, vetted and bookable.
+    /// Companies of four movers with two trucks to make.
+    #[arg(long, default_value_t = 1)]
     pub movers: u32,
-    /// Repairers, vetted and bookable.
+    /// Repairers to make; the first one has a repair to do.
+    #[arg(long, default_value_t = 1)]
     pub repairers: u32,
-    /// Carers, vetted and bookable; the first customer then has a family.
+    /// Carers to make; the first customer then has a family with two children and an aunt.
+    #[arg(long, default_value_t = 2)]
     pub carers: u32,
-    /// Seconds in which a car comes to the first customer; 0 for none.
+    /// Seconds in which the car of a driver comes to a customer, so that its track can be watched; 0 for none.
+    #[arg(long = "drive", default_value_t = 0, value_name = "SECONDS")]
     pub drive_seconds: u32,
 }
 
@@ -92,14 +100,25 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
     if let (Some(customer), Some(driver), 1..) =
         (customers.first(), drivers.first(), city.drive_seconds)
     {
-        let order = drive::call_car(customer, driver).await?;
-        print_track(url, &order, &customer.email)?;
-        let bar = ProgressBar::new(city.drive_seconds.into());
-        bar.set_style(ProgressStyle::with_template("{msg:10} {bar:40} {pos}/{len} s")?);
-        bar.set_message("a car");
-        drive::drive_to_pick_up(driver, &order, city.drive_seconds, &bar).await?;
-        bar.finish_and_clear();
+        show_car(url, customer, driver, city.drive_seconds).await?;
     }
+    Ok(())
+}
+
+/// Moves the car of a driver to a customer, so that its track can be watched.
+async fn show_car(
+    url: &str,
+    customer: &Person,
+    driver: &Provider,
+    seconds: u32,
+) -> anyhow::Result<()> {
+    let order = drive::call_car(customer, driver).await?;
+    print_track(url, &order, &customer.email)?;
+    let bar = ProgressBar::new(seconds.into());
+    bar.set_style(ProgressStyle::with_template("{msg:10} {bar:40} {pos}/{len} s")?);
+    bar.set_message("a car");
+    drive::drive_to_pick_up(driver, &order, seconds, &bar).await?;
+    bar.finish_and_clear();
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use crate::{
     convert,
     domain::{
         Error,
-        access::{self, Part},
+        access::{self, ReaderRole},
         adult::{LINK_LIFE, check_validity},
         records::{Adult, Child},
     },
@@ -83,7 +83,7 @@ impl Api {
         let found = adults::list_adults(&*tx, child_id).await?;
         let adults = found.iter().map(|adult| self.adult_view(adult));
         let adults = adults.collect::<Result<_, _>>()?;
-        let reader = ChildReader { user, part: Part::Guardian, order_id: None };
+        let reader = ChildReader { user, part: ReaderRole::Guardian, order_id: None };
         self.write_down(&tx, &[&child], reader, access::ADULTS).await?;
         tx.commit().await?;
         Ok(adults)

@@ -6,7 +6,7 @@ use crate::{
     convert,
     domain::{
         Error,
-        access::{self, Part, told_guardians},
+        access::{self, ReaderRole, told_guardians},
         adult::{INVITATION_LIFE, keep_a_manager},
         records::{Access, Child, Guardian, Invitation},
     },
@@ -88,7 +88,7 @@ impl Api {
         let (child, _) = guardians::find_as_guardian(&*tx, id, user).await?;
         let profile = self.vault.open_child(&child)?;
         let found = guardians::list_guardians(&*tx, id).await?;
-        let reader = ChildReader { user, part: Part::Guardian, order_id: None };
+        let reader = ChildReader { user, part: ReaderRole::Guardian, order_id: None };
         self.write_down(&tx, &[&child], reader, access::PROFILE).await?;
         tx.commit().await?;
         let active = found.iter().filter(|guardian| guardian.is_active());
@@ -256,7 +256,7 @@ impl Api {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ChildReader {
     pub(super) user: Uuid,
-    pub(super) part: Part,
+    pub(super) part: ReaderRole,
     /// The order in the course of which it is read.
     pub(super) order_id: Option<Uuid>,
 }

@@ -5,7 +5,7 @@ use crate::{
     convert::{self, CareJob},
     domain::{
         Error,
-        access::Part,
+        access::ReaderRole,
         care::{ChildStep, Handover, Proof},
         error::PickupRefusal,
         records::{Adult, Child},
@@ -141,7 +141,7 @@ impl Api {
         }
         if proof == Proof::Operator {
             let order_id = Some(call.order_id);
-            let reader = ChildReader { user, part: Part::Operator, order_id };
+            let reader = ChildReader { user, part: ReaderRole::Operator, order_id };
             self.write_down(tx, &[child], reader, "check_out").await?;
         }
         Ok(())

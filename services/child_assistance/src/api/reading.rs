@@ -5,7 +5,7 @@ use crate::{
     convert::{self, CareJob},
     domain::{
         Error,
-        access::{self, Part, carer_reads},
+        access::{self, ReaderRole, carer_reads},
         care::CareState,
         records::{Access, Adult, Child},
     },
@@ -33,14 +33,14 @@ impl Api {
         let job: CareJob = find_job(&*tx, order_id, Reach::All).await?;
         let (now, user) = (tx.now(), caller.subject()?.user_id);
         let (part, visible) = find_part(&tx, &caller, &job).await?;
-        if part == Part::Carer && !carer_reads(job.order.starts_at, is_waiting(&job), now) {
+        if part == ReaderRole::Carer && !carer_reads(job.order.starts_at, is_waiting(&job), now) {
             return Err(Error::CareClosed);
         }
         let mut care = convert::care(&job, now);
         let is_visible = |id: &str| visible.iter().any(|child| child.to_string() == id);
         care.children.retain(|child| is_visible(&child.child_id));
         care.releases.retain(|release| is_visible(&release.child_id));
-        let shows_phones = part != Part::Carer || is_late(&job, now);
+        let shows_phones = part != ReaderRole::Carer || is_late(&job, now);
         let mut read = Vec::new();
         for child_id in visible {
             let Ok(child) = children::find_child(&*tx, child_id).await else { continue };
@@ -84,12 +84,12 @@ impl Api {
         let job: CareJob = find_job(&*tx, order_id, Reach::All).await?;
         let user = caller.subject()?.user_id;
         let (part, visible) = find_part(&tx, &caller, &job).await?;
-        if part == Part::Carer {
+        if part == ReaderRole::Carer {
             return Err(vertical::Error::OrderNotFound.into());
         }
         let mut found = Vec::new();
         for incident in incidents::list_of_order(&*tx, order_id).await? {
-            let is_archived = part == Part::Operator && incident.kept_until.is_some();
+            let is_archived = part == ReaderRole::Operator && incident.kept_until.is_some();
             if !visible.contains(&incident.child_id) && !is_archived {
                 continue;
             }
@@ -150,14 +150,18 @@ impl Api {
 }
 
 /// As what an account meets the care of an order, and of which children it may know. To who is nothing there, it is absent.
-async fn find_part(tx: &Tx, caller: &Caller, job: &CareJob) -> Result<(Part, Vec<Uuid>), Error> {
+async fn find_part(
+    tx: &Tx,
+    caller: &Caller,
+    job: &CareJob,
+) -> Result<(ReaderRole, Vec<Uuid>), Error> {
     let user = caller.subject()?.user_id;
     let all = job.own.children.iter().map(|child| child.child_id);
     if caller.is_operator() {
-        return Ok((Part::Operator, all.collect()));
+        return Ok((ReaderRole::Operator, all.collect()));
     }
     if job.order.provider_user_id == Some(user) {
-        return Ok((Part::Carer, all.collect()));
+        return Ok((ReaderRole::Carer, all.collect()));
     }
     let mut guarded = Vec::new();
     for child_id in all {
@@ -168,7 +172,7 @@ async fn find_part(tx: &Tx, caller: &Caller, job: &CareJob) -> Result<(Part, Vec
     if guarded.is_empty() && job.order.customer_id != user {
         return Err(vertical::Error::OrderNotFound.into());
     }
-    Ok((Part::Guardian, guarded))
+    Ok((ReaderRole::Guardian, guarded))
 }
 
 /// Whether the care is still to come, or a child is there or awaited.

@@ -9,7 +9,7 @@ const CARER_READS_BEFORE: Duration = Duration::hours(24);
 
 /// As what an account meets the care of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum ReaderRole {
     /// Responsible for at least one of the children, or the customer of the order while they are not named.
     Guardian,
     /// Assigned to the order.
@@ -18,7 +18,7 @@ pub enum Part {
     Operator,
 }
 
-impl Part {
+impl ReaderRole {
     /// Its name in accesses.
     pub const fn name(self) -> &'static str {
         match self {

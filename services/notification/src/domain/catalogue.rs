@@ -367,6 +367,7 @@ mod tests {
         "order.offer_ended",
         "payment.authorized",
         "payment.failed",
+        "payment.hold_expiring",
         "provider.crew_replaced",
         "provider.offering_changed",
         "provider.offboarded",

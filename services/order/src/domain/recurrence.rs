@@ -32,7 +32,7 @@ const DAYS: [(&str, Weekday); 7] = [
 
 /// How often a series recurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Frequency {
+enum RuleFrequency {
     Daily,
     Weekly,
     Monthly,
@@ -48,7 +48,7 @@ struct Day {
 /// A rule that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    frequency: Frequency,
+    frequency: RuleFrequency,
     interval: u16,
     days: Vec<Day>,
     month_days: Vec<i8>,
@@ -85,7 +85,7 @@ impl Rule {
 
     /// Refuses a first date that the rule does not have: the others are counted from it.
     pub fn check_anchor(&self, field: &str, anchor: NaiveDate) -> Result<(), Error> {
-        let needs_day = self.frequency == Frequency::Monthly && self.days.is_empty();
+        let needs_day = self.frequency == RuleFrequency::Monthly && self.days.is_empty();
         if needs_day
             && self.month_days.is_empty()
             && anchor.day() > LAST_SAFE_DAY.unsigned_abs().into()
@@ -115,9 +115,9 @@ impl Rule {
 
     fn unchecked(&self) -> RRule<rrule::Unvalidated> {
         let frequency = match self.frequency {
-            Frequency::Daily => rrule::Frequency::Daily,
-            Frequency::Weekly => rrule::Frequency::Weekly,
-            Frequency::Monthly => rrule::Frequency::Monthly,
+            RuleFrequency::Daily => rrule::Frequency::Daily,
+            RuleFrequency::Weekly => rrule::Frequency::Weekly,
+            RuleFrequency::Monthly => rrule::Frequency::Monthly,
         };
         let mut rule = RRule::new(frequency)
             .interval(self.interval)
@@ -137,9 +137,9 @@ impl Rule {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let frequency = match self.frequency {
-            Frequency::Daily => "DAILY",
-            Frequency::Weekly => "WEEKLY",
-            Frequency::Monthly => "MONTHLY",
+            RuleFrequency::Daily => "DAILY",
+            RuleFrequency::Weekly => "WEEKLY",
+            RuleFrequency::Monthly => "MONTHLY",
         };
         write!(f, "FREQ={frequency}")?;
         if self.interval > 1 {
@@ -178,7 +178,7 @@ fn day_text(day: Day) -> String {
 
 fn parse_rule(text: &str) -> Result<Rule, String> {
     let mut rule = Rule {
-        frequency: Frequency::Daily,
+        frequency: RuleFrequency::Daily,
         interval: 1,
         days: Vec::new(),
         month_days: Vec::new(),
@@ -221,7 +221,7 @@ fn parse_rule(text: &str) -> Result<Rule, String> {
 
 /// Refuses parts that do not go together.
 fn check_parts(rule: &Rule) -> Result<(), String> {
-    let monthly = rule.frequency == Frequency::Monthly;
+    let monthly = rule.frequency == RuleFrequency::Monthly;
     let problem = if !monthly && !rule.month_days.is_empty() {
         "must have BYMONTHDAY only with FREQ=MONTHLY"
     } else if !monthly && rule.days.iter().any(|day| day.nth.is_some()) {
@@ -236,11 +236,11 @@ fn check_parts(rule: &Rule) -> Result<(), String> {
     Err(problem.to_owned())
 }
 
-fn parse_frequency(text: &str) -> Result<Frequency, String> {
+fn parse_frequency(text: &str) -> Result<RuleFrequency, String> {
     match text {
-        "DAILY" => Ok(Frequency::Daily),
-        "WEEKLY" => Ok(Frequency::Weekly),
-        "MONTHLY" => Ok(Frequency::Monthly),
+        "DAILY" => Ok(RuleFrequency::Daily),
+        "WEEKLY" => Ok(RuleFrequency::Weekly),
+        "MONTHLY" => Ok(RuleFrequency::Monthly),
         _ => Err("must have FREQ=DAILY, WEEKLY or MONTHLY".to_owned()),
     }
 }

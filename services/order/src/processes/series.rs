@@ -111,7 +111,7 @@ impl App {
         let mut failed = None;
         while let Some(visit) = self.plan_next_visit(id, &tried).await? {
             tried.insert(visit.date);
-            if let Err(error) = self.book_due_visit(&visit).await {
+            if let Err(error) = Box::pin(self.book_due_visit(&visit)).await {
                 tracing::warn!(
                     %error, series.id = %id, date = %visit.date,
                     "a visit of a series is not booked yet, will retry"
@@ -227,7 +227,7 @@ impl App {
     async fn accept_standing_visits(&self, id: SeriesId) -> Result<(), Error> {
         let plan = series::find_plan(self.db.connection(), id, self.now()).await?;
         for order in plan.map(|plan| plan.standing_orders()).unwrap_or_default() {
-            drop_refusal("a standing acceptance", self.accept_visit(order).await)?;
+            drop_refusal("a standing acceptance", Box::pin(self.accept_visit(order)).await)?;
         }
         Ok(())
     }
@@ -235,7 +235,7 @@ impl App {
     async fn accept_visit(&self, id: OrderId) -> Result<(), Error> {
         let system = Principal::System;
         let order = orders::get_order(self.db.connection(), id, &system).await?;
-        let agreed = match self.prepare_acceptance(id, &system).await {
+        let agreed = match Box::pin(self.prepare_acceptance(id, &system)).await {
             Ok(agreed) => agreed,
             // The provider has lost the visit, or may still say yes: others go on.
             Err(error @ (Error::ProviderNotEligible(_) | Error::Denied(..))) => {

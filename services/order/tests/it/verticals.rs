@@ -141,7 +141,9 @@ async fn a_vertical_is_told_who_acts_and_when_the_order_reached_its_steps(backen
     assert_eq!(assigned.actor, Some(provider));
     let times = assigned.times.unwrap();
     assert!(times.assigned_at.unwrap().seconds >= begun.seconds);
-    assert_eq!(times, OrderTimes { assigned_at: times.assigned_at, ..OrderTimes::default() });
+    let (assigned_at, booked_at) = (times.assigned_at, times.booked_at);
+    assert_eq!(times, OrderTimes { assigned_at, booked_at, ..OrderTimes::default() });
+    assert!(booked_at.unwrap().seconds <= assigned_at.unwrap().seconds, "{times:?}");
     let started = told.last().unwrap().times.unwrap();
     let steps = [started.assigned_at, started.departed_at, started.arrived_at, started.started_at];
     assert!(steps.iter().all(Option::is_some), "{started:?}");

