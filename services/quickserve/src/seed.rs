@@ -57,8 +57,7 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
     let providers_of_all =
         city.providers + city.drivers + city.movers + city.repairers + city.carers;
     let people = providers_of_all + 2 * city.customers;
-    let bar = ProgressBar::new(people.into());
-    bar.set_style(ProgressStyle::with_template("{msg:10} {bar:40} {pos}/{len} {eta}")?);
+    let bar = progress_bar(people, "{msg:10} {bar:40} {pos}/{len} {eta}")?;
     let mut providers = Vec::new();
     bar.set_message("cleaners");
     for number in 0..city.providers {
@@ -105,6 +104,12 @@ pub async fn seed_city(host: &Host, url: &str, city: City) -> anyhow::Result<()>
     Ok(())
 }
 
+fn progress_bar(length: u32, template: &str) -> anyhow::Result<ProgressBar> {
+    let bar = ProgressBar::new(length.into());
+    bar.set_style(ProgressStyle::with_template(template)?);
+    Ok(bar)
+}
+
 /// Moves the car of a driver to a customer, so that its track can be watched.
 async fn show_car(
     url: &str,
@@ -114,8 +119,7 @@ async fn show_car(
 ) -> anyhow::Result<()> {
     let order = drive::call_car(customer, driver).await?;
     print_track(url, &order, &customer.email)?;
-    let bar = ProgressBar::new(seconds.into());
-    bar.set_style(ProgressStyle::with_template("{msg:10} {bar:40} {pos}/{len} s")?);
+    let bar = progress_bar(seconds, "{msg:10} {bar:40} {pos}/{len} s")?;
     bar.set_message("a car");
     drive::drive_to_pick_up(driver, &order, seconds, &bar).await?;
     bar.finish_and_clear();

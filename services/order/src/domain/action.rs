@@ -127,7 +127,8 @@ impl Action {
             | Self::Depart
             | Self::Arrive
             | Self::Start
-            | Self::Deliver => true,
+            | Self::Deliver
+            | Self::Abort => true,
             Self::ConfirmPayment
             | Self::Authorize { .. }
             | Self::Expire
@@ -149,7 +150,6 @@ impl Action {
             | Self::Cancel
             | Self::Reschedule
             | Self::Escalate
-            | Self::Abort
             | Self::Dispute
             | Self::ResolveDispute
             | Self::Review
