@@ -201,8 +201,11 @@ async fn visits_are_booked_as_they_come_near_and_planned_beyond(backend: Backend
     // Next morning at ten on the clock of the place the next one has come near.
     town.clock.advance(Duration::hours(23));
     town.until_date(&id, TUESDAYS[3], OccurrenceState::Booked).await;
-    let facts = town.events.events_of(&id);
-    assert_eq!(facts.iter().filter(|it| it.kind == "series.occurrence_due").count(), 4);
+    let told = async || {
+        let facts = town.events.events_of(&id);
+        facts.iter().filter(|it| it.kind == "series.occurrence_due").count()
+    };
+    eventually("each booking is told", told, |count| *count == 4).await;
     town.events.assert_no_gaps();
 }
 

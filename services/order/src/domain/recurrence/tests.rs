@@ -1,3 +1,5 @@
+//! The rules of a series: which are refused, and which dates the others have.
+
 use super::*;
 use chrono::NaiveDateTime;
 use chrono_tz::{America::Sao_Paulo, Australia::Lord_Howe, Europe::London, Europe::Paris};
