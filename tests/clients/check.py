@@ -31,8 +31,8 @@ def main():
         lint()
         generate()
         type_check()
-        book(program)
-        read_calendar(program)
+        people = book(program)
+        read_calendar(program, people)
     return 0
 
 
@@ -61,7 +61,7 @@ def type_check():
 
 
 def book(program):
-    """Books one order with each client, each on a day of its own with the same provider."""
+    """Books one order with each client, each on a day of its own with the same provider; returns the addresses of both."""
     emails = program.city(customers=1, providers=1)
     cleaner = Client(program.url).sign_in(emails["cleaner"])
     provider = cleaner.get("/v1/me/provider")["id"]
@@ -84,14 +84,17 @@ def book(program):
         }
         run(*command, variables={"QS_TEST_WORLD": json.dumps(world)})
     print(f"== {len(commands)} generated clients have booked an order each")
+    return emails
 
 
-def read_calendar(program):
+def read_calendar(program, emails):
     """Two libraries that others keep read the customer's calendar: local times, a move and a cancellation."""
-    emails = program.city(customers=1, providers=1)
-    customer = Client(program.url).sign_in(emails["customer"])
+    customer, cleaner = (Client(program.url).sign_in(emails[who]) for who in ("customer", "cleaner"))
     path = customer.send("PUT", "/v1/me/calendarLink", {})["path"]
-    [order] = customer.get("/v1/orders")["orders"][-1:]
+    compare_calendar(program, customer, path)
+    booked = customer.get("/v1/orders?states=ORDER_STATE_REQUESTED")["orders"]
+    order = max(booked, key=lambda order: (order.get("series_id", "") == "", order["window"]["start"]))
+    cleaner.post(f"/v1/orders/{order['id']}:accept", {})
     window = {name: moment(order["window"][name]) + datetime.timedelta(days=1) for name in ("start", "end")}
     window = {name: at.isoformat() for name, at in window.items()}
     customer.post(f"/v1/orders/{order['id']}:reschedule", {"window": window})
@@ -117,7 +120,7 @@ def compare_calendar(program, customer, path):
             "status": statuses.get(order["state"], "CONFIRMED"),
         }
     world = {"QS_TEST_WORLD": json.dumps({"text": text, "expected": expected})}
-    run("node", "calendar.ts", variables=world)
+    run("node", "calendar.js", variables=world)
     run(str(PYTHON), "calendar_reader.py", variables=world)
 
 

@@ -1,15 +1,16 @@
-// Reads the calendar of an account with ical.js, and compares what it finds with what the orders say.
+// Reads the calendar of an account with ical.js, and compares what it finds with what the orders say. Not TypeScript: the types
+// that ical.js carries do not compile.
 import ICAL from "ical.js";
 import { ok, deepEqual } from "node:assert/strict";
 
-type Appointment = { start: string; end: string; utc: string; status: string };
-const world: { text: string; expected: Record<string, Appointment> } = JSON.parse(process.env.QS_TEST_WORLD ?? "");
+// The text of the calendar, and of each event by its UID: start and end on the local clock, start in UTC, status.
+const world = JSON.parse(process.env.QS_TEST_WORLD ?? "");
 
 const calendar = new ICAL.Component(ICAL.parse(world.text));
 for (const zone of calendar.getAllSubcomponents("vtimezone")) {
   ICAL.TimezoneService.register(new ICAL.Timezone(zone));
 }
-const found: Record<string, Appointment> = {};
+const found = {};
 for (const component of calendar.getAllSubcomponents("vevent")) {
   const event = new ICAL.Event(component);
   ok(event.summary && event.sequence > 0, event.uid);
