@@ -44,7 +44,7 @@ BEYOND_SCHEMA = re.compile("|".join([
     "must be a date of the rule|must be given with this mode|must be empty with PROVIDER_MODE_ANY",
     "must be at most the 28th|UNTIL of the rule|must be from_on or|must be after today|must not be in the past",
     "changes with the scope|must change something|must be a date and a time",
-    "or receipt_sha256 must be given",
+    "or receipt_sha256 must be given|say why an operator does this",
 ]))
 ANSWERS = collections.defaultdict(collections.Counter)
 
