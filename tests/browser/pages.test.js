@@ -102,7 +102,7 @@ test("the page to read shows every operation", async () => {
           .map((section) => section.querySelector(".http-verb"))
           .map((verb) => `${verb.textContent.toUpperCase()} ${verb.nextElementSibling.textContent}`),
       );
-    for (let tries = 0; tries < 600 && (await shown()).length < documented.length; tries++) await page.waitForTimeout(100);
+    for (let tries = 0; tries < 3000 && (await shown()).length < documented.length; tries++) await page.waitForTimeout(100);
     assert.deepEqual((await shown()).sort(), documented);
   });
 });
