@@ -92,7 +92,7 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: Keys,
-        /// Which keys.
+        /// The keys that the command is about.
         #[arg(long, global = true, default_value = "access")]
         ring: Ring,
         /// Where the keys are.
@@ -225,7 +225,7 @@ pub enum Parked {
     },
 }
 
-/// Which keys.
+/// The keys that the command is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Ring {
     /// Those that sign access tokens.

@@ -48,7 +48,7 @@ pub struct CountryCare {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CareRates {
-    /// One child.
+    /// Price of an hour with one child.
     pub child: i64,
     /// Each further child.
     pub further_child: i64,

@@ -58,7 +58,7 @@ pub enum ClaimState {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct Photos(pub Vec<String>);
 
-/// A claim.
+/// A claim for goods that were damaged or lost.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "claims")]
 pub struct Model {

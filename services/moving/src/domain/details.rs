@@ -39,7 +39,7 @@ impl PriceBasis {
     }
 }
 
-/// Who packs.
+/// Who packs the goods of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Packing {

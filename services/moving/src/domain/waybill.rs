@@ -45,7 +45,7 @@ impl SignedStage {
     }
 }
 
-/// One signature.
+/// What was signed at one stage of the waybill, by whom and when.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
     pub stage: SignedStage,
@@ -81,7 +81,7 @@ pub struct GoodsReserve {
     pub quantity: i64,
 }
 
-/// Who signs.
+/// Who signs the waybill: the customer, or a delegate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signer {
     Customer,

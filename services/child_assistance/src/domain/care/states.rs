@@ -59,7 +59,7 @@ pub enum ChildState {
     Expected,
     /// With the carer.
     In,
-    /// Fetched.
+    /// An adult has fetched it.
     Out,
     /// It does not come.
     Absent,
