@@ -70,6 +70,9 @@ impl Payments {
                 }
                 continue;
             }
+            // Read again: another call may have settled the last step since the payment was read, and a step and what
+            // it does to the payment are written together.
+            let intent = intents::find_of_order(db, order).await?;
             let refused = settled.into_iter().rfind(|it| it.state == State::Failed);
             return match (intent.state, refused) {
                 (intent::State::Due, _) => self.find_captured_due(&intent).await,
