@@ -2,7 +2,7 @@
 //! mended by `quickserve reconcile`.
 
 use super::{
-    crash::{SOON, work},
+    crash::{SOON, armed, work},
     people::People,
     program::{Finished, Home, Program},
 };
@@ -33,6 +33,12 @@ impl Home {
         let file = copy.join(format!("{service}.db"));
         let _ = fs::remove_file(&file);
         self.rows(service, &format!("VACUUM INTO '{}'", file.display())).await;
+    }
+
+    /// Sets the timers of what orders owe to other services.
+    async fn side_effects_are_due(&self, at: &str) {
+        let sql = format!("UPDATE timers SET due_at = '{at}' WHERE kind = 'effects' RETURNING attempts");
+        assert!(!self.rows("order", &sql).await.is_empty(), "no order owes anything");
     }
 
     async fn reconcile(&self) -> Finished {
@@ -151,6 +157,33 @@ fn assert_private(folder: &Path) {
             assert_eq!(mode(&path), 0o600, "{}", path.display());
         }
     }
+}
+
+/// Dies between the end of an order and the release of its provider's time, whose timer is not due yet: the timer has it
+/// released, and `reconcile` finds nothing to mend.
+#[tokio::test(flavor = "multi_thread")]
+async fn time_that_an_ended_order_is_to_release_is_no_difference() {
+    let home = Home::new(Backend::Sqlite).await;
+    let program = home.start_with(&SOON).await;
+    let people = People::settle(&home, &program).await;
+    let order = people.new_assigned_order(FREE).await;
+    program.stop().await;
+    let program = home.start_with(&armed("effect.void")).await;
+    let customer = people.at(&program).customer;
+    let preview = act(&customer, &order, "previewCancel", json!({})).await;
+    let token = json!({ "cancel_token": preview["cancel_token"], "reason": "changed my mind" });
+    // The process may die before it answers.
+    let _ = customer.client.post(&format!("/v1/orders/{order}:cancel"), token).await;
+    let (status, _) = program.ended().await;
+    assert!(!status.success(), "{status}");
+
+    home.side_effects_are_due("2999-01-01T00:00:00+00:00").await;
+    let said = home.reconcile().await.ok();
+    assert!(said.contains("0 mended, 0 left"), "{said}");
+    home.side_effects_are_due("2000-01-01T00:00:00+00:00").await;
+    let (_program, people) = home.goes_on(&people).await;
+    // The time is free again.
+    people.new_assigned_order(FREE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

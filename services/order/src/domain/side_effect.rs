@@ -57,3 +57,13 @@ pub enum SideEffect {
     #[serde(rename = "tell")]
     TellVertical,
 }
+
+impl SideEffect {
+    /// Whether it has provider free time that it keeps for the order.
+    pub const fn frees_time(&self) -> bool {
+        matches!(
+            self,
+            Self::Release { .. } | Self::ReleaseProvider { .. } | Self::FinishJob { .. }
+        )
+    }
+}

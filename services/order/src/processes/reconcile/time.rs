@@ -6,7 +6,7 @@ use crate::{
     domain::{Error, NeededTime, Order, OrderId, ProviderId, RESTORED, VisitId, records::visit},
     peers::{HeldTime, is_refusal, refusal_reason},
     processes::visits::order_at_provider,
-    repository::{orders, visits},
+    repository::{orders, side_effects, visits},
 };
 
 impl App {
@@ -100,8 +100,14 @@ impl App {
         {
             return self.free_orphaned_visit(&visit).await;
         }
+        let owed = side_effects::pending_side_effects(self.db.connection(), id).await?;
+        if owed.iter().any(|it| it.effect.frees_time()) {
+            // The order has let go of it already: its timer has provider free it.
+            return Ok(None);
+        }
         match orders::find_by_id(self.db.connection(), id).await? {
-            Some(order) if order.keeps_time(provider, round) => return Ok(None),
+            // One that is being booked is its timer's.
+            Some(order) if order.booking || order.keeps_time(provider, round) => return Ok(None),
             Some(order) if !order.has_let_go() => {
                 self.peers.release(id, provider, round).await?;
             }
