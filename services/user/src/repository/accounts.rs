@@ -81,18 +81,19 @@ pub async fn insert_account(tx: &Tx, new: &NewAccount, facts: i64) -> Result<boo
     Ok(true)
 }
 
-/// Locks the operators who can sign in, always in the order of their ids: of two who would shut each other out at the
-/// same time, the second finds itself shut out.
+/// Locks all operators in the order of their ids, and returns those who can sign in: of two who would shut each other out
+/// at the same time, the second finds itself shut out. Those who cannot sign in are locked too. Otherwise a transaction
+/// that has just seen one suspended would lock that one after the others, and meet one that locks it first.
 pub async fn lock_active_operators(tx: &Tx) -> Result<Vec<UserId>, Error> {
     let operator = role_bits(Roles::default().with(Role::Operator));
     let locked = user::Entity::find()
-        .filter(user::Column::Status.eq(Status::Active))
         .filter(Expr::col(user::Column::Roles).bit_and(operator).ne(0))
         .order_by_asc(user::Column::Id)
         .lock_exclusive()
         .all(&**tx)
         .await?;
-    Ok(locked.into_iter().map(|user| user.id).collect())
+    let active = locked.into_iter().filter(|user| user.status == Status::Active);
+    Ok(active.map(|user| user.id).collect())
 }
 
 /// Locks the account with this address, if there is one.
