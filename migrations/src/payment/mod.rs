@@ -8,6 +8,7 @@ mod m0005_sandbox_leases;
 mod m0006_due_reminders;
 mod m0007_claims_and_caps;
 mod m0008_card_holds;
+mod m0010_payouts_of_a_kind;
 
 use sea_orm_migration::prelude::*;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_due_reminders::Migration),
             Box::new(m0007_claims_and_caps::Migration),
             Box::new(m0008_card_holds::Migration),
+            Box::new(m0010_payouts_of_a_kind::Migration),
         ]
     }
 }

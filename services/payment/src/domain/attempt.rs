@@ -285,6 +285,8 @@ pub enum Signal {
     Declined,
     /// The money shall not be kept.
     GiveUp,
+    /// There was no outcome in time. An outcome that came before counts.
+    TimedOut,
     /// The provider cancelled it and had reserved nothing.
     CancelledEmpty,
     /// The provider cancelled it and freed what it had reserved.
@@ -310,9 +312,10 @@ impl State {
                 S::Declined | S::CameBack,
             ) => Self::Failed,
             (Self::Succeeded, S::CameBack) => Self::Reversed,
-            (Self::Unknown | Self::ConfirmationRequired | Self::Pending, S::GiveUp) => {
-                Self::Abandoned
-            }
+            (
+                Self::Unknown | Self::ConfirmationRequired | Self::Pending,
+                S::GiveUp | S::TimedOut,
+            ) => Self::Abandoned,
             (Self::Abandoned, S::Succeeded) => Self::Returning,
             (Self::Abandoned, S::CancelledEmpty) => Self::Failed,
             (Self::Abandoned | Self::Returning, S::CancelledHeld) => Self::Returned,
@@ -368,7 +371,7 @@ mod tests {
     use super::{Signal as S, State as A, *};
     use sea_orm::Iterable;
 
-    const SIGNALS: [S; 9] = [
+    const SIGNALS: [S; 10] = [
         S::NoAnswer,
         S::ConfirmationRequired,
         S::Pending,
@@ -378,6 +381,7 @@ mod tests {
         S::CancelledEmpty,
         S::CancelledHeld,
         S::CameBack,
+        S::TimedOut,
     ];
 
     #[test]
@@ -397,17 +401,17 @@ mod tests {
         ];
         // A column for each signal in the order above.
         let table = [
-            (A::Unknown, "?cpSFa??F"),
-            (A::ConfirmationRequired, "ccpSFaccF"),
-            (A::Pending, "pppSFappF"),
-            (A::Succeeded, "SSSSSlSSb"),
-            (A::Failed, "FFFFFFFFF"),
-            (A::Abandoned, "aaarFaFRF"),
-            (A::Returning, "rrrrrrRRr"),
-            (A::Returned, "RRRRRRRRR"),
-            (A::Releasing, "llllllLLl"),
-            (A::Released, "LLLLLLLLL"),
-            (A::Reversed, "bbbbbbbbb"),
+            (A::Unknown, "?cpSFa??Fa"),
+            (A::ConfirmationRequired, "ccpSFaccFa"),
+            (A::Pending, "pppSFappFa"),
+            (A::Succeeded, "SSSSSlSSbS"),
+            (A::Failed, "FFFFFFFFFF"),
+            (A::Abandoned, "aaarFaFRFa"),
+            (A::Returning, "rrrrrrRRrr"),
+            (A::Returned, "RRRRRRRRRR"),
+            (A::Releasing, "llllllLLll"),
+            (A::Released, "LLLLLLLLLL"),
+            (A::Reversed, "bbbbbbbbbb"),
         ];
         assert_eq!(table.len(), A::iter().count());
         for (state, row) in table {

@@ -89,6 +89,11 @@ pub fn card_holds(attempts: &[Attempt]) -> Vec<CardHold> {
     holds.map(|hold| CardHold::of(hold, attempts)).collect()
 }
 
+/// Whether the payment provider was asked for money and has not answered yet.
+pub fn is_capture_asked(attempts: &[Attempt]) -> bool {
+    attempts.iter().any(|it| it.kind == AttemptKind::Capture && it.state.is_open())
+}
+
 /// The hold that has what the hold `id` had, after others took its place.
 pub fn current_hold(attempts: &[Attempt], id: AttemptId) -> AttemptId {
     let took_place = |it: &&Attempt| {

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         Attempt, AttemptId, Error, Intent, IntentId, Method, MethodId, OrderId, UserId,
         attempt::{AttemptKind, PspAnswer, Signal, State},
-        card_hold::current_hold,
+        card_hold::{current_hold, is_capture_asked},
         decision::{AttemptDecision, AuthorizationRequest, decide_attempt},
         intent,
     },
@@ -153,8 +153,9 @@ impl Payments {
         Ok(AuthorizationOutcome { payment: intent.id, status: AuthorizationStatus::MethodSaved })
     }
 
-    /// Gives back what the attempt with this key has authorised, with what raised it, and keeps its method on file. What the payment provider
-    /// does not answer now, the timer asks again.
+    /// Gives back what the attempt with this key has authorised, with what raised it, and keeps its method on file. What
+    /// the payment provider does not answer now, the timer asks again. While it is just being captured the call is to be
+    /// repeated.
     pub async fn release_authorization(&self, order: OrderId, key: &str) -> Result<(), Error> {
         let tx = self.db.begin().await?;
         let mut intent = intents::lock_of_order(&tx, order).await?;
@@ -163,6 +164,10 @@ impl Payments {
             intent.captured > 0 || captures::find_capture(&tx, intent.id).await?.is_some();
         if is_captured || intent.state != intent::State::Authorized || !holds_money(&known, key) {
             return Ok(());
+        }
+        if is_capture_asked(&known) {
+            // The answer decides whether the money was taken, so that it stays, or can be given back.
+            return Err(Error::Pending);
         }
         intent.release_authorization()?;
         release_holds(&tx, &intent, &known, "POSTPONED").await?;

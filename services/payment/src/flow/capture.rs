@@ -7,9 +7,10 @@ use super::{
 };
 use crate::{
     domain::{
-        Capture, Due, Error, Intent, OrderId, PayoutId,
+        Attempt, Capture, Due, Error, Intent, OrderId, PayoutId,
         attempt::{AttemptKind, State},
         capture::CaptureRequest,
+        card_hold::is_capture_asked,
         due, intent,
     },
     events,
@@ -44,8 +45,11 @@ impl Payments {
             }
             None => {
                 self.open_beyond_cap(&tx, &mut intent, &request).await?;
-                if request.amount == 0 && intent.captured == 0 {
-                    self.capture_nothing(&tx, &mut intent, &request).await?;
+                let known = attempts::list_of_intent(&*tx, intent.id).await?;
+                // Money that is in escrow, or on its way there, goes back as what is more than is earned.
+                let is_any_taken = intent.captured > 0 || is_capture_asked(&known);
+                if request.amount == 0 && !is_any_taken {
+                    self.capture_nothing(&tx, &mut intent, &known, &request).await?;
                 } else {
                     self.plan_capture(&tx, &mut intent, request).await?;
                 }
@@ -131,6 +135,7 @@ impl Payments {
         &self,
         tx: &Tx,
         intent: &mut Intent,
+        known: &[Attempt],
         request: &CaptureRequest,
     ) -> Result<(), Error> {
         if intent.has_captured_nothing() {
@@ -139,8 +144,7 @@ impl Payments {
         intent.check_capture(0)?;
         request.split(&self.config.commission)?;
         intent.complete_capture()?;
-        let known = attempts::list_of_intent(&**tx, intent.id).await?;
-        release_holds(tx, intent, &known, "").await?;
+        release_holds(tx, intent, known, "").await?;
         events::payment_event(tx, intent, events::CAPTURED, 0, "").await?;
         intents::save_intent(tx, intent).await
     }

@@ -49,8 +49,8 @@ pub(super) async fn split_by_claims(tx: &Tx, order: OrderId) -> Result<(), Error
     let mut payouts = payouts::lock_of_order(tx, order).await?;
     let Some(main) = payouts.iter().position(Payout::is_main) else { return Ok(()) };
     let mut main = payouts.remove(main);
-    let held = payouts.iter().position(|payout| payout.kind == HELD);
-    let held = held.map(|held| payouts.remove(held)).filter(Payout::is_unpaid);
+    let held = payouts.iter().position(|payout| payout.kind == HELD && payout.is_unpaid());
+    let held = held.map(|held| payouts.remove(held));
     let held_now = held.as_ref().map_or(0, |held| held.amount);
     let most = if main.is_unpaid() { main.amount + held_now } else { held_now };
     let target = claimed.min(most);
@@ -64,7 +64,7 @@ pub(super) async fn split_by_claims(tx: &Tx, order: OrderId) -> Result<(), Error
     } else if target == 0 {
         pay_held(tx, &mut held).await
     } else {
-        let freed = payouts.into_iter().find(|payout| payout.kind == FREED);
+        let freed = payouts.into_iter().find(|it| it.kind == FREED && it.is_unpaid());
         free_part(tx, &mut held, freed, free).await
     }
 }
@@ -120,8 +120,7 @@ async fn pay_held(tx: &Tx, held: &mut Payout) -> Result<(), Error> {
     Ok(())
 }
 
-/// The rest was paid, and other claims go on: what this one held is paid on its own. A second time it waits for the last
-/// claim, since an order has one payout of a kind.
+/// The rest was paid, and other claims go on: what this one held is paid on its own.
 async fn free_part(
     tx: &Tx,
     held: &mut Payout,
@@ -129,8 +128,7 @@ async fn free_part(
     amount: i64,
 ) -> Result<(), Error> {
     match freed {
-        Some(mut freed) if freed.is_unpaid() => move_amount(tx, held, &mut freed, amount).await,
-        Some(_) => Ok(()),
+        Some(mut freed) => move_amount(tx, held, &mut freed, amount).await,
         None => {
             let mut freed = held.part(PayoutId::new(tx.clock()), FREED, amount, tx.now());
             take(tx, held, amount).await?;

@@ -3,11 +3,11 @@
 use super::{
     DUE, Payments,
     authorize::AuthorizationStatus,
-    void::{close_due_payment, waive},
+    void::{close_payment, waive},
 };
 use crate::{
     domain::{
-        Due, DueId, Error, Intent, IntentId, MethodId, UserId,
+        Due, DueId, Error, Intent, IntentId, MethodId, OrderId, UserId,
         attempt::{AttemptKind, State},
         decision::AuthorizationRequest,
         due,
@@ -124,18 +124,33 @@ impl Payments {
             return Err(Error::DueState("paid"));
         }
         let mut order = intents::lock_intent(&tx, found.intent_id).await?;
-        let payment = close_due_payment(&tx, id, "WAIVED").await?;
-        let mut due = dues::lock(&tx, id).await?;
+        let (mut due, mut payment) = lock_due(&tx, id).await?.ok_or(Error::DueNotFound)?;
+        if let Some(payment) = &mut payment {
+            close_payment(&tx, payment, "WAIVED").await?;
+        }
         waive(&tx, &mut order, &mut due).await?;
         intents::save_intent(&tx, &mut order).await?;
         tx.commit().await?;
         if let Some(payment) = payment
-            && let Err(error) = self.settle(payment).await
+            && let Err(error) = self.settle(payment.id).await
         {
-            tracing::warn!(%error, payment.id = %payment, "cannot free the card of a waived due yet; the timer goes on");
+            tracing::warn!(%error, payment.id = %payment.id, "cannot free the card of a waived due yet; the timer goes on");
         }
         Ok(due)
     }
+}
+
+/// Locks a due, if there is one, and before it the payment that its customer may have begun. When the customer begins to
+/// pay between the two, the call is to be repeated: it finds the payment then.
+pub(super) async fn lock_due(tx: &Tx, id: DueId) -> Result<Option<(Due, Option<Intent>)>, Error> {
+    let subject = OrderId::from_uuid(id.uuid());
+    let payment = intents::lock_of_order_if_any(tx, subject).await?;
+    let Some(due) = dues::lock_if_any(tx, id).await? else { return Ok(None) };
+    // A payment is begun under the lock of its due, so that from here on none is.
+    if payment.is_none() && intents::has_payment(&**tx, subject).await? {
+        return Err(Error::Pending);
+    }
+    Ok(Some((due, payment)))
 }
 
 /// Makes the payment of a due that its customer begins to pay, if there is none yet.

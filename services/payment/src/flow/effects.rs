@@ -12,7 +12,7 @@ use crate::{
         Attempt, Capture, Due, Error, Intent, Payout, PayoutId,
         attempt::{AttemptKind, State},
         card_hold::card_holds,
-        ledger,
+        due, ledger,
     },
     events,
     repository::{attempts, captures, dues, holds, journals, payouts},
@@ -95,6 +95,11 @@ async fn record_authorized(
     intent: &mut Intent,
     attempt: &mut Attempt,
 ) -> Result<(), Error> {
+    if intent.pays_due() && !is_still_owed(tx, intent, attempt).await? {
+        attempt.give_up();
+        "DUE_CHANGED".clone_into(&mut attempt.reason);
+        return Ok(());
+    }
     if let Err(error) = intent.authorize(attempt) {
         tracing::error!(%error, attempt.id = %attempt.id, "an authorisation came too late; it goes back");
         attempt.give_up();
@@ -105,6 +110,16 @@ async fn record_authorized(
     }
     watch_hold(tx, intent, attempt).await?;
     events::payment_event(tx, intent, events::AUTHORIZED, attempt.amount, "").await
+}
+
+/// Whether a due is still owed as `charge` was to pay it. It may have been waived or lowered since; the next attempt asks
+/// for what is owed then.
+async fn is_still_owed(tx: &Tx, intent: &mut Intent, charge: &Attempt) -> Result<bool, Error> {
+    let due = dues::lock(tx, intent.due_id()).await?;
+    if due.state == due::State::Open {
+        intent.amount = due.amount;
+    }
+    Ok(due.state == due::State::Open && due.amount == charge.amount)
 }
 
 /// More is reserved. A second hold that is not needed any more is freed.

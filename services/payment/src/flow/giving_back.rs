@@ -2,6 +2,7 @@
 
 use super::{
     PAYOUT, SETTLE,
+    claims::split_by_claims,
     effects::{insert_payout, schedule_or_freeze},
     void::close_beyond_cap_dues,
 };
@@ -164,9 +165,10 @@ async fn give_to_payouts(tx: &Tx, intent: &Intent, amount: i64) -> Result<(), Er
         if payout.give_back(amount) {
             payouts::save_payout(tx, &mut payout).await?;
             if state == payout::State::Cancelled {
-                return schedule_or_freeze(tx, &mut payout).await;
+                schedule_or_freeze(tx, &mut payout).await?;
             }
-            return Ok(());
+            // An open claim that found too little to hold finds it now.
+            return split_by_claims(tx, payout.order_id).await;
         }
     }
     journals::lock_payable(tx, first.provider_id, &first.currency).await?;

@@ -1,13 +1,16 @@
 //! Holding payouts back and letting them go. Each reason is a hold of its own; a payout is frozen while it has one.
 
-use super::{PAYOUT, Payments};
+use super::{PAYOUT, Payments, claims::split_by_claims};
 use crate::{
     domain::{
         Error, Hold, OrderId, Payout, PayoutId, UserId,
         payout::{PayoutEvent, State},
     },
     events,
-    repository::{holds, intents, payouts},
+    repository::{
+        holds, intents,
+        payouts::{self, PayoutFilter},
+    },
 };
 use kit::{Tx, messaging::timers};
 
@@ -41,14 +44,20 @@ impl Payments {
         Ok((payout, holds))
     }
 
-    /// Ends the hold of operators and pays a payout now, unless something else holds it.
+    /// Ends the hold of operators and pays a payout now, unless something else holds it. A payout that failed waits for
+    /// no claim that was opened since: what the open claims of its order are about is split off first.
     pub async fn release_payout(
         &self,
         id: PayoutId,
         operator: UserId,
     ) -> Result<(Payout, Vec<Hold>), Error> {
         let tx = self.db.begin().await?;
-        let mut payout = payouts::lock_payout(&tx, id).await?;
+        let order = payouts::find_payout(&*tx, id, PayoutFilter::default()).await?.order_id;
+        // Claims change the payouts of an order under the lock of its payment.
+        intents::lock_of_order_if_any(&tx, order).await?;
+        let payouts = payouts::lock_of_order(&tx, order).await?;
+        let payout = payouts.into_iter().find(|payout| payout.id == id);
+        let mut payout = payout.ok_or(Error::PayoutNotFound)?;
         let lifted = holds::delete(&tx, &Hold::of_operator(id, operator, tx.now())).await?;
         let others = holds::list_of_payout(&*tx, &payout).await?;
         if payout.state == State::Frozen && !others.is_empty() {
@@ -63,11 +72,12 @@ impl Payments {
         if payout.state == State::Scheduled {
             timers::schedule_timer(&tx, PAYOUT, id.uuid(), tx.now()).await?;
             payouts::save_payout(&tx, &mut payout).await?;
+            split_by_claims(&tx, order).await?;
         }
         tx.commit().await?;
         self.pay_out(id).await?;
         let db = self.db.connection();
-        let payout = payouts::find_payout(db, id, payouts::PayoutFilter::default()).await?;
+        let payout = payouts::find_payout(db, id, PayoutFilter::default()).await?;
         let holds = holds::list_of_payout(db, &payout).await?;
         Ok((payout, holds))
     }

@@ -13,6 +13,8 @@ mod giving_back;
 mod holds;
 mod payout;
 mod psp_event;
+#[cfg(test)]
+mod races;
 mod raise;
 mod refund;
 mod secure;

@@ -25,7 +25,7 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// An event as it is sent. What else it holds is left to the future.
 #[derive(Deserialize)]
-struct PspEvent {
+pub(super) struct PspEvent {
     id: String,
     #[serde(rename = "type")]
     kind: String,
@@ -73,7 +73,7 @@ impl Payments {
     }
 }
 
-async fn take_event(tx: &Tx, event: PspEvent) -> Result<(), Error> {
+pub(super) async fn take_event(tx: &Tx, event: PspEvent) -> Result<(), Error> {
     let PspEvent { id: _, kind, data } = event;
     let EventData { reference, reason, amount, fee, expires_at } = data;
     let answer = |signal| PspAnswer { reason: reason.clone(), ..PspAnswer::plain(signal) };
@@ -90,7 +90,8 @@ async fn take_event(tx: &Tx, event: PspEvent) -> Result<(), Error> {
         "charge.dispute_won" => close_chargeback(tx, reference, dispute(), true).await,
         "charge.dispute_lost" => close_chargeback(tx, reference, dispute(), false).await,
         "capture.succeeded" => {
-            take_answer(tx, &[AttemptKind::Capture], reference, answer(Signal::Succeeded)).await
+            let captured = PspAnswer { fee, ..answer(Signal::Succeeded) };
+            take_answer(tx, &[AttemptKind::Capture], reference, captured).await
         }
         "capture.failed" => {
             take_answer(tx, &[AttemptKind::Capture], reference, answer(Signal::Declined)).await

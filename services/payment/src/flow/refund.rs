@@ -1,6 +1,6 @@
 //! Refunding what was captured, never more than that.
 
-use super::{Payments, giving_back, void::close_payment};
+use super::{Payments, dues::lock_due, giving_back, void::close_payment};
 use crate::{
     domain::{
         Attempt, AttemptId, Due, Error, Intent, OrderId,
@@ -81,9 +81,15 @@ impl Payments {
             intent.check_currency(&request.currency)?;
         }
         if intent.state == intent::State::Due {
-            match lock_due(&tx, &intent).await? {
-                (due, Some(payment)) if due.state == due::State::Paid => intent = payment,
-                (due, payment) => {
+            let locked = lock_due(&tx, Due::id_of(intent.id)).await?;
+            let (due, payment) = locked.ok_or(Error::DueNotFound)?;
+            if let Some(owed) = find_lowered(&tx, &due, &request.key).await? {
+                let total = payment.map_or(0, |payment| payment.refunded);
+                return Ok(Refunded { currency: due.currency, total, amount: owed });
+            }
+            match payment {
+                Some(payment) if due.state == due::State::Paid => intent = payment,
+                payment => {
                     let lowered = lower_due(&tx, &mut intent, payment, due, request).await?;
                     tx.commit().await?;
                     return Ok(lowered);
@@ -133,11 +139,16 @@ impl Payments {
     }
 }
 
-/// Locks the due of an order whose capture was declined, and its payment if the customer has begun one.
-async fn lock_due(tx: &Tx, order: &Intent) -> Result<(Due, Option<Intent>), Error> {
-    let id = Due::id_of(order.id);
-    let payment = intents::lock_of_order_if_any(tx, OrderId::from_uuid(id.uuid())).await?;
-    Ok((dues::lock(tx, id).await?, payment))
+/// By how much a refund of that key has lowered a due, if it did: it counts as made also once the rest of the due is paid.
+async fn find_lowered(tx: &Tx, due: &Due, key: &str) -> Result<Option<i64>, Error> {
+    let before = journals::list_entries(tx, &lowered_reference(due, key)).await?;
+    let owed = journals::amount_of(&before, Account::Dues(due.customer_id), &due.currency);
+    Ok((owed > 0).then_some(owed))
+}
+
+/// Names the journal of a refund that lowers a due.
+fn lowered_reference(due: &Due, key: &str) -> String {
+    format!("due_lowered:{}:{key}", due.id)
 }
 
 /// Takes a refund off what the customer still owes, since what was never paid cannot go back. While a payment of the due
@@ -149,12 +160,6 @@ async fn lower_due(
     mut due: Due,
     request: RefundRequest,
 ) -> Result<Refunded, Error> {
-    let reference = format!("due_lowered:{}:{}", due.id, request.key);
-    let before = journals::list_entries(tx, &reference).await?;
-    let owed = journals::amount_of(&before, Account::Dues(due.customer_id), &due.currency);
-    if owed > 0 {
-        return Ok(Refunded { currency: due.currency, total: 0, amount: owed });
-    }
     let left = if due.state == due::State::Open { due.amount } else { 0 };
     let less = request.amount.of(left);
     if less > left {
@@ -172,6 +177,7 @@ async fn lower_due(
     capture.lower(less);
     captures::save_capture(tx, &capture).await?;
     let (customer, currency) = (due.customer_id, &due.currency);
+    let reference = lowered_reference(&due, &request.key);
     let journal = ledger::due_lowered(reference, due.order_id, customer, currency, less);
     journals::post_journal(tx, &[journal]).await?;
     dues::save(tx, &mut due).await?;

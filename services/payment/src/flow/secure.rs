@@ -144,7 +144,11 @@ async fn find_free_hold(
     Ok(card_holds(&known).into_iter().find(|hold| hold.id == id && hold.is_free()))
 }
 
-async fn capture_into_escrow(tx: &Tx, intent: &Intent, hold: &CardHold) -> Result<(), Error> {
+pub(super) async fn capture_into_escrow(
+    tx: &Tx,
+    intent: &Intent,
+    hold: &CardHold,
+) -> Result<(), Error> {
     let key = format!("escrow:{}", hold.id);
     open_step(tx, intent, hold.id, AttemptKind::Capture, &key, hold.amount).await?;
     Ok(timers::schedule_timer(tx, SETTLE, intent.id.uuid(), tx.now()).await?)

@@ -34,17 +34,26 @@ impl Payments {
         }
     }
 
-    async fn settle_attempt(&self, intent: &Intent, mut attempt: Attempt) -> Result<(), Error> {
+    /// `attempt` was read before: whether it is given up for being late is decided under the lock of its payment, where an
+    /// outcome that came meanwhile counts.
+    pub(super) async fn settle_attempt(
+        &self,
+        intent: &Intent,
+        mut attempt: Attempt,
+    ) -> Result<(), Error> {
         let late = self.db.clock().now() >= attempt.deadline_at;
         let may_be_late = matches!(attempt.kind, AttemptKind::Authorize | AttemptKind::Renew);
         if attempt.state.is_open() && may_be_late && late {
             let reason = "PAYMENT_TIMED_OUT".to_owned();
-            let given_up = PspAnswer { reason, ..PspAnswer::plain(Signal::GiveUp) };
-            (_, attempt) = self.apply_answer(intent.id, attempt.id, given_up).await?;
+            let timed_out = PspAnswer { reason, ..PspAnswer::plain(Signal::TimedOut) };
+            (_, attempt) = self.apply_answer(intent.id, attempt.id, timed_out).await?;
         }
-        let answer = match attempt.state.is_open() {
-            true => self.resolve_attempt(intent, &attempt).await?,
-            false => self.cancel_charge(attempt.id).await,
+        let answer = if attempt.state.is_open() {
+            self.resolve_attempt(intent, &attempt).await?
+        } else if attempt.state.is_unsettled() {
+            self.cancel_charge(attempt.id).await
+        } else {
+            return Ok(());
         };
         self.apply_answer(intent.id, attempt.id, answer).await?;
         Ok(())

@@ -1,6 +1,6 @@
 //! Giving everything back, and keeping the payment closed for what still arrives.
 
-use super::{Payments, SETTLE, effects, giving_back};
+use super::{Payments, SETTLE, dues::lock_due, effects, giving_back};
 use crate::{
     domain::{Due, DueId, Error, Intent, IntentId, OrderId, due, intent::State, ledger},
     events,
@@ -69,12 +69,26 @@ async fn close_due_of_order(
     id: DueId,
     reason: &str,
 ) -> Result<Option<IntentId>, Error> {
-    let payment = close_due_payment(tx, id, reason).await?;
-    let mut due = dues::lock(tx, id).await?;
+    let (due, payment) = lock_due(tx, id).await?.ok_or(Error::DueNotFound)?;
+    close_due(tx, order, due, payment, reason).await
+}
+
+/// Gives up a locked due as far as it is not paid, and its payment. Returns that payment.
+async fn close_due(
+    tx: &Tx,
+    order: &mut Intent,
+    mut due: Due,
+    payment: Option<Intent>,
+    reason: &str,
+) -> Result<Option<IntentId>, Error> {
+    let id = payment.as_ref().map(|payment| payment.id);
+    if let Some(mut payment) = payment {
+        close_payment(tx, &mut payment, reason).await?;
+    }
     if due.state == due::State::Open {
         waive(tx, order, &mut due).await?;
     }
-    Ok(payment)
+    Ok(id)
 }
 
 /// Gives up what the customer of an order owes beyond what was captured, as far as it is not paid, and the payments that may
@@ -86,30 +100,12 @@ pub(super) async fn close_beyond_cap_dues(
 ) -> Result<Vec<IntentId>, Error> {
     let mut closed = Vec::new();
     for id in [Due::beyond_cap_id(order.id), Due::id_of(order.id)] {
-        let open = dues::lock_if_any(tx, id).await?;
-        let is_beyond =
-            open.is_some_and(|due| due.state == due::State::Open && due.beyond_cap.is_some());
-        if is_beyond {
-            closed.extend(close_due_of_order(tx, order, id, reason).await?);
+        let Some((due, payment)) = lock_due(tx, id).await? else { continue };
+        if due.state == due::State::Open && due.beyond_cap.is_some() {
+            closed.extend(close_due(tx, order, due, payment, reason).await?);
         }
     }
     Ok(closed)
-}
-
-/// Closes the payment of a due, if its customer began one.
-pub(super) async fn close_due_payment(
-    tx: &Tx,
-    id: DueId,
-    reason: &str,
-) -> Result<Option<IntentId>, Error> {
-    let subject = OrderId::from_uuid(id.uuid());
-    match intents::lock_of_order_if_any(tx, subject).await? {
-        Some(mut payment) => {
-            close_payment(tx, &mut payment, reason).await?;
-            Ok(Some(payment.id))
-        }
-        None => Ok(None),
-    }
 }
 
 /// Gives a locked due up: the customer owes it no more, and it is not earned.

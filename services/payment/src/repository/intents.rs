@@ -109,6 +109,12 @@ pub async fn find_of_order(db: &impl ConnectionTrait, order: OrderId) -> Result<
     found.ok_or(Error::PaymentNotFound)
 }
 
+/// Whether an order, or what else is paid, has a payment.
+pub async fn has_payment(db: &impl ConnectionTrait, order: OrderId) -> Result<bool, Error> {
+    let found = intent::Entity::find().filter(intent::Column::OrderId.eq(order));
+    Ok(found.one(db).await?.is_some())
+}
+
 /// The payments of `customer`, or all when no customer is given, with their attempts.
 pub async fn list_intents(
     db: &impl ConnectionTrait,

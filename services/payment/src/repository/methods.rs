@@ -33,17 +33,18 @@ pub async fn find_chargeable_each(
     let known = method::Entity::find()
         .filter(method::Column::CustomerId.is_in(asked.iter().map(|(customer, _)| *customer)))
         .filter(method::Column::DeletedAt.is_null())
-        .filter(method::Column::CustomerId.in_subquery(debtors()).not())
+        .filter(method::Column::CustomerId.in_subquery(debtors_among(asked)).not())
         .all(db)
         .await?;
     Ok(asked.iter().map(|(customer, id)| select_chargeable(&known, *customer, *id)).collect())
 }
 
-/// The customers who owe something.
-fn debtors() -> SelectStatement {
+/// Those of the customers who owe something.
+fn debtors_among(asked: &[(UserId, Option<MethodId>)]) -> SelectStatement {
     Query::select()
         .column(due::Column::CustomerId)
         .from(due::Entity)
+        .and_where(due::Column::CustomerId.is_in(asked.iter().map(|(customer, _)| *customer)))
         .and_where(due::Column::State.eq(due::State::Open))
         .to_owned()
 }

@@ -26,7 +26,7 @@ impl PayoutFilter {
     }
 }
 
-/// Schedules a payout; false when the order, the provider and the kind have one already.
+/// Schedules a payout; false when the order and the provider have one already for the same capture.
 pub async fn insert_payout(tx: &Tx, payout: &Payout) -> Result<bool, Error> {
     let inserted = payout::Entity::insert(payout.clone().into_active_model())
         .on_conflict(OnConflict::new().do_nothing().to_owned())

@@ -193,6 +193,26 @@ async fn what_was_kept_back_for_a_refund_that_comes_back_is_paid(backend: Backen
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn every_refund_that_comes_back_after_the_payout_is_corrected(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let (order, first) = shop.captured("tok_refund_comes_back").await;
+    shop.release_payout(&first).await.unwrap();
+    for (number, key) in [(1, "part"), (2, "more")] {
+        shop.refund(&order, 3_000, key).await.unwrap();
+        let (_, next) = shop.captured("tok_ok").await;
+        let paid = shop.release_payout(&next).await.unwrap();
+        assert_eq!((paid.paid, paid.recovered), (euros(7_200), euros(2_400)), "{key}");
+        shop.pass(Duration::seconds(61));
+        let back = async || shop.facts("payment.refund_failed", &order).len();
+        eventually("the refund comes back", back, |back| *back == number).await;
+        let balance = async || shop.balance("provider.payable").await;
+        eventually("the correction is paid", balance, |balance| *balance == 0).await;
+    }
+    shop.check_books().await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn decisions_that_add_up_to_more_give_back_what_is_left(backend: Backend) {
     let shop = Shop::open(backend).await;
     let (order, _) = shop.captured("tok_ok").await;

@@ -1,6 +1,9 @@
 //! Claims: each holds its amount of the payout back, and no more; what is not claimed is paid.
 
-use crate::shop::{Shop, euros};
+use crate::{
+    payouts::transfer_id,
+    shop::{Shop, euros},
+};
 use chrono::Duration;
 use kit::testing::{Backend, acting_as, eventually, refusal};
 use proto::quickserve::payment::v1::{self as pb, PayoutState};
@@ -130,5 +133,75 @@ async fn what_one_claim_frees_after_the_payout_is_paid_beside_another(backend: B
     claim(&shop, &order, lamp, 0).await;
     let paid = async || shop.balance("provider.payable").await;
     eventually("all is paid", paid, |left| *left == 0).await;
+    shop.check_books().await;
+}
+
+/// The bank of the provider sends a payout back that was made.
+async fn send_back(shop: &Shop, payout: &str) {
+    let transfer = transfer_id(shop, payout).await;
+    let data = format!(r#"{{"reference":"{transfer}","reason":"ACCOUNT_CLOSED"}}"#);
+    let body = format!(r#"{{"id":"{transfer}","type":"payout.failed","data":{data}}}"#);
+    shop.post(&body).await.unwrap();
+    assert_eq!(shop.payout(payout).await.state(), PayoutState::Failed);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_claim_that_is_opened_after_a_payout_failed_holds_its_amount(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let (order, payout) = shop.captured("tok_ok").await;
+    let (table, lamp) = (Uuid::new_v4(), Uuid::new_v4());
+    shop.release_payout(&payout).await.unwrap();
+    send_back(&shop, &payout).await;
+    claim(&shop, &order, table, 3_000).await;
+    let released = shop.release_payout(&payout).await.unwrap();
+    assert_eq!((released.state(), released.paid), (PayoutState::Paid, euros(6_600)));
+    let held = of("HELD", 3_000, PayoutState::Frozen);
+    let paid = of("SERVICE", 6_600, PayoutState::Paid);
+    assert_eq!(payouts(&shop, &order).await, [paid, held]);
+    // The claim is over, and what it held is paid. Then the rest comes back, and there is another claim.
+    claim(&shop, &order, table, 0).await;
+    let balance = async || shop.balance("provider.payable").await;
+    eventually("all is paid", balance, |left| *left == 0).await;
+    send_back(&shop, &payout).await;
+    claim(&shop, &order, lamp, 500).await;
+    let released = shop.release_payout(&payout).await.unwrap();
+    assert_eq!(released.paid, euros(6_100));
+    assert!(payouts(&shop, &order).await.contains(&of("HELD", 500, PayoutState::Frozen)));
+    assert_eq!(shop.balance("provider.payable").await, 500);
+    shop.check_books().await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_claim_holds_what_a_refund_that_comes_back_restores(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let (order, _) = shop.captured("tok_refund_comes_back").await;
+    shop.refund(&order, 12_000, "all").await.unwrap();
+    claim(&shop, &order, Uuid::new_v4(), 3_000).await;
+    assert_eq!(payouts(&shop, &order).await, [of("SERVICE", 0, PayoutState::Cancelled)]);
+    shop.pass(Duration::seconds(61));
+    let restored =
+        [of("SERVICE", 6_600, PayoutState::Scheduled), of("HELD", 3_000, PayoutState::Frozen)];
+    until(&shop, &order, &restored).await;
+    shop.check_books().await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn what_each_claim_frees_after_the_payout_is_paid_at_once(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let (order, payout) = shop.captured("tok_ok").await;
+    let claims = [Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4()];
+    for id in claims {
+        claim(&shop, &order, id, 1_000).await;
+    }
+    shop.pass(DUE);
+    shop.payout_in(&payout, PayoutState::Paid).await;
+    for (id, left) in claims.into_iter().zip([2_000, 1_000, 0]) {
+        claim(&shop, &order, id, 0).await;
+        let balance = async || shop.balance("provider.payable").await;
+        eventually("it is paid", balance, |balance| *balance == left).await;
+    }
     shop.check_books().await;
 }

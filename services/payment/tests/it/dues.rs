@@ -263,3 +263,17 @@ async fn a_refund_of_the_whole_due_gives_it_up(backend: Backend) {
     assert_eq!(refusal(pay(&shop, &due.id, "tok_ok", "k2").await), "DUE_STATE");
     shop.check_books().await;
 }
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_refund_that_lowered_a_due_is_made_once_also_after_the_rest_is_paid(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let (order, due) = declined(&shop).await;
+    assert_eq!(refund_at_most(&shop, &order, 2_000, "dispute:7").await.unwrap(), 2_000);
+    pay(&shop, &due.id, "tok_ok", "k1").await.unwrap();
+    // The answer was lost: order repeats the call.
+    assert_eq!(refund_at_most(&shop, &order, 2_000, "dispute:7").await.unwrap(), 2_000);
+    assert_balances(&shop, [("customer.dues", 0), ("provider.payable", 8_000)]).await;
+    assert_eq!(shop.refund(&order, 1_000, "more").await.unwrap(), 1_000);
+    shop.check_books().await;
+}

@@ -241,7 +241,7 @@ async fn owed(shop: &Shop) -> i64 {
 }
 
 /// The reference of a payout's last transfer.
-async fn transfer_id(shop: &Shop, payout_id: &str) -> Uuid {
+pub async fn transfer_id(shop: &Shop, payout_id: &str) -> Uuid {
     let db = shop.db.connection();
     let query = Statement::from_sql_and_values(
         db.get_database_backend(),
