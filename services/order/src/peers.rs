@@ -3,7 +3,7 @@
 use crate::{
     convert,
     domain::{
-        ChangeId, Error, FoundProvider, Order, OrderId, ProviderId, RequestedProvider,
+        ChangeId, Error, FoundProvider, Order, OrderId, ProviderId, RequestedProvider, Visit,
         records::visit,
     },
 };
@@ -265,6 +265,26 @@ impl Peers {
             customer_id: order.customer_id.to_string(),
             order_id: order.id.to_string(),
             round: order.progress.round,
+        };
+        self.check(request).await
+    }
+
+    /// What speaks against the provider making a further visit, as stable codes. The home is not told: provider knows it
+    /// from the order's own time.
+    pub async fn objections_to_visit(
+        &self,
+        order: &Order,
+        provider: ProviderId,
+        visit: &Visit,
+    ) -> Result<Vec<String>, Error> {
+        let request = CheckEligibilityRequest {
+            provider_id: provider.to_string(),
+            vertical: order.vertical.clone(),
+            window: Some(order.window_of_visit(visit).into()),
+            requirements: Some(convert::requirements_of(&order.terms.requirements)),
+            customer_id: order.customer_id.to_string(),
+            order_id: visit.id.to_string(),
+            ..CheckEligibilityRequest::default()
         };
         self.check(request).await
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     app::{App, drop_refusal},
-    domain::{Error, Order, OrderId, Principal, State},
+    domain::{Action, Actor, Error, Order, OrderId, Principal, State},
     repository::{
         AUTHORIZE, DEADLINE, MOVE, OFFER, REPRICE, SERIES, SERIES_NEWS, SIDE_EFFECTS, VISIT, orders,
     },
@@ -82,12 +82,28 @@ impl App {
         if order.state == State::Searching {
             return self.send_next_wave(order).await;
         }
-        drop_refusal("a deadline", self.end_state(order.id).await)
+        drop_refusal("a deadline", self.end_state(&order).await)
     }
 
-    async fn end_state(&self, id: OrderId) -> Result<(), Error> {
+    /// Ends a state that has run out of time. The vertical is asked before that is a no-show: where it denies it, the
+    /// provider and operators decide, until the work counts as not rendered.
+    async fn end_state(&self, order: &Order) -> Result<(), Error> {
+        let asked = self.ask_before_as(order, Action::NoShow, Actor::System, order.provider());
+        let agreed = match asked.await {
+            Err(Error::Denied(vertical, denials)) => {
+                tracing::info!(order.id = %order.id, vertical, ?denials, "the vertical denies a no-show, which waits");
+                let abandoned_at = order.abandoned_at(&self.timing);
+                if abandoned_at > self.now() {
+                    return self.wait_until(order.id, DEADLINE, abandoned_at).await;
+                }
+                None
+            }
+            asked => asked?,
+        };
         let tx = self.db.begin().await?;
-        let mut change = orders::lock_order(&tx, id, &Principal::System, &self.timing).await?;
+        let system = Principal::System;
+        let mut change = orders::lock_order(&tx, order.id, &system, &self.timing).await?;
+        change.vertical_agreed(agreed);
         change.end_state()?;
         orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)

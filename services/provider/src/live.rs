@@ -124,12 +124,33 @@ pub async fn go_offline(
 ) -> Result<Presence, Error> {
     let tx = providers.db.begin().await?;
     let provider = lock_own(&tx, user_id).await?;
-    let mut presence = presences::find_presence(&tx, provider.id).await?;
-    presence.go_offline(is_running(&tx, provider.id).await?, tx.now())?;
-    presences::save_presence(&tx, &presence).await?;
-    timers::cancel_timer(&tx, PRESENCE_SILENT, provider.id.uuid()).await?;
+    let presence = presences::find_presence(&tx, provider.id).await?;
+    let presence = end_presence(&tx, presence).await?;
     tx.commit().await?;
     positions.remove(POSITION_LAYER, provider.id.uuid()).await?;
+    Ok(presence)
+}
+
+/// A vehicle of a provider, whose profile is locked, is not in use any more. Who is online with it goes offline, and is
+/// refused while an order runs, which the vehicle does. Tells whether the provider went offline.
+pub async fn give_up_vehicle(
+    tx: &Tx,
+    provider_id: ProviderId,
+    asset_id: AssetId,
+) -> Result<bool, Error> {
+    let presence = presences::find_presence(tx, provider_id).await?;
+    let is_driven = presence.online && presence.asset_id == Some(asset_id);
+    if is_driven {
+        end_presence(tx, presence).await?;
+    }
+    Ok(is_driven)
+}
+
+async fn end_presence(tx: &Tx, mut presence: Presence) -> Result<Presence, Error> {
+    let id = presence.provider_id;
+    presence.go_offline(is_running(tx, id).await?, tx.now())?;
+    presences::save_presence(tx, &presence).await?;
+    timers::cancel_timer(tx, PRESENCE_SILENT, id.uuid()).await?;
     Ok(presence)
 }
 

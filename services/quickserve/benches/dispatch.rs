@@ -1,6 +1,7 @@
 //! Measures live dispatch in a town of ten thousand drivers, all services in one process and without the edge: how soon after
-//! the answer to a booking the first offer of the ride has gone out, and how long its acceptance takes.
-//! `cargo bench -p quickserve --bench dispatch -- [rides a second] [seconds]`. QS_TEST_POSTGRES_URL adds PostgreSQL.
+//! the answer to a booking the first offer of the ride has gone out, and how long its acceptance takes. It fails when a ride
+//! finds no driver, and says why. QS_TEST_POSTGRES_URL adds PostgreSQL.
+//! `cargo bench -p quickserve --bench dispatch -- [rides a second] [seconds] [drivers]`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement fails by panicking")]
 
 use hdrhistogram::Histogram;
@@ -40,7 +41,8 @@ use uuid::Uuid;
 #[path = "../../provider/tests/it/copies.rs"]
 mod copies;
 
-const DRIVERS: usize = 10_000;
+/// How many drivers are online where the command does not say.
+const DRIVERS: u64 = 10_000;
 /// Those who book, in turn.
 const CUSTOMERS: usize = 20;
 /// Degrees between one side of the town and the other, about 22 km.
@@ -59,13 +61,16 @@ async fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
     let rides_a_second = numbers.next().unwrap_or(20);
     let seconds = numbers.next().unwrap_or(30);
+    let drivers = usize::try_from(numbers.next().unwrap_or(DRIVERS)).unwrap();
     let mut backends = vec![Backend::Sqlite];
     if std::env::var(kit::testing::POSTGRES_URL).is_ok() {
         backends.push(Backend::Postgres);
     }
+    let mut failed = 0;
     for backend in backends {
-        measure(backend, rides_a_second, seconds).await;
+        failed += measure(backend, rides_a_second, seconds, drivers).await;
     }
+    assert_eq!(failed, 0, "rides found no driver: the figures are not those of a town that works");
 }
 
 /// When the first offer of an order went out, and to whose account.
@@ -86,7 +91,7 @@ enum Noted {
 }
 
 impl OfferClock {
-    /// Waits for the first offer of an order.
+    /// Waits for the first offer of an order; none when there is none for too long.
     async fn first_offer(&self, order_id: &str) -> Option<FirstOffer> {
         let (send, seen) = oneshot::channel();
         {
@@ -129,11 +134,12 @@ struct Town {
     process: Process,
     customers: Vec<Subject>,
     offers: Arc<OfferClock>,
+    drivers: usize,
     _folder: tempfile::TempDir,
 }
 
 impl Town {
-    async fn open(backend: Backend) -> Self {
+    async fn open(backend: Backend, drivers: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database_url = match backend.storage(folder.path()).await {
             Storage::Sqlite(_) => None,
@@ -154,8 +160,8 @@ impl Town {
         let process = Process::start(plan).await.unwrap();
         let offers = Arc::new(OfferClock::default());
         process.host().subscribe(offers.clone()).unwrap();
-        let customers = settle(&process).await;
-        Self { process, customers, offers, _folder: folder }
+        let customers = settle(&process, drivers).await;
+        Self { process, customers, offers, drivers, _folder: folder }
     }
 
     fn channel(&self) -> Channel {
@@ -163,33 +169,47 @@ impl Town {
     }
 
     /// Books a ride, and has the first driver who is asked accept it. Returns how long the first offer was under way after
-    /// the booking's answer, and how long the acceptance took; none where no driver was asked.
-    async fn ride(&self, number: usize) -> Option<(Duration, Duration)> {
+    /// the booking's answer, and how long the acceptance took, or why it did not come to that.
+    async fn ride(&self, number: usize) -> Result<(Duration, Duration), String> {
         let customer = self.customers[number % self.customers.len()];
         let mut quotes = QuoteServiceClient::new(self.channel());
-        let quote = quotes.create_quote(taxi(number)).by(customer).await;
-        let quote_id = quote.unwrap().into_inner().quote.unwrap().id;
+        let from = place(number * 13 + 5, self.drivers);
+        let quote = quotes.create_quote(taxi(from)).by(customer).await;
+        let quote = quote.map_err(|refused| format!("no quote: {refused}"))?;
+        let quote_id = quote.into_inner().quote.unwrap().id;
         let request = pb::CreateOrderRequest { quote_id, ..pb::CreateOrderRequest::default() };
         let mut orders = OrderServiceClient::new(self.channel());
         let booked = orders.create_order(request).by(customer).await;
-        let order = booked.unwrap().into_inner().order.unwrap();
+        let booked = booked.map_err(|refused| format!("no booking: {refused}"))?;
+        let order = booked.into_inner().order.unwrap();
         let answered = Instant::now();
-        let first = self.offers.first_offer(&order.id).await?;
+        let Some(first) = self.offers.first_offer(&order.id).await else {
+            let read = pb::GetOrderRequest { order_id: order.id, ..pb::GetOrderRequest::default() };
+            let order = orders.get_order(read).by(customer).await;
+            let state = order.map(|order| order.into_inner().order.unwrap().state());
+            return Err(format!(
+                "no offer for {} s: the order is in {state:?}",
+                MAX_WAIT.as_secs()
+            ));
+        };
         let offered = first.at.saturating_duration_since(answered);
 
         let driver = Subject { user_id: first.driver, ..somebody(&[Role::Provider]) };
         let mut jobs = JobServiceClient::new(self.channel());
         let listed = jobs.list_offers(pb::ListOffersRequest::default()).by(driver).await;
-        let offers = listed.unwrap().into_inner().offers;
-        let offer_id = offers.into_iter().find(|offer| offer.order_id == order.id)?.id;
+        let listed = listed.map_err(|refused| format!("no list of offers: {refused}"))?;
+        let offers = listed.into_inner().offers;
+        let offer = offers.into_iter().find(|offer| offer.order_id == order.id);
+        let offer_id = offer.ok_or("the offer is not in its driver's list")?.id;
         let begun = Instant::now();
-        jobs.accept_offer(pb::AcceptOfferRequest { offer_id }).by(driver).await.ok()?;
-        Some((offered, begun.elapsed()))
+        let accepted = jobs.accept_offer(pb::AcceptOfferRequest { offer_id }).by(driver).await;
+        accepted.map_err(|refused| format!("no acceptance: {refused}"))?;
+        Ok((offered, begun.elapsed()))
     }
 }
 
 /// Customers with cards, and drivers who are online everywhere in the town.
-async fn settle(process: &Process) -> Vec<Subject> {
+async fn settle(process: &Process, drivers: usize) -> Vec<Subject> {
     let client = Client::new(&format!("http://{}", process.edge().unwrap()));
     let email = "operator@test.example";
     user::create_operator(&process.host().of("user"), email, "Olympe", demo::PASSWORD)
@@ -207,7 +227,7 @@ async fn settle(process: &Process) -> Vec<Subject> {
     demo::go_online(&driver).await.unwrap();
     let host = process.host().of("provider");
     let db = Db::connect(&host.database_config(), Clock::system()).await.unwrap();
-    copies::copy_provider(&db, &driver.provider_id, DRIVERS - 1).await;
+    copies::copy_provider(&db, &driver.provider_id, drivers.saturating_sub(1)).await;
     let ids = Query::select().column("id").from("providers").to_owned();
     let rows = db.connection().query_all(&ids).await.unwrap();
     db.close().await.unwrap();
@@ -224,23 +244,22 @@ async fn keep_positions(host: Host, ids: Vec<Uuid>) {
         let positions: Vec<Position> = ids
             .iter()
             .enumerate()
-            .map(|(index, id)| Position { id: *id, place: place(index), at })
+            .map(|(index, id)| Position { id: *id, place: place(index, ids.len()), at })
             .collect();
         host.positions().put("providers", &positions).await.unwrap();
         tokio::time::sleep(POSITIONS_EVERY).await;
     }
 }
 
-/// A place in the town that looks random, the same one each time.
+/// One of so many places in the town that looks random, the same one each time.
 #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-fn place(index: usize) -> Coordinates {
-    let share = |factor: usize| (index * factor % DRIVERS) as f64 / DRIVERS as f64 - 0.5;
+fn place(index: usize, of: usize) -> Coordinates {
+    let share = |factor: usize| (index * factor % of) as f64 / of as f64 - 0.5;
     Coordinates { lat: CENTRE.0 + TOWN * share(7_919), lng: CENTRE.1 + TOWN * share(104_729) }
 }
 
 /// A ride as soon as possible, from somewhere in the town.
-fn taxi(number: usize) -> pb::CreateQuoteRequest {
-    let from = place(number * 13 + 5);
+fn taxi(from: Coordinates) -> pb::CreateQuoteRequest {
     let details = demo::taxi_request()["details"].as_object().cloned().unwrap();
     pb::CreateQuoteRequest {
         vertical: "transport".to_owned(),
@@ -254,11 +273,13 @@ fn taxi(number: usize) -> pb::CreateQuoteRequest {
 fn report(what: &str, histogram: &Histogram<u64>) {
     let [p50, p99, most] =
         [histogram.value_at_quantile(0.5), histogram.value_at_quantile(0.99), histogram.max()];
-    say(&format!("{what}: p50 {p50}, p99 {p99}, most {most}, of {}", histogram.len()));
+    let count = histogram.len();
+    say(&format!("{what}: p50 {p50}, p99 {p99}, most {most}, of {count}"));
 }
 
-async fn measure(backend: Backend, rides_a_second: u64, seconds: u64) {
-    let town = Arc::new(Town::open(backend).await);
+/// Has rides booked and accepted, and reports how long that took. Returns how many found no driver.
+async fn measure(backend: Backend, rides_a_second: u64, seconds: u64, drivers: usize) -> u64 {
+    let town = Arc::new(Town::open(backend, drivers).await);
     let begun = Instant::now();
     let mut rides = Vec::new();
     for number in 0..rides_a_second * seconds {
@@ -271,18 +292,21 @@ async fn measure(backend: Backend, rides_a_second: u64, seconds: u64) {
     }
     let mut offered = Histogram::<u64>::new(3).unwrap();
     let mut accepted = Histogram::<u64>::new(3).unwrap();
-    let mut without = 0;
+    let mut without = BTreeMap::<String, u64>::new();
     for ride in rides {
         match ride.await.unwrap() {
-            Some((first, acceptance)) => {
+            Ok((first, acceptance)) => {
                 offered.record(first.as_micros() as u64).unwrap();
                 accepted.record(acceptance.as_micros() as u64).unwrap();
             }
-            None => without += 1,
+            Err(why) => *without.entry(why).or_default() += 1,
         }
     }
-    let name = format!("{backend:?}, {rides_a_second} rides a second, {DRIVERS} drivers");
+    let name = format!("{backend:?}, {rides_a_second} rides a second, {drivers} drivers");
     report(&format!("{name}: first offer after the booking's answer, µs"), &offered);
     report(&format!("{name}: acceptance, µs"), &accepted);
-    say(&format!("{name}: {without} rides without an offer that was accepted"));
+    for (why, count) in &without {
+        say(&format!("{name}: {count} rides: {why}"));
+    }
+    without.values().sum()
 }

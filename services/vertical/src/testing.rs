@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use kit::{
     Host, Role, Routes, Subject,
     rpc::client::Channel,
-    testing::{Backend, World, paris, somebody, window},
+    testing::{Backend, World, at, paris, somebody, window},
     values::time::timestamp,
 };
 use prost_types::Struct;
@@ -14,7 +14,7 @@ use proto::quickserve::{
     common::v1::TimeWindow,
     fulfilment::v1::{self as pb, OrderState, vertical_service_client::VerticalServiceClient},
 };
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::fmt::Debug;
 use tonic::Status;
 use uuid::Uuid;
@@ -22,6 +22,11 @@ use uuid::Uuid;
 /// The states of an order from the assignment until the work goes on.
 pub const TO_WORK: [OrderState; 4] =
     [OrderState::Assigned, OrderState::EnRoute, OrderState::Arrived, OrderState::InProgress];
+
+/// Metres of a degree of latitude.
+const METRES_A_DEGREE: f64 = 111_195.08;
+/// Ways are longer than the great circle by this factor.
+const DETOUR: f64 = 1.3;
 
 /// The vertical in a world of its own.
 pub struct Stage {
@@ -80,6 +85,12 @@ impl Stage {
         let routes = start(&host).await.unwrap();
         host.install(routes);
         Self { world, operator: somebody(&[Role::Operator]), key }
+    }
+
+    /// Lets time pass until orders begin: ten o'clock in Paris on Monday, 24 May 2027.
+    pub fn wait_for_orders(&self) {
+        let clock = &self.world.clock;
+        clock.advance(at("2027-05-24T08:00:00Z") - clock.now());
     }
 
     /// The vertical as order calls it.
@@ -156,6 +167,22 @@ impl Stage {
     pub async fn describe(&self, order: &Order, side: pb::Party) -> pb::DescribeJobResponse {
         let request = pb::DescribeJobRequest { order: Some(order.snapshot()), side: side.into() };
         self.vertical().describe_job(request).await.unwrap().into_inner()
+    }
+
+    /// Asks for the price of an order with these details, and books it.
+    pub async fn book(&self, details: Json) -> Order {
+        let mut order = Order::new(details);
+        let pb::QuoteResponse { lines, cap, .. } =
+            self.quote(&order.details, order.customer).await.unwrap();
+        order.price = pb::OrderPrice { quoted: lines, cap, ..pb::OrderPrice::default() };
+        order
+    }
+
+    /// Books an order and has the work begin.
+    pub async fn begin(&self, details: Json) -> Order {
+        let mut order = self.book(details).await;
+        self.go_through(&mut order, &TO_WORK).await;
+        order
     }
 
     /// The price of a job in Paris from 10 o'clock on Monday, 24 May 2027.
@@ -266,6 +293,19 @@ pub fn quote_request(inputs: &Json, by: Subject) -> pb::QuoteRequest {
         customer_id: by.user_id.to_string(),
         ..pb::QuoteRequest::default()
     }
+}
+
+/// The codes and totals of lines, in minor units.
+pub fn totals(lines: &[pb::PriceLine]) -> Vec<(String, i64)> {
+    let lines = lines.iter();
+    lines.map(|line| (line.code.clone(), line.total.as_ref().unwrap().minor_units)).collect()
+}
+
+/// A place to which the way is so many metres, north of the one where orders are.
+pub fn place_after(metres: f64) -> Json {
+    let paris = paris();
+    let north = metres / DETOUR / METRES_A_DEGREE;
+    json!({ "lat": paris.lat.unwrap() + north, "lng": paris.lng.unwrap() })
 }
 
 /// JSON as the edge hands it over.

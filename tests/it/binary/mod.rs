@@ -17,6 +17,7 @@ mod people;
 mod program;
 mod restore;
 mod schemas;
+mod seed;
 mod series;
 mod stop;
 pub mod wire;

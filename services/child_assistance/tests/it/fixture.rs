@@ -3,7 +3,7 @@
 use kit::{
     Role, Subject,
     rpc::client::Channel,
-    testing::{ActingAs, Backend, World, at, somebody},
+    testing::{ActingAs, Backend, World, somebody},
 };
 use proto::quickserve::{
     child_assistance::v1::{
@@ -97,8 +97,7 @@ impl Nursery {
     pub async fn start(world: World) -> Self {
         let start = async |host: &_| child_assistance::start(host).await;
         let stage = Stage::start(world, "child_assistance", start).await;
-        let now = stage.world.clock.now();
-        stage.world.clock.advance(at("2027-05-24T08:00:00Z") - now);
+        stage.wait_for_orders();
         Self { stage }
     }
 
@@ -303,11 +302,7 @@ pub fn state_of(care: &pb::Care, child: &str) -> pb::CareChildState {
     care.children.iter().find(|it| it.child_id == child).unwrap().state()
 }
 
-/// The codes and totals of lines.
-pub fn totals(lines: &[fulfilment::PriceLine]) -> Vec<(String, i64)> {
-    let lines = lines.iter();
-    lines.map(|line| (line.code.clone(), line.total.as_ref().unwrap().minor_units)).collect()
-}
+pub use vertical::testing::totals;
 
 /// The states that follow the work.
 pub const TO_END: [OrderState; 2] = [OrderState::Delivered, OrderState::Completed];

@@ -29,6 +29,8 @@ async fn care_goes_from_the_door_to_the_open_gate(backend: Backend) {
         nursery.go(&mut order, told).await;
         let care = nursery.read_care(&order, family.parent).await.unwrap();
         assert_eq!((care.state(), care.order_state()), (expected, told));
+        let denied = nursery.ask(&order, OrderState::NoShow).await;
+        assert_eq!(denied, Vec::<String>::new(), "a family may be absent");
     }
     assert_eq!(nursery.missing(&order, &[]).await, ["care.child_expected"]);
     let lou = Hand::over(&family.lou, &family.aunt, 1);
@@ -37,7 +39,9 @@ async fn care_goes_from_the_door_to_the_open_gate(backend: Backend) {
     assert_eq!(nursery.check_in(&order, lou).await.unwrap(), care, "said before");
     nursery.check_in(&order, Hand::over(&family.max, &uncle, 1).code("16180339")).await.unwrap();
     assert_eq!(nursery.missing(&order, &[]).await, ["care.child_in"]);
-    assert_eq!(nursery.ask(&order, OrderState::Aborted).await, ["CHILD_CHECKED_IN"]);
+    for end in [OrderState::Aborted, OrderState::NoShow] {
+        assert_eq!(nursery.ask(&order, end).await, ["CHILD_CHECKED_IN"]);
+    }
     let described = nursery.describe(&order, Party::Provider).await;
     assert_eq!(
         (described.state.as_str(), described.allowed_actions),

@@ -4,11 +4,10 @@ use chrono::Duration;
 use kit::{
     Subject,
     rpc::client::Channel,
-    testing::{ActingAs, Backend, at},
+    testing::{ActingAs, Backend},
 };
 use proto::quickserve::{
     common::v1::Money,
-    fulfilment::v1 as fulfilment,
     moving::v1::{
         self as pb, claim_service_client::ClaimServiceClient,
         moving_service_client::MovingServiceClient,
@@ -17,10 +16,7 @@ use proto::quickserve::{
 use serde_json::{Value as Json, json};
 use std::ops::Deref;
 use tonic::Status;
-use vertical::testing::{Order, Stage, TO_WORK};
-
-/// Metres of a degree of latitude.
-const METRES_A_DEGREE: f64 = 111_195.08;
+use vertical::testing::{Order, Stage, place_after};
 
 /// The service in a world of its own.
 pub struct Depot(Stage);
@@ -53,11 +49,9 @@ pub const ACTS: [(Act, pb::MoveState); 4] = [
 impl Depot {
     /// Starts the service on `backend`, at ten o'clock in Paris on Monday, 24 May 2027.
     pub async fn open(backend: Backend) -> Self {
-        let depot =
-            Self(Stage::open(backend, "moving", async |host| moving::start(host).await).await);
-        let now = depot.world.clock.now();
-        depot.world.clock.advance(at("2027-05-24T08:00:00Z") - now);
-        depot
+        let stage = Stage::open(backend, "moving", async |host| moving::start(host).await).await;
+        stage.wait_for_orders();
+        Self(stage)
     }
 
     /// As people call.
@@ -68,22 +62,6 @@ impl Depot {
     /// As people call about claims.
     pub fn claims(&self) -> ClaimServiceClient<Channel> {
         ClaimServiceClient::new(self.outside())
-    }
-
-    /// Asks for the price of an order with these details, and books it.
-    pub async fn book(&self, details: Json) -> Order {
-        let mut order = Order::new(details);
-        let quote = self.quote(&order.details, order.customer).await.unwrap();
-        order.price =
-            fulfilment::OrderPrice { quoted: quote.lines, cap: quote.cap, ..Default::default() };
-        order
-    }
-
-    /// Books an order and has the work begin.
-    pub async fn begin(&self, details: Json) -> Order {
-        let mut order = self.book(details).await;
-        self.go_through(&mut order, &TO_WORK).await;
-        order
     }
 
     /// The inventory as `reader` sees it.
@@ -199,17 +177,11 @@ impl Depot {
     }
 }
 
-/// The codes and totals of lines.
-pub fn totals(lines: &[fulfilment::PriceLine]) -> Vec<(String, i64)> {
-    let lines = lines.iter();
-    lines.map(|line| (line.code.clone(), line.total.as_ref().unwrap().minor_units)).collect()
-}
+pub use vertical::testing::totals;
 
 /// A home to which the way is so many metres, north of Paris.
 pub fn home(metres: f64) -> Json {
-    let paris = kit::testing::paris();
-    let north = metres / 1.3 / METRES_A_DEGREE;
-    json!({ "lat": paris.lat.unwrap() + north, "lng": paris.lng.unwrap() })
+    place_after(metres)
 }
 
 /// The first of the worked prices: 28 m³ in 560 boxes from the fourth floor, 12 km, insured for 10 000 €.

@@ -33,6 +33,8 @@ async fn a_move_goes_from_the_survey_to_the_open_gate(backend: Backend) {
             _ => MoveState::Booked,
         };
         assert_eq!(state(&depot, &order).await, expected);
+        let denied = depot.ask(&order, OrderState::NoShow).await;
+        assert_eq!(denied, Vec::<String>::new(), "a customer may be absent");
     }
     assert_eq!(depot.missing(&order, &[]).await, ["move.unfinished"]);
     assert_eq!(depot.ask(&order, OrderState::Delivered).await, ["move.unfinished"]);

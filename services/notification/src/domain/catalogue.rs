@@ -253,6 +253,8 @@ pub const NOTICES: &[Notice] = &[
     both_parties("order.sos", Provider).when(Addressed).critical(),
     with_mail("order.sos", Operator).critical(),
     both_parties("order.visit_booked", Customer).essential(),
+    both_parties("order.visit_lost", Customer).essential(),
+    both_parties("order.visit_lost", Provider).essential(),
     both_parties("order.dispute_resolved", Customer).essential(),
     both_parties("order.dispute_resolved", Provider).essential(),
     inbox_only("order.reviewed", Customer).when(Addressed),
@@ -336,6 +338,7 @@ pub fn moves_on(kind: &str) -> bool {
                 | "order.offer_ended"
                 | "order.sos"
                 | "order.visit_booked"
+                | "order.visit_lost"
                 | "order.crew_replaced"
                 | "order.disputed"
                 | "order.dispute_resolved"

@@ -4,8 +4,8 @@ use super::{Api, view};
 use crate::{
     convert,
     domain::{
-        Action, Actor, CancelToken, CancellationCharge, LiableParty, NewOrder, Order, Principal,
-        Private,
+        Action, Actor, CancelBasis, CancelToken, CancellationCharge, LiableParty, NewOrder, Order,
+        Principal, Private,
     },
     processes::booking::Beginning,
     repository::{
@@ -183,9 +183,8 @@ impl OrderService for Api {
         let charge = order.cancellation_charge(actor, fault, waive, self.app.now());
         let expires_at = self.app.now() + Duration::seconds(self.app.timing.cancel_token_s);
         let CancellationCharge { fee, provider_gross, .. } = charge;
-        let (order_id, version) = (order.id, order.version);
-        let token =
-            CancelToken { order_id, version, actor, fault, fee, provider_gross, expires_at };
+        let (order_id, basis) = (order.id, CancelBasis::of(&order));
+        let token = CancelToken { order_id, basis, actor, fault, fee, provider_gross, expires_at };
         Ok(Response::new(pb::PreviewCancelResponse {
             fee: Some(order.money(fee).into()),
             refund: Some(order.money(order.held_amount() - fee).into()),

@@ -127,6 +127,7 @@ impl Action {
             | Self::Depart
             | Self::Arrive
             | Self::Start
+            | Self::NoShow
             | Self::Deliver
             | Self::Abort => true,
             Self::ConfirmPayment
@@ -138,7 +139,6 @@ impl Action {
             | Self::ContactAttempt
             | Self::AccessFailed
             | Self::ResetStartCode
-            | Self::NoShow
             | Self::ProposeChange
             | Self::ApproveChange
             | Self::RejectChange

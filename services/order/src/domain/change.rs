@@ -190,6 +190,11 @@ impl OrderChange {
         self.agreed = agreed;
     }
 
+    /// Whether the vertical has agreed to something before the change began.
+    pub(super) const fn has_agreement(&self) -> bool {
+        self.agreed.is_some()
+    }
+
     /// What the vertical's completion gate answered before the change began.
     pub(super) fn gate_answer(&self) -> Option<DeliveryAnswer> {
         self.agreed.as_ref()?.gate.clone()

@@ -15,8 +15,8 @@ pub struct CodeKey(Vec<u8>);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelToken {
     pub order_id: OrderId,
-    /// The version it is good for.
-    pub version: i64,
+    /// What the price follows from: it is good as long as that stays.
+    pub basis: CancelBasis,
     /// Which side asked.
     pub actor: Actor,
     /// Whose fault it is.
@@ -27,6 +27,25 @@ pub struct CancelToken {
     pub provider_gross: i64,
     /// When it is no longer good.
     pub expires_at: DateTime<Utc>,
+}
+
+/// What the price of a cancellation follows from. Whatever else changes of an order (another wave of offers while a provider
+/// is looked for, a message, a payment that gets through) leaves what a preview promised as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelBasis {
+    /// How often the order has changed its state.
+    moves: u32,
+    /// When the work begins.
+    start: DateTime<Utc>,
+    /// What the order costs, in minor units.
+    total: i64,
+}
+
+impl CancelBasis {
+    /// What the price of cancelling an order follows from as it stands.
+    pub const fn of(order: &Order) -> Self {
+        Self { moves: order.progress.moves, start: order.window_start, total: order.total }
+    }
 }
 
 /// Length of the seal in front of a token.
@@ -106,7 +125,7 @@ impl CancelToken {
         if self.order_id != order.id || self.actor != actor {
             return Err(kit::Error::invalid("cancel_token", "is for another order").into());
         }
-        if self.version != order.version || self.expires_at <= now {
+        if self.basis != CancelBasis::of(order) || self.expires_at <= now {
             return Err(Error::CancelTokenExpired);
         }
         let Self { fee, provider_gross, .. } = self;

@@ -58,7 +58,7 @@ pub enum Error {
     /// The time of the offer is over.
     #[error("the offer has expired")]
     OfferExpired,
-    /// The preview is too old, or the order changed since.
+    /// The preview is too old, or what its price follows from has changed since.
     #[error("the cancel token is no longer good: preview again")]
     CancelTokenExpired,
     /// Less than a day is left.

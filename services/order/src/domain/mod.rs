@@ -40,7 +40,7 @@ pub use assignment::RequestedProvider;
 pub use booking::{Authorization, NewOrder, Outcome};
 pub use change::{Agreement, ClosedChange, OrderChange, OrderEvent, Principal, RecordChange};
 pub use change_orders::{ChangeProposal, PricedChange};
-pub use code::{CancelToken, CodeKey};
+pub use code::{CancelBasis, CancelToken, CodeKey};
 pub use dispatch::{FoundProvider, OfferEnding};
 pub use dispute::Resolution;
 pub use erasure::FORMER_PROVIDER;

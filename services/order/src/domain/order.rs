@@ -188,11 +188,16 @@ impl Order {
         self.deadline(timing).filter(|_| ends)
     }
 
+    /// When work that has not begun counts as not rendered.
+    pub fn abandoned_at(&self, timing: &Timing) -> DateTime<Utc> {
+        self.window_end + seconds_of(timing.abandoned_s)
+    }
+
     /// When the timer of the present state falls due: the state ends then, or work that does not end is shown to an
     /// operator, or a delivery that waits for people is called to mind.
     pub fn deadline(&self, timing: &Timing) -> Option<DateTime<Utc>> {
         let progress = &self.progress;
-        let abandoned = self.window_end + seconds_of(timing.abandoned_s);
+        let abandoned = self.abandoned_at(timing);
         match self.state {
             State::PendingPayment if self.booking => {
                 Some(self.created_at + seconds_of(timing.booking_lease_s))
@@ -368,7 +373,7 @@ impl OrderChange {
             State::Delivered => self.accept_delivery("TIMER"),
             State::Completed => self.end_reviews(),
             State::InProgress | State::ChangesRequested => self.escalate(),
-            State::Arrived if self.check(Action::NoShow).is_ok() => self.no_show(),
+            State::Arrived if self.ends_as_no_show() => self.no_show(),
             // A service that was not rendered is never at the customer's cost.
             State::Assigned | State::EnRoute | State::Arrived => {
                 self.cancel(CancellationCharge::default(), LiableParty::Provider, "NOT_RENDERED")
@@ -382,5 +387,12 @@ impl OrderChange {
             | State::Cancelled
             | State::Aborted => Ok(()),
         }
+    }
+
+    /// Whether the wait at the door ends as a no-show. Where the vertical denied that, the work counts as not rendered once
+    /// its day is over.
+    fn ends_as_no_show(&self) -> bool {
+        let is_abandoned = self.order.abandoned_at(&self.timing) <= self.now;
+        self.check(Action::NoShow).is_ok() && (self.has_agreement() || !is_abandoned)
     }
 }

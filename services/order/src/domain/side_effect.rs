@@ -1,6 +1,6 @@
 //! What other services do after an order has changed.
 
-use super::{CaptureTerms, ProviderId};
+use super::{CaptureTerms, ProviderId, VisitId};
 use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -47,6 +47,8 @@ pub enum SideEffect {
         provider_id: ProviderId,
         round: i32,
     },
+    /// Free the time of a further visit that is not made.
+    ReleaseVisit { visit: VisitId },
     /// The work is done: the provider may do another exclusive job, and has the rest of the time back.
     FinishJob {
         /// The provider's profile.
@@ -61,9 +63,6 @@ pub enum SideEffect {
 impl SideEffect {
     /// Whether it has provider free time that it keeps for the order.
     pub const fn frees_time(&self) -> bool {
-        matches!(
-            self,
-            Self::Release { .. } | Self::ReleaseProvider { .. } | Self::FinishJob { .. }
-        )
+        matches!(self, Self::Release { .. } | Self::ReleaseProvider { .. } | Self::FinishJob { .. })
     }
 }

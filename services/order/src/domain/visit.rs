@@ -1,7 +1,8 @@
 //! Further visits: work that is under way takes the provider more than one appointment.
 
 use super::{
-    Action, Error, Order, OrderChange, Timing, VisitId, records::visit, timing::seconds_of,
+    Action, Actor, Error, Order, OrderChange, SideEffect, Timing, VisitId, records::visit,
+    timing::seconds_of,
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::Window;
@@ -70,5 +71,16 @@ impl OrderChange {
         event.addressee = "customer";
         event.visit = Some(booked);
         Ok(())
+    }
+
+    /// The provider cannot make a visit that is to come: who was planned for it is gone or may not work, and no other one is
+    /// free. The work goes on, and the provider may name another time.
+    pub fn lose_visit(&mut self, id: VisitId, cause: &str) {
+        let lost = self.order.visits_after(self.now).find(|visit| visit.id == id).copied();
+        let Some(visit) = lost else { return };
+        self.order.progress.visits.retain(|visit| visit.id != id);
+        self.note("visitLost", Actor::System, cause.to_owned());
+        self.enqueue(SideEffect::ReleaseVisit { visit: id });
+        self.publish("order.visit_lost").visit = Some(visit);
     }
 }

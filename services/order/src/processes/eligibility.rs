@@ -4,7 +4,7 @@
 use crate::{
     app::App,
     domain::{AccountId, Error, OfferEnding, Order, OrderId, Principal, ProviderId},
-    repository::{offers, orders},
+    repository::{offers, orders, visits},
 };
 
 /// Why an order is taken from its provider.
@@ -26,7 +26,7 @@ impl App {
     }
 
     /// Looks at all that a provider is to render or is asked for, after its profile has changed: what it may not do goes to
-    /// others.
+    /// others, and a further visit for which nobody is left is not made.
     pub async fn review_provider(
         &self,
         provider: ProviderId,
@@ -38,11 +38,32 @@ impl App {
                 self.is_eligible(&order, assigned).await?;
             }
         }
+        for order in visits::orders_at_work(db, account).await? {
+            self.review_visits(&order, provider).await?;
+        }
         for offer in offers::all_open(db, account).await? {
             let order = orders::get_order(db, offer.order_id, &Principal::System).await?;
             if offer.provider_id == provider && !self.is_eligible(&order, provider).await? {
                 self.close_offer(&offer, OfferEnding::Refused).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Looks at the visits that are to come to work that a provider has begun. Provider has put others in the place of those
+    /// who are gone, where it can.
+    async fn review_visits(&self, order: &Order, provider: ProviderId) -> Result<(), Error> {
+        for visit in order.visits_after(self.now()) {
+            let causes = self.peers.objections_to_visit(order, provider, visit).await?;
+            if causes.is_empty() {
+                continue;
+            }
+            let tx = self.db.begin().await?;
+            let system = Principal::System;
+            let mut change = orders::lock_order(&tx, order.id, &system, &self.timing).await?;
+            change.lose_visit(visit.id, &causes.join(","));
+            orders::save_order(&tx, change).await?;
+            tx.commit().await?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::{
     convert,
     domain::{
         Amounts, CaptureTerms, Error, Order, OrderId, PaymentState, Principal, ProviderId,
-        RecordChange, SideEffect, records::effect,
+        RecordChange, SideEffect, VisitId, records::effect,
     },
     peers::final_refusal,
     repository::{orders, side_effects},
@@ -103,6 +103,9 @@ impl App {
                 name: release,
                 run: Box::pin(self.release_time(order, Some((*provider_id, *round)))),
             },
+            SideEffect::ReleaseVisit { visit } => {
+                Step { name: release, run: Box::pin(self.release_visit(*visit)) }
+            }
             SideEffect::FinishJob { provider_id, round } => {
                 Step { name: finish, run: Box::pin(self.finish_job(order, *provider_id, *round)) }
             }
@@ -328,6 +331,11 @@ impl App {
             }
             Some((provider, round)) => self.peers.release(order.id, provider, round).await?,
         }
+        Ok(Outcome::Nothing)
+    }
+
+    async fn release_visit(&self, visit: VisitId) -> Result<Outcome, Error> {
+        self.peers.release_all(order_at_provider(visit)).await?;
         Ok(Outcome::Nothing)
     }
 

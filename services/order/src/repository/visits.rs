@@ -1,7 +1,10 @@
 //! Reads and writes the further visits of an order.
 
 use super::VISIT;
-use crate::domain::{Error, VisitId, records::visit};
+use crate::domain::{
+    AccountId, Error, Order, State, VisitId,
+    records::{order, visit},
+};
 use chrono::Duration;
 use kit::{Tx, messaging::timers};
 use sea_orm::{IntoActiveModel, entity::prelude::*};
@@ -35,6 +38,18 @@ pub async fn find_visit(
     id: VisitId,
 ) -> Result<Option<visit::Model>, Error> {
     Ok(visit::Entity::find_by_id(id).one(db).await?)
+}
+
+/// The orders whose work an account has begun and not delivered: they alone have visits to come.
+pub async fn orders_at_work(
+    db: &impl ConnectionTrait,
+    provider: AccountId,
+) -> Result<Vec<Order>, Error> {
+    let states = [State::InProgress, State::AwaitingApproval, State::ChangesRequested];
+    let orders = order::Entity::find()
+        .filter(order::Column::ProviderUserId.eq(provider))
+        .filter(order::Column::State.is_in(states));
+    Ok(orders.all(db).await?)
 }
 
 /// Deletes a visit that did not get through, with its timer. One that was booked stays.

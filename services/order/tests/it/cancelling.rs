@@ -72,6 +72,32 @@ async fn a_cancel_token_is_bound_to_the_order_as_it_was(backend: Backend) {
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_search_that_goes_on_keeps_the_promise_of_a_preview(backend: Backend) {
+    let town = Town::new(backend).await;
+    let candidates: Vec<_> = (0..4).map(|_| town.candidate()).collect();
+    let quote = town.quote(None, Duration::days(2)).await;
+    let id = town.book(booking(&quote)).await.unwrap().id;
+    let declined = town.offer(candidates[0].1).await;
+    let seen = town.get(&id).await;
+    let (token, fee) = town.token(town.customer, &id).await;
+    assert_eq!(fee, 0);
+    // The customer thinks while one provider declines and the next wave goes out.
+    town.turn_down(candidates[0].1, &declined).await.unwrap();
+    town.clock.advance(Duration::minutes(9));
+    for (_, who) in &candidates[1..3] {
+        let offer = town.offer(*who).await;
+        town.turn_down(*who, &offer).await.unwrap();
+    }
+    town.offer(candidates[3].1).await;
+    assert_ne!(town.get(&id).await.version, seen.version);
+    let order = town.cancel(&id, &token).await.unwrap().unwrap();
+    assert_eq!(order.state(), OrderState::Cancelled);
+    town.until_script("money back", |script| script.money(&id).closed).await;
+    assert!(town.offers(candidates[3].1).await.is_empty(), "and the search is over");
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn an_operator_says_whose_fault_it_is_and_may_waive(backend: Backend) {
     let town = Town::new(backend).await;
     let id = town.ordered_ahead(Duration::hours(2)).await.id;

@@ -235,3 +235,45 @@ async fn a_booking_under_way_when_its_customer_is_suspended_is_cancelled_too(bac
     let orders = listed.unwrap().into_inner().orders;
     assert!(orders.iter().all(|order| order.state() == OrderState::Cancelled), "{orders:?}");
 }
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_visit_for_which_nobody_is_left_is_not_made(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.at_work().await.id;
+    let order = town.act(town.provider, "bookVisit", &id).await;
+    let [visit] = order.visits.try_into().unwrap();
+    let window = visit.window.clone();
+    let asked = town.script.calls("eligibility");
+    town.publish_provider("provider.resource_lost", town.profile, town.provider).await;
+    town.until_script("the visit is looked at", |it| it.calls("eligibility") > asked).await;
+    assert_eq!(town.get(&id).await.visits, std::slice::from_ref(&visit), "others make it");
+
+    town.object_to(town.profile, "CREW:2");
+    town.publish_provider("provider.resource_lost", town.profile, town.provider).await;
+    let fact = town.until_fact(&id, "order.visit_lost").await;
+    assert_eq!(fact.window, window);
+    let order = town.full(town.customer, &id).await;
+    assert_eq!((order.state(), order.visits.len()), (OrderState::InProgress, 0));
+    assert!(order.timeline.iter().any(|it| it.action == "visitLost" && it.note == "CREW:2"));
+    town.until_script("its time is free", |it| it.slots(&visit.id).is_empty()).await;
+    assert_eq!(town.script.slots(&id).len(), 1, "and that of the order is not");
+
+    // Another time may be named, and a visit that has begun is made.
+    town.script.with(|it| it.objections.clear());
+    town.act(town.provider, "bookVisit", &id).await;
+    town.clock.advance(Duration::days(6) + Duration::minutes(1));
+    town.object_to(town.profile, "CREW:2");
+    let before = town.get(&id).await;
+    town.publish_as(
+        "provider",
+        "provider.resource_lost",
+        &ProviderEvent {
+            provider_id: town.profile.to_string(),
+            user_id: town.provider.user_id.to_string(),
+            ..Default::default()
+        },
+    )
+    .await;
+    assert_eq!(town.get(&id).await.visits, before.visits);
+}

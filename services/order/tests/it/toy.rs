@@ -3,7 +3,7 @@
 
 use crate::{
     acts::With,
-    town::{Town, booking},
+    town::{Town, booking, metadata},
 };
 use chrono::{DateTime, Duration, Utc};
 use kit::{
@@ -92,8 +92,12 @@ impl Vertical for Toys {
 
     fn forget_texts(&self, _: &mut Paint) {}
 
-    fn denials(&self, _: &Job<Paint>, _: Phase) -> Vec<&'static str> {
-        Vec::new()
+    /// A toy that waits for its paint is there, whoever opens the door.
+    fn denials(&self, job: &Job<Paint>, to: Phase) -> Vec<&'static str> {
+        match (job.phase(), to) {
+            (Phase::AtTheDoor, Phase::Ended) => vec!["TOY_IS_THERE"],
+            _ => Vec::new(),
+        }
     }
 
     async fn judge_delivery(
@@ -125,6 +129,23 @@ async fn toy_town(backend: Backend) -> Town {
     town
 }
 
+impl Town {
+    /// A toy for 30.00 that is to be painted as soon as possible.
+    async fn toy_ordered(&self) -> String {
+        let request = pb::CreateQuoteRequest {
+            vertical: "toy".to_owned(),
+            details: details(3_000),
+            window: None,
+            asap: true,
+            ..self.quote_request(None, Duration::days(1))
+        };
+        let quoted = acting_as(self.customer, self.quotes().create_quote(request)).await.unwrap();
+        let quote = quoted.into_inner().quote.unwrap();
+        assert_eq!(quote.total.as_ref().unwrap().minor_units, 3_000);
+        self.book(booking(&quote)).await.unwrap().id
+    }
+}
+
 /// The details of a job for so many cents.
 pub fn details(units: i64) -> Option<prost_types::Struct> {
     let json = serde_json::json!({ "currency": "EUR", "minor_units": units.to_string() });
@@ -136,17 +157,7 @@ pub fn details(units: i64) -> Option<prost_types::Struct> {
 async fn a_toy_is_painted_from_the_quote_to_the_review(backend: Backend) {
     let town = toy_town(backend).await;
     let (_, painter) = town.candidate();
-    let request = pb::CreateQuoteRequest {
-        vertical: "toy".to_owned(),
-        details: details(3_000),
-        window: None,
-        asap: true,
-        ..town.quote_request(None, Duration::days(1))
-    };
-    let quoted = acting_as(town.customer, town.quotes().create_quote(request)).await.unwrap();
-    let quote = quoted.into_inner().quote.unwrap();
-    assert_eq!(quote.total.as_ref().unwrap().minor_units, 3_000);
-    let id = town.book(booking(&quote)).await.unwrap().id;
+    let id = town.toy_ordered().await;
     assert_eq!(town.script.money(&id).authorized, 3_600, "the cap is authorised");
 
     let offer = town.offer(painter).await;
@@ -184,4 +195,28 @@ async fn a_toy_is_painted_from_the_quote_to_the_review(backend: Backend) {
     let fact = town.until_fact(&id, "order.reviewed").await;
     assert_eq!((fact.vertical.as_str(), fact.stars), ("toy", 5));
     assert!(town.script.memory().running.is_empty(), "the painter is free");
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_toy_that_is_there_is_no_no_show(backend: Backend) {
+    let town = toy_town(backend).await;
+    let (_, painter) = town.candidate();
+    let id = town.toy_ordered().await;
+    let offer = town.offer(painter).await;
+    town.take(painter, &offer).await.unwrap();
+    for action in ["depart", "arrive"] {
+        town.act(painter, action, &id).await;
+    }
+    for _ in 0..2 {
+        town.clock.advance(Duration::minutes(10));
+        town.act(painter, "contactAttempt", &id).await;
+    }
+    let (order, events) = (town.full(painter, &id).await, town.events.events_of(&id).len());
+    let denied = town.attempt(painter, "noShow", &id, &With::default()).await.unwrap_err();
+    assert_eq!(reason_of(&denied), "TRANSITION_DENIED");
+    assert_eq!(metadata(&denied, "denials"), "TOY_IS_THERE");
+    assert_eq!(town.full(painter, &id).await, order, "nothing is written");
+    assert_eq!(town.events.events_of(&id).len(), events);
+    assert!(!town.script.money(&id).closed);
 }

@@ -1,8 +1,9 @@
 //! How an order keeps its vertical in step: asked before, told afterwards.
 
 use crate::{
+    acts::With,
     script::{Fault, refusal},
-    town::Town,
+    town::{Town, metadata},
 };
 use chrono::Duration;
 use kit::{
@@ -186,4 +187,58 @@ async fn the_full_view_says_where_the_job_stands_unless_the_vertical_is_down(bac
         assert_eq!((full.vertical_state.as_str(), full.vertical_actions.len()), ("", 0));
         assert!(!full.timeline.is_empty(), "the rest is there");
     }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_vertical_that_denies_a_no_show_keeps_the_order_at_the_door(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.at_the_door().await.id;
+    town.clock.advance(Duration::hours(2));
+    for _ in 0..2 {
+        town.act(town.provider, "contactAttempt", &id).await;
+        town.clock.advance(Duration::minutes(10));
+    }
+    let no_show = i32::from(OrderState::NoShow);
+    town.script.with(|it| it.denials.insert(no_show, vec!["CHILD_CHECKED_IN".to_owned()]));
+    let before = town.get(&id).await;
+    let told = town.script.told(&id);
+    for who in [town.provider, town.operator] {
+        let denied = town.attempt(who, "noShow", &id, &With::default()).await.unwrap_err();
+        assert_eq!(reason_of(&denied), "TRANSITION_DENIED");
+        assert_eq!(metadata(&denied, "denials"), "CHILD_CHECKED_IN");
+    }
+    assert_eq!(town.get(&id).await, before, "nothing is written");
+    assert_eq!(town.script.told(&id), told);
+
+    // Nor does a timer count the customer as absent: in the end the work was not rendered.
+    let asked = town.script.calls("ask");
+    town.clock.advance(Duration::minutes(20));
+    town.until_script("the timer has asked", |it| it.calls("ask") > asked).await;
+    assert_eq!(town.get(&id).await.state(), OrderState::Arrived);
+    town.clock.advance(Duration::days(2));
+    let ended = town.until(&id, OrderState::Cancelled).await;
+    let cancellation = ended.cancellation.unwrap();
+    let fee = cancellation.fee.unwrap().minor_units;
+    assert_eq!((cancellation.reason.as_str(), fee), ("NOT_RENDERED", 0));
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_no_show_waits_for_a_vertical_that_is_down(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.at_the_door().await.id;
+    town.clock.advance(Duration::hours(2));
+    for _ in 0..2 {
+        town.act(town.provider, "contactAttempt", &id).await;
+        town.clock.advance(Duration::minutes(10));
+    }
+    let down = || Fault::Refuse(Status::unavailable("down"));
+    town.script.fail("ask", down());
+    let refused = town.attempt(town.provider, "noShow", &id, &With::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    town.script.fail("ask", down());
+    town.clock.advance(Duration::minutes(20));
+    town.in_time("the fee is captured", |it| it.money(&id).captured == 10_000).await;
+    assert_eq!(town.get(&id).await.state(), OrderState::NoShow);
 }

@@ -3,8 +3,8 @@
 use super::{Api, parse_provider_id, scope_of};
 use crate::{
     convert,
-    domain::{Asset, AssetId},
-    events,
+    domain::{Asset, AssetId, Error, ProviderId, presence::POSITION_LAYER},
+    events, live,
     repository::{assets, profiles},
     staffing,
 };
@@ -14,6 +14,16 @@ use kit::{
 };
 use proto::quickserve::provider::v1::{self as pb, asset_service_server::AssetService};
 use tonic::{Request, Response, Status, async_trait};
+
+impl Api {
+    /// Takes a provider who went offline with its vehicle out of the index.
+    async fn forget_position(&self, id: ProviderId, is_offline: bool) -> Result<(), Error> {
+        if is_offline {
+            self.positions.remove(POSITION_LAYER, id.uuid()).await?;
+        }
+        Ok(())
+    }
+}
 
 #[async_trait]
 impl AssetService for Api {
@@ -106,13 +116,16 @@ impl AssetService for Api {
             ..known.clone()
         };
         assets::save_asset(&tx, &asset).await?;
+        let is_offline = !asset.active && live::give_up_vehicle(&tx, id, asset_id).await?;
         if asset.does_less_than(&known) {
             let id = asset_id.uuid();
             staffing::tell_of_lost_resource(&tx, &mut provider, id, events::VEHICLE).await?;
         }
         profiles::save_profile(&tx, &mut provider).await?;
         let asset = Some(convert::asset(&asset));
-        Ok(self.commit(tx, id, pb::UpdateAssetResponse { asset }).await?)
+        let answer = self.commit(tx, id, pb::UpdateAssetResponse { asset }).await?;
+        self.forget_position(id, is_offline).await?;
+        Ok(answer)
     }
 
     async fn delete_asset(
@@ -127,9 +140,12 @@ impl AssetService for Api {
         let mut provider = profiles::lock_profile(&tx, id, scope).await?;
         provider.check_changeable()?;
         assets::delete_asset(&tx, id, asset_id).await?;
+        let is_offline = live::give_up_vehicle(&tx, id, asset_id).await?;
         let gone = asset_id.uuid();
         staffing::tell_of_lost_resource(&tx, &mut provider, gone, events::VEHICLE).await?;
         profiles::save_profile(&tx, &mut provider).await?;
-        Ok(self.commit(tx, id, pb::DeleteAssetResponse {}).await?)
+        let answer = self.commit(tx, id, pb::DeleteAssetResponse {}).await?;
+        self.forget_position(id, is_offline).await?;
+        Ok(answer)
     }
 }

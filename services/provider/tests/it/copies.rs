@@ -4,7 +4,7 @@ use kit::Db;
 use sea_orm::{ConnectionTrait, DatabaseBackend};
 
 /// Makes so many copies of the provider `id`, whose name is Ana, with all that decides about it and with all the time that is
-/// taken from it. Those of one who is online are online, too, with a vehicle that has the copy's own id.
+/// taken from it. Those of one who is online are online, too, each with a vehicle of its own.
 pub async fn copy_provider(db: &Db, id: &str, count: usize) {
     let connection = db.connection();
     let (random_id, source) = match connection.get_database_backend() {
@@ -42,15 +42,26 @@ pub async fn copy_provider(db: &Db, id: &str, count: usize) {
              WHERE it.provider_id = {source} AND copy.name = 'Ana' AND copy.id <> {source}"
         ));
     }
+    // A vehicle is a resource of its own: with the id of its driver, a job could not take the time of both.
     let of_asset = "kind, seats, volume_l, payload_kg, plate, active, created_at, updated_at";
     let of_presence = "online, idle_since, seen_at, updated_at";
-    for (table, columns, ids, values) in [
-        ("assets", of_asset, "id, provider_id", named(of_asset)),
-        ("presences", of_presence, "provider_id, asset_id", named(of_presence)),
+    let (vehicles, presences) = (named(of_asset), named(of_presence));
+    let vehicle = "SELECT own.id FROM assets own \
+                   WHERE own.provider_id = copy.id AND it.asset_id IS NOT NULL LIMIT 1";
+    for (table, columns, values) in [
+        (
+            "assets",
+            format!("id, provider_id, {of_asset}"),
+            format!("{random_id}, copy.id, {vehicles}"),
+        ),
+        (
+            "presences",
+            format!("provider_id, asset_id, {of_presence}"),
+            format!("copy.id, ({vehicle}), {presences}"),
+        ),
     ] {
         statements.push(format!(
-            "INSERT INTO {table} ({ids}, {columns}) SELECT copy.id, copy.id, {values} \
-             FROM {table} it, providers copy \
+            "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} it, providers copy \
              WHERE it.provider_id = {source} AND copy.name = 'Ana' AND copy.id <> {source}"
         ));
     }

@@ -6,6 +6,7 @@ use crate::{
 };
 use chrono::Duration;
 use kit::{
+    Db,
     storage::position::Position,
     testing::{ActingAs, Backend, at, eventually, paris, refusal, window},
     values::{coordinates::Coordinates, time::timestamp},
@@ -14,7 +15,9 @@ use proto::quickserve::{
     fulfilment::v1::{Asset, Dispatch, Requirements},
     provider::v1 as pb,
 };
+use sea_orm::{ConnectionTrait, sea_query::Query};
 use tonic::Code;
+use uuid::Uuid;
 use yare::parameterized;
 
 /// The world begins at 9 o'clock UTC on Monday, 10 May 2027.
@@ -289,4 +292,80 @@ async fn ten_minutes_of_silence_take_a_driver_offline(backend: Backend) {
     assert_eq!(found().await, ["Ana"]);
     shop.world.clock.advance(Duration::minutes(2));
     eventually("the silence ends the presence", found, |names| names.is_empty()).await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn who_loses_the_vehicle_is_offline_and_keeps_it_while_an_order_runs(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let driver = shop.driver("Ana", 4, 0.001).await;
+    let list = pb::ListAssetsRequest { provider_id: driver.id.clone(), ..Default::default() };
+    let assets = shop.assets().list_assets(list).by(driver.owner).await.unwrap().into_inner();
+    let asset_id = assets.assets[0].id.clone();
+    let delete =
+        pb::DeleteAssetRequest { provider_id: driver.id.clone(), asset_id: asset_id.clone() };
+    let in_use = |active| pb::UpdateAssetRequest {
+        provider_id: driver.id.clone(),
+        asset_id: asset_id.clone(),
+        kind: "car".to_owned(),
+        seats: 4,
+        active: Some(active),
+        ..pb::UpdateAssetRequest::default()
+    };
+    let ride = take(&driver);
+    shop.reservations().hold_reservation(ride.clone()).await.unwrap();
+    let deleted = shop.assets().delete_asset(delete.clone()).by(driver.owner).await;
+    assert_eq!(refusal(deleted), "RUNNING_ORDER");
+    let rests = shop.assets().update_asset(in_use(false)).by(driver.owner).await;
+    assert_eq!(refusal(rests), "RUNNING_ORDER");
+    let finish = pb::FinishReservationRequest {
+        order_id: ride.order_id,
+        provider_id: driver.id.clone(),
+        round: 0,
+    };
+    shop.reservations().finish_reservation(finish).await.unwrap();
+    assert_eq!(shop.found(wanted(2_000)).await, ["Ana"], "still online, with the car");
+
+    // A car that is out of use takes its driver offline, and so does one that is gone.
+    for end in ["rests", "goes"] {
+        match end {
+            "rests" => {
+                shop.assets().update_asset(in_use(false)).by(driver.owner).await.unwrap();
+                shop.assets().update_asset(in_use(true)).by(driver.owner).await.unwrap();
+            }
+            _ => {
+                shop.assets().delete_asset(delete.clone()).by(driver.owner).await.unwrap();
+            }
+        }
+        shop.place(&driver, 0.001).await;
+        assert!(shop.found(wanted(2_000)).await.is_empty(), "{end}");
+        let online = pb::GoOnlineRequest { asset_id: asset_id.clone() };
+        let online = shop.presence().go_online(online).by(driver.owner).await;
+        assert_eq!(online.is_ok(), end == "rests", "{end}");
+    }
+    // On foot the driver is online again, for what needs no car.
+    let on_foot = pb::GoOnlineRequest { asset_id: String::new() };
+    shop.presence().go_online(on_foot).by(driver.owner).await.unwrap();
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn the_copies_of_a_driver_that_benchmarks_use_take_rides_as_well(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let driver = shop.driver("Ana", 4, 0.001).await;
+    shop.copy(&driver, 2).await;
+    let host = shop.world.host.of("provider");
+    let db = Db::connect(&host.database_config(), shop.world.clock.clone()).await.unwrap();
+    let ids = Query::select().column("id").from("providers").to_owned();
+    let rows = db.connection().query_all(&ids).await.unwrap();
+    db.close().await.unwrap();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        let id: Uuid = row.try_get("", "id").unwrap();
+        let copy = Provider { id: id.to_string(), ..driver };
+        shop.place(&copy, 0.001).await;
+        let ride = take(&copy);
+        shop.reservations().hold_reservation(ride.clone()).await.unwrap();
+        assert_eq!(shop.rows(&ride.order_id).await.len(), 2, "the driver and the car");
+    }
 }

@@ -3,7 +3,7 @@
 use kit::{
     Role, Subject,
     rpc::client::Channel,
-    testing::{ActingAs, Backend, at},
+    testing::{ActingAs, Backend},
     values::time::timestamp,
 };
 use proto::quickserve::{
@@ -37,10 +37,8 @@ impl Workshop {
     /// Starts the service on `backend`, at ten o'clock in Paris on Monday, 24 May 2027.
     pub async fn open(backend: Backend) -> Self {
         let stage = Stage::open(backend, "repair", async |host| repair::start(host).await).await;
-        let workshop = Self { stage };
-        let now = workshop.world.clock.now();
-        workshop.world.clock.advance(at("2027-05-24T08:00:00Z") - now);
-        workshop
+        stage.wait_for_orders();
+        Self { stage }
     }
 
     /// As people call.
@@ -195,11 +193,7 @@ impl Workshop {
     }
 }
 
-/// The codes and totals of lines.
-pub fn totals(lines: &[fulfilment::PriceLine]) -> Vec<(String, i64)> {
-    let lines = lines.iter();
-    lines.map(|line| (line.code.clone(), line.total.as_ref().unwrap().minor_units)).collect()
-}
+pub use vertical::testing::totals;
 
 /// Codes and totals as they are expected.
 pub fn lines<const N: usize>(expected: [(&str, i64); N]) -> Vec<(String, i64)> {

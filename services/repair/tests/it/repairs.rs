@@ -27,6 +27,8 @@ async fn a_repair_goes_from_the_diagnosis_to_the_open_gate(backend: Backend) {
         };
         let repair = workshop.repair(&order).await;
         assert_eq!((repair.state(), repair.order_state()), (expected, told));
+        let denied = workshop.ask(&order, OrderState::NoShow).await;
+        assert_eq!(denied, Vec::<String>::new(), "a customer may be absent");
     }
     assert_eq!(workshop.missing(&order, &[]).await, ["repair.unfinished"]);
     assert_eq!(workshop.ask(&order, OrderState::Delivered).await, ["repair.unfinished"]);

@@ -5,19 +5,16 @@ use chrono::Duration;
 use kit::{
     Subject,
     rpc::client::Channel,
-    testing::{ActingAs, Backend, at},
+    testing::{ActingAs, Backend},
 };
 use proto::quickserve::{
-    fulfilment::v1::{self as fulfilment, OrderState},
+    fulfilment::v1::OrderState,
     transport::v1::{self as pb, transport_service_client::TransportServiceClient},
 };
 use serde_json::{Value as Json, json};
 use std::ops::Deref;
 use tonic::Status;
-use vertical::testing::{Order, Stage, TO_WORK};
-
-/// Metres of a degree of latitude.
-const METRES_A_DEGREE: f64 = 111_195.08;
+use vertical::testing::{Order, Stage, place_after};
 
 /// The service in a world of its own.
 pub struct Garage {
@@ -48,31 +45,13 @@ impl Garage {
     pub async fn open(backend: Backend) -> Self {
         let stage = Stage::open(backend, "transport", async |host| transport::start(host).await);
         let stage = stage.await;
-        let garage = Self { tracks: Tracks::install(&stage.world.host), stage };
-        let now = garage.world.clock.now();
-        garage.world.clock.advance(at("2027-05-24T08:00:00Z") - now);
-        garage
+        stage.wait_for_orders();
+        Self { tracks: Tracks::install(&stage.world.host), stage }
     }
 
     /// As people call.
     pub fn people(&self) -> TransportServiceClient<Channel> {
         TransportServiceClient::new(self.outside())
-    }
-
-    /// Asks for the price of an order with these details, and books it.
-    pub async fn book(&self, details: Json) -> Order {
-        let mut order = Order::new(details);
-        let quote = self.quote(&order.details, order.customer).await.unwrap();
-        order.price =
-            fulfilment::OrderPrice { quoted: quote.lines, cap: quote.cap, ..Default::default() };
-        order
-    }
-
-    /// Books an order and has the ride begin.
-    pub async fn begin(&self, details: Json) -> Order {
-        let mut order = self.book(details).await;
-        self.go_through(&mut order, &TO_WORK).await;
-        order
     }
 
     /// The ride as `reader` sees it.
@@ -137,17 +116,11 @@ impl Garage {
     }
 }
 
-/// The codes and totals of lines.
-pub fn totals(lines: &[fulfilment::PriceLine]) -> Vec<(String, i64)> {
-    let lines = lines.iter();
-    lines.map(|line| (line.code.clone(), line.total.as_ref().unwrap().minor_units)).collect()
-}
+pub use vertical::testing::totals;
 
 /// A stop to which the way from the pick-up is so many metres, north of it.
 pub fn stop(metres: f64) -> Json {
-    let paris = kit::testing::paris();
-    let north = metres / 1.3 / METRES_A_DEGREE;
-    json!({ "lat": paris.lat.unwrap() + north, "lng": paris.lng.unwrap() })
+    place_after(metres)
 }
 
 /// A ride of 8.2 km for one.

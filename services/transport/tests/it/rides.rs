@@ -29,6 +29,8 @@ async fn a_ride_goes_over_its_stops_to_the_open_gate(backend: Backend) {
         garage.go(&mut order, told).await;
         let ride = garage.ride(&order, order.customer).await.unwrap();
         assert_eq!((ride.state(), ride.order_state()), (expected, told));
+        let denied = garage.ask(&order, OrderState::NoShow).await;
+        assert_eq!(denied, Vec::<String>::new(), "a customer may be absent");
     }
     assert_eq!(garage.missing(&order, &[]).await, ["ride.unfinished"]);
     assert_eq!(garage.ask(&order, OrderState::Delivered).await, ["ride.unfinished"]);

@@ -55,11 +55,11 @@ fn work_begins_with_the_money_only() {
 }
 
 #[test]
-fn a_cancel_token_is_good_for_one_version_of_one_order_for_ten_minutes() {
+fn a_cancel_token_is_good_for_one_order_as_it_stands_for_ten_minutes() {
     let it = order(State::Assigned);
     let token = CancelToken {
         order_id: it.id,
-        version: it.version,
+        basis: CancelBasis::of(&it),
         actor: Actor::Customer,
         fault: LiableParty::Customer,
         fee: 5_000,
@@ -74,8 +74,15 @@ fn a_cancel_token_is_good_for_one_version_of_one_order_for_ten_minutes() {
     let redeem = |order: &Order, actor, at| token.clone().redeem(order, actor, at);
     assert!(matches!(redeem(&it, Actor::Customer, later), Err(Error::CancelTokenExpired)));
     assert!(matches!(redeem(&it, Actor::Operator, now()), Err(Error::Kit(_))));
-    let moved = Order { version: it.version + 1, ..it.clone() };
-    assert!(matches!(redeem(&moved, Actor::Customer, now()), Err(Error::CancelTokenExpired)));
+    let noted = Order { version: it.version + 1, ..it.clone() };
+    assert_eq!(redeem(&noted, Actor::Customer, now()).unwrap().fee, 5_000, "the price is the same");
+    let mut moved = it.clone();
+    moved.progress.moves += 1;
+    let sooner = Order { window_start: it.window_start - Duration::hours(1), ..it.clone() };
+    let dearer = Order { total: it.total + 1, ..it.clone() };
+    for changed in [moved, sooner, dearer] {
+        assert!(matches!(redeem(&changed, Actor::Customer, now()), Err(Error::CancelTokenExpired)));
+    }
     assert!(redeem(&order(State::Assigned), Actor::Customer, now()).is_err(), "another order");
     for (index, _) in text.char_indices().step_by(7) {
         let mut forged = text.clone();
@@ -136,6 +143,8 @@ fn nobody_is_absent_before_two_attempts_and_the_waiting_time_after_the_start() {
     let mut early = change(late, Actor::Provider, start + Duration::minutes(24));
     assert!(matches!(early.no_show(), Err(Error::NoShowTooEarly)));
     let mut late = change(it, Actor::Provider, start + Duration::minutes(15));
+    assert!(matches!(late.no_show(), Err(Error::Changed)), "the vertical was not asked");
+    late.vertical_agreed(Some(Agreement::to(Action::NoShow, &late.order)));
     late.no_show().unwrap();
     assert!(matches!(
         late.side_effects[0],
@@ -157,7 +166,9 @@ fn an_arrival_that_no_position_shows_makes_no_fee_by_itself() {
         let refused = change(it.clone(), side, start + Duration::hours(1)).no_show();
         assert!(matches!(refused, Err(Error::ArrivalNotProven)), "{side:?}");
     }
-    change(it.clone(), Actor::Operator, start + Duration::hours(1)).no_show().unwrap();
+    let mut decided = change(it.clone(), Actor::Operator, start + Duration::hours(1));
+    decided.vertical_agreed(Some(Agreement::to(Action::NoShow, &decided.order)));
+    decided.no_show().unwrap();
 
     // With a position the arrival counts from then.
     let mut shown = change(it, Actor::Provider, start + Duration::minutes(20));
@@ -170,7 +181,15 @@ fn an_arrival_that_no_position_shows_makes_no_fee_by_itself() {
     let early = change(it.clone(), Actor::Provider, minutes(34)).no_show();
     assert!(matches!(early, Err(Error::NoShowTooEarly)));
     assert_eq!(it.deadline(&timing), Some(now() + minutes(50)));
-    change(it, Actor::System, minutes(50)).end_state().unwrap();
+    let mut waited = change(it.clone(), Actor::System, minutes(50));
+    assert!(matches!(waited.end_state(), Err(Error::Changed)), "the vertical was not asked");
+    waited.vertical_agreed(Some(Agreement::to(Action::NoShow, &waited.order)));
+    waited.end_state().unwrap();
+    assert_eq!(waited.order.state, State::NoShow);
+    // The vertical denied it until the day was over.
+    let mut abandoned = change(it, Actor::System, start + Duration::days(2));
+    abandoned.end_state().unwrap();
+    assert_eq!(abandoned.order.state, State::Cancelled);
 }
 
 #[test]
