@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use yare::parameterized;
 
 /// Somebody reads the care of an order.
-async fn care(person: &Person, order: &str) -> Value {
+pub async fn care(person: &Person, order: &str) -> Value {
     get(person, &format!("/v1/orders/{order}/care")).await
 }
 
@@ -26,7 +26,7 @@ async fn operator_reads(operator: &Person, order: &str, reason: Option<&str>) ->
 }
 
 /// The carer says yes, of an order that was booked for [`noon`] just now, and the care begins.
-async fn begin_care(
+pub async fn begin_care(
     mesh: &Mesh,
     parent: &Person,
     carer: &Provider,
@@ -92,67 +92,6 @@ async fn an_evening_of_care_with_a_late_pick_up(backend: Backend) {
     assert_eq!(accesses["accesses"][0]["reason"], "a call of the mère", "{accesses}");
     let after = bob.client.get(&format!("/v1/orders/{id}/care")).await.unwrap();
     assert_eq!((after.status.as_u16(), after.reason()), (400, "CARE_CLOSED"));
-}
-
-/// Withdraws a document of a provider.
-async fn revoke_document(operator: &Person, provider: &Provider, kind: &str) {
-    let path = format!("/v1/providers/{}/documents", provider.provider_id);
-    let listed = get(operator, &path).await;
-    let documents = listed["documents"].as_array().unwrap().iter();
-    let found = documents.clone().find(|document| document["kind"] == kind).unwrap();
-    let revoke = format!("{path}/{}:revoke", text_at(found, "id").unwrap());
-    post(operator, &revoke, json!({ "reason": "it was forged" })).await;
-}
-
-#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
-#[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn a_first_aid_document_that_is_revoked_keeps_its_carer_from_the_door(backend: Backend) {
-    let mesh = Mesh::start(backend).await;
-    let operator = mesh.operator().await;
-    let (parent, bob) = (mesh.customer("alice").await, mesh.carer(&operator, "bob").await);
-    let eve = mesh.carer(&operator, "eve").await;
-    let family = demo::make_family(&parent, noon(&mesh)).await.unwrap();
-    let request = demo::care_request(&bob.provider_id, &[&family.max], noon(&mesh), 180);
-    let order = demo::book(&parent, request).await.unwrap();
-    let id = text_at(&order, "id").unwrap();
-    act(&bob.person, &id, "accept", json!({})).await;
-    revoke_document(&operator, &bob, "first_aid").await;
-
-    // Bob is not offered any more care.
-    let named =
-        demo::care_request(&bob.provider_id, &[&family.max], noon(&mesh) + Duration::days(1), 180);
-    let refused = parent.client.post("/v1/quotes", named).await.unwrap();
-    let booked = match refused.status.is_success() {
-        false => (refused.status.as_u16(), refused.reason().to_owned()),
-        true => {
-            let body = json!({ "quote_id": refused.body["id"] });
-            let answer = parent.client.post("/v1/orders", body).await.unwrap();
-            (answer.status.as_u16(), answer.reason().to_owned())
-        }
-    };
-    assert!(booked.0 >= 400 && booked.1 == "PROVIDER_NOT_ELIGIBLE", "{booked:?}");
-
-    // Nor does the care that he has begin with him: another carer is asked for.
-    let own = async || see(&parent, &id).await;
-    let is_searched = |order: &Value| order["state"] == "ORDER_STATE_SEARCHING";
-    eventually("another carer is searched for", own, is_searched).await;
-    let depart = attempt(&bob.person, &id, "depart", json!({})).await;
-    assert_eq!(depart.1, "ORDER_NOT_FOUND", "{depart:?}");
-    let offers = async || get(&eve.person, "/v1/offers").await;
-    let of_order = |listed: &Value| {
-        let offers = listed["offers"].as_array().into_iter().flatten();
-        offers.filter(|it| it["order_id"] == id.as_str()).find_map(|it| text_at(it, "id").ok())
-    };
-    let listed = eventually("eve is asked", offers, |listed| of_order(listed).is_some()).await;
-    let offer = of_order(&listed).unwrap();
-    post(&eve.person, &format!("/v1/offers/{offer}:accept"), json!({})).await;
-    assert_eq!(see(&parent, &id).await["state"], "ORDER_STATE_ASSIGNED");
-
-    mesh.clock.advance(Duration::hours(26));
-    let (bob, eve) = (mesh.again(&bob.person).await, mesh.again(&eve.person).await);
-    assert_eq!(care(&eve, &id).await["children"][0]["profile"]["name"], "Max");
-    let former = bob.client.get(&format!("/v1/orders/{id}/care")).await.unwrap();
-    assert_eq!(former.status, 404);
 }
 
 /// What is told of a family, a mark in each text.

@@ -179,13 +179,31 @@ async fn a_series_is_moved_paused_changed_and_ended(backend: Backend) {
     let ended = post(&customer, &format!("{path}:end"), json!({})).await;
     assert_eq!(ended["state"], "SERIES_STATE_ENDED");
     until(&customer, &series, FIRST, "reason", "ENDED").await;
-    let ride = json!({ "vertical": "transport", "details": demo::taxi_request()["details"] });
-    let mut request = demo::series_request(&provider.provider_id, FIRST);
-    for field in ["vertical", "details"] {
-        request[field] = ride[field].clone();
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn whoever_says_that_their_work_recurs_has_series_and_no_other(backend: Backend) {
+    let mesh = Mesh::start(backend).await;
+    let operator = mesh.operator().await;
+    let (customer, cleaner) = (mesh.customer("alice").await, mesh.cleaner(&operator, "bob").await);
+    let (id, start) = (cleaner.provider_id.as_str(), mesh.clock.now());
+    let children = json!({ "details": { "children": [{ "age_months": 60 }] } });
+    let jobs = [
+        ("transport", demo::taxi_request()),
+        ("moving", demo::move_request(id, start)),
+        ("repair", demo::repair_request(id, start)),
+        ("child_assistance", children),
+    ];
+    for (vertical, job) in jobs {
+        let mut request = demo::series_request(id, FIRST);
+        request["vertical"] = vertical.into();
+        request["details"] = job["details"].clone();
+        let refused = customer.client.post("/v1/series", request).await.unwrap();
+        assert_eq!(refused.reason(), "NOT_RECURRING", "{vertical}: {}", refused.body);
     }
-    let refused = customer.client.post("/v1/series", request).await.unwrap();
-    assert_eq!(refused.reason(), "NOT_RECURRING", "{}", refused.body);
+    let series = post(&customer, "/v1/series", demo::series_request(id, FIRST)).await;
+    assert_eq!(series["state"], "SERIES_STATE_ACTIVE");
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

@@ -14,7 +14,7 @@ mod recorder;
 mod samples;
 mod waiting;
 
-pub use calls::{ActingAs, acting_as, refusal, refused_field, somebody};
+pub use calls::{ActingAs, acting_as, refusal, refused_field, set_off_after, somebody};
 pub use recorder::EventRecorder;
 pub use samples::{at, paris, window};
 pub use waiting::{eventually, eventually_in_time};

@@ -5,7 +5,7 @@ use crate::{
     app::App,
     domain::{
         AccountId, Actor, Amounts, Authorization, Error, Order, OrderChange, OrderId, Outcome,
-        PaymentState, Principal, SeriesChange,
+        PaymentState, Principal, Series, SeriesChange,
     },
     repository::{calendar_links, erasure, orders, records, series},
 };
@@ -48,6 +48,7 @@ impl Consumer for App {
                 | "fulfilment.safety"
                 | "provider.blocked"
                 | "provider.restricted"
+                | "provider.document_expired"
                 | "provider.offering_changed"
                 | "provider.resource_lost"
                 | "provider.crew_replaced"
@@ -74,6 +75,7 @@ impl Consumer for App {
             "fulfilment.claim_opened" | "fulfilment.claim_resolved" => self.on_claim(event).await,
             "provider.blocked"
             | "provider.restricted"
+            | "provider.document_expired"
             | "provider.offering_changed"
             | "provider.resource_lost"
             | "provider.offboarded" => self.on_provider_change(event).await,
@@ -257,25 +259,30 @@ impl App {
     /// was booked after its end, and the event comes again after a restore.
     async fn on_suspension(&self, event: &Event) -> Result<(), Error> {
         let UserEvent { user_id } = event.decode()?;
-        let orders = orders::booked_by(self.db.connection(), parse_id(&user_id)?).await?;
+        let account = parse_id(&user_id)?;
+        let db = self.db.connection();
+        // The series come first: no visit is booked behind the back of what cancels orders.
+        let series = series::all_of_account(db, account).await?.into_iter();
+        let made_before = series.filter(|series| series.created_at <= event.occurred_at);
+        self.change_series(made_before.collect(), account, SeriesChange::suspend).await?;
+        let orders = orders::booked_by(db, account).await?;
         let before_work = orders
             .into_iter()
             .filter(|order| order.created_at <= event.occurred_at && order.state.is_before_work());
         self.change_orders(before_work.collect(), OrderChange::suspend_customer).await?;
-        let account = parse_id(&user_id)?;
-        self.change_series_of(account, SeriesChange::suspend).await?;
         let tx = self.db.begin().await?;
         calendar_links::remove_link(&tx, account).await?;
         Ok(tx.commit().await?)
     }
 
-    /// Changes the series that an account has made, and those in which it is the named provider.
-    async fn change_series_of(
+    /// Changes series that an account has made, or in which it is the named provider.
+    async fn change_series(
         &self,
+        series: Vec<Series>,
         account: AccountId,
         act: fn(&mut SeriesChange, AccountId),
     ) -> Result<(), Error> {
-        for found in series::all_of_account(self.db.connection(), account).await? {
+        for found in series {
             let tx = self.db.begin().await?;
             let mut change =
                 series::lock_series(&tx, found.id, &Principal::System, &self.timing).await?;
@@ -297,7 +304,8 @@ impl App {
         let rendered = orders::rendered_by(db, account).await?;
         let rendered = rendered.into_iter().filter(|order| !order.progress.provider_erased);
         self.change_orders(rendered.collect(), OrderChange::erase_provider).await?;
-        self.change_series_of(account, SeriesChange::erase).await?;
+        let series = series::all_of_account(db, account).await?;
+        self.change_series(series, account, SeriesChange::erase).await?;
         let tx = self.db.begin().await?;
         erasure::forget_account(&tx, account).await?;
         Ok(tx.commit().await?)

@@ -294,6 +294,7 @@ pub fn requirements(requirements: Option<fulfilment::Requirements>) -> Requireme
         radius_m: dispatch.radius_m,
         max_radius_m: dispatch.max_radius_m,
         search_s: whole_seconds(dispatch.search),
+        favourites_first: dispatch.favourites_first,
     });
     Requirements {
         skills: requirements.skills,
@@ -336,6 +337,7 @@ pub fn requirements_of(requirements: &Requirements) -> fulfilment::Requirements 
         radius_m: dispatch.radius_m,
         max_radius_m: dispatch.max_radius_m,
         search: span_message(dispatch.search_s),
+        favourites_first: dispatch.favourites_first,
     });
     fulfilment::Requirements {
         skills: kept.skills,

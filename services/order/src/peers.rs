@@ -53,11 +53,14 @@ impl TryFrom<OrderReservation> for HeldTime {
 }
 
 /// Which providers are looked for.
+#[derive(Clone)]
 pub struct CandidateSearch {
     /// Those to leave out.
     pub excluded: Vec<ProviderId>,
     /// Those that come first among equals.
     pub preferred: Vec<ProviderId>,
+    /// Whether only those are looked at.
+    pub preferred_only: bool,
     pub limit: i32,
     /// How far away they may be, in metres; 0 for as far as their own areas say.
     pub radius_m: i32,
@@ -306,7 +309,7 @@ impl Peers {
         order: &Order,
         search: CandidateSearch,
     ) -> Result<Vec<FoundProvider>, Error> {
-        let CandidateSearch { excluded, preferred, limit, radius_m } = search;
+        let CandidateSearch { excluded, preferred, preferred_only, limit, radius_m } = search;
         let request = FindCandidatesRequest {
             vertical: order.vertical.clone(),
             window: Some(order.window().into()),
@@ -317,6 +320,7 @@ impl Peers {
             customer_id: order.customer_id.to_string(),
             radius_m,
             preferred_provider_ids: preferred.iter().map(ToString::to_string).collect(),
+            preferred_only,
         };
         let answer = self.reservations.clone().find_candidates(request).await?.into_inner();
         answer.candidates.into_iter().map(FoundProvider::try_from).collect()

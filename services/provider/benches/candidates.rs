@@ -96,6 +96,7 @@ fn wanted(radius_m: i32) -> pb::FindCandidatesRequest {
             radius_m: 2_000,
             max_radius_m: 15_000,
             search: seconds(240),
+            favourites_first: false,
         }),
         ..requirements(0)
     };

@@ -50,6 +50,8 @@ pub const VEHICLE: &str = "vehicle";
 pub const CREW_REPLACED: &str = "provider.crew_replaced";
 /// A profile has left.
 pub const OFFBOARDED: &str = "provider.offboarded";
+/// The last day of a verified document is over; the reason is its kind.
+pub const DOCUMENT_EXPIRED: &str = "provider.document_expired";
 /// A verified document expires soon; the reason is its kind.
 pub const DOCUMENT_EXPIRING: &str = "provider.document_expiring";
 

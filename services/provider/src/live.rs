@@ -44,6 +44,7 @@ pub async fn find_live_candidates(
         .iter()
         .map(|it| (ProviderId::from_uuid(it.id), travel_time(it.metres)))
         .filter(|(id, _)| !search.excluded.contains(id))
+        .filter(|(id, _)| !search.preferred_only || search.preferred.contains(id))
         .collect();
     let ids: Vec<ProviderId> = travel.keys().copied().collect();
     // None of them needs another one's answer.

@@ -68,7 +68,7 @@ impl ProviderTimers {
         Ok(tx.commit().await?)
     }
 
-    /// Expires a document whose last day is over.
+    /// Expires a document whose last day is over. Who depends on it is told, and so is its provider.
     async fn expire_document(&self, id: DocumentId) -> Result<(), Error> {
         let tx = self.providers.db.begin().await?;
         let Some((mut document, mut provider)) = lock_verified(&tx, id).await? else {
@@ -76,6 +76,8 @@ impl ProviderTimers {
         };
         document.act(document::DocumentAction::Expire, tx.now())?;
         documents::save_document(&tx, &document).await?;
+        let kind = &document.kind;
+        events::record_event(&tx, &mut provider, events::DOCUMENT_EXPIRED, kind).await?;
         profiles::save_profile(&tx, &mut provider).await?;
         tx.commit().await?;
         self.providers.forget_standing(provider.id).await;

@@ -254,6 +254,7 @@ pub fn to_requirements(requirements: JobRequirements) -> pb::Requirements {
         radius_m: dispatch.radius_m,
         max_radius_m: dispatch.max_radius_m,
         search: Some(duration(dispatch.search)),
+        favourites_first: dispatch.favourites_first,
     });
     pb::Requirements {
         skills: requirements.skills,

@@ -5,6 +5,7 @@ mod canary;
 mod commands;
 mod crash;
 mod database;
+mod families;
 mod folder;
 mod grpc;
 mod holds;

@@ -7,6 +7,8 @@ mod positions;
 mod races;
 mod vehicles;
 
+pub use races::patient_mesh;
+
 use crate::{journey::get, mesh::Mesh, tracking::Events};
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use kit::testing::eventually;

@@ -31,7 +31,8 @@ const MAX_ROUNDS: usize = 240;
 /// Calls of a crowd may take as long as any call may: the machine may be busy with other tests.
 const PATIENCE: &str = "[edge]\nread_deadline_ms = 30000\nwrite_deadline_ms = 30000\n";
 
-async fn patient_mesh(backend: Backend) -> Mesh {
+/// A system whose callers are patient.
+pub async fn patient_mesh(backend: Backend) -> Mesh {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("quickserve.toml");
     std::fs::write(&file, PATIENCE).unwrap();

@@ -111,6 +111,7 @@ impl CareTables {
                 radius_m: 0,
                 max_radius_m: 0,
                 search: Duration::hours(self.search_hours),
+                favourites_first: true,
             }),
             ..self.base_requirements()
         }

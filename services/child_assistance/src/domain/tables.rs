@@ -16,7 +16,7 @@ pub struct CareTables {
     pub buffer_minutes: i64,
     /// Longest care, in minutes.
     pub max_minutes: i64,
-    /// How long an offer can be accepted: the favourites of the customer are asked first.
+    /// How long an offer can be accepted. It is how long the customer's favourites are asked alone, too.
     pub answer_minutes: i64,
     /// How many carers are asked at a time.
     pub wave_size: i32,

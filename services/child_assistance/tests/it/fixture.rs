@@ -235,12 +235,33 @@ impl Nursery {
         right: pb::GuardianRight,
     ) -> Subject {
         let guardian = somebody(&[Role::Customer]);
-        let request = pb::InviteGuardianRequest { child_id: child.to_owned(), right: right.into() };
-        let invited = self.families().invite_guardian(request).by(parent).await.unwrap();
-        let token = invited.into_inner().invitation.unwrap().token;
+        self.invite(parent, child, right, guardian).await;
+        guardian
+    }
+
+    /// Makes this account a guardian of a child.
+    pub async fn invite(
+        &self,
+        parent: Subject,
+        child: &str,
+        right: pb::GuardianRight,
+        guardian: Subject,
+    ) {
+        let token = self.invitation(parent, child, right).await;
         let request = pb::AcceptInvitationRequest { token };
         self.families().accept_invitation(request).by(guardian).await.unwrap();
-        guardian
+    }
+
+    /// The token of an invitation to be a guardian.
+    pub async fn invitation(
+        &self,
+        parent: Subject,
+        child: &str,
+        right: pb::GuardianRight,
+    ) -> String {
+        let request = pb::InviteGuardianRequest { child_id: child.to_owned(), right: right.into() };
+        let invited = self.families().invite_guardian(request).by(parent).await.unwrap();
+        invited.into_inner().invitation.unwrap().token
     }
 
     /// Takes away the rights of a guardian.

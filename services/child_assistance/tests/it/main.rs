@@ -7,6 +7,7 @@ mod fixture;
 mod handovers;
 mod keys;
 mod late;
+mod matrix;
 mod quotes;
 mod races;
 mod readers;

@@ -1,6 +1,6 @@
 //! Who reads of a child and when, that it is written down, and that nothing of it is anywhere else.
 
-use crate::fixture::{ALLERGY, CODE, Family, Hand, NAME, NOTE, Nursery, TO_END, because, new_id};
+use crate::fixture::{ALLERGY, CODE, Hand, NAME, NOTE, Nursery, TO_END, new_id};
 use kit::{
     Role, Subject,
     testing::{ActingAs, Backend, refusal, refused_field, somebody},
@@ -115,76 +115,6 @@ async fn every_read_is_written_down_with_an_operators_reason(backend: Backend) {
         pb::ListChildAccessesRequest { child_id: family.lou.clone(), ..Default::default() };
     let refused = nursery.families().list_child_accesses(request).by(notified).await;
     assert_eq!(refusal(refused), "GUARDIAN_RIGHT");
-}
-
-/// Who asks, with the reasons of what they are refused.
-struct Asker {
-    who: &'static str,
-    subject: Subject,
-    /// The care of the order, its incidents, the child, its adults, its accesses, a revocation.
-    expected: [&'static str; 6],
-}
-
-/// What each read and act answers an account.
-async fn ask_all(nursery: &Nursery, family: &Family, order: &Order, by: Subject) -> [String; 6] {
-    let told = |answer: Result<(), tonic::Status>| match answer {
-        Ok(()) => "ok".to_owned(),
-        refused => refusal(refused),
-    };
-    let (order_id, child_id) = (order.id.clone(), family.lou.clone());
-    let care = because(pb::GetCareRequest { order_id: order_id.clone() });
-    let incidents = because(pb::ListIncidentsRequest { order_id });
-    let child = pb::GetChildRequest { child_id: child_id.clone() };
-    let adults = pb::ListAuthorizedAdultsRequest { child_id: child_id.clone() };
-    let accesses = pb::ListChildAccessesRequest { child_id, ..Default::default() };
-    [
-        told(nursery.care().get_care(care).by(by).await.map(|_| ())),
-        told(nursery.care().list_incidents(incidents).by(by).await.map(|_| ())),
-        told(nursery.families().get_child(child).by(by).await.map(|_| ())),
-        told(nursery.families().list_authorized_adults(adults).by(by).await.map(|_| ())),
-        told(nursery.families().list_child_accesses(accesses).by(by).await.map(|_| ())),
-        told(nursery.revoke(&family.aunt, by).await.map(|_| ())),
-    ]
-}
-
-#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
-#[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn the_matrix_of_reads_and_acts(backend: Backend) {
-    const NO_ORDER: &str = "ORDER_NOT_FOUND";
-    const NO_CHILD: &str = "CHILD_NOT_FOUND";
-    const NO_ADULT: &str = "ADULT_NOT_FOUND";
-    const RIGHT: &str = "GUARDIAN_RIGHT";
-    let nursery = Nursery::open(backend).await;
-    let family = nursery.family().await;
-    let (parent, lou) = (family.parent, &family.lou);
-    let notified = nursery.make_guardian(parent, lou, GuardianRight::Notify).await;
-    let revoked = nursery.make_guardian(parent, lou, GuardianRight::Manage).await;
-    nursery.remove_guardian(lou, revoked, parent).await.unwrap();
-    let order = nursery.begin(&family, &[lou]).await;
-    let outsider = [NO_ORDER, NO_ORDER, NO_CHILD, NO_CHILD, NO_CHILD, NO_ADULT];
-    for Asker { who, subject, expected } in [
-        Asker {
-            who: "notified",
-            subject: notified,
-            expected: ["ok", "ok", "ok", "ok", RIGHT, RIGHT],
-        },
-        Asker { who: "revoked", subject: revoked, expected: outsider },
-        Asker { who: "stranger", subject: somebody(&[Role::Customer]), expected: outsider },
-        Asker { who: "other carer", subject: somebody(&[Role::Provider]), expected: outsider },
-        Asker {
-            who: "carer",
-            subject: order.provider,
-            expected: ["ok", NO_ORDER, NO_CHILD, NO_CHILD, NO_CHILD, NO_ADULT],
-        },
-        Asker {
-            who: "operator",
-            subject: nursery.operator,
-            expected: ["ok", "ok", NO_CHILD, NO_CHILD, NO_CHILD, NO_ADULT],
-        },
-        Asker { who: "manager", subject: parent, expected: ["ok"; 6] },
-    ] {
-        assert_eq!(ask_all(&nursery, &family, &order, subject).await, expected, "{who}");
-    }
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

@@ -19,6 +19,14 @@ pub fn somebody(roles: &[Role]) -> Subject {
     }
 }
 
+/// Makes a call after so many steps of the runtime: of two calls that are made at once, either can be first.
+pub async fn set_off_after<T>(steps: u32, call: impl Future<Output = T>) -> T {
+    for _ in 0..steps {
+        tokio::task::yield_now().await;
+    }
+    call.await
+}
+
 /// Makes the calls of `work` on behalf of `subject`.
 pub async fn acting_as<F: Future>(subject: Subject, work: F) -> F::Output {
     Context { subject: Some(subject), ..Context::default() }.scope(work).await

@@ -293,6 +293,7 @@ pub const NOTICES: &[Notice] = &[
     both_parties("provider.blocked", Provider).essential(),
     inbox_only("provider.unblocked", Provider).essential(),
     both_parties("provider.restricted", Provider).essential(),
+    both_parties("provider.document_expired", Provider).essential(),
     both_parties("moving.loaded", Customer).essential().fades(),
     both_parties("moving.claim_opened", Provider).essential(),
     both_parties("moving.claim_resolved", Customer).essential(),

@@ -60,6 +60,7 @@ impl Slot {
         } else if template.starts_with("payment.") || template.starts_with("payout.") {
             &[Self::Amount]
         } else if template.starts_with("provider.document_expiring.")
+            || template.starts_with("provider.document_expired.")
             || template.starts_with("provider.restricted.")
         {
             &[Self::Subject]

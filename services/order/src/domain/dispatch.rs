@@ -31,6 +31,8 @@ pub struct SearchPlan {
     search: Option<Duration>,
     /// How many waves go out; none for as many as the time allows.
     waves: Option<i32>,
+    /// Whether the customer's favourites are asked alone before others.
+    favourites_first: bool,
 }
 
 impl SearchPlan {
@@ -39,6 +41,11 @@ impl SearchPlan {
         let doublings = (wave - 1).clamp(0, MAX_DOUBLINGS);
         let reach = (i64::from(self.radius_m) << doublings).min(i64::from(self.max_radius_m));
         i32::try_from(reach).unwrap_or(self.max_radius_m).max(self.radius_m)
+    }
+
+    /// Whether a wave goes to the customer's favourites alone, while there is one who is free.
+    pub const fn prefers_favourites(&self, wave: i32) -> bool {
+        self.favourites_first && wave == 1
     }
 }
 
@@ -54,6 +61,7 @@ impl Order {
                 max_radius_m: 0,
                 search: None,
                 waves: Some(timing.waves),
+                favourites_first: false,
             },
             Some(dispatch) => SearchPlan {
                 live: dispatch.live,
@@ -63,6 +71,7 @@ impl Order {
                 max_radius_m: dispatch.max_radius_m,
                 search: Some(seconds_of(dispatch.search_s)),
                 waves: None,
+                favourites_first: dispatch.favourites_first,
             },
         }
     }

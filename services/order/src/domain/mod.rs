@@ -41,7 +41,7 @@ pub use booking::{Authorization, NewOrder, Outcome};
 pub use change::{Agreement, ClosedChange, OrderChange, OrderEvent, Principal, RecordChange};
 pub use change_orders::{ChangeProposal, PricedChange};
 pub use code::{CancelBasis, CancelToken, CodeKey};
-pub use dispatch::{FoundProvider, OfferEnding};
+pub use dispatch::{FoundProvider, OfferEnding, SearchPlan};
 pub use dispute::Resolution;
 pub use erasure::FORMER_PROVIDER;
 pub use error::{Error, Resource};

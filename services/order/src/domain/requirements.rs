@@ -67,6 +67,9 @@ pub struct DispatchPlan {
     pub max_radius_m: i32,
     /// How long is searched in all.
     pub search_s: i64,
+    /// Whether the customer's favourites are asked alone before others.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub favourites_first: bool,
 }
 
 /// Whether a flag is not stored, because it is not set.

@@ -194,19 +194,26 @@ impl SeriesPlan {
         let mut dates: BTreeSet<NaiveDate> = self.rule_dates(from, to).into_iter().collect();
         let near = from..=to;
         let rows = self.occurrences.iter().filter(|(date, row)| {
-            near.contains(date) || row.moved_to.is_some_and(|start| near.contains(&start.date()))
+            let is_near = near.contains(date)
+                || row.moved_to.is_some_and(|start| near.contains(&start.date()));
+            is_near && !row.is_replaced()
         });
         dates.extend(rows.map(|(date, _)| *date));
-        dates.into_iter().filter_map(|date| self.visit_on(date, now)).collect()
+        dates.into_iter().filter_map(|date| self.describe_visit(date, now)).collect()
     }
 
     /// The visit of a date; none where there is no visit.
     pub fn visit_on(&self, date: NaiveDate, now: DateTime<Utc>) -> Option<PlannedVisit> {
+        let is_noted = self.occurrences.get(&date).is_some_and(|row| !row.is_replaced());
+        let is_visit = is_noted || !self.revision_on(date)?.dates(date, date).is_empty();
+        is_visit.then(|| self.describe_visit(date, now)).flatten()
+    }
+
+    /// The visit of a date that a rule gives or that was noted. Expanding a rule that is years old takes long, so that this
+    /// does not ask it for each date again.
+    fn describe_visit(&self, date: NaiveDate, now: DateTime<Utc>) -> Option<PlannedVisit> {
         let row = self.occurrences.get(&date).filter(|row| !row.is_replaced());
         let revision = self.revision_on(date)?;
-        if row.is_none() && revision.dates(date, date).is_empty() {
-            return None;
-        }
         let is_open = row.is_none_or(|row| row.state == OccurrenceState::Planned);
         if is_open && self.series.is_over_on(date) {
             return None;

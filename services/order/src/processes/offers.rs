@@ -4,7 +4,7 @@ use crate::{
     app::{App, drop_refusal},
     domain::{
         AccountId, Action, Actor, Agreement, Error, FoundProvider, OfferEnding, OfferId,
-        OfferState, Order, OrderId, Principal, ProviderId, State, records::offer,
+        OfferState, Order, OrderId, Principal, ProviderId, SearchPlan, State, records::offer,
     },
     peers::{CandidateSearch, final_refusal, is_refusal},
     repository::{favourites, offers, orders},
@@ -193,14 +193,33 @@ impl App {
         excluded.sort_unstable();
         excluded.dedup();
         let limit = if plan.live { plan.wave_size * LIVE_SURPLUS } else { plan.wave_size };
-        let radius_m = plan.radius_m(progress.wave + 1);
+        let wave = progress.wave + 1;
         let favourites = favourites::list_favourites(db, order.customer_id).await?;
         let search = CandidateSearch {
-            excluded: excluded.clone(),
+            excluded,
             preferred: favourites.into_iter().map(|favourite| favourite.provider_id).collect(),
+            preferred_only: false,
             limit: limit.min(MAX_FOUND),
-            radius_m,
+            radius_m: plan.radius_m(wave),
         };
+        if plan.prefers_favourites(wave) && !search.preferred.is_empty() {
+            let of_favourites = CandidateSearch { preferred_only: true, ..search.clone() };
+            let candidates = self.find_wave(order, &plan, of_favourites).await?;
+            if !candidates.is_empty() {
+                return Ok(candidates);
+            }
+        }
+        self.find_wave(order, &plan, search).await
+    }
+
+    /// Those who can be asked now of whom provider finds, no more than a wave has.
+    async fn find_wave(
+        &self,
+        order: &Order,
+        plan: &SearchPlan,
+        search: CandidateSearch,
+    ) -> Result<Vec<FoundProvider>, Error> {
+        let excluded = search.excluded.clone();
         let mut candidates = match self.peers.candidates(order, search).await {
             Err(error) if final_refusal(&error).is_some() => {
                 tracing::error!(%error, order.id = %order.id, "provider will never find candidates, the search ends");
@@ -211,7 +230,7 @@ impl App {
         candidates.retain(|found| !excluded.contains(&found.provider.provider_id));
         if plan.live {
             let ids = candidates.iter().map(|found| found.provider.provider_id).collect();
-            let busy = offers::live_offered(db, ids).await?;
+            let busy = offers::live_offered(self.db.connection(), ids).await?;
             candidates.retain(|found| !busy.contains(&found.provider.provider_id));
         }
         candidates.truncate(usize::try_from(plan.wave_size).unwrap_or_default());

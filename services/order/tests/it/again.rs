@@ -8,11 +8,11 @@ use chrono::Duration;
 use kit::{
     Role, Subject,
     rpc::error::reason_of,
-    testing::{Backend, acting_as, somebody},
+    testing::{Backend, acting_as, eventually, somebody},
 };
 use proto::quickserve::{
     common::v1::TimeWindow,
-    fulfilment::v1::OrderState,
+    fulfilment::v1::{Dispatch, OrderState},
     order::v1::{self as pb, favourite_service_client::FavouriteServiceClient},
 };
 use tonic::{Code, Status};
@@ -102,6 +102,80 @@ async fn favourites_are_kept_and_preferred_in_a_search(backend: Backend) {
     let full = town.like(town.customer, Uuid::new_v4()).await.unwrap_err();
     assert_eq!(reason_of(&full), "FAVOURITE_LIMIT");
     assert_eq!(town.favourites(town.customer).await.len(), 100);
+}
+
+impl Town {
+    /// A town whose vertical has the customer's favourites asked first, alone, for half an hour.
+    async fn with_favourites_first(backend: Backend) -> Self {
+        let town = Self::new(backend).await;
+        let span = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
+        town.script.with(|memory| {
+            memory.dispatch = Some(Dispatch {
+                wave_size: 5,
+                answer: span(30 * 60),
+                search: span(48 * 3600),
+                favourites_first: true,
+                ..Dispatch::default()
+            });
+        });
+        town
+    }
+
+    /// An order that names nobody.
+    async fn search(&self) -> pb::Order {
+        let quote = self.quote(None, Duration::days(2)).await;
+        self.book(booking(&quote)).await.unwrap()
+    }
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn the_first_wave_is_of_favourites_alone_where_the_vertical_wants_it(backend: Backend) {
+    let town = Town::with_favourites_first(backend).await;
+    let [(first, ana), (second, bea), (_, stranger)] =
+        [town.candidate(), town.candidate(), town.candidate()];
+    for liked in [first, second] {
+        town.like(town.customer, liked).await.unwrap();
+    }
+    town.search().await;
+    let (of_ana, of_bea) = (town.offer(ana).await, town.offer(bea).await);
+    town.clock.advance(Duration::minutes(29));
+    assert!(town.offers(stranger).await.is_empty(), "the first half hour is the favourites'");
+    assert_eq!(town.offers(ana).await.len(), 1);
+    // After it others are asked, and the favourites not again.
+    town.clock.advance(Duration::minutes(1));
+    town.offer(stranger).await;
+    assert!(town.offers(bea).await.is_empty());
+    let late = town.take(ana, &of_ana).await.unwrap_err();
+    assert_eq!(reason_of(&late), "OFFER_EXPIRED");
+    assert_eq!(of_bea.valid_till, of_ana.valid_till);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn others_are_asked_at_once_when_no_favourite_is_left_to_wait_for(backend: Backend) {
+    let town = Town::with_favourites_first(backend).await;
+    let [(liked, ana), (_, stranger)] = [town.candidate(), town.candidate()];
+    // Who has no favourite has others asked, and so has one whose favourite cannot come.
+    town.search().await;
+    let at_once = town.offer(stranger).await;
+    town.take(stranger, &at_once).await.unwrap();
+    town.like(town.customer, Uuid::new_v4()).await.unwrap();
+    town.search().await;
+    let at_once = town.offer(stranger).await;
+    town.turn_down(stranger, &at_once).await.unwrap();
+    // A favourite who says no is not waited for.
+    town.like(town.customer, liked).await.unwrap();
+    let last = town.search().await;
+    let of_last = async || {
+        let open = town.offers(ana).await.into_iter();
+        open.filter(|offer| offer.order_id == last.id).collect::<Vec<_>>()
+    };
+    let asked = eventually("the favourite is asked", of_last, |it| !it.is_empty()).await;
+    assert!(town.offers(stranger).await.is_empty());
+    town.turn_down(ana, &asked[0]).await.unwrap();
+    let offer = town.offer(stranger).await;
+    assert_eq!(offer.order_id, last.id);
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

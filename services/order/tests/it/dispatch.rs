@@ -39,6 +39,7 @@ impl Town {
                 radius_m: 2_000,
                 max_radius_m: 15_000,
                 search: seconds(240),
+                favourites_first: false,
             });
             memory.exclusive = true;
             memory.asap_minutes = Some(10);

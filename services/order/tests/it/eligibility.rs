@@ -107,6 +107,7 @@ async fn whatever_ends_a_profile_takes_its_orders_away_at_no_cost(backend: Backe
     let kinds = [
         "provider.blocked",
         "provider.restricted",
+        "provider.document_expired",
         "provider.offboarded",
         "provider.offering_changed",
         "provider.resource_lost",

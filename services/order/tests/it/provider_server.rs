@@ -202,12 +202,14 @@ impl ReservationService for Provider {
             memory.preferred.push(request.preferred_provider_ids.clone());
             let requirements = request.requirements.clone().unwrap_or_default();
             memory.preferred_skills.push(requirements.preferred_skills);
-            let excluded = &request.excluded_provider_ids;
+            let (excluded, preferred) =
+                (&request.excluded_provider_ids, &request.preferred_provider_ids);
             let free: Vec<String> = memory
                 .candidates
                 .iter()
                 .map(ToString::to_string)
                 .filter(|id| !excluded.contains(id))
+                .filter(|id| !request.preferred_only || preferred.contains(id))
                 .take(usize::try_from(request.limit).unwrap())
                 .collect();
             let candidates = free

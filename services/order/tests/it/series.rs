@@ -1,6 +1,7 @@
 //! Series: their visits are ordinary orders, booked as they come near, each of them once.
 
 mod near;
+mod zones;
 
 use crate::{
     acts::With,

@@ -47,6 +47,7 @@ impl Toys {
                 radius_m: 1_000,
                 max_radius_m: 4_000,
                 search: Duration::seconds(120),
+                favourites_first: false,
             }),
             ..JobRequirements::default()
         }

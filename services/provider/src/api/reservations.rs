@@ -197,6 +197,7 @@ impl ReservationService for Api {
             customer_id,
             radius_m,
             preferred_provider_ids,
+            preferred_only,
         } = request.into_inner();
         let window = Window::parse("window", window.as_ref())?;
         let job = convert::parse_job(vertical, window, address.as_ref(), requirements)?;
@@ -209,6 +210,7 @@ impl ReservationService for Api {
             job: &job,
             excluded: &excluded,
             preferred: &preferred,
+            preferred_only,
             customer: parse_optional_uuid("customer_id", &customer_id)?,
             radius_m: Some(f64::from(radius_m)).filter(|radius| *radius > 0.0),
             most,

@@ -35,6 +35,8 @@ pub struct Search<'a> {
     pub excluded: &'a [ProviderId],
     /// Profiles that come first among those who are equally good.
     pub preferred: &'a [ProviderId],
+    /// Whether only those are looked at.
+    pub preferred_only: bool,
     /// The customer's account.
     pub customer: Option<Uuid>,
     /// How far from the place they may be, in metres; none for as far as their own areas say.
@@ -56,14 +58,17 @@ impl Providers {
     /// Those that are eligible for `job` and free, first those with a skill that it prefers, then best score first; `excluded` profiles and the customer's own left
     /// out. It looks at every profile in reach, page by page, until it has found `most`.
     pub async fn candidates(&self, search: Search<'_>) -> Result<Vec<Candidate>, Error> {
-        let Search { job, excluded, preferred, customer, radius_m, most } = search;
+        let Search { job, excluded, preferred, preferred_only, customer, radius_m, most } = search;
         // What a company has free its members and vehicles tell.
         let free = Condition::any().add(provider::Column::Kind.eq(ProviderKind::Company)).add(
             provider::Column::Id.in_subquery(taken_spans(&job.busy(), self.clock().now())).not(),
         );
-        let query = is_bookable(&job.vertical, job.place)
+        let mut query = is_bookable(&job.vertical, job.place)
             .filter(free)
             .filter(provider::Column::Id.is_not_in(excluded.iter().copied()));
+        if preferred_only {
+            query = query.filter(provider::Column::Id.is_in(preferred.iter().copied()));
+        }
         let mut pages = BestFirst::new(query);
         let (mut candidates, mut scores) = (Vec::new(), HashMap::new());
         while candidates.len() < most {

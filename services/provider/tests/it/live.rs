@@ -80,6 +80,7 @@ fn ride() -> Requirements {
             radius_m: 2_000,
             max_radius_m: 15_000,
             search: seconds(240),
+            favourites_first: false,
         }),
         ..requirements(0)
     }

@@ -41,6 +41,17 @@ async fn candidates_are_eligible_and_free_and_not_left_out(backend: Backend) {
     let preferred_provider_ids = vec![bea.id.clone()];
     let liked = pb::FindCandidatesRequest { preferred_provider_ids, limit: 1, ..find() };
     assert_eq!(names(&shop, liked).await, ["Bea"]);
+    // Favourites alone are looked at where that is asked; who has none finds nobody.
+    for (favourites, expected) in
+        [(vec![bea.id.clone(), paused.id.clone()], vec!["Bea"]), (vec![], vec![])]
+    {
+        let alone = pb::FindCandidatesRequest {
+            preferred_provider_ids: favourites,
+            preferred_only: true,
+            ..find()
+        };
+        assert_eq!(names(&shop, alone).await, expected);
+    }
     // Who offers a skill that the job prefers comes before those who are as good, and need not be the only one.
     let skills = vec!["cleaning.standard".to_owned(), "cleaning.brand.karcher".to_owned()];
     let pb::CreateOfferingRequest { provider_id, rate_card, area, .. } = offering(&bea.id);

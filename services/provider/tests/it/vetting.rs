@@ -124,6 +124,9 @@ async fn a_document_is_announced_before_it_expires_and_then_put_away(backend: Ba
         |seen| *seen == pb::DocumentState::Expired,
     )
     .await;
+    // Orders that require it are looked at again.
+    let facts = first_facts(&events, 3).await;
+    assert_eq!(facts[2], fact("provider.document_expired", 3, "insurance"));
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

@@ -212,6 +212,7 @@ impl RepairTables {
             radius_m: 0,
             max_radius_m: 0,
             search: Duration::minutes(search_minutes),
+            favourites_first: false,
         });
         requirements
     }

@@ -104,6 +104,7 @@ impl RideTables {
             radius_m: live.radius_m,
             max_radius_m: live.max_radius_m,
             search: Duration::seconds(live.search_seconds),
+            favourites_first: false,
         })
     }
 

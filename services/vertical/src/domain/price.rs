@@ -94,6 +94,8 @@ pub struct Dispatch {
     pub max_radius_m: i32,
     /// How long is searched in all.
     pub search: Duration,
+    /// Whether the customer's favourites are asked alone before others.
+    pub favourites_first: bool,
 }
 
 /// A price and what it is for.

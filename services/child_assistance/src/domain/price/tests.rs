@@ -104,6 +104,7 @@ fn skills_and_documents_follow_the_children() {
     assert_eq!(requirements.documents, ["identity", "first_aid", "background"]);
     let dispatch = requirements.dispatch.unwrap();
     assert!(!dispatch.live && dispatch.answer == Duration::minutes(30), "{dispatch:?}");
+    assert!(dispatch.favourites_first, "the first half hour is theirs alone");
     assert!(requirements.exclusive && requirements.crew_size == 1, "nobody but who accepted");
 }
 

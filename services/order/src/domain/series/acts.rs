@@ -1,7 +1,7 @@
 //! What the customer and the named provider do to a series.
 
 use super::{OccurrenceState, PAUSED, SeriesChange, SeriesState};
-use crate::domain::{AccountId, Error, JobDetails, recurrence::local_date};
+use crate::domain::{AccountId, Error, JobDetails};
 use chrono::{NaiveDate, NaiveDateTime};
 
 impl SeriesChange {
@@ -66,14 +66,18 @@ impl SeriesChange {
         }
     }
 
-    /// The account is suspended. Where it is the customer's, nothing is booked until the customer resumes the series; its
-    /// orders are ended by themselves.
+    /// The account is suspended. Where it is the customer's, nothing is booked until the customer resumes the series, also
+    /// where a pause of their own would have ended before; its orders are ended by themselves.
     pub fn suspend(&mut self, account: AccountId) {
-        let series = &mut self.plan.series;
-        if series.customer_id == account && series.state == SeriesState::Active {
-            (series.state, series.paused_until) = (SeriesState::Paused, None);
-            series.paused_from = Some(local_date(self.now, series.zone()));
+        let is_own = self.plan.series.customer_id == account;
+        if !is_own || self.plan.series.state == SeriesState::Ended {
+            return;
         }
+        self.note_past();
+        let today = self.today();
+        let series = &mut self.plan.series;
+        (series.state, series.paused_until) = (SeriesState::Paused, None);
+        series.paused_from = Some(series.paused_from.map_or(today, |from| from.min(today)));
     }
 
     /// The account is erased. Where it is the customer's, nothing is booked any more, and nothing of the home is kept; its

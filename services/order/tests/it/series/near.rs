@@ -1,6 +1,7 @@
 //! What happens when the visits of a series come near: prices, checks, crashes, and what is refused.
 
 use super::*;
+use proto::quickserve::user::v1::UserEvent;
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
@@ -47,6 +48,68 @@ async fn who_may_not_come_two_days_before_does_not(backend: Backend) {
     let failed = town.until_date(&id, TUESDAYS[0], OccurrenceState::NeedsAttention).await;
     assert_eq!(failed.reason, "NO_PROVIDER");
     assert_eq!(town.occurrences(&id).await[TUESDAYS[1]].state(), OccurrenceState::Booked);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn another_comes_where_the_preferred_provider_may_not(backend: Backend) {
+    let town = Town::new(backend).await;
+    let request = weekly(Some(town.profile), ProviderMode::Preferred);
+    let id = town.make_series(request).await.unwrap().id;
+    town.until_date(&id, TUESDAYS[2], OccurrenceState::Booked).await;
+    town.accept_series(town.provider, &id).await.unwrap();
+    let first = town.until_visit(&id, TUESDAYS[0], OrderState::Assigned).await;
+    let (_, other) = town.candidate();
+    town.script.with(|memory| {
+        memory.objections.insert(town.profile, vec!["DOCUMENT:insurance".to_owned()])
+    });
+    town.clock.advance(start_of(&first) - town.clock.now() - Duration::hours(48));
+    town.until_visit(&id, TUESDAYS[0], OrderState::Searching).await;
+    // Those that follow may be offered already, too.
+    let offer = async || {
+        town.offers(other).await.into_iter().find(|offer| offer.order_id == first.order_id)
+    };
+    let offer = eventually("the other is asked", offer, Option::is_some).await.unwrap();
+    town.take(other, &offer).await.unwrap();
+    let taken = town.until_visit(&id, TUESDAYS[0], OrderState::Assigned).await;
+    assert_eq!((taken.state(), taken.order_id), (OccurrenceState::Booked, first.order_id));
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_suspended_customers_series_rests_until_they_resume_it(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.standing_series().await;
+    // A pause of their own does not end the suspension with it.
+    let request = pb::PauseSeriesRequest {
+        series_id: id.clone(),
+        from_on: TUESDAYS[3].to_owned(),
+        until_on: TUESDAYS[4].to_owned(),
+    };
+    acting_as(town.customer, town.series().pause_series(request)).await.unwrap();
+    let user_id = town.customer.user_id.to_string();
+    town.publish("user.suspended", UserEvent { user_id }).await;
+    for date in &TUESDAYS[..3] {
+        town.until_visit(&id, date, OrderState::Cancelled).await;
+    }
+    let read = async || {
+        let request = pb::GetSeriesRequest { series_id: id.clone() };
+        let seen = acting_as(town.customer, town.series().get_series(request)).await.unwrap();
+        seen.into_inner().series.unwrap()
+    };
+    let rests = |series: &pb::Series| series.state() == pb::SeriesState::Paused;
+    eventually("the series rests", read, rests).await;
+    // Weeks go by, and the mornings at which visits are booked.
+    for _ in 0..3 {
+        town.clock.advance(Duration::days(14));
+        let booked = async || town.script.memory().slots.len();
+        eventually("no time is taken", booked, |count| *count == 0).await;
+    }
+    assert!(rests(&read().await));
+    assert!(town.dates_of_orders(&id).await.is_empty());
+    let request = pb::ResumeSeriesRequest { series_id: id.clone() };
+    acting_as(town.customer, town.series().resume_series(request)).await.unwrap();
+    town.until_date(&id, "2027-06-29", OccurrenceState::Booked).await;
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
