@@ -1,7 +1,7 @@
 //! What the customer and the named provider do to a series.
 
 use super::{OccurrenceState, PAUSED, SeriesChange, SeriesState};
-use crate::domain::{AccountId, Error, JobDetails, recurrence::local_date};
+use crate::domain::{AccountId, Error, JobDetails};
 use chrono::{NaiveDate, NaiveDateTime};
 
 impl SeriesChange {
@@ -69,11 +69,16 @@ impl SeriesChange {
     /// The account is suspended. Where it is the customer's, nothing is booked until the customer resumes the series; its
     /// orders are ended by themselves.
     pub fn suspend(&mut self, account: AccountId) {
-        let series = &mut self.plan.series;
-        if series.customer_id == account && series.state == SeriesState::Active {
-            (series.state, series.paused_until) = (SeriesState::Paused, None);
-            series.paused_from = Some(local_date(self.now, series.zone()));
+        let series = &self.plan.series;
+        if series.customer_id != account || series.state == SeriesState::Ended {
+            return;
         }
+        // A pause that begins later, or ends by itself, would let visits be booked.
+        self.note_past();
+        let today = self.today();
+        let series = &mut self.plan.series;
+        (series.state, series.paused_from, series.paused_until) =
+            (SeriesState::Paused, Some(today), None);
     }
 
     /// The account is erased. Where it is the customer's, nothing is booked any more, and nothing of the home is kept; its
@@ -89,6 +94,7 @@ impl SeriesChange {
         self.plan.series.notes.0.clear();
         self.plan.series.method_id = None;
         self.revised = true;
+        self.forgets_details = true;
         for revision in &mut self.plan.revisions {
             revision.details = JobDetails::default();
         }

@@ -141,7 +141,7 @@ impl SeriesChange {
             self.end_pause();
         }
         let is_finished = self.plan.series.state == SeriesState::Active
-            && self.plan.visits(today, days_after(today, LONGEST_GAP_DAYS), self.now).is_empty();
+            && !self.plan.has_visits(today, days_after(today, LONGEST_GAP_DAYS), self.now);
         if is_finished {
             self.plan.series.state = SeriesState::Ended;
             self.plan.series.ended_on = Some(today);
