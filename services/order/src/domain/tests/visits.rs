@@ -98,6 +98,7 @@ fn a_standing_acceptance_covers_the_work_and_the_time_of_the_rule_only() {
 /// A requested visit, its window made longer by an hour, and the price of that.
 fn longer_visit() -> (Order, Window, MovePrice) {
     let mut visit = order(State::Requested);
+    visit.terms.requirements.duration_s = 4 * 3_600;
     visit.terms.series =
         Some(SeriesLink { series_id: weekly().series.id, on: NaiveDate::MIN, only: true });
     let window = Window { end: visit.window_end + Duration::hours(1), ..visit.window() };
