@@ -2,6 +2,7 @@
 
 mod m0001_order_records;
 mod m0002_families;
+mod m0003_indexes;
 
 use sea_orm_migration::prelude::*;
 
@@ -16,6 +17,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::delivery::Migration),
             Box::new(m0001_order_records::Migration),
             Box::new(m0002_families::Migration),
+            Box::new(m0003_indexes::Migration),
         ]
     }
 }

@@ -8,6 +8,7 @@ mod m0005_composed_towns;
 mod m0006_resources;
 mod m0007_crews;
 mod m0008_tracks;
+mod m0010_disputed_tracks;
 
 use sea_orm_migration::prelude::*;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_resources::Migration),
             Box::new(m0007_crews::Migration),
             Box::new(m0008_tracks::Migration),
+            Box::new(m0010_disputed_tracks::Migration),
         ]
     }
 }

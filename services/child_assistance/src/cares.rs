@@ -4,22 +4,23 @@ use crate::{
     convert::{self, CareJob},
     domain::{
         Care, Error,
-        age::months_on,
+        age::{INFANT_BELOW, months_on},
         details::AskedChild,
         price::{AgreedCare, PricedChildren},
+        records::Child,
         settlement::CareCourse,
         tables::CareTables,
     },
-    repository::guardians,
+    repository::{children, guardians},
     vault::Vault,
 };
 use chrono::{DateTime, NaiveDate, Utc};
-use kit::{Db, Window};
+use kit::{Db, Tx, Window};
 use proto::quickserve::child_assistance::v1::CareDetails;
 use std::sync::Arc;
 use uuid::Uuid;
 use vertical::{
-    Description, OrderSnapshot, Phase, QuoteInputs, Side, Vertical,
+    Description, OrderRecord, OrderSnapshot, Phase, QuoteInputs, Side, Vertical,
     price::{GateAnswer, JobRequirements, Quote},
 };
 
@@ -80,11 +81,41 @@ impl Cares {
             }
             Err(error) => return Err(error),
         };
-        let months = months_on(self.vault.open_child(&child)?.born_on, local_date(window));
+        self.age_of(&child, window, field)
+    }
+
+    /// The age of a child in months on the day of the care. `field` is named where it is not born by then.
+    pub fn age_of(&self, child: &Child, window: &Window, field: &str) -> Result<i64, Error> {
+        let months = months_on(self.vault.open_child(child)?.born_on, local_date(window));
         match months {
             0.. => Ok(months),
             _ => Err(Error::invalid(field, "must be a child that is born by then")),
         }
+    }
+}
+
+impl Cares {
+    /// The children for whom an order was booked, by the details that it was priced on. Of a child who was forgotten
+    /// meanwhile only the price tells the age: without an infant in it, it was an older one.
+    pub async fn find_booked(&self, tx: &Tx, order: &OrderRecord) -> Result<PricedChildren, Error> {
+        let details = convert::stored_details(&order.details)?;
+        let has_infant = AgreedCare::of(&order.facts).has_infant;
+        let mut booked = PricedChildren { count: 0, infants: 0, has_older: false };
+        for child in convert::read_details(&details)?.children {
+            let months = match child {
+                AskedChild::OfAge(months) => Some(months),
+                AskedChild::Known(id) => match children::find_child(&**tx, id).await {
+                    Ok(child) => Some(self.age_of(&child, &order.window(), "child_ids")?),
+                    Err(Error::ChildNotFound) => None,
+                    Err(error) => return Err(error),
+                },
+            };
+            booked.count += 1;
+            let is_infant = months.is_some_and(|months| months < INFANT_BELOW);
+            booked.infants += usize::from(is_infant);
+            booked.has_older |= months.map_or(!has_infant, |_| !is_infant);
+        }
+        Ok(booked)
     }
 }
 
@@ -100,6 +131,7 @@ impl Vertical for Cares {
 
     const KEY: &'static str = "child_assistance";
     const DETAILS: &'static str = "quickserve.child_assistance.v1.CareDetails";
+    const LOCKS_END: bool = true;
 
     fn base_requirements(&self) -> JobRequirements {
         self.tables.base_requirements()

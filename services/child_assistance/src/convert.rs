@@ -10,6 +10,7 @@ use crate::domain::{
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use kit::values::time::timestamp;
+use prost::Message;
 use proto::quickserve::{child_assistance::v1 as pb, fulfilment::v1::OrderState};
 use uuid::Uuid;
 
@@ -24,6 +25,11 @@ pub const OPEN_STATES: [i32; 6] = [
     OrderState::AwaitingApproval as i32,
     OrderState::ChangesRequested as i32,
 ];
+
+/// The details that an order was priced on; empty ones once it is erased.
+pub fn stored_details(bytes: &[u8]) -> Result<pb::CareDetails, Error> {
+    Ok(pb::CareDetails::decode(bytes).map_err(kit::Error::internal)?)
+}
 
 /// Reads the details of an order as a whole.
 pub fn read_details(message: &pb::CareDetails) -> Result<CareInputs, Error> {

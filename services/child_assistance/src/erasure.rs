@@ -5,9 +5,7 @@ use crate::{
     convert::OPEN_STATES,
     domain::{
         Error,
-        access::told_guardians,
         adult::keep_a_manager,
-        care::CareState,
         records::{Child, Guardian, Incident},
         tables::CareTables,
     },
@@ -60,8 +58,7 @@ impl Eraser {
                 self.forget_child(&tx, &child).await?;
                 families.insert(child.family_id);
             }
-            let revoked = Guardian { revoked_at: Some(tx.now()), ..guardian };
-            guardians::save_guardian(&tx, revoked).await?;
+            guardians::end_guardian(&tx, guardian).await?;
         }
         adults::forget_account(&tx, user).await?;
         for family in families {
@@ -134,11 +131,8 @@ impl Eraser {
 
 /// Whether a carer has the child, or is about to.
 async fn is_in_care(tx: &Tx, child_id: Uuid, guardians: &[Guardian]) -> Result<bool, Error> {
-    let customers = told_guardians(guardians);
-    let open = orders::list_with_child(tx, child_id, customers, &OPEN_STATES).await?;
-    Ok(open.iter().any(|job| {
-        job.own.has_child_in() || matches!(job.own.state, CareState::Ready | CareState::Caring)
-    }))
+    let open = orders::list_with_child(tx, child_id, guardians, &OPEN_STATES).await?;
+    Ok(open.iter().any(|job| job.own.is_going_on()))
 }
 
 #[async_trait]

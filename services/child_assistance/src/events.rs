@@ -57,8 +57,7 @@ pub async fn record_child_event(
 /// that are open.
 pub async fn record_authorization_changed(tx: &Tx, child: &mut Child) -> Result<(), Error> {
     let guardians = guardians::list_guardians(&**tx, child.id).await?;
-    let customers = guardians.iter().map(|guardian| guardian.user_id).collect();
-    let jobs = orders::list_with_child(tx, child.id, customers, &OPEN_STATES).await?;
+    let jobs = orders::list_with_child(tx, child.id, &guardians, &OPEN_STATES).await?;
     if jobs.is_empty() {
         record_change(tx, child, &guardians, None).await?;
     }

@@ -11,7 +11,10 @@ use kit::{
     envelope::{self, Cell, EnvelopeError, FamilyKey, KeyStore},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    path::{Path, PathBuf},
+};
 use uuid::Uuid;
 
 /// The family under whose key the incidents of erased families are kept.
@@ -81,25 +84,19 @@ impl Vault {
         Ok(done.map_err(kit::Error::internal)??)
     }
 
-    /// What is told of a child; absent once it is forgotten.
-    pub fn open_child(&self, child: &Child) -> Result<ChildProfile, Error> {
-        if child.secret.is_empty() {
-            return Err(Error::ChildNotFound);
-        }
-        open(&self.find_key(child.family_id)?, child_cell(child.id), &child.secret)
+    /// The keys of one call, which opens several values.
+    pub const fn call_keys(&self) -> CallKeys<'_> {
+        CallKeys { vault: self, found: BTreeMap::new() }
     }
 
-    /// What is told of an adult; absent once they are forgotten.
-    pub fn open_adult(&self, adult: &Adult) -> Result<AdultProfile, Error> {
-        if adult.secret.is_empty() {
-            return Err(Error::AdultNotFound);
-        }
-        open(&self.find_key(adult.family_id)?, adult_cell(adult.id), &adult.secret)
+    /// What is told of a child; absent once it is forgotten.
+    pub fn open_child(&self, child: &Child) -> Result<ChildProfile, Error> {
+        self.call_keys().open_child(child)
     }
 
     /// The words of an incident.
     pub fn open_incident(&self, incident: &Incident) -> Result<String, Error> {
-        open(&self.find_key(incident.key_id)?, incident_cell(incident.id), &incident.secret)
+        self.call_keys().open_incident(incident)
     }
 
     /// The reason of an access; empty for none.
@@ -108,6 +105,42 @@ impl Vault {
             return Ok(String::new());
         }
         open(&self.find_key(family)?, reason_cell(access.id), &access.reason)
+    }
+}
+
+/// The keys that one call uses: the file of each is read and unwrapped once.
+pub struct CallKeys<'a> {
+    vault: &'a Vault,
+    found: BTreeMap<Uuid, FamilyKey>,
+}
+
+impl CallKeys<'_> {
+    fn key_of(&mut self, family: Uuid) -> Result<&FamilyKey, Error> {
+        Ok(match self.found.entry(family) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(self.vault.find_key(family)?),
+        })
+    }
+
+    /// What is told of a child; absent once it is forgotten.
+    pub fn open_child(&mut self, child: &Child) -> Result<ChildProfile, Error> {
+        if child.secret.is_empty() {
+            return Err(Error::ChildNotFound);
+        }
+        open(self.key_of(child.family_id)?, child_cell(child.id), &child.secret)
+    }
+
+    /// What is told of an adult; absent once they are forgotten.
+    pub fn open_adult(&mut self, adult: &Adult) -> Result<AdultProfile, Error> {
+        if adult.secret.is_empty() {
+            return Err(Error::AdultNotFound);
+        }
+        open(self.key_of(adult.family_id)?, adult_cell(adult.id), &adult.secret)
+    }
+
+    /// The words of an incident.
+    pub fn open_incident(&mut self, incident: &Incident) -> Result<String, Error> {
+        open(self.key_of(incident.key_id)?, incident_cell(incident.id), &incident.secret)
     }
 }
 

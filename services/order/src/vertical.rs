@@ -1,9 +1,10 @@
 //! The verticals: they price the work, are asked before a provider does something, and are told of what was committed.
 //!
-//! Asking changes nothing at a vertical, so that an action that does not get through leaves no trace there. Which actions
-//! are asked about stands in [`Action::asks_vertical`] alone. Before the vertical is asked, provider says whether the
-//! provider may still work ([`crate::processes::eligibility`]). No service is called while a transaction is open, so that
-//! the answer is an [`Agreement`] that the transaction takes along.
+//! Asking changes nothing at a vertical, so that an action that does not get through leaves no trace there; a vertical may
+//! only lock its record for a minute where an order may end, or be delivered, as it stands. Which actions are asked about
+//! stands in [`Action::asks_vertical`] alone. Before the vertical is asked, provider says whether the provider may still
+//! work ([`crate::processes::eligibility`]). No service is called while a transaction is open, so that the answer is an
+//! [`Agreement`] that the transaction takes along.
 //!
 //! Telling is a side effect of every change that concerns the vertical ([`SideEffect::TellVertical`]). It is done at once
 //! after the commit, and by the timer where that fails. The vertical gets the order as it stands by then.
@@ -71,9 +72,10 @@ impl App {
             Action::Deliver => Some(self.ask_completion_gate(order).await?),
             _ => None,
         };
+        let asked_at = self.now();
         let denials = self.verticals.ask(order, to.state, provider).await?;
         if denials.is_empty() {
-            Ok(Some(Agreement::to(action, order).with_gate(gate)))
+            Ok(Some(Agreement::to(action, order, asked_at).with_gate(gate)))
         } else {
             Err(Error::Denied(order.vertical.clone(), denials))
         }

@@ -6,6 +6,7 @@ use crate::{
     domain::{
         error::Error,
         job::{Job, OrderSnapshot},
+        phase::Phase,
         record::Model as OrderRecord,
     },
     repository::{self, Reach},
@@ -114,11 +115,28 @@ impl<V: Vertical> Server<V> {
         Ok(true)
     }
 
-    /// Locks the record of a job whose gate is open as it was judged. False when the record has changed since.
-    async fn lock_for_delivery(&self, mut judged: Job<V::Own>) -> Result<bool, Error> {
+    /// Why an order may not enter a phase. Where the vertical lets it end, the record may be locked until it has.
+    async fn judge_transition(
+        &self,
+        order: Option<pb::OrderSnapshot>,
+        to: Phase,
+    ) -> Result<Vec<&'static str>, Error> {
+        for _ in 0..JUDGEMENTS {
+            let job = self.in_step_with(order.clone()).await?;
+            let denials = self.vertical.denials(&job, to);
+            let locks = V::LOCKS_END && to == Phase::Ended && denials.is_empty();
+            if !locks || self.lock_as_judged(job).await? {
+                return Ok(denials);
+            }
+        }
+        Err(kit::Error::VersionMismatch.into())
+    }
+
+    /// Locks the record of a job as it was judged. False when the record has changed since.
+    async fn lock_as_judged(&self, mut judged: Job<V::Own>) -> Result<bool, Error> {
         let tx = self.db.begin().await?;
         let id = judged.order.order_id;
-        judged.order.lock_for_delivery(tx.now());
+        judged.order.lock(tx.now());
         match repository::lock_job::<V::Own>(&tx, id, Reach::All).await {
             Err(Error::OrderNotFound) => {
                 if !repository::insert_job(&tx, &judged).await? {
@@ -199,8 +217,8 @@ impl<V: Vertical> VerticalService for Server<V> {
             return Ok(Response::new(pb::OnTransitionResponse::default()));
         }
         let to = to.ok_or_else(|| Error::invalid("to", "must be given"))?;
-        let job = self.in_step_with(request.order).await?;
-        let denials = self.vertical.denials(&job, to).into_iter().map(str::to_owned).collect();
+        let denials = self.judge_transition(request.order, to).await?;
+        let denials = denials.into_iter().map(str::to_owned).collect();
         Ok(Response::new(pb::OnTransitionResponse { denials }))
     }
 
@@ -212,7 +230,7 @@ impl<V: Vertical> VerticalService for Server<V> {
         for _ in 0..JUDGEMENTS {
             let job = self.in_step_with(order.clone()).await?;
             let delivery = self.vertical.judge_delivery(&job, &proof_kinds).await?;
-            if !delivery.missing.is_empty() || self.lock_for_delivery(job).await? {
+            if !delivery.missing.is_empty() || self.lock_as_judged(job).await? {
                 return Ok(Response::new(convert::to_gate_response(delivery)));
             }
         }

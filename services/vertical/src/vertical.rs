@@ -34,6 +34,9 @@ pub trait Vertical: Send + Sync + 'static {
     const CHANGE: Option<&'static str> = None;
     /// Whether its jobs may recur.
     const RECURS: bool = false;
+    /// Whether what it sees when it lets an order end must hold until the order has ended: its answer locks the record, as an
+    /// open gate does, and acts that would change the answer are refused meanwhile.
+    const LOCKS_END: bool = false;
 
     /// What every job requires: documents, crew and buffers.
     fn base_requirements(&self) -> JobRequirements;

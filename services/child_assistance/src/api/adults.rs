@@ -20,7 +20,8 @@ use proto::quickserve::child_assistance::v1 as pb;
 use uuid::Uuid;
 
 impl Api {
-    /// Allows an adult to bring and fetch a child. Repeating it makes another link, while no code is set.
+    /// Allows an adult to bring and fetch a child. Repeating it makes another link while no code is set, or sets the code that
+    /// comes with it; another code than the one that is set is refused.
     pub(super) async fn authorize_adult(
         &self,
         request: pb::CreateAuthorizedAdultRequest,
@@ -36,11 +37,17 @@ impl Api {
         let profile = convert::read_adult_profile(request.profile)?;
         // A hash takes long: none is computed while the child is locked.
         let db = self.db.connection();
-        let (child, _) = guardians::find_as_guardian(db, child_id, user).await?;
+        let (child, guardian) = guardians::find_as_guardian(db, child_id, user).await?;
+        if !guardian.manages() {
+            return Err(Error::GuardianRight);
+        }
         let key = self.vault.find_key(child.family_id)?;
         let code_hash = match request.code.is_empty() {
             true => String::new(),
-            false => self.codes.hash(&key, request.code).await?,
+            false => {
+                self.check_same_code(id, child_id, &request.code).await?;
+                self.codes.hash(&key, request.code).await?
+            }
         };
         let (token, link_hash) = new_token()?;
         let tx = self.db.begin().await?;
@@ -55,7 +62,7 @@ impl Api {
             valid_from,
             valid_to,
             revoked_at: None,
-            code_hash,
+            code_hash: code_hash.clone(),
             link_hash: if has_code { Vec::new() } else { link_hash.clone() },
             link_expires_at: (!has_code).then(|| tx.now() + LINK_LIFE),
             created_at: tx.now(),
@@ -64,11 +71,28 @@ impl Api {
         let mut link_token = if has_code { String::new() } else { token };
         if adults::insert_adult(&tx, &adult).await? {
             events::record_authorization_changed(&tx, &mut child).await?;
-        } else if !renew_link(&tx, &child, id, link_hash).await? {
+        } else if !complete_adult(&tx, &child, id, code_hash, link_hash).await? {
             link_token = String::new();
         }
         tx.commit().await?;
         Ok(pb::CreateAuthorizedAdultResponse { id: id.to_string(), link_token })
+    }
+
+    /// Refuses a code for an adult who has another one: the adult is not made anew by the same id.
+    async fn check_same_code(&self, id: Uuid, child_id: Uuid, code: &str) -> Result<(), Error> {
+        let found = adults::find_adult(self.db.connection(), id).await;
+        let found = found.ok().filter(|it| it.child_id == child_id && !it.code_hash.is_empty());
+        match found {
+            Some(adult) if !self.is_code_of(&adult, code).await? => {
+                Err(Error::Exists("ADULT_EXISTS", "an adult of this id, with another code,"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn is_code_of(&self, adult: &Adult, code: &str) -> Result<bool, Error> {
+        let key = self.vault.find_key(adult.family_id)?;
+        self.codes.is_right(&key, code.to_owned(), adult.code_hash.clone()).await
     }
 
     /// The adults of a child for one of its guardians. The read is written down before the answer.
@@ -81,17 +105,16 @@ impl Api {
         let tx = self.db.begin().await?;
         let (child, _) = guardians::find_as_guardian(&*tx, child_id, user).await?;
         let found = adults::list_adults(&*tx, child_id).await?;
-        let adults = found.iter().map(|adult| self.adult_view(adult));
+        let mut keys = self.vault.call_keys();
+        let adults = found.iter().map(|adult| {
+            let profile = keys.open_adult(adult)?;
+            Ok::<_, Error>(convert::adult(adult, Some(profile)))
+        });
         let adults = adults.collect::<Result<_, _>>()?;
         let reader = ChildReader { user, part: ReaderRole::Guardian, order_id: None };
-        self.write_down(&tx, &[&child], reader, access::ADULTS).await?;
+        self.write_down(&tx, &[(&child).into()], reader, access::ADULTS).await?;
         tx.commit().await?;
         Ok(adults)
-    }
-
-    /// An adult with all that is told of them.
-    pub(super) fn adult_view(&self, adult: &Adult) -> Result<pb::AuthorizedAdult, Error> {
-        Ok(convert::adult(adult, Some(self.vault.open_adult(adult)?)))
     }
 
     /// Ends what an adult may do, under the lock of the child: a hand-out is before it or after it, and never between.
@@ -111,7 +134,8 @@ impl Api {
         Ok(convert::adult(&adult, None))
     }
 
-    /// Sets the code of an adult: with the token of the link, or as a guardian who manages the child.
+    /// Sets the code of an adult: with the token of the link, or as a guardian who manages the child. Who repeats the call by
+    /// which the link was used changes nothing.
     pub(super) async fn change_code(
         &self,
         request: pb::SetAdultCodeRequest,
@@ -122,6 +146,10 @@ impl Api {
         let by_link = !request.token.is_empty();
         let now = self.db.clock().now();
         let found = adults::find_adult(self.db.connection(), id).await?;
+        if by_link && found.was_opened_with(&token_hash, now) {
+            let is_same = self.is_code_of(&found, &request.code).await.map_err(hide_adult)?;
+            return if is_same { Ok(()) } else { Err(Error::AdultNotFound) };
+        }
         // Who does not know the token costs no hash.
         check_author(&found, by_link, &token_hash, user, now)?;
         if let (false, Some(user)) = (by_link, user) {
@@ -146,7 +174,10 @@ impl Api {
                 Adult { user_id: user.or(adult.user_id), ..adult }
             }
         };
-        adult.set_code(code_hash, tx.now());
+        match by_link {
+            true => adult.set_code_by_link(code_hash, tx.now()),
+            false => adult.set_code(code_hash, tx.now()),
+        }
         adults::save_adult(&tx, &adult).await?;
         Ok(tx.commit().await?)
     }
@@ -183,8 +214,15 @@ fn hide_adult(error: Error) -> Error {
     }
 }
 
-/// Makes another link for an adult of the child who has no code. False where there is a code.
-async fn renew_link(tx: &Tx, child: &Child, id: Uuid, link_hash: Vec<u8>) -> Result<bool, Error> {
+/// Gives an adult of the child who has no code the one that comes with the call, or else another link. False where there is a
+/// code, and where the adult is revoked.
+async fn complete_adult(
+    tx: &Tx,
+    child: &Child,
+    id: Uuid,
+    code_hash: String,
+    link_hash: Vec<u8>,
+) -> Result<bool, Error> {
     let mut adult = adults::find_adult(&**tx, id).await?;
     if adult.child_id != child.id {
         return Err(Error::Exists("ADULT_EXISTS", "an adult of this id"));
@@ -192,8 +230,12 @@ async fn renew_link(tx: &Tx, child: &Child, id: Uuid, link_hash: Vec<u8>) -> Res
     if !adult.code_hash.is_empty() || adult.revoked_at.is_some() {
         return Ok(false);
     }
-    adult.link_hash = link_hash;
-    adult.link_expires_at = Some(tx.now() + LINK_LIFE);
+    if code_hash.is_empty() {
+        adult.link_hash = link_hash;
+        adult.link_expires_at = Some(tx.now() + LINK_LIFE);
+    } else {
+        adult.set_code(code_hash, tx.now());
+    }
     adults::save_adult(tx, &adult).await?;
     Ok(true)
 }

@@ -3,7 +3,7 @@
 use super::{Api, account_of, handovers::HandoverCall, parse_id};
 use crate::{
     convert::{self, CareJob},
-    domain::{Error, age::INFANT_BELOW, care::ChildStep, price::AgreedCare, records::Incident},
+    domain::{Error, adult::managers_of, care::ChildStep, records::Incident},
     events,
     repository::{adults, children, guardians, incidents},
     vault::seal_incident,
@@ -14,41 +14,10 @@ use tonic::{Request, Response, Status, async_trait};
 use uuid::Uuid;
 use vertical::{
     Phase,
-    repository::{Reach, find_job, lock_job, save_job},
+    repository::{Reach, lock_job, save_job},
 };
 
 impl Api {
-    /// Names the children of an order: as many as were booked, and none that would be dearer.
-    async fn name_children_of(
-        &self,
-        request: &pb::NameChildrenRequest,
-        user: Uuid,
-    ) -> Result<pb::Care, Error> {
-        let order_id = parse_id("order_id", &request.order_id)?;
-        let ids = convert::read_ids("child_ids", &request.child_ids)?;
-        let seen: CareJob = find_job(self.db.connection(), order_id, Reach::Party(user)).await?;
-        if seen.order.customer_id != user {
-            return Err(vertical::Error::OrderNotFound.into());
-        }
-        let agreed = AgreedCare::of(&seen.order.facts);
-        for (index, id) in ids.iter().enumerate() {
-            let field = format!("child_ids[{index}]");
-            let months = self.cares.find_age(*id, user, &seen.order.window(), &field).await?;
-            if months < INFANT_BELOW && !agreed.has_infant {
-                let problem = "is younger than three years, for which the care was not booked";
-                return Err(Error::invalid(field, problem));
-            }
-        }
-        let tx = self.db.begin().await?;
-        let mut job: CareJob = lock_job(&tx, order_id, Reach::Party(user)).await?;
-        if job.own.name_children(ids)? {
-            save_job(&tx, &mut job).await?;
-        }
-        let care = convert::care(&job, tx.now());
-        tx.commit().await?;
-        Ok(care)
-    }
-
     async fn approve_release_of(
         &self,
         request: &pb::ApproveReleaseRequest,
@@ -62,7 +31,8 @@ impl Api {
         lock_guarded(&tx, release.child_id, user).await?;
         let adult = adults::find_adult(&*tx, release.adult_id).await?;
         adult.check_valid(tx.now())?;
-        if job.own.approve_release(id, user, tx.now())? {
+        let managers = managers_of(&guardians::list_guardians(&*tx, release.child_id).await?);
+        if job.own.approve_release(id, user, &managers, tx.now())? {
             save_job(&tx, &mut job).await?;
         }
         let release = job.own.release(id)?;
@@ -117,7 +87,9 @@ impl Api {
         let tx = self.db.begin().await?;
         let mut job: CareJob = lock_job(&tx, order_id, Reach::Provider(user)).await?;
         if let Some(found) = incidents::find_incident(&*tx, id).await? {
-            let is_repeated = found.order_id == order_id && found.reported_by == user;
+            let is_repeated = found.order_id == order_id
+                && found.child_id == child_id
+                && found.reported_by == user;
             return match is_repeated {
                 true => Ok(id.to_string()),
                 false => Err(Error::Exists("INCIDENT_EXISTS", "an incident of this id")),

@@ -3,7 +3,7 @@
 use super::{Api, parse_id};
 use crate::{
     codes::{hash_token, new_token},
-    convert,
+    convert::{self, CareJob},
     domain::{
         Error,
         access::{self, ReaderRole, told_guardians},
@@ -15,6 +15,7 @@ use crate::{
 };
 use chrono::NaiveDate;
 use kit::{
+    Tx,
     storage::{page::Page, version::expect_version},
     values::time::timestamp,
 };
@@ -36,7 +37,12 @@ impl Api {
         let id = parse_id("id", &request.id)?;
         let profile = convert::read_child_profile(request.profile, self.latest_birth_date())?;
         let tx = self.db.begin().await?;
+        if children::has_child(&*tx, id).await? {
+            return self.answer_entered(&tx, id, user).await;
+        }
         let family = children::find_or_found_family(&tx, user).await?;
+        children::check_room(&tx, family.id).await?;
+        // The key is made last: it is a file, which no failure of the transaction takes back.
         let key = self.vault.make_key(family.id).await?;
         let now = tx.now();
         let child = Child {
@@ -50,11 +56,7 @@ impl Api {
             updated_at: now,
         };
         if !children::insert_child(&tx, &child).await? {
-            let found = guardians::find_as_guardian(&*tx, id, user).await;
-            let Ok((child, _)) = found else {
-                return Err(Error::Exists("CHILD_EXISTS", "a child of this id"));
-            };
-            return Ok(pb::CreateChildResponse { id: id.to_string(), version: child.version });
+            return self.answer_entered(&tx, id, user).await;
         }
         let guardian = Guardian {
             child_id: id,
@@ -66,6 +68,20 @@ impl Api {
         guardians::save_guardian(&tx, guardian).await?;
         tx.commit().await?;
         Ok(pb::CreateChildResponse { id: id.to_string(), version: 1 })
+    }
+
+    /// Answers who enters a child whose id is taken: by their own child, as the first time.
+    async fn answer_entered(
+        &self,
+        tx: &Tx,
+        id: Uuid,
+        user: Uuid,
+    ) -> Result<pb::CreateChildResponse, Error> {
+        let found = guardians::find_as_guardian(&**tx, id, user).await;
+        let Ok((child, _)) = found else {
+            return Err(Error::Exists("CHILD_EXISTS", "a child of this id"));
+        };
+        Ok(pb::CreateChildResponse { id: id.to_string(), version: child.version })
     }
 
     pub(super) async fn summarize_children(
@@ -89,7 +105,7 @@ impl Api {
         let profile = self.vault.open_child(&child)?;
         let found = guardians::list_guardians(&*tx, id).await?;
         let reader = ChildReader { user, part: ReaderRole::Guardian, order_id: None };
-        self.write_down(&tx, &[&child], reader, access::PROFILE).await?;
+        self.write_down(&tx, &[(&child).into()], reader, access::PROFILE).await?;
         tx.commit().await?;
         let active = found.iter().filter(|guardian| guardian.is_active());
         Ok(pb::Child {
@@ -127,9 +143,12 @@ impl Api {
         let tx = self.db.begin().await?;
         let child = guardians::lock_as_manager(&tx, id, user).await?;
         let guardians = guardians::list_guardians(&*tx, id).await?;
-        let customers = told_guardians(&guardians);
-        let open = orders::list_with_child(&tx, id, customers, &convert::OPEN_STATES).await?;
-        if !open.is_empty() {
+        let open = orders::list_with_child(&tx, id, &guardians, &convert::OPEN_STATES).await?;
+        let present = told_guardians(&guardians);
+        // What a former guardian has booked cannot be ended here: it counts once the carer is there.
+        let counts =
+            |job: &CareJob| present.contains(&job.order.customer_id) || job.own.is_going_on();
+        if open.iter().any(counts) {
             return Err(Error::ChildInCare);
         }
         self.eraser.forget_child(&tx, &child).await?;
@@ -169,11 +188,13 @@ impl Api {
         user: Uuid,
     ) -> Result<pb::AcceptInvitationResponse, Error> {
         let tx = self.db.begin().await?;
-        let mut invitation = guardians::lock_invitation(&tx, hash_token(token)).await?;
+        let found = guardians::find_invitation(&*tx, hash_token(token)).await?;
+        let child = children::lock_child(&tx, found.child_id).await;
+        child.map_err(|_| Error::InvitationNotFound)?;
+        // It may have ended before the child was locked.
+        let mut invitation = guardians::find_invitation(&*tx, found.token_hash).await?;
         invitation.check_open(user, tx.now())?;
         let (child_id, can_manage) = (invitation.child_id, invitation.can_manage);
-        let child = children::lock_child(&tx, child_id).await;
-        child.map_err(|_| Error::InvitationNotFound)?;
         let is_new = invitation.accepted_by.is_none();
         if is_new {
             let found = guardians::find_as_guardian(&*tx, child_id, user).await;
@@ -195,7 +216,8 @@ impl Api {
         Ok(pb::AcceptInvitationResponse { child_id: child_id.to_string(), right })
     }
 
-    /// Ends the rights of a guardian: by one who manages the child, or by the guardian.
+    /// Ends the rights of a guardian: by one who manages the child, or by the guardian. Invitations and links that are not
+    /// used yet end as well.
     pub(super) async fn end_guardian(
         &self,
         request: &pb::RemoveGuardianRequest,
@@ -214,8 +236,7 @@ impl Api {
         keep_a_manager(&all, leaving)?;
         let found = all.into_iter().find(|guardian| guardian.user_id == leaving);
         if let Some(guardian) = found.filter(Guardian::is_active) {
-            let revoked = Guardian { revoked_at: Some(tx.now()), ..guardian };
-            guardians::save_guardian(&tx, revoked).await?;
+            guardians::end_guardian(&tx, guardian).await?;
         }
         Ok(tx.commit().await?)
     }

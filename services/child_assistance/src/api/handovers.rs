@@ -6,12 +6,13 @@ use crate::{
     domain::{
         Error,
         access::ReaderRole,
+        adult::managers_of,
         care::{ChildStep, Handover, Proof},
         error::PickupRefusal,
         records::{Adult, Child},
     },
     events,
-    repository::{adults, children},
+    repository::{adults, children, guardians},
     worker,
 };
 use kit::{Caller, Tx};
@@ -48,7 +49,7 @@ enum HandoverVerdict {
 }
 
 impl Api {
-    /// Hands a child over, or says why not. What was recorded under the number before changes nothing.
+    /// Hands a child over, or says why not. Repeating the last hand-over changes nothing.
     pub(super) async fn hand_over(
         &self,
         call: HandoverCall,
@@ -60,7 +61,7 @@ impl Api {
         let compared = self.compare_code(&call, reach).await?;
         let tx = self.db.begin().await?;
         let mut job: CareJob = lock_job(&tx, call.order_id, reach).await?;
-        if job.own.is_repeated(call.child_id, call.n, call.step)? {
+        if job.own.is_repeated(call.child_id, call.adult_id, call.n, call.step)? {
             return Ok(convert::care(&job, tx.now()));
         }
         if call.step == ChildStep::CheckIn {
@@ -142,7 +143,7 @@ impl Api {
         if proof == Proof::Operator {
             let order_id = Some(call.order_id);
             let reader = ChildReader { user, part: ReaderRole::Operator, order_id };
-            self.write_down(tx, &[child], reader, "check_out").await?;
+            self.write_down(tx, &[child.into()], reader, "check_out").await?;
         }
         Ok(())
     }
@@ -189,7 +190,8 @@ async fn judge_carer(
     if !call.photo_id {
         return Err(Error::invalid("code", "must be given, or else `photo_id`"));
     }
-    Ok(match job.own.good_release(call.child_id, adult_id, tx.now()) {
+    let managers = managers_of(&guardians::list_guardians(&**tx, call.child_id).await?);
+    Ok(match job.own.good_release(call.child_id, adult_id, &managers, tx.now()) {
         Some(release) => HandoverVerdict::HandOver(Proof::PhotoId, Some(release)),
         None => HandoverVerdict::AskGuardian(adult_id),
     })
@@ -222,7 +224,8 @@ async fn ask_guardian(
     child_id: Uuid,
     adult_id: Uuid,
 ) -> Result<(), Error> {
-    if job.own.request_release(tx.new_uuid(), child_id, adult_id, tx.now()) {
+    let managers = managers_of(&guardians::list_guardians(&**tx, child_id).await?);
+    if job.own.request_release(tx.new_uuid(), child_id, adult_id, &managers, tx.now()) {
         let event = pb::ChildEvent::default();
         events::record_child_event(tx, job, events::RELEASE_REQUESTED, child_id, event).await?;
     }

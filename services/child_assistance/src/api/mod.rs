@@ -5,6 +5,7 @@ mod care;
 mod children;
 mod family;
 mod handovers;
+mod naming;
 mod reading;
 
 use crate::{cares::Cares, codes::Codes, domain::Error, erasure::Eraser, vault::Vault};

@@ -10,7 +10,7 @@ use crate::{
         records::{Access, Adult, Child},
     },
     repository::{adults, children, guardians, incidents},
-    vault::seal_reason,
+    vault::{CallKeys, seal_reason},
 };
 use chrono::{DateTime, Utc};
 use kit::{Caller, Tx, rpc::context::Context, values::time::timestamp};
@@ -42,35 +42,24 @@ impl Api {
         care.releases.retain(|release| is_visible(&release.child_id));
         let shows_phones = part != ReaderRole::Carer || is_late(&job, now);
         let mut read = Vec::new();
+        let mut keys = self.vault.call_keys();
         for child_id in visible {
             let Ok(child) = children::find_child(&*tx, child_id).await else { continue };
             let shown = care.children.iter_mut().find(|it| it.child_id == child_id.to_string());
             let Some(shown) = shown else { continue };
-            shown.profile = Some(convert::child_profile(self.vault.open_child(&child)?));
+            shown.profile = Some(convert::child_profile(keys.open_child(&child)?));
             for adult in adults::list_adults(&*tx, child_id).await? {
                 if adult.check_valid(now).is_ok() {
-                    shown.adults.push(self.adult_for_reader(&adult, shows_phones)?);
+                    shown.adults.push(adult_for_reader(&mut keys, &adult, shows_phones)?);
                 }
             }
-            read.push(child);
+            read.push(ReadChild::from(&child));
         }
         let reader = ChildReader { user, part, order_id: Some(order_id) };
         let fields = format!("{} {}", access::PROFILE, access::ADULTS);
-        self.write_down(&tx, &read.iter().collect::<Vec<_>>(), reader, &fields).await?;
+        self.write_down(&tx, &read, reader, &fields).await?;
         tx.commit().await?;
         Ok(care)
-    }
-
-    fn adult_for_reader(
-        &self,
-        adult: &Adult,
-        shows_phones: bool,
-    ) -> Result<pb::AuthorizedAdult, Error> {
-        let mut view = self.adult_view(adult)?;
-        if let Some(profile) = view.profile.as_mut().filter(|_| !shows_phones) {
-            profile.phone.clear();
-        }
-        Ok(view)
     }
 
     /// What happened in the course of an order, for guardians and operators. The read is written down before the answer.
@@ -87,30 +76,32 @@ impl Api {
         if part == ReaderRole::Carer {
             return Err(vertical::Error::OrderNotFound.into());
         }
-        let mut found = Vec::new();
+        let (mut found, mut read) = (Vec::new(), Vec::new());
+        let mut keys = self.vault.call_keys();
         for incident in incidents::list_of_order(&*tx, order_id).await? {
             let is_archived = part == ReaderRole::Operator && incident.kept_until.is_some();
             if !visible.contains(&incident.child_id) && !is_archived {
                 continue;
+            }
+            if is_archived && !read.iter().any(|it: &ReadChild| it.id == incident.child_id) {
+                read.push(ReadChild { id: incident.child_id, key_id: incident.key_id });
             }
             found.push(pb::Incident {
                 id: incident.id.to_string(),
                 order_id: order_id.to_string(),
                 child_id: incident.child_id.to_string(),
                 kind: incident.kind.clone(),
-                text: self.vault.open_incident(&incident)?,
+                text: keys.open_incident(&incident)?,
                 reported_by: incident.reported_by.to_string(),
                 at: Some(timestamp(incident.at)),
             });
         }
-        let mut read = Vec::new();
         for child_id in visible {
             if let Ok(child) = children::find_child(&*tx, child_id).await {
-                read.push(child);
+                read.push(ReadChild::from(&child));
             }
         }
         let reader = ChildReader { user, part, order_id: Some(order_id) };
-        let read: Vec<_> = read.iter().collect();
         self.write_down(&tx, &read, reader, access::INCIDENTS).await?;
         tx.commit().await?;
         Ok(found)
@@ -120,7 +111,7 @@ impl Api {
     pub(super) async fn write_down(
         &self,
         tx: &Tx,
-        children: &[&Child],
+        children: &[ReadChild],
         reader: ChildReader,
         fields: &str,
     ) -> Result<(), Error> {
@@ -129,7 +120,7 @@ impl Api {
         for child in children {
             let id = tx.new_uuid();
             let reason = match &context.reason {
-                Some(reason) => seal_reason(&self.vault.find_key(child.family_id)?, id, &reason.0)?,
+                Some(reason) => seal_reason(&self.vault.find_key(child.key_id)?, id, &reason.0)?,
                 None => Vec::new(),
             };
             rows.push(Access {
@@ -146,6 +137,32 @@ impl Api {
         guardians::insert_accesses(tx, rows).await?;
         context.audited.note();
         Ok(())
+    }
+}
+
+fn adult_for_reader(
+    keys: &mut CallKeys<'_>,
+    adult: &Adult,
+    shows_phones: bool,
+) -> Result<pb::AuthorizedAdult, Error> {
+    let mut view = convert::adult(adult, Some(keys.open_adult(adult)?));
+    if let Some(profile) = view.profile.as_mut().filter(|_| !shows_phones) {
+        profile.phone.clear();
+    }
+    Ok(view)
+}
+
+/// Of whom is read: a child, or the number that stands for one whose family is erased.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadChild {
+    id: Uuid,
+    /// The family, or the archive, under whose key the reason is written down.
+    key_id: Uuid,
+}
+
+impl From<&Child> for ReadChild {
+    fn from(child: &Child) -> Self {
+        Self { id: child.id, key_id: child.family_id }
     }
 }
 

@@ -9,6 +9,8 @@ use chrono::{DateTime, Duration, Utc};
 
 /// How long the link of an adult can be used.
 pub const LINK_LIFE: Duration = Duration::days(7);
+/// How long the call by which a link was used can be repeated.
+const REPETITION: Duration = Duration::minutes(2);
 /// How long an invitation can be accepted.
 pub const INVITATION_LIFE: Duration = Duration::days(14);
 
@@ -38,11 +40,26 @@ impl Adult {
         let is_in_time = self.link_expires_at.is_some_and(|end| now < end);
         self.revoked_at.is_none()
             && is_in_time
+            && self.code_hash.is_empty()
             && !self.link_hash.is_empty()
             && self.link_hash == token_hash
     }
 
-    /// Takes a code. The link is used up.
+    /// Whether a token, by its hash, has set the code that there is: the same call may come again.
+    pub fn was_opened_with(&self, token_hash: &[u8], now: DateTime<Utc>) -> bool {
+        let unset = Self { code_hash: String::new(), ..self.clone() };
+        !self.code_hash.is_empty() && unset.opens_with(token_hash, now)
+    }
+
+    /// Takes a code by the link, which is used up: with a code there it opens nothing. It is remembered for a moment, so that
+    /// the call can be repeated, and no longer, so that who finds it later cannot try codes with it.
+    pub fn set_code_by_link(&mut self, code_hash: String, now: DateTime<Utc>) {
+        self.code_hash = code_hash;
+        self.link_expires_at = self.link_expires_at.map(|end| end.min(now + REPETITION));
+        self.updated_at = now;
+    }
+
+    /// Takes a code of a guardian. The link ends.
     pub fn set_code(&mut self, code_hash: String, now: DateTime<Utc>) {
         self.code_hash = code_hash;
         self.link_hash.clear();
@@ -85,6 +102,12 @@ impl Invitation {
         }
         Ok(())
     }
+}
+
+/// The accounts that manage a child.
+pub fn managers_of(guardians: &[Guardian]) -> Vec<uuid::Uuid> {
+    let managers = guardians.iter().filter(|guardian| guardian.manages());
+    managers.map(|guardian| guardian.user_id).collect()
 }
 
 /// Refuses to end the rights of the last guardian who manages a child.
@@ -142,8 +165,13 @@ mod tests {
         assert!(aunt.opens_with(&[7; 32], now));
         assert!(!aunt.opens_with(&[8; 32], now) && !aunt.opens_with(&[], now));
         assert!(!aunt.opens_with(&[7; 32], now + LINK_LIFE));
-        aunt.set_code("hash".to_owned(), now);
+        assert!(!aunt.was_opened_with(&[7; 32], now));
+        aunt.set_code_by_link("hash".to_owned(), now);
         assert!(!aunt.opens_with(&[7; 32], now) && !aunt.opens_with(&[], now), "it is used up");
+        assert!(aunt.was_opened_with(&[7; 32], now) && !aunt.was_opened_with(&[8; 32], now));
+        assert!(!aunt.was_opened_with(&[7; 32], now + REPETITION));
+        aunt.set_code("another".to_owned(), now);
+        assert!(!aunt.was_opened_with(&[7; 32], now), "a guardian has set another code");
     }
 
     #[test]

@@ -88,15 +88,18 @@ pub struct Release {
 }
 
 impl Release {
-    /// Whether the carer may hand the child out on it.
-    pub fn is_good(&self, now: DateTime<Utc>) -> bool {
-        let is_fresh = |(at, _)| now < at + Duration::minutes(APPROVAL_MINUTES);
-        self.used.is_none() && self.approved.is_some_and(is_fresh)
+    /// Whether the carer may hand the child out on it: one of the `managers` of the child has approved it, and not too long
+    /// ago. An approval ends with the rights of who gave it.
+    pub fn is_good(&self, managers: &[Uuid], now: DateTime<Utc>) -> bool {
+        let is_valid = |(at, guardian)| {
+            now < at + Duration::minutes(APPROVAL_MINUTES) && managers.contains(&guardian)
+        };
+        self.used.is_none() && self.approved.is_some_and(is_valid)
     }
 
-    /// Whether it waits for a guardian, or was approved too long ago.
-    fn is_open(&self, now: DateTime<Utc>) -> bool {
-        self.used.is_none() && (self.approved.is_none() || self.is_good(now))
+    /// Whether it waits for a guardian, or for the hand-out.
+    fn is_open(&self, managers: &[Uuid], now: DateTime<Utc>) -> bool {
+        self.used.is_none() && (self.approved.is_none() || self.is_good(managers, now))
     }
 }
 
@@ -178,6 +181,11 @@ impl Care {
         self.children.iter().any(|child| child.state == ChildState::In)
     }
 
+    /// Whether the carer has a child, or is at the door.
+    pub fn is_going_on(&self) -> bool {
+        self.has_child_in() || matches!(self.state, CareState::Ready | CareState::Caring)
+    }
+
     /// Whether every child has gone, and none is awaited.
     pub fn is_over(&self) -> bool {
         self.is_named() && !self.children.iter().any(|child| child.state.is_pending())
@@ -194,8 +202,15 @@ impl Care {
         conditions.into_iter().filter(|(missing, _)| *missing).map(|(_, code)| code).collect()
     }
 
-    /// Whether a hand-over was recorded before. Its number tells: another number than the next one is refused.
-    pub fn is_repeated(&self, child_id: Uuid, n: u32, step: ChildStep) -> Result<bool, Error> {
+    /// Whether the last hand-over of the child is this one, with the same adult. Another number than the next one is refused,
+    /// and so is a number under which another adult has brought or taken the child.
+    pub fn is_repeated(
+        &self,
+        child_id: Uuid,
+        adult_id: Option<Uuid>,
+        n: u32,
+        step: ChildStep,
+    ) -> Result<bool, Error> {
         let child = self.child(child_id)?;
         let is_in = n % 2 == 1;
         if is_in != (step == ChildStep::CheckIn) {
@@ -204,11 +219,12 @@ impl Care {
                 "must be odd for a child that comes, even for one that goes",
             ));
         }
-        if child.handover(n).is_some() {
+        let last = child.handovers.last();
+        if last.is_some_and(|last| last.n == n && last.adult_id == adult_id) {
             return Ok(true);
         }
         if n != child.last_n() + 1 {
-            // A number too high says that the caller has not seen where the child is.
+            // The caller has not seen where the child is.
             child.state.next(step)?;
             let next = child.last_n() + 1;
             return Err(Error::invalid(
@@ -258,11 +274,18 @@ impl Care {
     }
 
     /// The approved release of a child to an adult, to be used now.
-    pub fn good_release(&self, child_id: Uuid, adult_id: Uuid, now: DateTime<Utc>) -> Option<Uuid> {
-        let good = self.releases.iter().find(|release| {
-            release.child_id == child_id && release.adult_id == adult_id && release.is_good(now)
-        });
-        good.map(|release| release.id)
+    pub fn good_release(
+        &self,
+        child_id: Uuid,
+        adult_id: Uuid,
+        managers: &[Uuid],
+        now: DateTime<Utc>,
+    ) -> Option<Uuid> {
+        let mut of_both = self
+            .releases
+            .iter()
+            .filter(|release| release.child_id == child_id && release.adult_id == adult_id);
+        of_both.find(|release| release.is_good(managers, now)).map(|release| release.id)
     }
 
     /// Uses a release for a hand-over.
@@ -278,13 +301,14 @@ impl Care {
         id: Uuid,
         child_id: Uuid,
         adult_id: Uuid,
+        managers: &[Uuid],
         now: DateTime<Utc>,
     ) -> bool {
         let mut of_both = self
             .releases
             .iter()
             .filter(|release| release.child_id == child_id && release.adult_id == adult_id);
-        if of_both.any(|release| release.is_open(now)) {
+        if of_both.any(|release| release.is_open(managers, now)) {
             return false;
         }
         let release =
@@ -299,16 +323,17 @@ impl Care {
         found.copied().ok_or(Error::ReleaseNotFound)
     }
 
-    /// A guardian approves a release. False when one did before.
+    /// A guardian approves a release. False when one of the `managers` of the child did before.
     pub fn approve_release(
         &mut self,
         id: Uuid,
         guardian: Uuid,
+        managers: &[Uuid],
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
         let found = self.releases.iter_mut().find(|release| release.id == id);
         let release = found.ok_or(Error::ReleaseNotFound)?;
-        if release.used.is_some() || release.is_good(now) {
+        if release.used.is_some() || release.is_good(managers, now) {
             return Ok(false);
         }
         release.approved = Some((now, guardian));

@@ -24,6 +24,9 @@ pub enum Error {
     /// Another thing has the id that was chosen.
     #[error("{1} exists already: choose another id")]
     Exists(&'static str, &'static str),
+    /// As many as there may be: of what, and how many.
+    #[error("there are {1} {0} already, which is the most: end or remove some first")]
+    TooMany(&'static str, u64),
     #[error("the child is in the care of an order that runs: end that first")]
     ChildInCare,
     #[error(
@@ -112,6 +115,7 @@ impl Fault for Error {
             Self::GuardianRight => Kind::Precondition("GUARDIAN_RIGHT"),
             Self::LastGuardian => Kind::Precondition("LAST_GUARDIAN"),
             Self::Exists(reason, _) => Kind::Exists(reason),
+            Self::TooMany(..) => Kind::Precondition("TOO_MANY"),
             Self::ChildInCare => Kind::Precondition("CHILD_IN_CARE"),
             Self::CareClosed => Kind::Precondition("CARE_CLOSED"),
             Self::ChildState(_) => Kind::Precondition("CHILD_STATE"),

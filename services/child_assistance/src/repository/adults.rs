@@ -7,20 +7,32 @@ use crate::domain::{
         adult::{Column, Entity},
     },
 };
+use chrono::{DateTime, Utc};
 use kit::Tx;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder,
     sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
 
-/// Inserts an adult. False when there is one of the id.
+/// Most adults of a child at a time who are not revoked.
+const MAX_ADULTS: u64 = 50;
+
+/// Inserts an adult of a locked child. False when there is one of the id.
 pub async fn insert_adult(tx: &Tx, adult: &Adult) -> Result<bool, Error> {
     let inserted = Entity::insert(adult.clone().into_active_model())
         .on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned())
         .exec_without_returning(&**tx)
         .await?;
+    if inserted == 1 {
+        let active = Entity::find()
+            .filter(Column::ChildId.eq(adult.child_id))
+            .filter(Column::RevokedAt.is_null());
+        if active.count(&**tx).await? > MAX_ADULTS {
+            return Err(Error::TooMany("adults", MAX_ADULTS));
+        }
+    }
     Ok(inserted == 1)
 }
 
@@ -49,6 +61,17 @@ pub async fn forget_adults(tx: &Tx, child_id: Uuid) -> Result<(), Error> {
         .col_expr(Column::LinkHash, Expr::value(Vec::<u8>::new()))
         .col_expr(Column::UserId, Expr::value(Option::<Uuid>::None))
         .col_expr(Column::RevokedAt, Expr::value(tx.now()))
+        .filter(Column::ChildId.eq(child_id))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// Ends the links with which the adults of a locked child set their codes.
+pub async fn end_links(tx: &Tx, child_id: Uuid) -> Result<(), Error> {
+    Entity::update_many()
+        .col_expr(Column::LinkHash, Expr::value(Vec::<u8>::new()))
+        .col_expr(Column::LinkExpiresAt, Expr::value(Option::<DateTime<Utc>>::None))
         .filter(Column::ChildId.eq(child_id))
         .exec(&**tx)
         .await?;

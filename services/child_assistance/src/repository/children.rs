@@ -16,6 +16,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+/// Most children of a family at a time.
+const MAX_CHILDREN: u64 = 30;
+
 /// Whether there is any family, so that values were encrypted.
 pub async fn has_families(db: &impl ConnectionTrait) -> Result<bool, Error> {
     Ok(family::Entity::find().limit(1).count(db).await? > 0)
@@ -67,6 +70,21 @@ pub async fn find_child(db: &impl ConnectionTrait, id: Uuid) -> Result<Child, Er
 pub async fn lock_child(tx: &Tx, id: Uuid) -> Result<Child, Error> {
     let child = Entity::find_by_id(id).filter(Column::ForgottenAt.is_null()).lock_exclusive();
     child.one(&**tx).await?.ok_or(Error::ChildNotFound)
+}
+
+/// Whether there is a child of an id, or was one.
+pub async fn has_child(db: &impl ConnectionTrait, id: Uuid) -> Result<bool, Error> {
+    Ok(Entity::find_by_id(id).count(db).await? > 0)
+}
+
+/// Refuses another child in a locked family that has as many as it may have.
+pub async fn check_room(tx: &Tx, family_id: Uuid) -> Result<(), Error> {
+    let in_family =
+        Entity::find().filter(Column::FamilyId.eq(family_id)).filter(Column::ForgottenAt.is_null());
+    if in_family.count(&**tx).await? >= MAX_CHILDREN {
+        return Err(Error::TooMany("children", MAX_CHILDREN));
+    }
+    Ok(())
 }
 
 /// Saves a locked child.

@@ -10,10 +10,13 @@ use crate::domain::{
 };
 use kit::{Tx, storage::page::Page};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, sea_query::OnConflict,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryOrder, sea_query::OnConflict,
 };
 use uuid::Uuid;
+
+/// Most invitations to a child that wait to be accepted.
+const MAX_INVITATIONS: u64 = 20;
 
 /// A child and the rights of one of its guardians; absent to everybody else.
 pub async fn find_as_guardian(
@@ -70,25 +73,51 @@ pub async fn save_guardian(tx: &Tx, guardian: Guardian) -> Result<(), Error> {
     Ok(())
 }
 
-/// Inserts an invitation.
+/// Ends the rights of a guardian of a locked child. What was handed out until then ends as well, the invitations to the child
+/// and the links of its adults: who holds one of them is not known, and it may be the guardian.
+pub async fn end_guardian(tx: &Tx, guardian: Guardian) -> Result<(), Error> {
+    let (child_id, user_id) = (guardian.child_id, guardian.user_id);
+    save_guardian(tx, Guardian { revoked_at: Some(tx.now()), ..guardian }).await?;
+    let is_held = Condition::any()
+        .add(invitation::Column::AcceptedBy.is_null())
+        .add(invitation::Column::AcceptedBy.eq(user_id));
+    invitation::Entity::delete_many()
+        .filter(invitation::Column::ChildId.eq(child_id))
+        .filter(is_held)
+        .exec(&**tx)
+        .await?;
+    super::adults::end_links(tx, child_id).await
+}
+
+/// Inserts an invitation to a locked child. Those that were not accepted in time make room.
 pub async fn insert_invitation(tx: &Tx, invitation: Invitation) -> Result<(), Error> {
+    let open = Condition::all()
+        .add(invitation::Column::ChildId.eq(invitation.child_id))
+        .add(invitation::Column::AcceptedBy.is_null());
+    invitation::Entity::delete_many()
+        .filter(open.clone())
+        .filter(invitation::Column::ExpiresAt.lte(tx.now()))
+        .exec(&**tx)
+        .await?;
+    if invitation::Entity::find().filter(open).count(&**tx).await? >= MAX_INVITATIONS {
+        return Err(Error::TooMany("open invitations", MAX_INVITATIONS));
+    }
     invitation::Entity::insert(invitation.into_active_model())
         .exec_without_returning(&**tx)
         .await?;
     Ok(())
 }
 
-/// Locks the invitation of a token until the transaction ends.
-pub async fn lock_invitation(tx: &Tx, token_hash: Vec<u8>) -> Result<Invitation, Error> {
-    let found = invitation::Entity::find()
-        .filter(invitation::Column::TokenHash.eq(token_hash))
-        .lock_exclusive()
-        .one(&**tx)
-        .await?;
-    found.ok_or(Error::InvitationNotFound)
+/// The invitation of a token. Who changes one locks the child first, and reads it again under that lock.
+pub async fn find_invitation(
+    db: &impl ConnectionTrait,
+    token_hash: Vec<u8>,
+) -> Result<Invitation, Error> {
+    let of_token = invitation::Entity::find().filter(invitation::Column::TokenHash.eq(token_hash));
+    of_token.one(db).await?.ok_or(Error::InvitationNotFound)
 }
 
-/// Saves a locked invitation.
+/// Saves an invitation of a locked child.
 pub async fn save_invitation(tx: &Tx, invitation: Invitation) -> Result<(), Error> {
     invitation.into_active_model().reset_all().update(&**tx).await?;
     Ok(())

@@ -9,13 +9,20 @@ use crate::domain::{
 };
 use kit::Tx;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, sea_query::OnConflict,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, sea_query::OnConflict,
 };
 use uuid::Uuid;
 
-/// Inserts an incident. False when there is one of its id.
+/// Most incidents that are reported in the course of an order.
+const MAX_INCIDENTS: u64 = 200;
+
+/// Inserts an incident of a locked order. False when there is one of its id.
 pub async fn insert_incident(tx: &Tx, incident: &Incident) -> Result<bool, Error> {
+    let reported = Entity::find().filter(Column::OrderId.eq(incident.order_id));
+    if reported.count(&**tx).await? >= MAX_INCIDENTS {
+        return Err(Error::TooMany("incidents", MAX_INCIDENTS));
+    }
     let inserted = Entity::insert(incident.clone().into_active_model())
         .on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned())
         .exec_without_returning(&**tx)

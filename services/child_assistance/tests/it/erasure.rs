@@ -17,7 +17,7 @@ use vertical::testing::Order;
 use yare::parameterized;
 
 /// An account is erased, and every service is told.
-async fn erase(nursery: &Nursery, account: Subject) {
+pub async fn erase(nursery: &Nursery, account: Subject) {
     let clock = &nursery.world.clock;
     let data = UserEvent { user_id: account.user_id.to_string() }.encode_to_vec();
     let event = Event {
@@ -85,6 +85,11 @@ async fn erasure_waits_for_an_order_that_runs_and_keeps_incidents_without_a_name
     let listed = listed.into_inner().incidents;
     assert_eq!((listed.len(), listed[0].text.as_str()), (1, "A scratch at the swing."));
     assert_ne!(listed[0].child_id, family.lou);
+    // Who read them is written down, under the number that stands for the child.
+    let readers = "SELECT role || ' ' || fields FROM accesses WHERE fields = 'incidents'";
+    assert_eq!(nursery.texts(readers).await, ["operator incidents"]);
+    let sealed = "SELECT role FROM accesses WHERE fields = 'incidents' AND LENGTH(reason) > 0";
+    assert_eq!(nursery.texts(sealed).await, ["operator"], "and why");
     nursery.wait(6 * 365 * 24 * 60);
     let left = async || nursery.texts("SELECT kind FROM incidents").await;
     eventually("incidents go after their time", left, Vec::is_empty).await;

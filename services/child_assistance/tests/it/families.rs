@@ -183,6 +183,8 @@ async fn an_adult_sets_the_own_code_with_a_link_that_works_once(backend: Backend
     assert_eq!(refusal(set("", None).await), "ADULT_NOT_FOUND");
     assert_eq!(refusal(set("", Some(bob)).await), "ADULT_NOT_FOUND", "is no guardian");
     set(&token, Some(bob)).await.unwrap();
+    set(&token, Some(bob)).await.unwrap();
+    nursery.wait(2);
     assert_eq!(refusal(set(&token, Some(bob)).await), "ADULT_NOT_FOUND", "it is used up");
     assert_eq!(create().await, "", "who has a code needs no link");
     set("", Some(family.parent)).await.unwrap();

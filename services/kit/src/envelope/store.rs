@@ -20,12 +20,16 @@ use uuid::Uuid;
 const LOCK: &str = "ring.lock";
 /// What the names of the files of family keys end with.
 const ENDING: &str = "key";
+/// What the name of a family key ends with while it is being destroyed.
+const GONE: &str = "gone";
 
 /// The keys of families, each wrapped by a master key of the ring. Its calls read and write small files.
 #[derive(Clone)]
 pub struct KeyStore {
     folder: Arc<PathBuf>,
     seen: Arc<Mutex<SeenRing>>,
+    /// The ring by which all keys were wrapped when they were looked at last; none before that.
+    wrapped_by: Arc<Mutex<Option<Stamp>>>,
 }
 
 struct SeenRing {
@@ -54,7 +58,11 @@ impl KeyStore {
 
     fn with(folder: &Path, ring: Ring, stamp: Option<Stamp>) -> Self {
         let seen = SeenRing { ring: Arc::new(ring), stamp };
-        Self { folder: Arc::new(folder.to_owned()), seen: Arc::new(Mutex::new(seen)) }
+        Self {
+            folder: Arc::new(folder.to_owned()),
+            seen: Arc::new(Mutex::new(seen)),
+            wrapped_by: Arc::default(),
+        }
     }
 
     /// The ring as its file has it. While the file cannot be read, the last one that could.
@@ -96,24 +104,55 @@ impl KeyStore {
         FamilySecret::unwrap(&self.ring(), family, &wrapped)?.into_key(family)
     }
 
-    /// Destroys the key of a family for good: nothing that was sealed under it can be read again, in any copy.
+    /// Destroys the key of a family for good: nothing that was sealed under it can be read again, in any copy. What else a
+    /// process that ended early has left of it is destroyed as well.
     pub fn destroy_key(&self, family: Uuid) -> Result<(), EnvelopeError> {
         let _alone = self.lock_alone()?;
         let path = self.path_of(family);
         // No reader finds half of it meanwhile.
-        let gone = path.with_extension("gone");
-        match fs::rename(&path, &gone) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        match fs::rename(&path, path.with_extension(GONE)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             renamed => renamed.map_err(EnvelopeError::io(&path))?,
         }
-        let removed = overwrite(&gone)
-            .and_then(|()| fs::remove_file(&gone))
-            .and_then(|()| sync_folder(&path));
-        removed.map_err(EnvelopeError::io(&path))
+        let Some(shard) = path.parent().filter(|shard| shard.exists()) else { return Ok(()) };
+        let name = family.to_string();
+        for file in read_folder(shard)? {
+            if file.file_name().is_some_and(|it| it.to_string_lossy().starts_with(&name)) {
+                destroy_file(&file).map_err(EnvelopeError::io(&file))?;
+            }
+        }
+        Ok(())
     }
 
-    /// Wraps anew what older keys of the ring wrap, and returns how many family keys that were.
+    /// Destroys what processes that ended early have left of keys: those that were about to be destroyed, and copies that were
+    /// about to be put in place. No process makes or wraps a key meanwhile.
+    fn destroy_remains(&self) -> Result<(), EnvelopeError> {
+        let _alone = self.lock_alone()?;
+        for file in self.key_files()? {
+            if file.extension().is_some_and(|ending| ending == GONE || ending == "new") {
+                destroy_file(&file).map_err(EnvelopeError::io(&file))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Wraps anew what older keys of the ring wrap, and returns how many family keys that were. While the ring stays as it
+    /// was, nothing is looked at again.
     pub fn rewrap_keys(&self) -> Result<usize, EnvelopeError> {
+        let stamp = stamp_of(&self.folder.join(FILE));
+        let was = *self.wrapped_by.lock().unwrap_or_else(PoisonError::into_inner);
+        if stamp.is_some() && stamp == was {
+            return Ok(0);
+        }
+        if was.is_none() {
+            self.destroy_remains()?;
+        }
+        let rewrapped = if self.ring().keys().count() > 1 { self.rewrap_all()? } else { 0 };
+        *self.wrapped_by.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
+        Ok(rewrapped)
+    }
+
+    fn rewrap_all(&self) -> Result<usize, EnvelopeError> {
         let active = self.ring().active()?.id();
         let mut rewrapped = 0;
         for family in self.families()? {
@@ -175,19 +214,23 @@ impl KeyStore {
     /// The families that have keys.
     fn families(&self) -> Result<Vec<Uuid>, EnvelopeError> {
         let mut families = Vec::new();
-        for shard in read_folder(&self.folder)? {
-            if !shard.is_dir() {
-                continue;
-            }
-            for file in read_folder(&shard)? {
-                let is_key = file.extension().is_some_and(|ending| ending == ENDING);
-                let name = file.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-                if let Some(family) = name.parse().ok().filter(|_| is_key) {
-                    families.push(family);
-                }
+        for file in self.key_files()? {
+            let is_key = file.extension().is_some_and(|ending| ending == ENDING);
+            let name = file.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+            if let Some(family) = name.parse().ok().filter(|_| is_key) {
+                families.push(family);
             }
         }
         Ok(families)
+    }
+
+    /// The files in the folders of family keys.
+    fn key_files(&self) -> Result<Vec<PathBuf>, EnvelopeError> {
+        let mut files = Vec::new();
+        for shard in read_folder(&self.folder)?.into_iter().filter(|it| it.is_dir()) {
+            files.extend(read_folder(&shard)?);
+        }
+        Ok(files)
     }
 
     fn read_key(&self, family: Uuid) -> Result<Vec<u8>, EnvelopeError> {
@@ -252,6 +295,13 @@ impl FamilySecret {
     fn into_key(self, family: Uuid) -> Result<FamilyKey, EnvelopeError> {
         FamilyKey::new(family, self.id, &self.key, self.pepper)
     }
+}
+
+/// Removes a file whose blocks shall not keep what it was.
+fn destroy_file(path: &Path) -> io::Result<()> {
+    overwrite(path)?;
+    fs::remove_file(path)?;
+    sync_folder(path)
 }
 
 /// Overwrites a file with zeros, so that its blocks do not keep what it was, where the file system writes in place.

@@ -125,6 +125,54 @@ fn a_destroyed_key_is_gone_and_wrapping_anew_does_not_bring_it_back() {
     assert!(matches!(anew.open(NAME, &blob), Err(EnvelopeError::Foreign)));
 }
 
+/// What a process leaves that ends while it destroys the key of the family, and while it replaces it.
+fn leave_remains(folder: &std::path::Path) {
+    let shard = folder.join("07");
+    let key = shard.join(format!("{FAMILY}.key"));
+    fs::copy(&key, shard.join(format!("{FAMILY}.key.00000000000000aa.new"))).unwrap();
+    fs::rename(&key, shard.join(format!("{FAMILY}.gone"))).unwrap();
+}
+
+#[test]
+fn a_destruction_that_broke_off_is_finished() {
+    let (folder, store) = store();
+    store.create_key(FAMILY).unwrap();
+    let neighbour = Uuid::from_u128(0x0107);
+    store.create_key(neighbour).unwrap();
+    leave_remains(folder.path());
+    store.destroy_key(FAMILY).unwrap();
+    assert_eq!(fs::read_dir(folder.path().join("07")).unwrap().count(), 1);
+    store.find_key(neighbour).unwrap();
+    store.destroy_key(Uuid::from_u128(9)).unwrap();
+}
+
+#[test]
+fn remains_of_keys_are_destroyed_after_a_start() {
+    let (folder, store) = store();
+    store.create_key(FAMILY).unwrap();
+    store.create_key(Uuid::from_u128(0x0107)).unwrap();
+    leave_remains(folder.path());
+    store.rewrap_keys().unwrap();
+    assert_eq!(fs::read_dir(folder.path().join("07")).unwrap().count(), 1);
+}
+
+#[test]
+fn keys_are_not_looked_at_again_while_the_ring_stays() {
+    let (folder, store) = store();
+    store.create_key(FAMILY).unwrap();
+    let key = folder.path().join("07").join(format!("{FAMILY}.key"));
+    let whole = fs::read(&key).unwrap();
+    // A key that cannot be opened is noticed where it is looked at.
+    fs::write(&key, b"broken").unwrap();
+    assert_eq!(store.rewrap_keys().unwrap(), 0, "the ring has one key");
+    store.rotate(start()).unwrap();
+    assert!(store.rewrap_keys().is_err(), "the ring has changed");
+    fs::write(&key, whole).unwrap();
+    assert_eq!(store.rewrap_keys().unwrap(), 1, "a pass that failed is made again");
+    fs::write(&key, b"broken").unwrap();
+    assert_eq!(store.rewrap_keys().unwrap(), 0, "nothing has changed since");
+}
+
 #[test]
 fn without_a_ring_nothing_opens_and_a_broken_one_says_what_is_wrong() {
     let folder = tempfile::tempdir().unwrap();

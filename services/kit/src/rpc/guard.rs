@@ -215,12 +215,12 @@ where
     })
 }
 
-/// Whether the RPC changes something. Its handler then runs to its end even when its caller hangs up or the deadline
-/// passes. So a handler is never dropped between two of its statements, and a transaction in it is plain code. Streams end
-/// with their callers instead.
+/// Whether the RPC writes something: it changes something, or writes down who reads. Its handler then runs to its end even
+/// when its caller hangs up or the deadline passes. So a handler is never dropped between two of its statements, and a
+/// transaction in it is plain code. Streams end with their callers instead.
 fn runs_to_its_end(rpc: &Rpc) -> bool {
-    let reads = rpc.idempotency_level == IdempotencyLevel::NoSideEffects;
-    !reads && !rpc.client_streaming && !rpc.server_streaming
+    let writes = rpc.idempotency_level != IdempotencyLevel::NoSideEffects || rpc.audit.read;
+    writes && !rpc.client_streaming && !rpc.server_streaming
 }
 
 /// Takes in the message before the call has a place and its handler begins: a slow sender holds up nothing but its own
@@ -303,4 +303,18 @@ fn request_id(request: &Request<Body>) -> Option<Arc<str>> {
         return Some(id.clone());
     }
     request.headers().get(REQUEST_ID)?.to_str().ok().map(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_that_is_written_down_runs_to_its_end_and_others_end_with_their_callers() {
+        let audited = rpc::all_rpcs().iter().filter(|rpc| rpc.audit.read);
+        let left: Vec<_> = audited.clone().filter(|rpc| !runs_to_its_end(rpc)).collect();
+        assert!(audited.count() >= 4 && left.is_empty(), "{left:?}");
+        let read = rpc::find_rpc("/quickserve.order.v1.OrderService/GetOrder").unwrap();
+        assert!(!runs_to_its_end(read));
+    }
 }

@@ -190,8 +190,8 @@ impl Db {
     /// fail for want of it.
     ///
     /// A future that is dropped while it begins or ends a transaction can leave it open, so call this only where no
-    /// caller can drop the work half way: in the handler of an RPC that changes something (the guard runs it to its
-    /// end), in a worker, or in a task of its own.
+    /// caller can drop the work half way: in the handler of an RPC that changes something or writes down who reads (the
+    /// guard runs it to its end), in a worker, or in a task of its own.
     #[expect(clippy::disallowed_methods, reason = "the one door to a transaction")]
     pub async fn begin(&self) -> Result<Tx, Error> {
         let options = TransactionOptions {

@@ -2,7 +2,7 @@
 
 use super::{
     Api,
-    series_input::{parse_changes, parse_date, parse_optional_date},
+    series_input::{parse_changes, parse_optional_date, parse_visit_date},
     series_view::{listed_view, occurrence_view, series_view, side_of},
 };
 use crate::{
@@ -90,9 +90,10 @@ impl SeriesService for Api {
         let id = Id::parse("series_id", &series_id)?;
         let db = self.app.db.connection();
         let found = series::get_series(db, id, &caller).await?;
-        let from = match parse_optional_date("from_on", &from_on)? {
-            Some(from) => from,
-            None => local_date(self.app.now(), found.zone()),
+        let now = self.app.now();
+        let from = match from_on.as_str() {
+            "" => local_date(now, found.zone()),
+            text => parse_visit_date("from_on", text, now)?,
         };
         let to = parse_optional_date("to_on", &to_on)?;
         let to = to.unwrap_or_else(|| days_after(from, LISTED_DAYS));
@@ -102,7 +103,7 @@ impl SeriesService for Api {
         }
         let since = from.checked_sub_days(Days::new(MOVED_DAYS)).unwrap_or(from);
         let plan = series::read_plan(db, found, since).await?;
-        let visits = plan.visits(from, to, self.app.now()).into_iter();
+        let visits = plan.visits(from, to, now).into_iter();
         let occurrences = visits.map(|visit| occurrence_view(&plan, visit, &caller)).collect();
         Ok(Response::new(pb::ListOccurrencesResponse { occurrences }))
     }
@@ -166,7 +167,7 @@ impl SeriesService for Api {
         let caller = Principal::of(&kit::caller_of(&request))?;
         let pb::SkipOccurrenceRequest { series_id, date } = request.into_inner();
         let id = Id::parse("series_id", &series_id)?;
-        let date = parse_date("date", &date)?;
+        let date = parse_visit_date("date", &date, self.app.now())?;
         let (tx, mut change) = self.lock_as(id, &caller, Actor::Customer).await?;
         change.skip(date)?;
         let occurrence = Some(occurrence_of(&change.plan, date, &caller, change.now)?);
@@ -182,7 +183,7 @@ impl SeriesService for Api {
         let pb::MoveOccurrenceRequest { series_id, date, start_local, accepted_total } =
             request.into_inner();
         let id = Id::parse("series_id", &series_id)?;
-        let date = parse_date("date", &date)?;
+        let date = parse_visit_date("date", &date, self.app.now())?;
         let to = NaiveDateTime::parse_from_str(&start_local, "%Y-%m-%dT%H:%M")
             .map_err(|_| kit::Error::invalid("start_local", "must be a date and a time"))?;
         let accepted =
@@ -217,7 +218,7 @@ impl SeriesService for Api {
         let caller = Principal::of(&kit::caller_of(&request))?;
         let pb::UpdateSeriesRequest { series_id, scope, date, changes } = request.into_inner();
         let id: SeriesId = Id::parse("series_id", &series_id)?;
-        let date = parse_date("date", &date)?;
+        let date = parse_visit_date("date", &date, self.app.now())?;
         let edit = parse_changes(changes.unwrap_or_default())?;
         self.check_edit(id, date, &edit, &caller).await?;
         let (tx, mut change) = self.lock_as(id, &caller, Actor::Customer).await?;

@@ -6,7 +6,7 @@ use crate::{
     domain::{
         AccountId, Actor, Error, JobDetails, Principal, Private, ProviderId, ProviderMode,
         Resource, Revision, Series, SeriesEdit, SeriesId, SeriesState, at_minute, minute_of,
-        recurrence::Rule,
+        recurrence::{Rule, days_after},
     },
     processes::series_price::{VisitInputs, VisitPrice},
 };
@@ -16,6 +16,9 @@ use prost::Message;
 use proto::quickserve::{
     fulfilment::v1::SeriesPlace, order::v1 as pb, provider::v1::CheckEligibilityRequest,
 };
+
+/// How many days ahead a visit may be named.
+const MAX_DAYS_AHEAD: u64 = 5 * 366;
 
 impl Api {
     /// Checks what a customer asks for, and has the vertical price the first visit.
@@ -180,6 +183,17 @@ fn parse_time(text: &str) -> Result<NaiveTime, Error> {
 pub fn parse_date(field: &str, text: &str) -> Result<NaiveDate, Error> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d");
     Ok(date.map_err(|_| kit::Error::invalid(field, "must be a date such as 2027-05-25"))?)
+}
+
+/// Reads the date of a visit in `field`. The dates of a rule are counted from its first one: what is years ahead is not
+/// looked for.
+pub fn parse_visit_date(field: &str, text: &str, now: DateTime<Utc>) -> Result<NaiveDate, Error> {
+    let date = parse_date(field, text)?;
+    if date > days_after(now.date_naive(), MAX_DAYS_AHEAD) {
+        let problem = "must be at most five years ahead";
+        return Err(kit::Error::invalid(field, problem).into());
+    }
+    Ok(date)
 }
 
 /// As [`parse_date`], where an empty text means that there is none.

@@ -6,7 +6,7 @@ use super::{
     Timing, Visit,
     records::{change_order, dispute, message, offer, proof, review},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use std::{ops::Deref, sync::Arc};
 
 /// Who acts on an order.
@@ -132,19 +132,24 @@ pub struct OrderChange {
     agreed: Option<Agreement>,
 }
 
-/// That the vertical agreed to an action before it is done. It holds until the order's state changes: work that went back
-/// for rework meanwhile is not what the vertical has agreed to deliver.
+/// How long the vertical's agreement holds, in seconds: half of the time for which it keeps its record as it was.
+const AGREEMENT_HOLDS_S: i64 = 30;
+
+/// That the vertical agreed to an action before it is done. It holds for a while, and until the order's state changes: work
+/// that went back for rework meanwhile is not what the vertical has agreed to deliver.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Agreement {
     action: Action,
     moves: u32,
+    asked_at: DateTime<Utc>,
     gate: Option<DeliveryAnswer>,
 }
 
 impl Agreement {
-    /// Notes the vertical's answer about `order`. Only the code that asked the vertical may do so.
-    pub const fn to(action: Action, order: &Order) -> Self {
-        Self { action, moves: order.progress.moves, gate: None }
+    /// Notes the vertical's answer about `order`, for which it was asked at `asked_at`. Only the code that asked the vertical
+    /// may do so.
+    pub const fn to(action: Action, order: &Order, asked_at: DateTime<Utc>) -> Self {
+        Self { action, moves: order.progress.moves, asked_at, gate: None }
     }
 
     /// Notes what the vertical's completion gate answered as well.
@@ -153,9 +158,12 @@ impl Agreement {
         Self { gate, ..self }
     }
 
-    /// Whether it is about `action` and the state in which `order` is.
-    fn covers(&self, action: Action, order: &Order) -> bool {
-        self.action == action && self.moves == order.progress.moves
+    /// Whether it is about `action` and the state in which `order` is, and holds still. The answer of a gate says by itself how
+    /// long it holds.
+    fn covers(&self, action: Action, order: &Order, now: DateTime<Utc>) -> bool {
+        self.action == action
+            && self.moves == order.progress.moves
+            && (self.gate.is_some() || now <= self.asked_at + Duration::seconds(AGREEMENT_HOLDS_S))
     }
 }
 
@@ -217,7 +225,8 @@ impl OrderChange {
         let from = self.order.state;
         let to = self.order.check(action, by)?;
         // The state did not allow the action when the vertical was to be asked, or has changed since.
-        let agreed = self.agreed.as_ref().is_some_and(|it| it.covers(action, &self.order));
+        let agreed =
+            self.agreed.as_ref().is_some_and(|it| it.covers(action, &self.order, self.now));
         if action.asks_vertical() && !agreed {
             return Err(Error::Changed);
         }

@@ -66,13 +66,27 @@ impl Rule {
     /// The dates of the rule from `from` to `to`, both included, when `anchor` is its first date. This is the only place
     /// that knows the crate `rrule`: it expands midnights of UTC, so that no zone shifts a date.
     pub fn dates(&self, anchor: NaiveDate, from: NaiveDate, to: NaiveDate) -> Vec<NaiveDate> {
+        self.first_dates(anchor, from, to, MAX_DATES)
+    }
+
+    /// The first `limit` of these dates. Every step from the anchor on is counted, so that it costs what the time from the
+    /// anchor to the last date is long: one expansion serves for all dates that are wanted.
+    pub fn first_dates(
+        &self,
+        anchor: NaiveDate,
+        from: NaiveDate,
+        to: NaiveDate,
+        limit: u16,
+    ) -> Vec<NaiveDate> {
         if to < from.max(anchor) {
             return Vec::new();
         }
+        #[cfg(test)]
+        EXPANSIONS.with(|count| count.set(count.get() + 1));
         let start = midnight(anchor);
         let expanded = self.unchecked().validate(start).map(|rule| {
             let dates = RRuleSet::new(start).rrule(rule);
-            dates.after(midnight(from.max(anchor))).before(midnight(to)).all(MAX_DATES)
+            dates.after(midnight(from.max(anchor))).before(midnight(to)).all(limit)
         });
         match expanded {
             Ok(found) => found.dates.iter().map(DateTime::date_naive).collect(),
@@ -301,6 +315,12 @@ pub fn day_before(date: NaiveDate) -> NaiveDate {
 /// The date of an instant in a zone.
 pub fn local_date(at: DateTime<Utc>, zone: chrono_tz::Tz) -> NaiveDate {
     at.with_timezone(&zone).date_naive()
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often a test has expanded rules.
+    pub static EXPANSIONS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }
 
 #[cfg(test)]

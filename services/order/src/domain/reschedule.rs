@@ -54,6 +54,12 @@ impl OrderChange {
         accepted: Option<Money>,
     ) -> Result<Moving, Error> {
         self.check(Action::Reschedule)?;
+        let is_same_move =
+            |moving: &Moving| (moving.start, moving.end) == (window.start, window.end);
+        if self.order.progress.moving.as_ref().is_some_and(|moving| !is_same_move(moving)) {
+            // Of two moves at a time the provider could keep the time of one and the order that of the other.
+            return Err(Error::Changed);
+        }
         requirements.check_window(window, &self.timing)?;
         self.timing.check_start(window.start, self.now)?;
         let (total, cap) = (self.order.money(price.total), price.cap);
@@ -69,9 +75,41 @@ impl OrderChange {
             since: self.now,
             price: (!is_same).then_some(price),
             requirements: Some(requirements),
+            reprices: false,
         };
         self.order.progress.moving = Some(moving.clone());
         Ok(moving)
+    }
+
+    /// Notes that a visit gets another length before the provider's time follows, as [`OrderChange::begin_move`] does.
+    /// `read` is the order for which the price was asked.
+    pub fn begin_reprice(
+        &mut self,
+        read: &Order,
+        window: &Window,
+        price: MovePrice,
+        requirements: Requirements,
+    ) -> Result<Moving, Error> {
+        self.check_as_read(read)?;
+        let moving = Moving {
+            start: window.start,
+            end: window.end,
+            time_zone: window.zone.name().to_owned(),
+            since: self.now,
+            price: Some(price),
+            requirements: Some(requirements),
+            reprices: true,
+        };
+        self.order.progress.moving = Some(moving.clone());
+        Ok(moving)
+    }
+
+    /// Refuses what follows from an order that has changed since it was read, or is being moved.
+    fn check_as_read(&self, read: &Order) -> Result<(), Error> {
+        if self.order.version != read.version || self.order.progress.moving.is_some() {
+            return Err(Error::Changed);
+        }
+        Ok(())
     }
 
     /// The reservation was moved, or was not: the move is over either way.
@@ -80,6 +118,14 @@ impl OrderChange {
             return Ok(());
         }
         self.order.progress.moving = None;
+        if let (true, Some(price), Some(requirements)) =
+            (moving.reprices, &moving.price, &moving.requirements)
+        {
+            if moved {
+                self.write_price(moving.start, moving.end, price, requirements.clone());
+            }
+            return Ok(());
+        }
         let allowed = self.order.check(Action::Reschedule, Actor::Customer).is_ok();
         if !moved || !allowed {
             return Ok(());
@@ -127,20 +173,37 @@ impl OrderChange {
     }
 
     /// A visit of a series has the price of the time since the visit before, in the window that the work takes by then.
-    /// What was authorised for another price goes back.
-    pub fn reprice(&mut self, window: &Window, price: MovePrice, requirements: Requirements) {
-        let is_current =
-            self.order.window_start == window.start && self.order.state.is_before_work();
-        if !is_current || self.order.progress.moving.is_some() {
+    /// What was authorised for another price goes back. `read` is the order for which the price was asked: a provider who
+    /// took it meanwhile has given the time of the window before.
+    pub fn reprice(
+        &mut self,
+        read: &Order,
+        window: &Window,
+        price: &MovePrice,
+        requirements: Requirements,
+    ) -> Result<(), Error> {
+        self.check_as_read(read)?;
+        self.write_price(window.start, window.end, price, requirements);
+        Ok(())
+    }
+
+    fn write_price(
+        &mut self,
+        start: DateTime<Utc>,
+        end: DateTime<Utc>,
+        price: &MovePrice,
+        requirements: Requirements,
+    ) {
+        if self.order.window_start != start || !self.order.state.is_before_work() {
             return;
         }
-        self.order.progress.priced_for = Some(window.start);
-        self.order.window_end = window.end;
+        self.order.progress.priced_for = Some(start);
+        self.order.window_end = end;
         self.order.terms.requirements = requirements;
         if price.total == self.order.total && price.cap == self.order.terms.cap {
             return;
         }
-        self.renew_payment(Some(&price));
+        self.renew_payment(Some(price));
         self.note("reprice", Actor::System, String::new());
         self.publish("order.repriced").addressee = "customer";
     }

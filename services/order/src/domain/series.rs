@@ -157,12 +157,21 @@ impl Revision {
     fn dates(&self, from: NaiveDate, to: NaiveDate) -> Vec<NaiveDate> {
         self.rule().map(|rule| rule.dates(self.from_on, from, to)).unwrap_or_default()
     }
+
+    fn first_date(&self, from: NaiveDate, to: NaiveDate) -> Option<NaiveDate> {
+        self.rule()?.first_dates(self.from_on, from, to, 1).first().copied()
+    }
 }
 
 impl Occurrence {
     /// Whether the date is no visit any more since another rule has taken its place.
     pub fn is_replaced(&self) -> bool {
         self.state == OccurrenceState::Skipped && self.reason == REPLACED
+    }
+
+    /// Whether the visit is at the time of the rule, as long as it says, and for the same work.
+    const fn is_as_the_rule_says(&self) -> bool {
+        self.moved_to.is_none() && self.minutes.is_none() && self.details.is_none()
     }
 
     /// Takes the date out since another rule has taken its place.
@@ -180,40 +189,68 @@ impl SeriesPlan {
 
     /// The dates that the rules give from `from` to `to`, both included.
     pub fn rule_dates(&self, from: NaiveDate, to: NaiveDate) -> Vec<NaiveDate> {
-        let mut dates = Vec::new();
-        for (index, revision) in self.revisions.iter().enumerate() {
+        let spans = self.revision_spans(to);
+        spans.flat_map(|(revision, last)| revision.dates(from, last)).collect()
+    }
+
+    /// The rules, each with the last date up to `to` on which it holds.
+    fn revision_spans(&self, to: NaiveDate) -> impl Iterator<Item = (&Revision, NaiveDate)> {
+        self.revisions.iter().enumerate().map(move |(index, revision)| {
             let next = self.revisions.get(index + 1).map(|next| day_before(next.from_on));
-            let last = next.map_or(to, |next| next.min(to));
-            dates.extend(revision.dates(from, last));
-        }
-        dates
+            (revision, next.map_or(to, |next| next.min(to)))
+        })
     }
 
     /// The visits of the dates from `from` to `to`, and those that were moved there, as they stand at `now`.
     pub fn visits(&self, from: NaiveDate, to: NaiveDate, now: DateTime<Utc>) -> Vec<PlannedVisit> {
-        let mut dates: BTreeSet<NaiveDate> = self.rule_dates(from, to).into_iter().collect();
-        let near = from..=to;
-        let rows = self.occurrences.iter().filter(|(date, row)| {
-            let is_near = near.contains(date)
-                || row.moved_to.is_some_and(|start| near.contains(&start.date()));
-            is_near && !row.is_replaced()
+        let of_rules: BTreeSet<NaiveDate> = self.rule_dates(from, to).into_iter().collect();
+        let mut dates = of_rules.clone();
+        dates.extend(self.changed_dates(from, to));
+        let visits = dates.into_iter().filter_map(|date| {
+            // The rules are expanded once, and not for each date anew. What lies outside was moved here, and is on file.
+            let is_of_rule = of_rules.contains(&date);
+            self.visit_of(date, is_of_rule, now)
         });
-        dates.extend(rows.map(|(date, _)| *date));
-        dates.into_iter().filter_map(|date| self.describe_visit(date, now)).collect()
+        visits.collect()
+    }
+
+    /// Whether there is any visit from `from` to `to`, as [`SeriesPlan::visits`] would list it.
+    pub fn has_visits(&self, from: NaiveDate, to: NaiveDate, now: DateTime<Utc>) -> bool {
+        let is_visit = |date| self.visit_of(date, false, now).is_some();
+        let mut of_rules =
+            self.revision_spans(to).filter_map(|(revision, last)| revision.first_date(from, last));
+        self.changed_dates(from, to).any(is_visit)
+            || of_rules.any(|date| self.visit_of(date, true, now).is_some())
+    }
+
+    /// The dates from `from` to `to` that were booked or changed, and those that were moved there.
+    fn changed_dates(&self, from: NaiveDate, to: NaiveDate) -> impl Iterator<Item = NaiveDate> {
+        let near = from..=to;
+        let rows = self.occurrences.iter().filter(move |(date, row)| {
+            near.contains(date) || row.moved_to.is_some_and(|start| near.contains(&start.date()))
+        });
+        rows.map(|(date, _)| *date)
     }
 
     /// The visit of a date; none where there is no visit.
     pub fn visit_on(&self, date: NaiveDate, now: DateTime<Utc>) -> Option<PlannedVisit> {
-        let is_noted = self.occurrences.get(&date).is_some_and(|row| !row.is_replaced());
-        let is_visit = is_noted || !self.revision_on(date)?.dates(date, date).is_empty();
-        is_visit.then(|| self.describe_visit(date, now)).flatten()
+        let is_known = self.occurrences.get(&date).is_some_and(|row| !row.is_replaced());
+        let is_of_rule = is_known || self.revision_on(date)?.first_date(date, date).is_some();
+        self.visit_of(date, is_of_rule, now)
     }
 
-    /// The visit of a date that a rule gives or that was noted. Expanding a rule that is years old takes long, so that this
-    /// does not ask it for each date again.
-    fn describe_visit(&self, date: NaiveDate, now: DateTime<Utc>) -> Option<PlannedVisit> {
+    /// The visit of a date, where it is known whether the rules have that date.
+    fn visit_of(
+        &self,
+        date: NaiveDate,
+        is_of_rule: bool,
+        now: DateTime<Utc>,
+    ) -> Option<PlannedVisit> {
         let row = self.occurrences.get(&date).filter(|row| !row.is_replaced());
         let revision = self.revision_on(date)?;
+        if row.is_none() && !is_of_rule {
+            return None;
+        }
         let is_open = row.is_none_or(|row| row.state == OccurrenceState::Planned);
         if is_open && self.series.is_over_on(date) {
             return None;
@@ -285,18 +322,19 @@ impl SeriesPlan {
         self.last_day_before(day, made.map(|(_, order)| order.window_start))
     }
 
-    /// The orders that the provider has said yes to for once and for all: asked for, at the time of the rule.
+    /// The orders that the provider has said yes to for once and for all: asked for, at the time of the rule and for its work.
     pub fn standing_orders(&self) -> Vec<OrderId> {
         let series = &self.series;
         if series.standing_since.is_none() || series.mode == ProviderMode::Any {
             return Vec::new();
         }
         let waits = self.orders.iter().filter(|(date, order)| {
-            let is_moved = self.occurrences.get(date).is_none_or(|row| row.moved_to.is_some());
+            let is_as_agreed =
+                self.occurrences.get(date).is_some_and(Occurrence::is_as_the_rule_says);
             order.state == State::Requested
                 && order.provider_id == series.provider_id
                 && order.progress.reschedules == 0
-                && !is_moved
+                && is_as_agreed
         });
         waits.map(|(_, order)| order.id).collect()
     }

@@ -195,6 +195,9 @@ pub struct Moving {
     /// What the job requires at that time; none of a move that an earlier version began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirements: Option<Requirements>,
+    /// Whether nothing but the price and the length of a visit change, which the customer has not asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reprices: bool,
 }
 
 fn is_zero(count: &u32) -> bool {

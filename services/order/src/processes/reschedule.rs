@@ -66,7 +66,8 @@ impl App {
         }
     }
 
-    async fn end_move(&self, id: OrderId, moving: &Moving, moved: bool) -> Result<(), Error> {
+    /// Ends a noted move: its reservation was moved, or was not.
+    pub async fn end_move(&self, id: OrderId, moving: &Moving, moved: bool) -> Result<(), Error> {
         let tx = self.db.begin().await?;
         let mut change = orders::lock_order(&tx, id, &Principal::System, &self.timing).await?;
         change.end_move(moving, moved)?;

@@ -29,6 +29,7 @@ pub struct VisitInputs<'a> {
 }
 
 /// What a visit costs, and when it happens.
+#[derive(Clone)]
 pub struct VisitPrice {
     pub price: MovePrice,
     pub currency: Currency,
@@ -209,25 +210,52 @@ impl App {
     }
 
     /// Writes the price, once the provider has the time that the work takes by then. A provider who has it not loses the
-    /// visit.
+    /// visit. A change of the order between its reading and the writing has the timer begin anew.
     async fn take_price(&self, order: &Order, priced: VisitPrice) -> Result<(), Error> {
-        let held = order.provider_id.filter(|_| priced.window != order.window());
-        if let Some(provider) = held {
-            let is_held = order.state == State::Requested;
-            let until = is_held.then(|| order.hold_until(&priced.window, &self.timing));
-            match self.peers.move_to(order, provider, priced.window, until).await {
-                Err(error) if is_refusal(&error) => {
-                    tracing::info!(%error, order.id = %order.id, "the provider has no time for a longer visit");
-                    self.withdraw_provider(order.id, provider, "SLOT_TAKEN").await?;
-                }
-                moved => moved?,
-            }
-        }
-        let VisitPrice { price, requirements, window, .. } = priced;
+        let Some(provider) = order.provider_id.filter(|_| priced.window != order.window()) else {
+            return self.write_price(order, priced).await;
+        };
+        let VisitPrice { price, requirements, window, .. } = priced.clone();
         let tx = self.db.begin().await?;
         let mut change =
             orders::lock_order(&tx, order.id, &Principal::System, &self.timing).await?;
-        change.reprice(&window, price, requirements);
+        let moving = change.begin_reprice(order, &window, price, requirements)?;
+        orders::save_order(&tx, change).await?;
+        tx.commit().await?;
+        match self.move_reservation(order, &moving).await {
+            Ok(()) => {
+                self.end_move(order.id, &moving, true).await?;
+                self.check_priced(order.id).await
+            }
+            Err(error) if is_refusal(&error) => {
+                tracing::info!(%error, order.id = %order.id, "the provider has no time for a longer visit");
+                self.withdraw_provider(order.id, provider, "SLOT_TAKEN").await?;
+                let db = self.db.connection();
+                let left = orders::get_order(db, order.id, &Principal::System).await?;
+                match left.provider_id {
+                    None if left.state.is_before_work() => self.write_price(&left, priced).await,
+                    None => Ok(()),
+                    Some(_) => Err(Error::Changed),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fails where the provider left while their time was moved: the visit is to be priced anew.
+    async fn check_priced(&self, id: OrderId) -> Result<(), Error> {
+        let order = orders::get_order(self.db.connection(), id, &Principal::System).await?;
+        match order.reprice_at(&self.timing) {
+            Some(due) if due <= self.now() => Err(Error::Changed),
+            _ => Ok(()),
+        }
+    }
+
+    async fn write_price(&self, read: &Order, priced: VisitPrice) -> Result<(), Error> {
+        let VisitPrice { price, requirements, window, .. } = priced;
+        let tx = self.db.begin().await?;
+        let mut change = orders::lock_order(&tx, read.id, &Principal::System, &self.timing).await?;
+        change.reprice(read, &window, &price, requirements)?;
         orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
     }

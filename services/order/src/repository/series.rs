@@ -18,7 +18,8 @@ use kit::{
 };
 use sea_orm::{
     Condition, IntoActiveModel, Iterable, PaginatorTrait, QueryOrder, QuerySelect,
-    entity::prelude::*, sea_query::OnConflict,
+    entity::prelude::*,
+    sea_query::{Expr, OnConflict},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -151,6 +152,13 @@ pub async fn save_series(tx: &Tx, mut change: SeriesChange) -> Result<SeriesPlan
     let rows: Vec<Occurrence> =
         change.touched.iter().filter_map(|date| occurrences.get(date).cloned()).collect();
     write_occurrences(tx, rows).await?;
+    if change.forgets_details {
+        occurrence::Entity::update_many()
+            .col_expr(occurrence::Column::Details, Expr::value(Option::<Vec<u8>>::None))
+            .filter(occurrence::Column::SeriesId.eq(change.plan.series.id))
+            .exec(&**tx)
+            .await?;
+    }
     Ok(change.plan)
 }
 

@@ -1,5 +1,6 @@
 //! Series: their visits are ordinary orders, booked as they come near, each of them once.
 
+mod far;
 mod near;
 mod zones;
 

@@ -91,6 +91,7 @@ impl Track {
             departed_at: None,
             ended_at: None,
             purge_at: None,
+            disputed: false,
             metres: None,
             seconds: None,
             gaps: None,
@@ -121,7 +122,8 @@ impl Track {
             // The order looks for another one: the former provider is no party any more.
             (self.provider_id, self.provider_user_id) = (None, None);
         }
-        if let Some(address) = address {
+        // What was forgotten with the points stays so.
+        if let Some(address) = address.filter(|_| self.metres.is_none()) {
             (self.lat, self.lng) = (Some(address.lat), Some(address.lng));
         }
         let was_open = self.is_open;
@@ -134,18 +136,21 @@ impl Track {
             (self.ended_at, self.purge_at) = (None, None);
         } else if was_open || (news.state == TrackState::Off && self.ended_at.is_none()) {
             self.ended_at = Some(news.at);
-            self.purge_at = Some(news.at + KEPT);
+            self.purge_at = (!self.disputed).then(|| news.at + KEPT);
         }
     }
 
-    /// Keeps the points while a dispute is open.
+    /// Keeps the points while a dispute is open, also where the work ends meanwhile: they are evidence.
     pub fn hold_points(&mut self) {
+        self.disputed = true;
         self.purge_at = None;
     }
 
-    /// Keeps the points a while longer, now that the dispute is over.
+    /// Keeps the points a while longer, now that the dispute is over. Points that were deleted before it leave nothing to
+    /// delete.
     pub fn release_points(&mut self, now: DateTime<Utc>) {
-        if !self.is_open {
+        self.disputed = false;
+        if !self.is_open && self.ended_at.is_some() && self.metres.is_none() {
             self.purge_at = Some(now + KEPT);
         }
     }

@@ -25,6 +25,7 @@ pub mod track {
         pub departed_at: Option<DateTimeUtc>,
         pub ended_at: Option<DateTimeUtc>,
         pub purge_at: Option<DateTimeUtc>,
+        pub disputed: bool,
         pub metres: Option<i64>,
         pub seconds: Option<i64>,
         pub gaps: Option<i32>,

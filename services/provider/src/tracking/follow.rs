@@ -17,6 +17,8 @@ use kit::{
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1::OrderEvent};
 
 const DISPUTED: &str = "order.disputed";
+/// A side is in danger, which is a dispute by itself.
+const SOS: &str = "order.sos";
 const DISPUTE_RESOLVED: &str = "order.dispute_resolved";
 /// The customer's account is erased.
 const ERASED: &str = "order.erased";
@@ -72,7 +74,7 @@ impl TrackFollower {
         };
         track.follow(&news, address);
         match event.kind.as_str() {
-            DISPUTED => track.hold_points(),
+            DISPUTED | SOS => track.hold_points(),
             DISPUTE_RESOLVED => track.release_points(tx.now()),
             ERASED => {
                 tracks::delete_points(&tx, track.order_id).await?;
@@ -94,7 +96,7 @@ impl Consumer for TrackFollower {
     }
 
     fn wants(&self, kind: &str) -> bool {
-        MOVES.contains(&kind) || [DISPUTED, DISPUTE_RESOLVED, ERASED].contains(&kind)
+        MOVES.contains(&kind) || [DISPUTED, SOS, DISPUTE_RESOLVED, ERASED].contains(&kind)
     }
 
     async fn consume(&self, event: &Event) -> Result<(), kit::Error> {

@@ -57,6 +57,14 @@ pub async fn purge_points(providers: Providers) -> Result<(), Error> {
         if track.purge_at.is_none_or(|purge_at| purge_at > now) {
             continue;
         }
+        if track.metres.is_some() {
+            // They were summed up before, and what came later is not the way of the order.
+            tracks::delete_points(&tx, order_id).await?;
+            track.forget_places();
+            tracks::save_track(&tx, &mut track).await?;
+            tx.commit().await?;
+            continue;
+        }
         let way = measure_whole(&*tx, &track).await?;
         tracks::sum_up(&tx, &mut track, way).await?;
         tx.commit().await?;

@@ -14,8 +14,10 @@ pub enum Error {
     /// The order's state does not allow it.
     #[error("the state of the order does not allow this: {0}")]
     OrderState(&'static str),
-    /// A delivery of the order is being written.
-    #[error("the work is being delivered: repeat the call in a minute, or ask for rework")]
+    /// A delivery of the order is being written, or its end.
+    #[error(
+        "the work is being delivered or broken off: repeat the call in a minute, or ask for rework"
+    )]
     DeliveryBegun,
     /// The vertical refuses what was asked, for a reason of its own.
     #[error("{1}")]

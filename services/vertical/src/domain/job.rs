@@ -9,8 +9,9 @@ use kit::Window;
 use std::fmt;
 use uuid::Uuid;
 
-/// Seconds for which an open gate keeps the record as it is, unless the vertical is told of the order before.
-const DELIVERY_LOCK_S: i64 = 60;
+/// Seconds for which an open gate, or the word that an order may end, keeps the record as it is, unless the vertical is told of
+/// the order before.
+const LOCK_S: i64 = 60;
 
 /// What every vertical keeps about an order, and what this one keeps of its own.
 #[derive(Clone, PartialEq)]
@@ -155,7 +156,8 @@ impl OrderRecord {
 }
 
 impl<O> Job<O> {
-    /// Refuses what is done in the course of the work while none is going on, and while its delivery is being written.
+    /// Refuses what is done in the course of the work while none is going on, and while its delivery or its end is being
+    /// written.
     pub fn check_working(&self, now: DateTime<Utc>) -> Result<(), Error> {
         match self.phase() {
             Phase::Working | Phase::Rework => self.order.check_unlocked(now),
@@ -168,12 +170,12 @@ impl<O> Job<O> {
 }
 
 impl OrderRecord {
-    /// Locks the record: its delivery may be written on what the gate has seen.
-    pub fn lock_for_delivery(&mut self, now: DateTime<Utc>) {
-        self.locked_until = Some(now + Duration::seconds(DELIVERY_LOCK_S));
+    /// Locks the record: the delivery or the end of the order may be written on what the vertical has seen.
+    pub fn lock(&mut self, now: DateTime<Utc>) {
+        self.locked_until = Some(now + Duration::seconds(LOCK_S));
     }
 
-    /// Refuses what could close the gate again while a delivery is being written.
+    /// Refuses what could change the vertical's answer while the delivery or the end is being written.
     pub fn check_unlocked(&self, now: DateTime<Utc>) -> Result<(), Error> {
         match self.locked_until {
             Some(until) if now < until => Err(Error::DeliveryBegun),

@@ -42,7 +42,8 @@ pub struct Model {
     pub contact_attempts: Attempts,
     /// What else the order says of itself.
     pub facts: OrderFacts,
-    /// Until when a delivery may be written on what the gate has seen; none once the vertical is told of the order.
+    /// Until when the delivery or the end of the order may be written on what the vertical has seen; none once the vertical is
+    /// told of the order.
     pub locked_until: Option<DateTimeUtc>,
     /// What the vertical keeps of its own, see [`crate::Job`].
     pub own: Json,

@@ -78,19 +78,41 @@ fn care_is_over_when_nobody_is_there_or_awaited() {
 #[test]
 fn a_handover_is_known_by_its_number() {
     let mut care = care();
-    assert!(!care.is_repeated(LOU, 1, ChildStep::CheckIn).unwrap());
+    let aunt = Some(AUNT);
+    assert!(!care.is_repeated(LOU, aunt, 1, ChildStep::CheckIn).unwrap());
     care.hand_over(LOU, ChildStep::CheckIn, handover(1)).unwrap();
-    assert!(care.is_repeated(LOU, 1, ChildStep::CheckIn).unwrap());
+    assert!(care.is_repeated(LOU, aunt, 1, ChildStep::CheckIn).unwrap());
     for (n, step, expected) in [
         (2, ChildStep::CheckIn, "handover"),
         (1, ChildStep::CheckOut, "handover"),
         (4, ChildStep::CheckOut, "handover"),
         (3, ChildStep::CheckIn, "where the child is"),
     ] {
-        let refused = care.is_repeated(LOU, n, step).unwrap_err().to_string();
+        let refused = care.is_repeated(LOU, aunt, n, step).unwrap_err().to_string();
         assert!(refused.starts_with(expected), "{n}: {refused}");
     }
-    assert!(matches!(care.is_repeated(AUNT, 1, ChildStep::CheckIn), Err(Error::ChildNotFound)));
+    assert!(matches!(
+        care.is_repeated(AUNT, aunt, 1, ChildStep::CheckIn),
+        Err(Error::ChildNotFound)
+    ));
+}
+
+#[test]
+fn only_the_last_handover_with_the_same_adult_is_a_repetition() {
+    let mut care = care();
+    for (n, step) in [(1, ChildStep::CheckIn), (2, ChildStep::CheckOut)] {
+        care.hand_over(LOU, step, handover(n)).unwrap();
+    }
+    assert!(care.is_repeated(LOU, Some(AUNT), 2, ChildStep::CheckOut).unwrap());
+    for adult in [Some(CARER), None] {
+        let refused = care.is_repeated(LOU, adult, 2, ChildStep::CheckOut).unwrap_err();
+        assert!(refused.to_string().starts_with("where the child is"), "{refused}");
+    }
+    care.hand_over(LOU, ChildStep::CheckIn, handover(3)).unwrap();
+    for adult in [Some(AUNT), Some(CARER)] {
+        let refused = care.is_repeated(LOU, adult, 2, ChildStep::CheckOut).unwrap_err();
+        assert!(refused.to_string().contains("must be 4"), "{refused}");
+    }
 }
 
 #[test]
@@ -110,19 +132,25 @@ fn a_release_is_asked_once_approved_and_used_once_within_half_an_hour() {
     let later = |minutes| now + Duration::minutes(minutes);
     let mut care = care();
     let (first, second) = (Uuid::from_u128(11), Uuid::from_u128(12));
-    assert!(care.request_release(first, LOU, AUNT, now));
-    assert!(!care.request_release(second, LOU, AUNT, now), "one waits already");
-    assert_eq!(care.good_release(LOU, AUNT, now), None);
-    assert!(care.approve_release(first, MAX, now).unwrap());
-    assert!(!care.approve_release(first, MAX, later(1)).unwrap(), "approved before");
-    assert_eq!(care.good_release(LOU, AUNT, later(29)), Some(first));
-    assert_eq!(care.good_release(MAX, AUNT, later(1)), None, "of another child");
-    assert_eq!(care.good_release(LOU, AUNT, later(30)), None, "too long ago");
-    assert!(care.approve_release(first, MAX, later(31)).unwrap(), "approved anew");
+    let (parent, both) = (&[MAX], &[MAX, CARER]);
+    assert!(care.request_release(first, LOU, AUNT, parent, now));
+    assert!(!care.request_release(second, LOU, AUNT, parent, now), "one waits already");
+    assert_eq!(care.good_release(LOU, AUNT, parent, now), None);
+    assert!(care.approve_release(first, MAX, parent, now).unwrap());
+    assert!(!care.approve_release(first, MAX, parent, later(1)).unwrap(), "approved before");
+    assert_eq!(care.good_release(LOU, AUNT, parent, later(29)), Some(first));
+    assert_eq!(care.good_release(MAX, AUNT, parent, later(1)), None, "of another child");
+    assert_eq!(care.good_release(LOU, AUNT, parent, later(30)), None, "too long ago");
+    assert!(care.approve_release(first, MAX, parent, later(31)).unwrap(), "approved anew");
+    // With the rights of the guardian the approval ends, and another one is asked.
+    assert_eq!(care.good_release(LOU, AUNT, &[CARER], later(31)), None);
+    assert!(care.request_release(second, LOU, AUNT, &[CARER], later(31)));
+    assert!(care.approve_release(second, CARER, both, later(31)).unwrap());
+    care.use_release(second, 2);
     care.use_release(first, 2);
-    assert_eq!(care.good_release(LOU, AUNT, later(32)), None, "used");
-    assert!(care.request_release(second, LOU, AUNT, later(33)));
-    assert!(matches!(care.approve_release(AUNT, MAX, now), Err(Error::ReleaseNotFound)));
+    assert_eq!(care.good_release(LOU, AUNT, parent, later(32)), None, "used");
+    assert!(care.request_release(Uuid::from_u128(13), LOU, AUNT, parent, later(33)));
+    assert!(matches!(care.approve_release(AUNT, MAX, parent, now), Err(Error::ReleaseNotFound)));
 }
 
 #[test]

@@ -73,6 +73,7 @@ impl SeriesChange {
         if !is_own || self.plan.series.state == SeriesState::Ended {
             return;
         }
+        // A pause that begins later, or ends by itself, would let visits be booked.
         self.note_past();
         let today = self.today();
         let series = &mut self.plan.series;
@@ -93,6 +94,7 @@ impl SeriesChange {
         self.plan.series.notes.0.clear();
         self.plan.series.method_id = None;
         self.revised = true;
+        self.forgets_details = true;
         for revision in &mut self.plan.revisions {
             revision.details = JobDetails::default();
         }

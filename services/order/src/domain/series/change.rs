@@ -28,6 +28,8 @@ pub struct SeriesChange {
     pub touched: BTreeSet<NaiveDate>,
     /// Whether the rules are written.
     pub revised: bool,
+    /// Whether the details of all dates are deleted, also of those long ago, which are not in the plan.
+    pub forgets_details: bool,
     pub events: Vec<SeriesEvent>,
 }
 
@@ -41,6 +43,7 @@ impl SeriesChange {
             timing,
             touched: BTreeSet::new(),
             revised: false,
+            forgets_details: false,
             events: Vec::new(),
         }
     }

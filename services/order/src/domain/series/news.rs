@@ -140,11 +140,8 @@ impl SeriesChange {
         if self.plan.series.paused_until.is_some_and(|until| until <= today) {
             self.end_pause();
         }
-        let has_none_within =
-            |days| self.plan.visits(today, days_after(today, days), self.now).is_empty();
         let is_finished = self.plan.series.state == SeriesState::Active
-            && has_none_within(SETTLE_DAYS)
-            && has_none_within(LONGEST_GAP_DAYS);
+            && !self.plan.has_visits(today, days_after(today, LONGEST_GAP_DAYS), self.now);
         if is_finished {
             self.plan.series.state = SeriesState::Ended;
             self.plan.series.ended_on = Some(today);

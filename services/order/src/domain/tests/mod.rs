@@ -6,6 +6,7 @@ mod price;
 mod restored;
 mod rules;
 mod series;
+mod visits;
 
 use super::*;
 use chrono::{DateTime, Duration, Utc};

@@ -131,7 +131,7 @@ fn breaking_off_charges_pro_rata_and_opens_a_dispute() {
     let mut it = order(State::InProgress);
     it.progress.started_at = Some(now());
     let mut it = change(it, Actor::Operator, Duration::hours(1));
-    it.vertical_agreed(Some(Agreement::to(Action::Abort, &it.order)));
+    it.vertical_agreed(Some(Agreement::to(Action::Abort, &it.order, it.now)));
     it.abort(Uuid::nil(), "SAFETY").unwrap();
     assert!(
         matches!(it.side_effects[0], SideEffect::Capture(CaptureTerms { amount: 3_333, .. })),
@@ -230,7 +230,7 @@ fn work_that_is_broken_off_costs_its_part_of_the_reduced_price() {
     it.progress.started_at = Some(now());
     it.progress.reduction = 4_000;
     let mut it = change(it, Actor::Operator, Duration::hours(1));
-    it.vertical_agreed(Some(Agreement::to(Action::Abort, &it.order)));
+    it.vertical_agreed(Some(Agreement::to(Action::Abort, &it.order, it.now)));
     it.abort(Uuid::nil(), "SAFETY").unwrap();
     assert_eq!(it.order.due(), 2_000);
 }

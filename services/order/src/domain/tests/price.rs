@@ -28,7 +28,7 @@ fn answer(order: &Order, settlement: &[i64], due: &[i64]) -> DeliveryAnswer {
 /// The order after a delivery `later` than the vertical's answer.
 fn delivered(order: &Order, answer: DeliveryAnswer, later: Duration) -> Result<Order, Error> {
     let mut it = change(order.clone(), Actor::Provider, later);
-    it.vertical_agreed(Some(Agreement::to(Action::Deliver, order).with_gate(Some(answer))));
+    it.vertical_agreed(Some(Agreement::to(Action::Deliver, order, now()).with_gate(Some(answer))));
     it.deliver()?;
     Ok(it.close().into_inner().order)
 }

@@ -39,7 +39,7 @@ fn five_wrong_start_codes_lock_for_a_quarter_of_an_hour_or_until_a_reset() {
         it.reset_start_code().unwrap();
         assert_ne!(secret().start_code(&it.order), secret().start_code(&locked), "another code");
         let mut it = change(it.order, Actor::Provider, Duration::days(2));
-        it.vertical_agreed(Some(Agreement::to(Action::Start, &it.order)));
+        it.vertical_agreed(Some(Agreement::to(Action::Start, &it.order, it.now)));
         it.start(true).unwrap();
     }
 }
@@ -102,7 +102,7 @@ fn a_provider_sets_out_inside_the_window() {
         [(hours(-4), false), (hours(-3), true), (hours(3), true), (hours(4), false)]
     {
         let mut it = change(order(State::Assigned), Actor::Provider, at);
-        it.vertical_agreed(Some(Agreement::to(Action::Depart, &it.order)));
+        it.vertical_agreed(Some(Agreement::to(Action::Depart, &it.order, it.now)));
         assert_eq!(it.depart().is_ok(), allowed, "{at}");
     }
 }
@@ -119,7 +119,7 @@ fn an_arrival_is_flagged_unless_it_is_near() {
     ];
     for (position, flagged) in cases {
         let mut it = change(order(State::EnRoute), Actor::Provider, Duration::days(2));
-        it.vertical_agreed(Some(Agreement::to(Action::Arrive, &it.order)));
+        it.vertical_agreed(Some(Agreement::to(Action::Arrive, &it.order, it.now)));
         it.arrive(position).unwrap();
         assert_eq!(it.order.progress.arrival_flagged, flagged, "{position:?}");
     }
@@ -172,7 +172,7 @@ fn an_arrival_that_no_position_shows_makes_no_fee_by_itself() {
 
     // With a position the arrival counts from then.
     let mut shown = change(it, Actor::Provider, start + Duration::minutes(20));
-    shown.vertical_agreed(Some(Agreement::to(Action::Arrive, &shown.order)));
+    shown.vertical_agreed(Some(Agreement::to(Action::Arrive, &shown.order, shown.now)));
     shown.arrive(Some((48.8566, 2.3522))).unwrap();
     assert!(shown.events.is_empty(), "the customer was told before");
     assert!(matches!(shown.arrive(None), Err(Error::ArrivedAlready)));
@@ -350,7 +350,7 @@ fn a_price_is_in_one_currency_and_not_negative() {
 #[test]
 fn what_the_vertical_has_not_agreed_to_does_not_happen() {
     let assigned = order(State::Assigned);
-    for agreed in [None, Some(Agreement::to(Action::Arrive, &assigned))] {
+    for agreed in [None, Some(Agreement::to(Action::Arrive, &assigned, now()))] {
         let mut it = change(assigned.clone(), Actor::Provider, Duration::days(2));
         it.vertical_agreed(agreed.clone());
         assert!(matches!(it.depart(), Err(Error::Changed)), "{agreed:?}");
@@ -366,7 +366,7 @@ fn an_agreement_ends_when_the_state_changes() {
         settlement: Vec::new(),
         due: Vec::new(),
     };
-    let agreed = Agreement::to(Action::Deliver, &reworked).with_gate(Some(gate));
+    let agreed = Agreement::to(Action::Deliver, &reworked, now()).with_gate(Some(gate));
     // Meanwhile the rework was delivered, and sent back once more.
     let mut again = reworked.clone();
     again.progress.moves += 2;
@@ -374,6 +374,17 @@ fn an_agreement_ends_when_the_state_changes() {
         let mut it = change(found, Actor::Provider, Duration::zero());
         it.vertical_agreed(Some(agreed.clone()));
         assert_eq!(it.deliver().is_ok(), delivered);
+    }
+}
+
+#[test]
+fn an_agreement_holds_for_half_a_minute() {
+    let working = order(State::InProgress);
+    for (seconds, aborted) in [(30, true), (31, false)] {
+        let agreed = Agreement::to(Action::Abort, &working, now());
+        let mut it = change(working.clone(), Actor::Operator, Duration::seconds(seconds));
+        it.vertical_agreed(Some(agreed));
+        assert_eq!(it.abort(uuid::Uuid::nil(), "SAFETY").is_ok(), aborted, "after {seconds} s");
     }
 }
 
@@ -387,7 +398,7 @@ fn the_vertical_is_told_of_whatever_it_knows_of_an_order_once_it_was_assigned() 
                 for assignments in [0, 1] {
                     it.progress.assignments = assignments;
                     let mut it = change(it.clone(), by, Duration::zero());
-                    it.vertical_agreed(Some(Agreement::to(action, &it.order)));
+                    it.vertical_agreed(Some(Agreement::to(action, &it.order, it.now)));
                     it.act_as(action, by, "").unwrap();
                     let told = it.close().side_effects == [SideEffect::TellVertical];
                     let expected = to.state != state && assignments > 0;

@@ -21,7 +21,7 @@ fn nth(week: u64) -> NaiveDate {
 }
 
 /// A weekly series at nine with the named provider.
-fn weekly() -> SeriesPlan {
+pub(super) fn weekly() -> SeriesPlan {
     let clock = Clock::manual(now());
     let sample = order(State::Requested);
     let series = series::Model {
@@ -63,7 +63,7 @@ fn weekly() -> SeriesPlan {
 }
 
 /// The order of a visit as the booking makes it.
-fn booked(visit: &DueVisit) -> Order {
+pub(super) fn booked(visit: &DueVisit) -> Order {
     Order {
         id: OrderId::from_uuid(visit.quote_id().uuid()),
         quote_id: visit.quote_id(),

@@ -1,5 +1,6 @@
 //! Positions in, tracks out.
 
+mod disputes;
 mod drive;
 mod push;
 mod upkeep;
