@@ -61,9 +61,6 @@ pub enum SideEffect {
 impl SideEffect {
     /// Whether it has provider free time that it keeps for the order.
     pub const fn frees_time(&self) -> bool {
-        matches!(
-            self,
-            Self::Release { .. } | Self::ReleaseProvider { .. } | Self::FinishJob { .. }
-        )
+        matches!(self, Self::Release { .. } | Self::ReleaseProvider { .. } | Self::FinishJob { .. })
     }
 }
