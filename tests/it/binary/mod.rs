@@ -19,6 +19,7 @@ mod restore;
 mod schemas;
 mod series;
 mod stop;
+mod trades;
 pub mod wire;
 
 pub use kills::number_from;
