@@ -29,6 +29,7 @@ mod series;
 mod standing;
 mod text;
 mod tracking;
+mod trades;
 mod upgrade;
 mod visits;
 mod windows;

@@ -194,6 +194,13 @@ impl Vertical for Moves {
         }
     }
 
+    fn approval_denials(&self, job: &MoveJob, amount: i64) -> Vec<&'static str> {
+        match job.own.state.is_price_fixed() && amount != 0 {
+            true => vec![PRICE_FIXED],
+            false => Vec::new(),
+        }
+    }
+
     fn describe_job(&self, job: &MoveJob, side: Side, _: DateTime<Utc>) -> Description {
         let actions = match side {
             Side::Provider => job.own.state.provider_actions(),

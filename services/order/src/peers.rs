@@ -327,14 +327,26 @@ impl Peers {
     }
 
     /// Raises what is authorised, once for each change order.
-    pub async fn raise(&self, order: &Order, amount: i64, change: ChangeId) -> Result<(), Error> {
+    pub async fn raise(
+        &self,
+        order: &Order,
+        amount: i64,
+        change: ChangeId,
+        confirmation: String,
+    ) -> Result<(), Error> {
         let request = RaiseAuthorizationRequest {
             order_id: order.id.to_string(),
             amount: Some(order.money(amount).into()),
             step_key: change.to_string(),
+            confirmation,
         };
-        self.charges.clone().raise_authorization(request).await?;
-        Ok(())
+        let raised = self.charges.clone().raise_authorization(request).await?.into_inner();
+        match raised.outcome() {
+            pb::Outcome::ConfirmationRequired => {
+                Err(Error::ConfirmationRequired(raised.confirmation_url))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -119,7 +119,8 @@ impl App {
         }
     }
 
-    async fn tell_vertical(&self, id: OrderId) -> Result<(), Error> {
+    /// Tells the vertical of what it has not heard yet.
+    pub async fn tell_vertical(&self, id: OrderId) -> Result<(), Error> {
         let db = self.db.connection();
         let mut pending = side_effects::pending_side_effects(db, id).await?;
         pending.retain(|row| row.effect == SideEffect::TellVertical);

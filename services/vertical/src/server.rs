@@ -9,6 +9,7 @@ use crate::{
         phase::Phase,
         record::Model as OrderRecord,
     },
+    price::ChangeQuote,
     repository::{self, Reach},
     vertical::{ChangeInputs, Description, QuoteInputs},
 };
@@ -151,6 +152,21 @@ impl<V: Vertical> Server<V> {
         Ok(true)
     }
 
+    /// What speaks against a change that is about to be approved.
+    async fn judge_approval(
+        &self,
+        request: pb::QuoteChangeRequest,
+    ) -> Result<pb::QuoteChangeResponse, Error> {
+        let job = self.in_step_with(request.order).await?;
+        let amounts = request.lines.iter().filter_map(|line| line.total.as_ref());
+        let amount = amounts.fold(0_i64, |sum, total| sum.saturating_add(total.minor_units));
+        let quote = ChangeQuote {
+            denials: self.vertical.approval_denials(&job, amount),
+            ..ChangeQuote::default()
+        };
+        Ok(convert::to_change_response(quote, request.lines))
+    }
+
     /// Reads an order and the details that it was priced on.
     fn read_snapshot(
         &self,
@@ -242,6 +258,9 @@ impl<V: Vertical> VerticalService for Server<V> {
         request: Request<pb::QuoteChangeRequest>,
     ) -> Result<Response<pb::QuoteChangeResponse>, Status> {
         let request = request.into_inner();
+        if request.approving {
+            return Ok(Response::new(self.judge_approval(request).await?));
+        }
         let proposer = convert::parse_side("proposer", request.proposer())?;
         let details = match (&request.details, V::CHANGE) {
             (None, _) => None,

@@ -11,7 +11,7 @@ use kit::{
 };
 use prost_types::Struct;
 use proto::quickserve::{
-    common::v1::TimeWindow,
+    common::v1::{Money, TimeWindow},
     fulfilment::v1::{self as pb, OrderState, vertical_service_client::VerticalServiceClient},
 };
 use serde_json::{Value as Json, json};
@@ -159,8 +159,22 @@ impl Stage {
             details: details.map(to_details),
             lines: Vec::new(),
             proposer: proposer.into(),
+            approving: false,
         };
         Ok(self.vertical().quote_change(request).await?.into_inner())
+    }
+
+    /// What speaks against a change of the provider's that costs so much and is about to be approved.
+    pub async fn approval_denials(&self, order: &Order, minor_units: i64) -> Vec<String> {
+        let total = Some(Money { currency: "EUR".to_owned(), minor_units });
+        let request = pb::QuoteChangeRequest {
+            order: Some(order.snapshot()),
+            details: None,
+            lines: vec![pb::PriceLine { total, ..pb::PriceLine::default() }],
+            proposer: pb::Party::Provider.into(),
+            approving: true,
+        };
+        self.vertical().quote_change(request).await.unwrap().into_inner().denials
     }
 
     /// Where an order stands in the vertical's own words, as one side sees it.

@@ -94,6 +94,12 @@ pub trait Vertical: Send + Sync + 'static {
         ready(Ok(ChangeQuote::default()))
     }
 
+    /// What speaks against a change that was proposed before and is about to be approved, as stable codes. It changes the
+    /// price by `amount` minor units.
+    fn approval_denials(&self, _job: &Job<Self::Own>, _amount: i64) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Where a job stands in the vertical's own words, and what one side may do there.
     fn describe_job(&self, job: &Job<Self::Own>, _side: Side, _now: DateTime<Utc>) -> Description {
         Description { state: job.phase().code().to_owned(), actions: Vec::new() }

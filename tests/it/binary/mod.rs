@@ -21,6 +21,7 @@ mod schemas;
 mod seed;
 mod series;
 mod stop;
+mod trades;
 pub mod wire;
 
 pub use kills::number_from;

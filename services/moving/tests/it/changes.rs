@@ -105,6 +105,7 @@ async fn once_loaded_the_price_is_fixed_on_every_path(backend: Backend) {
                 assert_eq!(denials(&depot, &order, change).await, Vec::<String>::new());
             }
             assert_eq!(plain(&order, Party::Provider).await, Vec::<String>::new());
+            assert_eq!(depot.approval_denials(&order, 1_600).await, Vec::<String>::new());
         }
         depot.note(&order, vec![of_line(1, Some(560))]).await.unwrap();
         // An open change order is decided first.
@@ -126,6 +127,11 @@ async fn once_loaded_the_price_is_fixed_on_every_path(backend: Backend) {
             for proposer in [Party::Provider, Party::Customer] {
                 assert_eq!(plain(&order, proposer).await, ["PRICE_FIXED"]);
             }
+            // So is one that was priced just before the signature and is approved after it, unless it costs nothing.
+            for amount in [1_600, -1_600] {
+                assert_eq!(depot.approval_denials(&order, amount).await, ["PRICE_FIXED"]);
+            }
+            assert_eq!(depot.approval_denials(&order, 0).await, Vec::<String>::new());
             let note = depot.note(&order, vec![of_line(1, Some(1))]).await;
             assert_eq!(refusal(note), "ORDER_STATE");
         }

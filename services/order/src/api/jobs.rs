@@ -1,9 +1,13 @@
 //! Orders as providers handle them.
 
-use super::{Api, view};
+use super::{
+    Api,
+    asked::{AskedAct, AskedCall},
+    view,
+};
 use crate::{
     domain::{
-        Action, Actor, Agreement, Error, OrderId, Principal, State,
+        Actor, Agreement, Error, OrderId, Principal, State,
         records::{offer, visit},
     },
     peers::is_refusal,
@@ -95,18 +99,9 @@ impl JobService for Api {
         let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::AcceptOrderRequest { order_id, version } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let agreed = self.app.prepare_acceptance(id, &caller).await?;
-        let tx = match self.app.db.begin_call(key).await? {
-            Begun::Answered(answer) => return Ok(Response::new(answer)),
-            Begun::New(tx) => tx,
-        };
-        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
-        version::expect_version(version, change.order.version)?;
-        change.vertical_agreed(agreed);
-        change.accept()?;
-        let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller)?);
-        Ok(self.commit(tx, id, pb::AcceptOrderResponse { order }).await?)
+        let act = AskedAct::Accept;
+        let call = AskedCall { id, caller, key, version, act };
+        Ok(self.act_once_agreed(call, |order| pb::AcceptOrderResponse { order }).await?)
     }
 
     async fn decline_order(
@@ -138,18 +133,9 @@ impl JobService for Api {
         let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::DepartRequest { order_id, version } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let agreed = self.app.prepare_departure(id, &caller, version).await?;
-        let tx = match self.app.db.begin_call(key).await? {
-            Begun::Answered(answer) => return Ok(Response::new(answer)),
-            Begun::New(tx) => tx,
-        };
-        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
-        version::expect_version(version, change.order.version)?;
-        change.vertical_agreed(agreed);
-        change.depart()?;
-        let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller)?);
-        Ok(self.commit(tx, id, pb::DepartResponse { order }).await?)
+        let act = AskedAct::Depart;
+        let call = AskedCall { id, caller, key, version, act };
+        Ok(self.act_once_agreed(call, |order| pb::DepartResponse { order }).await?)
     }
 
     async fn arrive(
@@ -159,19 +145,9 @@ impl JobService for Api {
         let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::ArriveRequest { order_id, version, position } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let position = position.and_then(|pb::Position { lat, lng }| lat.zip(lng));
-        let agreed = self.app.ask_before(id, &caller, Action::Arrive).await?;
-        let tx = match self.app.db.begin_call(key).await? {
-            Begun::Answered(answer) => return Ok(Response::new(answer)),
-            Begun::New(tx) => tx,
-        };
-        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
-        version::expect_version(version, change.order.version)?;
-        change.vertical_agreed(agreed);
-        change.arrive(position)?;
-        let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller)?);
-        Ok(self.commit(tx, id, pb::ArriveResponse { order }).await?)
+        let act = AskedAct::Arrive(position.and_then(|pb::Position { lat, lng }| lat.zip(lng)));
+        let call = AskedCall { id, caller, key, version, act };
+        Ok(self.act_once_agreed(call, |order| pb::ArriveResponse { order }).await?)
     }
 
     async fn start_work(
@@ -182,19 +158,9 @@ impl JobService for Api {
         let pb::StartWorkRequest { order_id, version, start_code } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         self.count_wrong_code(id, &caller, &start_code).await?;
-        let agreed = self.app.ask_before(id, &caller, Action::Start).await?;
-        let tx = match self.app.db.begin_call(key).await? {
-            Begun::Answered(answer) => return Ok(Response::new(answer)),
-            Begun::New(tx) => tx,
-        };
-        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
-        version::expect_version(version, change.order.version)?;
-        change.vertical_agreed(agreed);
-        let code_is_right = self.app.secret.opens(&change.order, &start_code);
-        change.start(code_is_right)?;
-        let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller)?);
-        Ok(self.commit(tx, id, pb::StartWorkResponse { order }).await?)
+        let act = AskedAct::Start(start_code);
+        let call = AskedCall { id, caller, key, version, act };
+        Ok(self.act_once_agreed(call, |order| pb::StartWorkResponse { order }).await?)
     }
 
     async fn record_contact_attempt(
@@ -266,21 +232,9 @@ impl JobService for Api {
         let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::DeliverRequest { order_id, version } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let agreed = self.app.ask_before(id, &caller, Action::Deliver).await?;
-        let tx = match self.app.db.begin_call(key).await? {
-            Begun::Answered(answer) => return Ok(Response::new(answer)),
-            Begun::New(tx) => tx,
-        };
-        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
-        version::expect_version(version, change.order.version)?;
-        change.vertical_agreed(agreed);
-        change.deliver()?;
-        let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller)?);
-        let answer = tx.commit_answer(pb::DeliverResponse { order }).await?;
-        self.app.note_delivery();
-        self.app.tell_vertical_at_once(id).await;
-        Ok(answer)
+        let act = AskedAct::Deliver;
+        let call = AskedCall { id, caller, key, version, act };
+        Ok(self.act_once_agreed(call, |order| pb::DeliverResponse { order }).await?)
     }
 
     async fn list_offers(

@@ -1,5 +1,6 @@
 //! The RPCs: parse, begin, load and lock, rule, save, commit with the answer.
 
+mod asked;
 mod calendar;
 mod favourites;
 mod jobs;

@@ -1,10 +1,10 @@
 //! What is kept about orders.
 
-use super::{Api, view};
+use super::{Api, asked::MAX_ASKS, view};
 use crate::{
     domain::{
-        Action, Actor, ChangeId, Error, Order, OrderId, PricedChange, Principal, Resource,
-        records::change_order,
+        Action, Actor, ChangeId, ChangeProposal, Error, Order, OrderId, PricedChange, Principal,
+        Resource, records::change_order,
     },
     processes::changes::parse_proposal,
     repository::{orders, records},
@@ -31,27 +31,74 @@ impl Api {
         Ok((orders::get_order(self.app.db.connection(), id, caller).await?, page))
     }
 
-    /// Writes a priced proposal down, which is paid for by now where its author is the customer.
+    /// Prices a proposal, has it paid for where its author is the customer, and writes it down. [`Error::Changed`] says that
+    /// the order is not the one that was priced any more; what was authorised for that price is given back.
+    async fn price_and_propose(
+        &self,
+        call: &ProposalCall,
+    ) -> Result<Response<pb::ProposeChangeResponse>, Error> {
+        let order = orders::get_order(self.app.db.connection(), call.id, &call.caller).await?;
+        let by = order.side(&call.caller).ok_or(Error::NotFound(Resource::Order))?;
+        let priced = self.app.price_change(&order, by, call.proposal.clone()).await?;
+        let Some(own) = priced.clone().filter(|_| by == Actor::Customer) else {
+            return self.write_proposal(call, priced, None).await;
+        };
+        let payment = self.pay_for_proposal(call, &order, &own).await?;
+        let answer = self.write_proposal(call, priced, payment).await;
+        if let Err(refused) = &answer {
+            self.app.release_unless_approved(call.id, call.change_id, refused).await;
+        }
+        answer
+    }
+
+    /// Has the customer's own proposal paid for. The vertical is asked again afterwards, since the card may take its time.
+    async fn pay_for_proposal(
+        &self,
+        call: &ProposalCall,
+        order: &Order,
+        priced: &PricedChange,
+    ) -> Result<Option<Uuid>, Error> {
+        let amount = priced.amount()?;
+        let paid = self.app.authorize_change(order, amount, call.change_id, String::new()).await;
+        let refused = match paid {
+            Ok(payment) => {
+                let asked = self.app.ask_about_approval(order, Actor::Customer, &priced.lines);
+                match asked.await {
+                    Ok(()) => return Ok(payment),
+                    Err(denied) => denied,
+                }
+            }
+            // Such a change waits for no second call, as those of a provider do.
+            Err(Error::ConfirmationRequired(_)) => {
+                Error::ChangeDeclined("AUTHENTICATION_REQUIRED".to_owned())
+            }
+            // Nothing is reserved, or the same call finds later what is.
+            Err(error) => return Err(error),
+        };
+        self.app.release_unless_approved(call.id, call.change_id, &refused).await;
+        Err(refused)
+    }
+
+    /// Writes a priced proposal down, with the payment that was begun for it where the order had cost nothing.
     async fn write_proposal(
         &self,
-        caller: &Principal,
-        id: OrderId,
-        key: Option<Key>,
-        proposed: Proposed,
+        call: &ProposalCall,
+        priced: Option<PricedChange>,
+        payment: Option<Uuid>,
     ) -> Result<Response<pb::ProposeChangeResponse>, Error> {
-        let Proposed { change_id, priced, payment, reason } = proposed;
-        let tx = match self.app.db.begin_call(key).await? {
+        let tx = match self.app.db.begin_call(call.key.clone()).await? {
             Begun::Answered(answer) => return Ok(Response::new(answer)),
             Begun::New(tx) => tx,
         };
-        let mut change = orders::lock_order(&tx, id, caller, &self.app.timing).await?;
+        let timing = &self.app.timing;
+        let mut change = orders::lock_order(&tx, call.id, &call.caller, timing).await?;
         change.check(Action::ProposeChange)?;
         let priced = priced.ok_or(Error::Changed)?;
         change.note_authorized_change(payment);
-        let proposed = change.propose_change(change_id, priced, reason)?;
+        let proposed = change.propose_change(call.change_id, priced, call.reason.clone())?;
         let order = orders::save_order(&tx, change).await?;
         let change_order = Some(view::change_order_of(&order, proposed));
-        self.commit(tx, id, pb::ProposeChangeResponse { change_order }).await
+        self.commit(tx, call.id, pb::ProposeChangeResponse { change_order }).await
     }
 
     /// Writes down that a change is approved, which is paid for by now.
@@ -75,12 +122,13 @@ impl Api {
     }
 }
 
-/// A change that is priced, and paid for where it needs to be.
-struct Proposed {
+/// A call that proposes a change.
+struct ProposalCall {
+    id: OrderId,
+    caller: Principal,
+    key: Option<Key>,
     change_id: ChangeId,
-    priced: Option<PricedChange>,
-    /// The payment that was begun for it, where the order had cost nothing.
-    payment: Option<Uuid>,
+    proposal: ChangeProposal,
     reason: String,
 }
 
@@ -166,26 +214,18 @@ impl RecordService for Api {
         if let Some(answer) = self.kept_answer(&key).await? {
             return Ok(Response::new(answer));
         }
-        let order = orders::get_order(self.app.db.connection(), id, &caller).await?;
-        let by = order.side(&caller).ok_or(Error::NotFound(Resource::Order))?;
         let proposal = parse_proposal(&mut request)?;
-        let priced = self.app.price_change(&order, by, proposal).await?;
         // The same call finds what it has authorised.
         let change_id = key.as_ref().map_or_else(|| Id::new(self.app.db.clock()), Key::derived_id);
-        let mut payment = None;
-        let pays = priced.as_ref().filter(|_| by == Actor::Customer);
-        if let Some(priced) = pays {
-            payment = self.app.authorize_change(&order, priced.amount()?, change_id).await?;
+        let mut call =
+            ProposalCall { id, caller, key, change_id, proposal, reason: request.reason };
+        for _ in 1..MAX_ASKS {
+            match self.price_and_propose(&call).await {
+                Err(Error::Changed) => call.change_id = Id::new(self.app.db.clock()),
+                answer => return Ok(answer?),
+            }
         }
-        let is_paid = pays.is_some();
-        let proposed = Proposed { change_id, priced, payment, reason: request.reason };
-        let answer = self.write_proposal(&caller, id, key, proposed).await;
-        if let Err(refused) = &answer
-            && is_paid
-        {
-            self.app.release_unless_approved(id, change_id, refused).await;
-        }
-        Ok(answer?)
+        Ok(self.price_and_propose(&call).await?)
     }
 
     async fn list_change_orders(
@@ -208,7 +248,8 @@ impl RecordService for Api {
         request: Request<pb::ApproveChangeRequest>,
     ) -> Result<Response<pb::ApproveChangeResponse>, Status> {
         let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
-        let pb::ApproveChangeRequest { order_id, change_order_id } = request.into_inner();
+        let pb::ApproveChangeRequest { order_id, change_order_id, confirmation } =
+            request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
         let change_id: ChangeId = Id::parse("change_order_id", &change_order_id)?;
         let db = self.app.db.connection();
@@ -219,7 +260,10 @@ impl RecordService for Api {
         let is_approvable = is_pending && order.check(Action::ApproveChange, by).is_ok();
         let mut payment = None;
         if is_approvable {
-            payment = self.app.authorize_change(&order, row.amount, change_id).await?;
+            let lines = row.approved_lines();
+            self.app.ask_about_approval(&order, row.proposed_by, &lines).await?;
+            let amount = row.amount;
+            payment = self.app.authorize_change(&order, amount, change_id, confirmation).await?;
         }
         let answer = self.write_approval(&caller, id, key, &row, payment).await;
         if let Err(refused) = &answer

@@ -1,8 +1,12 @@
 //! Orders after the work.
 
-use super::{Api, view};
+use super::{
+    Api,
+    asked::{AskedAct, AskedCall},
+    view,
+};
 use crate::{
-    domain::{Action, Principal, Resolution},
+    domain::{Principal, Resolution},
     repository::{orders, side_effects},
 };
 use kit::{
@@ -162,17 +166,8 @@ impl SettlementService for Api {
         let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::AbortOrderRequest { order_id, version, reason } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let agreed = self.app.ask_before(id, &caller, Action::Abort).await?;
-        let tx = match self.app.db.begin_call(key).await? {
-            Begun::Answered(answer) => return Ok(Response::new(answer)),
-            Begun::New(tx) => tx,
-        };
-        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
-        version::expect_version(version, change.order.version)?;
-        change.vertical_agreed(agreed);
-        change.abort(tx.new_uuid(), &reason)?;
-        let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller)?);
-        Ok(self.commit(tx, id, pb::AbortOrderResponse { order }).await?)
+        let act = AskedAct::Abort(reason);
+        let call = AskedCall { id, caller, key, version, act };
+        Ok(self.act_once_agreed(call, |order| pb::AbortOrderResponse { order }).await?)
     }
 }

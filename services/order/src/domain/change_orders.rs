@@ -90,7 +90,7 @@ impl PricedChange {
 
 impl change_order::Model {
     /// The lines as they join those of the order. Changes of earlier versions are one line of the provider's.
-    fn approved_lines(&self) -> Vec<PriceLine> {
+    pub fn approved_lines(&self) -> Vec<PriceLine> {
         match &self.price_lines {
             Some(PriceLines(lines)) => lines.clone(),
             None => vec![plain_line(self.amount)],

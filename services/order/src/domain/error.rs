@@ -145,6 +145,11 @@ pub enum Error {
     /// The card refused what a change costs.
     #[error("the payment was declined: the change is not approved")]
     ChangeDeclined(String),
+    /// The card wants the customer to confirm what a change costs, at this address.
+    #[error(
+        "confirm the payment at the confirmation_url, then approve the change again with the confirmation"
+    )]
+    ConfirmationRequired(String),
     /// Payment does not know yet whether the card takes what a change costs.
     #[error("the payment has no answer yet: repeat the call")]
     ChangePaymentPending,
@@ -277,6 +282,7 @@ impl Fault for Error {
             },
             Self::ChangesNotOffered => Kind::Precondition("CHANGES_NOT_OFFERED"),
             Self::ChangeDeclined(_) => Kind::Precondition("PAYMENT_DECLINED"),
+            Self::ConfirmationRequired(_) => Kind::Precondition("PAYMENT_CONFIRMATION_REQUIRED"),
             Self::ChangePaymentPending => {
                 Kind::Unavailable { reason: "PAYMENT_PENDING", retry_after: Duration::from_secs(1) }
             }
@@ -317,6 +323,7 @@ impl Fault for Error {
             }
             Self::StartCodeWrong { left } => entry("tries_left", left.to_string()),
             Self::ChangeDeclined(reason) => entry("decline_reason", reason.clone()),
+            Self::ConfirmationRequired(url) => entry("confirmation_url", url.clone()),
             Self::ProviderNotEligible(causes) => entry("causes", causes.join(",")),
             Self::Denied(_, denials) => entry("denials", denials.join(",")),
             Self::GateClosed(missing) => entry("missing", missing.join(",")),

@@ -6,7 +6,7 @@ use crate::{
     convert,
     domain::{
         Action, Actor, ChangeId, ChangeProposal, ChangeState, Error, JobDetails, Order, OrderId,
-        Outcome, PricedChange, Principal,
+        Outcome, PriceLine, PricedChange, Principal,
     },
     repository::orders,
 };
@@ -47,6 +47,7 @@ impl App {
             details,
             lines: convert::lines(&proposal.plain_lines(), order.currency()),
             proposer: proposer(by).into(),
+            approving: false,
         };
         let answer = self.verticals.quote_change(&order.vertical, request).await?;
         let QuoteChangeResponse { lines, valid_for, denials } = answer;
@@ -61,30 +62,58 @@ impl App {
         }))
     }
 
-    /// Authorises what a change adds, once for each change order. Returns the payment that was begun for it where the order
-    /// had cost nothing.
+    /// Asks the vertical whether a change that `by` proposed at the price of `lines` may be approved still. It hears first
+    /// what it has not heard of the order yet, so that from then on it knows of the change that waits.
+    pub async fn ask_about_approval(
+        &self,
+        order: &Order,
+        by: Actor,
+        lines: &[PriceLine],
+    ) -> Result<(), Error> {
+        self.tell_vertical(order.id).await?;
+        let request = QuoteChangeRequest {
+            order: Some(self.verticals.snapshot_of(order)),
+            details: None,
+            lines: convert::lines(lines, order.currency()),
+            proposer: proposer(by).into(),
+            approving: true,
+        };
+        let answer = self.verticals.quote_change(&order.vertical, request).await?;
+        match answer.denials.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Denied(order.vertical.clone(), answer.denials)),
+        }
+    }
+
+    /// Authorises what a change adds, once for each change order, with the customer's `confirmation` where the card asked
+    /// for one before. Returns the payment that was begun for it where the order had cost nothing.
     pub async fn authorize_change(
         &self,
         order: &Order,
         amount: i64,
         change: ChangeId,
+        confirmation: String,
     ) -> Result<Option<Uuid>, Error> {
         if amount <= 0 {
             return Ok(None);
         }
         if order.payment.payment_id.is_some() {
-            self.peers.raise(order, amount, change).await?;
+            self.peers.raise(order, amount, change, confirmation).await?;
             return Ok(None);
         }
         let mut first = order.clone();
         first.payment.key = change.to_string();
-        let authorization = self.authorize_amount(&first, amount, String::new(), false).await?;
+        let authorization = self.authorize_amount(&first, amount, confirmation, false).await?;
         match authorization.outcome {
             Outcome::Authorized => Ok(authorization.payment_id),
             Outcome::Pending => Err(Error::ChangePaymentPending),
             Outcome::Declined => Err(Error::ChangeDeclined(authorization.decline_reason)),
-            Outcome::ConfirmationRequired | Outcome::MethodSaved => {
-                Err(Error::ChangeDeclined("AUTHENTICATION_REQUIRED".to_owned()))
+            Outcome::ConfirmationRequired => {
+                Err(Error::ConfirmationRequired(authorization.confirmation_url))
+            }
+            Outcome::MethodSaved => {
+                Err(kit::Error::internal("a change is not authorised, its method is on file")
+                    .into())
             }
         }
     }
@@ -112,6 +141,7 @@ impl App {
             return Ok(());
         }
         locked.release_raise(change);
+        locked.caller_runs_side_effects = true;
         orders::save_order(&tx, locked).await?;
         tx.commit().await?;
         self.run_side_effects_now(order).await;

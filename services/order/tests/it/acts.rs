@@ -47,6 +47,7 @@ pub struct With {
     pub cancel_token: String,
     pub start_code: String,
     pub change_order_id: String,
+    pub confirmation: String,
 }
 
 fn none<T>(answer: Response<T>) -> Option<pb::Order> {
@@ -198,7 +199,8 @@ impl Town {
                 none(api.propose_change(request).await?)
             }
             "approveChange" => {
-                let request = pb::ApproveChangeRequest { order_id, change_order_id };
+                let confirmation = with.confirmation.clone();
+                let request = pb::ApproveChangeRequest { order_id, change_order_id, confirmation };
                 api.approve_change(request).await?.into_inner().order
             }
             "rejectChange" => {

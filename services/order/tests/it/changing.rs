@@ -291,3 +291,64 @@ async fn a_raise_is_given_back_when_its_change_expires(backend: Backend) {
     town.in_time("given back", |it| it.money(&id).authorized == 10_000).await;
     assert_eq!(town.get(&id).await.state(), OrderState::InProgress);
 }
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_raise_that_the_customer_must_confirm_waits_for_the_same_approval(backend: Backend) {
+    let town = Town::pricing_changes(backend).await;
+    town.script.with(|memory| memory.raise_confirms = true);
+    let id = town.at_work().await.id;
+    let request = || Town::proposal(&id, Some(Struct::default()), &[]);
+    let proposed = town.propose(town.provider, request()).await.unwrap();
+    let mut with = With { change_order_id: proposed.id, ..With::default() };
+    for _ in 0..2 {
+        let asked = town.attempt(town.customer, "approveChange", &id, &with).await.unwrap_err();
+        assert_eq!(reason_of(&asked), "PAYMENT_CONFIRMATION_REQUIRED");
+        assert_eq!(metadata(&asked, "confirmation_url"), "https://psp.test/3ds");
+        let order = town.full(town.customer, &id).await;
+        assert_eq!(order.state(), OrderState::AwaitingApproval);
+        assert_eq!(order.change_orders[0].state(), ChangeOrderState::Proposed);
+        assert_eq!(town.script.money(&id).authorized, 10_000);
+    }
+    with.confirmation = "123456".to_owned();
+    let order = town.act_with(town.customer, "approveChange", &id, &with).await;
+    assert_eq!((order.state(), units(order.total.as_ref())), (OrderState::InProgress, 21_550));
+    assert_eq!(town.script.money(&id).authorized, 21_550);
+
+    // What a customer proposes is approved in one call, which has no place for a confirmation.
+    let given_back = town.script.calls("unraise");
+    let refused = town.propose(town.customer, request()).await.unwrap_err();
+    assert_eq!(reason_of(&refused), "PAYMENT_DECLINED");
+    assert_eq!(metadata(&refused, "decline_reason"), "AUTHENTICATION_REQUIRED");
+    assert!(town.script.calls("unraise") > given_back, "what waits is given up");
+    assert_eq!(town.full(town.customer, &id).await.change_orders.len(), 1);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn what_the_vertical_denies_by_then_is_not_approved(backend: Backend) {
+    let town = Town::pricing_changes(backend).await;
+    let id = town.at_work().await.id;
+    let request = || Town::proposal(&id, Some(Struct::default()), &[]);
+    // The vertical does not hear of the proposal before it is asked.
+    town.script.fail("tell", Fault::Refuse(Status::unavailable("down")));
+    let proposed = town.propose(town.provider, request()).await.unwrap();
+    town.script.with(|memory| memory.approval_denials = vec!["PRICE_FIXED".to_owned()]);
+    let with = With { change_order_id: proposed.id, ..With::default() };
+    let denied = town.attempt(town.customer, "approveChange", &id, &with).await.unwrap_err();
+    assert_eq!(reason_of(&denied), "TRANSITION_DENIED");
+    assert_eq!(metadata(&denied, "denials"), "PRICE_FIXED");
+    assert_eq!(town.told_changes(&id), [(OrderChangeState::Proposed, true)]);
+    let order = town.get(&id).await;
+    assert_eq!(order.state(), OrderState::AwaitingApproval);
+    assert_eq!((units(order.total.as_ref()), town.script.calls("raise")), (10_000, 0));
+    town.act_with(town.provider, "rejectChange", &id, &with).await;
+
+    // The customer's own is paid for, and given back.
+    let denied = town.propose(town.customer, request()).await.unwrap_err();
+    assert_eq!(reason_of(&denied), "TRANSITION_DENIED");
+    town.until_script("given back", |it| {
+        it.calls("unraise") > 1 && it.money(&id).authorized == 10_000
+    })
+    .await;
+}

@@ -4,6 +4,7 @@
 mod access;
 mod acts;
 mod again;
+mod asked;
 mod booking;
 mod cancelling;
 mod changing;

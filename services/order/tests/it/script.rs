@@ -113,6 +113,10 @@ pub struct Memory {
     /// What the vertical asks for changes with details, and why it may not.
     pub change: Vec<(&'static str, i64, bool)>,
     pub change_denials: Vec<String>,
+    /// What the vertical has against a change that is about to be approved.
+    pub approval_denials: Vec<String>,
+    /// Whether the card wants each raise to be confirmed.
+    pub raise_confirms: bool,
     /// What it comes to beyond the cap.
     pub due: Vec<(&'static str, i64, bool)>,
     /// How long the work takes, in hours.

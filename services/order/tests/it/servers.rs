@@ -71,10 +71,22 @@ impl ChargeService for Payment {
         let amount = units(request.amount);
         let raised = self.0.play("raise", |memory| {
             let it = memory.money.entry(request.order_id.clone()).or_default();
+            let asks = memory.raise_confirms && request.confirmation.is_empty();
+            if asks {
+                return Ok(payment::RaiseAuthorizationResponse {
+                    authorized: money(it.authorized),
+                    outcome: payment::Outcome::ConfirmationRequired.into(),
+                    confirmation_url: "https://psp.test/3ds".to_owned(),
+                });
+            }
             if it.raised.insert(request.step_key.clone(), amount).is_none() {
                 it.authorized += amount;
             }
-            Ok(payment::RaiseAuthorizationResponse { authorized: money(it.authorized) })
+            Ok(payment::RaiseAuthorizationResponse {
+                authorized: money(it.authorized),
+                outcome: payment::Outcome::Authorized.into(),
+                ..payment::RaiseAuthorizationResponse::default()
+            })
         });
         Ok(Response::new(raised.await?))
     }
@@ -319,6 +331,13 @@ impl VerticalService for Cleaning {
         request: Request<vertical::QuoteChangeRequest>,
     ) -> Result<Response<vertical::QuoteChangeResponse>, Status> {
         let request = request.into_inner();
+        if request.approving {
+            let judged = self.0.play("approval", |memory| {
+                let denials = memory.approval_denials.clone();
+                Ok(vertical::QuoteChangeResponse { lines: request.lines, denials, valid_for: None })
+            });
+            return Ok(Response::new(judged.await?));
+        }
         let priced = self.0.play("change", |memory| {
             let (lines, valid_for) = match request.details {
                 None => (request.lines, None),

@@ -215,7 +215,7 @@ impl Town {
         let cancels = self.get_as(who, id).await.is_ok_and(|order| previews(&order));
         let cancel_token = if cancels { self.token(who, id).await.0 } else { String::new() };
         let change_order_id = full.change_orders.last().map(|it| it.id.clone()).unwrap_or_default();
-        With { cancel_token, start_code: full.start_code, change_order_id }
+        With { cancel_token, start_code: full.start_code, change_order_id, ..With::default() }
     }
 
     /// Brings an order into that state, and lets some time pass.

@@ -9,7 +9,10 @@ use crate::{
         MethodId, OrderId, ProviderId, UserId, capture::CaptureRequest,
         decision::AuthorizationRequest, due::DueLine,
     },
-    flow::{AuthorizationOutcome, AuthorizationStatus, RefundAmount, RefundRequest},
+    flow::{
+        AuthorizationOutcome, AuthorizationStatus, RaiseOutcome, RaiseRequest, RefundAmount,
+        RefundRequest,
+    },
     repository::intents,
 };
 use kit::{Id, storage::page::Page, values::time::moment};
@@ -55,14 +58,23 @@ impl ChargeService for Api {
         &self,
         request: Request<pb::RaiseAuthorizationRequest>,
     ) -> Result<Response<pb::RaiseAuthorizationResponse>, Status> {
-        let pb::RaiseAuthorizationRequest { order_id, amount, step_key } = request.into_inner();
+        let pb::RaiseAuthorizationRequest { order_id, amount, step_key, confirmation } =
+            request.into_inner();
         let order = OrderId::parse("order_id", &order_id)?;
-        let (minor_units, currency) = parse_positive("amount", amount.as_ref())?;
-        let raised =
-            self.payments.increment_authorization(order, &currency, minor_units, &step_key);
-        let intent = raised.await?;
+        let (amount, currency) = parse_positive("amount", amount.as_ref())?;
+        let request = RaiseRequest { currency, amount, key: step_key, confirmation };
+        let RaiseOutcome { intent, confirmation_url } =
+            self.payments.raise_authorization(order, request).await?;
         let authorized = to_money(&intent.currency, intent.authorized);
-        Ok(Response::new(pb::RaiseAuthorizationResponse { authorized }))
+        let outcome = match confirmation_url {
+            None => pb::Outcome::Authorized,
+            Some(_) => pb::Outcome::ConfirmationRequired,
+        };
+        Ok(Response::new(pb::RaiseAuthorizationResponse {
+            authorized,
+            outcome: outcome.into(),
+            confirmation_url: confirmation_url.unwrap_or_default(),
+        }))
     }
 
     async fn release_authorization(

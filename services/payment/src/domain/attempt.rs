@@ -8,6 +8,8 @@ use sea_orm::entity::prelude::*;
 
 /// Why a hold was given up whose place another one takes.
 const RENEWED: &str = "RENEWED";
+/// Why a payment provider refuses what the customer did not confirm.
+pub const CONFIRMATION_FAILED: &str = "CONFIRMATION_FAILED";
 /// Tries after which a provider that stays silent is reported as an error.
 const ALARMING_TRIES: i32 = 12;
 
@@ -127,9 +129,10 @@ impl Model {
         now + wait
     }
 
-    /// Whether the provider has been silent for so long that a person should look.
-    pub const fn is_alarming(&self) -> bool {
-        self.tries == ALARMING_TRIES
+    /// Whether the provider has been silent for so long that a person should look. One that waits for the customer's
+    /// confirmation is not silent.
+    pub fn is_alarming(&self) -> bool {
+        self.tries == ALARMING_TRIES && self.state != State::ConfirmationRequired
     }
 
     /// Whether this is the attempt of a call with `key`, or of the call that confirms it.
@@ -159,6 +162,11 @@ impl Model {
     /// Whether what it reserved is free again, or on its way, and no other hold took its place.
     pub fn was_given_back(&self) -> bool {
         matches!(self.state, State::Releasing | State::Released) && !self.was_renewed()
+    }
+
+    /// Whether it was refused since the customer did not confirm it: the same may be asked for again.
+    pub fn was_not_confirmed(&self) -> bool {
+        self.state == State::Failed && self.reason == CONFIRMATION_FAILED
     }
 
     /// Gives up a hold that another one takes the place of.

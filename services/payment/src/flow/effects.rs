@@ -36,7 +36,7 @@ pub(super) async fn take_effect(
         }
         (AttemptKind::Raise, State::Succeeded) => record_raised(tx, intent, attempt).await,
         (AttemptKind::Renew, State::Succeeded) => replace_hold(tx, intent, attempt).await,
-        (AttemptKind::Raise | AttemptKind::Renew, State::ConfirmationRequired) => {
+        (AttemptKind::Renew, State::ConfirmationRequired) => {
             give_up_confirmation(tx, intent, attempt).await
         }
         (AttemptKind::Renew, State::Failed | State::Abandoned) if before.is_open() => {
@@ -135,7 +135,7 @@ async fn record_raised(tx: &Tx, intent: &mut Intent, attempt: &mut Attempt) -> R
     Ok(())
 }
 
-/// The customer is to confirm what is asked for without them: it is given up.
+/// The customer is to confirm what is reserved anew without them: it is given up, and the money is taken instead.
 async fn give_up_confirmation(
     tx: &Tx,
     intent: &Intent,
@@ -144,13 +144,7 @@ async fn give_up_confirmation(
     attempt.give_up();
     "AUTHENTICATION_REQUIRED".clone_into(&mut attempt.reason);
     attempt.confirmation_url.clear();
-    match attempt.kind {
-        AttemptKind::Renew => capture_instead(tx, intent, attempt).await,
-        AttemptKind::Authorize
-        | AttemptKind::Raise
-        | AttemptKind::Capture
-        | AttemptKind::Refund => Ok(()),
-    }
+    capture_instead(tx, intent, attempt).await
 }
 
 /// What a customer owes is captured as soon as it is authorised, and split as the order's capture was to be, or as was

@@ -26,6 +26,7 @@ pub use crate::domain::card_hold::HOLD;
 pub use authorize::{AuthorizationOutcome, AuthorizationStatus};
 pub use dues::open_due_payment;
 pub use holds::{hold_payouts, lift_hold};
+pub use raise::{RaiseOutcome, RaiseRequest};
 pub use refund::{RefundAmount, RefundRequest, open_refund};
 
 use crate::{Config, psp::Psp, repository::fast_path::FastPath};

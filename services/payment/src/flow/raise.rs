@@ -15,30 +15,56 @@ use kit::{Tx, messaging::timers};
 /// Why a raise is given back: what it was for did not come to be.
 const NOT_NEEDED: &str = "NOT_NEEDED";
 
+/// A request to add to what is authorised for an order.
+pub struct RaiseRequest {
+    pub currency: String,
+    /// How much, in minor units.
+    pub amount: i64,
+    /// Names the step.
+    pub key: String,
+    /// The customer's confirmation of it, or empty.
+    pub confirmation: String,
+}
+
+/// What became of a raise, with the payment as it is then.
+pub struct RaiseOutcome {
+    pub intent: Intent,
+    /// Where the customer confirms it; none when it is authorised.
+    pub confirmation_url: Option<String>,
+}
+
 impl Payments {
-    /// Adds to the authorised amount of an order, and returns the payment.
-    pub async fn increment_authorization(
+    /// Adds to the authorised amount of an order. A raise that the customer has to confirm waits for the same request with
+    /// their confirmation, or until it is given back.
+    pub async fn raise_authorization(
         &self,
         order: OrderId,
-        currency: &str,
-        amount: i64,
-        key: &str,
-    ) -> Result<Intent, Error> {
+        request: RaiseRequest,
+    ) -> Result<RaiseOutcome, Error> {
+        let RaiseRequest { currency, amount, key, confirmation } = request;
         let tx = self.db.begin().await?;
         let intent = intents::lock_of_order(&tx, order).await?;
-        intent.check_currency(currency)?;
-        let attempt = find_or_open_raise(&tx, &intent, amount, key).await?;
+        intent.check_currency(&currency)?;
+        let attempt = find_or_open_raise(&tx, &intent, amount, &key).await?;
         tx.commit().await?;
-        let (intent, attempt) = self.run_attempt(intent, attempt).await?;
+        let is_confirmed = attempt.state == State::ConfirmationRequired && !confirmation.is_empty();
+        let (intent, attempt) = match is_confirmed {
+            true => {
+                let answer = self.confirm_charge(attempt.id, &confirmation).await;
+                self.apply_answer(intent.id, attempt.id, answer).await?
+            }
+            false => self.run_attempt(intent, attempt).await?,
+        };
         match attempt.state {
-            State::Succeeded => Ok(intent),
-            _ if attempt.was_renewed() => Ok(intent),
-            // The customer was to confirm a second hold, and is not asked.
+            State::Succeeded => Ok(RaiseOutcome { intent, confirmation_url: None }),
+            _ if attempt.was_renewed() => Ok(RaiseOutcome { intent, confirmation_url: None }),
+            State::ConfirmationRequired => {
+                Ok(RaiseOutcome { intent, confirmation_url: Some(attempt.confirmation_url) })
+            }
             State::Failed | State::Abandoned | State::Returning | State::Returned => {
                 Err(Error::Declined(attempt.reason))
             }
             State::Unknown
-            | State::ConfirmationRequired
             | State::Pending
             | State::Releasing
             | State::Released
@@ -129,7 +155,7 @@ async fn release_second_hold(tx: &Tx, raise: &mut Attempt, hold: AttemptId) -> R
     attempts::save_attempt(tx, &mut renewed).await
 }
 
-/// The raise of a step. One that was given back is made anew.
+/// The raise of a step. One that was given back, or was not confirmed, is made anew.
 async fn find_or_open_raise(
     tx: &Tx,
     intent: &Intent,
@@ -140,7 +166,7 @@ async fn find_or_open_raise(
     let before: Vec<_> = raises_of(&known, key).collect();
     let key = match before.last() {
         None => key.to_owned(),
-        Some(last) if last.was_given_back() => {
+        Some(last) if last.was_given_back() || last.was_not_confirmed() => {
             format!("{key}{AGAIN}{}", before.len())
         }
         Some(same) if same.amount == amount => return Ok((*same).clone()),
@@ -152,10 +178,10 @@ async fn find_or_open_raise(
     open_step(tx, intent, hold.id, AttemptKind::Raise, &key, amount).await
 }
 
-/// Stands between the key of a step and the number of its raises that were given back.
+/// Stands between the key of a step and the number of its raises that came to nothing.
 const AGAIN: &str = "#";
 
-/// The raises of a step, oldest first: those before the last were given back.
+/// The raises of a step, oldest first: those before the last came to nothing.
 fn raises_of<'a>(known: &'a [Attempt], key: &'a str) -> impl Iterator<Item = &'a Attempt> {
     known.iter().filter(move |attempt| {
         let is_again = attempt.key.strip_prefix(key).is_some_and(|rest| rest.starts_with(AGAIN));

@@ -127,6 +127,7 @@ async fn a_raise_is_captured_with_the_price(backend: Backend) {
         order_id: order.into(),
         amount: euros(amount),
         step_key: key.into(),
+        ..pb::RaiseAuthorizationRequest::default()
     };
     let mut client = shop.charges();
     let order = shop.authorized("tok_ok").await;

@@ -11,7 +11,8 @@ use yare::parameterized;
 /// What the payment provider takes for a capture of 120 euros.
 const FEE: i64 = 12 * 14 + 25;
 
-async fn dispute(shop: &Shop, kind: &str, charge: Uuid, more: &str) {
+/// The payment provider says `kind` of a charge, with further fields.
+pub async fn dispute(shop: &Shop, kind: &str, charge: Uuid, more: &str) {
     let id = format!("{kind} {charge} {more}");
     let data = format!(r#"{{"reference":"{charge}","reason":"fraudulent"{more}}}"#);
     let body = serde_json::json!({"id": id, "type": kind, "data": {}}).to_string();

@@ -10,6 +10,7 @@ mod claims;
 mod dues;
 mod hangup;
 mod holds;
+mod journals;
 mod ledger;
 mod methods;
 mod payouts;

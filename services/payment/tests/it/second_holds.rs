@@ -197,3 +197,75 @@ async fn the_dispute_of_a_second_hold_is_about_its_money(backend: Backend) {
     assert_eq!(shop.holds(&order).await[0], hold(12_000, 12_000, 12_000, "CAPTURED"));
     shop.check_books().await;
 }
+
+/// What a raise of 40.00 is answered with.
+async fn raise_with(
+    shop: &Shop,
+    order: &str,
+    confirmation: &str,
+) -> pb::RaiseAuthorizationResponse {
+    let request = pb::RaiseAuthorizationRequest {
+        order_id: order.to_owned(),
+        amount: euros(4_000),
+        step_key: "change 1".to_owned(),
+        confirmation: confirmation.to_owned(),
+    };
+    shop.charges().raise_authorization(request).await.unwrap().into_inner()
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_raise_waits_for_the_confirmation_of_the_customer(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let order = shop.authorized("tok_raise_confirm").await;
+    for _ in 0..2 {
+        let asked = raise_with(&shop, &order, "").await;
+        assert_eq!(asked.outcome(), pb::Outcome::ConfirmationRequired);
+        assert!(!asked.confirmation_url.is_empty());
+        assert_eq!(asked.authorized, euros(12_000));
+    }
+    // A wrong code refuses this raise; the next one is asked for anew.
+    let request = pb::RaiseAuthorizationRequest {
+        order_id: order.clone(),
+        amount: euros(4_000),
+        step_key: "change 1".to_owned(),
+        confirmation: "000000".to_owned(),
+    };
+    let refused = shop.charges().raise_authorization(request).await;
+    assert_eq!(refusal(refused), "PAYMENT_DECLINED");
+    let again = raise_with(&shop, &order, "").await;
+    assert_eq!(again.outcome(), pb::Outcome::ConfirmationRequired);
+    for _ in 0..2 {
+        let raised = raise_with(&shop, &order, "123456").await;
+        assert_eq!(raised.outcome(), pb::Outcome::Authorized);
+        assert_eq!(raised.authorized, euros(16_000));
+    }
+    assert_eq!(shop.capture(&order, 16_000).await.unwrap().captured, euros(16_000));
+    let taken = |hold: &(i64, i64, i64, String)| hold.3 == "CAPTURED";
+    let holds = shop.holds(&order).await;
+    assert_eq!(holds.iter().filter(|hold| taken(hold)).map(|it| it.1).sum::<i64>(), 16_000);
+    shop.check_books().await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_raise_that_is_not_confirmed_is_given_up_with_its_change_or_its_order(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    for is_voided in [false, true] {
+        let order = shop.authorized("tok_raise_confirm").await;
+        raise_with(&shop, &order, "").await;
+        match is_voided {
+            true => shop.void(&order).await,
+            false => shop.release(&order, "change 1", true).await,
+        }
+        let confirms = async || {
+            let holds = shop.holds(&order).await.into_iter();
+            holds.filter(|(.., state)| state == "CONFIRM").count()
+        };
+        shop.in_time("nothing waits for the customer", confirms, |left| *left == 0).await;
+        if !is_voided {
+            assert_eq!(shop.capture(&order, 12_000).await.unwrap().captured, euros(12_000));
+        }
+    }
+    shop.check_books().await;
+}

@@ -241,8 +241,10 @@ impl Shop {
             order_id: order_id.into(),
             amount: euros(amount),
             step_key: key.into(),
+            ..pb::RaiseAuthorizationRequest::default()
         };
         let raised = self.charges().raise_authorization(request).await?.into_inner();
+        assert_eq!(raised.outcome(), pb::Outcome::Authorized);
         Ok(raised.authorized.unwrap().minor_units)
     }
 

@@ -31,6 +31,8 @@ pub enum Behaviour {
     SecondHold {
         declines: bool,
     },
+    /// A raise makes a second hold, which the customer has to confirm.
+    RaiseConfirm,
     /// What is reserved is not reserved again without the customer.
     RenewalDeclined,
     /// The capture is declined.
@@ -64,7 +66,7 @@ pub const HOLD_LIVES: Duration = Duration::days(7);
 const CAPTURE_DECLINED: &str = "tok_capture_declined";
 
 /// Tokens, brands, last digits and what the cards do.
-const CARDS: [(&str, &str, &str, Behaviour); 23] = [
+const CARDS: [(&str, &str, &str, Behaviour); 24] = [
     ("tok_ok", "visa", "4242", Behaviour::Ok),
     ("tok_ok_mastercard", "mastercard", "4444", Behaviour::Ok),
     ("tok_declined", "visa", "0002", Behaviour::Declined("CARD_DECLINED")),
@@ -88,6 +90,7 @@ const CARDS: [(&str, &str, &str, Behaviour); 23] = [
     ("tok_second_hold", "visa", "0218", Behaviour::SecondHold { declines: false }),
     ("tok_second_capture_declined", "visa", "0226", Behaviour::SecondHold { declines: true }),
     ("tok_renewal_declined", "visa", "0234", Behaviour::RenewalDeclined),
+    ("tok_raise_confirm", "visa", "0242", Behaviour::RaiseConfirm),
 ];
 
 /// The card behind a token; test cards expire three years from `now`.
@@ -121,6 +124,7 @@ impl Behaviour {
             | Self::TimeoutCharged
             | Self::RaiseDeclined
             | Self::SecondHold { .. }
+            | Self::RaiseConfirm
             | Self::RenewalDeclined
             | Self::CaptureDeclined
             | Self::RefundFailsOnce
@@ -190,9 +194,13 @@ impl charge::Model {
 
     /// The second hold that a raise asked for at `now` makes; none when it raises this one or is refused.
     pub fn second_hold(&self, raise: FollowUpRequest, now: DateTime<Utc>) -> Option<Self> {
-        let token = match (Behaviour::of(&self.token), self.state.as_str()) {
+        let behaviour = Behaviour::of(&self.token);
+        let token = match (behaviour, self.state.as_str()) {
             (Behaviour::SecondHold { declines: true }, charge::AUTHORIZED) => CAPTURE_DECLINED,
-            (Behaviour::SecondHold { declines: false }, charge::AUTHORIZED) => &self.token,
+            (
+                Behaviour::SecondHold { declines: false } | Behaviour::RaiseConfirm,
+                charge::AUTHORIZED,
+            ) => &self.token,
             (Behaviour::RaiseDeclined, _) => return None,
             // What is taken cannot be raised.
             (_, charge::CAPTURED) => &self.token,
@@ -205,7 +213,11 @@ impl charge::Model {
             currency: &self.currency,
             off_session: true,
         };
-        Some(Behaviour::Ok.new_charge(asked, now))
+        let made = match behaviour {
+            Behaviour::RaiseConfirm => Behaviour::Confirm,
+            _ => Behaviour::Ok,
+        };
+        Some(made.new_charge(asked, now))
     }
 
     /// Does what is asked for at `now`, or says why the card refuses it.

@@ -10,7 +10,10 @@ use super::{
     AuthorizeRequest, Cancelled, Card, FollowUpRequest, Psp, PspAnswer, PspHold, Transfer,
     Unanswered,
 };
-use crate::domain::{AttemptId, attempt::Signal};
+use crate::domain::{
+    AttemptId,
+    attempt::{CONFIRMATION_FAILED, Signal},
+};
 use async_trait::async_trait;
 use cards::{Behaviour, OperationKind};
 use entity::{charge, operation};
@@ -115,7 +118,7 @@ impl Psp for Sandbox {
     async fn confirm(&self, charge: AttemptId, code: &str) -> Result<PspAnswer, Unanswered> {
         let (state, reason) = match code {
             CONFIRMATION_CODE => (charge::AUTHORIZED, ""),
-            _ => (charge::DECLINED, "CONFIRMATION_FAILED"),
+            _ => (charge::DECLINED, CONFIRMATION_FAILED),
         };
         self.store.decide(charge.uuid(), charge::CONFIRM, state, reason).await?;
         Ok(self.answer(&self.charge(charge).await?))
