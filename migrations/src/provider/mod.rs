@@ -28,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_resources::Migration),
             Box::new(m0007_crews::Migration),
             Box::new(m0008_tracks::Migration),
+            Box::new(crate::leases::Migration),
         ]
     }
 }
