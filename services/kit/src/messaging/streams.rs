@@ -31,6 +31,7 @@ use async_trait::async_trait;
 use chrono::Duration;
 use fred::types::Message;
 use reader::Reader;
+use serde::Deserialize;
 use std::{collections::BTreeSet, sync::Arc, time::Duration as StdDuration};
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -41,19 +42,31 @@ use uuid::Uuid;
 pub(crate) const PARTITIONS: i16 = 8;
 /// Where a publisher says whose streams have something new.
 const NEWS: &str = "qs:facts";
+/// The shortest lease that is kept: a busy process is not to lose its own.
+const MIN_LEASE_MS: u32 = 300;
 
-/// How long a process holds its partitions.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// How long what a process holds stays its own unless it is renewed.
-    pub lease: Duration,
-    /// How often it is renewed.
-    pub renew_every: StdDuration,
+/// The section `events` of the configuration.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StreamSettings {
+    /// How long a process holds its part of the events without a sign of life, in milliseconds. After a crash, others
+    /// wait as long.
+    pub lease_ms: u32,
 }
 
-impl Default for Timing {
+impl Default for StreamSettings {
     fn default() -> Self {
-        Self { lease: Duration::seconds(15), renew_every: StdDuration::from_secs(5) }
+        Self { lease_ms: 15_000 }
+    }
+}
+
+impl StreamSettings {
+    fn lease(self) -> Duration {
+        Duration::milliseconds(i64::from(self.lease_ms.max(MIN_LEASE_MS)))
+    }
+
+    fn renew_every(self) -> StdDuration {
+        StdDuration::from_millis(u64::from(self.lease_ms.max(MIN_LEASE_MS) / 3))
     }
 }
 
@@ -62,7 +75,7 @@ pub struct StreamBus {
     redis: Redis,
     /// The services that publish events.
     sources: Vec<String>,
-    timing: Timing,
+    settings: StreamSettings,
     /// Names this process among those that share partitions.
     owner: Uuid,
     news: broadcast::Receiver<Message>,
@@ -70,21 +83,9 @@ pub struct StreamBus {
 
 impl StreamBus {
     /// A bus over `redis` that brings consumers the events of the services `sources`.
-    pub fn new(redis: Redis, sources: Vec<String>, timing: Timing) -> Self {
+    pub fn new(redis: Redis, sources: Vec<String>, settings: StreamSettings) -> Self {
         let news = listen_to(&redis, NEWS);
-        Self { redis, sources, timing, owner: Uuid::new_v4(), news }
-    }
-
-    /// Publishes events for one consumer alone, whatever has become of them before: those that it has acted on, it
-    /// drops.
-    pub async fn publish_to(&self, consumer: &str, events: &[Event]) -> Result<(), Error> {
-        let Some(first) = events.first() else { return Ok(()) };
-        match self.open_round(&first.source).await? {
-            Round::Open(mark) => publish::append(&self.redis, &mark, events, consumer).await,
-            Round::Lost => Err(Error::internal(
-                "the streams are gone; the service publishes all that it keeps again by itself",
-            )),
-        }
+        Self { redis, sources, settings, owner: Uuid::new_v4(), news }
     }
 }
 
@@ -102,7 +103,7 @@ impl Bus for StreamBus {
         let Round::Open(mark) = round else {
             return Err(Error::internal("nothing is published before the bus has begun anew"));
         };
-        publish::append(&self.redis, mark, &events, "").await?;
+        publish::append(&self.redis, mark, &events).await?;
         Ok(events.iter().map(|_| Delivery::Done(Published::Taken)).collect())
     }
 
@@ -131,7 +132,7 @@ impl Bus for StreamBus {
         let member = Member {
             consumer: subscription.name().clone(),
             owner: self.owner,
-            life: self.timing.lease,
+            life: self.settings.lease(),
         };
         let held = watch::Sender::new(BTreeSet::new());
         let readers = self.sources.iter().map(|source| {
@@ -188,7 +189,7 @@ impl StreamBus {
                     "cannot renew the leases on partitions of events, and tries again"
                 ),
             }
-            stop.run_until_cancelled(tokio::time::sleep(self.timing.renew_every)).await;
+            stop.run_until_cancelled(tokio::time::sleep(self.settings.renew_every())).await;
         }
     }
 }

@@ -29,6 +29,8 @@ pub const COMMAND_LIMIT: Duration = Duration::from_millis(250);
 pub const SCRIPT_LIMIT: Duration = Duration::from_secs(1);
 /// Calls under way at a time; more are refused at once.
 const MAX_IN_FLIGHT: usize = 256;
+/// How the URL of a Redis begins, whatever follows of Sentinel and Cluster.
+const SCHEMES: [&str; 4] = ["redis://", "rediss://", "redis-", "rediss-"];
 /// How long the client may take to connect and to sign in.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// What the client's own timer may be late by on a busy machine, before the call ends without it.
@@ -190,6 +192,9 @@ fn refusal(error: &fred::error::Error) -> RedisError {
 }
 
 fn read_url(url: &str) -> Result<Config, RedisError> {
+    if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(RedisError::Url);
+    }
     let mut config = Config::from_url(url).map_err(|_| RedisError::Url)?;
     // The first connection may fail like any later one.
     config.fail_fast = false;

@@ -7,23 +7,20 @@ use fred::types::Value;
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Names of the fields, in the order of [`fields`]. The last one says for which consumer alone the entry is; it is empty
-/// for all.
-pub(super) const NAMES: [&str; 9] =
-    ["id", "kind", "aggregate", "seq", "occurred_at", "actor", "traceparent", "data", "for"];
+/// Names of the fields, in the order of [`fields`].
+pub(super) const NAMES: [&str; 8] =
+    ["id", "kind", "aggregate", "seq", "occurred_at", "actor", "traceparent", "data"];
 
 /// An entry of a stream as a consumer reads it.
 pub(super) struct Entry {
     /// The entry's own id, by which it is acknowledged.
     pub(super) id: String,
-    /// For which consumer alone it is; empty for all.
-    pub(super) addressee: String,
     /// The event, unless the entry is none or was trimmed away.
     pub(super) event: Option<Event>,
 }
 
 /// Values of the fields.
-pub(super) fn fields(event: &Event, addressee: &str) -> [Value; NAMES.len()] {
+pub(super) fn fields(event: &Event) -> [Value; NAMES.len()] {
     [
         event.id.to_string().into(),
         event.kind.clone().into(),
@@ -33,7 +30,6 @@ pub(super) fn fields(event: &Event, addressee: &str) -> [Value; NAMES.len()] {
         event.actor.clone().into(),
         event.traceparent.clone().into(),
         Value::Bytes(Bytes::copy_from_slice(&event.data)),
-        addressee.to_owned().into(),
     ]
 }
 
@@ -49,8 +45,7 @@ pub(super) fn read(source: &str, answer: Value) -> Option<Entry> {
             named.insert(name.into_string()?, value.into_bytes()?);
         }
     }
-    let addressee = text(&named, "for").unwrap_or_default();
-    Some(Entry { id, addressee, event: read_event(source, &named) })
+    Some(Entry { id, event: read_event(source, &named) })
 }
 
 fn read_event(source: &str, named: &HashMap<String, Bytes>) -> Option<Event> {
@@ -88,11 +83,11 @@ mod tests {
             traceparent: String::new(),
             data: vec![0, 0xFF, b'\n'],
         };
-        let pairs = NAMES.into_iter().map(Value::from).zip(fields(&event, "order"));
+        let pairs = NAMES.into_iter().map(Value::from).zip(fields(&event));
         let fields = pairs.flat_map(|(name, value)| [name, value]).collect();
         let answer = Value::Array(vec!["1-0".into(), Value::Array(fields)]);
         let entry = read("user", answer).unwrap();
-        assert_eq!((entry.id.as_str(), entry.addressee.as_str()), ("1-0", "order"));
+        assert_eq!(entry.id, "1-0");
         assert_eq!(entry.event, Some(event));
         // One that was trimmed away while a consumer had not acknowledged it.
         let trimmed = read("user", Value::Array(vec!["1-0".into(), Value::Null])).unwrap();

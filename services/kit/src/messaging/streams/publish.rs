@@ -72,13 +72,8 @@ pub(super) async fn set_mark(redis: &Redis, source: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Appends events of one service, for all consumers or for one.
-pub(super) async fn append(
-    redis: &Redis,
-    mark: &str,
-    events: &[Event],
-    addressee: &str,
-) -> Result<(), Error> {
+/// Appends events of one service.
+pub(super) async fn append(redis: &Redis, mark: &str, events: &[Event]) -> Result<(), Error> {
     let Some(first) = events.first() else { return Ok(()) };
     let source = &first.source;
     let streams = (0..PARTITIONS).map(|partition| stream(source, partition));
@@ -87,7 +82,7 @@ pub(super) async fn append(
     for event in events {
         // Keys of a script count from 1, and the mark comes first.
         args.push(i64::from(partition_of(event.aggregate) + 2).into());
-        args.extend(fields(event, addressee));
+        args.extend(fields(event));
     }
     let appended: i64 = redis.run_script(&APPEND, keys, args).await?;
     if appended == 0 {

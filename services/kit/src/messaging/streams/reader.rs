@@ -218,9 +218,6 @@ impl Reader {
 
     async fn take_entry(&self, partition: i16, entry: &entry::Entry) -> Result<(), Error> {
         let consumer = self.subscription.name();
-        if !entry.addressee.is_empty() && entry.addressee != **consumer {
-            return Ok(());
-        }
         let Some(event) = &entry.event else {
             tracing::error!(
                 consumer = &**consumer,
