@@ -19,7 +19,8 @@ use kit::{
     rpc::listener::{self as serve, Options},
     rpc::remote::RemoteChannel,
     storage::cache::LocalCache,
-    storage::position::LocalPositions,
+    storage::position::{LocalPositions, PositionIndex},
+    storage::shared_position::SharedPositions,
 };
 use std::{
     collections::BTreeMap,
@@ -225,12 +226,13 @@ fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
         access,
         plan.clock.clone(),
     );
+    let common = Common::of(plan)?;
     Ok(Settings {
         config: plan.config.clone(),
         clock: plan.clock.clone(),
-        bus: make_bus(plan)?,
+        bus: common.bus,
         cache: LocalCache::new(CACHE_BYTES),
-        positions: LocalPositions::new(plan.clock.clone()),
+        positions: common.positions,
         storage: match &plan.database_url {
             Some(url) => Storage::Postgres(url.clone()),
             None => Storage::Sqlite(plan.data_dir.clone()),
@@ -242,11 +244,26 @@ fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
     })
 }
 
-/// The bus within this process, or the one between processes.
-fn make_bus(plan: &Plan) -> anyhow::Result<Arc<dyn Bus>> {
-    let Some(url) = &plan.redis_url else { return Ok(Arc::new(LocalBus::default())) };
-    let sources = Service::ALL.map(|service| service.name().to_owned()).to_vec();
-    Ok(Arc::new(StreamBus::new(Redis::connect(url)?, sources, plan.config.section("events")?)))
+/// What the services of a process share with those of others, or only with each other.
+struct Common {
+    bus: Arc<dyn Bus>,
+    positions: Arc<dyn PositionIndex>,
+}
+
+impl Common {
+    fn of(plan: &Plan) -> anyhow::Result<Self> {
+        let clock = plan.clock.clone();
+        let Some(url) = &plan.redis_url else {
+            return Ok(Self {
+                bus: Arc::new(LocalBus::default()),
+                positions: LocalPositions::new(clock),
+            });
+        };
+        let redis = Redis::connect(url)?;
+        let sources = Service::ALL.map(|service| service.name().to_owned()).to_vec();
+        let bus = StreamBus::new(redis.clone(), sources, plan.config.section("events")?);
+        Ok(Self { bus: Arc::new(bus), positions: SharedPositions::new(redis, clock) })
+    }
 }
 
 /// The keys in `folder`, made at the first start. `keys/access` signs accounts' tokens, `keys/mesh` those of services.

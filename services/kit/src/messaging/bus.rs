@@ -38,8 +38,9 @@ pub trait Bus: Send + Sync {
     /// Brings events to a consumer until `stop`, where the publisher does not do that itself.
     async fn carry(&self, subscription: Arc<Subscription>, stop: CancellationToken);
 
-    /// Forgets events of `source` that every consumer has taken long enough ago.
-    async fn trim(&self, source: &str) -> Result<(), Error>;
+    /// Forgets events of `source` that every consumer has taken long enough ago, and tells the metrics how far consumers
+    /// are behind, where the publisher does not wait for them.
+    async fn maintain(&self, source: &str) -> Result<(), Error>;
 }
 
 /// How a bus is before events are claimed for it.
@@ -161,7 +162,7 @@ impl Bus for LocalBus {
 
     async fn carry(&self, _: Arc<Subscription>, _: CancellationToken) {}
 
-    async fn trim(&self, _: &str) -> Result<(), Error> {
+    async fn maintain(&self, _: &str) -> Result<(), Error> {
         Ok(())
     }
 }

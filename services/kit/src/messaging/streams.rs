@@ -23,6 +23,7 @@ use crate::{
         lease::Member,
         subscription::Subscription,
     },
+    program::metrics,
     redis::{Redis, listen_to},
     rpc::error::Error,
     storage::db::Db,
@@ -32,9 +33,14 @@ use chrono::Duration;
 use fred::types::Message;
 use reader::Reader;
 use serde::Deserialize;
-use std::{collections::BTreeSet, sync::Arc, time::Duration as StdDuration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration as StdDuration,
+};
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
+use trim::Lag;
 use uuid::Uuid;
 
 /// Into how many streams the events of a service are divided. Another number would change the order of what is under
@@ -157,9 +163,19 @@ impl Bus for StreamBus {
         }
     }
 
-    async fn trim(&self, source: &str) -> Result<(), Error> {
+    async fn maintain(&self, source: &str) -> Result<(), Error> {
+        let mut behind: BTreeMap<String, Lag> = BTreeMap::new();
         for partition in 0..PARTITIONS {
-            trim::trim_stream(&self.redis, &publish::stream(source, partition)).await?;
+            let stream = publish::stream(source, partition);
+            for (consumer, lag) in trim::trim_stream(&self.redis, &stream).await? {
+                let whole = behind.entry(consumer).or_default();
+                whole.events += lag.events;
+                whole.age_ms = whole.age_ms.max(lag.age_ms);
+            }
+        }
+        for (consumer, lag) in behind {
+            let age = StdDuration::from_millis(lag.age_ms);
+            metrics::events_behind(&consumer, source, lag.events, age);
         }
         Ok(())
     }

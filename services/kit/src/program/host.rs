@@ -36,8 +36,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often workers forget what is past its time.
 const PRUNE_EVERY: chrono::Duration = chrono::Duration::hours(1);
-/// How often the bus forgets what every consumer has taken.
-const TRIM_EVERY: chrono::Duration = chrono::Duration::minutes(1);
+/// How often the bus forgets what every consumer has taken, and says how far they are behind.
+const MAINTAIN_EVERY: chrono::Duration = chrono::Duration::seconds(15);
 
 /// What the process gives its services.
 pub struct Settings {
@@ -212,9 +212,9 @@ impl Host {
         let relay = Relay::new(self.service, db.clone(), self.shared.settings.bus.clone());
         self.spawn(relay.clone().observe(self.stop_token()));
         let (bus, service) = (self.shared.settings.bus.clone(), self.service);
-        self.every("trim published events", TRIM_EVERY, move || {
+        self.every("maintain published events", MAINTAIN_EVERY, move || {
             let bus = bus.clone();
-            async move { bus.trim(service).await }
+            async move { bus.maintain(service).await }
         });
         let (pruned, pruning) = (db.clone(), relay.clone());
         self.every("forget old keys and events", PRUNE_EVERY, move || {

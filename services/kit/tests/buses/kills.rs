@@ -44,7 +44,7 @@ impl Consumer for Writer {
     async fn consume(&self, event: &Event) -> Result<(), Error> {
         let tx = self.0.begin().await?;
         if inbox::first_time(&tx, "order", event).await? {
-            let effect = "INSERT INTO effects (aggregate, seq) VALUES ($1, $2)";
+            let effect = "INSERT INTO taken_events (aggregate, seq) VALUES ($1, $2)";
             let values = [event.aggregate.into(), event.seq.into()];
             tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, effect, values))
                 .await?;
@@ -88,7 +88,7 @@ fn number_from<T: std::str::FromStr>(variable: &str, usual: T) -> T {
 async fn effects(db: &Db) -> Vec<(Uuid, i64)> {
     let all = Statement::from_string(
         DbBackend::Postgres,
-        "SELECT aggregate, seq FROM effects ORDER BY n",
+        "SELECT aggregate, seq FROM taken_events ORDER BY n",
     );
     let rows = db.connection().query_all_raw(all).await.unwrap();
     rows.iter()
@@ -106,7 +106,7 @@ async fn events_take_effect_once_and_in_order_however_processes_are_killed() {
     let world = World::new(Backend::Postgres).await;
     let publisher = database(&world, SOURCE, Clock::system()).await;
     let consumer = database(&world, "order", Clock::system()).await;
-    let table = "CREATE TABLE effects (n bigserial PRIMARY KEY, aggregate uuid, seq bigint)";
+    let table = "CREATE TABLE taken_events (n bigserial PRIMARY KEY, aggregate uuid, seq bigint)";
     consumer.connection().execute_unprepared(table).await.unwrap();
     let config = world.host.of("order").database_config();
     let server = RedisServer::start().await;

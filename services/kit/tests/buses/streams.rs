@@ -61,6 +61,34 @@ async fn several_relays_of_a_service_keep_the_order() {
     consumer.has_taken(&aggregates, 150).await;
 }
 
+/// The value of a metric of the consumer that the test has.
+fn metric(name: &str) -> Option<f64> {
+    let all = kit::program::metrics::encode();
+    let of = format!("{name}{{consumer=\"order\",source=\"user\"}} ");
+    all.lines().find_map(|line| line.strip_prefix(&of)?.parse().ok())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_how_far_a_consumer_is_behind() {
+    let stage = Stage::new(Kind::Streams, Backend::Sqlite).await;
+    let aggregates = some_aggregates();
+    let consumer = stage.join("order").await;
+    stage.publish();
+    stage.record(&aggregates, 1..=1).await;
+    consumer.has_taken(&aggregates, 1).await;
+    let bus = stage.bus();
+    let lag = async || {
+        let _ = bus.maintain("user").await;
+        metric("events_lag")
+    };
+    eventually("nothing is left", lag, |lag| *lag == Some(0.0)).await;
+    assert_eq!(metric("events_oldest_age_seconds"), Some(0.0));
+    // Its database is away, so that nothing takes effect.
+    consumer.db().clone().close().await.unwrap();
+    stage.record(&aggregates, 2..=2).await;
+    eventually("all of them wait", lag, |lag| *lag == Some(12.0)).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_with_another_number_of_partitions_are_left_alone() {
     let stage = Stage::new(Kind::Streams, Backend::Sqlite).await;
@@ -71,7 +99,8 @@ async fn streams_with_another_number_of_partitions_are_left_alone() {
         redis.command::<String>("SET", key, args).await
     };
     eventually("the key is set", set, Result::is_ok).await.unwrap();
-    let refused = async || match stage.bus().open_round("user").await {
+    let bus = stage.bus();
+    let refused = async || match bus.open_round("user").await {
         Ok(round) => panic!("{round:?}"),
         Err(error) => error.to_string(),
     };

@@ -102,10 +102,12 @@ impl Reader {
                 Err(error) => {
                     failures += 1;
                     let again = BACKOFF.after(failures);
-                    tracing::warn!(
-                        %error, consumer = &**self.subscription.name(), source = self.source, %again,
-                        "cannot take events; nothing is lost, and they are asked for again"
-                    );
+                    if failures == 1 {
+                        tracing::warn!(
+                            %error, consumer = &**self.subscription.name(), source = self.source,
+                            "cannot take events; nothing is lost, and they are asked for again until that works"
+                        );
+                    }
                     // What was read and not taken is read again.
                     self.partitions.values_mut().for_each(|next| *next = (*next).min_left());
                     again.to_std().unwrap_or(POLL)

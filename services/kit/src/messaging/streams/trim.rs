@@ -1,4 +1,5 @@
-//! Forgets entries of a stream that are a day old and that every consumer has taken.
+//! Forgets entries of a stream that are a day old and that every consumer has taken, and says how far consumers are
+//! behind.
 
 use crate::{
     redis::{Redis, Value},
@@ -10,21 +11,33 @@ use std::collections::HashMap;
 /// longer kept for it: an operator has them published again from the outbox.
 const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// Trims one stream.
-pub(super) async fn trim_stream(redis: &Redis, stream: &str) -> Result<(), Error> {
+/// How far a consumer is behind.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lag {
+    /// Events that it has not taken.
+    pub(super) events: u64,
+    /// How long the oldest of them has been in the stream.
+    pub(super) age_ms: u64,
+}
+
+/// Trims one stream, and says of each consumer how far it is behind there.
+pub(super) async fn trim_stream(redis: &Redis, stream: &str) -> Result<Vec<(String, Lag)>, Error> {
     let asked = redis.command("XINFO", stream, vec!["GROUPS".into(), stream.into()]).await;
     let groups = match asked {
         Ok(answer) => read_answer(answer),
         // No event was published to it, and no consumer has asked.
-        Err(error) if error.has_code("ERR") => return Ok(()),
+        Err(error) if error.has_code("ERR") => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
     let time: Vec<String> = redis.command("TIME", stream, Vec::new()).await?;
     let seconds: i64 = time.first().and_then(|text| text.parse().ok()).unwrap_or_default();
-    let mut oldest = seconds * 1_000 - KEPT_MS;
+    let now = seconds * 1_000;
+    let mut oldest = now - KEPT_MS;
+    let mut behind = Vec::new();
     for group in &groups {
         let Some(name) = group.get("name") else { continue };
         let needed = oldest_needed(redis, stream, name, group).await?;
+        behind.push((name.clone(), lag_of(redis, stream, group, needed, now).await?));
         if needed >= oldest {
             continue;
         }
@@ -43,7 +56,30 @@ pub(super) async fn trim_stream(redis: &Redis, stream: &str) -> Result<(), Error
         let args = vec![stream.into(), "MINID".into(), "~".into(), format!("{oldest}-0").into()];
         let _: i64 = redis.command("XTRIM", stream, args).await?;
     }
-    Ok(())
+    Ok(behind)
+}
+
+/// Redis does not know how many events are new to a consumer once some were deleted; then only their age tells.
+async fn lag_of(
+    redis: &Redis,
+    stream: &str,
+    group: &HashMap<String, String>,
+    needed: i64,
+    now: i64,
+) -> Result<Lag, Error> {
+    let (pending, new) = (number(group, "pending").unwrap_or_default(), number(group, "lag"));
+    let mut lag = Lag { events: pending + new.unwrap_or_default(), age_ms: 0 };
+    let mut oldest = (pending > 0).then_some(needed);
+    if pending == 0 && new != Some(0) {
+        let last = group.get("last-delivered-id").map_or("0", String::as_str);
+        let after = format!("({last}");
+        let args = vec![stream.into(), after.into(), "+".into(), "COUNT".into(), 1_i64.into()];
+        let next: Value = redis.command("XRANGE", stream, args).await?;
+        oldest = first_id(next).map(|id| moment(&id));
+        lag.events = lag.events.max(u64::from(oldest.is_some()));
+    }
+    lag.age_ms = oldest.and_then(|at| u64::try_from(now - at).ok()).unwrap_or_default();
+    Ok(lag)
 }
 
 /// The moment of the first entry that the group has not acknowledged, or of the last that it was handed.
@@ -74,6 +110,10 @@ fn idle_ms(reader: &HashMap<String, String>) -> i64 {
     reader.get("idle").and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
+fn number(described: &HashMap<String, String>, name: &str) -> Option<u64> {
+    described.get(name)?.parse().ok()
+}
+
 /// Reads a list of things that are described by names and values in turn.
 fn read_answer(answer: Value) -> Vec<HashMap<String, String>> {
     let Value::Array(described) = answer else { return Vec::new() };
@@ -90,6 +130,13 @@ fn read_answer(answer: Value) -> Vec<HashMap<String, String>> {
         all.push(named);
     }
     all
+}
+
+/// The id of the first of some entries.
+fn first_id(entries: Value) -> Option<String> {
+    let Value::Array(entries) = entries else { return None };
+    let Value::Array(first) = entries.into_iter().next()? else { return None };
+    first.into_iter().next()?.into_string()
 }
 
 /// The milliseconds at the beginning of an entry's id.
