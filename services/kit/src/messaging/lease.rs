@@ -131,7 +131,7 @@ impl Member {
             .filter(member::Column::LeaseUntil.lt(tx.now() - self.life))
             .exec(&**tx)
             .await?;
-        // This process is there, whatever its clock says.
+        // This process is there, even when its clock is late.
         Ok(std::cmp::max(1, u16::try_from(there).unwrap_or(u16::MAX)))
     }
 

@@ -31,7 +31,7 @@ use crate::{
 use async_trait::async_trait;
 use chrono::Duration;
 use fred::types::Message;
-use reader::Reader;
+use reader::StreamReader;
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -142,7 +142,7 @@ impl Bus for StreamBus {
         };
         let held = watch::Sender::new(BTreeSet::new());
         let readers = self.sources.iter().map(|source| {
-            let reader = Reader::new(
+            let reader = StreamReader::new(
                 self.redis.clone(),
                 source.clone(),
                 subscription.clone(),

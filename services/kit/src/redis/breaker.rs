@@ -27,7 +27,7 @@ struct State {
 
 /// How a call was let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(super) enum Passage {
     /// As one of many.
     Usual,
     /// Alone, to see whether Redis answers again.
@@ -36,15 +36,15 @@ pub(super) enum Admission {
 
 impl Breaker {
     /// Lets a call through or holds it back. Of those that come after the pause only the first gets through.
-    pub(super) fn admit(&self, now: Instant) -> Option<Admission> {
+    pub(super) fn admit(&self, now: Instant) -> Option<Passage> {
         let mut state = self.lock();
         match state.open_until {
-            None => Some(Admission::Usual),
+            None => Some(Passage::Usual),
             Some(until) if now < until => None,
             Some(_) => {
                 // Should the probe never end, the next one starts after another pause.
                 state.open_until = Some(now + OPEN_FOR);
-                Some(Admission::Probe)
+                Some(Passage::Probe)
             }
         }
     }
@@ -55,14 +55,14 @@ impl Breaker {
     }
 
     /// A call had no answer in time. True when the connection is to be made anew.
-    pub(super) fn note_timeout(&self, admission: Admission, now: Instant) -> bool {
+    pub(super) fn note_timeout(&self, passage: Passage, now: Instant) -> bool {
         let mut state = self.lock();
         state.timeouts = state.timeouts.saturating_add(1);
         let opens = state.timeouts >= MAX_TIMEOUTS && state.open_until.is_none();
-        if opens || admission == Admission::Probe {
+        if opens || passage == Passage::Probe {
             state.open_until = Some(now + OPEN_FOR);
         }
-        opens || admission == Admission::Probe
+        opens || passage == Passage::Probe
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -78,24 +78,24 @@ mod tests {
     fn three_timeouts_in_a_row_hold_calls_back_until_a_probe_has_an_answer() {
         let breaker = Breaker::default();
         let start = Instant::now();
-        assert!(!breaker.note_timeout(Admission::Usual, start));
-        assert!(!breaker.note_timeout(Admission::Usual, start));
+        assert!(!breaker.note_timeout(Passage::Usual, start));
+        assert!(!breaker.note_timeout(Passage::Usual, start));
         breaker.note_answer();
         for _ in 0..2 {
-            assert!(!breaker.note_timeout(Admission::Usual, start));
+            assert!(!breaker.note_timeout(Passage::Usual, start));
         }
-        assert_eq!(breaker.admit(start), Some(Admission::Usual));
-        assert!(breaker.note_timeout(Admission::Usual, start), "the third in a row");
+        assert_eq!(breaker.admit(start), Some(Passage::Usual));
+        assert!(breaker.note_timeout(Passage::Usual, start), "the third in a row");
         // Others that were under way at the same time change nothing.
-        assert!(!breaker.note_timeout(Admission::Usual, start));
+        assert!(!breaker.note_timeout(Passage::Usual, start));
         assert_eq!(breaker.admit(start), None);
         let later = start + OPEN_FOR;
-        assert_eq!(breaker.admit(later), Some(Admission::Probe));
+        assert_eq!(breaker.admit(later), Some(Passage::Probe));
         assert_eq!(breaker.admit(later), None, "one probe at a time");
-        assert!(breaker.note_timeout(Admission::Probe, later));
+        assert!(breaker.note_timeout(Passage::Probe, later));
         assert_eq!(breaker.admit(later), None);
-        assert_eq!(breaker.admit(later + OPEN_FOR), Some(Admission::Probe));
+        assert_eq!(breaker.admit(later + OPEN_FOR), Some(Passage::Probe));
         breaker.note_answer();
-        assert_eq!(breaker.admit(later + OPEN_FOR), Some(Admission::Usual));
+        assert_eq!(breaker.admit(later + OPEN_FOR), Some(Passage::Usual));
     }
 }

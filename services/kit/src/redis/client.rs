@@ -29,7 +29,7 @@ pub const COMMAND_LIMIT: Duration = Duration::from_millis(250);
 pub const SCRIPT_LIMIT: Duration = Duration::from_secs(1);
 /// Calls under way at a time; more are refused at once.
 const MAX_IN_FLIGHT: usize = 256;
-/// How the URL of a Redis begins, whatever follows of Sentinel and Cluster.
+/// How the URL of a Redis begins; Sentinel and Cluster follow in the scheme.
 const SCHEMES: [&str; 4] = ["redis://", "rediss://", "redis-", "rediss-"];
 /// How long the client may take to connect and to sign in.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -159,7 +159,7 @@ impl Redis {
     ) -> Result<T, RedisError> {
         let Shared { breaker, in_flight, .. } = &*self.shared;
         let _permit = in_flight.try_acquire().map_err(|_| RedisError::Busy)?;
-        let admission = breaker.admit(Instant::now()).ok_or(RedisError::HeldBack)?;
+        let passage = breaker.admit(Instant::now()).ok_or(RedisError::HeldBack)?;
         let error = match tokio::time::timeout(limit + GRACE, call).await {
             Ok(Ok(answer)) => {
                 breaker.note_answer();
@@ -171,7 +171,7 @@ impl Redis {
             }
             Ok(Err(_)) | Err(_) => RedisError::TimedOut(limit),
         };
-        if breaker.note_timeout(admission, Instant::now()) {
+        if breaker.note_timeout(passage, Instant::now()) {
             tracing::warn!("Redis does not answer; its connection is made anew");
             let client = self.shared.client.clone();
             tokio::spawn(async move { client.force_reconnection().await });

@@ -60,7 +60,7 @@ enum Next {
 }
 
 /// Brings the events of one service to one consumer.
-pub(super) struct Reader {
+pub(super) struct StreamReader {
     redis: Redis,
     source: String,
     subscription: Arc<Subscription>,
@@ -69,7 +69,7 @@ pub(super) struct Reader {
     partitions: BTreeMap<i16, Next>,
 }
 
-impl Reader {
+impl StreamReader {
     /// A reader of the events of `source`, in the process `owner`, which holds the partitions `held`.
     pub(super) fn new(
         redis: Redis,
