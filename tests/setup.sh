@@ -10,6 +10,7 @@ fi
 export CARGO_TARGET_DIR
 
 POSTGRES_MIN=14
+REDIS_MIN=6.2
 PYTHON_MIN=3.10
 NODE_MIN=22.18
 CHROMIUM_MIN=120
@@ -73,6 +74,15 @@ need_postgres() {
 
 # PostgreSQL refuses to run as root, so root lends it to the account that came with the package.
 as_postgres() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
+
+# The Rust tests start servers of their own with it.
+need_redis() {
+  local package=redis
+  ! command -v apt-get >/dev/null || package=redis-server
+  [ -n "$(version_of redis-server --version)" ] || install "$package"
+  is_at_least "$REDIS_MIN" "$(version_of redis-server --version)" ||
+    fail "the tests need Redis $REDIS_MIN or newer: please install its server"
+}
 
 # Starts a PostgreSQL for the tests, which `stop_postgres` ends and removes.
 start_postgres() {

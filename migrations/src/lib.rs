@@ -7,6 +7,7 @@ mod cleaning;
 mod common;
 mod composed;
 mod delivery;
+mod leases;
 mod moving;
 mod notification;
 mod order;

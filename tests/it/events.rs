@@ -114,6 +114,7 @@ impl Place {
             peers: BTreeMap::new(),
             data_dir: self.folder.path().to_owned(),
             database_url: self.database_url.clone(),
+            redis_url: None,
             migrate: true,
             config: Config::defaults(),
             clock: self.clock.clone(),

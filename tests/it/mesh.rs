@@ -52,6 +52,7 @@ impl Mesh {
             peers: BTreeMap::new(),
             data_dir: folder.path().to_owned(),
             database_url,
+            redis_url: None,
             migrate: true,
             config,
             clock: clock.clone(),

@@ -88,6 +88,7 @@ impl Upgraded {
             peers: BTreeMap::new(),
             data_dir: folder.path().to_owned(),
             database_url,
+            redis_url: None,
             migrate: true,
             config: Config::from_map(SECRETS),
             clock: clock.clone(),

@@ -18,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_order_records::Migration),
             Box::new(m0002_families::Migration),
             Box::new(m0003_indexes::Migration),
+            Box::new(crate::leases::Migration),
         ]
     }
 }

@@ -22,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_order_records::Migration),
             Box::new(m0004_signals::Migration),
             Box::new(m0005_order_facts::Migration),
+            Box::new(crate::leases::Migration),
         ]
     }
 }

@@ -16,6 +16,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_messages::Migration),
             Box::new(crate::delivery::Migration),
             Box::new(m0002_leases::Migration),
+            Box::new(crate::leases::Migration),
         ]
     }
 }

@@ -34,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_favourites_and_visits::Migration),
             Box::new(m0012_series::Migration),
             Box::new(m0013_calendar_links::Migration),
+            Box::new(crate::leases::Migration),
         ]
     }
 }

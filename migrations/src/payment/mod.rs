@@ -30,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_claims_and_caps::Migration),
             Box::new(m0008_card_holds::Migration),
             Box::new(m0010_payouts_of_a_kind::Migration),
+            Box::new(crate::leases::Migration),
         ]
     }
 }

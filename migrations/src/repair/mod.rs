@@ -14,6 +14,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::common::Migration),
             Box::new(crate::delivery::Migration),
             Box::new(m0001_order_records::Migration),
+            Box::new(crate::leases::Migration),
         ]
     }
 }

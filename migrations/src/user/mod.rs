@@ -18,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_known_clients::Migration),
             Box::new(m0003_composed_emails::Migration),
             Box::new(crate::delivery::Migration),
+            Box::new(crate::leases::Migration),
         ]
     }
 }

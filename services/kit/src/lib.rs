@@ -8,6 +8,7 @@
 //! | [`identity`] | who calls: keys, tokens, revocation |
 //! | [`envelope`] | values that are encrypted under keys apart from them |
 //! | [`storage`] | the database, idempotency keys, pages, the cache, the index of positions |
+//! | [`redis`] | the connection to Redis, which is never the truth |
 //! | [`messaging`] | facts between services, and timers |
 //! | [`values`] | ids, money, places, time |
 
@@ -17,6 +18,7 @@ pub mod envelope;
 pub mod identity;
 pub mod messaging;
 pub mod program;
+pub mod redis;
 pub mod rpc;
 pub mod storage;
 #[cfg(any(test, feature = "testing"))]

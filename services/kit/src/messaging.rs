@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`outbox`] | an event is written in the transaction of the change it tells of |
 //! | [`relay`] | takes events out of the outbox and publishes them |
-//! | [`bus`] | carries an event to every consumer that wants it |
+//! | [`bus`] | carries an event to every consumer that wants it, within the process |
+//! | [`streams`] | the same between processes, over Redis |
+//! | `lease` | which process of a service takes which part of the streams |
 //! | [`subscription`] | one consumer: what it cannot take waits in its own database, in order, or is parked |
 //! | [`inbox`] | a consumer acts once on an event that comes twice |
 //! | [`timers`] | what falls due later |
@@ -14,10 +16,12 @@ pub mod bus;
 pub mod event;
 mod failure;
 pub mod inbox;
+mod lease;
 pub mod maintenance;
 pub mod outbox;
 pub mod parked;
 pub mod queue;
 pub mod relay;
+pub mod streams;
 pub mod subscription;
 pub mod timers;

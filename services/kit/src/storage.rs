@@ -11,4 +11,5 @@ pub mod files;
 pub mod idempotency;
 pub mod page;
 pub mod position;
+pub mod shared_position;
 pub mod version;

@@ -11,11 +11,13 @@
 mod calls;
 pub mod positions;
 mod recorder;
+mod redis;
 mod samples;
 mod waiting;
 
 pub use calls::{ActingAs, acting_as, refusal, refused_field, set_off_after, somebody};
 pub use recorder::EventRecorder;
+pub use redis::{REDIS_SERVER, RedisServer};
 pub use samples::{at, paris, window};
 pub use waiting::{eventually, eventually_in_time};
 

@@ -153,6 +153,7 @@ impl Town {
             peers: BTreeMap::new(),
             data_dir: folder.path().to_owned(),
             database_url,
+            redis_url: None,
             migrate: true,
             config: Config::defaults(),
             clock: Clock::system(),

@@ -48,6 +48,9 @@ pub enum Command {
         /// Where the others are.
         #[command(flatten)]
         peers: Peers,
+        /// The Redis that carries events between the processes.
+        #[command(flatten)]
+        redis: Redis,
         /// Where tables and keys are.
         #[command(flatten)]
         storage: Storage,
@@ -157,6 +160,14 @@ pub struct Storage {
     pub database_url: Option<String>,
 }
 
+/// Where Redis is.
+#[derive(Args)]
+pub struct Redis {
+    /// The Redis that carries events between processes, for example `redis://redis:6379`; `rediss://` with TLS.
+    #[arg(long, env = "QS_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+}
+
 /// Where the other services are.
 #[derive(Args)]
 pub struct Peers {
@@ -179,19 +190,31 @@ pub enum Events {
         /// What to do with them.
         #[command(subcommand)]
         command: Parked,
-        /// Where the services are; those of `up` on this machine without.
+        /// Where the running system is.
         #[command(flatten)]
-        peers: Peers,
-        /// The data folder of the running system, whose keys prove who asks.
-        #[arg(
-            long,
-            global = true,
-            env = "QS_DATA_DIR",
-            default_value = "data",
-            value_name = "DIR"
-        )]
-        data_dir: PathBuf,
+        system: System,
     },
+    /// Publishes again what services have published and still keep. A consumer acts once on an event, so that only those
+    /// act that have lost it.
+    Replay {
+        /// The service whose events are published again; all without.
+        #[arg(long)]
+        source: Option<Service>,
+        /// Where the running system is.
+        #[command(flatten)]
+        system: System,
+    },
+}
+
+/// Where a running system is, for an operator's commands.
+#[derive(Args)]
+pub struct System {
+    /// Where the services are; those of `up` on this machine without.
+    #[command(flatten)]
+    pub peers: Peers,
+    /// The data folder of the running system, whose keys prove who asks.
+    #[arg(long, global = true, env = "QS_DATA_DIR", default_value = "data", value_name = "DIR")]
+    pub data_dir: PathBuf,
 }
 
 /// What to do with parked events.

@@ -53,7 +53,7 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
 /// A mistyped section stops the start, as a mistyped key does.
 fn check_sections(config: &Config) -> anyhow::Result<()> {
     let services = Service::ALL.iter().map(|service| service.name());
-    let known: Vec<&str> = services.chain(["database", "edge", "telemetry"]).collect();
+    let known: Vec<&str> = services.chain(["database", "edge", "events", "telemetry"]).collect();
     Ok(config.check_sections(&known)?)
 }
 
@@ -68,12 +68,20 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             };
             serve_process(plan).await
         }
-        Command::Run { service, listen, peers, storage } => {
+        Command::Run { service, listen, peers, redis, storage } => {
+            let redis_url = redis.redis_url.filter(|url| !url.is_empty());
+            if redis_url.is_none() {
+                bail!(
+                    "`run` needs a Redis that carries events between the services: set --redis-url or QS_REDIS_URL, \
+                     for example redis://127.0.0.1:6379. `up` runs every service in one process and needs none"
+                );
+            }
             let plan = Plan {
                 grpc: listen,
                 services: vec![service],
                 peers: peers_of(&peers)?,
                 migrate: false,
+                redis_url,
                 ..plan_process(storage, config)
             };
             serve_process(plan).await
@@ -112,13 +120,16 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
     }
 }
 
-/// Shows, retries or drops events that wait for a consumer.
+/// Does what an operator wants done with the events of a running system.
 async fn run_events(command: Events, config: Config) -> anyhow::Result<ExitCode> {
-    let Events::Parked { command, peers, data_dir } = command;
-    events::check_keys(&data_dir)?;
-    let storage = Storage { data_dir, database_url: None };
+    let (Events::Parked { system, .. } | Events::Replay { system, .. }) = &command;
+    events::check_keys(&system.data_dir)?;
+    let storage = Storage { data_dir: system.data_dir.clone(), database_url: None };
     let host = quickserve::process::build_host(&plan_process(storage, config))?;
-    events::run(&host, command, &peers).await
+    match command {
+        Events::Parked { command, system } => events::run(&host, command, &system.peers).await,
+        Events::Replay { source, system } => events::replay(&host, source, &system.peers).await,
+    }
 }
 
 /// A plan that runs nothing yet.
@@ -130,6 +141,7 @@ fn plan_process(storage: Storage, config: Config) -> Plan {
         peers: BTreeMap::new(),
         data_dir: storage.data_dir,
         database_url: storage.database_url,
+        redis_url: None,
         migrate: true,
         config,
         clock: Clock::system(),

@@ -1,4 +1,5 @@
-//! `quickserve events`: asks running services about the events that they could not take.
+//! `quickserve events`: asks running services about the events that they could not take, and has them publish again what
+//! they have published.
 
 use crate::{
     cli::{Parked, Peers},
@@ -7,8 +8,8 @@ use crate::{
 use anyhow::{Context, bail};
 use kit::{Host, rpc::client::Channel, rpc::client::Peer, rpc::remote::RemoteChannel};
 use proto::quickserve::kit::v1::{
-    DropParkedEventRequest, ListParkedEventsRequest, ParkedEvent, RetryParkedEventsRequest,
-    maintenance_service_client::MaintenanceServiceClient,
+    DropParkedEventRequest, ListParkedEventsRequest, ParkedEvent, RepublishEventsRequest,
+    RetryParkedEventsRequest, maintenance_service_client::MaintenanceServiceClient,
 };
 use quickserve::{process::OPS, service::Service};
 use std::{collections::BTreeMap, path::Path, process::ExitCode};
@@ -42,6 +43,21 @@ pub async fn run(host: &Host, command: Parked, peers: &Peers) -> anyhow::Result<
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Has the services at `peers` publish their events again, or one of them.
+pub async fn replay(
+    host: &Host,
+    source: Option<Service>,
+    peers: &Peers,
+) -> anyhow::Result<ExitCode> {
+    for (name, url) in &chosen(&addresses(peers)?, source)? {
+        let again = client(host, name, url)?.republish_events(RepublishEventsRequest {}).await;
+        let events =
+            again.map_err(|status| refusal(name, url, status.message()))?.into_inner().events;
+        print_line(&format!("{name} publishes {events} events again"))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Refuses a folder without the keys of the system: new ones would be made there, and would open nothing.

@@ -9,15 +9,18 @@ use kit::{
     identity::keyring::{Keyring, SharedKeyring},
     identity::revocation,
     identity::token::{ISSUER, Verifier},
-    messaging::bus::LocalBus,
+    messaging::bus::{Bus, LocalBus},
+    messaging::streams::StreamBus,
     program::config::Config,
     program::host::{Settings, Storage},
+    redis::Redis,
     rpc::caller::EDGE,
     rpc::client::Peer,
     rpc::listener::{self as serve, Options},
     rpc::remote::RemoteChannel,
     storage::cache::LocalCache,
-    storage::position::LocalPositions,
+    storage::position::{LocalPositions, PositionIndex},
+    storage::shared_position::SharedPositions,
 };
 use std::{
     collections::BTreeMap,
@@ -49,6 +52,8 @@ pub struct Plan {
     pub data_dir: PathBuf,
     /// The PostgreSQL database; SQLite files in the folder without.
     pub database_url: Option<String>,
+    /// The Redis that carries events to and from other processes; without it they stay in this one.
+    pub redis_url: Option<String>,
     /// Whether the tables are brought up to date first.
     pub migrate: bool,
     /// The configuration's sections.
@@ -92,7 +97,7 @@ impl Process {
             let started = self.start_service(*service, plan, index).await;
             started.with_context(|| format!("the {} service did not start", service.name()))?;
         }
-        self.start_relays(&plan.services);
+        self.start_relays(plan);
         match plan.edge {
             Some(address) => self.start_edge(address).await.context("the edge did not start"),
             // The edge would do this. A service's own port is met by the same tokens, so it asks as an edge does.
@@ -103,15 +108,16 @@ impl Process {
         }
     }
 
-    /// Starts to publish events, when every consumer is in this process. Otherwise they stay in the outbox until a
-    /// process that runs every service takes over its tables: there is no bus between processes.
-    fn start_relays(&self, services: &[Service]) {
-        if Service::ALL.iter().all(|service| services.contains(service)) {
+    /// Starts to publish events, when every consumer is in this process or reached by Redis. Otherwise they stay in the
+    /// outbox until a process takes over its tables of which that is true.
+    fn start_relays(&self, plan: &Plan) {
+        let has_all = Service::ALL.iter().all(|service| plan.services.contains(service));
+        if has_all || plan.redis_url.is_some() {
             self.host.start_relays();
-        } else if !services.is_empty() {
+        } else if !plan.services.is_empty() {
             tracing::warn!(
-                "this process does not run every service and has no bus to the others: \
-                 its events stay in the outbox until `up` runs on the same tables"
+                "this process does not run every service and has no Redis to reach the others: \
+                 its events stay in the outbox until `up` runs on the same tables, or `run` with --redis-url"
             );
         }
     }
@@ -220,12 +226,13 @@ fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
         access,
         plan.clock.clone(),
     );
+    let common = Common::of(plan)?;
     Ok(Settings {
         config: plan.config.clone(),
         clock: plan.clock.clone(),
-        bus: Arc::new(LocalBus::default()),
+        bus: common.bus,
         cache: LocalCache::new(CACHE_BYTES),
-        positions: LocalPositions::new(plan.clock.clone()),
+        positions: common.positions,
         storage: match &plan.database_url {
             Some(url) => Storage::Postgres(url.clone()),
             None => Storage::Sqlite(plan.data_dir.clone()),
@@ -235,6 +242,28 @@ fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
         verticals: Service::VERTICALS.map(|vertical| vertical.name().to_owned()).to_vec(),
         access_keys: Some(access_keys),
     })
+}
+
+/// What the services of a process share with those of others, or only with each other.
+struct Common {
+    bus: Arc<dyn Bus>,
+    positions: Arc<dyn PositionIndex>,
+}
+
+impl Common {
+    fn of(plan: &Plan) -> anyhow::Result<Self> {
+        let clock = plan.clock.clone();
+        let Some(url) = &plan.redis_url else {
+            return Ok(Self {
+                bus: Arc::new(LocalBus::default()),
+                positions: LocalPositions::new(clock),
+            });
+        };
+        let redis = Redis::connect(url)?;
+        let sources = Service::ALL.map(|service| service.name().to_owned()).to_vec();
+        let bus = StreamBus::new(redis.clone(), sources, plan.config.section("events")?);
+        Ok(Self { bus: Arc::new(bus), positions: SharedPositions::new(redis, clock) })
+    }
 }
 
 /// The keys in `folder`, made at the first start. `keys/access` signs accounts' tokens, `keys/mesh` those of services.

@@ -15,6 +15,7 @@ mod late;
 mod mail;
 mod parked;
 mod people;
+mod processes;
 mod program;
 mod restore;
 mod schemas;

@@ -157,6 +157,31 @@ pub async fn rows(config: &DbConfig, sql: &str) -> Vec<QueryResult> {
     rows
 }
 
+/// A process that has said that it is ready.
+pub(super) struct Launched {
+    pub(super) child: Child,
+    log: Arc<Mutex<String>>,
+    reader: thread::JoinHandle<()>,
+    told: Vec<String>,
+}
+
+impl Launched {
+    pub(super) async fn start(mut command: Command) -> Self {
+        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let reader = read_log(&mut child, log.clone());
+        let lines = read_lines(&mut child);
+        let told = tokio::task::spawn_blocking(move || greeting(&lines)).await.unwrap();
+        let Some(told) = told else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("the program did not start: {}", log.lock().unwrap());
+        };
+        Self { child, log, reader, told }
+    }
+}
+
 /// The program while it runs. It is killed when this is dropped.
 pub struct Program {
     child: Child,
@@ -171,18 +196,8 @@ pub struct Program {
 }
 
 impl Program {
-    async fn start(mut command: Command) -> Self {
-        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        let reader = read_log(&mut child, log.clone());
-        let lines = read_lines(&mut child);
-        let told = tokio::task::spawn_blocking(move || greeting(&lines)).await.unwrap();
-        let Some(told) = told else {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("the program did not start: {}", log.lock().unwrap());
-        };
+    pub(super) async fn start(command: Command) -> Self {
+        let Launched { child, log, reader, told } = Launched::start(command).await;
         let edge = told.iter().find_map(|line| line.split_once("ready at http://"));
         let edge: SocketAddr = edge.unwrap().1.parse().unwrap();
         let grpc = told.iter().filter_map(|line| {

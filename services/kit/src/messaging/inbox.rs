@@ -1,14 +1,20 @@
 //! The inbox: a consumer acts once on a fact that may be delivered many times.
 
-use crate::{messaging::event::Event, rpc::error::Error, storage::db::Tx};
+use crate::{
+    messaging::{event::Event, lease},
+    rpc::error::Error,
+    storage::db::Tx,
+};
 use chrono::Duration;
 use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
 
 /// How long a consumer remembers a fact. Redelivery ends long before.
 const KEPT: Duration = Duration::days(30);
 
-/// Notes that `consumer` acts on `event` in this transaction; false when it did so before.
+/// Notes that `consumer` acts on `event` in this transaction; false when it did so before. Fails when another process
+/// has taken over the part of the stream that the event came from.
 pub async fn first_time(tx: &Tx, consumer: &str, event: &Event) -> Result<bool, Error> {
+    lease::check_held(tx).await?;
     let row = ActiveModel {
         consumer: Set(consumer.to_owned()),
         event_id: Set(event.id),

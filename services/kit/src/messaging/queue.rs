@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use futures::FutureExt;
 use sea_orm::{
-    Condition, FromQueryResult, Iterable, PrimaryKeyToColumn, QuerySelect, QueryTrait, Select,
-    UpdateMany,
+    Condition, ConnectionTrait, FromQueryResult, Iterable, PrimaryKeyToColumn, QuerySelect,
+    QueryTrait, Select, UpdateMany,
     entity::prelude::*,
     sea_query::{ExprTrait, LockBehavior, LockType},
 };
@@ -53,13 +53,36 @@ where
     Q: Queue,
     Q::Model: FromQueryResult + Send + Sync,
 {
-    let now = db.clock().now();
+    // Looks first, so that an idle worker writes nothing.
+    if !has_due(db, &waiting).await? {
+        return Ok(Claim { id: Uuid::nil(), rows: Vec::new() });
+    }
+    claim_on(db.connection(), db.clock().now(), waiting, limit).await
+}
+
+/// Whether one of the rows that `waiting` selects could be claimed.
+pub(crate) async fn has_due<Q>(db: &Db, waiting: &Select<Q>) -> Result<bool, Error>
+where
+    Q: Queue,
+    Q::Model: FromQueryResult + Send + Sync,
+{
+    let due = waiting.clone().filter(is_due::<Q>(db.clock().now())).limit(1);
+    Ok(due.one(db.connection()).await?.is_some())
+}
+
+/// As [`claim`], on a connection or in a transaction, without looking first.
+pub(crate) async fn claim_on<Q>(
+    connection: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    waiting: Select<Q>,
+    limit: u64,
+) -> Result<Claim<Q::Model>, Error>
+where
+    Q: Queue,
+    Q::Model: FromQueryResult + Send + Sync,
+{
     let id = Uuid::new_v4();
     let due = waiting.filter(is_due::<Q>(now)).limit(limit);
-    // Looks first, so that an idle worker writes nothing.
-    if due.clone().one(db.connection()).await?.is_none() {
-        return Ok(Claim { id, rows: Vec::new() });
-    }
     let keys: Vec<Q::Column> = Q::PrimaryKey::iter().map(|key| key.into_column()).collect();
     let next = due
         .select_only()
@@ -71,7 +94,7 @@ where
         .col_expr(Q::CLAIMED_BY, Expr::value(id))
         .col_expr(Q::LEASE_UNTIL, Expr::value(now + LEASE))
         .filter(key.in_subquery(next))
-        .exec_with_returning(db.connection())
+        .exec_with_returning(connection)
         .await?;
     Ok(Claim { id, rows })
 }

@@ -1,10 +1,10 @@
 //! The relay: publishes the events of one service's outbox, at least once and in order for each aggregate.
 
 use crate::{
-    messaging::bus::{Bus, Published},
+    messaging::bus::{Bus, Delivery, Published, Round},
     messaging::event::Event,
     messaging::outbox::{
-        TAKEN, UNCLAIMED, WAITING,
+        self, TAKEN, UNCLAIMED, WAITING,
         entity::{Column, Entity, Model},
     },
     messaging::queue::{self, Backoff, Claim, Worker},
@@ -14,19 +14,16 @@ use crate::{
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
-use futures::{StreamExt, stream};
 use sea_orm::{
-    Condition, QueryOrder, QuerySelect, QueryTrait, Select,
+    Condition, ConnectionTrait, DbBackend, QueryOrder, QuerySelect, QueryTrait, Select,
     entity::prelude::*,
     sea_query::{Alias, ExprTrait, Query},
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration as StdDuration};
+use std::{sync::Arc, time::Duration as StdDuration};
 use tokio_util::sync::CancellationToken;
 
 /// Events a relay claims at a time.
 const BATCH: u64 = 100;
-/// Aggregates whose events are published at the same time.
-const AT_ONCE: usize = 4;
 /// How often a relay looks for what no commit of its own process told it of.
 const POLL: StdDuration = StdDuration::from_secs(1);
 /// How often the metrics are told of the backlog.
@@ -36,6 +33,8 @@ const BACKOFF: Backoff =
     Backoff { first: Duration::milliseconds(500), longest: Duration::seconds(30) };
 /// How long events are kept after they were published, to be published again when a consumer has lost them.
 const KEPT: Duration = Duration::days(7);
+/// Has the relays of one outbox, which is a schema's on PostgreSQL, claim one after the other.
+const LOCK_OUTBOX: &str = "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.outbox'))";
 /// Events deleted in one transaction.
 const PRUNED_AT_ONCE: u64 = 1_000;
 
@@ -47,16 +46,6 @@ pub struct Relay {
     bus: Arc<dyn Bus>,
 }
 
-/// What became of the claimed events of one aggregate.
-#[derive(Default)]
-struct Delivery {
-    taken: Vec<Uuid>,
-    unclaimed: Vec<Uuid>,
-    failed: Option<Model>,
-    /// Events behind the one that failed.
-    held_back: Vec<Uuid>,
-}
-
 impl Relay {
     /// A relay for the outbox of `service`.
     pub fn new(service: &str, db: Db, bus: Arc<dyn Bus>) -> Self {
@@ -65,13 +54,41 @@ impl Relay {
 
     /// Publishes what is due, and returns how many events it took up.
     pub async fn deliver_due(&self) -> Result<usize, Error> {
-        let waiting = waiting(self.db.clock().now());
-        let Claim { id, rows } = queue::claim(&self.db, waiting, BATCH).await?;
+        let round = self.bus.open_round(&self.service).await?;
+        if round == Round::Lost {
+            let events = outbox::publish_again(&self.db).await?;
+            self.bus.begin_anew(&self.service).await?;
+            tracing::warn!(
+                service = &*self.service,
+                events,
+                "the bus holds nothing of this service, or has lost it; what the outbox keeps is published again"
+            );
+            return Ok(1);
+        }
+        let Claim { id, rows } = self.claim_due().await?;
         let count = rows.len();
         if count > 0 {
-            queue::hold::<Entity, _>(&self.db, id, self.deliver(id, rows)).await?;
+            queue::hold::<Entity, _>(&self.db, id, self.deliver(&round, id, rows)).await?;
         }
         Ok(count)
+    }
+
+    /// Claims events. Two relays that claim at the same moment do not see each other's claims, and one could publish an
+    /// event before an earlier one of its aggregate that the other holds: on PostgreSQL they claim one after the other.
+    /// SQLite has one writer at a time.
+    async fn claim_due(&self) -> Result<Claim<Model>, Error> {
+        let waiting = waiting(self.db.clock().now());
+        if self.db.connection().get_database_backend() != DbBackend::Postgres {
+            return queue::claim(&self.db, waiting, BATCH).await;
+        }
+        if !queue::has_due(&self.db, &waiting).await? {
+            return Ok(Claim { id: Uuid::nil(), rows: Vec::new() });
+        }
+        let tx = self.db.begin().await?;
+        tx.execute_unprepared(LOCK_OUTBOX).await?;
+        let claim = queue::claim_on(&*tx, tx.now(), waiting, BATCH).await?;
+        tx.commit().await?;
+        Ok(claim)
     }
 
     /// Publishes until `stop`. Every consumer of the process must have subscribed before.
@@ -82,56 +99,41 @@ impl Relay {
         queue::run(&self.db, &self, &self.db.wakes().facts, &stop).await;
     }
 
-    /// Publishes the events of a claim: those of one aggregate one after the other, several aggregates at a time.
-    async fn deliver(&self, claim: Uuid, mut rows: Vec<Model>) -> Result<(), Error> {
+    /// Publishes the events of a claim, those of an aggregate in order.
+    async fn deliver(&self, round: &Round, claim: Uuid, mut rows: Vec<Model>) -> Result<(), Error> {
         rows.sort_by_key(|row| (row.occurred_at, row.seq));
-        let mut aggregates: BTreeMap<Uuid, Vec<Model>> = BTreeMap::new();
-        for row in rows {
-            aggregates.entry(row.aggregate).or_default().push(row);
-        }
-        let outcomes: Vec<Delivery> = stream::iter(aggregates.into_values())
-            .map(|rows| self.publish_in_order(rows))
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
+        let events = rows.iter().map(|row| self.event(row)).collect();
+        let deliveries = match self.bus.publish_all(round, events).await {
+            Ok(deliveries) => deliveries,
+            Err(error) => {
+                // Once the bus answers again, nothing is to wait for the end of a lease.
+                self.give_back(claim, rows.iter().map(|row| row.id).collect()).await?;
+                return Err(error);
+            }
+        };
         let (mut taken, mut unclaimed, mut held_back) = (Vec::new(), Vec::new(), Vec::new());
         let mut failed = Vec::new();
-        for outcome in outcomes {
-            taken.extend(outcome.taken);
-            unclaimed.extend(outcome.unclaimed);
-            held_back.extend(outcome.held_back);
-            failed.extend(outcome.failed);
+        for (row, delivery) in rows.iter().zip(deliveries) {
+            match delivery {
+                Delivery::Done(Published::Taken) => taken.push(row.id),
+                Delivery::Done(Published::Unclaimed) => unclaimed.push(row.id),
+                Delivery::HeldBack => held_back.push(row.id),
+                Delivery::Failed(error) => {
+                    tracing::warn!(
+                        %error, row.kind, event.id = %row.id,
+                        "an event was not taken by every consumer, and is published again later"
+                    );
+                    failed.push(row);
+                }
+            }
         }
         self.mark_done(claim, taken, TAKEN).await?;
         self.mark_done(claim, unclaimed, UNCLAIMED).await?;
         self.give_back(claim, held_back).await?;
-        for row in &failed {
+        for row in failed {
             self.retry_later(claim, row).await?;
         }
         Ok(())
-    }
-
-    async fn publish_in_order(&self, rows: Vec<Model>) -> Delivery {
-        let mut outcome = Delivery::default();
-        for row in rows {
-            if outcome.failed.is_some() {
-                outcome.held_back.push(row.id);
-                continue;
-            }
-            let event = self.event(&row);
-            match self.bus.publish(&event).await {
-                Ok(Published::Taken) => outcome.taken.push(row.id),
-                Ok(Published::Unclaimed) => outcome.unclaimed.push(row.id),
-                Err(error) => {
-                    tracing::warn!(
-                        %error, event.kind, event.id = %event.id,
-                        "an event was not taken by every consumer, and is published again later"
-                    );
-                    outcome.failed = Some(row);
-                }
-            }
-        }
-        outcome
     }
 
     async fn mark_done(&self, claim: Uuid, ids: Vec<Uuid>, state: i16) -> Result<(), Error> {

@@ -9,6 +9,7 @@ use crate::{
     messaging::bus::Consumer,
     messaging::event::Event,
     messaging::failure::is_poison,
+    messaging::lease::Lease,
     messaging::parked::{self, Entity, Failure, Model},
     messaging::queue::{self, Backoff, Claim, Worker},
     program::metrics,
@@ -60,16 +61,40 @@ impl Subscription {
         self.consumer.wants(kind)
     }
 
+    /// The consumer's name among all consumers, for example `payment.standing`.
+    pub(crate) const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The database in which events wait for the consumer.
+    pub(crate) const fn db(&self) -> Option<&Db> {
+        self.db.as_ref()
+    }
+
     /// Takes an event for good: the consumer has acted on it, or it waits in the consumer's database. An error means
     /// neither, and the publisher keeps the event.
     pub async fn take(&self, event: &Event) -> Result<(), Error> {
-        let Some(db) = &self.db else { return self.consume(event).await };
+        self.take_under(event, None).await
+    }
+
+    /// As [`Subscription::take`], and without effect once another process has the lease.
+    pub(crate) async fn take_under(
+        &self,
+        event: &Event,
+        lease: Option<Lease>,
+    ) -> Result<(), Error> {
+        let Some(db) = &self.db else { return self.consume(event, lease).await };
         if parked::holds_back(db, &self.name, event).await? {
             parked::hold(db, &self.name, event, None).await?;
             self.held.notify_one();
             return Ok(());
         }
-        let Err(error) = self.consume(event).await else { return Ok(()) };
+        let Err(error) = self.consume(event, lease.clone()).await else { return Ok(()) };
+        if let Some(lease) = &lease
+            && !lease.is_held(db).await?
+        {
+            return Err(error);
+        }
         let failure = failure(db, &error, 0, 0);
         self.log(event, &error, &failure);
         parked::hold(db, &self.name, event, Some(failure)).await?;
@@ -105,7 +130,7 @@ impl Subscription {
     async fn retry(&self, db: &Db, claim: Uuid, row: Model) -> Result<(), Error> {
         let (attempts, failures) = (row.attempts, row.failures);
         let event = Event::from(row);
-        let Err(error) = self.consume(&event).await else {
+        let Err(error) = self.consume(&event, None).await else {
             return parked::remove_claimed(db, claim, event.id).await;
         };
         let failure = failure(db, &error, attempts, failures);
@@ -123,9 +148,14 @@ impl Subscription {
 
     /// Calls the consumer. One that panics or hangs has failed like any other. It has a task of its own and is never
     /// stopped half way, so that it can use transactions as plain code.
-    async fn consume(&self, event: &Event) -> Result<(), Error> {
+    async fn consume(&self, event: &Event, lease: Option<Lease>) -> Result<(), Error> {
         let (consumer, own) = (self.consumer.clone(), event.clone());
-        let task = async move { consumer.consume(&own).await };
+        let task = async move {
+            match lease {
+                Some(lease) => lease.fence(consumer.consume(&own)).await,
+                None => consumer.consume(&own).await,
+            }
+        };
         let task = tokio::spawn(task.instrument(tracing::Span::current()));
         match tokio::time::timeout(MAX_CONSUME_TIME, task).await {
             Ok(Ok(result)) => result,

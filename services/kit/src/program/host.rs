@@ -36,6 +36,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often workers forget what is past its time.
 const PRUNE_EVERY: chrono::Duration = chrono::Duration::hours(1);
+/// How often the bus forgets what every consumer has taken, and says how far they are behind.
+const MAINTAIN_EVERY: chrono::Duration = chrono::Duration::seconds(15);
 
 /// What the process gives its services.
 pub struct Settings {
@@ -209,6 +211,11 @@ impl Host {
         locked(&self.shared.databases).insert(self.service, db.clone());
         let relay = Relay::new(self.service, db.clone(), self.shared.settings.bus.clone());
         self.spawn(relay.clone().observe(self.stop_token()));
+        let (bus, service) = (self.shared.settings.bus.clone(), self.service);
+        self.every("maintain published events", MAINTAIN_EVERY, move || {
+            let bus = bus.clone();
+            async move { bus.maintain(service).await }
+        });
         let (pruned, pruning) = (db.clone(), relay.clone());
         self.every("forget old keys and events", PRUNE_EVERY, move || {
             prune_expired(pruned.clone(), pruning.clone())
@@ -285,7 +292,10 @@ impl Host {
         }
         let subscription = Arc::new(Subscription::new(&name, db, consumer));
         self.spawn(subscription.clone().run(self.stop_token()));
-        self.shared.settings.bus.subscribe(subscription);
+        let bus = self.shared.settings.bus.clone();
+        bus.subscribe(subscription.clone());
+        let stop = self.stop_token();
+        self.spawn(async move { bus.carry(subscription, stop).await });
         Ok(())
     }
 

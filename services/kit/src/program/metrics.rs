@@ -42,6 +42,12 @@ struct OfAnswer {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfConsumer {
+    consumer: String,
+    source: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfTimer {
     service: Arc<str>,
     kind: String,
@@ -67,6 +73,8 @@ struct Metrics {
     outbox_pending: Family<OfService, Gauge>,
     outbox_age: Family<OfService, Seconds>,
     events_parked: Family<OfService, Gauge>,
+    events_lag: Family<OfConsumer, Gauge>,
+    events_age: Family<OfConsumer, Seconds>,
     timers: Family<OfTimer, Counter>,
     services: RwLock<HashMap<Arc<str>, ServiceMetrics>>,
 }
@@ -84,6 +92,8 @@ impl Metrics {
             outbox_pending: Family::default(),
             outbox_age: Family::default(),
             events_parked: Family::default(),
+            events_lag: Family::default(),
+            events_age: Family::default(),
             timers: Family::default(),
             services: RwLock::default(),
         };
@@ -116,8 +126,27 @@ impl Metrics {
             "Events that a consumer could not take and that wait for an operator",
             self.events_parked.clone(),
         );
+        registry.register(
+            "events_lag",
+            "Events in the streams of a service that a consumer has not taken",
+            self.events_lag.clone(),
+        );
+        registry.register_with_unit(
+            "events_oldest_age",
+            "Age of the oldest event in the streams of a service that a consumer has not taken",
+            Unit::Seconds,
+            self.events_age.clone(),
+        );
         registry.register("timers_fired", "Timers that ran", self.timers.clone());
     }
+}
+
+/// Says how many events of `source` wait in its streams for a consumer, and for how long the oldest has.
+pub fn events_behind(consumer: &str, source: &str, events: u64, oldest: Duration) {
+    let of = OfConsumer { consumer: consumer.to_owned(), source: source.to_owned() };
+    let metrics = &*METRICS;
+    metrics.events_lag.get_or_create(&of).set(i64::try_from(events).unwrap_or(i64::MAX));
+    metrics.events_age.get_or_create(&of).set(oldest.as_secs_f64());
 }
 
 /// The metrics of one service; clones count into the same numbers.

@@ -1,0 +1,109 @@
+//! What Redis brings with it: it is away, it has lost everything, several processes publish.
+
+use super::stage::{Kind, Stage};
+use kit::testing::{Backend, eventually};
+use uuid::Uuid;
+use yare::parameterized;
+
+fn some_aggregates() -> Vec<Uuid> {
+    (0..12).map(|_| Uuid::new_v4()).collect()
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn after_redis_has_lost_everything_all_that_is_kept_is_published_again(backend: Backend) {
+    let stage = Stage::new(Kind::Streams, backend).await;
+    let aggregates = some_aggregates();
+    let early = stage.join("order").await;
+    stage.publish();
+    stage.record(&aggregates, 1..=5).await;
+    early.has_taken(&aggregates, 5).await;
+    stage.is_published().await;
+    stage.redis.as_ref().unwrap().flush().await;
+    // This one had no chance to see them before.
+    let late = stage.join("provider").await;
+    late.has_taken(&aggregates, 5).await;
+    stage.record(&aggregates, 6..=7).await;
+    early.has_taken(&aggregates, 7).await;
+    late.has_taken(&aggregates, 7).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_redis_is_away_events_wait_in_the_outbox() {
+    let mut stage = Stage::new(Kind::Streams, Backend::Postgres).await;
+    let aggregates = some_aggregates();
+    let consumer = stage.join("order").await;
+    stage.publish();
+    stage.record(&aggregates, 1..=2).await;
+    consumer.has_taken(&aggregates, 2).await;
+    stage.redis.as_mut().unwrap().kill();
+    stage.record(&aggregates, 3..=4).await;
+    assert_eq!(consumer.taken_of(aggregates[0]), [1, 2]);
+    stage.redis.as_mut().unwrap().restart().await;
+    consumer.has_taken(&aggregates, 4).await;
+    stage.redis.as_ref().unwrap().freeze();
+    stage.record(&aggregates, 5..=6).await;
+    stage.redis.as_ref().unwrap().thaw();
+    consumer.has_taken(&aggregates, 6).await;
+    stage.is_published().await;
+}
+
+/// Publishers of one service at the same time, on an outbox that none of them can claim at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_relays_of_a_service_keep_the_order() {
+    let stage = Stage::new(Kind::Streams, Backend::Postgres).await;
+    let aggregates: Vec<Uuid> = (0..3).map(|_| Uuid::new_v4()).collect();
+    let consumer = stage.join("order").await;
+    stage.record(&aggregates, 1..=150).await;
+    for _ in 0..4 {
+        stage.publish();
+    }
+    consumer.has_taken(&aggregates, 150).await;
+}
+
+/// The value of a metric of the consumer that the test has.
+fn metric(name: &str) -> Option<f64> {
+    let all = kit::program::metrics::encode();
+    let of = format!("{name}{{consumer=\"order\",source=\"user\"}} ");
+    all.lines().find_map(|line| line.strip_prefix(&of)?.parse().ok())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_how_far_a_consumer_is_behind() {
+    let stage = Stage::new(Kind::Streams, Backend::Sqlite).await;
+    let aggregates = some_aggregates();
+    let consumer = stage.join("order").await;
+    stage.publish();
+    stage.record(&aggregates, 1..=1).await;
+    consumer.has_taken(&aggregates, 1).await;
+    let bus = stage.bus();
+    let lag = async || {
+        let _ = bus.maintain("user").await;
+        metric("events_lag")
+    };
+    eventually("nothing is left", lag, |lag| *lag == Some(0.0)).await;
+    assert_eq!(metric("events_oldest_age_seconds"), Some(0.0));
+    // Its database is away, so that nothing takes effect.
+    consumer.db().clone().close().await.unwrap();
+    stage.record(&aggregates, 2..=2).await;
+    eventually("all of them wait", lag, |lag| *lag == Some(12.0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_with_another_number_of_partitions_are_left_alone() {
+    let stage = Stage::new(Kind::Streams, Backend::Sqlite).await;
+    let redis = stage.redis.as_ref().unwrap().connect();
+    let key = "qs:{user}:facts";
+    let set = async || {
+        let args = vec![key.into(), "16 another".into()];
+        redis.command::<String>("SET", key, args).await
+    };
+    eventually("the key is set", set, Result::is_ok).await.unwrap();
+    let bus = stage.bus();
+    let refused = async || match bus.open_round("user").await {
+        Ok(round) => panic!("{round:?}"),
+        Err(error) => error.to_string(),
+    };
+    let says_why = |error: &String| error.contains("16 partitions and this program writes 8");
+    eventually("it is refused", refused, says_why).await;
+}
