@@ -59,6 +59,7 @@ async fn a_token_that_became_void_is_refused_at_the_port_of_every_service(backen
         services: vec![service],
         edge,
         grpc: local,
+        admin: None,
         peers,
         data_dir: folder.path().to_owned(),
         database_url: database_url.clone(),

@@ -12,3 +12,4 @@ pub mod idempotency;
 pub mod page;
 pub mod position;
 pub mod version;
+pub(crate) mod waiting;

@@ -10,12 +10,15 @@ use kit::{
     identity::revocation,
     identity::token::{ISSUER, Verifier},
     messaging::bus::LocalBus,
+    program::admin::serve_admin,
     program::config::Config,
     program::host::{Settings, Storage},
+    program::readiness::Readiness,
     rpc::caller::EDGE,
     rpc::client::Peer,
     rpc::listener::{self as serve, Options},
     rpc::remote::RemoteChannel,
+    rpc::starting::answer_once_started,
     storage::cache::LocalCache,
     storage::position::LocalPositions,
 };
@@ -23,10 +26,14 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 /// The name under which an operator's commands call services.
@@ -43,13 +50,15 @@ pub struct Plan {
     pub edge: Option<SocketAddr>,
     /// Where each service listens for gRPC: the first at this port, the next one above, all free ones when it is 0.
     pub grpc: SocketAddr,
+    /// Where the process tells those who run it how it is; nowhere when there is none.
+    pub admin: Option<SocketAddr>,
     /// Services that run elsewhere, by name, with their URLs.
     pub peers: BTreeMap<String, String>,
     /// The folder of files.
     pub data_dir: PathBuf,
     /// The PostgreSQL database; SQLite files in the folder without.
     pub database_url: Option<String>,
-    /// Whether the tables are brought up to date first.
+    /// Whether the tables are brought up to date first. A process that does not do so waits until another one has.
     pub migrate: bool,
     /// The configuration's sections.
     pub config: Config,
@@ -63,15 +72,38 @@ pub struct Process {
     edge: Option<(SocketAddr, JoinHandle<()>)>,
     grpc: BTreeMap<&'static str, SocketAddr>,
     servers: Vec<JoinHandle<()>>,
+    admin: Option<(SocketAddr, JoinHandle<()>)>,
+    /// Services that wait for their database.
+    starting: JoinSet<anyhow::Result<()>>,
+    /// Whether everything that the process needs is there.
+    ready: Readiness,
+    /// False once the process stops.
+    goes_on: watch::Sender<bool>,
+    /// Ends what goes on until everything else has ended.
+    ended: CancellationToken,
 }
 
 impl Process {
-    /// Starts what `plan` says. It is ready when this returns; when that fails, what had started is stopped.
+    /// Starts what `plan` says. With [`Plan::migrate`] it is ready when this returns; without, its services answer for
+    /// their health, and serve once their database is there. When it fails, what had started is stopped.
     pub async fn start(plan: Plan) -> anyhow::Result<Self> {
         let host = build_host(&plan)?;
-        let stop = host.stop_token();
-        let mut process =
-            Self { host, stop, edge: None, grpc: BTreeMap::new(), servers: Vec::new() };
+        let goes_on = watch::Sender::new(true);
+        let ready = Readiness::default()
+            .and("stopping", goes_on.subscribe())
+            .and("disk_full", host.has_room());
+        let mut process = Self {
+            stop: host.stop_token(),
+            host,
+            edge: None,
+            grpc: BTreeMap::new(),
+            servers: Vec::new(),
+            admin: None,
+            starting: JoinSet::new(),
+            ready,
+            goes_on,
+            ended: CancellationToken::new(),
+        };
         match process.start_all(&plan).await {
             Ok(()) => Ok(process),
             Err(error) => {
@@ -93,6 +125,12 @@ impl Process {
             started.with_context(|| format!("the {} service did not start", service.name()))?;
         }
         self.start_relays(&plan.services);
+        if let Some(address) = plan.admin {
+            let socket = bind_port(address).context("the admin port did not start")?;
+            let address = socket.local_addr()?;
+            let serving = serve_admin(socket, self.ready.clone(), self.ended.clone());
+            self.admin = Some((address, tokio::spawn(serving)));
+        }
         match plan.edge {
             Some(address) => self.start_edge(address).await.context("the edge did not start"),
             // The edge would do this. A service's own port is met by the same tokens, so it asks as an edge does.
@@ -123,23 +161,40 @@ impl Process {
         index: usize,
     ) -> anyhow::Result<()> {
         let host = self.host.of(service.name());
-        if plan.migrate {
-            host.migrate().await.context("its tables cannot be brought up to date")?;
-        }
-        let stack = host.install(service.start(&host).await?);
         let mut address = plan.grpc;
         if address.port() != 0 {
             address.set_port(address.port() + u16::try_from(index)?);
         }
         let listener = bind_port(address)?;
         self.grpc.insert(service.name(), listener.local_addr()?);
-        let options = Options { ready: host.has_room(), ..serve_options(service) };
-        let (stop, name) = (self.stop.clone(), service.name());
+        let (started, is_started) = watch::channel(false);
+        self.ready = self.ready.clone().and("starting", is_started.clone());
+        let ready =
+            Readiness::default().and("starting", is_started).and("disk_full", host.has_room());
+        let options = Options { ready, ..serve_options(service) };
+        let stack = Arc::new(OnceLock::new());
+        let (late, stop) = (answer_once_started(stack.clone()), self.stop.clone());
         self.servers.push(tokio::spawn(async move {
-            if let Err(error) = serve::serve_routes(listener, stack, stop, options).await {
-                tracing::error!(%error, service = name, "the gRPC server ended");
+            if let Err(error) = serve::serve_routes(listener, late, stop, options).await {
+                tracing::error!(%error, service = service.name(), "the gRPC server ended");
             }
         }));
+        let migrate = plan.migrate;
+        let starting = async move {
+            if migrate {
+                host.migrate().await.context("its tables cannot be brought up to date")?;
+            }
+            let _ = stack.set(host.install(service.start(&host).await?));
+            started.send_replace(true);
+            anyhow::Ok(())
+        };
+        if migrate {
+            return starting.await;
+        }
+        let name = service.name();
+        self.starting.spawn(async move {
+            starting.await.with_context(|| format!("the {name} service did not start"))
+        });
         Ok(())
     }
 
@@ -161,14 +216,33 @@ impl Process {
         &self.grpc
     }
 
+    /// Where the process tells those who run it how it is.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|(address, _)| *address)
+    }
+
+    /// Waits for the failure of a service that starts once its database is there, for ever when none fails.
+    pub async fn start_failure(&mut self) -> anyhow::Error {
+        while let Some(started) = self.starting.join_next().await {
+            match started {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return error,
+                Err(panic) => return panic.into(),
+            }
+        }
+        std::future::pending().await
+    }
+
     /// The runtime of the process.
     pub const fn host(&self) -> &Host {
         &self.host
     }
 
     /// Stops taking requests, waits for those under way and for the workers, each for a bounded time.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
+        self.goes_on.send_replace(false);
         self.stop.cancel();
+        self.starting.shutdown().await;
         if let Some((_, serving)) = self.edge {
             let _ = tokio::time::timeout(DRAIN_LIMIT, serving).await;
         }
@@ -177,6 +251,10 @@ impl Process {
         }
         if !self.host.drained(DRAIN_LIMIT).await {
             tracing::warn!("some workers did not end in time");
+        }
+        self.ended.cancel();
+        if let Some((_, serving)) = self.admin {
+            let _ = tokio::time::timeout(DRAIN_LIMIT, serving).await;
         }
     }
 }
@@ -230,6 +308,7 @@ fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
             Some(url) => Storage::Postgres(url.clone()),
             None => Storage::Sqlite(plan.data_dir.clone()),
         },
+        waits_for_database: !plan.migrate,
         data_dir: plan.data_dir.clone(),
         identity: Arc::new(identity),
         verticals: Service::VERTICALS.map(|vertical| vertical.name().to_owned()).to_vec(),

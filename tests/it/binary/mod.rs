@@ -18,6 +18,7 @@ mod program;
 mod restore;
 mod schemas;
 mod series;
+mod start_order;
 mod stop;
 pub mod wire;
 
