@@ -7,6 +7,7 @@ use kit::{
     Clock, Host,
     identity::identify::Identity,
     identity::keyring::{Keyring, SharedKeyring},
+    identity::published_keys::fetch_from_users,
     identity::revocation,
     identity::token::{ISSUER, Verifier},
     messaging::bus::LocalBus,
@@ -15,7 +16,7 @@ use kit::{
     program::host::{Settings, Storage},
     program::readiness::Readiness,
     rpc::caller::EDGE,
-    rpc::client::Peer,
+    rpc::client::{Channel, Peer},
     rpc::listener::{self as serve, Options},
     rpc::remote::RemoteChannel,
     rpc::starting::answer_once_started,
@@ -277,10 +278,14 @@ fn bind_port(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 /// The runtime of a process with this plan, before anything starts in it.
 pub fn build_host(plan: &Plan) -> anyhow::Result<Host> {
-    Ok(Host::new(read_settings(plan)?, CancellationToken::new()))
+    let users = Arc::new(OnceLock::new());
+    let host = Host::new(read_settings(plan, users.clone())?, CancellationToken::new());
+    let _ = users.set(host.of(EDGE).channel(Service::User.name()));
+    Ok(host)
 }
 
-fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
+/// The settings of a process with this plan. `users` will hold the channel to the user service.
+fn read_settings(plan: &Plan, users: Arc<OnceLock<Channel>>) -> anyhow::Result<Settings> {
     // Said here, because others would repeat the URL and a password in it.
     if let Some(url) = &plan.database_url
         && !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
@@ -290,8 +295,16 @@ fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
     std::fs::create_dir_all(&plan.data_dir)
         .with_context(|| format!("the folder {} cannot be made", plan.data_dir.display()))?;
     let keys = plan.data_dir.join("keys");
-    let access_keys = open_keyring(&keys.join("access"), &plan.clock)?;
-    let access = Verifier::from_keyring(ISSUER, access_keys.clone(), plan.clock.clone());
+    // Who holds these keys can sign in as anybody: only the user service does.
+    let access_keys = match plan.services.contains(&Service::User) {
+        true => Some(open_keyring(&keys.join("access"), &plan.clock)?),
+        false => None,
+    };
+    let clock = plan.clock.clone();
+    let access = match &access_keys {
+        Some(keys) => Verifier::from_keyring(ISSUER, keys.clone(), clock),
+        None => Verifier::from_issuer(ISSUER, fetch_from_users(users), clock),
+    };
     let identity = Identity::new(
         ISSUER,
         open_keyring(&keys.join("mesh"), &plan.clock)?,
@@ -312,7 +325,7 @@ fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
         data_dir: plan.data_dir.clone(),
         identity: Arc::new(identity),
         verticals: Service::VERTICALS.map(|vertical| vertical.name().to_owned()).to_vec(),
-        access_keys: Some(access_keys),
+        access_keys,
     })
 }
 

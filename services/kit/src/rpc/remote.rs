@@ -112,7 +112,7 @@ impl RemoteChannel {
     /// follows the name from then on.
     pub fn connect(address: &str) -> Result<Self, AddressError> {
         let origin: Uri = address.parse().map_err(|_| AddressError)?;
-        let host = origin.host().ok_or(AddressError)?;
+        let host = origin.host().filter(|host| !host.is_empty()).ok_or(AddressError)?;
         if origin.scheme_str() != Some("http") {
             return Err(AddressError);
         }
@@ -144,7 +144,7 @@ impl RemoteChannel {
         let answer = async {
             match (self.shared.repetition)(request.uri().path(), request.headers()) {
                 Repetition::Never => {
-                    let answer = self.try_once(request, &mut Vec::new(), until).await;
+                    let answer = self.try_once(request, &mut Vec::new(), false, until).await;
                     answer.map_err(|failed| failed.status)
                 }
                 Repetition::Unprocessed => self.send_message(request, 0, until).await,
@@ -156,11 +156,13 @@ impl RemoteChannel {
         Ok(response.map(|body| Body::new(Bounded::new(body, deadline))))
     }
 
-    /// Sends a request to one replica, which is noted in `tried`, and waits for the head of its answer until `until`.
+    /// Sends a request to one replica, which is noted in `tried`, and waits for the head of its answer until `until`; for
+    /// half of the time when `saves_time` and another replica can have the other half.
     async fn try_once(
         &self,
         request: Request<Body>,
         tried: &mut Vec<SocketAddr>,
+        saves_time: bool,
         until: Instant,
     ) -> Result<Response<Body>, Failed> {
         let replicas = &self.shared.replicas;
@@ -168,6 +170,7 @@ impl RemoteChannel {
         let replica = picked.map_err(|status| Failed { status, reach: Reach::Unknown })?;
         tried.push(replica.address);
         let call = replica.begin_call();
+        let until = if saves_time && replicas.has_other(tried) { middle(until) } else { until };
         let error = match timeout_at(until, replica.channel.clone().oneshot(request)).await {
             Ok(Ok(response)) => {
                 replica.note_answer();
@@ -202,11 +205,10 @@ impl RemoteChannel {
         let message = body.collect().await?.to_bytes();
         let (mut tried, mut resends) = (Vec::new(), RESENDS);
         loop {
-            let half = retries == RETRIES && self.shared.replicas.has_other(&tried);
-            let limit = if half { middle(until) } else { until };
+            let saves_time = retries == RETRIES;
             let body = Body::new(Full::new(message.clone()));
             let request = Request::from_parts(head.clone(), body);
-            let failed = match self.try_once(request, &mut tried, limit).await {
+            let failed = match self.try_once(request, &mut tried, saves_time, until).await {
                 Ok(response) => Ok(response),
                 Err(failed) if resends > 0 && self.is_resent(&failed, &tried) => {
                     resends -= 1;
