@@ -175,11 +175,11 @@ impl Process {
         let options = Options { ready, ..serve_options(service) };
         let stack = Arc::new(OnceLock::new());
         let (late, stop) = (answer_once_started(stack.clone()), self.stop.clone());
-        self.servers.push(tokio::spawn(async move {
+        let serving = async move {
             if let Err(error) = serve::serve_routes(listener, late, stop, options).await {
                 tracing::error!(%error, service = service.name(), "the gRPC server ended");
             }
-        }));
+        };
         let migrate = plan.migrate;
         let starting = async move {
             if migrate {
@@ -190,12 +190,14 @@ impl Process {
             anyhow::Ok(())
         };
         if migrate {
-            return starting.await;
+            starting.await?;
+        } else {
+            let name = service.name();
+            self.starting.spawn(async move {
+                starting.await.with_context(|| format!("the {name} service did not start"))
+            });
         }
-        let name = service.name();
-        self.starting.spawn(async move {
-            starting.await.with_context(|| format!("the {name} service did not start"))
-        });
+        self.servers.push(tokio::spawn(serving));
         Ok(())
     }
 
@@ -244,11 +246,12 @@ impl Process {
         self.goes_on.send_replace(false);
         self.stop.cancel();
         self.starting.shutdown().await;
+        // Each of them ends by itself: the edge after its notice and its drain, a server after its drain.
         if let Some((_, serving)) = self.edge {
-            let _ = tokio::time::timeout(DRAIN_LIMIT, serving).await;
+            let _ = serving.await;
         }
         for server in self.servers {
-            let _ = tokio::time::timeout(DRAIN_LIMIT, server).await;
+            let _ = server.await;
         }
         if !self.host.drained(DRAIN_LIMIT).await {
             tracing::warn!("some workers did not end in time");

@@ -63,7 +63,7 @@ pub struct Replicas {
     /// The URL of the service. Calls name it as their authority, whichever replica they go to.
     origin: Uri,
     pace: Pace,
-    known: RwLock<Known>,
+    known: RwLock<KnownReplicas>,
     /// Tells those who wait for a replica that something has changed.
     news: watch::Sender<()>,
     /// Asks for a lookup.
@@ -71,7 +71,7 @@ pub struct Replicas {
 }
 
 #[derive(Default)]
-struct Known {
+struct KnownReplicas {
     entries: Vec<Entry>,
     /// Whether the last lookup failed.
     lookup_failed: bool,
@@ -217,7 +217,7 @@ impl Replicas {
         self.lookup_wanted.notify_one();
     }
 
-    fn known(&self) -> RwLockReadGuard<'_, Known> {
+    fn known(&self) -> RwLockReadGuard<'_, KnownReplicas> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
