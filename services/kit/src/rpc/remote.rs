@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use proto::rpc::{IdempotencyKey, IdempotencyLevel};
 use replica::CountedBody;
-use replicas::{Pace, Replicas};
+use replicas::{FollowPace, Replicas};
 use resolver::{Resolver, SystemResolver};
 use std::{
     future::Future,
@@ -71,11 +71,11 @@ struct Shared {
     /// Keeps the replicas up to date, from the first call on.
     follow: OnceLock<AbortOnDropHandle<()>>,
     budget: TpsBudget,
-    repetition: Policy,
+    repetition: RepetitionPolicy,
 }
 
 /// Says by the path and the headers of a call when it may be sent again.
-type Policy = fn(&str, &HeaderMap) -> Repetition;
+type RepetitionPolicy = fn(&str, &HeaderMap) -> Repetition;
 
 /// When a call may be sent again after it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,12 +91,12 @@ enum Repetition {
 /// A call that got no answer.
 struct Failed {
     status: Status,
-    reach: Reach,
+    reach: CallReach,
 }
 
 /// How far a call that failed is known to have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
+enum CallReach {
     /// It was never sent: there was no connection.
     Unsent,
     /// The replica did not process it.
@@ -117,10 +117,15 @@ impl RemoteChannel {
             return Err(AddressError);
         }
         let resolver = SystemResolver::new(host, origin.port_u16().unwrap_or(80));
-        Ok(Self::new(origin, Arc::new(resolver), Pace::default(), repeats_of))
+        Ok(Self::new(origin, Arc::new(resolver), FollowPace::default(), repeats_of))
     }
 
-    fn new(origin: Uri, resolver: Arc<dyn Resolver>, pace: Pace, repetition: Policy) -> Self {
+    fn new(
+        origin: Uri,
+        resolver: Arc<dyn Resolver>,
+        pace: FollowPace,
+        repetition: RepetitionPolicy,
+    ) -> Self {
         let shared = Shared {
             peer: origin.to_string(),
             replicas: Arc::new(Replicas::new(origin, pace)),
@@ -167,7 +172,7 @@ impl RemoteChannel {
     ) -> Result<Response<Body>, Failed> {
         let replicas = &self.shared.replicas;
         let picked = replicas.pick(tried).await;
-        let replica = picked.map_err(|status| Failed { status, reach: Reach::Unknown })?;
+        let replica = picked.map_err(|status| Failed { status, reach: CallReach::Unknown })?;
         tried.push(replica.address);
         let call = replica.begin_call();
         let until = if saves_time && replicas.has_other(tried) { middle(until) } else { until };
@@ -179,13 +184,13 @@ impl RemoteChannel {
             Ok(Err(error)) => error,
             Err(_) => {
                 replica.note_failure();
-                return Err(Failed { status: failure::too_late(), reach: Reach::Unanswered });
+                return Err(Failed { status: failure::too_late(), reach: CallReach::Unanswered });
             }
         };
         tracing::debug!(peer = self.shared.peer, replica = %replica.address, ?error, "a call failed");
         replica.note_failure();
         let reach = failure::reach_of(&error);
-        if reach == Reach::Unsent {
+        if reach == CallReach::Unsent {
             replicas.note_unreachable(&replica);
         }
         Err(Failed { status: failure::status_of_failure(&error), reach })
@@ -232,9 +237,9 @@ impl RemoteChannel {
     /// Whether a call that failed is sent again although it may have no effect twice.
     fn is_resent(&self, failed: &Failed, tried: &[SocketAddr]) -> bool {
         match failed.reach {
-            Reach::Unsent => self.shared.replicas.has_other(tried),
-            Reach::Unprocessed => true,
-            Reach::Unanswered | Reach::Unknown => false,
+            CallReach::Unsent => self.shared.replicas.has_other(tried),
+            CallReach::Unprocessed => true,
+            CallReach::Unanswered | CallReach::Unknown => false,
         }
     }
 }
@@ -302,7 +307,7 @@ fn pause_before(answer: &Result<Response<Body>, Failed>) -> Option<Duration> {
         Ok(response) if response.headers().get(Status::GRPC_STATUS) == Some(&unavailable) => {
             response.headers().get(PUSHBACK)
         }
-        Err(failed) if failed.reach == Reach::Unanswered => return Some(Duration::ZERO),
+        Err(failed) if failed.reach == CallReach::Unanswered => return Some(Duration::ZERO),
         Err(failed) if failed.status.code() == tonic::Code::Unavailable => None,
         Ok(_) | Err(_) => return None,
     };

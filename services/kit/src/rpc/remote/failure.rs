@@ -1,6 +1,6 @@
 //! Says what a failed call means by its cause, not by the code that happened to come out.
 
-use super::Reach;
+use super::CallReach;
 use h2::Reason;
 use std::{error::Error, io};
 use tonic::{Code, ConnectError, Status, TimeoutExpired};
@@ -29,23 +29,23 @@ pub(super) fn rename_failure(status: Status) -> Status {
 
 /// How far a call that failed like this came. It was not processed when the peer was closing the connection and did not
 /// get to it (RFC 9113, section 6.8), or refused the stream (section 8.7).
-pub(super) fn reach_of(error: &(dyn Error + 'static)) -> Reach {
+pub(super) fn reach_of(error: &(dyn Error + 'static)) -> CallReach {
     for error in std::iter::successors(Some(error), |&error| error.source()) {
         if error.is::<ConnectError>() {
-            return Reach::Unsent;
+            return CallReach::Unsent;
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>()
             && error.is_canceled()
         {
-            return Reach::Unprocessed;
+            return CallReach::Unprocessed;
         }
         if let Some(error) = error.downcast_ref::<h2::Error>() {
             let refused = error.reason() == Some(Reason::REFUSED_STREAM);
             let unprocessed = error.is_remote() && (error.is_go_away() || refused);
-            return if unprocessed { Reach::Unprocessed } else { Reach::Unknown };
+            return if unprocessed { CallReach::Unprocessed } else { CallReach::Unknown };
         }
     }
-    Reach::Unknown
+    CallReach::Unknown
 }
 
 /// The first cause in the chain that says what happened.

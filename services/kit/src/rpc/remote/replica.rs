@@ -27,11 +27,11 @@ pub struct Replica {
     /// The pause after the first failures; it doubles up to sixteen times as long.
     first_pause: Duration,
     in_flight: AtomicUsize,
-    standing: Mutex<Standing>,
+    standing: Mutex<ReplicaStanding>,
 }
 
 #[derive(Default)]
-struct Standing {
+struct ReplicaStanding {
     /// What its health said last; none before the first answer.
     serves: Option<bool>,
     /// Calls in a row that the transport failed.
@@ -127,7 +127,7 @@ impl Replica {
         health::ask_health(self.channel.clone(), "", limit).await.unwrap_or(false)
     }
 
-    fn standing(&self) -> MutexGuard<'_, Standing> {
+    fn standing(&self) -> MutexGuard<'_, ReplicaStanding> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -33,7 +33,7 @@ const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
 
 /// How fast changes are noticed.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct FollowPace {
     /// The time between two lookups of the name, give or take a tenth.
     pub lookup: Duration,
     /// The least time between two lookups, also when replicas cannot be reached; and the most that one may take.
@@ -46,7 +46,7 @@ pub struct Pace {
     pub first_pause: Duration,
 }
 
-impl Default for Pace {
+impl Default for FollowPace {
     fn default() -> Self {
         Self {
             lookup: Duration::from_secs(5),
@@ -62,7 +62,7 @@ impl Default for Pace {
 pub struct Replicas {
     /// The URL of the service. Calls name it as their authority, whichever replica they go to.
     origin: Uri,
-    pace: Pace,
+    pace: FollowPace,
     known: RwLock<KnownReplicas>,
     /// Tells those who wait for a replica that something has changed.
     news: watch::Sender<()>,
@@ -85,14 +85,14 @@ struct Entry {
 
 impl Replicas {
     /// None is known before [`Replicas::follow`] runs.
-    pub fn new(origin: Uri, pace: Pace) -> Self {
+    pub fn new(origin: Uri, pace: FollowPace) -> Self {
         let (known, news) = (RwLock::default(), watch::Sender::new(()));
         Self { origin, pace, known, news, lookup_wanted: Notify::new() }
     }
 
     /// Keeps the replicas those that `resolver` names, for ever.
     pub async fn follow(self: Arc<Self>, resolver: Arc<dyn Resolver>) {
-        let Pace { lookup, least_lookup, .. } = self.pace;
+        let FollowPace { lookup, least_lookup, .. } = self.pace;
         loop {
             let answer = timeout(lookup, resolver.resolve()).await;
             self.take_answer(answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())));

@@ -68,7 +68,7 @@ fn policy(path: &str, _: &HeaderMap) -> Repetition {
 fn channel(address: SocketAddr) -> RemoteChannel {
     let resolver = SystemResolver::new(&address.ip().to_string(), address.port());
     let origin = format!("http://{address}").parse().unwrap();
-    RemoteChannel::new(origin, Arc::new(resolver), Pace::default(), policy)
+    RemoteChannel::new(origin, Arc::new(resolver), FollowPace::default(), policy)
 }
 
 enum Answer {
@@ -227,7 +227,7 @@ async fn a_request_that_a_closing_connection_did_not_take_is_unavailable() {
     drop(connection);
     let error = sender.send_request(request("/t/Write", None)).await.unwrap_err();
     assert!(error.is_canceled());
-    assert_eq!(failure::reach_of(&error), Reach::Unprocessed);
+    assert_eq!(failure::reach_of(&error), CallReach::Unprocessed);
     assert_eq!(failure::status_of_failure(&error).code(), Code::Unavailable);
     let tonics = Status::from_error(Box::new(error));
     assert_eq!(tonics.code(), Code::Cancelled);

@@ -9,7 +9,7 @@ use http_body_util::StreamBody;
 use std::{io, sync::Mutex};
 
 /// Noticed at once, for tests; with questions for health that a busy machine has time to answer.
-const FAST: Pace = Pace {
+const FAST: FollowPace = FollowPace {
     lookup: Duration::from_millis(50),
     least_lookup: Duration::from_millis(10),
     health: Duration::from_millis(100),
@@ -37,7 +37,7 @@ impl Name {
         name
     }
 
-    fn channel(&self, pace: Pace) -> RemoteChannel {
+    fn channel(&self, pace: FollowPace) -> RemoteChannel {
         let origin = Uri::from_static("http://service:7100");
         RemoteChannel::new(origin, Arc::new(self.clone()), pace, policy)
     }
@@ -144,7 +144,7 @@ async fn a_replica_that_refuses_costs_no_call() {
     let (first, second) = (replica(2, |_| Answer::Echo).await, replica(3, |_| Answer::Echo).await);
     let name = Name::of(&[first.address, second.address]);
     // Nothing but the calls themselves finds out that it is gone.
-    let channel = name.channel(Pace { lookup: NEVER, health: NEVER, ..FAST });
+    let channel = name.channel(FollowPace { lookup: NEVER, health: NEVER, ..FAST });
     assert_eq!(code(&channel, "/t/Write", None).await, Code::Ok);
     let addresses = [first.address, second.address];
     until_usable(&channel, &addresses, &addresses).await;
@@ -257,7 +257,7 @@ async fn a_service_that_comes_back_at_another_address_is_found_at_once() {
     let (old, new) = (replica(2, |_| Answer::Echo).await, replica(3, |_| Answer::Echo).await);
     let name = Name::of(&[old.address]);
     // A call that finds nobody there is what asks for the next lookup.
-    let channel = name.channel(Pace { lookup: NEVER, ..FAST });
+    let channel = name.channel(FollowPace { lookup: NEVER, ..FAST });
     assert_eq!(code(&channel, "/t/Write", None).await, Code::Ok);
     old.shutdown.cancel();
     old._task.await.unwrap();
