@@ -54,7 +54,7 @@ impl Edge {
         let listener = Listener {
             limits: config.limits(),
             tls: tls::load_acceptor(&config)?,
-            end_streams: CancellationToken::new(),
+            ..Listener::default()
         };
         let state = Arc::new(State::new(host, config)?);
         host.spawn(kit::identity::revocation::follow(host.clone()));
@@ -62,14 +62,16 @@ impl Edge {
         Ok(Self { middleware, listener, stop: host.stop_token() })
     }
 
-    /// Serves the outside on `socket` until the host stops. Then readiness goes off, and what is open may end for a
-    /// bounded time.
+    /// Serves the outside on `socket` until the host stops. Then readiness goes off, connections of HTTP/1.1 are closed
+    /// with their next answers, and what is open may end for a bounded time.
     pub async fn serve(self, socket: TcpListener) {
         let middleware = Arc::clone(&self.middleware);
+        let last_answers = self.listener.last_answers.clone();
         let stop = async move {
             self.stop.cancelled().await;
             let state = self.middleware.state();
             state.health().stopping();
+            last_answers.cancel();
             tokio::time::sleep(Duration::from_millis(state.config.notice_ms)).await;
         };
         self.listener.serve(socket, Outside(middleware), stop).await;

@@ -1,6 +1,6 @@
 //! The tables: one migrator a service, for SQLite and PostgreSQL. What only one engine can say stays here.
 //!
-//! A new service adds its module and its line in [`run_up`].
+//! A new service adds its module and its line in [`run_up`] and in `version`.
 
 mod child_assistance;
 mod cleaning;
@@ -17,9 +17,11 @@ mod record;
 mod repair;
 mod transport;
 mod user;
+mod version;
 mod vertical;
 
 pub use record::refuse_lost_tables;
+pub use version::missing_migrations;
 
 use sea_orm_migration::{
     MigratorTrait,

@@ -55,10 +55,12 @@ async fn a_token_that_became_void_is_refused_at_the_port_of_every_service(backen
         Storage::Postgres(url) => Some(url),
     };
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let plan = |service, edge, peers| Plan {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let plan = |service, edge, peers, folder: &tempfile::TempDir| Plan {
         services: vec![service],
         edge,
         grpc: local,
+        admin: None,
         peers,
         data_dir: folder.path().to_owned(),
         database_url: database_url.clone(),
@@ -67,11 +69,18 @@ async fn a_token_that_became_void_is_refused_at_the_port_of_every_service(backen
         config: Config::defaults(),
         clock: clock.clone(),
     };
-    let users = plan(Service::User, Some(local), BTreeMap::new());
+    let users = plan(Service::User, Some(local), BTreeMap::new(), &folder);
     let users = Process::start(users).await.unwrap();
     let at_users =
         BTreeMap::from([("user".to_owned(), format!("http://{}", users.grpc()["user"]))]);
-    let inboxes = Process::start(plan(Service::Notification, None, at_users)).await.unwrap();
+    // It holds no key that signs access tokens: it reads from the user service which ones are good.
+    let mesh_keys = elsewhere.path().join("keys/mesh");
+    std::fs::create_dir_all(&mesh_keys).unwrap();
+    let keyring = "keys/mesh/keyring.json";
+    std::fs::copy(folder.path().join(keyring), elsewhere.path().join(keyring)).unwrap();
+    let inboxes = plan(Service::Notification, None, at_users, &elsewhere);
+    let inboxes = Process::start(inboxes).await.unwrap();
+    assert!(!elsewhere.path().join("keys/access").exists());
 
     let client = Client::new(&format!("http://{}", users.edge().unwrap()));
     let host = users.host().of("user");

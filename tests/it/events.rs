@@ -111,6 +111,7 @@ impl Place {
             services,
             edge: None,
             grpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            admin: None,
             peers: BTreeMap::new(),
             data_dir: self.folder.path().to_owned(),
             database_url: self.database_url.clone(),

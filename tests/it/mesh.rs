@@ -49,6 +49,7 @@ impl Mesh {
             services: Service::ALL.to_vec(),
             edge: Some(local),
             grpc: local,
+            admin: None,
             peers: BTreeMap::new(),
             data_dir: folder.path().to_owned(),
             database_url,

@@ -85,6 +85,7 @@ impl Upgraded {
             services: Service::ALL.to_vec(),
             edge: Some(local),
             grpc: local,
+            admin: None,
             peers: BTreeMap::new(),
             data_dir: folder.path().to_owned(),
             database_url,

@@ -42,6 +42,9 @@ pub struct Listener {
     pub limits: Limits,
     /// Serves TLS; plain HTTP without it.
     pub tls: Option<TlsAcceptor>,
+    /// Cancelled by the program when it is about to stop: from then on every answer over HTTP/1.1 is the last of its
+    /// connection, so that no client sends its next request into one that is being closed.
+    pub last_answers: CancellationToken,
     /// Cancelled when the listener drains and `stream_grace` is over: the application ends its streams.
     pub end_streams: CancellationToken,
 }
@@ -63,10 +66,13 @@ impl Listener {
         stop: impl Future<Output = ()>,
     ) -> Drained {
         let max = self.limits.max_connections;
+        let open = OpenConnections::new(application.clone(), max);
+        let mut connections = Connections::new(application, self.tls, &self.limits);
+        connections.last_answers = self.last_answers;
         let acceptor = Acceptor {
-            open: Arc::new(OpenConnections::new(application.clone(), max)),
+            open: Arc::new(open),
             peers: Arc::new(PeerLimit::new(&self.limits)),
-            connections: Arc::new(Connections::new(application, self.tls, &self.limits)),
+            connections: Arc::new(connections),
             tracker: TaskTracker::new(),
         };
         tokio::select! {

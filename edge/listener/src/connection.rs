@@ -43,6 +43,8 @@ pub struct Connections<A> {
     http2: http2::Builder<TokioExecutor>,
     head_timeout: Duration,
     stall_timeout: Duration,
+    /// Close after each answer over HTTP/1.1.
+    pub last_answers: CancellationToken,
     /// Take no new request, and close when the open ones ended.
     pub stop: CancellationToken,
     /// Close at once.
@@ -75,6 +77,7 @@ impl<A: Application> Connections<A> {
             http2,
             head_timeout: limits.head_timeout,
             stall_timeout: limits.stall_timeout,
+            last_answers: CancellationToken::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
         }
@@ -124,7 +127,9 @@ impl<A: Application> Connections<A> {
         let Some((version, mut socket)) = opened?? else { return Ok(()) };
         socket.keep_until_dropped(Arc::clone(connection) as Arc<dyn Send + Sync>);
         let activity = Arc::clone(&connection.activity);
-        let requests = Requests { application: self.application.clone(), activity, peer };
+        let last_answers = self.last_answers.clone();
+        let application = self.application.clone();
+        let requests = Requests { application, activity, peer, last_answers };
         match version {
             Version::One if self.versions == Versions::Http2Only => Ok(()),
             Version::One => {
@@ -181,6 +186,7 @@ struct Requests<A> {
     application: A,
     activity: Arc<Activity>,
     peer: SocketAddr,
+    last_answers: CancellationToken,
 }
 
 impl<A: Application> Service<Request<Incoming>> for Requests<A> {
@@ -208,12 +214,15 @@ impl<A: Application> Service<Request<Incoming>> for Requests<A> {
         };
         let request = Request::from_parts(head, content);
         let answer = self.application.clone().answer(request, self.peer);
+        let last_answers = self.last_answers.clone();
         Box::pin(async move {
             let mut response = answer.await;
-            if is_last || !can_go_on(unread).await {
+            let is_handed_over = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            let is_stopping = is_http1 && last_answers.is_cancelled() && !is_handed_over;
+            if is_last || is_stopping || !can_go_on(unread).await {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            let in_progress = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let in_progress = if is_handed_over {
                 in_progress.never_ends();
                 None
             } else {

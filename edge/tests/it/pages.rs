@@ -167,6 +167,9 @@ async fn readiness_waits_for_services_and_ends_before_the_edge() {
     let ready = async || edge.get("/readyz").await.json();
     eventually("the notice", ready, |answer| answer["status"] == "stopping").await;
     // Load balancers have not noticed yet: requests still come and are served.
-    assert_eq!(edge.get_as(customer(), "/v1/me").await.status, StatusCode::OK);
+    let last = edge.get_as(customer(), "/v1/me").await;
+    assert_eq!(last.status, StatusCode::OK);
+    // The client's next request would meet a connection that is being closed.
+    assert_eq!(last.header("connection"), "close");
     edge.serving.abort();
 }

@@ -2,5 +2,6 @@
 
 pub mod identify;
 pub mod keyring;
+pub mod published_keys;
 pub mod revocation;
 pub mod token;

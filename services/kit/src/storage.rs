@@ -13,3 +13,4 @@ pub mod page;
 pub mod position;
 pub mod shared_position;
 pub mod version;
+pub(crate) mod waiting;

@@ -150,6 +150,7 @@ impl Town {
             services: Service::ALL.to_vec(),
             edge: Some(local),
             grpc: local,
+            admin: None,
             peers: BTreeMap::new(),
             data_dir: folder.path().to_owned(),
             database_url,

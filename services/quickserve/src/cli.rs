@@ -45,6 +45,9 @@ pub enum Command {
         /// Where it listens for gRPC.
         #[arg(long, env = "QS_LISTEN", default_value = "127.0.0.1:7100", value_name = "ADDR")]
         listen: SocketAddr,
+        /// Where it serves /healthz, /readyz and /metrics over HTTP, for those who run it.
+        #[arg(long, env = "QS_ADMIN", default_value = "127.0.0.1:9100", value_name = "ADDR")]
+        admin: SocketAddr,
         /// Where the others are.
         #[command(flatten)]
         peers: Peers,
@@ -136,6 +139,12 @@ pub enum Command {
         /// Where it is reached.
         #[arg(long, env = "QS_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
         url: String,
+        /// Asks the gRPC server at this address instead, such as that of a service.
+        #[arg(long, value_name = "ADDR")]
+        grpc: Option<SocketAddr>,
+        /// Of which gRPC service to ask there; of all without. `liveness` serves for as long as the process lives.
+        #[arg(long, requires = "grpc", default_value = "", hide_default_value = true)]
+        service: String,
     },
     /// Shows and changes what running services could not deliver.
     Events {

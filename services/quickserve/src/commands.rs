@@ -5,13 +5,14 @@ use crate::{
     cli::{Cli, Command, Events, Keys, Peers, Ring, Storage},
     events, reconcile, seed,
 };
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use kit::{
     Clock, Host,
     envelope::{EnvelopeError, KeyStore},
     identity::keyring::Keyring,
     program::config::Config,
     program::telemetry,
+    rpc::health::ask_health_at,
 };
 use quickserve::{
     client::Client,
@@ -24,8 +25,12 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
+
+/// The most that a server may take to say whether it serves.
+const HEALTH_LIMIT: Duration = Duration::from_secs(5);
 
 /// Does what the command line asks.
 pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -45,7 +50,7 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
     transcode::serve::raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(run_command(cli.command, config));
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_timeout(Duration::from_secs(1));
     guard.shutdown();
     done
 }
@@ -68,7 +73,7 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             };
             serve_process(plan).await
         }
-        Command::Run { service, listen, peers, redis, storage } => {
+        Command::Run { service, listen, admin, peers, redis, storage } => {
             let redis_url = redis.redis_url.filter(|url| !url.is_empty());
             if redis_url.is_none() {
                 bail!(
@@ -78,6 +83,7 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             }
             let plan = Plan {
                 grpc: listen,
+                admin: Some(admin),
                 services: vec![service],
                 peers: peers_of(&peers)?,
                 migrate: false,
@@ -113,7 +119,10 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             let host = run_offline(storage, config, Service::User)?;
             seed::seed_city(&host, &url, city).await.map(|()| ExitCode::SUCCESS)
         }
-        Command::Healthcheck { url } => check_health(&url).await,
+        Command::Healthcheck { grpc: Some(address), service, .. } => {
+            check_grpc_health(address, &service).await
+        }
+        Command::Healthcheck { url, .. } => check_health(&url).await,
         Command::Events { command } => run_events(command, config).await,
         Command::Openapi => print_line(&serde_json::to_string_pretty(&edge::openapi_document())?),
         Command::Transcode(_) => bail!("transcode starts before the runtime"),
@@ -138,6 +147,7 @@ fn plan_process(storage: Storage, config: Config) -> Plan {
         services: Vec::new(),
         edge: None,
         grpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        admin: None,
         peers: BTreeMap::new(),
         data_dir: storage.data_dir,
         database_url: storage.database_url,
@@ -162,13 +172,17 @@ async fn serve_process(plan: Plan) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let data_dir = plan.data_dir.clone();
-    let process = tokio::select! {
+    let mut process = tokio::select! {
         started = Process::start(plan) => started?,
         _ = interrupt.recv() => return Ok(ExitCode::from(130)),
         _ = terminate.recv() => return Ok(ExitCode::from(143)),
     };
     print_welcome(&process, &data_dir)?;
     tokio::select! {
+        error = process.start_failure() => {
+            process.stop().await;
+            return Err(error);
+        }
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
@@ -194,6 +208,12 @@ fn print_welcome(process: &Process, data_dir: &Path) -> anyhow::Result<()> {
     for (service, address) in process.grpc() {
         writeln!(out, "  gRPC           {address}  {service}")?;
     }
+    if let Some(address) = process.admin() {
+        writeln!(
+            out,
+            "  admin          http://{address}/readyz   metrics http://{address}/metrics"
+        )?;
+    }
     let folder = std::fs::canonicalize(data_dir).unwrap_or_else(|_| PathBuf::from(data_dir));
     writeln!(out, "  data           {}", folder.display())?;
     Ok(out.flush()?)
@@ -208,6 +228,17 @@ async fn check_health(url: &str) -> anyhow::Result<ExitCode> {
     let ready = Client::new(url).get("/readyz").await?;
     print_line(&format!("{url} answers {}", ready.status))?;
     Ok(if ready.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Asks a service, or any other gRPC server, whether `service` serves there.
+async fn check_grpc_health(address: SocketAddr, service: &str) -> anyhow::Result<ExitCode> {
+    let serves = ask_health_at(address, service, HEALTH_LIMIT).await;
+    let serves = serves.map_err(|status| {
+        anyhow!("{address} does not say whether it serves: {}", status.message())
+    })?;
+    let answer = if serves { "SERVING" } else { "NOT_SERVING" };
+    print_line(&format!("{address} answers {answer}"))?;
+    Ok(if serves { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn create_operator(email: &str, name: &str, host: Host) -> anyhow::Result<ExitCode> {

@@ -7,17 +7,21 @@ use kit::{
     Clock, Host,
     identity::identify::Identity,
     identity::keyring::{Keyring, SharedKeyring},
+    identity::published_keys::fetch_from_users,
     identity::revocation,
     identity::token::{ISSUER, Verifier},
     messaging::bus::{Bus, LocalBus},
     messaging::streams::StreamBus,
+    program::admin::serve_admin,
     program::config::Config,
     program::host::{Settings, Storage},
+    program::readiness::Readiness,
     redis::Redis,
     rpc::caller::EDGE,
-    rpc::client::Peer,
+    rpc::client::{Channel, Peer},
     rpc::listener::{self as serve, Options},
     rpc::remote::RemoteChannel,
+    rpc::starting::answer_once_started,
     storage::cache::LocalCache,
     storage::position::{LocalPositions, PositionIndex},
     storage::shared_position::SharedPositions,
@@ -26,10 +30,14 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 /// The name under which an operator's commands call services.
@@ -46,6 +54,8 @@ pub struct Plan {
     pub edge: Option<SocketAddr>,
     /// Where each service listens for gRPC: the first at this port, the next one above, all free ones when it is 0.
     pub grpc: SocketAddr,
+    /// Where the process tells those who run it how it is; nowhere when there is none.
+    pub admin: Option<SocketAddr>,
     /// Services that run elsewhere, by name, with their URLs.
     pub peers: BTreeMap<String, String>,
     /// The folder of files.
@@ -54,7 +64,7 @@ pub struct Plan {
     pub database_url: Option<String>,
     /// The Redis that carries events to and from other processes; without it they stay in this one.
     pub redis_url: Option<String>,
-    /// Whether the tables are brought up to date first.
+    /// Whether the tables are brought up to date first. A process that does not do so waits until another one has.
     pub migrate: bool,
     /// The configuration's sections.
     pub config: Config,
@@ -68,15 +78,38 @@ pub struct Process {
     edge: Option<(SocketAddr, JoinHandle<()>)>,
     grpc: BTreeMap<&'static str, SocketAddr>,
     servers: Vec<JoinHandle<()>>,
+    admin: Option<(SocketAddr, JoinHandle<()>)>,
+    /// Services that wait for their database.
+    starting: JoinSet<anyhow::Result<()>>,
+    /// Whether everything that the process needs is there.
+    ready: Readiness,
+    /// False once the process stops.
+    goes_on: watch::Sender<bool>,
+    /// Ends what goes on until everything else has ended.
+    ended: CancellationToken,
 }
 
 impl Process {
-    /// Starts what `plan` says. It is ready when this returns; when that fails, what had started is stopped.
+    /// Starts what `plan` says. With [`Plan::migrate`] it is ready when this returns; without, its services answer for
+    /// their health, and serve once their database is there. When it fails, what had started is stopped.
     pub async fn start(plan: Plan) -> anyhow::Result<Self> {
         let host = build_host(&plan)?;
-        let stop = host.stop_token();
-        let mut process =
-            Self { host, stop, edge: None, grpc: BTreeMap::new(), servers: Vec::new() };
+        let goes_on = watch::Sender::new(true);
+        let ready = Readiness::default()
+            .and("stopping", goes_on.subscribe())
+            .and("disk_full", host.has_room());
+        let mut process = Self {
+            stop: host.stop_token(),
+            host,
+            edge: None,
+            grpc: BTreeMap::new(),
+            servers: Vec::new(),
+            admin: None,
+            starting: JoinSet::new(),
+            ready,
+            goes_on,
+            ended: CancellationToken::new(),
+        };
         match process.start_all(&plan).await {
             Ok(()) => Ok(process),
             Err(error) => {
@@ -98,6 +131,12 @@ impl Process {
             started.with_context(|| format!("the {} service did not start", service.name()))?;
         }
         self.start_relays(plan);
+        if let Some(address) = plan.admin {
+            let socket = bind_port(address).context("the admin port did not start")?;
+            let address = socket.local_addr()?;
+            let serving = serve_admin(socket, self.ready.clone(), self.ended.clone());
+            self.admin = Some((address, tokio::spawn(serving)));
+        }
         match plan.edge {
             Some(address) => self.start_edge(address).await.context("the edge did not start"),
             // The edge would do this. A service's own port is met by the same tokens, so it asks as an edge does.
@@ -129,23 +168,42 @@ impl Process {
         index: usize,
     ) -> anyhow::Result<()> {
         let host = self.host.of(service.name());
-        if plan.migrate {
-            host.migrate().await.context("its tables cannot be brought up to date")?;
-        }
-        let stack = host.install(service.start(&host).await?);
         let mut address = plan.grpc;
         if address.port() != 0 {
             address.set_port(address.port() + u16::try_from(index)?);
         }
         let listener = bind_port(address)?;
         self.grpc.insert(service.name(), listener.local_addr()?);
-        let options = Options { ready: host.has_room(), ..serve_options(service) };
-        let (stop, name) = (self.stop.clone(), service.name());
-        self.servers.push(tokio::spawn(async move {
-            if let Err(error) = serve::serve_routes(listener, stack, stop, options).await {
-                tracing::error!(%error, service = name, "the gRPC server ended");
+        let (started, is_started) = watch::channel(false);
+        self.ready = self.ready.clone().and("starting", is_started.clone());
+        let ready =
+            Readiness::default().and("starting", is_started).and("disk_full", host.has_room());
+        let options = Options { ready, ..serve_options(service) };
+        let stack = Arc::new(OnceLock::new());
+        let (late, stop) = (answer_once_started(stack.clone()), self.stop.clone());
+        let serving = async move {
+            if let Err(error) = serve::serve_routes(listener, late, stop, options).await {
+                tracing::error!(%error, service = service.name(), "the gRPC server ended");
             }
-        }));
+        };
+        let migrate = plan.migrate;
+        let starting = async move {
+            if migrate {
+                host.migrate().await.context("its tables cannot be brought up to date")?;
+            }
+            let _ = stack.set(host.install(service.start(&host).await?));
+            started.send_replace(true);
+            anyhow::Ok(())
+        };
+        if migrate {
+            starting.await?;
+        } else {
+            let name = service.name();
+            self.starting.spawn(async move {
+                starting.await.with_context(|| format!("the {name} service did not start"))
+            });
+        }
+        self.servers.push(tokio::spawn(serving));
         Ok(())
     }
 
@@ -167,22 +225,46 @@ impl Process {
         &self.grpc
     }
 
+    /// Where the process tells those who run it how it is.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|(address, _)| *address)
+    }
+
+    /// Waits for the failure of a service that starts once its database is there, for ever when none fails.
+    pub async fn start_failure(&mut self) -> anyhow::Error {
+        while let Some(started) = self.starting.join_next().await {
+            match started {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return error,
+                Err(panic) => return panic.into(),
+            }
+        }
+        std::future::pending().await
+    }
+
     /// The runtime of the process.
     pub const fn host(&self) -> &Host {
         &self.host
     }
 
     /// Stops taking requests, waits for those under way and for the workers, each for a bounded time.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
+        self.goes_on.send_replace(false);
         self.stop.cancel();
+        self.starting.shutdown().await;
+        // Each of them ends by itself: the edge after its notice and its drain, a server after its drain.
         if let Some((_, serving)) = self.edge {
-            let _ = tokio::time::timeout(DRAIN_LIMIT, serving).await;
+            let _ = serving.await;
         }
         for server in self.servers {
-            let _ = tokio::time::timeout(DRAIN_LIMIT, server).await;
+            let _ = server.await;
         }
         if !self.host.drained(DRAIN_LIMIT).await {
             tracing::warn!("some workers did not end in time");
+        }
+        self.ended.cancel();
+        if let Some((_, serving)) = self.admin {
+            let _ = tokio::time::timeout(DRAIN_LIMIT, serving).await;
         }
     }
 }
@@ -205,10 +287,14 @@ fn bind_port(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 /// The runtime of a process with this plan, before anything starts in it.
 pub fn build_host(plan: &Plan) -> anyhow::Result<Host> {
-    Ok(Host::new(read_settings(plan)?, CancellationToken::new()))
+    let users = Arc::new(OnceLock::new());
+    let host = Host::new(read_settings(plan, users.clone())?, CancellationToken::new());
+    let _ = users.set(host.of(EDGE).channel(Service::User.name()));
+    Ok(host)
 }
 
-fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
+/// The settings of a process with this plan. `users` will hold the channel to the user service.
+fn read_settings(plan: &Plan, users: Arc<OnceLock<Channel>>) -> anyhow::Result<Settings> {
     // Said here, because others would repeat the URL and a password in it.
     if let Some(url) = &plan.database_url
         && !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
@@ -218,8 +304,16 @@ fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
     std::fs::create_dir_all(&plan.data_dir)
         .with_context(|| format!("the folder {} cannot be made", plan.data_dir.display()))?;
     let keys = plan.data_dir.join("keys");
-    let access_keys = open_keyring(&keys.join("access"), &plan.clock)?;
-    let access = Verifier::from_keyring(ISSUER, access_keys.clone(), plan.clock.clone());
+    // Who holds these keys can sign in as anybody: only the user service does.
+    let access_keys = match plan.services.contains(&Service::User) {
+        true => Some(open_keyring(&keys.join("access"), &plan.clock)?),
+        false => None,
+    };
+    let clock = plan.clock.clone();
+    let access = match &access_keys {
+        Some(keys) => Verifier::from_keyring(ISSUER, keys.clone(), clock),
+        None => Verifier::from_issuer(ISSUER, fetch_from_users(users), clock),
+    };
     let identity = Identity::new(
         ISSUER,
         open_keyring(&keys.join("mesh"), &plan.clock)?,
@@ -237,10 +331,11 @@ fn read_settings(plan: &Plan) -> anyhow::Result<Settings> {
             Some(url) => Storage::Postgres(url.clone()),
             None => Storage::Sqlite(plan.data_dir.clone()),
         },
+        waits_for_database: !plan.migrate,
         data_dir: plan.data_dir.clone(),
         identity: Arc::new(identity),
         verticals: Service::VERTICALS.map(|vertical| vertical.name().to_owned()).to_vec(),
-        access_keys: Some(access_keys),
+        access_keys,
     })
 }
 

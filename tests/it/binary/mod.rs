@@ -21,6 +21,7 @@ mod restore;
 mod schemas;
 mod seed;
 mod series;
+mod start_order;
 mod stop;
 mod trades;
 pub mod wire;

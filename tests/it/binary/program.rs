@@ -83,6 +83,7 @@ impl Home {
             }
         }
         command.args(args).env("QS_DATA_DIR", self.path()).current_dir(self.path());
+        command.env("QS_ADMIN", "127.0.0.1:0");
         if let Some(url) = &self.database_url {
             command.env("QS_DATABASE_URL", url);
         }
@@ -104,6 +105,16 @@ impl Home {
         let mut command = self.command(&["up"]);
         command.env("QS_LISTEN", "127.0.0.1:0").env("QS_GRPC_LISTEN", "127.0.0.1:0");
         command.envs(environment.iter().copied());
+        Program::start(command).await
+    }
+
+    /// Starts one service in a process of its own, on the database at `url` or, when that is empty, in the folder.
+    pub async fn start_service(&self, service: &str, url: &str) -> Program {
+        let mut command = self.command(&["run", service]);
+        command.env("QS_LISTEN", "127.0.0.1:0");
+        if !url.is_empty() {
+            command.env("QS_DATABASE_URL", url);
+        }
         Program::start(command).await
     }
 
@@ -187,9 +198,9 @@ pub struct Program {
     child: Child,
     log: Arc<Mutex<String>>,
     reader: Option<thread::JoinHandle<()>>,
-    /// Speaks to its edge, as nobody.
+    /// Speaks to its edge, as nobody, or to its admin port when it has no edge.
     pub client: Client,
-    /// Where the edge listens.
+    /// Where the edge listens, or the admin port.
     pub edge: SocketAddr,
     /// Where each service listens for gRPC.
     pub grpc: BTreeMap<String, SocketAddr>,
@@ -198,8 +209,12 @@ pub struct Program {
 impl Program {
     pub(super) async fn start(command: Command) -> Self {
         let Launched { child, log, reader, told } = Launched::start(command).await;
-        let edge = told.iter().find_map(|line| line.split_once("ready at http://"));
-        let edge: SocketAddr = edge.unwrap().1.parse().unwrap();
+        let edge = told.iter().find_map(|line| {
+            let (_, url) =
+                line.split_once("ready at http://").or(line.split_once("admin          http://"))?;
+            url.split('/').next()
+        });
+        let edge: SocketAddr = edge.unwrap().parse().unwrap();
         let grpc = told.iter().filter_map(|line| {
             let mut words = line.strip_prefix("  gRPC ")?.split_whitespace();
             let address = words.next()?.parse().unwrap();

@@ -50,6 +50,11 @@ impl Identity {
         &self.revocations
     }
 
+    /// Whether the keys of access tokens are known. They are fetched unless this process holds them.
+    pub async fn has_access_keys(&self) -> bool {
+        self.access.has_keys().await
+    }
+
     /// Who sent a request with these headers to `service`. A claim that does not hold is UNAUTHENTICATED; without a
     /// claim the caller is anonymous.
     pub async fn identify(&self, service: &str, headers: &HeaderMap) -> Result<Identified, Status> {

@@ -21,6 +21,7 @@ use crate::{
     storage::files::{DatabaseFile, FileError},
     storage::idempotency,
     storage::position::PositionIndex,
+    storage::waiting,
 };
 use sea_orm::DbErr;
 use serde::de::DeserializeOwned;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub positions: Arc<dyn PositionIndex>,
     /// Where the services keep their tables.
     pub storage: Storage,
+    /// Whether a service waits until its database is there and its tables are new enough, instead of failing at once.
+    pub waits_for_database: bool,
     /// The folder of files: keys, mail, SQLite.
     pub data_dir: PathBuf,
     /// The names of the services that are verticals, in this process or in another one.
@@ -206,8 +209,7 @@ impl Host {
         if let Some(file) = self.database_file() {
             file.prepare().await.map_err(unusable)?;
         }
-        let db = Db::connect(&config, self.clock().clone()).await?;
-        migrations::refuse_lost_tables(db.connection(), &config.schema, self.service).await?;
+        let db = self.open_database(&config).await?;
         locked(&self.shared.databases).insert(self.service, db.clone());
         let relay = Relay::new(self.service, db.clone(), self.shared.settings.bus.clone());
         self.spawn(relay.clone().observe(self.stop_token()));
@@ -227,6 +229,17 @@ impl Host {
             relays.waiting.push(relay);
         }
         drop(relays);
+        Ok(db)
+    }
+
+    async fn open_database(&self, config: &DbConfig) -> Result<Db, DbErr> {
+        if self.shared.settings.waits_for_database {
+            let opening = waiting::open_when_ready(config, self.clock(), self.service);
+            let opened = self.shared.stop.run_until_cancelled(opening).await;
+            return opened.unwrap_or_else(|| Err(DbErr::Custom("the process stops".to_owned())));
+        }
+        let db = Db::connect(config, self.clock().clone()).await?;
+        migrations::refuse_lost_tables(db.connection(), &config.schema, self.service).await?;
         Ok(db)
     }
 

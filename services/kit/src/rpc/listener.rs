@@ -10,11 +10,12 @@ pub use ::listener::{Drained, Limits, bind_listener};
 pub use front::ServeError;
 
 use super::ending::{Cut, EndingBody};
+use crate::program::readiness::Readiness;
 use ::listener::{Application, Content, Listener, Versions};
 use front::Front;
 use http::{Request, Response};
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, body::Body, transport::server::TcpConnectInfo};
 use tower::Service;
@@ -39,7 +40,7 @@ pub struct Options {
     /// Full names of the gRPC services whose health is answered, besides that of the whole server.
     pub services: Vec<String>,
     /// Whether the process can work at all; health says so.
-    pub ready: watch::Receiver<bool>,
+    pub ready: Readiness,
     /// What peers may use.
     pub limits: Limits,
     /// How long to go on accepting after health says NOT_SERVING, for load balancers to notice.
@@ -48,8 +49,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let (_, ready) = watch::channel(true);
-        Self { services: Vec::new(), ready, limits: service_limits(), notice: Duration::ZERO }
+        let (services, ready) = (Vec::new(), Readiness::default());
+        Self { services, ready, limits: service_limits(), notice: Duration::ZERO }
     }
 }
 
@@ -69,7 +70,7 @@ where
         + 'static,
     S::Future: Send,
 {
-    let front = Front::new(stack, &options.services).await?;
+    let front = Front::new(stack, &options.services, &options.ready).await?;
     let health = front.health();
     let listener = Listener { limits: options.limits, ..Listener::default() };
     let calls = ListenerCalls { front, end_streams: listener.end_streams.clone() };

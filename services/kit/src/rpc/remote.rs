@@ -1,47 +1,44 @@
-//! A channel to a peer over HTTP/2: a limit on every wait, failures named by their cause, retries within a budget.
+//! A channel to a peer over HTTP/2: calls spread over its replicas, a limit on every wait, failures named by their cause,
+//! retries within a budget.
+//!
+//! `resolver` says where the replicas are, `replicas` which one gets a call, `replica` what is known of one of them.
 //!
 //! tonic's own channel says CANCELLED for a timeout and for a connection that went away, UNKNOWN for a peer that
 //! refuses, and waits without a limit while it connects; so `failure` maps causes, and every call has a deadline here.
 
 mod body;
 mod failure;
+mod replica;
+mod replicas;
+mod resolver;
 
 use super::headers;
 use body::Bounded;
-use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::{BodyExt as _, Full};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
 use proto::rpc::{IdempotencyKey, IdempotencyLevel};
+use replica::CountedBody;
+use replicas::{FollowPace, Replicas};
+use resolver::{Resolver, SystemResolver};
 use std::{
     future::Future,
+    net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::time::Instant;
-use tonic::{
-    Status,
-    body::Body,
-    transport::{Channel, Endpoint},
-};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
+use tonic::{Status, body::Body};
 use tower::{
     Service, ServiceExt as _,
     retry::budget::{Budget as _, TpsBudget},
 };
 
-/// Time to connect to a peer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Time between pings that find out whether a silent peer is still there.
-const KEEPALIVE: Duration = Duration::from_secs(10);
-/// Time for the answer to a ping.
-const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
-/// Bytes in flight towards us on one call, and on the connection.
-const STREAM_WINDOW: u32 = 512 * 1024;
-const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
-
 /// How often a call that may be repeated is tried again.
 const RETRIES: u32 = 2;
-/// How often a call is sent again that the peer is known not to have processed. This is safe for calls of every kind.
+/// How often a call is sent again that no replica is known to have processed. This is safe for calls of every kind.
 const RESENDS: u32 = 4;
 /// The longest and the shortest pause before a retry, in milliseconds.
 const PAUSE_MS: std::ops::RangeInclusive<u64> = 25..=250;
@@ -57,22 +54,28 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 /// The address of a peer is no address.
 #[derive(Debug, thiserror::Error)]
-#[error("the address of a peer must be like http://host:port: {0}")]
-pub struct AddressError(#[from] tonic::transport::Error);
+#[error("the address of a peer must be like http://host:port")]
+pub struct AddressError;
 
-/// A channel to one peer. Clones share its connection and its retry budget.
+/// A channel to one peer and all its replicas. Clones share their connections and the retry budget.
 #[derive(Clone)]
 pub struct RemoteChannel {
-    channel: Channel,
     shared: Arc<Shared>,
 }
 
 struct Shared {
     /// The peer's address, for log lines.
     peer: String,
+    replicas: Arc<Replicas>,
+    resolver: Arc<dyn Resolver>,
+    /// Keeps the replicas up to date, from the first call on.
+    follow: OnceLock<AbortOnDropHandle<()>>,
     budget: TpsBudget,
-    repetition: fn(&str, &HeaderMap) -> Repetition,
+    repetition: RepetitionPolicy,
 }
+
+/// Says by the path and the headers of a call when it may be sent again.
+type RepetitionPolicy = fn(&str, &HeaderMap) -> Repetition;
 
 /// When a call may be sent again after it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,39 +91,56 @@ enum Repetition {
 /// A call that got no answer.
 struct Failed {
     status: Status,
-    /// Whether the peer is known not to have processed it.
-    unprocessed: bool,
+    reach: CallReach,
+}
+
+/// How far a call that failed is known to have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CallReach {
+    /// It was never sent: there was no connection.
+    Unsent,
+    /// The replica did not process it.
+    Unprocessed,
+    /// There was no answer within the time of the try.
+    Unanswered,
+    /// It is not known.
+    Unknown,
 }
 
 impl RemoteChannel {
-    /// A channel to `http://host:port`. It connects at the first call, and again when the connection is lost.
+    /// A channel to `http://host:port`. At the first call it looks the name up and connects to all its addresses, and
+    /// follows the name from then on.
     pub fn connect(address: &str) -> Result<Self, AddressError> {
-        Self::with_policy(address, repeats_of)
+        let origin: Uri = address.parse().map_err(|_| AddressError)?;
+        let host = origin.host().filter(|host| !host.is_empty()).ok_or(AddressError)?;
+        if origin.scheme_str() != Some("http") {
+            return Err(AddressError);
+        }
+        let resolver = SystemResolver::new(host, origin.port_u16().unwrap_or(80));
+        Ok(Self::new(origin, Arc::new(resolver), FollowPace::default(), repeats_of))
     }
 
-    fn with_policy(
-        address: &str,
-        repetition: fn(&str, &HeaderMap) -> Repetition,
-    ) -> Result<Self, AddressError> {
-        let endpoint = Endpoint::from_shared(address.to_owned())?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(KEEPALIVE_ANSWER)
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW);
+    fn new(
+        origin: Uri,
+        resolver: Arc<dyn Resolver>,
+        pace: FollowPace,
+        repetition: RepetitionPolicy,
+    ) -> Self {
         let shared = Shared {
-            peer: address.to_owned(),
+            peer: origin.to_string(),
+            replicas: Arc::new(Replicas::new(origin, pace)),
+            resolver,
+            follow: OnceLock::new(),
             budget: TpsBudget::new(BUDGET_WINDOW, BUDGET_PER_SECOND, BUDGET_SHARE),
             repetition,
         };
-        Ok(Self { channel: endpoint.connect_lazy(), shared: Arc::new(shared) })
+        Self { shared: Arc::new(shared) }
     }
 
     /// Sends a request and waits for the head of its answer, until the deadline in its `grpc-timeout` at most. A
     /// transport failure is UNAVAILABLE, a deadline DEADLINE_EXCEEDED, at every stage of the call.
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        self.shared.follow_name();
         let asked = request.headers().get("grpc-timeout").and_then(headers::parse_timeout);
         let now = Instant::now();
         let deadline = asked.and_then(|timeout| now.checked_add(timeout));
@@ -128,30 +148,58 @@ impl RemoteChannel {
         self.shared.budget.deposit();
         let answer = async {
             match (self.shared.repetition)(request.uri().path(), request.headers()) {
-                Repetition::Never => self.once(request).await.map_err(|failed| failed.status),
+                Repetition::Never => {
+                    let answer = self.try_once(request, &mut Vec::new(), false, until).await;
+                    answer.map_err(|failed| failed.status)
+                }
                 Repetition::Unprocessed => self.send_message(request, 0, until).await,
                 Repetition::Unavailable => self.send_message(request, RETRIES, until).await,
             }
         };
-        let response =
-            tokio::time::timeout_at(until, answer).await.map_err(|_| failure::too_late())??;
+        let response = timeout_at(until, answer).await.map_err(|_| failure::too_late())??;
         // A deadline that the caller set covers the whole answer (a stream without one has no end).
         Ok(response.map(|body| Body::new(Bounded::new(body, deadline))))
     }
 
-    async fn once(&self, request: Request<Body>) -> Result<Response<Body>, Failed> {
-        self.channel.clone().oneshot(request).await.map_err(|error| {
-            tracing::debug!(peer = self.shared.peer, error = ?error, "a call failed");
-            Failed {
-                status: failure::status_of_failure(&error),
-                unprocessed: failure::is_unprocessed(&error),
+    /// Sends a request to one replica, which is noted in `tried`, and waits for the head of its answer until `until`; for
+    /// half of the time when `saves_time` and another replica can have the other half.
+    async fn try_once(
+        &self,
+        request: Request<Body>,
+        tried: &mut Vec<SocketAddr>,
+        saves_time: bool,
+        until: Instant,
+    ) -> Result<Response<Body>, Failed> {
+        let replicas = &self.shared.replicas;
+        let picked = replicas.pick(tried).await;
+        let replica = picked.map_err(|status| Failed { status, reach: CallReach::Unknown })?;
+        tried.push(replica.address);
+        let call = replica.begin_call();
+        let until = if saves_time && replicas.has_other(tried) { middle(until) } else { until };
+        let error = match timeout_at(until, replica.channel.clone().oneshot(request)).await {
+            Ok(Ok(response)) => {
+                replica.note_answer();
+                return Ok(response.map(|body| Body::new(CountedBody { body, _call: call })));
             }
-        })
+            Ok(Err(error)) => error,
+            Err(_) => {
+                replica.note_failure();
+                return Err(Failed { status: failure::too_late(), reach: CallReach::Unanswered });
+            }
+        };
+        tracing::debug!(peer = self.shared.peer, replica = %replica.address, ?error, "a call failed");
+        replica.note_failure();
+        let reach = failure::reach_of(&error);
+        if reach == CallReach::Unsent {
+            replicas.note_unreachable(&replica);
+        }
+        Err(Failed { status: failure::status_of_failure(&error), reach })
     }
 
-    /// Sends a request of one message. It is sent again at once when the peer is known not to have processed it, as when
-    /// the connection was closing; and after a pause, so many times as there are `retries`, while the peer is
-    /// unavailable, the budget lasts and there is time.
+    /// Sends a request of one message. It is sent again at once when no replica can have processed it: when there was no
+    /// connection and another replica may have one, and when the connection was closing. And it is sent again, so many
+    /// times as there are `retries`, while the peer is unavailable, the budget lasts and there is time: at once to
+    /// another replica when the first does not answer within half of the time, and after a pause otherwise.
     async fn send_message(
         &self,
         request: Request<Body>,
@@ -160,30 +208,64 @@ impl RemoteChannel {
     ) -> Result<Response<Body>, Status> {
         let (mut head, body) = request.into_parts();
         let message = body.collect().await?.to_bytes();
-        let mut resends = RESENDS;
+        let (mut tried, mut resends) = (Vec::new(), RESENDS);
         loop {
+            let saves_time = retries == RETRIES;
             let body = Body::new(Full::new(message.clone()));
-            let answer = match self.once(Request::from_parts(head.clone(), body)).await {
-                Err(failed) if failed.unprocessed && resends > 0 => {
+            let request = Request::from_parts(head.clone(), body);
+            let failed = match self.try_once(request, &mut tried, saves_time, until).await {
+                Ok(response) => Ok(response),
+                Err(failed) if resends > 0 && self.is_resent(&failed, &tried) => {
                     resends -= 1;
                     continue;
                 }
-                answer => answer.map_err(|failed| failed.status),
+                Err(failed) => Err(failed),
             };
-            let Some(pause) = pause_before(&answer) else { return answer };
+            let Some(pause) = pause_before(&failed) else {
+                return failed.map_err(|failed| failed.status);
+            };
             let resumes = Instant::now() + pause;
             if retries == 0 || resumes + LEAST_LEFT > until || !self.shared.budget.withdraw() {
-                return answer;
+                return failed.map_err(|failed| failed.status);
             }
             retries -= 1;
-            tokio::time::sleep_until(resumes).await;
-            let left = until.saturating_duration_since(Instant::now()).as_millis();
-            if let Ok(left) = HeaderValue::try_from(format!("{left}m"))
-                && head.headers.contains_key("grpc-timeout")
-            {
-                head.headers.insert("grpc-timeout", left);
-            }
+            sleep_until(resumes).await;
+            shorten_timeout(&mut head.headers, until);
         }
+    }
+
+    /// Whether a call that failed is sent again although it may have no effect twice.
+    fn is_resent(&self, failed: &Failed, tried: &[SocketAddr]) -> bool {
+        match failed.reach {
+            CallReach::Unsent => self.shared.replicas.has_other(tried),
+            CallReach::Unprocessed => true,
+            CallReach::Unanswered | CallReach::Unknown => false,
+        }
+    }
+}
+
+impl Shared {
+    fn follow_name(&self) {
+        self.follow.get_or_init(|| {
+            let following = self.replicas.clone().follow(self.resolver.clone());
+            AbortOnDropHandle::new(tokio::spawn(following))
+        });
+    }
+}
+
+/// The instant half way between now and `until`.
+fn middle(until: Instant) -> Instant {
+    let now = Instant::now();
+    now + until.saturating_duration_since(now) / 2
+}
+
+/// Tells the next replica how little time is left.
+fn shorten_timeout(headers: &mut HeaderMap, until: Instant) {
+    let left = until.saturating_duration_since(Instant::now()).as_millis();
+    if let Ok(left) = HeaderValue::try_from(format!("{left}m"))
+        && headers.contains_key("grpc-timeout")
+    {
+        headers.insert("grpc-timeout", left);
     }
 }
 
@@ -218,14 +300,15 @@ fn repeats_of(path: &str, headers: &HeaderMap) -> Repetition {
 }
 
 /// How long to wait before the call is tried again; none when it shall not be.
-fn pause_before(answer: &Result<Response<Body>, Status>) -> Option<Duration> {
+fn pause_before(answer: &Result<Response<Body>, Failed>) -> Option<Duration> {
     let unavailable = HeaderValue::from_static("14");
     let pushback = match answer {
         // A peer that refuses answers with the status in the head.
         Ok(response) if response.headers().get(Status::GRPC_STATUS) == Some(&unavailable) => {
             response.headers().get(PUSHBACK)
         }
-        Err(status) if status.code() == tonic::Code::Unavailable => None,
+        Err(failed) if failed.reach == CallReach::Unanswered => return Some(Duration::ZERO),
+        Err(failed) if failed.status.code() == tonic::Code::Unavailable => None,
         Ok(_) | Err(_) => return None,
     };
     match pushback {

@@ -1,4 +1,4 @@
-//! Asks the user service every few seconds which access tokens became void.
+//! Asks the user service every few seconds which access tokens became void, and first for the keys that sign them.
 
 use super::Revoked;
 use crate::{
@@ -27,7 +27,11 @@ pub async fn follow(host: Host) {
     let mut failing = false;
     loop {
         let begun = host.clock().now();
-        match ask(&mut accounts, since).await {
+        let answer = match host.identity().has_access_keys().await {
+            true => ask(&mut accounts, since).await,
+            false => Err(Status::unavailable("the keys of access tokens cannot be fetched")),
+        };
+        match answer {
             Ok(revoked) => {
                 host.identity().revocations().add(revoked, begun);
                 // The clocks of two machines differ, and what is committed late may have an earlier time.

@@ -250,6 +250,29 @@ async fn unknown_keys_fetch_the_issuers_at_most_every_half_minute() {
 }
 
 #[tokio::test]
+async fn keys_that_cannot_be_fetched_are_fetched_again_soon() {
+    let clock = clock();
+    let keyring = Keyring::ephemeral(clock.now()).unwrap();
+    let jwks = keyring.jwks();
+    let fetches = Arc::new(AtomicUsize::new(0));
+    let counted = fetches.clone();
+    let refetch: Refetch = Box::new(move || {
+        let is_down = counted.fetch_add(1, Ordering::Relaxed) == 0;
+        let answer = if is_down { Err("the issuer starts".into()) } else { Ok(jwks.clone()) };
+        Box::pin(async move { answer })
+    });
+    let verifier = Verifier::from_issuer(ISSUER, refetch, clock.clone());
+    let token = issue_access(&keyring, new_access(), clock.now()).token;
+    assert!(!verifier.has_keys().await);
+    assert_eq!(verifier.verify_access(&token).await, Err(TokenRefused));
+    assert_eq!(fetches.load(Ordering::Relaxed), 1, "not at once");
+    clock.advance(Duration::seconds(1));
+    assert!(verifier.has_keys().await);
+    verifier.verify_access(&token).await.unwrap();
+    assert_eq!(fetches.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
 async fn a_withdrawn_key_takes_remembered_tokens_with_it() {
     let clock = clock();
     let (first, second) =

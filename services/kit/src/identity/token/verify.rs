@@ -26,6 +26,8 @@ const MAX_LENGTH: usize = 4096;
 const REMEMBERED: u64 = 20_000;
 /// An unknown key makes us fetch the keys again, at most this often, so that made-up keys cannot flood the issuer.
 const REFETCH: Duration = Duration::seconds(30);
+/// As long after a failed fetch the keys are fetched again.
+const RETRY: Duration = Duration::seconds(1);
 /// Keys older than this are fetched again, so that a withdrawn key is forgotten.
 const STALE: Duration = Duration::minutes(5);
 
@@ -159,6 +161,14 @@ impl Verifier {
         Ok(claims)
     }
 
+    /// Gets the keys unless some are known. Whether some are known now; without any, every token is refused.
+    pub async fn has_keys(&self) -> bool {
+        if self.keys().by_kid.is_empty() {
+            self.refresh("").await;
+        }
+        !self.keys().by_kid.is_empty()
+    }
+
     async fn verify<W: Wire>(
         &self,
         token: &str,
@@ -215,7 +225,10 @@ impl Verifier {
                 *begun_at = now;
                 match refetch().await {
                     Ok(jwks) => self.replace(parse_claims(&jwks, now)),
-                    Err(error) => tracing::warn!(%error, "cannot fetch the issuer's keys"),
+                    Err(error) => {
+                        *begun_at = now - REFETCH + RETRY;
+                        tracing::warn!(%error, "cannot fetch the issuer's keys");
+                    }
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! Decides what is served without the guard: health and reflection, and nothing else.
 
+use crate::{program::readiness::Readiness, rpc::health::LIVENESS};
 use futures::future::Either;
 use http::{Request, Response};
 use std::{convert::Infallible, future::Future, sync::Arc};
-use tokio::sync::watch;
 use tonic::body::Body;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::{Service, ServiceExt as _, util::BoxCloneSyncService};
@@ -32,6 +32,15 @@ pub(super) struct Health {
 }
 
 impl Health {
+    /// Says SERVING for everything while `ready` has no problem.
+    async fn tell(&self, ready: &Readiness) {
+        self.set(match ready.problem() {
+            None => ServingStatus::Serving,
+            Some(_) => ServingStatus::NotServing,
+        })
+        .await;
+    }
+
     async fn set(&self, status: ServingStatus) {
         self.reporter.set_service_status("", status).await;
         for service in &self.services {
@@ -40,14 +49,10 @@ impl Health {
     }
 
     /// Says what `ready` says, for ever.
-    pub async fn follow(&self, mut ready: watch::Receiver<bool>) -> Infallible {
+    pub async fn follow(&self, mut ready: Readiness) -> Infallible {
         loop {
-            let is_ready = *ready.borrow_and_update();
-            let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
-            self.set(status).await;
-            if ready.changed().await.is_err() {
-                return std::future::pending().await;
-            }
+            self.tell(&ready).await;
+            ready.changed().await;
         }
     }
 
@@ -73,11 +78,13 @@ where
         + 'static,
     S::Future: Send,
 {
-    /// Puts health and reflection beside `stack`. Health says SERVING for all `services` until it is told otherwise.
-    pub async fn new(stack: S, services: &[String]) -> Result<Self, ServeError> {
+    /// Puts health and reflection beside `stack`. Health says for all `services` what `ready` says now, until it is told
+    /// otherwise, and SERVING for [`LIVENESS`] to the end.
+    pub async fn new(stack: S, services: &[String], ready: &Readiness) -> Result<Self, ServeError> {
         let (reporter, server) = tonic_health::server::health_reporter();
         let health = Health { reporter, services: services.to_vec() };
-        health.set(ServingStatus::Serving).await;
+        health.tell(ready).await;
+        health.reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
         let open = [
             ("grpc.health.v1.Health", Open::new(server)),
             ("grpc.reflection.v1.ServerReflection", Open::new(configure_reflection().build_v1()?)),

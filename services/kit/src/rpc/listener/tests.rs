@@ -1,6 +1,7 @@
 //! Servers on a port of the system's choice, met by well-behaved clients, silent ones and hostile ones.
 
 use super::*;
+use crate::rpc::health::{LIVENESS, ask_health};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use std::{
@@ -12,6 +13,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::watch,
     task::JoinHandle,
 };
 use tonic::{Code, Request as Call, transport::Channel};
@@ -213,6 +215,7 @@ async fn a_health_watch_hears_the_news_and_ends() {
 #[tokio::test]
 async fn health_says_whether_the_process_can_work() {
     let (can_work, ready) = watch::channel(true);
+    let ready = Readiness::default().and("disk_full", ready);
     let server = Running::start(Options { ready, ..draining(LONG) }).await;
     let mut client = HealthClient::new(server.channel().await);
     let request = HealthCheckRequest { service: NAME.to_owned() };
@@ -226,6 +229,27 @@ async fn health_says_whether_the_process_can_work() {
         assert_eq!(watch.message().await.unwrap().unwrap().status(), expected);
     }
     server.stop().await;
+}
+
+#[tokio::test]
+async fn liveness_holds_while_the_process_starts_and_drains() {
+    let (started, is_started) = watch::channel(false);
+    let ready = Readiness::default().and("starting", is_started);
+    let options = Options { ready, notice: LONG, ..draining(LONG) };
+    let server = Running::start(options).await;
+    let channel = server.channel().await;
+    let serves = async |service| ask_health(channel.clone(), service, LONG).await.unwrap();
+    assert!(!serves(NAME).await && !serves("").await && serves(LIVENESS).await);
+    started.send_replace(true);
+    while !serves(NAME).await {
+        tokio::task::yield_now().await;
+    }
+    server.shutdown.cancel();
+    while serves(NAME).await {
+        tokio::task::yield_now().await;
+    }
+    assert!(!serves("").await && serves(LIVENESS).await);
+    server.task.abort();
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Says what a failed call means by its cause, not by the code that happened to come out.
 
+use super::CallReach;
 use h2::Reason;
 use std::{error::Error, io};
 use tonic::{Code, ConnectError, Status, TimeoutExpired};
@@ -26,16 +27,25 @@ pub(super) fn rename_failure(status: Status) -> Status {
     }
 }
 
-/// Whether the peer is known not to have processed a call that failed like this: the call was never sent, or the peer was
-/// closing the connection and did not get to it (RFC 9113, section 6.8), or it refused the stream (section 8.7).
-pub(super) fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |&error| error.source()).any(|error| {
-        if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            return error.is_canceled();
+/// How far a call that failed like this came. It was not processed when the peer was closing the connection and did not
+/// get to it (RFC 9113, section 6.8), or refused the stream (section 8.7).
+pub(super) fn reach_of(error: &(dyn Error + 'static)) -> CallReach {
+    for error in std::iter::successors(Some(error), |&error| error.source()) {
+        if error.is::<ConnectError>() {
+            return CallReach::Unsent;
         }
-        let Some(error) = error.downcast_ref::<h2::Error>() else { return false };
-        error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
-    })
+        if let Some(error) = error.downcast_ref::<hyper::Error>()
+            && error.is_canceled()
+        {
+            return CallReach::Unprocessed;
+        }
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            let refused = error.reason() == Some(Reason::REFUSED_STREAM);
+            let unprocessed = error.is_remote() && (error.is_go_away() || refused);
+            return if unprocessed { CallReach::Unprocessed } else { CallReach::Unknown };
+        }
+    }
+    CallReach::Unknown
 }
 
 /// The first cause in the chain that says what happened.
@@ -70,6 +80,8 @@ fn recognise_failure(error: &(dyn Error + 'static)) -> Option<Status> {
     }
     let code = match error.reason()? {
         Reason::REFUSED_STREAM => return Some(unavailable()),
+        // Our own side gave the connection up, because calls piled up that a silent peer did not answer.
+        Reason::ENHANCE_YOUR_CALM if !error.is_remote() => return Some(unavailable()),
         Reason::CANCEL => Code::Cancelled,
         Reason::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
         _ => Code::Internal,

@@ -1,0 +1,39 @@
+//! Questions for the health of a server, by gRPC's own protocol.
+
+use std::{net::SocketAddr, time::Duration};
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+/// The name that serves for as long as the process lives: also while it starts, while it drains, and while its database
+/// is away. What restarts processes asks for it.
+pub const LIVENESS: &str = "liveness";
+
+/// Asks over `channel` whether `service` serves; the empty name stands for the whole server. A server that has no health
+/// serves.
+pub async fn ask_health(channel: Channel, service: &str, limit: Duration) -> Result<bool, Status> {
+    let mut client = HealthClient::new(channel);
+    let check = client.check(HealthCheckRequest { service: service.to_owned() });
+    match tokio::time::timeout(limit, check).await {
+        Ok(Ok(answer)) => Ok(answer.get_ref().status() == ServingStatus::Serving),
+        Ok(Err(status)) if status.code() == Code::Unimplemented => Ok(true),
+        Ok(Err(status)) => Err(status),
+        Err(_) => Err(Status::deadline_exceeded("the server does not answer")),
+    }
+}
+
+/// As [`ask_health`], of the server at `address`.
+pub async fn ask_health_at(
+    address: SocketAddr,
+    service: &str,
+    limit: Duration,
+) -> Result<bool, Status> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        .map_err(|_| Status::invalid_argument("the address cannot be used"))?;
+    let channel = endpoint.connect_timeout(limit).connect_lazy();
+    ask_health(channel, service, limit).await
+}
