@@ -37,7 +37,8 @@ impl Home {
 
     /// Sets the timers of what orders owe to other services.
     async fn side_effects_are_due(&self, at: &str) {
-        let sql = format!("UPDATE timers SET due_at = '{at}' WHERE kind = 'effects' RETURNING attempts");
+        let sql =
+            format!("UPDATE timers SET due_at = '{at}' WHERE kind = 'effects' RETURNING attempts");
         assert!(!self.rows("order", &sql).await.is_empty(), "no order owes anything");
     }
 

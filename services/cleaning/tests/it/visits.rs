@@ -412,6 +412,7 @@ async fn a_cleaning_takes_plain_changes_only(backend: Backend) {
         details: None,
         lines: vec![line.clone()],
         proposer: Party::Provider.into(),
+        approving: false,
     };
     let answer = shop.vertical().quote_change(plain).await.unwrap().into_inner();
     assert_eq!(answer, QuoteChangeResponse { lines: vec![line], ..QuoteChangeResponse::default() });

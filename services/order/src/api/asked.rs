@@ -27,6 +27,7 @@ pub(super) enum AskedAct {
     Arrive(Option<(f64, f64)>),
     /// With the code that the customer has told the provider.
     Start(String),
+    NoShow,
     Deliver,
     /// With the reason.
     Abort(String),
@@ -73,6 +74,7 @@ impl Api {
             AskedAct::Depart => self.app.prepare_departure(*id, caller, *version).await,
             AskedAct::Arrive(_) => self.app.ask_before(*id, caller, Action::Arrive).await,
             AskedAct::Start(_) => self.app.ask_before(*id, caller, Action::Start).await,
+            AskedAct::NoShow => self.app.ask_before(*id, caller, Action::NoShow).await,
             AskedAct::Deliver => self.app.ask_before(*id, caller, Action::Deliver).await,
             AskedAct::Abort(_) => self.app.ask_before(*id, caller, Action::Abort).await,
         }
@@ -115,6 +117,7 @@ impl Api {
                 let code_is_right = self.app.secret.opens(&change.order, code);
                 change.start(code_is_right)
             }
+            AskedAct::NoShow => change.no_show(),
             AskedAct::Deliver => change.deliver(),
             AskedAct::Abort(reason) => change.abort(tx.new_uuid(), reason),
         }

@@ -189,18 +189,9 @@ impl JobService for Api {
         let (caller, key) = (Principal::of(&kit::caller_of(&request))?, Key::of(&request));
         let pb::ReportNoShowRequest { order_id, version } = request.into_inner();
         let id = Id::parse("order_id", &order_id)?;
-        let agreed = self.app.ask_before(id, &caller, Action::NoShow).await?;
-        let tx = match self.app.db.begin_call(key).await? {
-            Begun::Answered(answer) => return Ok(Response::new(answer)),
-            Begun::New(tx) => tx,
-        };
-        let mut change = orders::lock_order(&tx, id, &caller, &self.app.timing).await?;
-        version::expect_version(version, change.order.version)?;
-        change.vertical_agreed(agreed);
-        change.no_show()?;
-        let order = orders::save_order(&tx, change).await?;
-        let order = Some(view::order_view(&self.app, &order, &caller)?);
-        Ok(self.commit(tx, id, pb::ReportNoShowResponse { order }).await?)
+        let act = AskedAct::NoShow;
+        let call = AskedCall { id, caller, key, version, act };
+        Ok(self.act_once_agreed(call, |order| pb::ReportNoShowResponse { order }).await?)
     }
 
     async fn book_visit(

@@ -144,7 +144,7 @@ fn nobody_is_absent_before_two_attempts_and_the_waiting_time_after_the_start() {
     assert!(matches!(early.no_show(), Err(Error::NoShowTooEarly)));
     let mut late = change(it, Actor::Provider, start + Duration::minutes(15));
     assert!(matches!(late.no_show(), Err(Error::Changed)), "the vertical was not asked");
-    late.vertical_agreed(Some(Agreement::to(Action::NoShow, &late.order)));
+    late.vertical_agreed(Some(Agreement::to(Action::NoShow, &late.order, late.now)));
     late.no_show().unwrap();
     assert!(matches!(
         late.side_effects[0],
@@ -167,7 +167,7 @@ fn an_arrival_that_no_position_shows_makes_no_fee_by_itself() {
         assert!(matches!(refused, Err(Error::ArrivalNotProven)), "{side:?}");
     }
     let mut decided = change(it.clone(), Actor::Operator, start + Duration::hours(1));
-    decided.vertical_agreed(Some(Agreement::to(Action::NoShow, &decided.order)));
+    decided.vertical_agreed(Some(Agreement::to(Action::NoShow, &decided.order, decided.now)));
     decided.no_show().unwrap();
 
     // With a position the arrival counts from then.
@@ -183,7 +183,7 @@ fn an_arrival_that_no_position_shows_makes_no_fee_by_itself() {
     assert_eq!(it.deadline(&timing), Some(now() + minutes(50)));
     let mut waited = change(it.clone(), Actor::System, minutes(50));
     assert!(matches!(waited.end_state(), Err(Error::Changed)), "the vertical was not asked");
-    waited.vertical_agreed(Some(Agreement::to(Action::NoShow, &waited.order)));
+    waited.vertical_agreed(Some(Agreement::to(Action::NoShow, &waited.order, waited.now)));
     waited.end_state().unwrap();
     assert_eq!(waited.order.state, State::NoShow);
     // The vertical denied it until the day was over.
