@@ -34,8 +34,8 @@ async fn refusal_of_booking(customer: &Person, request: Value) -> String {
 /// The id of the offer of an order that a carer has; empty for none.
 async fn offer_of(carer: &Person, order: &str) -> String {
     let listed = get(carer, "/v1/offers").await;
-    let offers = listed["offers"].as_array().into_iter().flatten();
-    let offer = offers.filter(|offer| offer["order_id"] == order).next_back();
+    let mut offers = listed["offers"].as_array().into_iter().flatten();
+    let offer = offers.rfind(|offer| offer["order_id"] == order);
     offer.map(|offer| text_at(offer, "id").unwrap()).unwrap_or_default()
 }
 

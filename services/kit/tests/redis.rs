@@ -1,5 +1,7 @@
 //! What a call to Redis returns, and how soon, when Redis is not there, does not answer, or has lost its memory.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use kit::{
     Clock,
     redis::{COMMAND_LIMIT, Redis, RedisError, Script, Value, listen_to},

@@ -108,7 +108,7 @@ impl Story {
             let path = self.path("");
             let customer = &self.people.customer.client;
             let read = async || customer.get(&path).await.ok().map(|answer| answer.body);
-            let is_so = |order: &Option<Value>| order.as_ref().is_none_or(|order| holds(order));
+            let is_so = |order: &Option<Value>| order.as_ref().is_none_or(&holds);
             let found = eventually(what, read, is_so).await;
             match found {
                 Some(order) => return order,

@@ -10,6 +10,7 @@ use kit::testing::eventually;
 use quickserve::demo::{self, Person, Provider, text_at};
 use rand::{Rng, rngs::StdRng};
 use serde_json::{Value, json};
+use std::io::Write as _;
 
 /// Cards that take a move's price, and what they do with raises and captures.
 const CARDS: [&str; 5] = [
@@ -32,7 +33,7 @@ pub async fn live(
 ) {
     let card = CARDS[random.random_range(0..CARDS.len())];
     let basis = if random.random_bool(0.6) { "estimate" } else { "binding" };
-    println!("move {number}: {card}, {basis}");
+    let _ = writeln!(std::io::stderr(), "move {number}: {card}, {basis}");
     let email = format!("customer{number}@test.example");
     let customer = demo::register_account(&mesh.client, "customer", "Alice", &email);
     let customer = customer.await.unwrap();

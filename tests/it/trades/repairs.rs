@@ -11,6 +11,7 @@ use kit::testing::eventually;
 use quickserve::demo::{self, Person, Provider, text_at};
 use rand::{Rng, rngs::StdRng};
 use serde_json::{Value, json};
+use std::io::Write as _;
 
 /// Cards that take a visit's price, and what they do with raises and captures.
 const CARDS: [&str; 7] = [
@@ -34,7 +35,7 @@ pub async fn live(
     random: &mut StdRng,
 ) {
     let card = CARDS[random.random_range(0..CARDS.len())];
-    println!("repair {number}: {card}");
+    let _ = writeln!(std::io::stderr(), "repair {number}: {card}");
     let email = format!("customer{number}@test.example");
     let customer = demo::register_account(&mesh.client, "customer", "Alice", &email);
     let customer = customer.await.unwrap();

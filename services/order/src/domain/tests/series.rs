@@ -226,7 +226,8 @@ fn a_pause_with_an_end_ends_by_itself_and_stays_in_the_past() {
 
 #[test]
 fn a_suspension_outlasts_the_pause_of_the_customer() {
-    let pauses: [fn(&mut SeriesChange) -> Result<(), Error>; 3] =
+    type Act = fn(&mut SeriesChange) -> Result<(), Error>;
+    let pauses: [Act; 3] =
         [|_| Ok(()), |it| it.pause(nth(0), Some(nth(1))), |it| it.pause(nth(5), Some(nth(6)))];
     for pause in pauses {
         let mut life = Life::begin();
