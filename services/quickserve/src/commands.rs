@@ -2,7 +2,7 @@
 
 use crate::{
     backup,
-    cli::{Cli, Command, Events, Keys, Peers, Ring, Storage},
+    cli::{Cli, Command, Events, Keys, Peers, Redis, Ring, Storage},
     events, reconcile, seed,
 };
 use anyhow::{Context, anyhow, bail};
@@ -62,6 +62,15 @@ fn check_sections(config: &Config) -> anyhow::Result<()> {
     Ok(config.check_sections(&known)?)
 }
 
+/// The address of the Redis of which a process of its own has need.
+fn required_redis_url(redis: Redis) -> anyhow::Result<String> {
+    let url = redis.redis_url.filter(|url| !url.is_empty());
+    url.context(
+        "`run` needs a Redis that carries events between the services: set --redis-url or QS_REDIS_URL, \
+         for example redis://127.0.0.1:6379. `up` runs every service in one process and needs none",
+    )
+}
+
 async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up { listen, grpc_listen, storage } => {
@@ -74,13 +83,7 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             serve_process(plan).await
         }
         Command::Run { service, listen, admin, peers, redis, storage } => {
-            let redis_url = redis.redis_url.filter(|url| !url.is_empty());
-            if redis_url.is_none() {
-                bail!(
-                    "`run` needs a Redis that carries events between the services: set --redis-url or QS_REDIS_URL, \
-                     for example redis://127.0.0.1:6379. `up` runs every service in one process and needs none"
-                );
-            }
+            let redis_url = Some(required_redis_url(redis)?);
             let plan = Plan {
                 grpc: listen,
                 admin: Some(admin),

@@ -85,19 +85,19 @@ async fn a_visit_in_the_gap_is_at_the_next_minute_and_one_in_the_overlap_at_the_
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn ten_years_of_tuesdays_are_counted_exactly(backend: Backend) {
+async fn nearly_five_years_of_tuesdays_are_counted_exactly(backend: Backend) {
     let town = Town::new(backend).await;
     let counted = pb::CreateSeriesRequest {
-        rrule: "FREQ=WEEKLY;COUNT=520".to_owned(),
+        rrule: "FREQ=WEEKLY;COUNT=250".to_owned(),
         ..weekly(Some(town.profile), ProviderMode::Only)
     };
     let id = town.series_at(0, counted).await;
     let mut count = 0;
-    for year in 2027..2038 {
+    for year in 2027..2032 {
         count += town.starts(&id, &format!("{year}-01-01"), &format!("{year}-12-31")).await.len();
     }
-    assert_eq!(count, 520);
-    let last = town.starts(&id, "2037-04-01", "2037-12-31").await;
+    let last = town.starts(&id, "2032-01-01", "2032-03-31").await;
+    assert_eq!(count + last.len(), 250);
     let last = last.into_iter().next_back().unwrap();
-    assert_eq!(last, ("2037-04-28".to_owned(), "2037-04-28T07:00:00Z".parse().unwrap()));
+    assert_eq!(last, ("2032-02-24".to_owned(), "2032-02-24T08:00:00Z".parse().unwrap()));
 }
