@@ -111,7 +111,8 @@ impl Home {
     /// Starts one service in a process of its own, on the database at `url` or, when that is empty, in the folder.
     pub async fn start_service(&self, service: &str, url: &str) -> Program {
         let mut command = self.command(&["run", service]);
-        command.env("QS_LISTEN", "127.0.0.1:0");
+        // There is no Redis, which may come later.
+        command.env("QS_LISTEN", "127.0.0.1:0").env("QS_REDIS_URL", "redis://127.0.0.1:9");
         if !url.is_empty() {
             command.env("QS_DATABASE_URL", url);
         }

@@ -24,7 +24,7 @@ async fn lost_tables_stop_the_start_until_the_operator_decides() {
     ] {
         home.change_database(lose).await;
         // A start that is refused changes nothing.
-        for command in ["up", "up", "run payment"] {
+        for command in ["up", "up", "run payment --redis-url redis://127.0.0.1:9"] {
             let said = home.refusal(command).await;
             assert!(said.contains("the schema \"payment\" of the database"), "{lose:?}: {said}");
         }
