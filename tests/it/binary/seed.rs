@@ -4,8 +4,8 @@ use super::program::Home;
 use kit::testing::Backend;
 use quickserve::{client::Client, demo};
 
-/// Seconds for which the car drives.
-const DRIVE: &str = "4";
+/// Seconds for which the car drives: positions of a faster one would be dropped as impossible.
+const DRIVE: &str = "30";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_car_of_the_demo_city_comes_to_its_customer_and_leaves_a_track() {

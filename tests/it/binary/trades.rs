@@ -136,7 +136,7 @@ impl Story {
         assert_eq!((captured, cents(&order["total"])), (total, total), "{point}");
         assert!(self.has_died, "{point} was not reached");
         let paid =
-            self.home.rows("payment", "SELECT id FROM captures WHERE split_at IS NULL").await;
+            self.home.rows("payment", "SELECT amount FROM captures WHERE split_at IS NULL").await;
         assert_eq!(paid.len(), 0, "{point}");
         let operator = &self.people.operator.client;
         let books = operator.get("/v1/ledger/trialBalance").await.unwrap().ok().unwrap();

@@ -1,9 +1,8 @@
-//! What moves and repairs have in common as people live them: their money stays within what was agreed, approvals may take
-//! a confirmation, and operators hear of who is late.
+//! What moves and repairs have in common as people live them: their money stays within what was agreed, and approvals may
+//! take a confirmation.
 
 mod agreed;
 mod approval;
-mod late;
 mod moves;
 mod repairs;
 
