@@ -5,7 +5,6 @@ use http::Method;
 use kit::{
     Clock,
     program::config::Config,
-    program::host::Storage,
     testing::{Backend, eventually, start},
 };
 use proto::quickserve::notification::v1::{
@@ -21,6 +20,7 @@ use serde_json::json;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
 };
 use tonic::{Code, Request};
 use yare::parameterized;
@@ -48,28 +48,24 @@ impl End {
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn a_token_that_became_void_is_refused_at_the_port_of_every_service(backend: Backend) {
-    let folder = tempfile::tempdir().unwrap();
+    let store = backend.store().await;
     let clock = Clock::manual(start());
-    let database_url = match backend.storage(folder.path()).await {
-        Storage::Sqlite(_) => None,
-        Storage::Postgres(url) => Some(url),
-    };
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let elsewhere = tempfile::tempdir().unwrap();
-    let plan = |service, edge, peers, folder: &tempfile::TempDir| Plan {
+    let plan = |service, edge, peers, folder: &Path| Plan {
         services: vec![service],
         edge,
         grpc: local,
         admin: None,
         peers,
-        data_dir: folder.path().to_owned(),
-        database_url: database_url.clone(),
+        data_dir: folder.to_owned(),
+        database_url: store.database_url(),
         redis_url: None,
         migrate: true,
         config: Config::defaults(),
         clock: clock.clone(),
     };
-    let users = plan(Service::User, Some(local), BTreeMap::new(), &folder);
+    let users = plan(Service::User, Some(local), BTreeMap::new(), store.folder());
     let users = Process::start(users).await.unwrap();
     let at_users =
         BTreeMap::from([("user".to_owned(), format!("http://{}", users.grpc()["user"]))]);
@@ -77,8 +73,8 @@ async fn a_token_that_became_void_is_refused_at_the_port_of_every_service(backen
     let mesh_keys = elsewhere.path().join("keys/mesh");
     std::fs::create_dir_all(&mesh_keys).unwrap();
     let keyring = "keys/mesh/keyring.json";
-    std::fs::copy(folder.path().join(keyring), elsewhere.path().join(keyring)).unwrap();
-    let inboxes = plan(Service::Notification, None, at_users, &elsewhere);
+    std::fs::copy(store.folder().join(keyring), elsewhere.path().join(keyring)).unwrap();
+    let inboxes = plan(Service::Notification, None, at_users, elsewhere.path());
     let inboxes = Process::start(inboxes).await.unwrap();
     assert!(!elsewhere.path().join("keys/access").exists());
 

@@ -6,9 +6,8 @@ use kit::{
     Clock, Db,
     messaging::outbox,
     program::config::Config,
-    program::host::Storage,
     storage::db::DbConfig,
-    testing::{Backend, eventually, start},
+    testing::{Backend, TestStore, eventually, start},
     values::time::timestamp,
 };
 use proto::quickserve::{
@@ -78,27 +77,22 @@ fn order_of_start(mut number: usize) -> Vec<Service> {
 }
 
 struct Place {
-    folder: tempfile::TempDir,
-    database_url: Option<String>,
+    store: TestStore,
     clock: Clock,
     databases: BTreeMap<&'static str, Db>,
 }
 
 impl Place {
     async fn new(backend: Backend) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let database_url = match backend.storage(folder.path()).await {
-            Storage::Sqlite(_) => None,
-            Storage::Postgres(url) => Some(url),
-        };
+        let store = backend.store().await;
         let (clock, databases) = (Clock::manual(start()), BTreeMap::new());
-        let mut place = Self { folder, database_url, clock, databases };
+        let mut place = Self { store, clock, databases };
         // Makes the tables.
         place.start(Service::ALL.to_vec()).await.stop().await;
         for service in Service::ALL.map(Service::name) {
-            let config = match &place.database_url {
-                None => DbConfig::sqlite(place.folder.path(), service),
-                Some(url) => DbConfig::postgres(url, service),
+            let config = match place.store.database_url() {
+                None => DbConfig::sqlite(place.store.folder(), service),
+                Some(url) => DbConfig::postgres(&url, service),
             };
             let db = Db::connect(&config, place.clock.clone()).await.unwrap();
             place.databases.insert(service, db);
@@ -113,8 +107,8 @@ impl Place {
             grpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             admin: None,
             peers: BTreeMap::new(),
-            data_dir: self.folder.path().to_owned(),
-            database_url: self.database_url.clone(),
+            data_dir: self.store.folder().to_owned(),
+            database_url: self.store.database_url(),
             redis_url: None,
             migrate: true,
             config: Config::defaults(),

@@ -4,8 +4,7 @@
 use kit::{
     Clock,
     program::config::Config,
-    program::host::Storage,
-    testing::{Backend, eventually_in_time, start},
+    testing::{Backend, TestStore, eventually_in_time, start},
 };
 use quickserve::{
     client::Client,
@@ -27,7 +26,7 @@ pub struct Mesh {
     pub client: Client,
     /// The process.
     pub process: Process,
-    _folder: tempfile::TempDir,
+    _store: TestStore,
 }
 
 impl Mesh {
@@ -38,12 +37,8 @@ impl Mesh {
 
     /// As [`Mesh::start`], configured.
     pub async fn with_config(backend: Backend, config: Config) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let store = backend.store().await;
         let clock = Clock::manual(start());
-        let database_url = match backend.storage(folder.path()).await {
-            Storage::Sqlite(_) => None,
-            Storage::Postgres(url) => Some(url),
-        };
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let plan = Plan {
             services: Service::ALL.to_vec(),
@@ -51,8 +46,8 @@ impl Mesh {
             grpc: local,
             admin: None,
             peers: BTreeMap::new(),
-            data_dir: folder.path().to_owned(),
-            database_url,
+            data_dir: store.folder().to_owned(),
+            database_url: store.database_url(),
             redis_url: None,
             migrate: true,
             config,
@@ -60,7 +55,7 @@ impl Mesh {
         };
         let process = Process::start(plan).await.unwrap();
         let client = Client::new(&format!("http://{}", process.edge().unwrap()));
-        Self { clock, client, process, _folder: folder }
+        Self { clock, client, process, _store: store }
     }
 
     /// Waits for what takes time: the clock moves on as the timers and events of the services fall due.

@@ -9,9 +9,9 @@ use crate::{
 use chrono::{DateTime, Duration, Utc};
 use kit::{
     Clock, Db,
-    program::{config::Config, host::Storage},
+    program::config::Config,
     storage::db::DbConfig,
-    testing::{Backend, eventually, eventually_in_time},
+    testing::{Backend, TestStore, eventually, eventually_in_time},
 };
 use quickserve::{
     client::Client,
@@ -52,7 +52,7 @@ struct Upgraded {
     client: Client,
     /// What was told of the earlier version's time.
     story: Value,
-    folder: tempfile::TempDir,
+    store: TestStore,
 }
 
 impl Upgraded {
@@ -62,18 +62,14 @@ impl Upgraded {
         let story: Value = serde_json::from_str(&story).unwrap();
         let killed_at: DateTime<Utc> = story["at"].as_str().unwrap().parse().unwrap();
         let clock = Clock::manual(killed_at + Duration::minutes(1));
-        let folder = tempfile::tempdir().unwrap();
-        let keys = folder.path().join("keys/access");
+        let store = backend.store().await;
+        let keys = store.folder().join("keys/access");
         fs::create_dir_all(&keys).unwrap();
         fs::copy(left.join("access-keys.json"), keys.join("keyring.json")).unwrap();
-        let database_url = match backend.storage(folder.path()).await {
-            Storage::Sqlite(_) => None,
-            Storage::Postgres(url) => Some(url),
-        };
         for service in Service::ALL.map(Service::name) {
-            let config = match &database_url {
-                None => DbConfig::sqlite(folder.path(), service),
-                Some(url) => DbConfig::postgres(url, service),
+            let config = match store.database_url() {
+                None => DbConfig::sqlite(store.folder(), service),
+                Some(url) => DbConfig::postgres(&url, service),
             };
             // A service that is newer than the data has left none.
             if let Ok(dump) = fs::read_to_string(left.join(format!("{service}.sql"))) {
@@ -87,8 +83,8 @@ impl Upgraded {
             grpc: local,
             admin: None,
             peers: BTreeMap::new(),
-            data_dir: folder.path().to_owned(),
-            database_url,
+            data_dir: store.folder().to_owned(),
+            database_url: store.database_url(),
             redis_url: None,
             migrate: true,
             config: Config::from_map(SECRETS),
@@ -96,7 +92,7 @@ impl Upgraded {
         };
         let process = Process::start(plan).await.unwrap();
         let client = Client::new(&format!("http://{}", process.edge().unwrap()));
-        Self { process, clock, client, story, folder }
+        Self { process, clock, client, story, store }
     }
 
     fn text(&self, field: &str) -> String {
@@ -187,7 +183,7 @@ async fn an_order_of_an_earlier_version_is_gone_on_with(backend: Backend) {
     let unsent = "SELECT id FROM messages WHERE channel = 'email' AND state = 'QUEUED'";
     let unsent = async || upgraded.rows("notification", unsent).await.len();
     eventually("every letter goes out", unsent, |unsent| *unsent == 0).await;
-    let mailboxes = fs::read_dir(upgraded.folder.path().join("mail")).unwrap();
+    let mailboxes = fs::read_dir(upgraded.store.folder().join("mail")).unwrap();
     let letters = mailboxes.map(|it| fs::read_to_string(it.unwrap().path()).unwrap());
     assert!(letters.collect::<String>().contains("bob@upgrade.example"));
     upgraded.process.stop().await;

@@ -13,12 +13,14 @@ pub mod positions;
 mod recorder;
 mod redis;
 mod samples;
+mod store;
 mod waiting;
 
 pub use calls::{ActingAs, acting_as, refusal, refused_field, set_off_after, somebody};
 pub use recorder::EventRecorder;
 pub use redis::{REDIS_SERVER, RedisServer};
 pub use samples::{at, paris, window};
+pub use store::{Backend, POSTGRES_URL, TestStore};
 pub use waiting::{eventually, eventually_in_time};
 
 use crate::{
@@ -28,55 +30,15 @@ use crate::{
     messaging::bus::LocalBus,
     program::clock::Clock,
     program::config::Config,
-    program::host::{Host, Settings, Storage},
+    program::host::{Host, Settings},
     rpc::caller::EDGE,
     rpc::client::Channel,
     storage::cache::LocalCache,
     storage::position::LocalPositions,
 };
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
-
-/// The variable that names the PostgreSQL server to test on; the test command sets it.
-pub const POSTGRES_URL: &str = "QS_TEST_POSTGRES_URL";
-
-/// A database engine to test on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// A file in a folder of the test's own.
-    Sqlite,
-    /// A database of the test's own.
-    Postgres,
-}
-
-impl Backend {
-    /// Both engines: whatever touches a table is tested on each.
-    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
-
-    /// An empty store of that engine in `folder` or on the test server.
-    pub async fn storage(self, folder: &std::path::Path) -> Storage {
-        match self {
-            Self::Sqlite => Storage::Sqlite(folder.to_owned()),
-            Self::Postgres => {
-                let server = std::env::var(POSTGRES_URL)
-                    .expect("QS_TEST_POSTGRES_URL names no server: use the README's test command");
-                let name = format!("test_{}", Uuid::new_v4().simple());
-                let mut options = ConnectOptions::new(format!("{server}/postgres"));
-                options.max_connections(1).sqlx_logging(false);
-                let admin = Database::connect(options).await.expect("the test server answers");
-                admin
-                    .execute_unprepared(&format!("CREATE DATABASE {name}"))
-                    .await
-                    .expect("a database of its own");
-                admin.close().await.expect("closes");
-                Storage::Postgres(format!("{server}/{name}"))
-            }
-        }
-    }
-}
 
 /// A process in small: start services in it and call them.
 pub struct World {
@@ -88,8 +50,7 @@ pub struct World {
     pub bus: Arc<LocalBus>,
     /// Stops the process, as a signal does.
     pub stop: CancellationToken,
-    storage: Storage,
-    _folder: tempfile::TempDir,
+    store: TestStore,
 }
 
 /// Another process on the database of a [`World`], with its clock and keys, and a bus of its own. It dies when it is
@@ -128,7 +89,7 @@ impl World {
 
     /// As [`World::with`], in a program that has these verticals.
     pub async fn with_verticals(backend: Backend, config: Config, verticals: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let store = backend.store().await;
         let clock = Clock::manual(start());
         let stop = CancellationToken::new();
         let keys = Keyring::ephemeral(clock.now()).expect("keys");
@@ -136,16 +97,15 @@ impl World {
         let access = Verifier::from_keyring(ISSUER, keys.clone(), clock.clone());
         let identity = Identity::new(ISSUER, keys.clone(), access, clock.clone());
         let bus = Arc::new(LocalBus::default());
-        let storage = backend.storage(folder.path()).await;
         let settings = Settings {
             config,
             clock: clock.clone(),
             bus: bus.clone(),
             cache: LocalCache::new(1 << 20),
             positions: LocalPositions::new(clock.clone()),
-            storage: storage.clone(),
+            storage: store.storage(),
             waits_for_database: false,
-            data_dir: folder.path().to_owned(),
+            data_dir: store.folder().to_owned(),
             verticals: verticals.iter().map(|key| (*key).to_owned()).collect(),
             identity: Arc::new(identity),
             access_keys: Some(keys),
@@ -153,7 +113,7 @@ impl World {
         let host = Host::new(settings, stop.clone());
         // A test subscribes before it acts.
         host.start_relays();
-        Self { host, clock, bus, stop, storage, _folder: folder }
+        Self { host, clock, bus, stop, store }
     }
 
     /// Starts another process on the same database.
@@ -166,7 +126,7 @@ impl World {
             bus: bus.clone(),
             cache: LocalCache::new(1 << 20),
             positions: LocalPositions::new(self.clock.clone()),
-            storage: self.storage.clone(),
+            storage: self.store.storage(),
             waits_for_database: false,
             data_dir: self.host.data_dir().to_owned(),
             verticals: self.host.verticals().to_vec(),

@@ -8,10 +8,10 @@ use hdrhistogram::Histogram;
 use kit::{
     Clock, Db, Event, Host, Role, Subject,
     messaging::bus::Consumer,
-    program::{config::Config, host::Storage},
+    program::config::Config,
     rpc::{caller::EDGE, client::Channel, details::to_struct},
     storage::position::Position,
-    testing::{ActingAs, Backend, paris, somebody},
+    testing::{ActingAs, Backend, TestStore, paris, somebody},
     values::coordinates::Coordinates,
 };
 use proto::quickserve::{
@@ -135,16 +135,12 @@ struct Town {
     customers: Vec<Subject>,
     offers: Arc<OfferClock>,
     drivers: usize,
-    _folder: tempfile::TempDir,
+    _store: TestStore,
 }
 
 impl Town {
     async fn open(backend: Backend, drivers: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let database_url = match backend.storage(folder.path()).await {
-            Storage::Sqlite(_) => None,
-            Storage::Postgres(url) => Some(url),
-        };
+        let store = backend.store().await;
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let plan = Plan {
             services: Service::ALL.to_vec(),
@@ -152,8 +148,8 @@ impl Town {
             grpc: local,
             admin: None,
             peers: BTreeMap::new(),
-            data_dir: folder.path().to_owned(),
-            database_url,
+            data_dir: store.folder().to_owned(),
+            database_url: store.database_url(),
             redis_url: None,
             migrate: true,
             config: Config::defaults(),
@@ -163,7 +159,7 @@ impl Town {
         let offers = Arc::new(OfferClock::default());
         process.host().subscribe(offers.clone()).unwrap();
         let customers = settle(&process, drivers).await;
-        Self { process, customers, offers, drivers, _folder: folder }
+        Self { process, customers, offers, drivers, _store: store }
     }
 
     fn channel(&self) -> Channel {

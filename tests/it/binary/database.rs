@@ -76,7 +76,7 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let home = Home::new(Backend::Postgres).await;
-        let url = home.database_url().unwrap().to_owned();
+        let url = home.database_url().unwrap();
         let (_, after_scheme) = url.split_once("://").unwrap();
         let authority = after_scheme.split('/').next().unwrap();
         let server = authority.rsplit('@').next().unwrap();

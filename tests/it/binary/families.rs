@@ -51,7 +51,7 @@ async fn the_ring_of_family_keys_turns_and_is_in_no_copy() {
     home.run(&["backup", copy.to_str().unwrap()]).await.ok();
     program.stop().await;
     assert!(!copy.join("family-keys").exists());
-    let restored = Home::restored(&copy);
+    let restored = Home::restored(&copy).await;
     let refused = restored.refusal("up").await;
     assert!(refused.contains("there is no ring of keys"), "{refused}");
     let keys = home.path().join("family-keys");

@@ -2,9 +2,8 @@
 
 use kit::{
     Clock, Db,
-    program::host::Storage,
     storage::db::DbConfig,
-    testing::{Backend, eventually},
+    testing::{Backend, TestStore, eventually},
 };
 use quickserve::client::Client;
 use sea_orm::{ConnectionTrait, QueryResult, Statement};
@@ -24,8 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 
 /// What outlives a process: its folder and its database.
 pub struct Home {
-    folder: tempfile::TempDir,
-    database_url: Option<String>,
+    store: TestStore,
 }
 
 /// A command that ended.
@@ -53,24 +51,19 @@ pub async fn run(mut command: Command) -> Finished {
 impl Home {
     /// An empty one.
     pub async fn new(backend: Backend) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let database_url = match backend.storage(folder.path()).await {
-            Storage::Sqlite(_) => None,
-            Storage::Postgres(url) => Some(url),
-        };
-        Self { folder, database_url }
+        Self { store: backend.store().await }
     }
 
     /// One on a copy of a data folder.
-    pub fn restored(from: &Path) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        copy_folder(from, folder.path());
-        Self { folder, database_url: None }
+    pub async fn restored(from: &Path) -> Self {
+        let store = Backend::Sqlite.store().await;
+        copy_folder(from, store.folder());
+        Self { store }
     }
 
     /// The folder of files.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.store.folder()
     }
 
     /// The program on this data. Of this process's own environment it gets nothing that configures it.
@@ -84,7 +77,7 @@ impl Home {
         }
         command.args(args).env("QS_DATA_DIR", self.path()).current_dir(self.path());
         command.env("QS_ADMIN", "127.0.0.1:0");
-        if let Some(url) = &self.database_url {
+        if let Some(url) = self.database_url() {
             command.env("QS_DATABASE_URL", url);
         }
         command
@@ -129,15 +122,15 @@ impl Home {
     }
 
     /// The PostgreSQL database, if the tables are there.
-    pub fn database_url(&self) -> Option<&str> {
-        self.database_url.as_deref()
+    pub fn database_url(&self) -> Option<String> {
+        self.store.database_url()
     }
 
     /// Where a service keeps its tables.
     pub fn database(&self, service: &str) -> DbConfig {
-        match &self.database_url {
+        match self.database_url() {
             None => DbConfig::sqlite(self.path(), service),
-            Some(url) => DbConfig::postgres(url, service),
+            Some(url) => DbConfig::postgres(&url, service),
         }
     }
 

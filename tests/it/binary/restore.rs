@@ -133,7 +133,7 @@ async fn a_backup_of_a_running_system_goes_on_by_itself() {
 
     for (number, copy) in copies.iter().enumerate() {
         assert_private(copy);
-        let restored = Home::restored(copy);
+        let restored = Home::restored(copy).await;
         if number == 1 {
             let reconciled = restored.reconcile().await.ok();
             assert!(reconciled.contains("0 mended, 0 left"), "{reconciled}");
@@ -210,7 +210,7 @@ async fn a_stopped_folder_is_copied_and_refusals_say_why() {
     let order = copies.find(|copy| copy["service"] == "order").unwrap();
     assert!(order["schema"].as_str().unwrap().starts_with('m'), "{manifest}");
     assert!(copy.join("keys/access/keyring.json").exists());
-    Home::restored(&copy).start().await.stop().await;
+    Home::restored(&copy).await.start().await.stop().await;
     // Without one of the databases it is no copy.
     fs::remove_file(home.path().join("payment.db")).unwrap();
     let lost = home.back_up(&place.path().join("other")).await;
@@ -269,7 +269,7 @@ impl Torn {
 
     /// Restores the copy and reconciles it. Returns what that said; so much is left to an operator.
     async fn restore(&mut self, left: usize) -> String {
-        self.home = Home::restored(&self.copy.path().join("copy"));
+        self.home = Home::restored(&self.copy.path().join("copy")).await;
         let said = self.home.reconcile().await;
         assert_eq!(said.status.success(), left == 0, "{}{}", said.stdout, said.stderr);
         // What is mended stays so.
@@ -361,7 +361,7 @@ async fn files_of_different_moments_are_mended_whatever_their_order() {
         booking.abort();
         let _ = booking.await;
         program.stop().await;
-        let restored = Home::restored(&copy.path().join("copy"));
+        let restored = Home::restored(&copy.path().join("copy")).await;
         let said = restored.reconcile().await.ok();
         assert!(!said.contains("\n0 mended"), "nothing was torn: {said}");
         restored.goes_on(&people).await;

@@ -1,7 +1,7 @@
 //! A process a service, started in any order: before PostgreSQL, and before its tables are new enough.
 
 use super::program::{Home, Program};
-use kit::{program::host::Storage, testing::Backend};
+use kit::testing::Backend;
 use std::net::SocketAddr;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -45,10 +45,8 @@ async fn until_it_serves(home: &Home, program: &Program) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_starts_before_postgresql_waits_for_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let Storage::Postgres(url) = Backend::Postgres.storage(folder.path()).await else {
-        panic!("the test is about PostgreSQL");
-    };
+    let store = Backend::Postgres.store().await;
+    let url = store.database_url().unwrap();
     let (_, rest) = url.split_once('@').unwrap();
     let server = rest.split('/').next().unwrap().to_owned();
     let (door, open) = door_to(server.clone()).await;
@@ -78,7 +76,7 @@ async fn a_service_waits_for_tables_that_are_too_old_and_serves_newer_ones(backe
     let home = Home::new(backend).await;
     let config = home.database("user");
     migrations::migrate_first(&config.url, &config.schema, "user", 1).await.unwrap();
-    let url = home.database_url().unwrap_or_default().to_owned();
+    let url = home.database_url().unwrap_or_default();
     let program = home.start_service("user", &url).await;
     program.says("its tables are older than this program").await;
     let not_serving = (Some(1), "it answers NOT_SERVING".to_owned());
