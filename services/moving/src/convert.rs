@@ -8,7 +8,7 @@ use crate::domain::{
     price::MoveWork,
     state::MoveState,
     tables::MoveTables,
-    waybill::{GoodsReserve, SignatureRequest, SignedStage, Signer},
+    waybill::{GoodsReserve, MOST_FOR_GOODS, SignatureRequest, SignedStage, Signer},
 };
 use kit::{Money, rpc::details::decode_accepted, values::time::timestamp};
 use prost::Message;
@@ -86,16 +86,14 @@ fn read_declared_value(
     country: &str,
     message: &pb::MoveDetails,
 ) -> Result<i64, Error> {
-    /// The most for which goods are insured: ten million of a currency with cents.
-    const MOST: i64 = 1_000_000_000;
     let Some(money) = &message.declared_value else { return Ok(0) };
     let value = Money::parse("details.declared_value", Some(money))?;
     if let Some(rates) = tables.prices.get(country).filter(|it| it.currency != value.currency) {
         let problem = format!("must be {} in this country", rates.currency);
         return Err(Error::invalid("details.declared_value.currency", problem));
     }
-    if !(0..=MOST).contains(&value.minor_units) {
-        let problem = format!("must be 0 to {MOST}");
+    if !(0..=MOST_FOR_GOODS).contains(&value.minor_units) {
+        let problem = format!("must be 0 to {MOST_FOR_GOODS}");
         return Err(Error::invalid("details.declared_value.minor_units", problem));
     }
     Ok(value.minor_units)

@@ -3,8 +3,8 @@
 use crate::domain::claim::{Column, Entity, Model as DamageClaim};
 use kit::Tx;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder,
 };
 use uuid::Uuid;
 use vertical::Error;
@@ -29,6 +29,11 @@ pub async fn list_claims(
         .order_by_asc(Column::OpenedAt)
         .order_by_asc(Column::Id);
     Ok(claims.all(db).await?)
+}
+
+/// How many claims about an order there are, the decided ones included.
+pub async fn count_claims(db: &impl ConnectionTrait, order_id: Uuid) -> Result<u64, Error> {
+    Ok(Entity::find().filter(Column::OrderId.eq(order_id)).count(db).await?)
 }
 
 /// Inserts a claim.

@@ -27,6 +27,9 @@ use vertical::{
     signals,
 };
 
+/// Most claims about an order that a customer may open, with those that the reserves of the delivery opened.
+const MOST_CLAIMS: u64 = 100;
+
 /// Who decides a claim, and which claims are theirs.
 #[derive(Clone, Copy)]
 enum Decider {
@@ -147,6 +150,12 @@ impl ClaimService for Api {
             Begun::New(tx) => tx,
         };
         let mut job = lock_own_job(&tx, id, customer).await?;
+        // Counted under the lock of the job, so that no two calls open the last one.
+        if repository::count_claims(&*tx, id).await? >= MOST_CLAIMS {
+            let problem =
+                format!("there are {MOST_CLAIMS} claims about the order: no more can be opened");
+            return Err(Error::Refused("CLAIM_LIMIT", problem).into());
+        }
         let claim = self.new_claim(&tx, &job, request)?;
         self.open_claim(&tx, &mut job, &claim).await?;
         orders::save_job(&tx, &mut job).await?;

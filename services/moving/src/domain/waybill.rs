@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use vertical::{Error, Phase};
 
+/// The most for which goods are insured or claimed: ten million of a currency with cents.
+pub const MOST_FOR_GOODS: i64 = 1_000_000_000;
+
 /// What moving keeps of its own about an order. Where the goods go stays in the order's details.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Move {
@@ -293,7 +296,7 @@ impl Move {
         Ok(GoodsReserve { quantity, ..reserve })
     }
 
-    /// Refuses an amount that is nothing, or in another currency than the order's.
+    /// Refuses an amount that is nothing or too much, or in another currency than the order's.
     pub fn check_amount(&self, field: &str, amount: Money) -> Result<(), Error> {
         if let Some(terms) = self.terms.as_ref().filter(|it| it.currency != amount.currency) {
             let problem = format!("must be {}, as the order", terms.currency);
@@ -301,6 +304,10 @@ impl Move {
         }
         if amount.minor_units <= 0 {
             return Err(Error::invalid(format!("{field}.minor_units"), "must be more than 0"));
+        }
+        if amount.minor_units > MOST_FOR_GOODS {
+            let problem = format!("must be {MOST_FOR_GOODS} at most");
+            return Err(Error::invalid(format!("{field}.minor_units"), problem));
         }
         Ok(())
     }

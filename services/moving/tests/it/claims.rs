@@ -134,6 +134,7 @@ async fn the_customer_claims_for_ten_days_once_for_a_key(backend: Backend) {
     for (wrong, field) in [
         (claim_of(&order, "lost", 4_000), "kind"),
         (claim_of(&order, "damaged", 0), "amount.minor_units"),
+        (claim_of(&order, "damaged", 1_000_000_001), "amount.minor_units"),
         (pb::CreateClaimRequest { line: 7, ..claim_of(&order, "damaged", 4_000) }, "line"),
         (pb::CreateClaimRequest { amount: None, ..claim_of(&order, "damaged", 4_000) }, "amount"),
         (
@@ -203,4 +204,17 @@ async fn a_claim_that_is_open_for_two_weeks_is_shown_to_operators(backend: Backe
     let overdue = eventually("the fact", told, |facts| !facts.is_empty()).await;
     assert_eq!(overdue.len(), 1);
     assert_eq!(&overdue[0].claim_id, open);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn claims_about_an_order_are_limited_in_number(backend: Backend) {
+    let depot = Depot::open(backend).await;
+    let order = delivered(&depot, vec![reserve("damaged", 1, 5_000)]).await;
+    for _ in 1..100 {
+        depot.claim(claim_of(&order, "missing", 1_000_000_000), order.customer).await.unwrap();
+    }
+    let more = depot.claim(claim_of(&order, "missing", 1_000), order.customer).await;
+    assert_eq!(refusal(more), "CLAIM_LIMIT");
+    assert_eq!(depot.list_claims(&order).await.len(), 100);
 }
