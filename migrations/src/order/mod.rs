@@ -11,6 +11,7 @@ mod m0008_live_offers;
 mod m0010_favourites_and_visits;
 mod m0012_series;
 mod m0013_calendar_links;
+mod m0014_change_raises;
 
 use sea_orm_migration::prelude::*;
 
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_series::Migration),
             Box::new(m0013_calendar_links::Migration),
             Box::new(crate::leases::Migration),
+            Box::new(m0014_change_raises::Migration),
         ]
     }
 }

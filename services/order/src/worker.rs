@@ -4,7 +4,8 @@ use crate::{
     app::{App, drop_refusal},
     domain::{Action, Actor, Error, Order, OrderId, Principal, State},
     repository::{
-        AUTHORIZE, DEADLINE, MOVE, OFFER, REPRICE, SERIES, SERIES_NEWS, SIDE_EFFECTS, VISIT, orders,
+        AUTHORIZE, DEADLINE, MOVE, OFFER, RAISE, REPRICE, SERIES, SERIES_NEWS, SIDE_EFFECTS, VISIT,
+        orders,
     },
 };
 use async_trait::async_trait;
@@ -44,6 +45,9 @@ impl App {
         if timer.kind == OFFER {
             let settled = self.settle_offer(Id::from_uuid(timer.aggregate)).await;
             return drop_refusal("the acceptance of an offer", settled);
+        }
+        if timer.kind == RAISE {
+            return self.settle_raise(Id::from_uuid(timer.aggregate)).await;
         }
         if timer.kind == VISIT {
             return self.settle_visit(Id::from_uuid(timer.aggregate)).await;

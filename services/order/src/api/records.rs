@@ -7,7 +7,7 @@ use crate::{
         Resource, records::change_order,
     },
     processes::changes::parse_proposal,
-    repository::{orders, records},
+    repository::{change_raises, orders, records},
 };
 use kit::{
     Id,
@@ -59,7 +59,7 @@ impl Api {
         priced: &PricedChange,
     ) -> Result<Option<Uuid>, Error> {
         let amount = priced.amount()?;
-        let paid = self.app.authorize_change(order, amount, call.change_id, String::new()).await;
+        let paid = self.app.authorize_own_change(order, amount, call.change_id).await;
         let refused = match paid {
             Ok(payment) => {
                 let asked = self.app.ask_about_approval(order, Actor::Customer, &priced.lines);
@@ -94,6 +94,13 @@ impl Api {
         let mut change = orders::lock_order(&tx, call.id, &call.caller, timing).await?;
         change.check(Action::ProposeChange)?;
         let priced = priced.ok_or(Error::Changed)?;
+        // Where the raise has ended by now, what it added is on its way back.
+        if change.actor == Actor::Customer
+            && priced.amount()? > 0
+            && !change_raises::end_raise(&tx, call.change_id).await?
+        {
+            return Err(Error::Changed);
+        }
         change.note_authorized_change(payment);
         let proposed = change.propose_change(call.change_id, priced, call.reason.clone())?;
         let order = orders::save_order(&tx, change).await?;

@@ -334,3 +334,23 @@ pub mod dispute {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// The row of a raise that is asked for before its change is written.
+pub mod change_raise {
+    use crate::domain::{ChangeId, OrderId};
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "change_raises")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub change_id: ChangeId,
+        pub order_id: OrderId,
+        pub created_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -8,7 +8,7 @@ use crate::{
         Action, Actor, ChangeId, ChangeProposal, ChangeState, Error, JobDetails, Order, OrderId,
         Outcome, PriceLine, PricedChange, Principal,
     },
-    repository::orders,
+    repository::{change_raises, orders},
 };
 use chrono::Duration;
 use prost::Message;
@@ -85,6 +85,31 @@ impl App {
         }
     }
 
+    /// As [`App::authorize_change`], before a customer's own change is written. That it is asked for is written down with a
+    /// timer first, which gives it back unless the change is written soon: the process may end in between, and the customer
+    /// whose call got no answer need not come again.
+    pub async fn authorize_own_change(
+        &self,
+        order: &Order,
+        amount: i64,
+        change: ChangeId,
+    ) -> Result<Option<Uuid>, Error> {
+        if amount <= 0 {
+            return Ok(None);
+        }
+        let tx = self.db.begin().await?;
+        change_raises::begin_raise(&tx, order.id, change).await?;
+        tx.commit().await?;
+        self.authorize_change(order, amount, change, String::new()).await
+    }
+
+    /// Gives back what was authorised for a change, unless that was written meanwhile.
+    pub async fn settle_raise(&self, change: ChangeId) -> Result<(), Error> {
+        let order = change_raises::find_order(self.db.connection(), change).await?;
+        let Some(order) = order else { return Ok(()) };
+        self.try_to_release(order, change).await
+    }
+
     /// Authorises what a change adds, once for each change order, with the customer's `confirmation` where the card asked
     /// for one before. Returns the payment that was begun for it where the order had cost nothing.
     pub async fn authorize_change(
@@ -137,8 +162,10 @@ impl App {
             ChangeState::Proposed | ChangeState::Approved => true,
             ChangeState::Rejected | ChangeState::Expired => false,
         });
+        // Under the lock of the order, so that no call writes a change whose raise goes back.
+        change_raises::end_raise(&tx, change).await?;
         if is_in_use {
-            return Ok(());
+            return Ok(tx.commit().await?);
         }
         locked.release_raise(change);
         locked.caller_runs_side_effects = true;

@@ -2,6 +2,7 @@
 
 pub mod bookings;
 pub mod calendar_links;
+pub mod change_raises;
 pub mod erasure;
 pub mod favourites;
 pub mod offers;
@@ -24,6 +25,8 @@ pub const MOVE: &str = "move";
 pub const VISIT: &str = "visit";
 /// The timer of an offer whose acceptance was begun. Its aggregate is the offer.
 pub const OFFER: &str = "offer";
+/// The timer of a raise whose change is not written. Its aggregate is the change.
+pub const RAISE: &str = "raise";
 /// The timer of a series whose visits come near. Its aggregate is the series.
 pub const SERIES: &str = "series";
 /// The timer of a series that has news: an act, or an order of it that came to an end. Its aggregate is the series.

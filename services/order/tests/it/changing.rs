@@ -352,3 +352,21 @@ async fn what_the_vertical_denies_by_then_is_not_approved(backend: Backend) {
     })
     .await;
 }
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_raise_whose_change_is_never_written_is_given_back(backend: Backend) {
+    let town = Town::pricing_changes(backend).await;
+    let id = town.at_work().await.id;
+    let request = || Town::proposal(&id, Some(Struct::default()), &[]);
+    town.script.fail("raise", Fault::Lose);
+    town.propose(town.customer, request()).await.unwrap_err();
+    assert_eq!(town.script.money(&id).authorized, 21_550);
+    // Without a key the customer's next call is for another change, which stays.
+    town.propose(town.customer, request()).await.unwrap();
+    assert_eq!(town.script.money(&id).authorized, 33_100);
+    town.clock.advance(Duration::minutes(6));
+    town.in_time("given back", |it| it.money(&id).authorized == 21_550).await;
+    assert_eq!(units(town.get(&id).await.total.as_ref()), 21_550);
+    assert_eq!(town.script.money(&id).raised.len(), 1);
+}
