@@ -131,7 +131,8 @@ impl App {
         Ok(tx.commit().await?)
     }
 
-    /// The bank has decided. A dispute that a side of the order opened goes on, since it is an operator's to decide.
+    /// The bank has decided about a charge. The dispute that it began ends with its last charge. A dispute that a side of
+    /// the order opened goes on, since it is an operator's to decide.
     async fn on_chargeback_end(&self, event: &Event, won: bool) -> Result<(), Error> {
         let fact: PaymentEvent = event.decode()?;
         let tx = self.db.begin().await?;
@@ -139,8 +140,10 @@ impl App {
         let Some(mut change) = change else { return Ok(()) };
         take_amounts(&mut change.order.payment.amounts, &fact);
         let dispute = records::open_dispute(&*tx, change.order.id).await?;
-        if dispute.is_some_and(|dispute| dispute.opened_by == Actor::Payment) {
-            change.end_chargeback(won, fact.amount.map_or(0, |amount| amount.minor_units))?;
+        if let Some(dispute) = dispute.filter(|dispute| dispute.opened_by == Actor::Payment) {
+            let amount = fact.amount.map_or(0, |amount| amount.minor_units);
+            let loss = (!won).then_some(amount);
+            change.end_chargeback(dispute.refund, loss, fact.still_disputed)?;
         }
         orders::save_order(&tx, change).await?;
         Ok(tx.commit().await?)
@@ -352,8 +355,12 @@ impl App {
     }
 }
 
-/// Takes in what payment has moved in all, as far as a fact tells it: those of earlier versions do not.
+/// Takes in what payment has moved in all, as far as a fact tells it: those of earlier versions do not. What is paid beside
+/// the capture is none of the order's own payment.
 fn take_amounts(known: &mut Amounts, fact: &PaymentEvent) {
+    if fact.beside_capture {
+        return;
+    }
     let told = [
         (&mut known.captured, &fact.captured),
         (&mut known.refunded, &fact.refunded),

@@ -1,6 +1,9 @@
 //! The facts that payment publishes.
 
-use crate::domain::{Due, Error, Intent, Payout};
+use crate::{
+    domain::{Chargeback, Due, Error, Intent, Payout, chargeback},
+    repository::dues,
+};
 use chrono::{DateTime, Utc};
 use kit::{Tx, messaging::outbox, values::time::timestamp};
 use proto::quickserve::{common::v1::Money, payment::v1 as pb};
@@ -57,7 +60,26 @@ pub async fn payment_event(
         return Ok(());
     }
     intent.event_seq += 1;
-    let event = to_fact(intent, amount, reason);
+    let event = find_fact(tx, intent, amount, reason).await?;
+    Ok(outbox::record_event(tx, kind, intent.id.uuid(), intent.event_seq, &event).await?)
+}
+
+/// Publishes how a chargeback of a payment ended, which is to be saved in the same transaction; `still_disputed` says
+/// whether the bank looks at another charge of the order.
+pub async fn chargeback_end(
+    tx: &Tx,
+    intent: &mut Intent,
+    chargeback: &Chargeback,
+    still_disputed: bool,
+) -> Result<(), Error> {
+    let kind = match chargeback.state {
+        chargeback::State::Won => CHARGEBACK_WON,
+        chargeback::State::Lost => CHARGEBACK_LOST,
+        chargeback::State::Open => return Ok(()),
+    };
+    intent.event_seq += 1;
+    let fact = find_fact(tx, intent, chargeback.amount, &chargeback.reason).await?;
+    let event = pb::PaymentEvent { still_disputed, ..fact };
     Ok(outbox::record_event(tx, kind, intent.id.uuid(), intent.event_seq, &event).await?)
 }
 
@@ -66,11 +88,8 @@ pub async fn payment_event(
 pub async fn due(tx: &Tx, intent: &mut Intent, due: &Due, kind: &'static str) -> Result<(), Error> {
     intent.event_seq += 1;
     let event = pb::PaymentEvent {
-        due_id: due.id.to_string(),
         provider_user_id: due.provider_user_id.map(|id| id.to_string()).unwrap_or_default(),
-        beyond_cap: due.is_beyond_cap(),
-        beside_capture: due.beyond_cap.is_some(),
-        ..to_fact(intent, due.amount, &due.reason)
+        ..name_due(to_fact(intent, due.amount, &due.reason), due)
     };
     Ok(outbox::record_event(tx, kind, intent.id.uuid(), intent.event_seq, &event).await?)
 }
@@ -95,6 +114,31 @@ pub fn authorized_first(intent: &Intent) -> outbox::Fact {
     outbox::Fact::new(AUTHORIZED, intent.id.uuid(), intent.event_seq + 1, &event)
 }
 
+/// What is told about a payment. Where it pays a due the fact names that, so that its amounts are not taken for those of
+/// the order.
+async fn find_fact(
+    tx: &Tx,
+    intent: &Intent,
+    amount: i64,
+    reason: &str,
+) -> Result<pb::PaymentEvent, Error> {
+    let fact = to_fact(intent, amount, reason);
+    if !intent.pays_due() {
+        return Ok(fact);
+    }
+    let due = dues::find(&**tx, intent.due_id(), None).await?;
+    Ok(name_due(fact, &due))
+}
+
+fn name_due(fact: pb::PaymentEvent, due: &Due) -> pb::PaymentEvent {
+    pb::PaymentEvent {
+        due_id: due.id.to_string(),
+        beyond_cap: due.is_beyond_cap(),
+        beside_capture: due.beyond_cap.is_some(),
+        ..fact
+    }
+}
+
 fn to_fact(intent: &Intent, amount: i64, reason: &str) -> pb::PaymentEvent {
     let currency = &intent.currency;
     pb::PaymentEvent {
@@ -112,6 +156,7 @@ fn to_fact(intent: &Intent, amount: i64, reason: &str) -> pb::PaymentEvent {
         refunded: Some(money_of(currency, intent.refunded)),
         charged_back: Some(money_of(currency, intent.charged_back)),
         expires_at: None,
+        still_disputed: false,
     }
 }
 

@@ -95,6 +95,7 @@ fn of_payment(kind: String, payment: PaymentEvent) -> Result<NoticeFacts, Error>
         beyond_cap,
         expires_at: _,
         beside_capture: _,
+        still_disputed: _,
     } = payment;
     let amount = Money::parse("amount", amount.as_ref()).ok();
     Ok(NoticeFacts {

@@ -84,6 +84,8 @@ pub enum RecordChange {
     OpenDispute(dispute::Model),
     /// Move the open dispute on; with a refund it is resolved.
     MoveDispute(DisputeState, Option<i64>),
+    /// Note what the customer's bank has taken for good while the open dispute goes on.
+    NoteLoss(i64),
     /// Insert a review.
     Review(review::Model),
     /// Publish the order's reviews.

@@ -152,16 +152,33 @@ impl OrderChange {
         }
     }
 
-    /// The customer's bank has decided: the dispute that it began ends, and nothing more goes back.
-    pub fn end_chargeback(&mut self, won: bool, amount: i64) -> Result<(), Error> {
+    /// The customer's bank has decided about a charge: `loss` is what the customer keeps, none where the money is back, and
+    /// `lost_before` what they keep of other charges. The dispute that the bank began ends with the last of them, and
+    /// nothing more goes back.
+    pub fn end_chargeback(
+        &mut self,
+        lost_before: Option<i64>,
+        loss: Option<i64>,
+        still_disputed: bool,
+    ) -> Result<(), Error> {
         if self.order.check(Action::ResolveDispute, Actor::Payment).is_err() {
             return Ok(());
         }
-        self.act_as(Action::ResolveDispute, Actor::Payment, "CHARGEBACK")?;
-        if won {
-            return self.end_dispute(DisputeState::ResolvedProvider, 0, false);
+        let lost = match (lost_before, loss) {
+            (Some(before), Some(more)) => Some(before + more),
+            (before, more) => before.or(more),
+        };
+        if still_disputed {
+            self.records.extend(lost.map(RecordChange::NoteLoss));
+            return Ok(());
         }
-        self.end_dispute(DisputeState::ResolvedCustomer, amount, self.has_returned_all())
+        self.act_as(Action::ResolveDispute, Actor::Payment, "CHARGEBACK")?;
+        match lost {
+            None => self.end_dispute(DisputeState::ResolvedProvider, 0, false),
+            Some(amount) => {
+                self.end_dispute(DisputeState::ResolvedCustomer, amount, self.has_returned_all())
+            }
+        }
     }
 
     /// Writes down how the dispute ended, and has the payout go on if one is left.

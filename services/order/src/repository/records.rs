@@ -149,6 +149,7 @@ pub(super) async fn write_records(
         RecordChange::MoveDispute(state, refund) => {
             move_dispute(tx, order.id, state, refund, now).await
         }
+        RecordChange::NoteLoss(amount) => note_loss(tx, order.id, amount).await,
         RecordChange::PublishReviews => publish_reviews(tx, order.id, now).await,
         RecordChange::AcceptOffer(id) => offers::accept_offer(tx, id).await,
         RecordChange::EndOffers(ids, state) => offers::end_offers(tx, ids, state).await,
@@ -205,6 +206,16 @@ async fn move_dispute(
             .col_expr(dispute::Column::ResolvedAt, Expr::value(now));
     }
     update.exec(&**tx).await?;
+    Ok(())
+}
+
+async fn note_loss(tx: &Tx, order: OrderId, amount: i64) -> Result<(), Error> {
+    dispute::Entity::update_many()
+        .col_expr(dispute::Column::Refund, Expr::value(amount))
+        .filter(dispute::Column::OrderId.eq(order))
+        .filter(dispute::Column::ResolvedAt.is_null())
+        .exec(&**tx)
+        .await?;
     Ok(())
 }
 

@@ -258,6 +258,49 @@ async fn what_the_bank_decides_ends_the_dispute_that_it_began(backend: Backend) 
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_dispute_ends_with_the_last_charge_that_the_bank_looks_at(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.captured().await;
+    let tell = async |kind: &str, fact: PaymentEvent| town.publish_as("payment", kind, &fact).await;
+    tell("payment.disputed", Town::payment_fact(&id, 4_000, [10_000, 0, 4_000])).await;
+    tell("payment.disputed", Town::payment_fact(&id, 6_000, [10_000, 0, 10_000])).await;
+    let lost = Town::payment_fact(&id, 4_000, [10_000, 0, 10_000]);
+    tell("payment.chargeback_lost", PaymentEvent { still_disputed: true, ..lost }).await;
+    let order = town.full(town.operator, &id).await;
+    assert_eq!((order.disputed, amounts(&order)), (true, [10_000, 0, 10_000]));
+    let won = Town::payment_fact(&id, 6_000, [10_000, 0, 4_000]);
+    tell("payment.chargeback_won", won).await;
+    town.until_script("the payout goes on", |it| !it.money(&id).frozen).await;
+    let order = town.full(town.operator, &id).await;
+    assert_eq!((order.disputed, amounts(&order)), (false, [10_000, 0, 4_000]));
+    let dispute = &order.disputes[0];
+    assert_eq!((dispute.state(), &dispute.refund), (DisputeState::ResolvedCustomer, &euros(4_000)));
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn what_is_told_of_a_due_beside_the_capture_is_not_the_order_s_own(backend: Backend) {
+    let town = Town::new(backend).await;
+    let id = town.captured().await;
+    for (kind, moved) in [
+        ("payment.refunded", [2_500, 2_500, 0]),
+        ("payment.disputed", [2_500, 0, 2_500]),
+        ("payment.chargeback_lost", [2_500, 0, 2_500]),
+        ("payment.refund_failed", [2_500, 0, 0]),
+    ] {
+        let fact = Town::payment_fact(&id, 2_500, moved);
+        let fact = PaymentEvent { beside_capture: true, ..fact };
+        town.publish_as("payment", kind, &fact).await;
+        assert_eq!(amounts(&town.get(&id).await), [10_000, 0, 0], "{kind}");
+    }
+    // All of the order's own payment is left to be given back.
+    town.act(town.customer, "dispute", &id).await;
+    town.resolve(&id, DisputeState::ResolvedCustomer, 0).await.unwrap();
+    assert_eq!(town.decided(&id).await, [2_500, 10_000]);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn disputes_are_bounded_in_number(backend: Backend) {
     let town = Town::new(backend).await;
     let id = town.captured().await;

@@ -1,6 +1,6 @@
 //! Holds: why payouts are held back. Each reason ends on its own, and a payout is frozen as long as there is one.
 
-use super::{OrderId, Payout, PayoutId, ProviderId, UserId, payout::HELD};
+use super::{AttemptId, OrderId, Payout, PayoutId, ProviderId, UserId, payout::HELD};
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
@@ -31,7 +31,7 @@ pub enum Reason {
     /// The order is in dispute.
     #[sea_orm(string_value = "ORDER_DISPUTE")]
     OrderDispute,
-    /// The customer's bank looks at a dispute.
+    /// The customer's bank looks at a dispute; the reference is the charge.
     #[sea_orm(string_value = "CHARGEBACK")]
     Chargeback,
     /// An operator holds the payout back.
@@ -67,8 +67,14 @@ impl Model {
         Self::new(order.uuid(), Reason::OrderDispute, now)
     }
 
-    /// The chargeback of an order.
-    pub fn of_chargeback(order: OrderId, now: DateTime<Utc>) -> Self {
+    /// The dispute of a charge of an order at the customer's bank.
+    pub fn of_chargeback(order: OrderId, charge: AttemptId, now: DateTime<Utc>) -> Self {
+        let hold = Self::new(order.uuid(), Reason::Chargeback, now);
+        Self { reference: charge.to_string(), ..hold }
+    }
+
+    /// The disputes of an order at the customer's bank as earlier versions wrote them: one hold for all charges.
+    pub fn of_any_chargeback(order: OrderId, now: DateTime<Utc>) -> Self {
         Self::new(order.uuid(), Reason::Chargeback, now)
     }
 

@@ -49,18 +49,16 @@ pub(super) async fn close_chargeback(
     }
     chargeback.close(&mut intent, won, tx.now())?;
     chargebacks::save(tx, &chargeback).await?;
-    let amount = chargeback.amount;
+    let order = intent.order();
     if won {
-        let (order, currency) = (intent.order(), &intent.currency);
+        let (currency, amount) = (&intent.currency, chargeback.amount);
         let journal = ledger::chargeback_won(charge.id, order, currency, amount);
         journals::post_journal(tx, journal.as_slice()).await?;
-        events::payment_event(tx, &mut intent, events::CHARGEBACK_WON, amount, &chargeback.reason)
-            .await?;
     } else {
         bear_loss(tx, &intent, &chargeback).await?;
-        events::payment_event(tx, &mut intent, events::CHARGEBACK_LOST, amount, &chargeback.reason)
-            .await?;
     }
+    let still_disputed = chargebacks::is_any_open_of_order(tx, order).await?;
+    events::chargeback_end(tx, &mut intent, &chargeback, still_disputed).await?;
     match intent.state {
         intent::State::Closed => refund_rest_of_closed(tx, &mut intent).await?,
         intent::State::Captured => return_excess(tx, &mut intent).await?,
@@ -70,14 +68,24 @@ pub(super) async fn close_chargeback(
         | intent::State::Due => {}
     }
     intents::save_intent(tx, &mut intent).await?;
-    lift_hold(tx, Hold::of_chargeback(intent.order(), tx.now())).await
+    lift_hold(tx, Hold::of_chargeback(order, charge.id, tx.now())).await?;
+    if still_disputed {
+        return Ok(());
+    }
+    lift_hold(tx, Hold::of_any_chargeback(order, tx.now())).await
 }
 
+/// Locks the payment of a charge, and before it that of its order where the charge pays a due: the disputes of an order
+/// begin and end one after another.
 async fn lock_charge(tx: &Tx, reference: Uuid) -> Result<Option<(Attempt, Intent)>, Error> {
     let found = attempts::find_attempt(&**tx, AttemptId::from_uuid(reference)).await?;
     let Some(charge) = found.filter(Attempt::makes_hold) else {
         return Ok(None);
     };
+    let found = intents::find_intent(&**tx, charge.intent_id, None).await?;
+    if found.pays_due() {
+        intents::lock_of_order_if_any(tx, found.order()).await?;
+    }
     let intent = intents::lock_intent(tx, charge.intent_id).await?;
     Ok(Some((charge, intent)))
 }
@@ -99,7 +107,7 @@ async fn open_for_charge(
     // A charge of which nothing was captured is disputed as a whole.
     let disputed = if amount > 0 { amount } else { charge.amount };
     events::payment_event(tx, intent, events::DISPUTED, disputed, &chargeback.reason).await?;
-    hold_payouts(tx, Hold::of_chargeback(order, tx.now())).await?;
+    hold_payouts(tx, Hold::of_chargeback(order, charge.id, tx.now())).await?;
     Ok(chargeback)
 }
 
@@ -109,8 +117,7 @@ async fn bear_loss(tx: &Tx, intent: &Intent, chargeback: &Chargeback) -> Result<
     if chargeback.amount == 0 {
         return Ok(());
     }
-    let known = attempts::list_of_intent(&**tx, intent.id).await?;
-    let in_escrow = escrow_left(tx, intent, &known).await?.clamp(0, chargeback.amount);
+    let in_escrow = escrow_left(tx, intent).await?.clamp(0, chargeback.amount);
     let (provider, back) = give_back(tx, intent, in_escrow, chargeback.amount).await?;
     let (charge, order) = (chargeback.charge_id, intent.order());
     let journal = ledger::chargeback_lost(charge, order, provider, &intent.currency, back);

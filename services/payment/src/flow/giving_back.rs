@@ -31,7 +31,7 @@ pub(super) async fn open_refund(
     reason: &str,
 ) -> Result<Attempt, Error> {
     let known = attempts::list_of_intent(&**tx, intent.id).await?;
-    let mut in_escrow = escrow_left(tx, intent, &known).await?.max(0);
+    let mut in_escrow = escrow_left(tx, intent).await?.max(0);
     intent.reserve_refund(amount)?;
     let mut holds = card_holds(&known);
     for taken in chargebacks::list_of_intent(tx, intent.id).await? {
@@ -57,18 +57,22 @@ pub(super) async fn open_refund(
     first.ok_or_else(|| kit::Error::internal("a refund of nothing").into())
 }
 
-/// What the escrow of an order holds and no refund takes: what is not split yet, or was captured beyond that. What pays a
-/// due is earned at once.
-pub(super) async fn escrow_left(tx: &Tx, intent: &Intent, known: &[Attempt]) -> Result<i64, Error> {
-    if intent.pays_due() && !intent.is_closed() {
+/// What the escrow of an order holds and no refund takes, of the order or of a due of it that was closed while it was being
+/// captured: what is not split yet, or was captured beyond that.
+pub(super) async fn escrow_left(tx: &Tx, intent: &Intent) -> Result<i64, Error> {
+    if intent.pays_due() && !is_due_in_escrow(tx, intent).await? {
         return Ok(0);
     }
     let account = Account::Escrow(intent.order());
     let balance = journals::balance_of(tx, account, &intent.currency).await?;
-    let refunds = known
-        .iter()
-        .filter(|attempt| attempt.kind == AttemptKind::Refund && attempt.state.is_open());
-    Ok(balance - refunds.map(|refund| refund.from_escrow).sum::<i64>())
+    Ok(balance - attempts::sum_from_escrow(tx, intent.order()).await?)
+}
+
+/// Whether what pays a due is in the escrow of its order. It is earned at once, unless the due was given up before.
+async fn is_due_in_escrow(tx: &Tx, intent: &Intent) -> Result<bool, Error> {
+    let capture = captures::find_capture(tx, intent.id).await?;
+    let was_split = capture.is_some_and(|capture| capture.split_at.is_some());
+    Ok(intent.is_closed() && !was_split)
 }
 
 /// Gives back what a closed payment still has. While the customer's bank looks at a dispute that waits, so that nothing

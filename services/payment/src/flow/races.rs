@@ -1,169 +1,25 @@
 //! What the payment provider says while something else is decided: each test takes the steps of two calls one by one, in
 //! the order that goes wrong where a rule is not kept.
 
+mod till;
+
 use super::*;
 use crate::{
     domain::{
-        Attempt, Due, DueId, Error, Intent, Method, MethodId, OrderId, ProviderId, UserId,
+        Error,
         attempt::{AttemptKind, State},
-        capture::CaptureRequest,
-        card_hold::card_holds,
         decision::AuthorizationRequest,
-        due::{self, DueLine},
-        intent,
+        due, intent,
         ledger::Account,
     },
-    psp::sandbox::{CONFIRMATION_CODE, Sandbox},
-    repository::{attempts, dues, intents, journals, methods},
+    psp::sandbox::CONFIRMATION_CODE,
+    repository::{dues, intents, journals},
 };
 use chrono::Duration;
-use kit::testing::{Backend, World, eventually};
+use kit::testing::Backend;
 use sea_orm::{ConnectionTrait, Statement};
+use till::Till;
 use yare::parameterized;
-
-/// The payments of one customer with one card, without the timers that would finish them meanwhile.
-struct Till {
-    world: World,
-    payments: Payments,
-    customer: UserId,
-    method: MethodId,
-}
-
-impl Till {
-    async fn open(backend: Backend, token: &str) -> Self {
-        let world = World::new(backend).await;
-        let host = world.host.of("payment");
-        host.migrate().await.unwrap();
-        let db = host.database().await.unwrap();
-        let sandbox = Arc::new(Sandbox::new(db.clone(), String::new()));
-        let payments = Payments::new(db, sandbox, Arc::new(Config::default()));
-        let customer = UserId::new(&world.clock);
-        let method = save_card(&payments, customer, token).await;
-        Self { world, payments, customer, method }
-    }
-
-    fn new_order(&self) -> OrderId {
-        OrderId::new(&self.world.clock)
-    }
-
-    fn request(&self, amount: i64, key: &str) -> AuthorizationRequest {
-        AuthorizationRequest {
-            customer: self.customer,
-            amount,
-            currency: "EUR".into(),
-            method: Some(self.method),
-            key: key.into(),
-            confirmation: String::new(),
-        }
-    }
-
-    /// A new order of 120 euros that the card has authorised.
-    async fn authorized(&self) -> OrderId {
-        let order = self.new_order();
-        let outcome = self.payments.authorize(order, self.request(12_000, "first")).await.unwrap();
-        assert_eq!(outcome.status, AuthorizationStatus::Authorized);
-        order
-    }
-
-    async fn intent(&self, order: OrderId) -> Intent {
-        intents::find_of_order(self.payments.db.connection(), order).await.unwrap()
-    }
-
-    async fn attempts(&self, order: OrderId, kind: AttemptKind) -> Vec<Attempt> {
-        let intent = self.intent(order).await;
-        let db = self.payments.db.connection();
-        let mut attempts = attempts::list_of_intent(db, intent.id).await.unwrap();
-        attempts.retain(|attempt| attempt.kind == kind);
-        attempts
-    }
-
-    /// Writes down that what an order has reserved is to be captured. The payment provider is not asked yet.
-    async fn ask_for_capture(&self, order: OrderId) -> Attempt {
-        let tx = self.payments.db.begin().await.unwrap();
-        let intent = intents::lock_of_order(&tx, order).await.unwrap();
-        let known = attempts::list_of_intent(&*tx, intent.id).await.unwrap();
-        let hold = card_holds(&known).remove(0);
-        secure::capture_into_escrow(&tx, &intent, &hold).await.unwrap();
-        tx.commit().await.unwrap();
-        self.attempts(order, AttemptKind::Capture).await.remove(0)
-    }
-
-    async fn settle(&self, order: OrderId) {
-        let intent = self.intent(order).await;
-        self.payments.settle(intent.id).await.unwrap();
-    }
-
-    async fn escrow(&self, order: OrderId) -> i64 {
-        let tx = self.payments.db.begin().await.unwrap();
-        journals::balance_of(&tx, Account::Escrow(order), "EUR").await.unwrap()
-    }
-
-    fn capture_request(&self, order: OrderId, amount: i64) -> CaptureRequest {
-        CaptureRequest {
-            order,
-            amount,
-            currency: "EUR".into(),
-            kind: "SERVICE",
-            provider: Some(ProviderId::new(&self.world.clock)),
-            provider_user: Some(UserId::new(&self.world.clock)),
-            vertical: "cleaning".into(),
-            gross: amount,
-            commission_base: amount,
-            due: Vec::new(),
-            payout_due_at: None,
-        }
-    }
-
-    /// An order that was captured, and what its customer owes beyond that: 25 euros.
-    async fn with_due(&self) -> (OrderId, Due) {
-        let order = self.authorized().await;
-        let line = DueLine {
-            code: "moving.volume".into(),
-            amount: 2_500,
-            provider_earns: true,
-            pass_through: false,
-        };
-        let request = self.capture_request(order, 12_000);
-        self.payments.capture(CaptureRequest { due: vec![line], ..request }).await.unwrap();
-        let id = Due::beyond_cap_id(self.intent(order).await.id);
-        (order, self.due(id).await)
-    }
-
-    async fn due(&self, id: DueId) -> Due {
-        dues::find(self.payments.db.connection(), id, None).await.unwrap()
-    }
-
-    async fn begin_to_pay(&self, due: &Due) {
-        let tx = self.payments.db.begin().await.unwrap();
-        open_due_payment(&tx, due.id, self.customer).await.unwrap();
-        tx.commit().await.unwrap();
-    }
-
-    /// Waits until another session waits for a lock.
-    async fn a_session_waits(&self) {
-        let db = self.payments.db.connection();
-        let waiting = async || {
-            let query = Statement::from_string(
-                db.get_database_backend(),
-                "SELECT COUNT(*) AS waiting FROM pg_stat_activity \
-                 WHERE datname = current_database() AND wait_event_type = 'Lock'",
-            );
-            let row = db.query_one_raw(query).await.unwrap().unwrap();
-            row.try_get::<i64>("", "waiting").unwrap()
-        };
-        eventually("a session that waits", waiting, |waiting| *waiting > 0).await;
-    }
-}
-
-async fn save_card(payments: &Payments, customer: UserId, token: &str) -> MethodId {
-    let card = payments.find_card(token).await.unwrap();
-    let tx = payments.db.begin().await.unwrap();
-    let id = MethodId::new(tx.clock());
-    let mut method = Method::new(id, customer, token.to_owned(), card, true, tx.now());
-    methods::insert_method(&tx, &mut method).await.unwrap();
-    tx.commit().await.unwrap();
-    id
-}
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
@@ -331,6 +187,60 @@ async fn the_payment_of_a_due_is_locked_before_the_due() {
     tx.commit().await.unwrap();
     void.await.unwrap().unwrap();
     assert_eq!(till.due(due.id).await.state, due::State::Waived);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn what_a_closed_due_has_in_escrow_is_not_given_back_for_the_order(backend: Backend) {
+    let till = Till::open(backend, "tok_ok").await;
+    let (order, due) = till.with_due().await;
+    till.begin_to_pay(&due).await;
+    let subject = due.payment_subject();
+    till.payments.authorize_further(subject, till.request(2_500, "first")).await.unwrap();
+    // It is given up while it is being captured, so that its money goes back through the escrow of the order.
+    let tx = till.payments.db.begin().await.unwrap();
+    let mut main = intents::lock_of_order(&tx, order).await.unwrap();
+    void::close_beyond_cap_dues(&tx, &mut main, "WAIVED").await.unwrap();
+    intents::save_intent(&tx, &mut main).await.unwrap();
+    tx.commit().await.unwrap();
+    let capture = till.attempts(subject, AttemptKind::Capture).await.remove(0);
+    let payment = till.intent(subject).await;
+    till.payments.run_attempt(payment, capture).await.unwrap();
+    assert_eq!(till.escrow(order).await, 2_500);
+    let refund = RefundRequest {
+        amount: RefundAmount::Exactly(1_000),
+        currency: "EUR".into(),
+        key: "goodwill".into(),
+        reason: "GOODWILL".into(),
+    };
+    till.payments.refund_order(order, refund).await.unwrap();
+    assert_eq!(till.attempts(order, AttemptKind::Refund).await[0].from_escrow, 0);
+    till.settle(subject).await;
+    assert_eq!(till.intent(subject).await.refunded, 2_500);
+    assert_eq!(till.escrow(order).await, 0);
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_raise_that_was_given_up_before_its_answer_is_made_anew(backend: Backend) {
+    let till = Till::open(backend, "tok_ok").await;
+    let order = till.authorized().await;
+    let tx = till.payments.db.begin().await.unwrap();
+    let intent = intents::lock_of_order(&tx, order).await.unwrap();
+    raise::find_or_open_raise(&tx, &intent, 500, "change").await.unwrap();
+    tx.commit().await.unwrap();
+    till.payments.release_raise(order, "change").await.unwrap();
+    assert_eq!(till.attempts(order, AttemptKind::Raise).await[0].state, State::Failed);
+    for _ in 0..2 {
+        let request = raise::RaiseRequest {
+            currency: "EUR".into(),
+            amount: 500,
+            key: "change".into(),
+            confirmation: String::new(),
+        };
+        let raised = till.payments.raise_authorization(order, request).await.unwrap();
+        assert_eq!(raised.intent.authorized, 12_500);
+    }
 }
 
 #[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]

@@ -155,8 +155,17 @@ async fn release_second_hold(tx: &Tx, raise: &mut Attempt, hold: AttemptId) -> R
     attempts::save_attempt(tx, &mut renewed).await
 }
 
-/// The raise of a step. One that was given back, or was not confirmed, is made anew.
-async fn find_or_open_raise(
+/// Whether a raise was given up before it was known what became of it.
+fn was_given_up(raise: &Attempt) -> bool {
+    let is_over = matches!(
+        raise.state,
+        State::Abandoned | State::Failed | State::Returning | State::Returned
+    );
+    is_over && raise.reason == NOT_NEEDED
+}
+
+/// The raise of a step. One that was given back or given up, or was not confirmed, is made anew.
+pub(super) async fn find_or_open_raise(
     tx: &Tx,
     intent: &Intent,
     amount: i64,
@@ -166,7 +175,7 @@ async fn find_or_open_raise(
     let before: Vec<_> = raises_of(&known, key).collect();
     let key = match before.last() {
         None => key.to_owned(),
-        Some(last) if last.was_given_back() || last.was_not_confirmed() => {
+        Some(last) if last.was_given_back() || last.was_not_confirmed() || was_given_up(last) => {
             format!("{key}{AGAIN}{}", before.len())
         }
         Some(same) if same.amount == amount => return Ok((*same).clone()),

@@ -76,7 +76,7 @@ async fn conclude_capture(
             let due = Due::open_uncaptured(intent, &plan, rest, reason, tx.now());
             open_due(tx, intent, due).await?;
         }
-        split_captured(tx, intent, &mut plan, known).await?;
+        split_captured(tx, intent, &mut plan).await?;
     }
     release_holds(tx, intent, known, reason).await
 }
@@ -89,13 +89,8 @@ async fn open_due(tx: &Tx, intent: &mut Intent, due: Option<Due>) -> Result<(), 
 
 /// Splits what waits in the escrow of an order. What a refund or the customer's bank took of it before is borne by those
 /// who earn, unless more was captured than they earn.
-async fn split_captured(
-    tx: &Tx,
-    intent: &mut Intent,
-    plan: &mut Capture,
-    known: &[Attempt],
-) -> Result<(), Error> {
-    let left = escrow_left(tx, intent, known).await?;
+async fn split_captured(tx: &Tx, intent: &mut Intent, plan: &mut Capture) -> Result<(), Error> {
+    let left = escrow_left(tx, intent).await?;
     let gone = plan.take_back((plan.amount - left).max(0));
     let whole = plan.parts();
     let parts = Split {
@@ -117,8 +112,7 @@ async fn split_captured(
 /// Gives back what is left in the escrow of an order after the split. While the customer's bank looks at a dispute that
 /// waits, so that nothing is given back twice.
 pub(super) async fn return_excess(tx: &Tx, intent: &mut Intent) -> Result<(), Error> {
-    let known = attempts::list_of_intent(&**tx, intent.id).await?;
-    let left = escrow_left(tx, intent, &known).await?.min(intent.refundable());
+    let left = escrow_left(tx, intent).await?.min(intent.refundable());
     let was_asked =
         attempts::find_step(&**tx, intent.id, AttemptKind::Refund, EXCESS).await?.is_some();
     if left <= 0 || was_asked || chargebacks::is_any_open(tx, intent.id).await? {

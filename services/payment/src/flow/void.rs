@@ -92,7 +92,8 @@ async fn close_due(
 }
 
 /// Gives up what the customer of an order owes beyond what was captured, as far as it is not paid, and the payments that may
-/// be under way for it. Returns those payments.
+/// be under way for it. What is paid of it stays with those who earned it, until an operator gives it back. Returns those
+/// payments.
 pub(super) async fn close_beyond_cap_dues(
     tx: &Tx,
     order: &mut Intent,

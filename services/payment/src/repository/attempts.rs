@@ -1,14 +1,17 @@
 //! Attempts: found, listed and saved. Who touches one holds the row of its payment.
 
+use super::intents;
 use crate::domain::{
-    Attempt, AttemptId, Error, IntentId,
+    Attempt, AttemptId, Error, IntentId, OrderId,
     attempt::{self, AttemptKind, State},
+    intent,
 };
 use chrono::{DateTime, Utc};
 use kit::Tx;
 use sea_orm::{
-    IntoActiveModel, PaginatorTrait, QueryOrder, QuerySelect, entity::prelude::*,
-    sea_query::OnConflict,
+    IntoActiveModel, PaginatorTrait, QueryOrder, QuerySelect,
+    entity::prelude::*,
+    sea_query::{OnConflict, Query},
 };
 
 /// Writes down an attempt of a locked payment before it is made, after those that there are; false when it was written down
@@ -87,6 +90,23 @@ pub async fn list_further_parts(
     let mut found = list_of_intent(db, intent).await?;
     found.retain(|attempt| attempt.part_of == Some(first));
     Ok(found)
+}
+
+/// What the refunds of an order and its dues that are under way take out of the order's escrow.
+pub async fn sum_from_escrow(tx: &Tx, order: OrderId) -> Result<i64, Error> {
+    let payments = Query::select()
+        .column(intent::Column::Id)
+        .from(intent::Entity)
+        .cond_where(intents::is_for_order(order))
+        .to_owned();
+    let open = [State::Unknown, State::ConfirmationRequired, State::Pending];
+    let refunds = attempt::Entity::find()
+        .filter(attempt::Column::IntentId.in_subquery(payments))
+        .filter(attempt::Column::Kind.eq(AttemptKind::Refund))
+        .filter(attempt::Column::State.is_in(open))
+        .all(&**tx)
+        .await?;
+    Ok(refunds.iter().map(|refund| refund.from_escrow).sum())
 }
 
 /// Attempts without an answer since `before` that no timer looks after: the process stopped while it asked.

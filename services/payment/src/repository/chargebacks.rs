@@ -1,11 +1,13 @@
 //! Chargebacks: found, inserted and saved. Who touches one holds the row of its payment.
 
+use super::intents;
 use crate::domain::{
-    AttemptId, Chargeback, Error, IntentId,
+    AttemptId, Chargeback, Error, IntentId, OrderId,
     chargeback::{self, State},
+    intent,
 };
 use kit::Tx;
-use sea_orm::{IntoActiveModel, PaginatorTrait, entity::prelude::*};
+use sea_orm::{IntoActiveModel, PaginatorTrait, entity::prelude::*, sea_query::Query};
 
 /// The chargeback of a charge, if there is one.
 pub async fn find(tx: &Tx, charge: AttemptId) -> Result<Option<Chargeback>, Error> {
@@ -16,6 +18,20 @@ pub async fn find(tx: &Tx, charge: AttemptId) -> Result<Option<Chargeback>, Erro
 pub async fn is_any_open(tx: &Tx, intent: IntentId) -> Result<bool, Error> {
     let open = chargeback::Entity::find()
         .filter(chargeback::Column::IntentId.eq(intent))
+        .filter(chargeback::Column::State.eq(State::Open));
+    Ok(open.count(&**tx).await? > 0)
+}
+
+/// Whether the customer's bank still looks at a dispute of a charge of an order or of its dues. Who asks holds the row of
+/// the order's payment, so that of two disputes which end at the same time one ends last.
+pub async fn is_any_open_of_order(tx: &Tx, order: OrderId) -> Result<bool, Error> {
+    let payments = Query::select()
+        .column(intent::Column::Id)
+        .from(intent::Entity)
+        .cond_where(intents::is_for_order(order))
+        .to_owned();
+    let open = chargeback::Entity::find()
+        .filter(chargeback::Column::IntentId.in_subquery(payments))
         .filter(chargeback::Column::State.eq(State::Open));
     Ok(open.count(&**tx).await? > 0)
 }

@@ -124,12 +124,14 @@ pub async fn list_intents(
 ) -> Result<Vec<(Intent, Vec<Attempt>)>, Error> {
     let mut query = visible_to(customer);
     if let Some(order) = order {
-        let of_order = Condition::any()
-            .add(intent::Column::OrderId.eq(order))
-            .add(intent::Column::ForOrder.eq(order));
-        query = query.filter(of_order);
+        query = query.filter(is_for_order(order));
     }
     with_attempts(db, query, page).await
+}
+
+/// Selects the payment of an order, and those of its dues.
+pub fn is_for_order(order: OrderId) -> Condition {
+    Condition::any().add(intent::Column::OrderId.eq(order)).add(intent::Column::ForOrder.eq(order))
 }
 
 /// The payments of these orders; without any, those of all orders that are not closed. With their attempts.

@@ -5,7 +5,7 @@ use crate::shop::{Dice, Shop, euros};
 use chrono::Duration;
 use kit::testing::{Backend, acting_as, eventually, refusal};
 use proto::quickserve::payment::v1::{self as pb, DueState};
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 use yare::parameterized;
 
 fn line(code: &str, amount: i64, provider_earns: bool, pass_through: bool) -> pb::DueLine {
@@ -210,4 +210,39 @@ async fn the_books_balance_whatever_comes(backend: Backend) {
     let paid = async || shop.balance("provider.payable").await;
     eventually("all is paid out", paid, |left| *left == 0).await;
     books(&shop).await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn what_was_paid_beyond_the_cap_stays_until_an_operator_gives_it_back(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    for void in [false, true] {
+        let order = shop.authorized("tok_ok").await;
+        capture(&shop, beyond(&shop, &order)).await.unwrap();
+        let due = due_of(&shop, &order).await;
+        pay(&shop, &due.id, "tok_ok").await.unwrap();
+        match void {
+            true => shop.void(&order).await,
+            false => assert_eq!(shop.refund(&order, 12_000, "all").await.unwrap(), 12_000),
+        }
+        let own = async || shop.messages("payment.refunded", &order);
+        let own = eventually("the order's money is back", own, |own| own.len() == 1).await;
+        assert!(own[0].due_id.is_empty() && !own[0].beside_capture);
+        assert_eq!(books(&shop).await, [0, 0, 20_000, 4_167, 833], "{void}");
+
+        let payment_id = shop.payment(&due.id).await.id;
+        let reason = "the goods were never delivered".to_owned();
+        let all = pb::CreateRefundRequest { payment_id, amount: None, reason };
+        let mut request = Request::new(all);
+        request.metadata_mut().insert("idempotency-key", due.id.parse().unwrap());
+        let mut client = shop.payments();
+        acting_as(shop.operator, client.create_refund(request)).await.unwrap();
+        let facts = async || shop.messages("payment.refunded", &order);
+        let facts = eventually("what was owed is back", facts, |facts| facts.len() == 2).await;
+        let of_due = facts.iter().find(|fact| fact.due_id == due.id).unwrap();
+        assert!(of_due.beside_capture && of_due.beyond_cap);
+        assert_eq!((&of_due.captured, &of_due.refunded), (&euros(25_000), &euros(25_000)));
+        assert_eq!(books(&shop).await, [0; 5], "{void}");
+        assert_eq!(shop.balance("order.escrow").await, 0, "{void}");
+    }
 }

@@ -4,6 +4,7 @@ use crate::shop::{Shop, euros};
 use chrono::Duration;
 use kit::testing::{Backend, acting_as, eventually, refusal};
 use proto::quickserve::payment::v1::{self as pb, PayoutState, RefundState};
+use sea_orm::ConnectionTrait;
 use tonic::Request;
 use uuid::Uuid;
 use yare::parameterized;
@@ -189,6 +190,60 @@ async fn what_was_kept_back_for_a_refund_that_comes_back_is_paid(backend: Backen
     let payouts = all.await.unwrap().into_inner().payouts;
     let correction = payouts.iter().find(|payout| payout.kind == "CORRECTION").unwrap();
     assert_eq!((correction.state(), correction.paid.clone()), (PayoutState::Paid, euros(2_400)));
+    shop.check_books().await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn each_charge_that_is_disputed_holds_the_payouts(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    // One charge for the order, and one for what was owed beyond it.
+    let order = shop.authorized("tok_ok").await;
+    let line = pb::DueLine {
+        code: "moving.volume".into(),
+        amount: euros(25_000),
+        provider_earns: true,
+        pass_through: false,
+    };
+    let request = pb::CapturePaymentRequest { due: vec![line], ..shop.settlement(&order, 12_000) };
+    let captured = shop.charges().capture_payment(request).await.unwrap().into_inner();
+    let mut client = shop.dues();
+    let dues = acting_as(shop.customer, client.list_dues(pb::ListDuesRequest::default())).await;
+    let due = dues.unwrap().into_inner().dues.remove(0);
+    let pay = pb::PayDueRequest { due_id: due.id.clone(), ..Default::default() };
+    acting_as(shop.customer, client.pay_due(pay)).await.unwrap();
+    let charges = [shop.charge_of(&order).await, shop.charge_of(&due.id).await];
+    for charge in charges {
+        dispute(&shop, "charge.disputed", charge, "").await;
+    }
+    let payout = captured.payout_id;
+    assert_eq!(reasons(&shop.payout(&payout).await), ["CHARGEBACK", "CHARGEBACK"]);
+    for (charge, left) in charges.into_iter().zip([1, 0]) {
+        dispute(&shop, "charge.dispute_won", charge, "").await;
+        assert_eq!(shop.payout(&payout).await.holds.len(), left);
+        let state = [PayoutState::Scheduled, PayoutState::Frozen][left];
+        assert_eq!(shop.payout(&payout).await.state(), state);
+    }
+    let won = async || shop.messages("payment.chargeback_won", &order);
+    let won = eventually("both facts", won, |won| won.len() == 2).await;
+    let first = won.iter().find(|fact| fact.due_id.is_empty()).unwrap();
+    let last = won.iter().find(|fact| fact.due_id == due.id).unwrap();
+    assert!(first.still_disputed && !last.still_disputed && last.beside_capture);
+    shop.check_books().await;
+}
+
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn a_dispute_that_an_earlier_version_wrote_down_ends(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let (order, payout) = shop.captured("tok_ok").await;
+    let charge = shop.charge_of(&order).await;
+    dispute(&shop, "charge.disputed", charge, "").await;
+    let as_before = "UPDATE payout_holds SET reference = '' WHERE reason = 'CHARGEBACK'";
+    shop.db.connection().execute_unprepared(as_before).await.unwrap();
+    assert_eq!(shop.payout(&payout).await.state(), PayoutState::Frozen);
+    dispute(&shop, "charge.dispute_won", charge, "").await;
+    assert_eq!(shop.payout(&payout).await.state(), PayoutState::Scheduled);
     shop.check_books().await;
 }
 

@@ -330,9 +330,15 @@ impl Shop {
 
     /// The facts of that kind about an order, as (amount, reason).
     pub fn facts(&self, kind: &str, order_id: &str) -> Vec<(i64, String)> {
-        let facts = self.events.messages::<pb::PaymentEvent>(kind).into_iter();
-        let of_the_order = facts.filter(|fact| fact.order_id == order_id);
-        of_the_order.map(|fact| (fact.amount.unwrap().minor_units, fact.reason)).collect()
+        let facts = self.messages(kind, order_id).into_iter();
+        facts.map(|fact| (fact.amount.unwrap().minor_units, fact.reason)).collect()
+    }
+
+    /// The facts of that kind about an order as they are published.
+    pub fn messages(&self, kind: &str, order_id: &str) -> Vec<pb::PaymentEvent> {
+        let mut facts = self.events.messages::<pb::PaymentEvent>(kind);
+        facts.retain(|fact| fact.order_id == order_id);
+        facts
     }
 
     /// How often that fact about a payout was published.
