@@ -95,7 +95,7 @@ impl Api {
         change.check(Action::ProposeChange)?;
         let priced = priced.ok_or(Error::Changed)?;
         // Where the raise has ended by now, what it added is on its way back.
-        if change.actor == Actor::Customer
+        if change.by == Actor::Customer
             && priced.amount()? > 0
             && !change_raises::end_raise(&tx, call.change_id).await?
         {
