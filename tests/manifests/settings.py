@@ -58,7 +58,7 @@ def body_after(text, start):
 
 def fields_of(text, name):
     """The fields of a struct: name, type and documentation."""
-    found = re.search(rf"pub struct {name}\b", text)
+    found = re.search(rf"^(?:pub )?struct {name}\b", text, re.M)
     if not found:
         raise SystemExit(f"there is no struct {name} any more: mend SECTIONS or NESTED in {__file__}")
     doc = []
@@ -167,7 +167,7 @@ def check_that_none_is_missing(seen):
                 continue
             text = path.read_text()
             for at in re.finditer("^" + re.escape(SECTION_ATTRIBUTE), text, re.M):
-                name = re.search(r"pub struct (\w+)", text[at.start() :])[1]
+                name = re.search(r"^(?:pub )?struct (\w+)", text[at.start() :], re.M)[1]
                 where = path.relative_to(ROOT).as_posix()
                 if name not in ROWS and (where, name) not in seen:
                     raise SystemExit(f"{where}: the settings {name} are in no section of {__file__}")
