@@ -154,6 +154,12 @@ pub enum Command {
     },
     /// Prints the OpenAPI document of the REST interface.
     Openapi,
+    /// Prints which process may call which, as the contracts say: a service and its callers a line.
+    Policy {
+        /// As network policies of Kubernetes.
+        #[arg(long)]
+        k8s: bool,
+    },
     /// Puts REST before any gRPC service.
     Transcode(Box<transcode::cli::Args>),
 }
@@ -164,17 +170,30 @@ pub struct Storage {
     /// The folder of files: keys, mail and, without a database URL, the tables.
     #[arg(long, env = "QS_DATA_DIR", default_value = "data", value_name = "DIR")]
     pub data_dir: PathBuf,
-    /// The PostgreSQL database that holds the tables, a schema a service.
-    #[arg(long, env = "QS_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    /// The PostgreSQL database that holds the tables, a schema a service. `file:PATH` reads the URL from a file, such as a
+    /// mounted secret.
+    #[arg(long, env = "QS_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = url_or_file)]
     pub database_url: Option<String>,
 }
 
 /// Where Redis is.
 #[derive(Args)]
 pub struct Redis {
-    /// The Redis that carries events between processes, for example `redis://redis:6379`; `rediss://` with TLS.
-    #[arg(long, env = "QS_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    /// The Redis that carries events between processes, for example `redis://redis:6379`; `rediss://` with TLS. `file:PATH`
+    /// reads the URL from a file, such as a mounted secret.
+    #[arg(long, env = "QS_REDIS_URL", value_name = "URL", hide_env_values = true, value_parser = url_or_file)]
     pub redis_url: Option<String>,
+}
+
+/// A URL as it is given, or what the file holds that `file:PATH` names: so that no password stands in an environment.
+fn url_or_file(text: &str) -> Result<String, String> {
+    let Some(path) = text.strip_prefix("file:") else { return Ok(text.to_owned()) };
+    let url = std::fs::read_to_string(path)
+        .map_err(|error| format!("the file {path} cannot be read: {error}"))?;
+    match url.trim() {
+        "" => Err(format!("the file {path} is empty")),
+        url => Ok(url.to_owned()),
+    }
 }
 
 /// Where the other services are.
@@ -280,4 +299,22 @@ pub enum Keys {
     },
     /// Prints the public keys as a JWK set.
     Jwks,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_read_from_a_file_and_a_file_without_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("url");
+        let named = format!("file:{}", path.display());
+        assert!(url_or_file(&named).unwrap_err().contains("cannot be read"));
+        std::fs::write(&path, " \n").unwrap();
+        assert!(url_or_file(&named).unwrap_err().ends_with("is empty"));
+        std::fs::write(&path, "redis://:secret@redis:6379\n").unwrap();
+        assert_eq!(url_or_file(&named).unwrap(), "redis://:secret@redis:6379");
+        assert_eq!(url_or_file("redis://redis:6379").unwrap(), "redis://redis:6379");
+    }
 }

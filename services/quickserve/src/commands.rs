@@ -16,6 +16,7 @@ use kit::{
 };
 use quickserve::{
     client::Client,
+    policy::{callers_of, network_policies},
     process::{Plan, Process},
     service::Service,
 };
@@ -128,6 +129,11 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::Healthcheck { url, .. } => check_health(&url).await,
         Command::Events { command } => run_events(command, config).await,
         Command::Openapi => print_line(&serde_json::to_string_pretty(&edge::openapi_document())?),
+        Command::Policy { k8s: true } => {
+            write!(std::io::stdout().lock(), "{}", network_policies())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Policy { k8s: false } => print_callers(),
         Command::Transcode(_) => bail!("transcode starts before the runtime"),
     }
 }
@@ -311,6 +317,15 @@ fn run_child_keys(command: &Keys, data_dir: &Path, config: &Config) -> anyhow::R
     for key in ring.keys() {
         let state = if key.kid() == active { "Active" } else { "Retiring" };
         print_line(&format!("{}  {state}  {}", key.kid(), key.created_at().to_rfc3339()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints each service with who may call it.
+fn print_callers() -> anyhow::Result<ExitCode> {
+    for service in Service::ALL {
+        let callers = Vec::from_iter(callers_of(service)).join(" ");
+        print_line(&format!("{}: {callers}", service.name()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

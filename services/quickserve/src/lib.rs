@@ -4,5 +4,6 @@
 
 pub mod client;
 pub mod demo;
+pub mod policy;
 pub mod process;
 pub mod service;

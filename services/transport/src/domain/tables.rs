@@ -102,6 +102,7 @@ pub struct VehicleClass {
 pub struct RoadSettings {
     /// How much longer roads are than the line, in percent.
     pub detour_percent: i64,
+    /// How fast a car is on the way, in kilometres an hour.
     pub speed_kmh: f64,
     /// How far a stop may be from the pick-up.
     pub max_stop_km: i64,
@@ -133,10 +134,15 @@ pub struct LiveSettings {
     pub within_minutes: i64,
     /// When a ride as soon as possible begins, in minutes from now.
     pub asap_minutes: i64,
+    /// How many drivers are asked at a time.
     pub wave_size: i32,
+    /// How long a driver may take to answer, in seconds.
     pub answer_seconds: i64,
+    /// How far from the pick-up the first drivers who are asked may be, in metres.
     pub radius_m: i32,
+    /// How far from the pick-up the last drivers who are asked may be, in metres.
     pub max_radius_m: i32,
+    /// How long is searched in all, in seconds.
     pub search_seconds: i64,
 }
 
