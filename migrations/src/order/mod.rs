@@ -35,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_series::Migration),
             Box::new(m0013_calendar_links::Migration),
             Box::new(crate::leases::Migration),
+            Box::new(crate::replays::Migration),
         ]
     }
 }

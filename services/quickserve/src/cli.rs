@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::seed::City;
+use chrono::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use quickserve::service::Service;
 use std::{net::SocketAddr, path::PathBuf};
@@ -209,10 +210,45 @@ pub enum Events {
         /// The service whose events are published again; all without.
         #[arg(long)]
         source: Option<Service>,
+        /// Only events of the last while, for example `48h` or `3d`; all that are kept without. Services keep them for
+        /// seven days.
+        #[arg(long, value_name = "DURATION", value_parser = parse_while)]
+        since: Option<Duration>,
+        /// The only consumer to which they are delivered, a service or one of its consumers such as `payment.standing`;
+        /// all without.
+        #[arg(long, value_name = "NAME", value_parser = parse_consumer)]
+        consumer: Option<String>,
         /// Where the running system is.
         #[command(flatten)]
         system: System,
     },
+}
+
+/// Reads a span of time up to now.
+fn parse_while(text: &str) -> Result<Duration, String> {
+    let how = || format!("{text} is no duration: it reads 90s, 30m, 48h or 7d");
+    let unit = text.chars().last().ok_or_else(how)?;
+    let number: i64 = text.trim_end_matches(unit).parse().map_err(|_| how())?;
+    let span = match unit {
+        's' => Duration::try_seconds(number),
+        'm' => Duration::try_minutes(number),
+        'h' => Duration::try_hours(number),
+        'd' => Duration::try_days(number),
+        _ => None,
+    };
+    span.filter(|span| *span > Duration::zero()).ok_or_else(how)
+}
+
+/// Reads the name of a consumer, which begins with that of its service.
+fn parse_consumer(text: &str) -> Result<String, String> {
+    let service = text.split('.').next().unwrap_or_default();
+    match Service::ALL.iter().any(|it| it.name() == service) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "no service is called {service}: {}",
+            Service::ALL.map(Service::name).join(", ")
+        )),
+    }
 }
 
 /// Where a running system is, for an operator's commands.

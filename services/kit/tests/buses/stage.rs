@@ -63,6 +63,12 @@ impl Recorder {
         taken.iter().filter(|it| it.0 == aggregate).map(|it| it.1).collect()
     }
 
+    /// Loses what it has noted, as after a restore of its database.
+    pub async fn forget(&self) {
+        self.db.connection().execute_unprepared("DELETE FROM inbox").await.unwrap();
+        self.taken.lock().unwrap().clear();
+    }
+
     pub const fn db(&self) -> &Db {
         &self.db
     }
@@ -166,6 +172,12 @@ impl Stage {
         let relay = Relay::new(SOURCE, self.publisher.clone(), self.local.clone());
         let waiting = async || relay.backlog().await.unwrap().0;
         eventually("the outbox is published", waiting, |waiting| *waiting == 0).await;
+    }
+
+    /// Has the outbox publish again what it has published, for one consumer.
+    pub async fn publish_again_for(&self, consumer: &str) {
+        let again = format!("UPDATE outbox SET state = 0, done_at = NULL, only_for = '{consumer}'");
+        self.publisher.connection().execute_unprepared(&again).await.unwrap();
     }
 
     /// Has the outbox publish again what it has published.
