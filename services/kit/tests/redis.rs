@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod redis {
+    mod shared;
+}
+
 use kit::{
     Clock,
     redis::{COMMAND_LIMIT, Redis, RedisError, Script, Value, listen_to},

@@ -67,6 +67,9 @@ pub enum Command {
         /// Where the services are.
         #[command(flatten)]
         peers: Peers,
+        /// The Redis that services tell of void access tokens, at once instead of within seconds.
+        #[command(flatten)]
+        redis: Redis,
         /// Where the keys are.
         #[arg(long, env = "QS_DATA_DIR", default_value = "data", value_name = "DIR")]
         data_dir: PathBuf,
@@ -173,7 +176,7 @@ pub struct Storage {
 /// Where Redis is.
 #[derive(Args)]
 pub struct Redis {
-    /// The Redis that carries events between processes, for example `redis://redis:6379`; `rediss://` with TLS.
+    /// The Redis that processes share, for example `redis://redis:6379`; `rediss://` with TLS.
     #[arg(long, env = "QS_REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub redis_url: Option<String>,
 }

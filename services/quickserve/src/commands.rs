@@ -97,11 +97,12 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             };
             serve_process(plan).await
         }
-        Command::Edge { listen, peers, data_dir } => {
+        Command::Edge { listen, peers, redis, data_dir } => {
             let storage = Storage { data_dir, database_url: None };
             let plan = Plan {
                 edge: Some(listen),
                 peers: peers_of(&peers)?,
+                redis_url: redis.redis_url.filter(|url| !url.is_empty()),
                 ..plan_process(storage, config)
             };
             serve_process(plan).await

@@ -162,7 +162,8 @@ async fn a_stream_keeps_what_its_slowest_consumer_has_not_taken() {
     let after = left().await;
     assert!((3 * NODE..=4 * NODE).contains(&after), "{after}");
     read(&redis, stream, "slow", 2 * NODE + 1..=5 * NODE, false).await;
-    assert_eq!(left().await, after, "what it has read it may still have to read again");
+    let read_only = left().await;
+    assert!(read_only >= 3 * NODE, "{read_only}: what it has read it may have to read again");
     let recent = vec![stream.into(), "*".into(), "id".into(), "x".into()];
     let _: String = redis.command("XADD", stream, recent).await.unwrap();
     let ids = (2 * NODE + 1..=5 * NODE).map(|entry| Value::from(format!("{entry}-0")));
