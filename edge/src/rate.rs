@@ -43,7 +43,7 @@ pub struct Limiter<K: RateKey> {
 type KeyLimiter<K> = RateLimiter<K, Buckets<K>, HostClock, StateInformationMiddleware>;
 
 /// What an edge asks beyond half of a quota.
-struct SharedLimiter<K> {
+struct SharedLimiter<K: RateKey> {
     buckets: SharedBuckets,
     /// The part of the quota that the edge grants while Redis is away.
     part: KeyLimiter<K>,

@@ -52,7 +52,7 @@ pub enum Command {
         /// Where the others are.
         #[command(flatten)]
         peers: Peers,
-        /// The Redis that carries events between the processes.
+        /// The Redis that processes share, which carries events between them.
         #[command(flatten)]
         redis: Redis,
         /// Where tables and keys are.
@@ -67,7 +67,7 @@ pub enum Command {
         /// Where the services are.
         #[command(flatten)]
         peers: Peers,
-        /// The Redis that services tell of void access tokens, at once instead of within seconds.
+        /// The Redis that it shares with services and other edges.
         #[command(flatten)]
         redis: Redis,
         /// Where the keys are.

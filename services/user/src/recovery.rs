@@ -28,7 +28,12 @@ pub struct Recovery {
 
 impl Recovery {
     /// Has a code mailed. The answer does not wait for it, so that it takes the same time for any address.
-    pub fn request(&self, email: &str, purpose: Purpose, client: &Client) -> Result<(), Error> {
+    pub async fn request(
+        &self,
+        email: &str,
+        purpose: Purpose,
+        client: &Client,
+    ) -> Result<(), Error> {
         let email = account::parse_email(email)?;
         self.throttles.mail(client, self.repository.clock().now()).await?;
         self.mail.ask(email, purpose)

@@ -39,7 +39,8 @@ impl Processes {
             let part = start_service(&home, &redis, address, service).await;
             services.insert(service.name(), part);
         }
-        let command = home.command(&["edge", "--listen", "127.0.0.1:0"]);
+        let mut command = home.command(&["edge", "--listen", "127.0.0.1:0"]);
+        command.env("QS_REDIS_URL", redis.url());
         let edge = Program::start(with_peers(command, address)).await;
         let ready = async || edge.client.get("/readyz").await.unwrap().status.as_u16();
         eventually("the edge is ready", ready, |status| *status == 200).await;
@@ -130,6 +131,16 @@ async fn what_a_process_publishes_reaches_the_others() {
     assert_eq!(people.book(&quote).await.unwrap().status, 201);
     all.redis.restart().await;
     all.restart(Service::Notification).await;
+    all.have_heard_of_everything().await;
+
+    // Without Redis every process is ready, and orders are booked.
+    all.redis.kill();
+    for program in all.services.values().chain([&all.edge]) {
+        assert_eq!(program.client.get("/readyz").await.unwrap().status, 200);
+    }
+    let quote = people.quote(36).await;
+    assert_eq!(people.book(&quote).await.unwrap().status, 201);
+    all.redis.restart().await;
     all.have_heard_of_everything().await;
 
     // A publisher tells how far each consumer is behind, and what waits in its own outbox.

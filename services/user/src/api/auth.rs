@@ -124,7 +124,7 @@ impl AuthService for Api {
     ) -> Result<Response<pb::ResendVerificationResponse>, Status> {
         let client = client_of(&request);
         let pb::ResendVerificationRequest { email } = request.into_inner();
-        self.recovery.request(&email, Purpose::Verification, &client)?;
+        self.recovery.request(&email, Purpose::Verification, &client).await?;
         Ok(Response::new(pb::ResendVerificationResponse {}))
     }
 
@@ -134,7 +134,7 @@ impl AuthService for Api {
     ) -> Result<Response<pb::RequestPasswordResetResponse>, Status> {
         let client = client_of(&request);
         let pb::RequestPasswordResetRequest { email } = request.into_inner();
-        self.recovery.request(&email, Purpose::PasswordReset, &client)?;
+        self.recovery.request(&email, Purpose::PasswordReset, &client).await?;
         Ok(Response::new(pb::RequestPasswordResetResponse {}))
     }
 
