@@ -2,13 +2,14 @@
 
 use crate::{
     config::Config,
-    rate::{Exceeded, Limiter, RateLimitStatus},
+    rate::{Exceeded, Limiter, RateKey, RateLimitStatus},
     rpc_table::RpcEntry,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use kit::{
     Caller, Host,
     identity::{identify::Identity, token::AccessClaims},
+    redis::buckets::SharedBuckets,
     rpc::{
         admission::{Overloaded, Permit, Places, Priority},
         error,
@@ -58,8 +59,8 @@ impl Admission {
         Self {
             identity: Arc::clone(host.identity()),
             places: Places::new(config.max_in_flight),
-            clients: Limiter::new(config.client_per_minute, host.clock().clone()),
-            accounts: Limiter::new(config.account_per_minute, host.clock().clone()),
+            clients: limiter("client", config.client_per_minute, host, config.replicas),
+            accounts: limiter("account", config.account_per_minute, host, config.replicas),
         }
     }
 
@@ -70,10 +71,10 @@ impl Admission {
     }
 
     /// Counts a request of the client at `address`.
-    pub fn client(&self, address: IpAddr) -> Result<RateLimits, (RateLimits, Status)> {
-        let taken = self.clients.as_ref().map(|clients| clients.take(listener::peer_key(address)));
-        match taken.transpose() {
-            Ok(client) => Ok(RateLimits { client, account: None }),
+    pub async fn client(&self, address: IpAddr) -> Result<RateLimits, (RateLimits, Status)> {
+        let Some(clients) = &self.clients else { return Ok(RateLimits::default()) };
+        match clients.take(listener::peer_key(address)).await {
+            Ok(client) => Ok(RateLimits { client: Some(client), account: None }),
             Err(exceeded) => {
                 let limits = RateLimits { client: Some(exceeded.status), account: None };
                 Err((limits, throttle_failure(exceeded)))
@@ -99,7 +100,7 @@ impl Admission {
         };
         let subject = claims.map(|claims| claims.subject);
         if let (Some(subject), Some(accounts)) = (&subject, &self.accounts) {
-            let taken = accounts.take(subject.user_id);
+            let taken = accounts.take(subject.user_id).await;
             limits.account = Some(taken.unwrap_or_else(|it| it.status));
             taken.map_err(throttle_failure)?;
         }
@@ -112,6 +113,20 @@ impl Admission {
         let claims = claims.filter(|_| rpc.server_streaming)?;
         Some(AccessToken::new(Arc::clone(&self.identity), claims))
     }
+}
+
+/// A limiter of the edge, which counts together with other edges when it has a Redis.
+fn limiter<K: RateKey>(
+    subject: &str,
+    quota: u32,
+    host: &Host,
+    replicas: u32,
+) -> Option<Limiter<K>> {
+    let limiter = Limiter::new(quota, host.clock().clone())?;
+    Some(match host.redis() {
+        Some(redis) => limiter.shared(SharedBuckets::new(redis.clone(), subject), replicas),
+        None => limiter,
+    })
 }
 
 fn has_bearer(headers: &HeaderMap) -> bool {

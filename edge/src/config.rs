@@ -19,6 +19,9 @@ pub struct Config {
     pub client_per_minute: u32,
     /// Requests a minute of one account; 0 for no limit.
     pub account_per_minute: u32,
+    /// Edges that share these limits through Redis. While it is away, each grants its part of what a client takes beyond
+    /// half of them.
+    pub replicas: u32,
     /// Connections at a time; further clients wait in the listener's queue.
     pub max_connections: usize,
     /// Connections of one address at a time, trusted proxies excepted; more are closed at once. 0 for no limit.
@@ -68,6 +71,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             client_per_minute: 12_000,
             account_per_minute: 6_000,
+            replicas: 1,
             max_connections: 10_000,
             max_client_connections: 1_000,
             max_streams: 100,
@@ -97,6 +101,7 @@ impl Config {
             self.tls_cert.is_some() == self.tls_key.is_some(),
             "edge.tls_cert and edge.tls_key are set together or not at all"
         );
+        ensure!(self.replicas > 0, "edge.replicas must be above 0");
         ensure!(self.max_connections > 0, "edge.max_connections must be above 0");
         ensure!(self.max_in_flight > 0, "edge.max_in_flight must be above 0");
         ensure!(self.max_streams > 0, "edge.max_streams must be above 0");

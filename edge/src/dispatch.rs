@@ -92,7 +92,7 @@ async fn answer_request(
     }
     let client =
         client::client_address(meta.peer, request.headers(), &state.config.trusted_proxies);
-    let mut limits = match state.admission.client(client) {
+    let mut limits = match state.admission.client(client).await {
         Ok(limits) => limits,
         Err((limits, status)) => {
             let mut response = if grpc::is_grpc(request.headers()) {

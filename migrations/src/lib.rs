@@ -15,6 +15,7 @@ mod payment;
 mod provider;
 mod record;
 mod repair;
+mod replays;
 mod transport;
 mod user;
 mod version;

@@ -10,6 +10,7 @@
 //! | [`subscription`] | one consumer: what it cannot take waits in its own database, in order, or is parked |
 //! | [`inbox`] | a consumer acts once on an event that comes twice |
 //! | [`timers`] | what falls due later |
+//! | [`wake_ups`] | wakes those who wait for something new, in all processes |
 //! | [`queue`] | rows that wait for a worker: leases and back-off, the same for all of these |
 
 pub mod bus;
@@ -25,3 +26,4 @@ pub mod relay;
 pub mod streams;
 pub mod subscription;
 pub mod timers;
+pub mod wake_ups;

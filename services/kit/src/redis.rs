@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `client` | the one way to call Redis: bounded in time and in number, tried at most once |
 //! | `breaker` | holds calls back while Redis does not answer |
+//! | [`buckets`] | limits that processes share |
 //! | `listener` | hears what is published on a channel |
 
 mod breaker;
+pub mod buckets;
 mod client;
 mod listener;
 

@@ -11,6 +11,7 @@ pub mod files;
 pub mod idempotency;
 pub mod page;
 pub mod position;
+pub mod shared_cache;
 pub mod shared_position;
 pub mod version;
 pub(crate) mod waiting;

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+pub mod caches;
 mod calls;
 pub mod positions;
 mod recorder;
@@ -103,6 +104,7 @@ impl World {
             bus: bus.clone(),
             cache: LocalCache::new(1 << 20),
             positions: LocalPositions::new(clock.clone()),
+            redis: None,
             storage: store.storage(),
             waits_for_database: false,
             data_dir: store.folder().to_owned(),
@@ -126,6 +128,7 @@ impl World {
             bus: bus.clone(),
             cache: LocalCache::new(1 << 20),
             positions: LocalPositions::new(self.clock.clone()),
+            redis: None,
             storage: self.store.storage(),
             waits_for_database: false,
             data_dir: self.host.data_dir().to_owned(),

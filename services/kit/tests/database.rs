@@ -273,6 +273,7 @@ async fn the_inbox_lets_a_fact_through_once(backend: Backend) {
         actor: String::new(),
         traceparent: String::new(),
         data: Vec::new(),
+        only_for: None,
     };
     let first = || {
         let (db, event) = (&db, &event);

@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod redis {
+    mod kinds;
+    mod shared;
+}
+
 use kit::{
     Clock,
     redis::{COMMAND_LIMIT, Redis, RedisError, Script, Value, listen_to},

@@ -15,33 +15,25 @@ use crate::{
 use async_trait::async_trait;
 use kit::{
     Event, Id,
-    messaging::{bus::Consumer, inbox},
+    messaging::{bus::Consumer, inbox, wake_ups::WakeUps},
     storage::idempotency,
 };
 use proto::quickserve::user::v1::UserEvent;
 use std::sync::Arc;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// An account was erased.
 const USER_ERASED: &str = "user.erased";
 /// The name under which this service remembers the facts it has acted on.
 const CONSUMER: &str = "notification";
-/// Wake-ups that a slow watcher may be behind before it must look by itself.
-const WAKE_UPS: usize = 1_024;
 
-/// Wakes those of this process who wait for messages, after a commit.
+/// Wakes those who wait for messages, after a commit.
 #[derive(Clone)]
 pub struct Signals {
-    /// Accounts with something new in the inbox.
-    pub inbox: broadcast::Sender<Arc<[Uuid]>>,
+    /// Accounts with something new in the inbox, whose streams may be in other processes too.
+    pub inbox: WakeUps,
     pub mail: Arc<Notify>,
-}
-
-impl Default for Signals {
-    fn default() -> Self {
-        Self { inbox: broadcast::Sender::new(WAKE_UPS), mail: Arc::default() }
-    }
 }
 
 /// Turns facts into messages.
@@ -71,8 +63,7 @@ impl Teller {
         let mail = messages.iter().any(|message| message.channel == ContactChannel::Email);
         let overtaken = overtakes.map(|order_id| Overtaken { order_id, before_seq: event.seq });
         if self.save(messages, overtaken).await? {
-            // This fails when no stream is open, which is fine.
-            let _ = self.signals.inbox.send(readers);
+            self.signals.inbox.wake(readers);
             if mail {
                 self.signals.mail.notify_one();
             }

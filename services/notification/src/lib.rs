@@ -86,7 +86,7 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
     let writer = mail::Writer::new(&config, templates.clone())?;
     let repository = repository::Repository::new(host.database().await?);
     let contacts = contacts::Contacts::new(host, &config);
-    let signals = events::Signals::default();
+    let signals = events::Signals { inbox: host.wake_ups("inbox"), mail: Arc::default() };
 
     let teller = events::Teller {
         repository: repository.clone(),

@@ -77,7 +77,7 @@ fn start_tracking(
     host: &kit::Host,
     providers: &repository::Providers,
 ) -> anyhow::Result<api::TrackingApi> {
-    let (signals, stop) = (tracking::TrackSignals::default(), host.stop_token());
+    let (signals, stop) = (host.wake_ups("tracks"), host.stop_token());
     let follower = tracking::follow::TrackFollower::new(providers.clone(), signals.clone());
     host.subscribe(Arc::new(follower))?;
     let (writer, writing) =

@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::seed::City;
+use chrono::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use quickserve::service::Service;
 use std::{net::SocketAddr, path::PathBuf};
@@ -51,7 +52,7 @@ pub enum Command {
         /// Where the others are.
         #[command(flatten)]
         peers: Peers,
-        /// The Redis that carries events between the processes.
+        /// The Redis that processes share, which carries events between them.
         #[command(flatten)]
         redis: Redis,
         /// Where tables and keys are.
@@ -66,6 +67,9 @@ pub enum Command {
         /// Where the services are.
         #[command(flatten)]
         peers: Peers,
+        /// The Redis that it shares with services and other edges.
+        #[command(flatten)]
+        redis: Redis,
         /// Where the keys are.
         #[arg(long, env = "QS_DATA_DIR", default_value = "data", value_name = "DIR")]
         data_dir: PathBuf,
@@ -179,7 +183,7 @@ pub struct Storage {
 /// Where Redis is.
 #[derive(Args)]
 pub struct Redis {
-    /// The Redis that carries events between processes, for example `redis://redis:6379`; `rediss://` with TLS. `file:PATH`
+    /// The Redis that processes share, for example `redis://redis:6379`; `rediss://` with TLS. `file:PATH`
     /// reads the URL from a file, such as a mounted secret.
     #[arg(long, env = "QS_REDIS_URL", value_name = "URL", hide_env_values = true, value_parser = url_or_file)]
     pub redis_url: Option<String>,
@@ -228,10 +232,45 @@ pub enum Events {
         /// The service whose events are published again; all without.
         #[arg(long)]
         source: Option<Service>,
+        /// Only events of the last while, for example `48h` or `3d`; all that are kept without. Services keep them for
+        /// seven days.
+        #[arg(long, value_name = "DURATION", value_parser = parse_while)]
+        since: Option<Duration>,
+        /// The only consumer to which they are delivered, a service or one of its consumers such as `payment.standing`;
+        /// all without.
+        #[arg(long, value_name = "NAME", value_parser = parse_consumer)]
+        consumer: Option<String>,
         /// Where the running system is.
         #[command(flatten)]
         system: System,
     },
+}
+
+/// Reads a span of time up to now.
+fn parse_while(text: &str) -> Result<Duration, String> {
+    let how = || format!("{text} is no duration: it reads 90s, 30m, 48h or 7d");
+    let unit = text.chars().last().ok_or_else(how)?;
+    let number: i64 = text.trim_end_matches(unit).parse().map_err(|_| how())?;
+    let span = match unit {
+        's' => Duration::try_seconds(number),
+        'm' => Duration::try_minutes(number),
+        'h' => Duration::try_hours(number),
+        'd' => Duration::try_days(number),
+        _ => None,
+    };
+    span.filter(|span| *span > Duration::zero()).ok_or_else(how)
+}
+
+/// Reads the name of a consumer, which begins with that of its service.
+fn parse_consumer(text: &str) -> Result<String, String> {
+    let service = text.split('.').next().unwrap_or_default();
+    match Service::ALL.iter().any(|it| it.name() == service) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "no service is called {service}: {}",
+            Service::ALL.map(Service::name).join(", ")
+        )),
+    }
 }
 
 /// Where a running system is, for an operator's commands.

@@ -13,7 +13,9 @@ use kit::{
     program::config::Config,
     program::telemetry,
     rpc::health::ask_health_at,
+    values::time::timestamp,
 };
+use proto::quickserve::kit::v1::RepublishEventsRequest;
 use quickserve::{
     client::Client,
     policy::{callers_of, network_policies},
@@ -96,11 +98,12 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             };
             serve_process(plan).await
         }
-        Command::Edge { listen, peers, data_dir } => {
+        Command::Edge { listen, peers, redis, data_dir } => {
             let storage = Storage { data_dir, database_url: None };
             let plan = Plan {
                 edge: Some(listen),
                 peers: peers_of(&peers)?,
+                redis_url: redis.redis_url.filter(|url| !url.is_empty()),
                 ..plan_process(storage, config)
             };
             serve_process(plan).await
@@ -146,7 +149,15 @@ async fn run_events(command: Events, config: Config) -> anyhow::Result<ExitCode>
     let host = quickserve::process::build_host(&plan_process(storage, config))?;
     match command {
         Events::Parked { command, system } => events::run(&host, command, &system.peers).await,
-        Events::Replay { source, system } => events::replay(&host, source, &system.peers).await,
+        Events::Replay { source, since, consumer, system } => {
+            // More than the calendar has is all that is kept.
+            let since = since.and_then(|since| Clock::system().now().checked_sub_signed(since));
+            let request = RepublishEventsRequest {
+                since: since.map(timestamp),
+                consumer: consumer.unwrap_or_default(),
+            };
+            events::replay(&host, source, &request, &system.peers).await
+        }
     }
 }
 

@@ -45,14 +45,15 @@ pub async fn run(host: &Host, command: Parked, peers: &Peers) -> anyhow::Result<
     }
 }
 
-/// Has the services at `peers` publish their events again, or one of them.
+/// Has the services at `peers` publish their events again, or one of them, as `request` says.
 pub async fn replay(
     host: &Host,
     source: Option<Service>,
+    request: &RepublishEventsRequest,
     peers: &Peers,
 ) -> anyhow::Result<ExitCode> {
     for (name, url) in &chosen(&addresses(peers)?, source)? {
-        let again = client(host, name, url)?.republish_events(RepublishEventsRequest {}).await;
+        let again = client(host, name, url)?.republish_events(request.clone()).await;
         let events =
             again.map_err(|status| refusal(name, url, status.message()))?.into_inner().events;
         print_line(&format!("{name} publishes {events} events again"))?;

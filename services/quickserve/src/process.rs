@@ -22,8 +22,9 @@ use kit::{
     rpc::listener::{self as serve, Options},
     rpc::remote::RemoteChannel,
     rpc::starting::answer_once_started,
-    storage::cache::LocalCache,
+    storage::cache::{Cache, LocalCache},
     storage::position::{LocalPositions, PositionIndex},
+    storage::shared_cache::SharedCache,
     storage::shared_position::SharedPositions,
 };
 use std::{
@@ -62,7 +63,7 @@ pub struct Plan {
     pub data_dir: PathBuf,
     /// The PostgreSQL database; SQLite files in the folder without.
     pub database_url: Option<String>,
-    /// The Redis that carries events to and from other processes; without it they stay in this one.
+    /// The Redis that this process shares with others; without it events stay in this one.
     pub redis_url: Option<String>,
     /// Whether the tables are brought up to date first. A process that does not do so waits until another one has.
     pub migrate: bool,
@@ -325,8 +326,9 @@ fn read_settings(plan: &Plan, users: Arc<OnceLock<Channel>>) -> anyhow::Result<S
         config: plan.config.clone(),
         clock: plan.clock.clone(),
         bus: common.bus,
-        cache: LocalCache::new(CACHE_BYTES),
+        cache: common.cache,
         positions: common.positions,
+        redis: common.redis,
         storage: match &plan.database_url {
             Some(url) => Storage::Postgres(url.clone()),
             None => Storage::Sqlite(plan.data_dir.clone()),
@@ -342,7 +344,9 @@ fn read_settings(plan: &Plan, users: Arc<OnceLock<Channel>>) -> anyhow::Result<S
 /// What the services of a process share with those of others, or only with each other.
 struct Common {
     bus: Arc<dyn Bus>,
+    cache: Arc<dyn Cache>,
     positions: Arc<dyn PositionIndex>,
+    redis: Option<Redis>,
 }
 
 impl Common {
@@ -351,13 +355,27 @@ impl Common {
         let Some(url) = &plan.redis_url else {
             return Ok(Self {
                 bus: Arc::new(LocalBus::default()),
+                cache: LocalCache::new(CACHE_BYTES),
                 positions: LocalPositions::new(clock),
+                redis: None,
             });
         };
         let redis = Redis::connect(url)?;
-        let sources = Service::ALL.map(|service| service.name().to_owned()).to_vec();
-        let bus = StreamBus::new(redis.clone(), sources, plan.config.section("events")?);
-        Ok(Self { bus: Arc::new(bus), positions: SharedPositions::new(redis, clock) })
+        let bus: Arc<dyn Bus> = match plan.services.is_empty() {
+            // An edge neither publishes nor consumes.
+            true => Arc::new(LocalBus::default()),
+            false => {
+                let sources = Service::ALL.map(|service| service.name().to_owned()).to_vec();
+                let settings = plan.config.section("events")?;
+                Arc::new(StreamBus::new(redis.clone(), sources, settings))
+            }
+        };
+        Ok(Self {
+            bus,
+            cache: SharedCache::new(redis.clone(), CACHE_BYTES),
+            positions: SharedPositions::new(redis.clone(), clock),
+            redis: Some(redis),
+        })
     }
 }
 

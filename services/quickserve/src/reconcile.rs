@@ -82,7 +82,8 @@ fn print_finding(what: &str, finding: &Finding) -> anyhow::Result<ExitCode> {
 async fn republish_events(host: &Host) -> anyhow::Result<i64> {
     let mut events = 0;
     for service in Service::ALL.map(Service::name) {
-        let again = maintenance(host, service).republish_events(RepublishEventsRequest {}).await;
+        let again =
+            maintenance(host, service).republish_events(RepublishEventsRequest::default()).await;
         events += again.with_context(|| refused(service))?.into_inner().events;
     }
     Ok(events)

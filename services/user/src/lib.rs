@@ -65,8 +65,12 @@ pub async fn start(host: &kit::Host) -> anyhow::Result<kit::Routes> {
     };
     let db = host.database().await?;
     let hasher = hasher::Hasher::new(turns).await?;
-    let throttles = Arc::new(throttle::Throttles::new(config.registrations_free));
-    let repository = repository::Repository::new(db, cache::Hot::new(host.cache().clone()));
+    let throttles = Arc::new(throttle::Throttles::new(config.registrations_free, host.redis()));
+    let repository = repository::Repository {
+        db,
+        hot: cache::Hot::new(host.cache().clone()),
+        revocations: host.wake_ups("revocations"),
+    };
     let (mail, requests) = worker::mail_requests();
     host.spawn(worker::request_mail(repository.clone(), requests, host.stop_token()));
     let swept = repository.clone();

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        Error, User, account,
+        Error, User, UserId, account,
         code::{Code, Purpose},
         password,
     },
@@ -28,16 +28,21 @@ pub struct Recovery {
 
 impl Recovery {
     /// Has a code mailed. The answer does not wait for it, so that it takes the same time for any address.
-    pub fn request(&self, email: &str, purpose: Purpose, client: &Client) -> Result<(), Error> {
+    pub async fn request(
+        &self,
+        email: &str,
+        purpose: Purpose,
+        client: &Client,
+    ) -> Result<(), Error> {
         let email = account::parse_email(email)?;
-        self.throttles.mail(client, self.repository.clock().now())?;
+        self.throttles.mail(client, self.repository.clock().now()).await?;
         self.mail.ask(email, purpose)
     }
 
     /// Proves the address that a code was mailed to.
     pub async fn verify(&self, code: &str, client: &Client) -> Result<(), Error> {
         let now = self.repository.clock().now();
-        self.throttles.guess(client, now)?;
+        self.throttles.guess(client, now).await?;
         let code = Code::parse(code).ok_or(Error::CodeInvalid)?;
         let tx = self.repository.db.begin().await?;
         let redeemed = codes::redeem_code(&tx, &code, Purpose::Verification).await?;
@@ -49,7 +54,7 @@ impl Recovery {
             repository::save_user(&tx, &mut user).await?;
         }
         self.commit_for(tx, redeemed).await?;
-        self.throttles.guessed(client, now);
+        self.throttles.guessed(client, now).await;
         Ok(())
     }
 
@@ -59,7 +64,7 @@ impl Recovery {
         let password = password::normalize(password);
         password::check_new(&password, "")?;
         let now = self.repository.clock().now();
-        self.throttles.guess(client, now)?;
+        self.throttles.guess(client, now).await?;
         let code = Code::parse(code).ok_or(Error::CodeInvalid)?;
         if !self.is_good(&code, Purpose::PasswordReset).await? {
             return Err(Error::CodeInvalid);
@@ -76,8 +81,9 @@ impl Recovery {
             remember_client(&tx, &user, client).await?;
             repository::save_user(&tx, &mut user).await?;
         }
-        self.commit_for(tx, redeemed).await?;
-        self.throttles.guessed(client, now);
+        let user_id = self.commit_for(tx, redeemed).await?;
+        self.repository.announce_revocation(user_id);
+        self.throttles.guessed(client, now).await;
         Ok(())
     }
 
@@ -89,12 +95,12 @@ impl Recovery {
         Ok(owner.is_some())
     }
 
-    /// Commits what a code did for its account, or the wrong guess at it, which is then refused.
-    async fn commit_for(&self, tx: Tx, redeemed: Option<User>) -> Result<(), Error> {
+    /// Commits what a code did for its account, which is returned, or the wrong guess at it, which is then refused.
+    async fn commit_for(&self, tx: Tx, redeemed: Option<User>) -> Result<UserId, Error> {
         tx.commit().await?;
         let user = redeemed.ok_or(Error::CodeInvalid)?;
         self.repository.hot.forget(user.id).await;
-        Ok(())
+        Ok(user.id)
     }
 }
 

@@ -37,7 +37,7 @@ impl Registration {
     ) -> Result<Response<pb::CreateUserResponse>, Error> {
         let clock = self.repository.clock();
         let (new, password) = new_account(request, clock)?;
-        self.throttles.registration(client, clock.now())?;
+        self.throttles.registration(client, clock.now()).await?;
         let password_hash = self.hasher.hash(password).await?;
         let new = NewAccount { password_hash, ..new };
         let tx = match self.repository.db.begin_call(key).await? {

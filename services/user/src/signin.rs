@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        Error, SessionId, User,
+        Error, SessionId, User, UserId,
         account::{self, Status, roles_of},
         form::{self, Grant},
         password,
@@ -65,12 +65,12 @@ impl SignIn {
         };
         let attempt = SignInAttempt { email: &email, client, is_known };
         let now = self.repository.clock().now();
-        self.throttles.sign_in(attempt, now)?;
+        self.throttles.sign_in(attempt, now).await?;
         let opened = self.try_login(&attempt, forms).await;
         match &opened {
-            Ok(_) => self.throttles.signed_in(attempt, now),
+            Ok(_) => self.throttles.signed_in(attempt, now).await,
             Err(Error::CredentialsInvalid) => {}
-            Err(_) => self.throttles.not_tried(attempt, now),
+            Err(_) => self.throttles.not_tried(attempt, now).await,
         }
         opened
     }
@@ -134,8 +134,16 @@ impl SignIn {
         let tx = self.repository.db.begin().await?;
         let renewed = renew_session(&tx, &old, RefreshToken::new(rand::random())).await?;
         tx.commit().await?;
-        let renewed = renewed.ok_or(Error::RefreshTokenInvalid)?;
-        Ok(self.tokens(&renewed.user, renewed.session_id, &renewed.token, renewed.expires_at))
+        match renewed {
+            Renewal::Renewed(it) => {
+                Ok(self.tokens(&it.user, it.session_id, &it.token, it.expires_at))
+            }
+            Renewal::Refused => Err(Error::RefreshTokenInvalid),
+            Renewal::Ended(user_id) => {
+                self.repository.announce_revocation(user_id);
+                Err(Error::RefreshTokenInvalid)
+            }
+        }
     }
 
     /// Answers a token request of OAuth 2.0.
@@ -180,6 +188,16 @@ impl SignIn {
     }
 }
 
+/// What a refresh token got.
+enum Renewal {
+    /// The session goes on.
+    Renewed(Box<Renewed>),
+    /// The token is not valid.
+    Refused,
+    /// The token was used before: the session of this account is over.
+    Ended(UserId),
+}
+
 /// A session that goes on with another refresh token.
 struct Renewed {
     user: User,
@@ -190,14 +208,12 @@ struct Renewed {
 
 /// Puts `new` in the place of `old`, or finds what took its place a moment ago. A token that was rotated before that
 /// ends its session, and like any other that is not valid gets none. Commit the transaction also when this fails.
-async fn renew_session(
-    tx: &Tx,
-    old: &RefreshToken,
-    new: RefreshToken,
-) -> Result<Option<Renewed>, Error> {
+async fn renew_session(tx: &Tx, old: &RefreshToken, new: RefreshToken) -> Result<Renewal, Error> {
     let hash = old.hash();
     let now = tx.now();
-    let Some(mut presented) = Presented::find(tx, &hash).await? else { return Ok(None) };
+    let Some(mut presented) = Presented::find(tx, &hash).await? else {
+        return Ok(Renewal::Refused);
+    };
     let mut status = presented.status(now);
     let mut next = None;
     if status == RefreshTokenStatus::Fresh {
@@ -223,9 +239,11 @@ async fn renew_session(
             events::record_event(tx, &mut user, events::SESSION_REUSED).await?;
             repository::save_quietly(tx, &user).await?;
         }
-        return Ok(None);
+        return Ok(Renewal::Ended(user_id));
     }
-    let Some((token, expires_at)) = next else { return Ok(None) };
-    let user = sessions::active_user(tx, user_id).await?;
-    Ok(user.map(|user| Renewed { user, session_id, token, expires_at }))
+    let Some((token, expires_at)) = next else { return Ok(Renewal::Refused) };
+    let Some(user) = sessions::active_user(tx, user_id).await? else {
+        return Ok(Renewal::Refused);
+    };
+    Ok(Renewal::Renewed(Box::new(Renewed { user, session_id, token, expires_at })))
 }

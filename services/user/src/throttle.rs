@@ -1,4 +1,5 @@
-//! Slows down clients that fail too often, each replica by its own count. The rule is in `domain::throttle`.
+//! Slows down clients that fail too often. The rule is in `domain::throttle`. Each process goes by its own count; where
+//! processes share a Redis, they also take together what one of them would grant in the longest wait.
 
 use crate::domain::{
     Error,
@@ -6,6 +7,10 @@ use crate::domain::{
     throttle::{Record, ThrottlePolicy},
 };
 use chrono::{DateTime, Duration, Utc};
+use kit::redis::{
+    Redis,
+    buckets::{BucketQuota, SharedBuckets, Taken},
+};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Mutex, PoisonError},
@@ -70,64 +75,73 @@ fn of_account(email: &str, client: &str) -> Bytes32 {
 }
 
 impl Throttles {
-    /// Counts from nothing; a client registers `registrations` accounts without any wait.
-    pub fn new(registrations: u32) -> Self {
+    /// Counts from nothing, and together with other processes in `redis`; a client registers `registrations` accounts
+    /// without any wait.
+    pub fn new(registrations: u32, redis: Option<&Redis>) -> Self {
         let registrations = ThrottlePolicy { free: registrations, ..CLIENTS };
+        let throttle = |policy, subject| Throttle {
+            shared: redis.map(|redis| SharedBuckets::new(redis.clone(), subject)),
+            ..Throttle::with_room(policy, MAX_RECORDS)
+        };
         Self {
-            sign_ins: Throttle::new(SIGN_INS),
-            clients: Throttle::new(CLIENTS),
-            mails: Throttle::new(MAILS),
-            registrations: Throttle::new(registrations),
+            sign_ins: throttle(SIGN_INS, "user:sign-in"),
+            clients: throttle(CLIENTS, "user:client"),
+            mails: throttle(MAILS, "user:mail"),
+            registrations: throttle(registrations, "user:registration"),
         }
     }
 
     /// Counts a sign-in as failed before it is tried.
-    pub fn sign_in(&self, attempt: SignInAttempt<'_>, now: DateTime<Utc>) -> Result<(), Error> {
-        self.guess(attempt.client, now)?;
-        let counted = self.sign_ins.attempt(attempt.key(), now);
+    pub async fn sign_in(
+        &self,
+        attempt: SignInAttempt<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.guess(attempt.client, now).await?;
+        let counted = self.sign_ins.attempt(attempt.key(), now).await;
         if counted.is_err() {
-            self.guessed(attempt.client, now);
+            self.guessed(attempt.client, now).await;
         }
         counted
     }
 
     /// Takes back what [`Throttles::sign_in`] counted: the sign-in turned out well. It says nothing about the guesses of
     /// other clients.
-    pub fn signed_in(&self, attempt: SignInAttempt<'_>, now: DateTime<Utc>) {
+    pub async fn signed_in(&self, attempt: SignInAttempt<'_>, now: DateTime<Utc>) {
         if attempt.is_known {
-            self.sign_ins.reset(&attempt.key());
+            self.sign_ins.reset(&attempt.key()).await;
         } else {
-            self.sign_ins.forgive(&attempt.key(), now);
+            self.sign_ins.forgive(&attempt.key(), now).await;
         }
-        self.guessed(attempt.client, now);
+        self.guessed(attempt.client, now).await;
     }
 
     /// Takes back what [`Throttles::sign_in`] counted: it was not tried after all.
-    pub fn not_tried(&self, attempt: SignInAttempt<'_>, now: DateTime<Utc>) {
-        self.sign_ins.forgive(&attempt.key(), now);
-        self.guessed(attempt.client, now);
+    pub async fn not_tried(&self, attempt: SignInAttempt<'_>, now: DateTime<Utc>) {
+        self.sign_ins.forgive(&attempt.key(), now).await;
+        self.guessed(attempt.client, now).await;
     }
 
     /// Counts a guess at a code as failed before it is tried.
-    pub fn guess(&self, client: &Client, now: DateTime<Utc>) -> Result<(), Error> {
-        self.clients.of(client, now)
+    pub async fn guess(&self, client: &Client, now: DateTime<Utc>) -> Result<(), Error> {
+        self.clients.of(client, now).await
     }
 
     /// Takes back what [`Throttles::guess`] counted.
-    pub fn guessed(&self, client: &Client, now: DateTime<Utc>) {
+    pub async fn guessed(&self, client: &Client, now: DateTime<Utc>) {
         if let Some(key) = client_key(client) {
-            self.clients.forgive(&key, now);
+            self.clients.forgive(&key, now).await;
         }
     }
 
     /// Counts a request for mail.
-    pub fn mail(&self, client: &Client, now: DateTime<Utc>) -> Result<(), Error> {
-        self.mails.of(client, now)
+    pub async fn mail(&self, client: &Client, now: DateTime<Utc>) -> Result<(), Error> {
+        self.mails.of(client, now).await
     }
 
     /// Counts a registration.
-    pub fn registration(&self, client: &Client, now: DateTime<Utc>) -> Result<(), Error> {
-        self.registrations.of(client, now)
+    pub async fn registration(&self, client: &Client, now: DateTime<Utc>) -> Result<(), Error> {
+        self.registrations.of(client, now).await
     }
 }
 
@@ -135,27 +149,64 @@ fn client_key(client: &Client) -> Option<Bytes32> {
     client.as_ref().map(|client| secret::keyed_digest("client", client.as_bytes()))
 }
 
+/// The name of a key in Redis. It tells neither the account nor the client.
+fn name(key: &Bytes32) -> String {
+    key.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// One kind of count.
 struct Throttle {
     policy: ThrottlePolicy,
     records: Mutex<FailureRecords>,
+    shared: Option<SharedBuckets>,
 }
 
 impl Throttle {
-    fn new(policy: ThrottlePolicy) -> Self {
-        Self::with_room(policy, MAX_RECORDS)
-    }
-
     fn with_room(policy: ThrottlePolicy, max: usize) -> Self {
-        Self { policy, records: Mutex::new(FailureRecords::new(max)) }
+        Self { policy, records: Mutex::new(FailureRecords::new(max)), shared: None }
     }
 
     /// Counts an attempt of a client. An attempt without a client address is not counted.
-    fn of(&self, client: &Client, now: DateTime<Utc>) -> Result<(), Error> {
-        client_key(client).map_or(Ok(()), |key| self.attempt(key, now))
+    async fn of(&self, client: &Client, now: DateTime<Utc>) -> Result<(), Error> {
+        match client_key(client) {
+            Some(key) => self.attempt(key, now).await,
+            None => Ok(()),
+        }
     }
 
-    fn attempt(&self, key: Bytes32, now: DateTime<Utc>) -> Result<(), Error> {
+    /// Counts an attempt here, then where all processes count. While Redis is away, the count here is all there is.
+    async fn attempt(&self, key: Bytes32, now: DateTime<Utc>) -> Result<(), Error> {
+        self.attempt_here(key, now)?;
+        let Some(Taken { wait: Some(retry_after), .. }) = self.take_shared(&key, 1).await else {
+            return Ok(());
+        };
+        self.forgive_here(&key, now);
+        Err(Error::TooManyAttempts { retry_after })
+    }
+
+    async fn forgive(&self, key: &Bytes32, now: DateTime<Utc>) {
+        self.forgive_here(key, now);
+        self.take_shared(key, -1).await;
+    }
+
+    async fn reset(&self, key: &Bytes32) {
+        self.reset_here(key);
+        if let Some(shared) = &self.shared {
+            // What could not be filled fills by itself.
+            let _ = shared.fill(&name(key)).await;
+        }
+    }
+
+    /// Takes attempts that all processes have together. None when there are no others, or Redis is away.
+    async fn take_shared(&self, key: &Bytes32, attempts: i64) -> Option<Taken> {
+        let quota = BucketQuota {
+            tokens: self.policy.attempts_in_longest_wait(),
+            window: self.policy.longest.to_std().unwrap_or_default(),
+        };
+        self.shared.as_ref()?.take(&name(key), quota, attempts).await.ok()
+    }
+
+    fn attempt_here(&self, key: Bytes32, now: DateTime<Utc>) -> Result<(), Error> {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         let record = records.get(&key).unwrap_or_else(|| Record::new(now));
         match record.attempt(&self.policy, now) {
@@ -169,14 +220,14 @@ impl Throttle {
         }
     }
 
-    fn forgive(&self, key: &Bytes32, now: DateTime<Utc>) {
+    fn forgive_here(&self, key: &Bytes32, now: DateTime<Utc>) {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(record) = records.get(key) {
             records.put(*key, record.forgive(&self.policy, now), now);
         }
     }
 
-    fn reset(&self, key: &Bytes32) {
+    fn reset_here(&self, key: &Bytes32) {
         self.records.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
@@ -232,6 +283,10 @@ impl FailureRecords {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kit::{
+        Clock,
+        testing::{RedisServer, eventually},
+    };
 
     fn throttle() -> (Throttle, DateTime<Utc>) {
         let now = DateTime::UNIX_EPOCH + Duration::days(20_000);
@@ -251,39 +306,66 @@ mod tests {
     #[test]
     fn a_flood_of_clients_does_not_wash_away_the_one_that_guesses() {
         let (throttle, now) = throttle();
-        while throttle.attempt(key(0), now).is_ok() {}
+        while throttle.attempt_here(key(0), now).is_ok() {}
         for junk in 1..10_000 {
-            throttle.attempt(key(junk), now + Duration::milliseconds(junk.into())).unwrap();
+            throttle.attempt_here(key(junk), now + Duration::milliseconds(junk.into())).unwrap();
         }
         assert_eq!(count(&throttle), 100);
-        assert!(throttle.attempt(key(0), now + Duration::seconds(29)).is_err());
+        assert!(throttle.attempt_here(key(0), now + Duration::seconds(29)).is_err());
         // Of those that failed once the newest are still there.
         let later = now + Duration::seconds(11);
         for _ in 0..5 {
-            throttle.attempt(key(9_999), later).unwrap();
+            throttle.attempt_here(key(9_999), later).unwrap();
         }
-        assert!(throttle.attempt(key(9_999), later).is_err());
+        assert!(throttle.attempt_here(key(9_999), later).is_err());
     }
 
     #[test]
     fn records_that_say_nothing_any_more_make_room_first() {
         let (throttle, now) = throttle();
         for number in 0..100 {
-            while throttle.attempt(key(number), now).is_ok() {}
+            while throttle.attempt_here(key(number), now).is_ok() {}
         }
         assert_eq!(count(&throttle), 100);
-        throttle.attempt(key(100), now + Duration::minutes(16)).unwrap();
+        throttle.attempt_here(key(100), now + Duration::minutes(16)).unwrap();
         assert_eq!(count(&throttle), 1);
     }
 
     #[test]
     fn a_record_is_kept_once_however_it_changes() {
         let (throttle, now) = throttle();
-        throttle.attempt(key(1), now).unwrap();
-        throttle.attempt(key(1), now).unwrap();
-        throttle.forgive(&key(1), now);
+        throttle.attempt_here(key(1), now).unwrap();
+        throttle.attempt_here(key(1), now).unwrap();
+        throttle.forgive_here(&key(1), now);
         assert_eq!(count(&throttle), 1);
-        throttle.reset(&key(1));
+        throttle.reset_here(&key(1));
         assert_eq!(count(&throttle), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn guesses_at_several_processes_count_together() {
+        let mut server = RedisServer::start().await;
+        let now = Clock::system().now();
+        let process = || Throttles::new(5, Some(&server.connect()));
+        let all: Vec<Throttles> = (0..5).map(|_| process()).collect();
+        let guess = async |email: &str| {
+            let client = None;
+            let attempt = SignInAttempt { email, client: &client, is_known: false };
+            let mut made = 0;
+            for throttles in &all {
+                for _ in 0..10 {
+                    made += usize::from(throttles.sign_in(attempt, now).await.is_ok());
+                }
+            }
+            made
+        };
+        let together = async || guess(&format!("{}@test.example", uuid::Uuid::new_v4())).await;
+        // Ten, whatever the number of processes.
+        assert_eq!(eventually("they count together", together, |made| *made == 10).await, 10);
+        server.kill();
+        let alone = guess("alone@test.example").await;
+        assert_eq!(alone, 5 * 6, "each process goes by its own count");
+        server.restart().await;
+        assert_eq!(eventually("they count together again", together, |made| *made == 10).await, 10);
     }
 }

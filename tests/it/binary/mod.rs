@@ -17,6 +17,7 @@ mod parked;
 mod people;
 mod processes;
 mod program;
+mod replays;
 mod restore;
 mod schemas;
 mod seed;

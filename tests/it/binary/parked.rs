@@ -42,6 +42,7 @@ fn event(aggregate: Uuid, seq: i64, data: Vec<u8>) -> Event {
         actor: String::new(),
         traceparent: String::new(),
         data,
+        only_for: None,
     }
 }
 

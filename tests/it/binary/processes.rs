@@ -4,37 +4,28 @@
 use super::{
     crash::SOON,
     people::People,
-    program::{Home, Launched, Program},
+    program::{Home, Program},
 };
 use crate::events;
 use kit::testing::{Backend, RedisServer, eventually};
 use quickserve::service::Service;
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
-    process::{Child, Command},
+    process::Command,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 /// The port of the first service.
 const FIRST_PORT: u16 = 7100;
 
-/// A process that is killed when it is dropped.
-struct Part(Child);
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// All services and the edge, each in a process of its own.
 struct Processes {
     home: Home,
     redis: RedisServer,
     address: Ipv4Addr,
-    services: BTreeMap<&'static str, Part>,
+    services: BTreeMap<&'static str, Program>,
     edge: Program,
 }
 
@@ -48,7 +39,8 @@ impl Processes {
             let part = start_service(&home, &redis, address, service).await;
             services.insert(service.name(), part);
         }
-        let command = home.command(&["edge", "--listen", "127.0.0.1:0"]);
+        let mut command = home.command(&["edge", "--listen", "127.0.0.1:0"]);
+        command.env("QS_REDIS_URL", redis.url());
         let edge = Program::start(with_peers(command, address)).await;
         let ready = async || edge.client.get("/readyz").await.unwrap().status.as_u16();
         eventually("the edge is ready", ready, |status| *status == 200).await;
@@ -62,6 +54,14 @@ impl Processes {
     async fn restart(&mut self, service: Service) {
         let part = start_service(&self.home, &self.redis, self.address, service).await;
         self.services.insert(service.name(), part);
+    }
+
+    /// Waits until the metrics of a service say this.
+    async fn tells(&self, service: Service, line: &str) {
+        let client = &self.services[service.name()].client;
+        let metrics = async || client.get("/metrics").await.unwrap().body;
+        let says_so = |metrics: &Value| metrics.as_str().is_some_and(|text| text.contains(line));
+        eventually(line, metrics, says_so).await;
     }
 
     /// Waits until every event is published and every consumer has acted on those that it wants.
@@ -98,7 +98,7 @@ async fn start_service(
     redis: &RedisServer,
     address: Ipv4Addr,
     service: Service,
-) -> Part {
+) -> Program {
     let mut command = home.command(&["run", service.name()]);
     command
         .env("QS_LISTEN", SocketAddr::from((address, port(service))).to_string())
@@ -106,7 +106,7 @@ async fn start_service(
         .env("QS_EVENTS__LEASE_MS", "2000")
         .env("QS_DATABASE__CONNECTIONS", "4")
         .envs(SOON);
-    Part(Launched::start(with_peers(command, address)).await.child)
+    Program::start(with_peers(command, address)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,6 +132,25 @@ async fn what_a_process_publishes_reaches_the_others() {
     all.redis.restart().await;
     all.restart(Service::Notification).await;
     all.have_heard_of_everything().await;
+
+    // Without Redis every process is ready, and orders are booked.
+    all.redis.kill();
+    for program in all.services.values().chain([&all.edge]) {
+        assert_eq!(program.client.get("/readyz").await.unwrap().status, 200);
+    }
+    let quote = people.quote(36).await;
+    assert_eq!(people.book(&quote).await.unwrap().status, 201);
+    all.redis.restart().await;
+    all.have_heard_of_everything().await;
+
+    // A publisher tells how far each consumer is behind, and what waits in its own outbox.
+    all.kill(Service::User);
+    all.restart(Service::User).await;
+    let consumer = "{consumer=\"notification\",source=\"user\"} 0";
+    all.tells(Service::User, &format!("events_lag{consumer}")).await;
+    all.tells(Service::User, &format!("events_oldest_age_seconds{consumer}")).await;
+    all.tells(Service::User, "outbox_oldest_age_seconds{service=\"user\"} 0").await;
+    all.tells(Service::Notification, "events_parked{service=\"notification\"} 0").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,7 @@ pub async fn erase(nursery: &Nursery, account: Subject) {
         actor: "user".into(),
         traceparent: String::new(),
         data,
+        only_for: None,
     };
     nursery.world.bus.publish(&event).await.unwrap();
 }

@@ -141,7 +141,8 @@ impl Bus for LocalBus {
     }
 
     async fn publish(&self, event: &Event) -> Result<Published, Error> {
-        let wanting = self.wanting(&event.kind);
+        let mut wanting = self.wanting(&event.kind);
+        wanting.retain(|it| event.is_for(it.name()));
         if wanting.is_empty() {
             return Ok(Published::Unclaimed);
         }

@@ -25,11 +25,23 @@ pub struct Event {
     pub traceparent: String,
     /// The event's protobuf message, named by `kind` in the publishing service's contract.
     pub data: Vec<u8>,
+    /// The only consumer that the event is delivered to, when it is published again for one: its name, or that of its
+    /// service.
+    pub only_for: Option<String>,
 }
 
 impl Event {
     /// Reads the event's message.
     pub fn decode<M: prost::Message + Default>(&self) -> Result<M, Error> {
         M::decode(self.data.as_slice()).map_err(Error::internal)
+    }
+
+    /// Whether the consumer of this name is meant.
+    pub fn is_for(&self, consumer: &str) -> bool {
+        let service = consumer.split('.').next();
+        match self.only_for.as_deref() {
+            None => true,
+            Some(name) => name == consumer || Some(name) == service,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     messaging::{
-        outbox,
+        outbox::{self, Replay},
         parked::{self, Parked},
         timers,
     },
@@ -10,7 +10,7 @@ use crate::{
     rpc::guard::Routes,
     storage::db::Db,
     values::id::Id,
-    values::time::timestamp,
+    values::time::{moment, timestamp},
 };
 use proto::quickserve::kit::v1::{
     self as pb, maintenance_service_server::MaintenanceService,
@@ -89,10 +89,20 @@ impl MaintenanceService for Maintenance {
 
     async fn republish_events(
         &self,
-        _: Request<pb::RepublishEventsRequest>,
+        request: Request<pb::RepublishEventsRequest>,
     ) -> Result<Response<pb::RepublishEventsResponse>, Status> {
-        let events = outbox::publish_again(&self.db).await?;
-        tracing::info!(service = self.service, events, "an operator has events published again");
+        let pb::RepublishEventsRequest { since, consumer } = request.into_inner();
+        let replay = Replay {
+            since: since.map(|it| moment("since", Some(&it))).transpose()?,
+            only_for: (!consumer.is_empty()).then_some(consumer),
+        };
+        let events = outbox::publish_again(&self.db, &replay).await?;
+        tracing::info!(
+            service = self.service,
+            ?replay,
+            events,
+            "an operator has events published again"
+        );
         Ok(Response::new(pb::RepublishEventsResponse { events: to_count(events)? }))
     }
 

@@ -70,6 +70,7 @@ fn waiting_row(tx: &Tx, event: Fact) -> ActiveModel {
         attempts: Set(0),
         next_at: Set(now),
         state: Set(WAITING),
+        only_for: Set(None),
         done_at: Set(None),
     }
 }
@@ -81,16 +82,40 @@ pub(crate) const TAKEN: i16 = 1;
 /// No consumer wanted the event. It is offered again when a process starts that has one.
 pub(crate) const UNCLAIMED: i16 = 2;
 
+/// Which events are published again, and for whom.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Replay {
+    /// Those that happened since then; all that are kept without.
+    pub since: Option<DateTimeUtc>,
+    /// The only consumer that they are for; all without.
+    pub only_for: Option<String>,
+}
+
 /// Puts the events back to waiting that were published and are still kept. Returns how many.
-pub(crate) async fn publish_again(db: &Db) -> Result<u64, Error> {
-    let again = Entity::update_many()
-        .col_expr(entity::Column::State, Expr::value(WAITING))
-        .col_expr(entity::Column::DoneAt, Expr::value(Option::<DateTimeUtc>::None))
-        .col_expr(entity::Column::NextAt, Expr::value(db.clock().now()))
-        .col_expr(entity::Column::Attempts, Expr::value(0))
-        .filter(entity::Column::State.ne(WAITING))
-        .exec(db.connection())
+pub(crate) async fn publish_again(db: &Db, replay: &Replay) -> Result<u64, Error> {
+    let tx = db.begin().await?;
+    // What is under way for one consumer is delivered to all: another one may have need of it now. A relay that has
+    // claimed it publishes it once more.
+    Entity::update_many()
+        .col_expr(Column::OnlyFor, Expr::value(Option::<String>::None))
+        .col_expr(Column::ClaimedBy, Expr::value(Option::<Uuid>::None))
+        .col_expr(Column::LeaseUntil, Expr::value(Option::<DateTimeUtc>::None))
+        .filter(Column::State.eq(WAITING))
+        .filter(Column::OnlyFor.is_not_null())
+        .exec(&*tx)
         .await?;
+    let mut published = Entity::update_many()
+        .col_expr(Column::State, Expr::value(WAITING))
+        .col_expr(Column::DoneAt, Expr::value(Option::<DateTimeUtc>::None))
+        .col_expr(Column::NextAt, Expr::value(tx.now()))
+        .col_expr(Column::Attempts, Expr::value(0))
+        .col_expr(Column::OnlyFor, Expr::value(replay.only_for.clone()))
+        .filter(Column::State.ne(WAITING));
+    if let Some(since) = replay.since {
+        published = published.filter(Column::OccurredAt.gte(since));
+    }
+    let again = published.exec(&*tx).await?;
+    tx.commit().await?;
     db.wakes().facts.notify_one();
     Ok(again.rows_affected)
 }
@@ -139,6 +164,7 @@ pub(crate) mod entity {
         pub attempts: i32,
         pub next_at: DateTimeUtc,
         pub state: i16,
+        pub only_for: Option<String>,
         pub done_at: Option<DateTimeUtc>,
     }
 

@@ -244,6 +244,7 @@ impl From<Model> for Event {
             actor: row.actor,
             traceparent: row.traceparent,
             data: row.data,
+            only_for: None,
         }
     }
 }

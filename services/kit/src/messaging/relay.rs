@@ -4,7 +4,7 @@ use crate::{
     messaging::bus::{Bus, Delivery, Published, Round},
     messaging::event::Event,
     messaging::outbox::{
-        self, TAKEN, UNCLAIMED, WAITING,
+        self, Replay, TAKEN, UNCLAIMED, WAITING,
         entity::{Column, Entity, Model},
     },
     messaging::queue::{self, Backoff, Claim, Worker},
@@ -56,7 +56,7 @@ impl Relay {
     pub async fn deliver_due(&self) -> Result<usize, Error> {
         let round = self.bus.open_round(&self.service).await?;
         if round == Round::Lost {
-            let events = outbox::publish_again(&self.db).await?;
+            let events = outbox::publish_again(&self.db, &Replay::default()).await?;
             self.bus.begin_anew(&self.service).await?;
             tracing::warn!(
                 service = &*self.service,
@@ -253,6 +253,7 @@ impl Relay {
             actor: row.actor.clone(),
             traceparent: row.traceparent.clone(),
             data: row.data.clone(),
+            only_for: row.only_for.clone(),
         }
     }
 }

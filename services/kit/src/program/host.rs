@@ -9,10 +9,12 @@ use crate::{
     messaging::relay::Relay,
     messaging::subscription::Subscription,
     messaging::timers::{TimerHandler, TimerWorker},
+    messaging::wake_ups::{Subjects, WakeUps},
     program::clock::Clock,
     program::config::{Config, ConfigError},
     program::disk::{self, Disk},
     program::periodic,
+    redis::Redis,
     rpc::client::{Channel, Peer, Stack},
     rpc::error::Error,
     rpc::guard::{self, Routes},
@@ -52,6 +54,8 @@ pub struct Settings {
     pub cache: Arc<dyn Cache>,
     /// Knows where those who move are.
     pub positions: Arc<dyn PositionIndex>,
+    /// The Redis that this process shares with others; none when it shares nothing.
+    pub redis: Option<Redis>,
     /// Where the services keep their tables.
     pub storage: Storage,
     /// Whether a service waits until its database is there and its tables are new enough, instead of failing at once.
@@ -90,6 +94,7 @@ struct Shared {
     /// The names of consumers with a database.
     consumers: Mutex<HashSet<String>>,
     relays: Mutex<Relays>,
+    wake_ups: Subjects,
     /// Whether the disk of the data folder has room.
     has_room: watch::Sender<bool>,
     stop: CancellationToken,
@@ -112,6 +117,7 @@ impl Host {
             databases: Mutex::default(),
             consumers: Mutex::default(),
             relays: Mutex::default(),
+            wake_ups: Subjects::default(),
             has_room: watch::Sender::new(true),
             stop,
             tasks: TaskTracker::new(),
@@ -148,6 +154,16 @@ impl Host {
     /// The index of where those who move are.
     pub fn positions(&self) -> &Arc<dyn PositionIndex> {
         &self.shared.settings.positions
+    }
+
+    /// The Redis that this process shares with others; none when it shares nothing.
+    pub fn redis(&self) -> Option<&Redis> {
+        self.shared.settings.redis.as_ref()
+    }
+
+    /// Wakes those who wait on a subject of this service, in this process and in those with which it shares Redis.
+    pub fn wake_ups(&self, subject: &str) -> WakeUps {
+        self.shared.wake_ups.get(self.redis(), format!("{}:{subject}", self.service))
     }
 
     /// Proves this process's services and recognises callers.

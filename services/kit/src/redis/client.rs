@@ -128,11 +128,31 @@ impl Redis {
         keys: Vec<String>,
         args: Vec<Value>,
     ) -> Result<T, RedisError> {
-        let client = self.within(SCRIPT_LIMIT);
+        self.run_within(SCRIPT_LIMIT, script, keys, args).await
+    }
+
+    /// As [`Redis::run_script`] for a script that is as short as a command.
+    pub async fn run_short_script<T: FromValue>(
+        &self,
+        script: &Script,
+        keys: Vec<String>,
+        args: Vec<Value>,
+    ) -> Result<T, RedisError> {
+        self.run_within(COMMAND_LIMIT, script, keys, args).await
+    }
+
+    async fn run_within<T: FromValue>(
+        &self,
+        limit: Duration,
+        script: &Script,
+        keys: Vec<String>,
+        args: Vec<Value>,
+    ) -> Result<T, RedisError> {
+        let client = self.within(limit);
         let known = client.evalsha(script.sha1().clone(), keys.clone(), args.clone());
-        match (self.call(SCRIPT_LIMIT, known).await, script.lua()) {
+        match (self.call(limit, known).await, script.lua()) {
             (Err(error), Some(lua)) if error.has_code("NOSCRIPT") => {
-                self.call(SCRIPT_LIMIT, client.eval(lua.clone(), keys, args)).await
+                self.call(limit, client.eval(lua.clone(), keys, args)).await
             }
             (answer, _) => answer,
         }

@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// Listens to `channel` for as long as the process runs. Of many messages, a slow reader misses the oldest.
-pub fn listen_to(redis: &Redis, channel: &'static str) -> broadcast::Receiver<Message> {
+pub fn listen_to(redis: &Redis, channel: &str) -> broadcast::Receiver<Message> {
     let client = SubscriberClient::new(
         redis.config(),
         Some(performance()),
@@ -25,9 +25,10 @@ pub fn listen_to(redis: &Redis, channel: &'static str) -> broadcast::Receiver<Me
     drop(client.connect());
     // Asks again after each new connection.
     drop(client.manage_subscriptions());
+    let channel = channel.to_owned();
     tokio::spawn(async move {
         // Redis may come later.
-        while client.subscribe(channel).await.is_err() {
+        while client.subscribe(channel.clone()).await.is_err() {
             tokio::time::sleep(AGAIN).await;
         }
     });

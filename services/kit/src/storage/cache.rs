@@ -78,13 +78,10 @@ impl Cache for LocalCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::caches::check_cache;
 
     #[tokio::test]
-    async fn an_entry_is_found_until_it_is_removed() {
-        let cache = LocalCache::new(1 << 20);
-        cache.put("user:1", Bytes::from_static(b"x"), Duration::from_secs(60)).await;
-        assert_eq!(cache.get("user:1").await.as_deref(), Some(b"x".as_slice()));
-        cache.remove("user:1").await;
-        assert_eq!(cache.get("user:1").await, None);
+    async fn the_cache_of_a_process_behaves_as_every_cache() {
+        check_cache(&*LocalCache::new(1 << 20)).await;
     }
 }

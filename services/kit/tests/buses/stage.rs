@@ -26,6 +26,8 @@ pub const SOURCE: &str = "user";
 pub enum Kind {
     Local,
     Streams,
+    /// Streams on a Redis that is a cluster.
+    Cluster,
 }
 
 /// Leases that end soon after a process is gone.
@@ -61,6 +63,12 @@ impl Recorder {
     pub fn taken_of(&self, aggregate: Uuid) -> Vec<i64> {
         let taken = self.taken.lock().unwrap();
         taken.iter().filter(|it| it.0 == aggregate).map(|it| it.1).collect()
+    }
+
+    /// Loses what it has noted, as after a restore of its database.
+    pub async fn forget(&self) {
+        self.db.connection().execute_unprepared("DELETE FROM inbox").await.unwrap();
+        self.taken.lock().unwrap().clear();
     }
 
     pub const fn db(&self) -> &Db {
@@ -112,6 +120,7 @@ impl Stage {
         let redis = match kind {
             Kind::Local => None,
             Kind::Streams => Some(RedisServer::start().await),
+            Kind::Cluster => Some(RedisServer::start_cluster().await),
         };
         let (local, stop) = (Arc::new(LocalBus::default()), CancellationToken::new());
         Self { world, publisher, redis, local, stop }
@@ -166,6 +175,12 @@ impl Stage {
         let relay = Relay::new(SOURCE, self.publisher.clone(), self.local.clone());
         let waiting = async || relay.backlog().await.unwrap().0;
         eventually("the outbox is published", waiting, |waiting| *waiting == 0).await;
+    }
+
+    /// Has the outbox publish again what it has published, for one consumer.
+    pub async fn publish_again_for(&self, consumer: &str) {
+        let again = format!("UPDATE outbox SET state = 0, done_at = NULL, only_for = '{consumer}'");
+        self.publisher.connection().execute_unprepared(&again).await.unwrap();
     }
 
     /// Has the outbox publish again what it has published.

@@ -1,7 +1,10 @@
 //! What Redis brings with it: it is away, it has lost everything, several processes publish.
 
 use super::stage::{Kind, Stage};
-use kit::testing::{Backend, eventually};
+use kit::{
+    redis::{Redis, Value},
+    testing::{Backend, eventually},
+};
 use uuid::Uuid;
 use yare::parameterized;
 
@@ -106,4 +109,66 @@ async fn streams_with_another_number_of_partitions_are_left_alone() {
     };
     let says_why = |error: &String| error.contains("16 partitions and this program writes 8");
     eventually("it is refused", refused, says_why).await;
+}
+
+/// Redis forgets whole nodes of so many entries.
+const NODE: i64 = 100;
+
+/// Has a consumer of the stream read `count` entries, and acknowledge them or not. The first entry is the oldest.
+async fn read(
+    redis: &Redis,
+    stream: &str,
+    group: &str,
+    entries: std::ops::RangeInclusive<i64>,
+    done: bool,
+) {
+    let count = entries.end() - entries.start() + 1;
+    let args = ["GROUP", group, "reader", "COUNT"].map(Value::from).into_iter();
+    let args = args.chain([count.into(), "STREAMS".into(), stream.into(), ">".into()]).collect();
+    let _: Value = redis.command("XREADGROUP", stream, args).await.unwrap();
+    if done {
+        let ids = entries.map(|entry| Value::from(format!("{entry}-0")));
+        let args = [stream.into(), group.into()].into_iter().chain(ids).collect();
+        assert_eq!(redis.command::<i64>("XACK", stream, args).await.unwrap(), count);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_keeps_what_its_slowest_consumer_has_not_taken() {
+    let stage = Stage::new(Kind::Streams, Backend::Sqlite).await;
+    let (redis, bus) = (stage.redis.as_ref().unwrap().connect(), stage.bus());
+    let stream = "qs:{user}:facts:0";
+    // All of them are older than a day: what the streams keep in any case.
+    for entry in 1..=5 * NODE {
+        let args = vec![stream.into(), format!("{entry}-0").into(), "id".into(), "x".into()];
+        let add = async || redis.command::<String>("XADD", stream, args.clone()).await;
+        let is_added = |added: &Result<String, kit::redis::RedisError>| match added {
+            Ok(_) => true,
+            Err(error) => error.has_code("ERR"),
+        };
+        let _ = eventually("an entry is added", add, is_added).await;
+    }
+    for group in ["fast", "slow"] {
+        let args = ["CREATE", stream, group, "0"].map(Value::from).to_vec();
+        let _: Value = redis.command("XGROUP", stream, args).await.unwrap();
+    }
+    let left = async || {
+        bus.maintain("user").await.unwrap();
+        redis.command::<i64>("XLEN", stream, vec![stream.into()]).await.unwrap()
+    };
+    read(&redis, stream, "fast", 1..=5 * NODE, true).await;
+    assert_eq!(left().await, 5 * NODE, "the slow one has read nothing");
+    read(&redis, stream, "slow", 1..=2 * NODE, true).await;
+    let after = left().await;
+    assert!((3 * NODE..=4 * NODE).contains(&after), "{after}");
+    read(&redis, stream, "slow", 2 * NODE + 1..=5 * NODE, false).await;
+    let read_only = left().await;
+    assert!(read_only >= 3 * NODE, "{read_only}: what it has read it may have to read again");
+    let recent = vec![stream.into(), "*".into(), "id".into(), "x".into()];
+    let _: String = redis.command("XADD", stream, recent).await.unwrap();
+    let ids = (2 * NODE + 1..=5 * NODE).map(|entry| Value::from(format!("{entry}-0")));
+    let args = [stream.into(), "slow".into()].into_iter().chain(ids).collect();
+    let _: i64 = redis.command("XACK", stream, args).await.unwrap();
+    let last = left().await;
+    assert!((1..=NODE).contains(&last), "{last}");
 }

@@ -19,6 +19,7 @@ const NEIGHBOUR: Uuid = Uuid::from_u128(9);
     local_postgres = { Kind::Local, Backend::Postgres },
     streams_sqlite = { Kind::Streams, Backend::Sqlite },
     streams_postgres = { Kind::Streams, Backend::Postgres },
+    cluster_sqlite = { Kind::Cluster, Backend::Sqlite },
 )]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn every_consumer_takes_every_event_once_and_in_order(kind: Kind, backend: Backend) {
@@ -83,4 +84,30 @@ async fn a_consumer_that_joins_later_takes_what_came_before(kind: Kind, backend:
     late.has_taken(&[SICK, WELL], 5).await;
     stage.record(&[SICK, WELL], 6..=6).await;
     late.has_taken(&[SICK, WELL], 6).await;
+}
+
+#[parameterized(
+    local_sqlite = { Kind::Local, Backend::Sqlite },
+    local_postgres = { Kind::Local, Backend::Postgres },
+    streams_sqlite = { Kind::Streams, Backend::Sqlite },
+    streams_postgres = { Kind::Streams, Backend::Postgres },
+)]
+#[test_macro(tokio::test(flavor = "multi_thread"))]
+async fn what_is_published_again_for_one_consumer_reaches_no_other(kind: Kind, backend: Backend) {
+    let stage = Stage::new(kind, backend).await;
+    let (one, other) = (stage.join("order").await, stage.join("provider").await);
+    stage.publish();
+    stage.record(&[SICK, WELL], 1..=3).await;
+    one.has_taken(&[SICK, WELL], 3).await;
+    other.has_taken(&[SICK, WELL], 3).await;
+    stage.is_published().await;
+    one.forget().await;
+    other.forget().await;
+    stage.publish_again_for("order").await;
+    one.has_taken(&[SICK, WELL], 3).await;
+    stage.record(&[SICK, WELL], 4..=4).await;
+    one.has_taken(&[SICK, WELL], 4).await;
+    let taken = async || (other.taken_of(SICK), other.taken_of(WELL));
+    let all = |taken: &(Vec<i64>, Vec<i64>)| !taken.0.is_empty() && !taken.1.is_empty();
+    assert_eq!(eventually("the other takes the last", taken, all).await, (vec![4], vec![4]));
 }

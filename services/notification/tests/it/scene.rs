@@ -200,6 +200,7 @@ impl Scene {
             actor: String::new(),
             traceparent: String::new(),
             data: data.encode_to_vec(),
+            only_for: None,
         }
     }
 

@@ -232,6 +232,7 @@ impl Town {
             actor: String::new(),
             traceparent: String::new(),
             data: data.encode_to_vec(),
+            only_for: None,
         };
         self.process.bus.publish(&event).await.unwrap();
     }

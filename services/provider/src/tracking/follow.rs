@@ -1,6 +1,5 @@
 //! Follows orders: who is a party, whether the provider is on the way, and how long points are kept.
 
-use super::TrackSignals;
 use crate::{
     domain::{
         Error, ProviderId, Track,
@@ -11,7 +10,7 @@ use crate::{
 use async_trait::async_trait;
 use kit::{
     Event,
-    messaging::bus::Consumer,
+    messaging::{bus::Consumer, wake_ups::WakeUps},
     values::{id::parse_optional_uuid, id::parse_uuid, time},
 };
 use proto::quickserve::{fulfilment::v1::OrderState, order::v1::OrderEvent};
@@ -45,12 +44,12 @@ const MOVES: [&str; 15] = [
 /// Makes and moves tracks by the facts of orders.
 pub struct TrackFollower {
     providers: Providers,
-    signals: TrackSignals,
+    signals: WakeUps,
 }
 
 impl TrackFollower {
     /// A follower that changes the tracks of `providers`.
-    pub const fn new(providers: Providers, signals: TrackSignals) -> Self {
+    pub const fn new(providers: Providers, signals: WakeUps) -> Self {
         Self { providers, signals }
     }
 

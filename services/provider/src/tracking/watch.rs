@@ -1,16 +1,15 @@
 //! The track as a stream: the state of the order, then positions as they come, then the end.
 //!
-//! A watcher is woken by commits of its own process and looks by itself at intervals for those of others. It keeps no
+//! A watcher is woken by commits, those of other processes through Redis, and looks by itself at intervals. It keeps no
 //! positions: what it has not sent waits in the table, and when that is too much, it begins again with the newest.
 
-use super::TrackSignals;
 use crate::{
     domain::{Error, Track, TrackPoint, track::TrackState},
     repository::Providers,
 };
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, BoxStream, StreamExt};
-use kit::values::time::timestamp;
+use kit::{messaging::wake_ups::WakeUps, values::time::timestamp};
 use proto::quickserve::provider::v1::{TrackPosition, WatchTrackResponse};
 use std::{
     collections::{HashMap, VecDeque},
@@ -39,7 +38,7 @@ pub type TrackStream = BoxStream<'static, Result<WatchTrackResponse, Status>>;
 #[derive(Clone)]
 pub struct TrackWatches {
     providers: Providers,
-    signals: TrackSignals,
+    signals: WakeUps,
     stop: CancellationToken,
     open: Arc<Mutex<HashMap<Uuid, usize>>>,
 }
@@ -79,7 +78,7 @@ impl Viewer {
 
 impl TrackWatches {
     /// Streams of tracks; `stop` ends them.
-    pub fn new(providers: Providers, signals: TrackSignals, stop: CancellationToken) -> Self {
+    pub fn new(providers: Providers, signals: WakeUps, stop: CancellationToken) -> Self {
         Self { providers, signals, stop, open: Arc::default() }
     }
 

@@ -1,6 +1,6 @@
 //! Writes the points of all tracks of the process together: at most one transaction each quarter of a second.
 
-use super::{TrackSignals, facts};
+use super::facts;
 use crate::{
     domain::{Error, TrackPoint},
     repository::{
@@ -8,7 +8,7 @@ use crate::{
         tracks::{self, TrackWrite},
     },
 };
-use kit::Tx;
+use kit::{Tx, messaging::wake_ups::WakeUps};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -36,7 +36,7 @@ impl TrackWriter {
     /// A writer, and the work that goes on until `stop`.
     pub fn new(
         providers: Providers,
-        signals: TrackSignals,
+        signals: WakeUps,
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, waiting) = mpsc::channel(ROUND_MOST);
@@ -57,7 +57,7 @@ impl TrackWriter {
 
 async fn write_rounds(
     providers: Providers,
-    signals: TrackSignals,
+    signals: WakeUps,
     mut queue: mpsc::Receiver<QueuedWrite>,
     stop: CancellationToken,
 ) {
@@ -82,7 +82,7 @@ async fn write_rounds(
 }
 
 /// Writes a round; when it fails as a whole, each write is done alone, so that none fails for another.
-async fn write_round(providers: &Providers, signals: &TrackSignals, round: Vec<QueuedWrite>) {
+async fn write_round(providers: &Providers, signals: &WakeUps, round: Vec<QueuedWrite>) {
     let writes: Vec<&TrackWrite> = round.iter().map(|waiting| &waiting.write).collect();
     match write_together(providers, &writes).await {
         Ok(written) => {

@@ -126,6 +126,7 @@ async fn an_erased_account_leaves_no_appliance(backend: Backend) {
         actor: String::new(),
         traceparent: String::new(),
         data: UserEvent { user_id: owner.user_id.to_string() }.encode_to_vec(),
+        only_for: None,
     };
     workshop.world.bus.publish(&erased).await.unwrap();
     let left = async || workshop.list_appliances(owner).await;

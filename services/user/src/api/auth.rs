@@ -89,6 +89,7 @@ impl AuthService for Api {
         let user = repository::lock_user(&tx, user_id).await?;
         sessions::end_sessions(&tx, &user, session_id).await?;
         tx.commit().await.map_err(Error::from)?;
+        self.signin.repository.announce_revocation(user_id);
         Ok(Response::new(pb::LogoutResponse {}))
     }
 
@@ -103,6 +104,7 @@ impl AuthService for Api {
         sessions::end_all(&tx, &mut user).await?;
         repository::save_quietly(&tx, &user).await?;
         tx.commit().await.map_err(Error::from)?;
+        self.signin.repository.announce_revocation(user_id);
         Ok(Response::new(pb::LogoutAllResponse {}))
     }
 
@@ -122,7 +124,7 @@ impl AuthService for Api {
     ) -> Result<Response<pb::ResendVerificationResponse>, Status> {
         let client = client_of(&request);
         let pb::ResendVerificationRequest { email } = request.into_inner();
-        self.recovery.request(&email, Purpose::Verification, &client)?;
+        self.recovery.request(&email, Purpose::Verification, &client).await?;
         Ok(Response::new(pb::ResendVerificationResponse {}))
     }
 
@@ -132,7 +134,7 @@ impl AuthService for Api {
     ) -> Result<Response<pb::RequestPasswordResetResponse>, Status> {
         let client = client_of(&request);
         let pb::RequestPasswordResetRequest { email } = request.into_inner();
-        self.recovery.request(&email, Purpose::PasswordReset, &client)?;
+        self.recovery.request(&email, Purpose::PasswordReset, &client).await?;
         Ok(Response::new(pb::RequestPasswordResetResponse {}))
     }
 

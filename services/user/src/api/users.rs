@@ -145,6 +145,7 @@ impl UserService for Api {
             repository::save_user(&tx, &mut user).await?;
         }
         self.commit(tx, id).await?;
+        self.repository.announce_revocation(id);
         Ok(Response::new(pb::EraseMeResponse {}))
     }
 
@@ -167,6 +168,7 @@ impl UserService for Api {
             repository::save_user(&tx, &mut user).await?;
         }
         self.commit(tx, id).await?;
+        self.repository.announce_revocation(id);
         Ok(Response::new(pb::SuspendUserResponse { user: Some(convert::user(user)) }))
     }
 

@@ -13,6 +13,20 @@ pub struct ThrottlePolicy {
     pub longest: Duration,
 }
 
+impl ThrottlePolicy {
+    /// How many attempts may fail within the longest wait.
+    pub fn attempts_in_longest_wait(&self) -> u32 {
+        let (mut attempts, mut waited) = (self.free, Duration::zero());
+        loop {
+            waited += wait_after(self, attempts);
+            if waited > self.longest {
+                return attempts;
+            }
+            attempts = attempts.saturating_add(1);
+        }
+    }
+}
+
 /// Failures are forgotten this long after the last wait was over.
 pub const FORGOTTEN_AFTER: Duration = Duration::minutes(15);
 
@@ -78,6 +92,8 @@ mod tests {
         let waits: Vec<i64> = (1..12).map(|n| wait_after(&POLICY, n).num_seconds()).collect();
         assert_eq!(waits, [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert_eq!(wait_after(&POLICY, u32::MAX), POLICY.longest);
+        // Three at once, then after 1, 3, 7, 15 and 31 seconds.
+        assert_eq!(POLICY.attempts_in_longest_wait(), 8);
     }
 
     #[test]

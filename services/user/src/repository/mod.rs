@@ -15,7 +15,7 @@ use crate::{
     domain::records::user,
     domain::{Error, User, UserId, account::Status},
 };
-use kit::{Db, Tx};
+use kit::{Db, Tx, messaging::wake_ups::WakeUps};
 use sea_orm::{IntoActiveModel, QuerySelect, entity::prelude::*};
 
 /// The tables of the service.
@@ -24,12 +24,14 @@ pub struct Repository {
     pub db: Db,
     /// Accounts kept for hot reads.
     pub hot: Hot,
+    /// Wakes those who follow which access tokens are void.
+    pub revocations: WakeUps,
 }
 
 impl Repository {
-    /// The tables in `db`.
-    pub const fn new(db: Db, hot: Hot) -> Self {
-        Self { db, hot }
+    /// Says in every process that tokens of an account are void, which a committed transaction has noted.
+    pub fn announce_revocation(&self, user_id: UserId) {
+        self.revocations.wake([user_id.uuid()]);
     }
 
     /// The service's clock.

@@ -1,4 +1,5 @@
-//! Asks the user service every few seconds which access tokens became void, and first for the keys that sign them.
+//! Asks the user service which access tokens became void, and first for the keys that sign them: every few seconds, and as
+//! soon as the user service says that there are some.
 
 use super::Revoked;
 use crate::{
@@ -16,6 +17,8 @@ use uuid::Uuid;
 
 /// How often the set is brought up to date: a void token is refused within ten seconds.
 const EVERY: Duration = Duration::from_secs(5);
+/// How long to wait for more once some became void: one question is for all of them.
+const GATHER: Duration = Duration::from_millis(20);
 /// How soon the next try follows one that failed.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -25,7 +28,10 @@ pub async fn follow(host: Host) {
     let mut accounts = AccountServiceClient::new(host.channel("user"));
     let mut since = host.clock().now() - ACCESS_LIFE - LEEWAY;
     let mut failing = false;
+    let mut news = host.of("user").wake_ups("revocations").subscribe();
     loop {
+        // What was said before is in the answer.
+        news = news.resubscribe();
         let begun = host.clock().now();
         let answer = match host.identity().has_access_keys().await {
             true => ask(&mut accounts, since).await,
@@ -50,8 +56,11 @@ pub async fn follow(host: Host) {
             }
         }
         let pause = if failing { AGAIN } else { EVERY };
-        if stop.run_until_cancelled(host.clock().poll(pause)).await.is_none() {
-            return;
+        tokio::select! {
+            () = host.clock().poll(pause) => {}
+            // An error says that there was more than one.
+            _ = news.recv() => tokio::time::sleep(GATHER).await,
+            () = stop.cancelled() => return,
         }
     }
 }

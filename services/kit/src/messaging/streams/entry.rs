@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Names of the fields, in the order of [`fields`].
-pub(super) const NAMES: [&str; 8] =
-    ["id", "kind", "aggregate", "seq", "occurred_at", "actor", "traceparent", "data"];
+pub(super) const NAMES: [&str; 9] =
+    ["id", "kind", "aggregate", "seq", "occurred_at", "actor", "traceparent", "data", "only_for"];
 
 /// An entry of a stream as a consumer reads it.
 pub(super) struct Entry {
@@ -30,6 +30,7 @@ pub(super) fn fields(event: &Event) -> [Value; NAMES.len()] {
         event.actor.clone().into(),
         event.traceparent.clone().into(),
         Value::Bytes(Bytes::copy_from_slice(&event.data)),
+        event.only_for.clone().unwrap_or_default().into(),
     ]
 }
 
@@ -59,6 +60,8 @@ fn read_event(source: &str, named: &HashMap<String, Bytes>) -> Option<Event> {
         actor: text(named, "actor")?,
         traceparent: text(named, "traceparent")?,
         data: named.get("data")?.to_vec(),
+        // Earlier versions write none.
+        only_for: text(named, "only_for").filter(|name| !name.is_empty()),
     })
 }
 
@@ -82,6 +85,7 @@ mod tests {
             actor: "user:1".to_owned(),
             traceparent: String::new(),
             data: vec![0, 0xFF, b'\n'],
+            only_for: Some("notification".to_owned()),
         };
         let pairs = NAMES.into_iter().map(Value::from).zip(fields(&event));
         let fields = pairs.flat_map(|(name, value)| [name, value]).collect();

@@ -230,7 +230,7 @@ impl StreamReader {
             );
             return Ok(());
         };
-        if !self.subscription.wants(&event.kind) {
+        if !self.subscription.wants(&event.kind) || !event.is_for(consumer) {
             return Ok(());
         }
         self.subscription.take_under(event, Some(self.lease(partition))).await
