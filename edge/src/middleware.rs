@@ -19,7 +19,6 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tower_http::{
     compression::{Compression, CompressionBody, CompressionLayer, Predicate},
@@ -55,20 +54,18 @@ pub struct Middleware {
     plain: Compressing,
     /// For requests of pages from elsewhere; none when no origin may call.
     cors: Option<Cors<Compressing>>,
-    /// Ends the streams of a stopping edge.
-    end_streams: CancellationToken,
 }
 
 impl Middleware {
     /// Prepares the layers.
-    pub fn new(state: Arc<State>, end_streams: CancellationToken) -> anyhow::Result<Self> {
+    pub fn new(state: Arc<State>) -> anyhow::Result<Self> {
         let worthwhile = Worthwhile { above: state.config.compress_above };
         let layer = CompressionLayer::new().compress_when(worthwhile);
         let plain = tower::Layer::layer(&layer, Handler(Arc::clone(&state)));
         let cors = (!state.config.cors_origins.is_empty())
             .then(|| state.config.origins().map(|origins| cors_layer(origins, plain.clone())))
             .transpose()?;
-        Ok(Self { state, plain, cors, end_streams })
+        Ok(Self { state, plain, cors })
     }
 
     /// The state behind.
@@ -90,6 +87,7 @@ impl Middleware {
         let method = method_name(request.method());
         let mut record = AccessRecord::begin(method, Arc::clone(&id), self.state.config.access_log);
         request.extensions_mut().insert(RequestId(id.as_ref().to_owned()));
+        request.extensions_mut().insert(self.state.stream_ends.clone());
         request.extensions_mut().insert(Meta { peer, id: Arc::clone(&id) });
         let cors = self.cors.as_ref().filter(|_| request.headers().contains_key(ORIGIN));
         let Ok(mut response) = match cors {
@@ -106,8 +104,7 @@ impl Middleware {
         if let Ok(id) = HeaderValue::from_str(&id) {
             headers.insert(REQUEST_ID, id);
         }
-        let end = self.end_streams.clone();
-        response.map(|body| Logged::new(body, record, end))
+        response.map(|body| Logged::new(body, record))
     }
 
     /// The answer to a request whose head cannot be read.
