@@ -3,12 +3,14 @@
 use crate::metrics;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use kit::program::telemetry;
 use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Instant,
 };
+use tracing::Span;
 use transcode::BoxError;
 
 /// Client Closed Request: the answer to a request whose client left before there was one.
@@ -25,13 +27,27 @@ pub struct AccessRecord {
     pub route: &'static str,
     /// The answer's status.
     pub status: u16,
+    /// The span of the request, which ends with it.
+    pub span: Span,
+    /// The trace that the request is in, if it is in one.
+    pub trace_id: Option<String>,
     bytes: u64,
 }
 
 impl AccessRecord {
     /// A request that begins now.
     pub fn begin(method: &'static str, id: Arc<str>, log: bool) -> Self {
-        Self { method, begun: Instant::now(), id, log, route: "-", status: LEFT, bytes: 0 }
+        Self {
+            method,
+            begun: Instant::now(),
+            id,
+            log,
+            route: "-",
+            status: LEFT,
+            span: Span::none(),
+            trace_id: None,
+            bytes: 0,
+        }
     }
 }
 
@@ -39,6 +55,7 @@ impl Drop for AccessRecord {
     fn drop(&mut self) {
         let time = self.begun.elapsed();
         metrics::count_request(self.method, self.route, self.status, time);
+        telemetry::record_answer(&self.span, self.method, self.route, self.status);
         if self.log {
             tracing::info!(
                 target: "access",
@@ -48,6 +65,7 @@ impl Drop for AccessRecord {
                 duration_us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
                 bytes = self.bytes,
                 request_id = &*self.id,
+                trace_id = self.trace_id,
             );
         }
     }
