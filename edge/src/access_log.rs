@@ -3,14 +3,14 @@
 use crate::metrics;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use kit::program::telemetry;
 use std::{
-    fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Instant,
 };
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tracing::Span;
 use transcode::BoxError;
 
 /// Client Closed Request: the answer to a request whose client left before there was one.
@@ -27,13 +27,27 @@ pub struct AccessRecord {
     pub route: &'static str,
     /// The answer's status.
     pub status: u16,
+    /// The span of the request, which ends with it.
+    pub span: Span,
+    /// The trace that the request is in, if it is in one.
+    pub trace_id: Option<String>,
     bytes: u64,
 }
 
 impl AccessRecord {
     /// A request that begins now.
     pub fn begin(method: &'static str, id: Arc<str>, log: bool) -> Self {
-        Self { method, begun: Instant::now(), id, log, route: "-", status: LEFT, bytes: 0 }
+        Self {
+            method,
+            begun: Instant::now(),
+            id,
+            log,
+            route: "-",
+            status: LEFT,
+            span: Span::none(),
+            trace_id: None,
+            bytes: 0,
+        }
     }
 }
 
@@ -41,6 +55,7 @@ impl Drop for AccessRecord {
     fn drop(&mut self) {
         let time = self.begun.elapsed();
         metrics::count_request(self.method, self.route, self.status, time);
+        telemetry::record_answer(&self.span, self.method, self.route, self.status);
         if self.log {
             tracing::info!(
                 target: "access",
@@ -50,24 +65,22 @@ impl Drop for AccessRecord {
                 duration_us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
                 bytes = self.bytes,
                 request_id = &*self.id,
+                trace_id = self.trace_id,
             );
         }
     }
 }
 
-/// The content of an answer, counted on its way. A stream that has nothing to send ends when the edge stops; it breaks
-/// off, so that the client does not take what came for the whole.
+/// The content of an answer, counted on its way.
 pub struct Logged<B> {
     body: B,
     record: AccessRecord,
-    stop: CancellationToken,
-    waiting: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 impl<B> Logged<B> {
-    /// Counts `body` into `record`; `stop` ends it when it waits.
-    pub const fn new(body: B, record: AccessRecord, stop: CancellationToken) -> Self {
-        Self { body, record, stop, waiting: None }
+    /// Counts `body` into `record`.
+    pub const fn new(body: B, record: AccessRecord) -> Self {
+        Self { body, record }
     }
 }
 
@@ -82,16 +95,11 @@ where
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
-            if let Some(Ok(frame)) = &frame {
-                this.record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-            }
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Ok(frame)) = &frame {
+            self.record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
         }
-        let stop = &this.stop;
-        let waiting = this.waiting.get_or_insert_with(|| Box::pin(stop.clone().cancelled_owned()));
-        waiting.as_mut().poll(context).map(|()| Some(Err(Stopping.into())))
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -102,14 +110,3 @@ where
         self.body.size_hint()
     }
 }
-
-#[derive(Debug)]
-struct Stopping;
-
-impl fmt::Display for Stopping {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the edge is stopping")
-    }
-}
-
-impl std::error::Error for Stopping {}

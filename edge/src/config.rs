@@ -52,8 +52,11 @@ pub struct Config {
     pub max_deadline_ms: u64,
     /// How long the edge goes on accepting after it says that it is not ready, for load balancers to notice.
     pub notice_ms: u64,
-    /// How long requests may take to end once the edge stops accepting.
+    /// How long requests may take to end once the edge stops accepting. What is left then is cut.
     pub drain_ms: u64,
+    /// The time over which the ends of open streams are spread meanwhile, when there are many; at most half of
+    /// `drain_ms`.
+    pub stream_spread_ms: u64,
     /// Bytes from which on answers are compressed, by zstd or gzip, for clients that accept it.
     pub compress_above: u64,
     /// Whether each request is logged, under the target `access`.
@@ -85,7 +88,8 @@ impl Default for Config {
             write_deadline_ms: 5_000,
             max_deadline_ms: 30_000,
             notice_ms: 0,
-            drain_ms: 8_000,
+            drain_ms: 20_000,
+            stream_spread_ms: 10_000,
             compress_above: 1024,
             access_log: true,
             tls_cert: None,
@@ -143,6 +147,7 @@ impl Config {
             head_timeout: Duration::from_millis(self.head_timeout_ms),
             stall_timeout: Duration::from_millis(self.stall_timeout_ms),
             drain: Duration::from_millis(self.drain_ms),
+            stream_spread: Duration::from_millis(self.stream_spread_ms),
             ..Limits::default()
         }
     }

@@ -5,12 +5,12 @@ use crate::{
     state::{FORWARDED, Meta, State, label_failure, request_context},
     upstream::Upstream,
 };
-use futures::future::BoxFuture;
+use futures::{TryFutureExt as _, future::BoxFuture};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, Uri, Version,
     header::{ACCEPT, CONTENT_TYPE, TE},
 };
-use kit::rpc::headers::parse_timeout;
+use kit::rpc::{client::CallError, ending::answer_until, headers::parse_timeout};
 use listener::Content;
 use std::{
     convert::Infallible,
@@ -182,13 +182,23 @@ impl PlainCalls {
             places: None,
             token: self.state.admission.token_of_stream(entry.rpc, claims),
         };
-        upstream.oneshot(request).await.map_err(|error| match error.downcast::<Status>() {
-            Ok(status) => *status,
-            Err(error) => {
-                tracing::warn!(%error, "a service cannot be reached");
-                Status::unavailable("the service cannot be reached")
-            }
-        })
+        let answer = upstream.oneshot(request).map_err(status_of);
+        if entry.rpc.client_streaming || entry.rpc.server_streaming {
+            let end = self.state.stream_ends.join();
+            return answer_until(answer, entry.rpc.client_streaming, end).await;
+        }
+        answer.await
+    }
+}
+
+/// What the client is told of a call that got no answer.
+fn status_of(error: CallError) -> Status {
+    match error.downcast::<Status>() {
+        Ok(status) => *status,
+        Err(error) => {
+            tracing::warn!(%error, "a service cannot be reached");
+            Status::unavailable("the service cannot be reached")
+        }
     }
 }
 

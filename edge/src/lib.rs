@@ -51,19 +51,16 @@ impl Edge {
     /// When the configuration cannot be used: an origin or a certificate that is malformed.
     pub fn new(host: &kit::Host, config: Config) -> anyhow::Result<Self> {
         config.check()?;
-        let listener = Listener {
-            limits: config.limits(),
-            tls: tls::load_acceptor(&config)?,
-            ..Listener::default()
-        };
-        let state = Arc::new(State::new(host, config)?);
+        let mut listener = Listener::new(config.limits());
+        listener.tls = tls::load_acceptor(&config)?;
+        let state = Arc::new(State::new(host, config, listener.stream_ends.clone())?);
         host.spawn(kit::identity::revocation::follow(host.clone()));
-        let middleware = Arc::new(Middleware::new(state, listener.end_streams.clone())?);
+        let middleware = Arc::new(Middleware::new(state)?);
         Ok(Self { middleware, listener, stop: host.stop_token() })
     }
 
     /// Serves the outside on `socket` until the host stops. Then readiness goes off, connections of HTTP/1.1 are closed
-    /// with their next answers, and what is open may end for a bounded time.
+    /// with their next answers, streams are told to end, and what is open may end for a bounded time.
     pub async fn serve(self, socket: TcpListener) {
         let middleware = Arc::clone(&self.middleware);
         let last_answers = self.listener.last_answers.clone();

@@ -2,6 +2,7 @@
 
 use crate::{
     access_log::{AccessRecord, Logged},
+    client::is_trusted,
     dispatch::{Handler, MustCompress},
     grpc,
     metrics::{self, method_name},
@@ -13,18 +14,19 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ORIGIN},
 };
+use kit::program::telemetry;
 use listener::{Application, Content};
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tower_http::{
     compression::{Compression, CompressionBody, CompressionLayer, Predicate},
     cors::{AllowOrigin, Any, Cors, CorsLayer},
 };
+use tracing::{Instrument as _, Span};
 use transcode::{Body, ErrorContext, Failure, RequestId};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static(kit::rpc::headers::REQUEST_ID);
@@ -55,20 +57,18 @@ pub struct Middleware {
     plain: Compressing,
     /// For requests of pages from elsewhere; none when no origin may call.
     cors: Option<Cors<Compressing>>,
-    /// Ends the streams of a stopping edge.
-    end_streams: CancellationToken,
 }
 
 impl Middleware {
     /// Prepares the layers.
-    pub fn new(state: Arc<State>, end_streams: CancellationToken) -> anyhow::Result<Self> {
+    pub fn new(state: Arc<State>) -> anyhow::Result<Self> {
         let worthwhile = Worthwhile { above: state.config.compress_above };
         let layer = CompressionLayer::new().compress_when(worthwhile);
         let plain = tower::Layer::layer(&layer, Handler(Arc::clone(&state)));
         let cors = (!state.config.cors_origins.is_empty())
             .then(|| state.config.origins().map(|origins| cors_layer(origins, plain.clone())))
             .transpose()?;
-        Ok(Self { state, plain, cors, end_streams })
+        Ok(Self { state, plain, cors })
     }
 
     /// The state behind.
@@ -89,13 +89,16 @@ impl Middleware {
         let id = self.request_id(request.headers());
         let method = method_name(request.method());
         let mut record = AccessRecord::begin(method, Arc::clone(&id), self.state.config.access_log);
+        let span = self.begin_trace(method, &mut request, peer);
+        (record.span, record.trace_id) = (span.clone(), telemetry::trace_id(request.headers()));
         request.extensions_mut().insert(RequestId(id.as_ref().to_owned()));
+        request.extensions_mut().insert(self.state.stream_ends.clone());
         request.extensions_mut().insert(Meta { peer, id: Arc::clone(&id) });
         let cors = self.cors.as_ref().filter(|_| request.headers().contains_key(ORIGIN));
         let Ok(mut response) = match cors {
             // Its future is twice the other's, which all requests would pay.
-            Some(cors) => Box::pin(cors.clone().oneshot(request)).await,
-            None => self.plain.clone().oneshot(request).await,
+            Some(cors) => Box::pin(cors.clone().oneshot(request).instrument(span)).await,
+            None => self.plain.clone().oneshot(request).instrument(span).await,
         };
         record.status = response.status().as_u16();
         record.route = response.extensions().get::<Label>().map_or("-", |label| label.0);
@@ -106,8 +109,17 @@ impl Middleware {
         if let Ok(id) = HeaderValue::from_str(&id) {
             headers.insert(REQUEST_ID, id);
         }
-        let end = self.end_streams.clone();
-        response.map(|body| Logged::new(body, record, end))
+        response.map(|body| Logged::new(body, record))
+    }
+
+    /// The span of a request. Probes have none: they come every few seconds and say nothing.
+    fn begin_trace<B>(&self, method: &'static str, request: &mut Request<B>, peer: IpAddr) -> Span {
+        let is_trusted = is_trusted(peer.to_canonical(), &self.state.config.trusted_proxies);
+        let is_probe = StaticPage::of(request.uri().path()).is_some_and(StaticPage::is_probe);
+        match is_probe {
+            true => Span::none(),
+            false => telemetry::begin_request(method, request.headers_mut(), is_trusted),
+        }
     }
 
     /// The answer to a request whose head cannot be read.

@@ -9,6 +9,7 @@ use crate::{
 };
 use http::{HeaderValue, Request, Response, StatusCode};
 use kit::{Host, rpc::context::Context};
+use listener::StreamEnds;
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 use tokio::sync::Semaphore;
 use transcode::{
@@ -47,13 +48,15 @@ pub struct State {
     pub admission: Admission,
     /// Places for contents that are being decompressed.
     pub decoding: Arc<Semaphore>,
+    /// Ends the streams of an edge that stops.
+    pub stream_ends: StreamEnds,
     health: EdgeHealth,
     clock: kit::Clock,
 }
 
 impl State {
     /// Compiles the contracts.
-    pub fn new(host: &Host, config: Config) -> anyhow::Result<Self> {
+    pub fn new(host: &Host, config: Config, stream_ends: StreamEnds) -> anyhow::Result<Self> {
         Ok(Self {
             table: RpcTable::new(host, &config),
             transcoder: transcode::Transcoder::compile(
@@ -62,6 +65,7 @@ impl State {
             )?,
             admission: Admission::new(host, &config),
             decoding: Arc::new(Semaphore::new(decompression::AT_ONCE)),
+            stream_ends,
             health: EdgeHealth::new(host),
             clock: host.clock().clone(),
             config,

@@ -40,7 +40,7 @@ async fn call(mesh: &Mesh, from: &'static str, subject: Option<Subject>, rpc: &R
         .header("idempotency-key", "matrix")
         .body(Body::new(frame))
         .unwrap();
-    let channel = mesh.process.host().of(from).channel(target(rpc));
+    let channel = mesh.host(from).channel(target(rpc));
     let context = Context { subject, ..Context::default() };
     let response = context.scope(channel.oneshot(request)).await.unwrap();
     if let Some(status) = Status::from_header_map(response.headers()) {

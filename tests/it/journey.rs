@@ -1,6 +1,6 @@
 //! From registration to review, as people live it.
 
-use crate::mesh::Mesh;
+use crate::mesh::{Mesh, Shape};
 use chrono::{DateTime, Duration, Utc};
 use kit::testing::{Backend, eventually};
 use quickserve::demo::{self, CENTRE, Person, Provider, text_at};
@@ -135,10 +135,14 @@ pub async fn begin_work(
     (customer, cleaner)
 }
 
-#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[parameterized(
+    sqlite = { Shape::Whole(Backend::Sqlite) },
+    postgres = { Shape::Whole(Backend::Postgres) },
+    apart = { Shape::Apart },
+)]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn a_cleaning_from_registration_to_review(backend: Backend) {
-    let mesh = Mesh::start(backend).await;
+async fn a_cleaning_from_registration_to_review(shape: Shape) {
+    let mesh = Mesh::start(shape).await;
     let operator = mesh.operator().await;
     let (customer, provider) = (mesh.customer("alice").await, mesh.cleaner(&operator, "bob").await);
     let order = demo::book_cleaning(&customer, &provider, noon(&mesh)).await.unwrap();
@@ -208,10 +212,14 @@ fn messages(inbox: &Value) -> Vec<&str> {
     templates
 }
 
-#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[parameterized(
+    sqlite = { Shape::Whole(Backend::Sqlite) },
+    postgres = { Shape::Whole(Backend::Postgres) },
+    apart = { Shape::Apart },
+)]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn twenty_who_want_one_slot(backend: Backend) {
-    let mesh = Mesh::start(backend).await;
+async fn twenty_who_want_one_slot(shape: Shape) {
+    let mesh = Mesh::start(shape).await;
     let operator = mesh.operator().await;
     let provider = mesh.cleaner(&operator, "bob").await;
     let mut quotes = Vec::new();
@@ -238,10 +246,14 @@ fn first_other(answers: &[quickserve::client::Answer]) -> Option<&Value> {
     other.map(|answer| &answer.body)
 }
 
-#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
+#[parameterized(
+    sqlite = { Shape::Whole(Backend::Sqlite) },
+    postgres = { Shape::Whole(Backend::Postgres) },
+    apart = { Shape::Apart },
+)]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn one_key_one_order(backend: Backend) {
-    let mesh = Mesh::start(backend).await;
+async fn one_key_one_order(shape: Shape) {
+    let mesh = Mesh::start(shape).await;
     let operator = mesh.operator().await;
     let (customer, provider) = (mesh.customer("alice").await, mesh.cleaner(&operator, "bob").await);
     let request = demo::quote_request(&provider.provider_id, noon(&mesh));

@@ -1,10 +1,12 @@
 //! The whole system in the test's own process: every service and the edge on free ports, a manual clock, a database of
-//! its own.
+//! its own. The services share one runtime, as `quickserve up` runs them, or each has one of its own and meets the others
+//! over sockets and Redis, as `quickserve run` does.
 
+use crate::binary::{own_address, port_of};
 use kit::{
-    Clock,
+    Clock, Host,
     program::config::Config,
-    testing::{Backend, TestStore, eventually_in_time, start},
+    testing::{Backend, RedisServer, TestStore, eventually, eventually_in_time, start},
 };
 use quickserve::{
     client::Client,
@@ -18,21 +20,80 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
+/// How the services of a system are put together.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// All in one process, on this database.
+    Whole(Backend),
+    /// A process a service, over PostgreSQL and a Redis of their own.
+    Apart,
+}
+
+impl From<Backend> for Shape {
+    fn from(backend: Backend) -> Self {
+        Self::Whole(backend)
+    }
+}
+
 /// A running system.
 pub struct Mesh {
     /// Its time.
     pub clock: Clock,
     /// Speaks to its edge, as nobody.
     pub client: Client,
-    /// The process.
+    /// The process that has the edge, and every service that has no process of its own.
     pub process: Process,
+    services: BTreeMap<&'static str, Process>,
+    _redis: Option<RedisServer>,
     _store: TestStore,
 }
 
 impl Mesh {
-    /// Starts everything on `backend`, at 9 o'clock UTC on a Monday.
-    pub async fn start(backend: Backend) -> Self {
-        Self::with_config(backend, Config::defaults()).await
+    /// Starts everything in this shape, at 9 o'clock UTC on a Monday.
+    pub async fn start(shape: impl Into<Shape>) -> Self {
+        match shape.into() {
+            Shape::Whole(backend) => Self::with_config(backend, Config::defaults()).await,
+            Shape::Apart => Self::start_apart().await,
+        }
+    }
+
+    /// Starts each service in a process of its own, and the edge before them.
+    async fn start_apart() -> Self {
+        let (store, redis) = (Backend::Postgres.store().await, RedisServer::start().await);
+        let (clock, address) = (Clock::manual(start()), own_address());
+        let peers = Service::ALL.map(|service| {
+            (service.name().to_owned(), format!("http://{address}:{}", port_of(service)))
+        });
+        let plan = || Plan {
+            services: Vec::new(),
+            edge: None,
+            grpc: SocketAddr::from((address, 0)),
+            admin: None,
+            peers: BTreeMap::from(peers.clone()),
+            data_dir: store.folder().to_owned(),
+            database_url: store.database_url(),
+            redis_url: Some(redis.url()),
+            migrate: true,
+            config: Config::defaults(),
+            clock: clock.clone(),
+        };
+        let mut services = BTreeMap::new();
+        for service in Service::ALL {
+            let grpc = SocketAddr::from((address, port_of(service)));
+            let process = Process::start(Plan { services: vec![service], grpc, ..plan() }).await;
+            services.insert(service.name(), process.unwrap());
+        }
+        let edge = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let process = Process::start(Plan { edge: Some(edge), ..plan() }).await.unwrap();
+        let client = Client::new(&format!("http://{}", process.edge().unwrap()));
+        let ready = async || client.get("/readyz").await.unwrap().status.as_u16();
+        eventually("the edge is ready", ready, |status| *status == 200).await;
+        Self { clock, client, process, services, _redis: Some(redis), _store: store }
+    }
+
+    /// The runtime that `service` or the edge has.
+    pub fn host(&self, service: &'static str) -> Host {
+        self.services.get(service).unwrap_or(&self.process).host().of(service)
     }
 
     /// As [`Mesh::start`], configured.
@@ -55,7 +116,8 @@ impl Mesh {
         };
         let process = Process::start(plan).await.unwrap();
         let client = Client::new(&format!("http://{}", process.edge().unwrap()));
-        Self { clock, client, process, _store: store }
+        let services = BTreeMap::new();
+        Self { clock, client, process, services, _redis: None, _store: store }
     }
 
     /// Waits for what takes time: the clock moves on as the timers and events of the services fall due.
@@ -65,13 +127,13 @@ impl Mesh {
         read: impl AsyncFnMut() -> T,
         holds: impl Fn(&T) -> bool,
     ) -> T {
-        let hosts = Service::ALL.map(|service| self.process.host().of(service.name()));
+        let hosts = Service::ALL.map(|service| self.host(service.name()));
         eventually_in_time(what, &hosts, read, holds).await
     }
 
     /// Somebody who runs the marketplace.
     pub async fn operator(&self) -> Person {
-        let host = self.process.host().of("user");
+        let host = self.host("user");
         let email = "operator@test.example";
         user::create_operator(&host, email, "Olympe", demo::PASSWORD).await.unwrap();
         demo::sign_in(&self.client, email, demo::PASSWORD).await.unwrap()

@@ -2,7 +2,7 @@
 
 use crate::{
     application::Application, connection::Connections, limits::Limits,
-    open_connections::OpenConnections, peer_limit::PeerLimit,
+    open_connections::OpenConnections, peer_limit::PeerLimit, stream_ends::StreamEnds,
 };
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -36,7 +36,7 @@ pub fn bind_listener(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// How to serve the connections of one address.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Listener {
     /// What peers may use.
     pub limits: Limits,
@@ -45,8 +45,8 @@ pub struct Listener {
     /// Cancelled by the program when it is about to stop: from then on every answer over HTTP/1.1 is the last of its
     /// connection, so that no client sends its next request into one that is being closed.
     pub last_answers: CancellationToken,
-    /// Cancelled when the listener drains and `stream_grace` is over: the application ends its streams.
-    pub end_streams: CancellationToken,
+    /// Begins when the listener drains and `stream_grace` is over: the application's streams end when they are told so.
+    pub stream_ends: StreamEnds,
 }
 
 /// How the connections of a listener ended.
@@ -57,6 +57,12 @@ pub struct Drained {
 }
 
 impl Listener {
+    /// A listener for plain HTTP with these limits.
+    pub fn new(limits: Limits) -> Self {
+        let stream_ends = limits.stream_ends();
+        Self { limits, tls: None, last_answers: CancellationToken::new(), stream_ends }
+    }
+
     /// Serves `application` on `socket` until `stop` is ready, then drains: new peers are refused, open requests may
     /// end, and what is left after the limit is dropped.
     pub async fn serve<A: Application>(
@@ -80,7 +86,7 @@ impl Listener {
             () = stop => {}
         }
         drop(socket);
-        acceptor.drain(&self.limits, &self.end_streams).await
+        acceptor.drain(&self.limits, &self.stream_ends).await
     }
 }
 
@@ -120,14 +126,14 @@ impl<A: Application> Acceptor<A> {
         tokio::spawn(async move { connections.serve(stream, peer, connection).await });
     }
 
-    async fn drain(&self, limits: &Limits, end_streams: &CancellationToken) -> Drained {
+    async fn drain(&self, limits: &Limits, stream_ends: &StreamEnds) -> Drained {
         self.tracker.close();
         self.connections.stop.cancel();
         let ended = async {
             tokio::select! {
                 () = self.tracker.wait() => return,
-                () = tokio::time::sleep(limits.stream_grace.min(limits.drain / 2)) => {
-                    end_streams.cancel();
+                () = tokio::time::sleep(limits.stream_grace.min(limits.drain / 4)) => {
+                    stream_ends.begin();
                 }
             }
             self.tracker.wait().await;

@@ -19,6 +19,7 @@ mod limits;
 mod open_connections;
 mod peer_limit;
 mod request_rules;
+mod stream_ends;
 mod unreadable;
 
 pub use accept::{Drained, Listener, bind_listener};
@@ -27,3 +28,4 @@ pub use content::Content;
 pub use limits::{Limits, Versions};
 pub use peer_limit::peer_key;
 pub use request_rules::{BrokenRule, check_request};
+pub use stream_ends::{StreamEnd, StreamEnds};

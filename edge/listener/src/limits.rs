@@ -1,5 +1,6 @@
 //! What one listener and its peers may use.
 
+use crate::stream_ends::StreamEnds;
 use ipnet::IpNet;
 use std::time::Duration;
 
@@ -44,10 +45,19 @@ pub struct Limits {
     pub keepalive_interval: Duration,
     /// Time for the answer to a ping.
     pub keepalive_timeout: Duration,
-    /// Time for which streams may go on once the listener drains; at most half of `drain`.
+    /// Time for which streams may go on once the listener drains; at most a quarter of `drain`.
     pub stream_grace: Duration,
+    /// Time over which the ends of many streams are spread after that; at most half of `drain`.
+    pub stream_spread: Duration,
     /// Time for which requests may go on once the listener drains. What is left then is dropped.
     pub drain: Duration,
+}
+
+impl Limits {
+    /// What ends the streams of a listener with these limits.
+    pub fn stream_ends(&self) -> StreamEnds {
+        StreamEnds::within(self.stream_spread.min(self.drain / 2))
+    }
 }
 
 impl Default for Limits {
@@ -67,6 +77,7 @@ impl Default for Limits {
             keepalive_interval: Duration::from_secs(10),
             keepalive_timeout: Duration::from_secs(5),
             stream_grace: Duration::from_secs(1),
+            stream_spread: Duration::from_secs(10),
             drain: Duration::from_secs(20),
         }
     }

@@ -52,7 +52,7 @@ async fn idle_connections_make_room_when_there_is_no_file_for_another() {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let limits = Limits { head_timeout: Duration::from_secs(3600), ..Limits::default() };
-    let listener = Listener { limits, ..Listener::default() };
+    let listener = Listener::new(limits);
     tokio::spawn(listener.serve(socket, Empty, std::future::pending()));
     let mut idle = Vec::new();
     for _ in 0..IDLE {

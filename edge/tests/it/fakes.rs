@@ -7,6 +7,7 @@ use proto::{
     codec::Codec,
     quickserve::{
         notification::v1::{self as notification, notification_service_server as inbox},
+        provider::v1::tracking_service_server as tracking,
         user::v1::{
             self as user, account_service_server as accounts, user_service_server as users,
         },
@@ -56,6 +57,8 @@ impl Fakes {
         host.of("user").install(Routes::default().add(users).add(accounts));
         let inbox = Fake::<Inbox>(self.clone(), PhantomData);
         host.of("notification").install(Routes::default().add(inbox));
+        let tracking = Fake::<Tracking>(self.clone(), PhantomData);
+        host.of("provider").install(Routes::default().add(tracking));
     }
 
     /// Who called last, and with what.
@@ -92,6 +95,7 @@ trait Name: 'static {
 struct Users;
 struct Accounts;
 struct Inbox;
+struct Tracking;
 
 impl Name for Users {
     const NAME: &'static str = users::SERVICE_NAME;
@@ -101,6 +105,9 @@ impl Name for Accounts {
 }
 impl Name for Inbox {
     const NAME: &'static str = inbox::SERVICE_NAME;
+}
+impl Name for Tracking {
+    const NAME: &'static str = tracking::SERVICE_NAME;
 }
 
 struct Fake<N>(Fakes, PhantomData<fn() -> N>);
@@ -169,6 +176,11 @@ impl Fakes {
             "WatchInbox" => {
                 let service = service_fn(move |request| std::future::ready(self.inbox(&request)));
                 Grpc::new(Codec::default()).server_streaming(service, request).await
+            }
+            // It answers nothing for as long as its client has sent nothing.
+            "StreamPositions" => {
+                self.see(&Request::from_http(request));
+                std::future::pending().await
             }
             _ => Status::unimplemented("no test asks for this").into_http(),
         }

@@ -9,13 +9,17 @@ use edge::Config;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use kit::{Subject, testing::eventually};
+use kit::{
+    Role, Subject,
+    testing::{eventually, somebody},
+};
 use prost::Message as _;
 use proto::quickserve::{
     notification::v1::{
         WatchInboxRequest, WatchInboxResponse,
         notification_service_client::NotificationServiceClient,
     },
+    provider::v1::tracking_service_client::TrackingServiceClient,
     user::v1::{
         GetMeRequest, GetUserRequest, GetUserResponse, ListRevocationsRequest, Revocation,
         account_service_client::AccountServiceClient, user_service_client::UserServiceClient,
@@ -261,17 +265,44 @@ async fn an_inbox_is_a_stream_of_events_over_rest() {
 }
 
 #[tokio::test]
-async fn an_open_stream_breaks_off_when_the_edge_stops() {
+async fn open_streams_end_as_their_protocols_have_it_when_the_edge_stops() {
     let edge = Edge::start().await;
-    let request = edge.request("GET", "/v1/me/inbox").header("accept", "text/event-stream");
-    let request = request.header("authorization", edge.bearer(customer()));
-    let mut response = edge.open(request.body(String::new()).unwrap()).await;
+    let bearer = edge.bearer(customer());
+    let open = async |accept| {
+        let request = edge.request("GET", "/v1/me/inbox").header("accept", accept);
+        let request = request.header("authorization", &bearer).body(String::new()).unwrap();
+        let mut response = edge.open(request).await;
+        for _ in 0..2 {
+            response.body_mut().frame().await.unwrap().unwrap();
+        }
+        response
+    };
+    let (events, lines) = (open("text/event-stream").await, open("application/x-ndjson").await);
+    let mut client = NotificationServiceClient::new(channel(&edge).await);
+    let watch = with(WatchInboxRequest::default(), "authorization", &bearer);
+    let mut native = client.watch_inbox(watch).await.unwrap().into_inner();
     for _ in 0..2 {
-        response.body_mut().frame().await.unwrap().unwrap();
+        native.message().await.unwrap().unwrap();
     }
+    // A client that streams and has had no answer yet.
+    let mut tracking = TrackingServiceClient::new(channel(&edge).await);
+    let driver = edge.bearer(somebody(&[Role::Provider]));
+    let positions = with(futures::stream::pending(), "authorization", &driver);
+    let positions = tokio::spawn(async move { tracking.stream_positions(positions).await });
+    let called = async || edge.fakes.was_called();
+    eventually("the client's stream is open", called, |called| *called).await;
+
     edge.world.host.stop_token().cancel();
-    let end = response.body_mut().frame().await;
-    assert!(end.is_some_and(|frame| frame.is_err()), "it must not look like an end");
+    let events = String::from_utf8(whole(events).await.body.to_vec()).unwrap();
+    let told = events.strip_prefix("retry: ").and_then(|rest| rest.strip_suffix("\n\n"));
+    let told: u64 = told.unwrap_or_else(|| panic!("{events:?}")).parse().unwrap();
+    assert!((1_000..2_000).contains(&told), "{told}");
+    let lines = String::from_utf8(whole(lines).await.body.to_vec()).unwrap();
+    assert!(lines.contains("SERVER_STOPPING") && lines.ends_with('\n'), "{lines:?}");
+    for refused in [native.message().await.unwrap_err(), positions.await.unwrap().unwrap_err()] {
+        assert_eq!(refused.code(), Code::Unavailable);
+        assert_eq!(refused.message(), "the server is stopping; call again");
+    }
     let ended = tokio::time::timeout(Duration::from_secs(20), edge.serving).await;
     ended.expect("the drain is bounded").unwrap();
 }

@@ -43,10 +43,11 @@ async fn a_request_is_one_line_without_secrets() {
     let edge = Edge::start().await;
     let canary = "canary-7f3a";
     let token = edge.bearer(customer());
-    let id = "request-of-the-canary";
+    let (id, trace) = ("request-of-the-canary", "0af7651916cd43dd8448eb211c80319c");
     let request = edge
         .request("POST", &format!("/v1/users?password={canary}"))
         .header("x-request-id", id)
+        .header("traceparent", format!("00-{trace}-b7ad6b7169203331-01"))
         .header("content-type", "application/json")
         .header("authorization", &token)
         .header("cookie", canary);
@@ -63,6 +64,7 @@ async fn a_request_is_one_line_without_secrets() {
     for part in ["method=\"POST\"", "route=\"/v1/users\"", "status=400", "duration_us=", "bytes="] {
         assert!(line[0].contains(part), "{}", line[0]);
     }
+    assert!(line[0].contains(&format!("trace_id=\"{trace}\"")), "{}", line[0]);
     let ours = text.lines().filter(|line| line.contains(" access") || line.contains(" edge"));
     for line in ours {
         assert!(!line.contains(canary), "{line}");

@@ -19,6 +19,8 @@ const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
 /// The `domain` of reasons that are given here.
 const DOMAIN: &str = "transcode";
+/// The reason of what ends because this server stops.
+const STOPPING: &str = "SERVER_STOPPING";
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 /// A failed call or a refused request: a `google.rpc.Status` and how HTTP says it. One word wide,
@@ -159,7 +161,12 @@ impl Failure {
     /// The server stops, and with it this stream: 503, `SERVER_STOPPING`.
     pub fn stopping() -> Self {
         let failure = Self::new(Code::Unavailable, "the server is stopping; call again");
-        failure.with_reason("SERVER_STOPPING").with_header(RETRY_AFTER, "1")
+        failure.with_reason(STOPPING).with_header(RETRY_AFTER, "1")
+    }
+
+    /// Whether the failure is the stop of this server.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.error_info().is_some_and(|info| info.domain == DOMAIN && info.reason == STOPPING)
     }
 
     /// The content of a request came too slowly: 408, `REQUEST_TOO_SLOW`.

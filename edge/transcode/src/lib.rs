@@ -79,7 +79,6 @@ pub mod schema;
 mod scratch;
 pub mod serve;
 mod served;
-mod shutdown;
 pub mod source;
 mod sse;
 mod time;
@@ -108,7 +107,6 @@ pub use schema::{
     LeftOut, Location, Message, MessageIndex, Method, PathError, Schema, SchemaError,
     SchemaOptions, Service, WellKnown,
 };
-pub use shutdown::Shutdown;
 pub use sse::{MethodSse, SseFields};
 pub use transcoder::{RouteError, Transcoder};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use listener::{Application, Content, Limits, Listener};
+use listener::{Application, Content, Limits, Listener, StreamEnds};
 use tokio::net::TcpListener;
 
 pub use listener::bind_listener;
@@ -15,7 +15,6 @@ use crate::body::Body;
 use crate::call::Upstream;
 use crate::error_body::ErrorContext;
 use crate::failure::Failure;
-use crate::shutdown::Shutdown;
 use crate::transcoder::Transcoder;
 
 /// How long an idle HTTP/2 connection is trusted to be alive.
@@ -65,15 +64,9 @@ pub async fn serve_transcoder<S: Upstream + Sync>(
     upstream: S,
     end: impl Future<Output = ()>,
 ) {
-    let shutdown = Shutdown::default();
-    let listener = Listener {
-        limits: connection_limits(),
-        end_streams: shutdown.token(),
-        ..Listener::default()
-    };
-    let calls = Calls { reloadable, upstream, shutdown: shutdown.clone() };
+    let listener = Listener::new(connection_limits());
+    let calls = Calls { reloadable, upstream, stream_ends: listener.stream_ends.clone() };
     listener.serve(socket, calls, end).await;
-    shutdown.finish().await;
 }
 
 /// The calls of all connections.
@@ -81,7 +74,7 @@ pub async fn serve_transcoder<S: Upstream + Sync>(
 struct Calls<S> {
     reloadable: ReloadableTranscoder,
     upstream: S,
-    shutdown: Shutdown,
+    stream_ends: StreamEnds,
 }
 
 impl<S: Upstream + Sync> Application for Calls<S> {
@@ -93,7 +86,7 @@ impl<S: Upstream + Sync> Application for Calls<S> {
         _: SocketAddr,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
         let transcoder = self.reloadable.load();
-        request.extensions_mut().insert(self.shutdown);
+        request.extensions_mut().insert(self.stream_ends);
         async move {
             match listener::check_request(&request) {
                 Ok(()) => transcoder.handle(request, self.upstream).await,

@@ -17,6 +17,14 @@ use crate::wire::Malformed;
 /// The header by which a client says up to where it has seen a stream.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
+/// When a client of events comes back, in milliseconds: those that were cut off together do not all come together.
+const RETRY_MS: std::ops::Range<u32> = 1_000..2_000;
+
+/// The line that tells a client when to come back.
+pub(crate) fn retry_line() -> String {
+    format!("retry: {}\n", rand::random_range(RETRY_MS))
+}
+
 /// The names of the fields that make events of a stream's messages, as the contract writes them; a field within a
 /// field is written with dots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

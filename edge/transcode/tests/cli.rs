@@ -325,7 +325,7 @@ async fn a_websocket_is_closed_with_a_code_when_the_program_is_asked_to_end() {
             code = frame.map(|frame| frame.code);
         }
     }
-    assert_eq!(code, Some(CloseCode::Away));
+    assert_eq!(code, Some(CloseCode::Restart));
     drop(socket);
     assert!(running.child.wait().unwrap().success());
 }

@@ -6,7 +6,7 @@ pub mod client;
 pub mod confidential;
 pub mod context;
 pub mod details;
-mod ending;
+pub mod ending;
 pub mod error;
 pub mod guard;
 pub mod headers;

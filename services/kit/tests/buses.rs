@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod buses {
+    mod handover;
     pub mod kills;
     pub mod stage;
     mod streams;

@@ -61,7 +61,8 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
 /// A mistyped section stops the start, as a mistyped key does.
 fn check_sections(config: &Config) -> anyhow::Result<()> {
     let services = Service::ALL.iter().map(|service| service.name());
-    let known: Vec<&str> = services.chain(["database", "edge", "events", "telemetry"]).collect();
+    let known: Vec<&str> =
+        services.chain(["database", "edge", "events", "grpc", "telemetry"]).collect();
     Ok(config.check_sections(&known)?)
 }
 

@@ -45,8 +45,8 @@ use tokio_util::sync::CancellationToken;
 pub const OPS: &str = "ops";
 /// Bytes that hot reads may take in memory.
 const CACHE_BYTES: u64 = 16 << 20;
-/// How long a stopping process waits for requests, then for workers.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// How long a process whose calls have ended waits for its workers.
+const WORKER_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a process runs.
 pub struct Plan {
@@ -180,6 +180,7 @@ impl Process {
         let ready =
             Readiness::default().and("starting", is_started).and("disk_full", host.has_room());
         let options = Options { ready, ..serve_options(service) };
+        let options = options.with_stop(plan.config.section("grpc")?);
         let stack = Arc::new(OnceLock::new());
         let (late, stop) = (answer_once_started(stack.clone()), self.stop.clone());
         let serving = async move {
@@ -260,12 +261,12 @@ impl Process {
         for server in self.servers {
             let _ = server.await;
         }
-        if !self.host.drained(DRAIN_LIMIT).await {
+        if !self.host.drained(WORKER_LIMIT).await {
             tracing::warn!("some workers did not end in time");
         }
         self.ended.cancel();
         if let Some((_, serving)) = self.admin {
-            let _ = tokio::time::timeout(DRAIN_LIMIT, serving).await;
+            let _ = tokio::time::timeout(WORKER_LIMIT, serving).await;
         }
     }
 }
@@ -276,9 +277,7 @@ fn serve_options(service: Service) -> Options {
     let of_service = proto::all_rpcs().iter().filter(|rpc| rpc.service.starts_with(&package));
     let mut services: Vec<String> = of_service.map(|rpc| rpc.service.to_owned()).collect();
     services.dedup();
-    let mut options = Options { services, ..Options::default() };
-    options.limits.drain = DRAIN_LIMIT;
-    options
+    Options { services, ..Options::default() }
 }
 
 fn bind_port(address: SocketAddr) -> anyhow::Result<TcpListener> {

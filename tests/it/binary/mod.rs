@@ -6,6 +6,7 @@ mod commands;
 mod crash;
 mod database;
 mod families;
+mod faults;
 mod folder;
 mod grpc;
 mod holds;
@@ -24,8 +25,10 @@ mod seed;
 mod series;
 mod start_order;
 mod stop;
+mod traces;
 mod trades;
 pub mod wire;
 
 pub use kills::number_from;
+pub use processes::{own_address, port_of};
 pub use program::{Home, Program, rows, run};

@@ -48,6 +48,14 @@ impl People {
         text_at(&quote, "id").unwrap()
     }
 
+    /// As [`People::quote`], while services may be away: the status, and the price if there is one.
+    pub async fn try_quote(&self, hours: i64) -> (u16, Option<String>) {
+        let request = demo::quote_request(&self.provider.provider_id, in_hours(hours));
+        let answer = self.customer.client.post("/v1/quotes", request).await.unwrap();
+        let status = answer.status.as_u16();
+        (status, answer.ok().ok().map(|quote| text_at(&quote, "id").unwrap()))
+    }
+
     /// Asks to book a price.
     pub async fn book(&self, quote: &str) -> anyhow::Result<Answer> {
         self.customer.client.post("/v1/orders", json!({ "quote_id": quote })).await

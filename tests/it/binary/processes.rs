@@ -21,7 +21,7 @@ use std::{
 const FIRST_PORT: u16 = 7100;
 
 /// All services and the edge, each in a process of its own.
-struct Processes {
+pub struct Processes {
     home: Home,
     redis: RedisServer,
     address: Ipv4Addr,
@@ -30,7 +30,7 @@ struct Processes {
 }
 
 impl Processes {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let (home, redis) = (Home::new(Backend::Postgres).await, RedisServer::start().await);
         home.run(&["migrate"]).await.ok();
         let address = own_address();
@@ -47,11 +47,40 @@ impl Processes {
         Self { home, redis, address, services, edge }
     }
 
-    fn kill(&mut self, service: Service) {
+    /// What they keep.
+    pub const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The edge.
+    pub const fn edge(&self) -> &Program {
+        &self.edge
+    }
+
+    /// The Redis between them.
+    pub const fn redis(&mut self) -> &mut RedisServer {
+        &mut self.redis
+    }
+
+    /// Ends the process of a service as a power cut does.
+    pub fn kill(&mut self, service: Service) {
         self.services.remove(service.name());
     }
 
-    async fn restart(&mut self, service: Service) {
+    /// Asks the process of a service to end, and waits until it has.
+    pub async fn stop(&mut self, service: Service) {
+        if let Some(part) = self.services.remove(service.name()) {
+            part.stop().await;
+        }
+    }
+
+    /// The process of a service.
+    pub fn process_id(&self, service: Service) -> u32 {
+        self.services[service.name()].process_id()
+    }
+
+    /// Starts the process of a service that has ended.
+    pub async fn restart(&mut self, service: Service) {
         let part = start_service(&self.home, &self.redis, self.address, service).await;
         self.services.insert(service.name(), part);
     }
@@ -65,30 +94,37 @@ impl Processes {
     }
 
     /// Waits until every event is published and every consumer has acted on those that it wants.
-    async fn have_heard_of_everything(&self) {
+    pub async fn have_heard_of_everything(&self) {
         let rows = async |name, sql| self.home.rows(name, sql).await;
         let missing = async || events::missing(rows).await;
         eventually("every event arrives", missing, Vec::is_empty).await;
     }
 }
 
+/// Sends a signal to a process.
+pub fn signal(name: &str, process: u32) {
+    let kill = format!("kill -{name} {process}");
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
 /// An address of the loopback network that no other test uses, so that the ports on it are free and known before the
 /// processes start.
-fn own_address() -> Ipv4Addr {
+pub fn own_address() -> Ipv4Addr {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = std::process::id() * 8 + COUNT.fetch_add(1, Ordering::Relaxed) % 8;
     let [high, middle, low] = [16, 8, 0].map(|shift| u8::try_from(number >> shift & 0xFF).unwrap());
     Ipv4Addr::new(127, 64 | high & 63, middle, low)
 }
 
-fn port(service: Service) -> u16 {
+/// The port of a service on such an address.
+pub fn port_of(service: Service) -> u16 {
     let place = Service::ALL.iter().position(|it| *it == service).unwrap();
     FIRST_PORT + u16::try_from(place).unwrap()
 }
 
 /// Says where every service is.
 fn with_peers(mut command: Command, address: Ipv4Addr) -> Command {
-    let peers = Service::ALL.map(|it| format!("{}=http://{address}:{}", it.name(), port(it)));
+    let peers = Service::ALL.map(|it| format!("{}=http://{address}:{}", it.name(), port_of(it)));
     command.env("QS_PEERS", peers.join(","));
     command
 }
@@ -101,7 +137,7 @@ async fn start_service(
 ) -> Program {
     let mut command = home.command(&["run", service.name()]);
     command
-        .env("QS_LISTEN", SocketAddr::from((address, port(service))).to_string())
+        .env("QS_LISTEN", SocketAddr::from((address, port_of(service))).to_string())
         .env("QS_REDIS_URL", redis.url())
         .env("QS_EVENTS__LEASE_MS", "2000")
         .env("QS_DATABASE__CONNECTIONS", "4")

@@ -234,6 +234,11 @@ impl Program {
         self.child.wait().unwrap();
     }
 
+    /// The process it runs in.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to end, with SIGTERM or SIGINT.
     pub fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());

@@ -2,6 +2,7 @@
 
 use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, TE};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Version};
+use listener::StreamEnds;
 use tokio::time::Instant;
 
 use super::compression;
@@ -15,7 +16,6 @@ use crate::failure::Failure;
 use crate::json::Selection;
 use crate::query::{self, FIELDS, Query};
 use crate::rule::{Binding, ResponseBody, Target};
-use crate::shutdown::Shutdown;
 
 /// A call that may be opened.
 pub(crate) struct Call {
@@ -30,7 +30,7 @@ pub(crate) struct Call {
     pub conditional: bool,
     pub deadline: Option<Instant>,
     /// Ends a stream when the server stops.
-    pub shutdown: Option<Shutdown>,
+    pub stream_ends: Option<StreamEnds>,
     /// Which message of a client stream is next, counted from 0.
     pub element: Option<usize>,
     headers: HeaderMap,
@@ -47,7 +47,7 @@ impl Call {
             has_mask: self.has_mask,
             conditional: self.conditional,
             deadline: None,
-            shutdown: None,
+            stream_ends: None,
             element: Some(0),
             headers: HeaderMap::new(),
             extensions: Extensions::new(),
@@ -101,7 +101,7 @@ pub(crate) fn prepare_call(route: Route, request: &mut Request<Content>) -> Resu
         has_mask: query.has_mask,
         conditional,
         deadline,
-        shutdown: request.extensions_mut().remove(),
+        stream_ends: request.extensions_mut().remove(),
         element: None,
         headers,
         extensions: extensions.unwrap_or_default().0,

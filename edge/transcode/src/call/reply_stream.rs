@@ -2,19 +2,19 @@
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use listener::{StreamEnd, StreamEnds};
 use tokio::time::{Instant, timeout_at};
 
 use super::prepare::Call;
 use super::replies::Replies;
 use crate::deadline;
 use crate::failure::Failure;
-use crate::shutdown::Shutdown;
 
 /// The messages of an answer whose headers may be still to come, until the deadline of the call or the stop of the server.
 pub(crate) struct ReplyStream {
     state: State,
     deadline: Option<Instant>,
-    shutdown: Option<Shutdown>,
+    end: Option<StreamEnd>,
 }
 
 enum State {
@@ -28,30 +28,19 @@ impl ReplyStream {
         opening: impl Future<Output = Result<Replies, Failure>> + Send + 'static,
         call: &Call,
     ) -> Self {
-        let (deadline, shutdown) = (call.deadline, call.shutdown.clone());
-        Self { state: State::Opening(Box::pin(opening)), deadline, shutdown }
+        let end = call.stream_ends.as_ref().map(StreamEnds::join);
+        Self { state: State::Opening(Box::pin(opening)), deadline: call.deadline, end }
     }
 
     /// The next message; `None` when the call ended well. Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        let Some(shutdown) = self.shutdown.clone() else { return self.next_in_time().await };
+        let next = self.state.next_in_time(self.deadline);
+        let Some(end) = &mut self.end else { return next.await };
         tokio::select! {
             // What has arrived is passed on first.
             biased;
-            next = self.next_in_time() => next,
-            () = shutdown.begun() => Err(Failure::stopping()),
-        }
-    }
-
-    async fn next_in_time(&mut self) -> Result<Option<Bytes>, Failure> {
-        match self.deadline {
-            None => self.state.next().await,
-            Some(deadline) => match timeout_at(deadline, self.state.next()).await {
-                Ok(next) => {
-                    next.map_err(|failure| deadline::blame_deadline(failure, Some(deadline)))
-                }
-                Err(_) => Err(Failure::deadline()),
-            },
+            next = next => next,
+            () = end => Err(Failure::stopping()),
         }
     }
 
@@ -70,6 +59,18 @@ impl ReplyStream {
 }
 
 impl State {
+    async fn next_in_time(&mut self, deadline: Option<Instant>) -> Result<Option<Bytes>, Failure> {
+        match deadline {
+            None => self.next().await,
+            Some(deadline) => match timeout_at(deadline, self.next()).await {
+                Ok(next) => {
+                    next.map_err(|failure| deadline::blame_deadline(failure, Some(deadline)))
+                }
+                Err(_) => Err(Failure::deadline()),
+            },
+        }
+    }
+
     async fn open(&mut self) -> Result<(), Failure> {
         if let Self::Opening(opening) = self {
             let opened = opening.await;

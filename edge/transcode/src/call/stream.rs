@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::time::timeout;
+use tonic::Code;
 
 use super::blame::in_terms_of_client;
 use super::prepare::Call;
@@ -21,6 +22,7 @@ use crate::body::{Body, BoxError};
 use crate::error_body::ErrorContext;
 use crate::failure::Failure;
 use crate::rule::ResponseBody;
+use crate::sse;
 
 /// How long a stream may be quiet before its head goes out without a message. An error that comes sooner keeps its HTTP
 /// status.
@@ -161,12 +163,19 @@ impl Writer {
         .into()
     }
 
-    /// The error, and what ends the stream.
+    /// The error, and what ends the stream. Who listens to events is told when to come back to a server that can serve
+    /// again; that this one stops is no event.
     fn error(&mut self, failure: &Failure) -> Bytes {
+        if self.form == StreamForm::Events && failure.is_stopping() {
+            return format!("{}\n", sse::retry_line()).into();
+        }
         let text = self.printer.inner.errors().in_band(&self.context, failure);
         match self.form {
             StreamForm::Array => [&self.item(b"", &text)[..], b"]"].concat().into(),
             StreamForm::Lines(_) => self.item(b"", &text),
+            StreamForm::Events if failure.code == Code::Unavailable => {
+                self.item(format!("{}event: error\n", sse::retry_line()).as_bytes(), &text)
+            }
             StreamForm::Events => self.item(b"event: error\n", &text),
         }
     }

@@ -38,7 +38,6 @@ use crate::codes::code_name;
 use crate::error_body::ErrorContext;
 use crate::failure::Failure;
 use crate::rule::ResponseBody;
-use crate::shutdown::Shutdown;
 
 /// The subprotocol's name; a client may leave it out.
 const PROTOCOL: &str = "json";
@@ -103,8 +102,7 @@ pub(crate) fn accept_upgrade(
     let message =
         if client_streams { None } else { Some(content::json_to_message(&mut call, None)?) };
     let upgrade = hyper::upgrade::on(&mut request);
-    let shutdown = call.shutdown.clone().unwrap_or_default();
-    shutdown.spawn(serve_socket(upgrade, call, message, open, context.clone()));
+    tokio::spawn(serve_socket(upgrade, call, message, open, context.clone()));
     Ok(response)
 }
 
@@ -137,8 +135,7 @@ async fn serve_socket(
     let writer = async {
         let printer = Printer::new(&mut call);
         let ended = write_frame(&mut sink, &mut call, &printer, open, body, request_failure).await;
-        let stopping = call.shutdown.as_ref().is_some_and(Shutdown::has_begun);
-        close_socket(&mut sink, &printer, &context, ended, stopping).await;
+        close_socket(&mut sink, &printer, &context, ended).await;
     };
     tokio::pin!(writer);
     tokio::select! {
@@ -246,11 +243,10 @@ async fn close_socket(
     printer: &Printer,
     context: &ErrorContext,
     ended: Result<(), Failure>,
-    stopping: bool,
 ) {
     let (code, reason) = match &ended {
         Ok(()) => (CloseCode::Normal, ""),
-        Err(failure) if stopping => (CloseCode::Away, code_name(failure.code)),
+        Err(failure) if failure.is_stopping() => (CloseCode::Restart, code_name(failure.code)),
         Err(failure) if failure.status.is_client_error() => {
             (CloseCode::Policy, code_name(failure.code))
         }

@@ -31,7 +31,7 @@ async fn a_websocket_is_closed_with_a_code() {
         }
         let client = async {
             assert_eq!(next(&mut socket).await["error"]["status"], "UNAVAILABLE");
-            assert_eq!(closed(&mut socket).await, CloseCode::Away);
+            assert_eq!(closed(&mut socket).await, CloseCode::Restart);
             assert!(socket.next().await.is_none());
         };
         tokio::join!(server.stop(), client);
@@ -58,6 +58,31 @@ async fn a_stream_ends_with_an_error() {
     assert!(got.contains("\"reason\":\"SERVER_STOPPING\""), "{got}");
     // In order, as HTTP and as JSON.
     assert!(got.ends_with("]\r\n0\r\n\r\n"), "{got}");
+}
+
+#[tokio::test]
+async fn events_end_in_order_and_say_when_to_come_back() {
+    let edge = quiet_edge();
+    let mut server = Running::start(&edge).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = b"GET /v1/watch HTTP/1.1\r\nhost: edge\r\naccept: text/event-stream\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut got = Vec::new();
+    while !got.ends_with(b": alive\n\n\r\n") {
+        assert_ne!(stream.read_buf(&mut got).await.unwrap(), 0);
+    }
+    got.clear();
+    let client = async {
+        stream.read_to_end(&mut got).await.unwrap();
+        String::from_utf8(got).unwrap()
+    };
+    let ((), got) = tokio::join!(server.stop(), client);
+    // No event, and the end of the content as HTTP has it.
+    let told =
+        got.split_once("retry: ").and_then(|(_, rest)| rest.strip_suffix("\n\n\r\n0\r\n\r\n"));
+    let told: u64 = told.unwrap_or_else(|| panic!("{got:?}")).parse().unwrap();
+    assert!((1_000..2_000).contains(&told), "{got:?}");
+    assert!(!got.contains("event:") && !got.contains("data:"), "{got:?}");
 }
 
 #[tokio::test]

@@ -148,8 +148,9 @@ impl Bus for StreamBus {
                 subscription.clone(),
                 self.owner,
                 held.subscribe(),
+                stop.clone(),
             );
-            reader.run(self.news.resubscribe(), stop.clone())
+            reader.run(self.news.resubscribe())
         });
         // The readers end at `stop`, after what they have begun.
         let has_read = CancellationToken::new();

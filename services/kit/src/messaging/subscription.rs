@@ -12,7 +12,7 @@ use crate::{
     messaging::lease::Lease,
     messaging::parked::{self, Entity, Failure, Model},
     messaging::queue::{self, Backoff, Claim, Worker},
-    program::metrics,
+    program::{metrics, telemetry},
     rpc::error::Error,
     storage::db::Db,
 };
@@ -156,7 +156,8 @@ impl Subscription {
                 None => consumer.consume(&own).await,
             }
         };
-        let task = tokio::spawn(task.instrument(tracing::Span::current()));
+        let span = telemetry::event_span(&self.name, &event.kind, &event.traceparent);
+        let task = tokio::spawn(task.instrument(span));
         match tokio::time::timeout(MAX_CONSUME_TIME, task).await {
             Ok(Ok(result)) => result,
             Ok(Err(failed)) if failed.is_panic() => Err(Error::internal("the consumer panicked")),

@@ -11,8 +11,8 @@ use chrono::{DateTime, Duration, Utc};
 use futures::{StreamExt, stream};
 use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*, sea_query::OnConflict};
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, PoisonError},
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration as StdDuration,
 };
 use tokio_util::sync::CancellationToken;
@@ -117,16 +117,19 @@ pub struct TimerWorker {
     db: Db,
     handler: Arc<dyn TimerHandler>,
     metrics: ServiceMetrics,
+    stop: CancellationToken,
 }
 
 impl TimerWorker {
     /// A worker for the timers of `service` in `db`.
     pub fn new(service: &str, db: Db, handler: Arc<dyn TimerHandler>) -> Self {
-        Self { db, handler, metrics: metrics::service(service) }
+        let (metrics, stop) = (metrics::service(service), CancellationToken::new());
+        Self { db, handler, metrics, stop }
     }
 
     /// Fires what is due, and returns how many timers it took up. Those of one aggregate fire one after the other,
-    /// several aggregates at a time.
+    /// several aggregates at a time. Once the worker stops, those that have not begun are given back at once, so that
+    /// another replica fires them.
     pub async fn fire_due(&self) -> Result<usize, Error> {
         let waiting = Entity::find().order_by_asc(Column::DueAt);
         let Claim { id, rows } = queue::claim(&self.db, waiting, BATCH).await?;
@@ -135,24 +138,56 @@ impl TimerWorker {
         for row in rows {
             aggregates.entry(row.aggregate).or_default().push(Timer::from(row));
         }
-        let fire_all = stream::iter(aggregates.into_values())
-            .map(|timers| self.fire_in_order(id, timers))
+        let begun = Begun::default();
+        let fire_all = stream::iter(aggregates)
+            .map(|(aggregate, timers)| self.fire_in_order(id, aggregate, timers, &begun))
             .buffer_unordered(AT_ONCE)
             .collect::<Vec<_>>();
-        for fired in queue::hold::<Entity, _>(&self.db, id, fire_all).await {
+        let give_back = async {
+            self.stop.cancelled().await;
+            let begun = begun.close();
+            let rest = queue::settle::<Entity>(id).filter(Column::Aggregate.is_not_in(begun));
+            rest.exec(self.db.connection()).await
+        };
+        let fire_and_give_back = async {
+            let mut fire_all = std::pin::pin!(fire_all);
+            tokio::select! {
+                fired = &mut fire_all => Ok::<_, Error>(fired),
+                given_back = give_back => {
+                    given_back?;
+                    Ok(fire_all.await)
+                }
+            }
+        };
+        for fired in queue::hold::<Entity, _>(&self.db, id, fire_and_give_back).await? {
             fired?;
         }
         Ok(count)
     }
 
     /// Fires until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
+        self.stop = stop.clone();
         queue::run(&self.db, &self, &self.db.wakes().timers, &stop).await;
     }
 
-    async fn fire_in_order(&self, claim: Uuid, mut timers: Vec<Timer>) -> Result<(), Error> {
+    async fn fire_in_order(
+        &self,
+        claim: Uuid,
+        aggregate: Uuid,
+        mut timers: Vec<Timer>,
+        begun: &Begun,
+    ) -> Result<(), Error> {
+        if !begun.begin(aggregate) {
+            return Ok(());
+        }
         timers.sort_by_key(|timer| timer.due_at);
         for timer in timers {
+            if self.stop.is_cancelled() {
+                let rest = queue::settle::<Entity>(claim).filter(Column::Aggregate.eq(aggregate));
+                rest.exec(self.db.connection()).await?;
+                return Ok(());
+            }
             match self.fire(&timer).await {
                 Ok(()) => {
                     self.metrics.timer_fired(&timer.kind);
@@ -200,6 +235,28 @@ impl TimerWorker {
             .exec(self.db.connection())
             .await?;
         Ok(())
+    }
+}
+
+/// The aggregates of a claim whose timers have begun to fire, until no more may begin.
+struct Begun(Mutex<Option<HashSet<Uuid>>>);
+
+impl Begun {
+    /// Notes that an aggregate begins. False when it may not any more.
+    fn begin(&self, aggregate: Uuid) -> bool {
+        let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.as_mut().map(|begun| begun.insert(aggregate)).is_some()
+    }
+
+    /// Lets no more begin, and returns those that have.
+    fn close(&self) -> HashSet<Uuid> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
+    }
+}
+
+impl Default for Begun {
+    fn default() -> Self {
+        Self(Mutex::new(Some(HashSet::new())))
     }
 }
 

@@ -19,7 +19,7 @@ fn admin_limits() -> Limits {
 
 /// Serves `/healthz`, `/readyz` and `/metrics` on `socket` until `stop`.
 pub async fn serve_admin(socket: TcpListener, readiness: Readiness, stop: CancellationToken) {
-    let listener = Listener { limits: admin_limits(), ..Listener::default() };
+    let listener = Listener::new(admin_limits());
     listener.serve(socket, AdminPages(readiness), stop.cancelled()).await;
 }
 

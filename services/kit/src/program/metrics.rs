@@ -48,6 +48,12 @@ struct OfConsumer {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfEjection {
+    peer: Arc<str>,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfTimer {
     service: Arc<str>,
     kind: String,
@@ -76,6 +82,7 @@ struct Metrics {
     events_lag: Family<OfConsumer, Gauge>,
     events_age: Family<OfConsumer, Seconds>,
     timers: Family<OfTimer, Counter>,
+    ejections: Family<OfEjection, Counter>,
     services: RwLock<HashMap<Arc<str>, ServiceMetrics>>,
 }
 
@@ -95,6 +102,7 @@ impl Metrics {
             events_lag: Family::default(),
             events_age: Family::default(),
             timers: Family::default(),
+            ejections: Family::default(),
             services: RwLock::default(),
         };
         metrics.register();
@@ -138,6 +146,11 @@ impl Metrics {
             self.events_age.clone(),
         );
         registry.register("timers_fired", "Timers that ran", self.timers.clone());
+        registry.register(
+            "mesh_ejections",
+            "Replicas of a peer that got no calls for a while, because calls failed or their health was off",
+            self.ejections.clone(),
+        );
     }
 }
 
@@ -147,6 +160,11 @@ pub fn events_behind(consumer: &str, source: &str, events: u64, oldest: Duration
     let metrics = &*METRICS;
     metrics.events_lag.get_or_create(&of).set(i64::try_from(events).unwrap_or(i64::MAX));
     metrics.events_age.get_or_create(&of).set(oldest.as_secs_f64());
+}
+
+/// Counts a replica of `peer` that gets no calls for a while, because of failed calls or of its health.
+pub fn replica_ejected(peer: &Arc<str>, reason: &'static str) {
+    METRICS.ejections.get_or_create(&OfEjection { peer: Arc::clone(peer), reason }).inc();
 }
 
 /// The metrics of one service; clones count into the same numbers.

@@ -3,17 +3,21 @@
 //! A request makes one DEBUG span, and only when traces are exported; log lines never format spans. So a request that
 //! logs nothing pays nothing.
 
+mod outside;
+
+pub use outside::{begin_request, record_answer, trace_id};
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{
     Context, KeyValue,
     propagation::{Extractor, Injector, TextMapPropagator as _},
-    trace::{TraceContextExt as _, TracerProvider as _},
+    trace::{Link, SpanKind, TraceContextExt as _, TraceId, TracerProvider as _},
 };
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::{
     Resource,
     propagation::TraceContextPropagator,
-    trace::{Sampler, SdkTracerProvider},
+    trace::{Sampler, SamplingResult, SdkTracerProvider, ShouldSample},
 };
 use serde::Deserialize;
 use std::{
@@ -171,6 +175,7 @@ pub fn init_telemetry(config: &TelemetryConfig) -> Result<Guard, TelemetryError>
     };
     let logs = log_layer(config, io::stderr, io::stderr().is_terminal())?;
     build_subscriber(exporting.as_ref().map(|(provider, _)| provider), logs).try_init()?;
+    outside::keep_share(if exporting.is_some() { config.sample_ratio } else { 0.0 });
     TRACING.store(exporting.is_some(), Ordering::Relaxed);
     Ok(Guard { exporting })
 }
@@ -218,7 +223,8 @@ fn build_exporter(
         .with_endpoint(endpoint)
         .with_timeout(FLUSH_LIMIT)
         .build()?;
-    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.sample_ratio)));
+    let begun_here = BegunHere(Sampler::TraceIdRatioBased(config.sample_ratio));
+    let sampler = Sampler::ParentBased(Box::new(begun_here));
     let resource = Resource::builder()
         .with_service_name(config.service_name.clone())
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
@@ -230,6 +236,27 @@ fn build_exporter(
         .build();
     drop(_entered);
     Ok((provider, thread))
+}
+
+/// Decides about traces that begin in this process: those that an event of a kept trace began are kept, and a share of the
+/// others.
+#[derive(Clone, Debug)]
+struct BegunHere(Sampler);
+
+impl ShouldSample for BegunHere {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        let is_kept = links.iter().any(|link| link.span_context.is_sampled());
+        let sampler = if is_kept { &Sampler::AlwaysOn } else { &self.0 };
+        sampler.should_sample(parent, trace, name, kind, attributes, links)
+    }
 }
 
 /// The layer that writes events, and no spans, to `writer`.
@@ -284,6 +311,32 @@ pub fn record_code(span: &Span, code: tonic::Code) {
     if matches!(code, tonic::Code::Internal | tonic::Code::Unknown | tonic::Code::DataLoss) {
         span.record("otel.status_code", "ERROR");
     }
+}
+
+/// The span in which a consumer takes an event. It has a trace of its own, which links to that of the request that the
+/// event comes from; none when that trace is not kept.
+pub fn event_span(consumer: &str, kind: &str, traceparent: &str) -> Span {
+    if traceparent.is_empty() || !TRACING.load(Ordering::Relaxed) {
+        return Span::none();
+    }
+    let headers: HeaderMap = HeaderValue::from_str(traceparent)
+        .map(|value| (HeaderName::from_static("traceparent"), value))
+        .into_iter()
+        .collect();
+    let cause = extract_trace(&headers).span().span_context().clone();
+    if !cause.is_sampled() {
+        return Span::none();
+    }
+    let span = tracing::debug_span!(
+        target: SPANS,
+        parent: None,
+        "event",
+        otel.name = kind,
+        otel.kind = "consumer",
+        qs.service = consumer,
+    );
+    span.add_link(cause);
+    span
 }
 
 /// The trace that the sender of these headers is in.

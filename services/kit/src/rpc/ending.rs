@@ -1,14 +1,35 @@
 //! Answers that end before their time: when the server stops, or when the access token of their caller becomes void.
 
+use ::listener::StreamEnd;
 use bytes::Bytes;
-use futures::{future::BoxFuture, ready};
-use http::HeaderMap;
+use futures::{FutureExt as _, future::BoxFuture, ready};
+use http::{HeaderMap, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::{
     pin::Pin,
     task::{Context, Poll},
 };
 use tonic::{Status, body::Body};
+
+/// Answers a call that streams until its turn to end has come. Then an answer that has begun ends with UNAVAILABLE after
+/// what has arrived of it; where the answer may wait for what the client streams, UNAVAILABLE comes in its place.
+pub async fn answer_until<E>(
+    answer: impl Future<Output = Result<Response<Body>, E>>,
+    waits_for_client: bool,
+    mut end: StreamEnd,
+) -> Result<Response<Body>, E> {
+    let response = tokio::select! {
+        biased;
+        response = answer => response?,
+        () = &mut end, if waits_for_client => return Ok(stopping().into_http()),
+    };
+    let stopped = end.map(|()| stopping());
+    Ok(response.map(|body| Body::new(EndingBody::new(body, Cut::WhenQuiet, stopped))))
+}
+
+fn stopping() -> Status {
+    Status::unavailable("the server is stopping; call again")
+}
 
 /// When an answer ends whose event has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,15 +9,16 @@ mod front;
 pub use ::listener::{Drained, Limits, bind_listener};
 pub use front::ServeError;
 
-use super::ending::{Cut, EndingBody};
+use super::ending::answer_until;
 use crate::program::readiness::Readiness;
-use ::listener::{Application, Content, Listener, Versions};
+use ::listener::{Application, Content, Listener, StreamEnds, Versions};
 use front::Front;
 use http::{Request, Response};
+use serde::Deserialize;
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, body::Body, transport::server::TcpConnectInfo};
+use tonic::{body::Body, transport::server::TcpConnectInfo};
 use tower::Service;
 
 /// A message may have this many bytes either way; services set it on their generated servers.
@@ -34,6 +35,25 @@ fn service_limits() -> Limits {
     }
 }
 
+/// The section `grpc` of the configuration: how the ports of services stop. Names ending in `_ms` are milliseconds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StopSettings {
+    /// How long a port goes on accepting after its health says NOT_SERVING, for load balancers to notice.
+    pub notice_ms: u64,
+    /// How long calls may take to end once the port stops accepting. What is left then is cut.
+    pub drain_ms: u64,
+    /// The time over which the ends of open streams are spread meanwhile, when there are many; at most half of
+    /// `drain_ms`.
+    pub stream_spread_ms: u64,
+}
+
+impl Default for StopSettings {
+    fn default() -> Self {
+        Self { notice_ms: 0, drain_ms: 20_000, stream_spread_ms: 10_000 }
+    }
+}
+
 /// How a server starts and stops.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -45,6 +65,17 @@ pub struct Options {
     pub limits: Limits,
     /// How long to go on accepting after health says NOT_SERVING, for load balancers to notice.
     pub notice: Duration,
+}
+
+impl Options {
+    /// The same with a stop as the configuration says.
+    #[must_use]
+    pub fn with_stop(mut self, settings: StopSettings) -> Self {
+        self.notice = Duration::from_millis(settings.notice_ms);
+        self.limits.drain = Duration::from_millis(settings.drain_ms);
+        self.limits.stream_spread = Duration::from_millis(settings.stream_spread_ms);
+        self
+    }
 }
 
 impl Default for Options {
@@ -72,8 +103,8 @@ where
 {
     let front = Front::new(stack, &options.services, &options.ready).await?;
     let health = front.health();
-    let listener = Listener { limits: options.limits, ..Listener::default() };
-    let calls = ListenerCalls { front, end_streams: listener.end_streams.clone() };
+    let listener = Listener::new(options.limits);
+    let calls = ListenerCalls { front, stream_ends: listener.stream_ends.clone() };
     let stop = async {
         shutdown.run_until_cancelled(health.follow(options.ready)).await;
         health.off().await;
@@ -86,7 +117,7 @@ where
 #[derive(Clone)]
 struct ListenerCalls<S> {
     front: Front<S>,
-    end_streams: CancellationToken,
+    stream_ends: StreamEnds,
 }
 
 impl<S> Application for ListenerCalls<S>
@@ -98,23 +129,27 @@ where
         + 'static,
     S::Future: Send,
 {
-    type Body = EndingBody;
+    type Body = Body;
 
     fn answer(
         self,
         mut request: Request<Content>,
         peer: SocketAddr,
-    ) -> impl Future<Output = Response<EndingBody>> + Send + 'static {
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
         let connection = TcpConnectInfo { local_addr: None, remote_addr: Some(peer) };
         request.extensions_mut().insert(connection);
+        let rpc = proto::find_rpc(request.uri().path());
         let answer = self.front.answer(request.map(Body::new));
         async move {
-            let Ok(response) = answer.await;
-            let stopping = async move {
-                self.end_streams.cancelled().await;
-                Status::unavailable("the server is stopping")
+            // What the contracts do not know, such as a health watch, may be a stream.
+            let may_stream = rpc.is_none_or(|rpc| rpc.client_streaming || rpc.server_streaming);
+            let Ok(response) = if may_stream {
+                let waits_for_client = rpc.is_some_and(|rpc| rpc.client_streaming);
+                answer_until(answer, waits_for_client, self.stream_ends.join()).await
+            } else {
+                answer.await
             };
-            response.map(|body| EndingBody::new(body, Cut::WhenQuiet, stopping))
+            response
         }
     }
 }

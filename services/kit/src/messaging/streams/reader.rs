@@ -67,6 +67,7 @@ pub(super) struct StreamReader {
     owner: Uuid,
     held: watch::Receiver<BTreeSet<i16>>,
     partitions: BTreeMap<i16, Next>,
+    stop: CancellationToken,
 }
 
 impl StreamReader {
@@ -77,17 +78,15 @@ impl StreamReader {
         subscription: Arc<Subscription>,
         owner: Uuid,
         held: watch::Receiver<BTreeSet<i16>>,
+        stop: CancellationToken,
     ) -> Self {
-        Self { redis, source, subscription, owner, held, partitions: BTreeMap::new() }
+        let partitions = BTreeMap::new();
+        Self { redis, source, subscription, owner, held, partitions, stop }
     }
 
-    /// Reads until `stop`: when a publisher says that there is something, and at intervals.
-    pub(super) async fn run(
-        mut self,
-        mut news: broadcast::Receiver<Message>,
-        stop: CancellationToken,
-    ) {
-        let mut failures = 0;
+    /// Reads until the process stops: when a publisher says that there is something, and at intervals.
+    pub(super) async fn run(mut self, mut news: broadcast::Receiver<Message>) {
+        let (mut failures, stop) = (0, self.stop.clone());
         while !stop.is_cancelled() {
             self.follow_held();
             let pause = match self.read_some().await {
@@ -190,13 +189,16 @@ impl StreamReader {
     }
 
     /// Takes the entries of a partition in order, and acknowledges them. Answers the partition when nothing is left in it
-    /// that was handed out before.
+    /// that was handed out before. When the process stops, the rest is left to the one that has the partition next.
     async fn take(&self, partition: i16, entries: Vec<Value>) -> Result<Option<i16>, Error> {
         if entries.is_empty() {
             return Ok(Some(partition));
         }
         let (mut taken, mut failed) = (Vec::new(), None);
         for answer in entries {
+            if self.stop.is_cancelled() {
+                break;
+            }
             let Some(entry) = entry::read(&self.source, answer) else {
                 return Err(Error::internal("Redis answers with something that is no entry"));
             };

@@ -16,7 +16,7 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
-use tonic::{Code, Request as Call, transport::Channel};
+use tonic::{Code, Request as Call, Status, transport::Channel};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };

@@ -1,6 +1,6 @@
 //! One replica of a service: its connection, whether it answers, and how many calls it has.
 
-use crate::rpc::health;
+use crate::{program::metrics, rpc::health};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::{
     net::SocketAddr,
@@ -22,6 +22,8 @@ const DOUBLINGS: u32 = 4;
 
 /// A replica. Whoever holds it holds its connection: a replica that left the name ends its calls and then closes.
 pub struct Replica {
+    /// The host and port by which its service is called, for metrics.
+    peer: Arc<str>,
     pub address: SocketAddr,
     pub channel: Channel,
     /// The pause after the first failures; it doubles up to sixteen times as long.
@@ -54,9 +56,14 @@ pub enum Rank {
 
 impl Replica {
     /// A replica of which nothing is known yet.
-    pub fn new(address: SocketAddr, channel: Channel, first_pause: Duration) -> Self {
+    pub fn new(
+        peer: Arc<str>,
+        address: SocketAddr,
+        channel: Channel,
+        first_pause: Duration,
+    ) -> Self {
         let (in_flight, standing) = (AtomicUsize::new(0), Mutex::default());
-        Self { address, channel, first_pause, in_flight, standing }
+        Self { peer, address, channel, first_pause, in_flight, standing }
     }
 
     /// How good a choice it is; none before its health is known.
@@ -103,6 +110,7 @@ impl Replica {
         standing.failures = 0;
         standing.pauses += 1;
         standing.paused_until = Some(now + pause);
+        metrics::replica_ejected(&self.peer, "failures");
         tracing::warn!(replica = %self.address, ?pause, "calls do not arrive, the replica gets none for a while");
     }
 
@@ -111,6 +119,7 @@ impl Replica {
         let known = self.standing().serves.replace(serves);
         match (known, serves) {
             (Some(true), false) => {
+                metrics::replica_ejected(&self.peer, "health");
                 tracing::warn!(replica = %self.address, "the replica does not serve, others take its calls");
             }
             (Some(false), true) => {
@@ -174,7 +183,7 @@ mod tests {
     fn replica() -> Replica {
         let endpoint = tonic::transport::Endpoint::from_static("http://127.0.0.2:1");
         let address = SocketAddr::from(([127, 0, 0, 2], 1));
-        Replica::new(address, endpoint.connect_lazy(), Duration::from_secs(2))
+        Replica::new("ejected:1".into(), address, endpoint.connect_lazy(), Duration::from_secs(2))
     }
 
     #[tokio::test(start_paused = true)]
@@ -205,6 +214,12 @@ mod tests {
         assert_eq!(replica.rank(), Some(Rank::Usable), "and the first pause again");
         replica.note_health(false);
         assert_eq!(replica.rank(), Some(Rank::Out));
+        let counted = metrics::encode();
+        for (reason, count) in [("failures", 7), ("health", 1)] {
+            let line =
+                format!("mesh_ejections_total{{peer=\"ejected:1\",reason=\"{reason}\"}} {count}");
+            assert!(counted.contains(&line), "{line}: {counted}");
+        }
     }
 
     #[tokio::test]

@@ -149,7 +149,8 @@ impl Replicas {
                 return None;
             }
         };
-        let replica = Arc::new(Replica::new(address, channel, self.pace.first_pause));
+        let peer = self.origin.authority().map_or("", |authority| authority.as_str()).into();
+        let replica = Arc::new(Replica::new(peer, address, channel, self.pace.first_pause));
         let (watched, pace, news) = (replica.clone(), self.pace, self.news.clone());
         let watch = tokio::spawn(async move {
             loop {
