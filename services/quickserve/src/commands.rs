@@ -2,7 +2,7 @@
 
 use crate::{
     backup,
-    cli::{Cli, Command, Events, Keys, Peers, Redis, Ring, Storage},
+    cli::{Certs, Cli, Command, Events, Keys, Peers, Redis, Ring, Storage},
     events, reconcile, seed,
 };
 use anyhow::{Context, anyhow, bail};
@@ -10,14 +10,18 @@ use kit::{
     Clock, Host,
     envelope::{EnvelopeError, KeyStore},
     identity::keyring::Keyring,
+    mesh::{Certificates, MeshFiles},
     program::config::Config,
     program::telemetry,
+    rpc::caller::EDGE,
     rpc::health::ask_health_at,
 };
 use quickserve::{
+    certs::{Wanted, make_certificates},
     client::Client,
-    process::{Plan, Process},
+    process::{OPS, Plan, Process},
     service::Service,
+    trust::Trust,
 };
 use std::{
     collections::BTreeMap,
@@ -58,7 +62,8 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
 /// A mistyped section stops the start, as a mistyped key does.
 fn check_sections(config: &Config) -> anyhow::Result<()> {
     let services = Service::ALL.iter().map(|service| service.name());
-    let known: Vec<&str> = services.chain(["database", "edge", "events", "telemetry"]).collect();
+    let known: Vec<&str> =
+        services.chain(["database", "edge", "events", "mesh", "telemetry"]).collect();
     Ok(config.check_sections(&known)?)
 }
 
@@ -73,8 +78,9 @@ fn required_redis_url(redis: Redis) -> anyhow::Result<String> {
 
 async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Up { listen, grpc_listen, storage } => {
+        Command::Up { listen, grpc_listen, insecure, storage } => {
             let plan = Plan {
+                trust: Trust::of_one_process(&config, insecure.is_insecure)?,
                 edge: Some(listen),
                 grpc: grpc_listen,
                 services: Service::ALL.to_vec(),
@@ -82,9 +88,10 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             };
             serve_process(plan).await
         }
-        Command::Run { service, listen, admin, peers, redis, storage } => {
+        Command::Run { service, listen, admin, peers, insecure, redis, storage } => {
             let redis_url = Some(required_redis_url(redis)?);
             let plan = Plan {
+                trust: Trust::read(&config, insecure.is_insecure, service.name())?,
                 grpc: listen,
                 admin: Some(admin),
                 services: vec![service],
@@ -95,9 +102,10 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             };
             serve_process(plan).await
         }
-        Command::Edge { listen, peers, data_dir } => {
+        Command::Edge { listen, peers, insecure, data_dir } => {
             let storage = Storage { data_dir, database_url: None };
             let plan = Plan {
+                trust: Trust::read(&config, insecure.is_insecure, EDGE)?,
                 edge: Some(listen),
                 peers: peers_of(&peers)?,
                 ..plan_process(storage, config)
@@ -122,9 +130,10 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             let host = run_offline(storage, config, Service::User)?;
             seed::seed_city(&host, &url, city).await.map(|()| ExitCode::SUCCESS)
         }
-        Command::Healthcheck { grpc: Some(address), service, .. } => {
-            check_grpc_health(address, &service).await
+        Command::Healthcheck { grpc: Some(address), service, name, .. } => {
+            check_grpc_health(address, &service, name, &config).await
         }
+        Command::Certs(certs) => run_certs(certs),
         Command::Healthcheck { url, .. } => check_health(&url).await,
         Command::Events { command } => run_events(command, config).await,
         Command::Openapi => print_line(&serde_json::to_string_pretty(&edge::openapi_document())?),
@@ -135,13 +144,28 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
 /// Does what an operator wants done with the events of a running system.
 async fn run_events(command: Events, config: Config) -> anyhow::Result<ExitCode> {
     let (Events::Parked { system, .. } | Events::Replay { system, .. }) = &command;
-    events::check_keys(&system.data_dir)?;
-    let storage = Storage { data_dir: system.data_dir.clone(), database_url: None };
-    let host = quickserve::process::build_host(&plan_process(storage, config))?;
-    match command {
-        Events::Parked { command, system } => events::run(&host, command, &system.peers).await,
-        Events::Replay { source, system } => events::replay(&host, source, &system.peers).await,
+    let trust = Trust::read(&config, system.insecure.is_insecure, OPS)?;
+    if trust.certificates().is_none() {
+        events::check_keys(&system.data_dir)?;
     }
+    let storage = Storage { data_dir: system.data_dir.clone(), database_url: None };
+    let plan = Plan { trust: trust.clone(), ..plan_process(storage, config) };
+    let host = quickserve::process::build_host(&plan)?;
+    let asked = events::Asked::new(host, trust, &system.peers)?;
+    match command {
+        Events::Parked { command, .. } => events::run(&asked, command).await,
+        Events::Replay { source, .. } => events::replay(&asked, source).await,
+    }
+}
+
+/// Makes what a mesh needs, and says what it has made.
+fn run_certs(certs: Certs) -> anyhow::Result<ExitCode> {
+    let Certs { folder, namespace, days, readable, new_authority } = certs;
+    let wanted = Wanted { folder, namespace, days, readable, new_authority };
+    for line in make_certificates(&wanted, Clock::system().now())? {
+        print_line(&line)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A plan that runs nothing yet.
@@ -152,6 +176,7 @@ fn plan_process(storage: Storage, config: Config) -> Plan {
         grpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         admin: None,
         peers: BTreeMap::new(),
+        trust: Trust::ThisMachine,
         data_dir: storage.data_dir,
         database_url: storage.database_url,
         redis_url: None,
@@ -233,9 +258,23 @@ async fn check_health(url: &str) -> anyhow::Result<ExitCode> {
     Ok(if ready.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Asks a service, or any other gRPC server, whether `service` serves there.
-async fn check_grpc_health(address: SocketAddr, service: &str) -> anyhow::Result<ExitCode> {
-    let serves = ask_health_at(address, service, HEALTH_LIMIT).await;
+/// Asks a service, or any other gRPC server, whether `service` serves there. In a mesh, `name` is the service that has to
+/// prove itself, the one of our own certificate without.
+async fn check_grpc_health(
+    address: SocketAddr,
+    service: &str,
+    name: Option<String>,
+    config: &Config,
+) -> anyhow::Result<ExitCode> {
+    let mesh = match MeshFiles::from_config(config)? {
+        None => None,
+        Some(files) => {
+            let certificates = Certificates::load(files)?;
+            let name = name.as_deref().unwrap_or(certificates.service());
+            Some(certificates.client(name)?)
+        }
+    };
+    let serves = ask_health_at(address, service, HEALTH_LIMIT, mesh).await;
     let serves = serves.map_err(|status| {
         anyhow!("{address} does not say whether it serves: {}", status.message())
     })?;
