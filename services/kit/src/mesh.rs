@@ -19,6 +19,3 @@ pub use client::MeshClient;
 pub use files::{MeshError, MeshFiles};
 pub use keys::MeshKeys;
 pub use name::{MeshPeer, ServiceName};
-
-#[cfg(test)]
-mod tests;

@@ -190,6 +190,3 @@ fn write_public(path: &Path, content: &[u8]) -> anyhow::Result<()> {
 fn day(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M UTC").to_string()
 }
-
-#[cfg(test)]
-mod tests;

@@ -217,10 +217,6 @@ fn read_certificates(
     }
 }
 
-fn file_error(
-    setting: &'static str,
-    path: &Path,
-    problem: impl std::fmt::Display,
-) -> MeshError {
+fn file_error(setting: &'static str, path: &Path, problem: impl std::fmt::Display) -> MeshError {
     MeshError::File { setting, path: path.display().to_string(), problem: problem.to_string() }
 }

@@ -62,7 +62,9 @@ pub enum AddressError {
     )]
     Plain,
     /// It is none of a peer in the mesh.
-    #[error("the address of a peer must be like https://host:port, because the section [mesh] is set")]
+    #[error(
+        "the address of a peer must be like https://host:port, because the section [mesh] is set"
+    )]
     Mesh,
 }
 
@@ -132,11 +134,7 @@ impl RemoteChannel {
         Ok(Self::new(replicas, Arc::new(resolver), repeats_of))
     }
 
-    fn new(
-        replicas: Replicas,
-        resolver: Arc<dyn Resolver>,
-        repetition: RepetitionPolicy,
-    ) -> Self {
+    fn new(replicas: Replicas, resolver: Arc<dyn Resolver>, repetition: RepetitionPolicy) -> Self {
         let shared = Shared {
             peer: replicas.origin().to_string(),
             replicas: Arc::new(replicas),

@@ -61,8 +61,7 @@ pub struct Issued {
 impl Leaf {
     /// A certificate of `name` for both ends of a connection.
     pub fn new(name: ServiceName, now: DateTime<Utc>, life: Duration) -> Self {
-        let usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         Self { name, begins_at: now - CLOCK_ERROR, ends_at: now + life, usages }
     }
 }
@@ -159,9 +158,7 @@ impl Authorities {
                 })?))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => {
-                Err(error).with_context(|| format!("{} cannot be read", path.display()))
-            }
+            Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
         }
     }
 
