@@ -53,7 +53,7 @@ impl Edge {
         config.check()?;
         let listener = Listener {
             limits: config.limits(),
-            tls: tls::load_acceptor(&config)?,
+            tls: tls::follow_certificate(&config, host)?,
             ..Listener::default()
         };
         let state = Arc::new(State::new(host, config)?);

@@ -72,7 +72,7 @@ impl Authority {
         let name = format!("QuickServe mesh {namespace}, made {}", day(now));
         let ends_at = now + Duration::days(LIFE_DAYS);
         let key = KeyPair::generate()?;
-        let mut params = params(&name, now - CLOCK_ERROR, ends_at)?;
+        let mut params = certificate_params(&name, now - CLOCK_ERROR, ends_at)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key)?.pem();
@@ -84,7 +84,7 @@ impl Authority {
         let mut of_authority = CertificateParams::default();
         of_authority.distinguished_name = common_name(&self.name);
         let issuer = Issuer::new(of_authority, KeyPair::from_pem(&self.key)?);
-        let mut params = params(&leaf.name.service, leaf.begins_at, leaf.ends_at)?;
+        let mut params = certificate_params(&leaf.name.service, leaf.begins_at, leaf.ends_at)?;
         for name in leaf.name.dns_names() {
             params.subject_alt_names.push(SanType::DnsName(name.try_into()?));
         }
@@ -99,7 +99,7 @@ impl Authority {
     }
 }
 
-fn params(
+fn certificate_params(
     name: &str,
     begins_at: DateTime<Utc>,
     ends_at: DateTime<Utc>,
