@@ -23,11 +23,11 @@ struct FollowedCertificate {
     cert: PathBuf,
     key: PathBuf,
     newest: watch::Sender<Arc<ServerConfig>>,
-    seen: Mutex<Seen>,
+    seen: Mutex<FilesSeen>,
 }
 
 /// What the files were like when they were last looked at.
-struct Seen {
+struct FilesSeen {
     stamps: [Option<FileStamp>; 2],
     /// What was wrong with them; none when they are in use.
     problem: Option<String>,
@@ -43,7 +43,7 @@ pub fn follow_certificate(
     host: &Host,
 ) -> anyhow::Result<Option<watch::Receiver<Arc<ServerConfig>>>> {
     let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) else { return Ok(None) };
-    let seen = Seen { stamps: stamps_of(cert, key), problem: None };
+    let seen = FilesSeen { stamps: stamps_of(cert, key), problem: None };
     let newest = watch::Sender::new(Arc::new(load_config(cert, key)?));
     let receiver = newest.subscribe();
     let (cert, key) = (cert.clone(), key.clone());
@@ -80,7 +80,7 @@ impl FollowedCertificate {
                 "the new certificate of the edge cannot be used, the one before stays in use"
             );
         }
-        *seen = Seen { stamps, problem };
+        *seen = FilesSeen { stamps, problem };
     }
 }
 

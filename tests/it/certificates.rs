@@ -19,7 +19,7 @@ use kit::{
 use proto::rpc::{Caller, Rpc};
 use quickserve::certs::{
     Wanted,
-    authority::{Authorities, Issued, Leaf},
+    authority::{Authorities, IssuedCertificate, Leaf},
     make_certificates, members,
 };
 use std::{
@@ -77,7 +77,7 @@ impl Made {
     fn issue(&self, leaf: &Leaf, service: &str) -> (TempDir, Certificates) {
         let text = std::fs::read(self.folder.path().join("ca/authorities.json")).unwrap();
         let authorities: Authorities = serde_json::from_slice(&text).unwrap();
-        let Issued { certificate, key } = authorities.current.issue(leaf).unwrap();
+        let IssuedCertificate { certificate, key } = authorities.current.issue(leaf).unwrap();
         let (folder, mut files) = (tempfile::tempdir().unwrap(), self.files(service));
         files.cert = write(&folder, "cert.pem", &certificate);
         files.key = write(&folder, "key.pem", &key);

@@ -103,14 +103,7 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             serve_process(plan).await
         }
         Command::Edge { listen, peers, insecure, data_dir } => {
-            let storage = Storage { data_dir, database_url: None };
-            let plan = Plan {
-                trust: Trust::read(&config, insecure.is_insecure, EDGE)?,
-                edge: Some(listen),
-                peers: peers_of(&peers)?,
-                ..plan_process(storage, config)
-            };
-            serve_process(plan).await
+            serve_process(plan_edge(listen, &peers, insecure.is_insecure, data_dir, config)?).await
         }
         Command::Migrate { services, storage } => run_migrate(services, storage, config).await,
         Command::Backup { to, storage } => backup::run(&storage, &to).await,
@@ -166,6 +159,23 @@ fn run_certs(certs: Certs) -> anyhow::Result<ExitCode> {
         print_line(&line)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The plan of an edge before services that run elsewhere.
+fn plan_edge(
+    listen: SocketAddr,
+    peers: &Peers,
+    is_insecure: bool,
+    data_dir: PathBuf,
+    config: Config,
+) -> anyhow::Result<Plan> {
+    let storage = Storage { data_dir, database_url: None };
+    Ok(Plan {
+        trust: Trust::read(&config, is_insecure, EDGE)?,
+        edge: Some(listen),
+        peers: peers_of(peers)?,
+        ..plan_process(storage, config)
+    })
 }
 
 /// A plan that runs nothing yet.

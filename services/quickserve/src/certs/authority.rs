@@ -53,7 +53,7 @@ pub struct Leaf {
 }
 
 /// A certificate and its key, as PEM.
-pub struct Issued {
+pub struct IssuedCertificate {
     pub certificate: String,
     pub key: String,
 }
@@ -80,7 +80,7 @@ impl Authority {
     }
 
     /// Signs a certificate for a new key.
-    pub fn issue(&self, leaf: &Leaf) -> anyhow::Result<Issued> {
+    pub fn issue(&self, leaf: &Leaf) -> anyhow::Result<IssuedCertificate> {
         let mut of_authority = CertificateParams::default();
         of_authority.distinguished_name = common_name(&self.name);
         let issuer = Issuer::new(of_authority, KeyPair::from_pem(&self.key)?);
@@ -95,7 +95,7 @@ impl Authority {
         // ECDSA on P-256.
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &issuer)?.pem();
-        Ok(Issued { certificate, key: key.serialize_pem() })
+        Ok(IssuedCertificate { certificate, key: key.serialize_pem() })
     }
 }
 
