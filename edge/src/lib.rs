@@ -52,7 +52,7 @@ impl Edge {
     pub fn new(host: &kit::Host, config: Config) -> anyhow::Result<Self> {
         config.check()?;
         let mut listener = Listener::new(config.limits());
-        listener.tls = tls::load_acceptor(&config)?;
+        listener.tls = tls::follow_certificate(&config, host)?;
         let state = Arc::new(State::new(host, config, listener.stream_ends.clone())?);
         host.spawn(kit::identity::revocation::follow(host.clone()));
         let middleware = Arc::new(Middleware::new(state)?);

@@ -15,6 +15,7 @@ use quickserve::{
     demo::{self, Person},
     process::{Plan, Process},
     service::Service,
+    trust::Trust,
 };
 use serde_json::json;
 use std::{
@@ -67,6 +68,7 @@ async fn a_token_that_became_void_is_refused_at_the_port_of_every_service(
         grpc: local,
         admin: None,
         peers,
+        trust: Trust::ThisMachine,
         data_dir: folder.to_owned(),
         database_url: store.database_url(),
         redis_url: redis_url.clone(),

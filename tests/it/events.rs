@@ -21,6 +21,7 @@ use proto::quickserve::{
 use quickserve::{
     process::{Plan, Process},
     service::Service,
+    trust::Trust,
 };
 use sea_orm::{ConnectionTrait, QueryResult, Statement};
 use std::{
@@ -107,6 +108,7 @@ impl Place {
             grpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             admin: None,
             peers: BTreeMap::new(),
+            trust: Trust::ThisMachine,
             data_dir: self.store.folder().to_owned(),
             database_url: self.store.database_url(),
             redis_url: None,

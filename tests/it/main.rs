@@ -10,6 +10,7 @@ mod appointments;
 mod binary;
 mod care;
 mod carers;
+mod certificates;
 mod drivers;
 mod dues;
 mod erasure;

@@ -13,6 +13,7 @@ use quickserve::{
     demo::{self, Person, Provider},
     process::{Plan, Process},
     service::Service,
+    trust::Trust,
 };
 use std::{
     collections::BTreeMap,
@@ -107,6 +108,7 @@ impl Mesh {
             grpc: local,
             admin: None,
             peers: BTreeMap::new(),
+            trust: Trust::ThisMachine,
             data_dir: store.folder().to_owned(),
             database_url: store.database_url(),
             redis_url: None,

@@ -18,6 +18,7 @@ use quickserve::{
     demo::{CENTRE, Person, text_at},
     process::{Plan, Process},
     service::Service,
+    trust::Trust,
 };
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
@@ -83,6 +84,7 @@ impl Upgraded {
             grpc: local,
             admin: None,
             peers: BTreeMap::new(),
+            trust: Trust::ThisMachine,
             data_dir: store.folder().to_owned(),
             database_url: store.database_url(),
             redis_url: None,

@@ -5,8 +5,11 @@ use crate::{
     open_connections::OpenConnections, peer_limit::PeerLimit, stream_ends::StreamEnds,
 };
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::watch,
+};
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long accepting pauses when it fails for want of file descriptors: trying again at once only burns the processor.
@@ -40,8 +43,9 @@ pub fn bind_listener(address: SocketAddr) -> io::Result<TcpListener> {
 pub struct Listener {
     /// What peers may use.
     pub limits: Limits,
-    /// Serves TLS; plain HTTP without it.
-    pub tls: Option<TlsAcceptor>,
+    /// Serves TLS; plain HTTP without it. Each connection takes the newest configuration, so that certificates turn
+    /// without a restart.
+    pub tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     /// Cancelled by the program when it is about to stop: from then on every answer over HTTP/1.1 is the last of its
     /// connection, so that no client sends its next request into one that is being closed.
     pub last_answers: CancellationToken,

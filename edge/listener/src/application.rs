@@ -4,7 +4,8 @@ use crate::content::Content;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 /// An error of a library underneath, which is logged and not told apart.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -22,6 +23,13 @@ pub trait Application: Clone + Send + Sync + 'static {
         peer: SocketAddr,
     ) -> impl Future<Output = Response<Self::Body>> + Send + 'static;
 
+    /// What answers the requests of a connection whose peer has shown `certificate`, which is one of those that the
+    /// configuration of TLS trusts.
+    #[must_use]
+    fn meet(self, _certificate: &CertificateDer<'_>, _peer: SocketAddr) -> Self {
+        self
+    }
+
     /// The answer to a request whose head hyper could not read: the status is hyper's. None leaves hyper's answer, which
     /// has no content.
     fn answer_unreadable(&self, _status: StatusCode) -> Option<Response<Bytes>> {
@@ -30,6 +38,9 @@ pub trait Application: Clone + Send + Sync + 'static {
 
     /// Called when a connection is accepted.
     fn connection_opened(&self) {}
+
+    /// Called when a connection ends before TLS is open.
+    fn handshake_failed(&self, _peer: SocketAddr, _error: &io::Error) {}
 
     /// Called when a connection has ended.
     fn connection_closed(&self) {}

@@ -22,8 +22,9 @@ use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::watch,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 /// Bytes that the kernel takes of us beyond what it can send: enough to keep a fast reader busy. For a slow reader
@@ -37,7 +38,7 @@ const EVICT_LIMIT: Duration = Duration::from_millis(100);
 /// What all connections of a listener have in common.
 pub struct Connections<A> {
     application: A,
-    tls: Option<TlsAcceptor>,
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     versions: Versions,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
@@ -52,8 +53,12 @@ pub struct Connections<A> {
 }
 
 impl<A: Application> Connections<A> {
-    /// Connections to `application`, in TLS when there is an acceptor.
-    pub fn new(application: A, tls: Option<TlsAcceptor>, limits: &Limits) -> Self {
+    /// Connections to `application`, in TLS when there is a configuration of it.
+    pub fn new(
+        application: A,
+        tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+        limits: &Limits,
+    ) -> Self {
         let mut http1 = http1::Builder::new();
         http1
             .timer(TokioTimer::new())
@@ -99,9 +104,16 @@ impl<A: Application> Connections<A> {
         let cut = self.cut.clone();
         let served = cut.run_until_cancelled(async {
             match &self.tls {
-                None => self.speak(async { Ok(socket) }, peer, &connection).await,
-                // Boxed, so that the memory of the handshake is given back when it is done.
-                Some(tls) => self.speak(Box::pin(tls.accept(socket)), peer, &connection).await,
+                None => {
+                    let opening = async { Ok((socket, self.application.clone())) };
+                    self.speak(opening, peer, &connection).await
+                }
+                Some(tls) => {
+                    let newest = TlsAcceptor::from(Arc::clone(&tls.borrow()));
+                    // Boxed, so that the memory of the handshake is given back when it is done.
+                    let opening = Box::pin(self.shake_hands(newest, socket, peer));
+                    self.speak(opening, peer, &connection).await
+                }
             }
         });
         if let Some(Err(error)) = served.await {
@@ -109,9 +121,28 @@ impl<A: Application> Connections<A> {
         }
     }
 
+    /// Opens TLS with `peer`, and says what answers it: the application may be another one for who shows a certificate.
+    async fn shake_hands(
+        &self,
+        tls: TlsAcceptor,
+        socket: TcpStream,
+        peer: SocketAddr,
+    ) -> io::Result<(TlsStream<TcpStream>, A)> {
+        let accepted = tls.accept(socket).await;
+        let stream =
+            accepted.inspect_err(|error| self.application.handshake_failed(peer, error))?;
+        let application = self.application.clone();
+        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let application = match shown {
+            Some(certificate) => application.meet(certificate, peer),
+            None => application,
+        };
+        Ok((stream, application))
+    }
+
     async fn speak<T>(
         &self,
-        opening: impl Future<Output = io::Result<T>>,
+        opening: impl Future<Output = io::Result<(T, A)>>,
         peer: SocketAddr,
         connection: &Arc<OpenConnection<A>>,
     ) -> Result<(), BoxError>
@@ -119,16 +150,19 @@ impl<A: Application> Connections<A> {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let closing = &connection.closing;
-        let opening = async { BufferedSocket::open(opening.await?, self.stall_timeout).await };
+        let opening = async {
+            let (socket, application) = opening.await?;
+            let opened = BufferedSocket::open(socket, self.stall_timeout).await?;
+            io::Result::Ok(opened.map(|(version, socket)| (version, socket, application)))
+        };
         let opening = tokio::time::timeout(self.head_timeout, opening);
         let opening = Box::pin(opening);
         // A peer that has not sent its first bytes has nothing to drain.
         let Some(opened) = closing.run_until_cancelled(opening).await else { return Ok(()) };
-        let Some((version, mut socket)) = opened?? else { return Ok(()) };
+        let Some((version, mut socket, application)) = opened?? else { return Ok(()) };
         socket.keep_until_dropped(Arc::clone(connection) as Arc<dyn Send + Sync>);
         let activity = Arc::clone(&connection.activity);
         let last_answers = self.last_answers.clone();
-        let application = self.application.clone();
         let requests = Requests { application, activity, peer, last_answers };
         match version {
             Version::One if self.versions == Versions::Http2Only => Ok(()),

@@ -7,7 +7,8 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use hyper::client::conn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use std::{sync::Arc, time::Duration};
+use kit::testing::eventually;
+use std::{io, path::Path, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -19,25 +20,39 @@ use tokio_rustls::{
     rustls::{ClientConfig, RootCertStore, crypto, pki_types::ServerName},
 };
 
+/// Makes a certificate and its key in `folder`, and returns what trusts it.
+fn make_certificate(folder: &Path) -> RootCertStore {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    roots
+}
+
 /// An edge with TLS, and what trusts it.
 async fn start() -> (Edge, RootCertStore, tempfile::TempDir) {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    std::fs::write(&cert, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let roots = make_certificate(folder.path());
     let config = Config {
         tls_cert: Some(cert),
         tls_key: Some(key),
         head_timeout_ms: 500,
         ..Config::default()
     };
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
     (Edge::with(config).await, roots, folder)
 }
 
 async fn connect(edge: &Edge, roots: &RootCertStore, protocol: &str) -> TlsStream<TcpStream> {
+    try_connect(edge, roots, protocol).await.unwrap()
+}
+
+async fn try_connect(
+    edge: &Edge,
+    roots: &RootCertStore,
+    protocol: &str,
+) -> io::Result<TlsStream<TcpStream>> {
     let provider = Arc::new(crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -47,7 +62,27 @@ async fn connect(edge: &Edge, roots: &RootCertStore, protocol: &str) -> TlsStrea
     config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
     let socket = TcpStream::connect(edge.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap()
+    TlsConnector::from(Arc::new(config)).connect(name, socket).await
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_shown_without_a_restart_and_a_bad_one_never() {
+    let (edge, old, folder) = start().await;
+    let shows = |roots: RootCertStore| {
+        let edge = &edge;
+        async move {
+            edge.world.clock.advance(chrono::Duration::seconds(5));
+            try_connect(edge, &roots, "h2").await.is_ok()
+        }
+    };
+    let new = make_certificate(folder.path());
+    let read = async || shows(new.clone()).await;
+    eventually("the new certificate is shown", read, |shown| *shown).await;
+    assert!(!shows(old).await);
+    std::fs::write(folder.path().join("cert.pem"), "nonsense").unwrap();
+    for _ in 0..3 {
+        assert!(shows(new.clone()).await);
+    }
 }
 
 #[tokio::test]

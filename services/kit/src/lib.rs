@@ -6,6 +6,7 @@
 //! | [`program`] | what a process gives its services: configuration, clock, telemetry; start with [`program::host`] |
 //! | [`rpc`] | calls in and out: the guard round every service, clients of others, errors |
 //! | [`identity`] | who calls: keys, tokens, revocation |
+//! | [`mesh`] | what processes of one installation prove themselves to each other with: certificates and keys |
 //! | [`envelope`] | values that are encrypted under keys apart from them |
 //! | [`storage`] | the database, idempotency keys, pages, the cache, the index of positions |
 //! | [`redis`] | the connection to Redis, which is never the truth |
@@ -16,6 +17,7 @@
 
 pub mod envelope;
 pub mod identity;
+pub mod mesh;
 pub mod messaging;
 pub mod program;
 pub mod redis;

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod crash;
 mod disk;
+pub mod file_stamp;
 pub mod host;
 pub mod metrics;
 mod periodic;

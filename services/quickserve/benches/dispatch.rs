@@ -26,6 +26,7 @@ use quickserve::{
     demo::{self, CENTRE},
     process::{Plan, Process},
     service::Service,
+    trust::Trust,
 };
 use sea_orm::{ConnectionTrait, sea_query::Query};
 use std::{
@@ -148,6 +149,7 @@ impl Town {
             grpc: local,
             admin: None,
             peers: BTreeMap::new(),
+            trust: Trust::ThisMachine,
             data_dir: store.folder().to_owned(),
             database_url: store.database_url(),
             redis_url: None,

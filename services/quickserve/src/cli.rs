@@ -35,6 +35,9 @@ pub enum Command {
         /// Where the first service listens for gRPC, the others on the ports above; port 0 takes free ones.
         #[arg(long, env = "QS_GRPC_LISTEN", default_value = "127.0.0.1:7100", value_name = "ADDR")]
         grpc_listen: SocketAddr,
+        /// Whether the network is safe.
+        #[command(flatten)]
+        insecure: Insecure,
         /// Where tables and keys are.
         #[command(flatten)]
         storage: Storage,
@@ -52,6 +55,9 @@ pub enum Command {
         /// Where the others are.
         #[command(flatten)]
         peers: Peers,
+        /// Whether the network is safe.
+        #[command(flatten)]
+        insecure: Insecure,
         /// The Redis that processes share, which carries events between them.
         #[command(flatten)]
         redis: Redis,
@@ -70,6 +76,9 @@ pub enum Command {
         /// The Redis that it shares with services and other edges.
         #[command(flatten)]
         redis: Redis,
+        /// Whether the network is safe.
+        #[command(flatten)]
+        insecure: Insecure,
         /// Where the keys are.
         #[arg(long, env = "QS_DATA_DIR", default_value = "data", value_name = "DIR")]
         data_dir: PathBuf,
@@ -149,7 +158,12 @@ pub enum Command {
         /// Of which gRPC service to ask there; of all without. `liveness` serves for as long as the process lives.
         #[arg(long, requires = "grpc", default_value = "", hide_default_value = true)]
         service: String,
+        /// With the section [mesh]: the service that has to prove itself there; the one of the certificate without.
+        #[arg(long, requires = "grpc", value_name = "SERVICE")]
+        name: Option<String>,
     },
+    /// Makes the authority, certificates and keys of a mesh, a folder a service, or renews what ends soon.
+    Certs(Certs),
     /// Shows and changes what running services could not deliver.
     Events {
         /// What to do with which events.
@@ -166,6 +180,33 @@ pub enum Command {
     },
     /// Puts REST before any gRPC service.
     Transcode(Box<transcode::cli::Args>),
+}
+
+/// What `certs` makes.
+#[derive(Args)]
+pub struct Certs {
+    /// Where to. Each service's folder in it has all that its process needs, and nothing of another one.
+    pub folder: PathBuf,
+    /// The installation, such as the namespace in Kubernetes: certificates of another one are refused.
+    #[arg(long, default_value = "quickserve", value_name = "NAME")]
+    pub namespace: String,
+    /// For how many days a certificate is valid. One that ends within a third of that is renewed.
+    #[arg(long, default_value = "30", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=90))]
+    pub days: u32,
+    /// Lets every user of the machine read the folders of services, for containers that run as another one.
+    #[arg(long)]
+    pub readable: bool,
+    /// Begins to replace the authority. Run the command twice more then, when all processes have read the files.
+    #[arg(long)]
+    pub new_authority: bool,
+}
+
+/// Whether the network is safe.
+#[derive(Args)]
+pub struct Insecure {
+    /// Lets calls between processes cross the network unencrypted and unproved, without the section [mesh].
+    #[arg(long = "insecure", global = true, env = "QS_INSECURE")]
+    pub is_insecure: bool,
 }
 
 /// Where tables and keys are.
@@ -279,7 +320,10 @@ pub struct System {
     /// Where the services are; those of `up` on this machine without.
     #[command(flatten)]
     pub peers: Peers,
-    /// The data folder of the running system, whose keys prove who asks.
+    /// Whether the network is safe.
+    #[command(flatten)]
+    pub insecure: Insecure,
+    /// The data folder of the running system, whose keys prove who asks where there is no section [mesh].
     #[arg(long, global = true, env = "QS_DATA_DIR", default_value = "data", value_name = "DIR")]
     pub data_dir: PathBuf,
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     backup,
-    cli::{Cli, Command, Events, Keys, Peers, Redis, Ring, Storage},
+    cli::{Certs, Cli, Command, Events, Keys, Peers, Redis, Ring, Storage},
     events, reconcile, seed,
 };
 use anyhow::{Context, anyhow, bail};
@@ -10,17 +10,21 @@ use kit::{
     Clock, Host,
     envelope::{EnvelopeError, KeyStore},
     identity::keyring::Keyring,
+    mesh::{Certificates, MeshFiles},
     program::config::Config,
     program::telemetry,
+    rpc::caller::EDGE,
     rpc::health::ask_health_at,
     values::time::timestamp,
 };
 use proto::quickserve::kit::v1::RepublishEventsRequest;
 use quickserve::{
+    certs::{Wanted, make_certificates},
     client::Client,
     policy::{callers_of, network_policies},
-    process::{Plan, Process},
+    process::{OPS, Plan, Process},
     service::Service,
+    trust::Trust,
 };
 use std::{
     collections::BTreeMap,
@@ -62,7 +66,7 @@ pub fn main(cli: Cli) -> anyhow::Result<ExitCode> {
 fn check_sections(config: &Config) -> anyhow::Result<()> {
     let services = Service::ALL.iter().map(|service| service.name());
     let known: Vec<&str> =
-        services.chain(["database", "edge", "events", "grpc", "telemetry"]).collect();
+        services.chain(["database", "edge", "events", "grpc", "mesh", "telemetry"]).collect();
     Ok(config.check_sections(&known)?)
 }
 
@@ -77,8 +81,9 @@ fn required_redis_url(redis: Redis) -> anyhow::Result<String> {
 
 async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Up { listen, grpc_listen, storage } => {
+        Command::Up { listen, grpc_listen, insecure, storage } => {
             let plan = Plan {
+                trust: Trust::of_one_process(&config, insecure.is_insecure)?,
                 edge: Some(listen),
                 grpc: grpc_listen,
                 services: Service::ALL.to_vec(),
@@ -86,9 +91,10 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             };
             serve_process(plan).await
         }
-        Command::Run { service, listen, admin, peers, redis, storage } => {
+        Command::Run { service, listen, admin, peers, insecure, redis, storage } => {
             let redis_url = Some(required_redis_url(redis)?);
             let plan = Plan {
+                trust: Trust::read(&config, insecure.is_insecure, service.name())?,
                 grpc: listen,
                 admin: Some(admin),
                 services: vec![service],
@@ -99,9 +105,10 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             };
             serve_process(plan).await
         }
-        Command::Edge { listen, peers, redis, data_dir } => {
+        Command::Edge { listen, peers, redis, insecure, data_dir } => {
             let storage = Storage { data_dir, database_url: None };
             let plan = Plan {
+                trust: Trust::read(&config, insecure.is_insecure, EDGE)?,
                 edge: Some(listen),
                 peers: peers_of(&peers)?,
                 redis_url: redis.redis_url.filter(|url| !url.is_empty()),
@@ -127,9 +134,10 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             let host = run_offline(storage, config, Service::User)?;
             seed::seed_city(&host, &url, city).await.map(|()| ExitCode::SUCCESS)
         }
-        Command::Healthcheck { grpc: Some(address), service, .. } => {
-            check_grpc_health(address, &service).await
+        Command::Healthcheck { grpc: Some(address), service, name, .. } => {
+            check_grpc_health(address, &service, name, &config).await
         }
+        Command::Certs(certs) => run_certs(certs),
         Command::Healthcheck { url, .. } => check_health(&url).await,
         Command::Events { command } => run_events(command, config).await,
         Command::Openapi => print_line(&serde_json::to_string_pretty(&edge::openapi_document())?),
@@ -145,21 +153,36 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
 /// Does what an operator wants done with the events of a running system.
 async fn run_events(command: Events, config: Config) -> anyhow::Result<ExitCode> {
     let (Events::Parked { system, .. } | Events::Replay { system, .. }) = &command;
-    events::check_keys(&system.data_dir)?;
+    let trust = Trust::read(&config, system.insecure.is_insecure, OPS)?;
+    if trust.certificates().is_none() {
+        events::check_keys(&system.data_dir)?;
+    }
     let storage = Storage { data_dir: system.data_dir.clone(), database_url: None };
-    let host = quickserve::process::build_host(&plan_process(storage, config))?;
+    let plan = Plan { trust: trust.clone(), ..plan_process(storage, config) };
+    let host = quickserve::process::build_host(&plan)?;
+    let asked = events::Asked::new(host, trust, &system.peers)?;
     match command {
-        Events::Parked { command, system } => events::run(&host, command, &system.peers).await,
-        Events::Replay { source, since, consumer, system } => {
+        Events::Parked { command, .. } => events::run(&asked, command).await,
+        Events::Replay { source, since, consumer, .. } => {
             // More than the calendar has is all that is kept.
             let since = since.and_then(|since| Clock::system().now().checked_sub_signed(since));
             let request = RepublishEventsRequest {
                 since: since.map(timestamp),
                 consumer: consumer.unwrap_or_default(),
             };
-            events::replay(&host, source, &request, &system.peers).await
+            events::replay(&asked, source, &request).await
         }
     }
+}
+
+/// Makes what a mesh needs, and says what it has made.
+fn run_certs(certs: Certs) -> anyhow::Result<ExitCode> {
+    let Certs { folder, namespace, days, readable, new_authority } = certs;
+    let wanted = Wanted { folder, namespace, days, readable, new_authority };
+    for line in make_certificates(&wanted, Clock::system().now())? {
+        print_line(&line)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A plan that runs nothing yet.
@@ -170,6 +193,7 @@ fn plan_process(storage: Storage, config: Config) -> Plan {
         grpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         admin: None,
         peers: BTreeMap::new(),
+        trust: Trust::ThisMachine,
         data_dir: storage.data_dir,
         database_url: storage.database_url,
         redis_url: None,
@@ -251,9 +275,23 @@ async fn check_health(url: &str) -> anyhow::Result<ExitCode> {
     Ok(if ready.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Asks a service, or any other gRPC server, whether `service` serves there.
-async fn check_grpc_health(address: SocketAddr, service: &str) -> anyhow::Result<ExitCode> {
-    let serves = ask_health_at(address, service, HEALTH_LIMIT).await;
+/// Asks a service, or any other gRPC server, whether `service` serves there. In a mesh, `name` is the service that has to
+/// prove itself, the one of our own certificate without.
+async fn check_grpc_health(
+    address: SocketAddr,
+    service: &str,
+    name: Option<String>,
+    config: &Config,
+) -> anyhow::Result<ExitCode> {
+    let mesh = match MeshFiles::from_config(config)? {
+        None => None,
+        Some(files) => {
+            let certificates = Certificates::load(files)?;
+            let name = name.as_deref().unwrap_or(certificates.service());
+            Some(certificates.client(name)?)
+        }
+    };
+    let serves = ask_health_at(address, service, HEALTH_LIMIT, mesh).await;
     let serves = serves.map_err(|status| {
         anyhow!("{address} does not say whether it serves: {}", status.message())
     })?;

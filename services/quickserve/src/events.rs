@@ -6,12 +6,12 @@ use crate::{
     commands::{peers_of, print_line},
 };
 use anyhow::{Context, bail};
-use kit::{Host, rpc::client::Channel, rpc::client::Peer, rpc::remote::RemoteChannel};
+use kit::{Host, rpc::client::Channel, rpc::client::Peer};
 use proto::quickserve::kit::v1::{
     DropParkedEventRequest, ListParkedEventsRequest, ParkedEvent, RepublishEventsRequest,
     RetryParkedEventsRequest, maintenance_service_client::MaintenanceServiceClient,
 };
-use quickserve::{process::OPS, service::Service};
+use quickserve::{process::OPS, service::Service, trust::Trust};
 use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
 /// The first port on which `up` serves gRPC.
@@ -21,20 +21,47 @@ const MAX_LISTED: i32 = 1_000;
 
 type Client = MaintenanceServiceClient<Channel>;
 
-/// Does what the command asks of the services at `peers`; without any, of those of `up` on this machine.
-pub async fn run(host: &Host, command: Parked, peers: &Peers) -> anyhow::Result<ExitCode> {
-    let urls = addresses(peers)?;
+/// The running system whose services are asked.
+pub struct Asked {
+    host: Host,
+    trust: Trust,
+    urls: BTreeMap<String, String>,
+}
+
+impl Asked {
+    /// The services at `peers`; without any, those of `up` on this machine.
+    pub fn new(host: Host, trust: Trust, peers: &Peers) -> anyhow::Result<Self> {
+        let urls = addresses(peers, &trust)?;
+        Ok(Self { host, trust, urls })
+    }
+
+    fn client(&self, name: &str, url: &str) -> anyhow::Result<Client> {
+        let ops = self.host.of(OPS);
+        ops.locate(name, Peer::Remote(self.trust.connect(name, url)?));
+        Ok(Client::new(ops.channel(name)))
+    }
+
+    fn chosen(&self, service: Option<Service>) -> anyhow::Result<BTreeMap<String, String>> {
+        let Some(service) = service else { return Ok(self.urls.clone()) };
+        let name = service.name();
+        let url = self.urls.get(name).with_context(|| format!("--peer says nothing of {name}"))?;
+        Ok(BTreeMap::from([(name.to_owned(), url.clone())]))
+    }
+}
+
+/// Does with parked events what the command says.
+pub async fn run(asked: &Asked, command: Parked) -> anyhow::Result<ExitCode> {
     match command {
-        Parked::List { service } => list(host, &chosen(&urls, service)?).await,
+        Parked::List { service } => list(asked, &asked.chosen(service)?).await,
         Parked::Retry { service, aggregate } => {
-            retry(host, &chosen(&urls, service)?, aggregate).await
+            retry(asked, &asked.chosen(service)?, aggregate).await
         }
         Parked::Drop { service, event, reason } => {
-            let urls = chosen(&urls, Some(service))?;
+            let urls = asked.chosen(Some(service))?;
             for (name, url) in &urls {
                 let request =
                     DropParkedEventRequest { event_id: event.clone(), reason: reason.clone() };
-                let dropped = client(host, name, url)?.drop_parked_event(request).await;
+                let dropped = asked.client(name, url)?.drop_parked_event(request).await;
                 dropped.map_err(|status| refusal(name, url, status.message()))?;
                 print_line(&format!(
                     "{name} has dropped {event}; what waits behind it is delivered"
@@ -45,15 +72,14 @@ pub async fn run(host: &Host, command: Parked, peers: &Peers) -> anyhow::Result<
     }
 }
 
-/// Has the services at `peers` publish their events again, or one of them, as `request` says.
+/// Has all services publish their events again, or one of them, as `request` says.
 pub async fn replay(
-    host: &Host,
+    asked: &Asked,
     source: Option<Service>,
     request: &RepublishEventsRequest,
-    peers: &Peers,
 ) -> anyhow::Result<ExitCode> {
-    for (name, url) in &chosen(&addresses(peers)?, source)? {
-        let again = client(host, name, url)?.republish_events(request.clone()).await;
+    for (name, url) in &asked.chosen(source)? {
+        let again = asked.client(name, url)?.republish_events(request.clone()).await;
         let events =
             again.map_err(|status| refusal(name, url, status.message()))?.into_inner().events;
         print_line(&format!("{name} publishes {events} events again"))?;
@@ -73,10 +99,10 @@ pub fn check_keys(data_dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn list(host: &Host, urls: &BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
+async fn list(asked: &Asked, urls: &BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
     for (name, url) in urls {
         let request = ListParkedEventsRequest { page_size: MAX_LISTED };
-        let listed = client(host, name, url)?.list_parked_events(request).await;
+        let listed = asked.client(name, url)?.list_parked_events(request).await;
         let events =
             listed.map_err(|status| refusal(name, url, status.message()))?.into_inner().events;
         for event in &events {
@@ -87,14 +113,14 @@ async fn list(host: &Host, urls: &BTreeMap<String, String>) -> anyhow::Result<Ex
 }
 
 async fn retry(
-    host: &Host,
+    asked: &Asked,
     urls: &BTreeMap<String, String>,
     aggregate: Option<String>,
 ) -> anyhow::Result<ExitCode> {
     let aggregate_id = aggregate.unwrap_or_default();
     for (name, url) in urls {
         let request = RetryParkedEventsRequest { aggregate_id: aggregate_id.clone() };
-        let retried = client(host, name, url)?.retry_parked_events(request).await;
+        let retried = asked.client(name, url)?.retry_parked_events(request).await;
         let count =
             retried.map_err(|status| refusal(name, url, status.message()))?.into_inner().aggregates;
         print_line(&format!("{name} tries the events of {count} aggregates again"))?;
@@ -123,7 +149,7 @@ fn line(event: &ParkedEvent) -> String {
     )
 }
 
-fn addresses(peers: &Peers) -> anyhow::Result<BTreeMap<String, String>> {
+fn addresses(peers: &Peers, trust: &Trust) -> anyhow::Result<BTreeMap<String, String>> {
     let named = peers_of(peers)?;
     if !named.is_empty() {
         return Ok(named);
@@ -131,26 +157,11 @@ fn addresses(peers: &Peers) -> anyhow::Result<BTreeMap<String, String>> {
     let ports = FIRST_PORT..;
     let services = Service::ALL.iter().zip(ports);
     Ok(services
-        .map(|(service, port)| (service.name().to_owned(), format!("http://127.0.0.1:{port}")))
+        .map(|(service, port)| {
+            let url = format!("{}://127.0.0.1:{port}", trust.scheme());
+            (service.name().to_owned(), url)
+        })
         .collect())
-}
-
-fn chosen(
-    urls: &BTreeMap<String, String>,
-    service: Option<Service>,
-) -> anyhow::Result<BTreeMap<String, String>> {
-    let Some(service) = service else { return Ok(urls.clone()) };
-    let name = service.name();
-    let url = urls.get(name).with_context(|| format!("--peer says nothing of {name}"))?;
-    Ok(BTreeMap::from([(name.to_owned(), url.clone())]))
-}
-
-fn client(host: &Host, name: &str, url: &str) -> anyhow::Result<Client> {
-    let remote =
-        RemoteChannel::connect(url).with_context(|| format!("{url} is no address of {name}"))?;
-    let ops = host.of(OPS);
-    ops.locate(name, Peer::Remote(remote));
-    Ok(Client::new(ops.channel(name)))
 }
 
 fn refusal(name: &str, url: &str, message: &str) -> anyhow::Error {

@@ -1,6 +1,6 @@
 //! A process: which services it runs, where it listens, how it stops.
 
-use crate::service::Service;
+use crate::{service::Service, trust::Trust};
 use anyhow::{Context, bail};
 use edge::Edge;
 use kit::{
@@ -20,7 +20,6 @@ use kit::{
     rpc::caller::EDGE,
     rpc::client::{Channel, Peer},
     rpc::listener::{self as serve, Options},
-    rpc::remote::RemoteChannel,
     rpc::starting::answer_once_started,
     storage::cache::{Cache, LocalCache},
     storage::position::{LocalPositions, PositionIndex},
@@ -59,6 +58,8 @@ pub struct Plan {
     pub admin: Option<SocketAddr>,
     /// Services that run elsewhere, by name, with their URLs.
     pub peers: BTreeMap<String, String>,
+    /// How it trusts the processes that it calls, and those that call it.
+    pub trust: Trust,
     /// The folder of files.
     pub data_dir: PathBuf,
     /// The PostgreSQL database; SQLite files in the folder without.
@@ -122,10 +123,9 @@ impl Process {
 
     async fn start_all(&mut self, plan: &Plan) -> anyhow::Result<()> {
         self.host.watch_disk()?;
+        plan.trust.follow_files(&self.host);
         for (name, url) in &plan.peers {
-            let remote = RemoteChannel::connect(url)
-                .with_context(|| format!("{url} is no address of {name}"))?;
-            self.host.locate(name, Peer::Remote(remote));
+            self.host.locate(name, Peer::Remote(plan.trust.connect(name, url)?));
         }
         for (index, service) in plan.services.iter().enumerate() {
             let started = self.start_service(*service, plan, index).await;
@@ -140,9 +140,10 @@ impl Process {
         }
         match plan.edge {
             Some(address) => self.start_edge(address).await.context("the edge did not start"),
-            // The edge would do this. A service's own port is met by the same tokens, so it asks as an edge does.
+            // The edge would do this. A service's own port is met by the same tokens.
             None => {
-                self.host.spawn(revocation::follow(self.host.of(EDGE)));
+                let asks = plan.services.first().map_or(EDGE, |service| service.name());
+                self.host.spawn(revocation::follow(self.host.of(asks)));
                 Ok(())
             }
         }
@@ -173,13 +174,15 @@ impl Process {
         if address.port() != 0 {
             address.set_port(address.port() + u16::try_from(index)?);
         }
+        plan.trust.check_listening(address)?;
         let listener = bind_port(address)?;
         self.grpc.insert(service.name(), listener.local_addr()?);
         let (started, is_started) = watch::channel(false);
         self.ready = self.ready.clone().and("starting", is_started.clone());
         let ready =
             Readiness::default().and("starting", is_started).and("disk_full", host.has_room());
-        let options = Options { ready, ..serve_options(service) };
+        let certificates = plan.trust.certificates().cloned();
+        let options = Options { ready, certificates, ..serve_options(service) };
         let options = options.with_stop(plan.config.section("grpc")?);
         let stack = Arc::new(OnceLock::new());
         let (late, stop) = (answer_once_started(stack.clone()), self.stop.clone());
@@ -289,7 +292,7 @@ fn bind_port(address: SocketAddr) -> anyhow::Result<TcpListener> {
 pub fn build_host(plan: &Plan) -> anyhow::Result<Host> {
     let users = Arc::new(OnceLock::new());
     let host = Host::new(read_settings(plan, users.clone())?, CancellationToken::new());
-    let _ = users.set(host.of(EDGE).channel(Service::User.name()));
+    let _ = users.set(host.anonymous_channel(Service::User.name()));
     Ok(host)
 }
 
@@ -314,12 +317,16 @@ fn read_settings(plan: &Plan, users: Arc<OnceLock<Channel>>) -> anyhow::Result<S
         Some(keys) => Verifier::from_keyring(ISSUER, keys.clone(), clock),
         None => Verifier::from_issuer(ISSUER, fetch_from_users(users), clock),
     };
-    let identity = Identity::new(
-        ISSUER,
-        open_keyring(&keys.join("mesh"), &plan.clock)?,
-        access,
-        plan.clock.clone(),
-    );
+    let identity = match plan.trust.certificates() {
+        Some(certificates) => {
+            let own = certificates.open_keys(plan.clock.clone())?;
+            Identity::in_mesh(ISSUER, &own, access, plan.clock.clone())
+        }
+        None => {
+            let shared = open_keyring(&keys.join("mesh"), &plan.clock)?;
+            Identity::new(ISSUER, shared, access, plan.clock.clone())
+        }
+    };
     let common = Common::of(plan)?;
     Ok(Settings {
         config: plan.config.clone(),

@@ -1,10 +1,10 @@
-//! A process a service, over PostgreSQL and Redis: what one publishes reaches the others, also those that were killed
-//! meanwhile, and Redis may lose everything.
+//! A process a service, over PostgreSQL and Redis, each with a certificate of its own: what one publishes reaches the
+//! others, also those that were killed meanwhile, and Redis may lose everything.
 
 use super::{
     crash::SOON,
     people::People,
-    program::{Home, Program},
+    program::{Home, Program, run},
 };
 use crate::events;
 use kit::testing::{Backend, RedisServer, eventually};
@@ -33,6 +33,7 @@ impl Processes {
     pub async fn start() -> Self {
         let (home, redis) = (Home::new(Backend::Postgres).await, RedisServer::start().await);
         home.run(&["migrate"]).await.ok();
+        home.run(&["certs", "mesh"]).await.ok();
         let address = own_address();
         let mut services = BTreeMap::new();
         for service in Service::ALL {
@@ -41,7 +42,7 @@ impl Processes {
         }
         let mut command = home.command(&["edge", "--listen", "127.0.0.1:0"]);
         command.env("QS_REDIS_URL", redis.url());
-        let edge = Program::start(with_peers(command, address)).await;
+        let edge = Program::start(in_mesh(command, "edge", address)).await;
         let ready = async || edge.client.get("/readyz").await.unwrap().status.as_u16();
         eventually("the edge is ready", ready, |status| *status == 200).await;
         Self { home, redis, address, services, edge }
@@ -93,6 +94,23 @@ impl Processes {
         eventually(line, metrics, says_so).await;
     }
 
+    /// Asks as an operator does, with certificates and without.
+    async fn answer_to_operators(&self) {
+        let at = SocketAddr::from((self.address, port_of(Service::Order))).to_string();
+        let health = ["healthcheck", "--grpc", &at];
+        let asked = in_mesh(self.home.command(&health), "order", self.address);
+        assert_eq!(run(asked).await.ok(), format!("{at} answers SERVING\n"));
+        let asked = in_mesh(self.home.command(&health), "edge", self.address);
+        let refused = run(asked).await.stderr;
+        assert!(refused.contains("not valid for name"), "{refused}");
+        assert!(!self.home.run(&health).await.status.success(), "without a certificate");
+        let events = ["events", "parked", "list"];
+        let asked = in_mesh(self.home.command(&events), "ops", self.address);
+        assert_eq!(run(asked).await.ok(), "");
+        let asked = run(in_mesh(self.home.command(&events), "payment", self.address)).await;
+        assert!(asked.stderr.contains("is the certificate of payment"), "{}", asked.stderr);
+    }
+
     /// Waits until every event is published and every consumer has acted on those that it wants.
     pub async fn have_heard_of_everything(&self) {
         let rows = async |name, sql| self.home.rows(name, sql).await;
@@ -122,10 +140,13 @@ pub fn port_of(service: Service) -> u16 {
     FIRST_PORT + u16::try_from(place).unwrap()
 }
 
-/// Says where every service is.
-fn with_peers(mut command: Command, address: Ipv4Addr) -> Command {
-    let peers = Service::ALL.map(|it| format!("{}=http://{address}:{}", it.name(), port_of(it)));
-    command.env("QS_PEERS", peers.join(","));
+/// Says where every service is, and what proves that the process is `name`. Paths are those of the home.
+fn in_mesh(mut command: Command, name: &str, address: Ipv4Addr) -> Command {
+    let peers = Service::ALL.map(|it| format!("{}=https://{address}:{}", it.name(), port_of(it)));
+    command.env("QS_PEERS", peers.join(",")).env("QS_MESH__KEYS", format!("mesh/{name}"));
+    for (setting, file) in [("CERT", "cert.pem"), ("KEY", "key.pem"), ("CA", "ca.pem")] {
+        command.env(format!("QS_MESH__{setting}"), format!("mesh/{name}/{file}"));
+    }
     command
 }
 
@@ -142,12 +163,13 @@ async fn start_service(
         .env("QS_EVENTS__LEASE_MS", "2000")
         .env("QS_DATABASE__CONNECTIONS", "4")
         .envs(SOON);
-    Program::start(with_peers(command, address)).await
+    Program::start(in_mesh(command, service.name(), address)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_process_publishes_reaches_the_others() {
     let mut all = Processes::start().await;
+    all.answer_to_operators().await;
     let people = People::settle(&all.home, &all.edge).await;
     let quote = people.quote(24).await;
     assert_eq!(people.book(&quote).await.unwrap().status, 201);
@@ -194,4 +216,33 @@ async fn a_service_on_its_own_refuses_to_start_without_redis() {
     let home = Home::new(Backend::Sqlite).await;
     let refused = home.refusal("run order").await;
     assert!(refused.contains("set --redis-url or QS_REDIS_URL"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_cross_the_network_unproved_is_refused() {
+    let home = Home::new(Backend::Sqlite).await;
+    home.run(&["certs", "mesh"]).await.ok();
+    for command in [
+        "run order --redis-url redis://127.0.0.1:9 --peer user=http://10.1.2.3:7100",
+        "edge --peer user=http://user:7100",
+        "run order --redis-url redis://127.0.0.1:9 --listen 0.0.0.0:0",
+        "up --grpc-listen 0.0.0.0:0",
+    ] {
+        let refused = home.refusal(command).await;
+        assert!(refused.contains("set [mesh]") && refused.contains("--insecure"), "{refused}");
+    }
+    let with_mesh = async |command: &str, of: &str| {
+        let command = home.command(&command.split(' ').collect::<Vec<_>>());
+        run(in_mesh(command, of, Ipv4Addr::LOCALHOST)).await.stderr
+    };
+    let refused = with_mesh("up", "order").await;
+    assert!(refused.contains("the section [mesh] has no meaning"), "{refused}");
+    let refused = with_mesh("run order --redis-url redis://127.0.0.1:9", "payment").await;
+    assert!(refused.contains("this process is order"), "{refused}");
+    let refused = with_mesh("edge --peer user=http://127.0.0.1:7100", "edge").await;
+    assert!(refused.contains("like https://host:port"), "{refused}");
+    let insecure = home.command(&["up", "--insecure", "--grpc-listen", "0.0.0.0:0"]);
+    let mut insecure = insecure;
+    insecure.env("QS_LISTEN", "127.0.0.1:0");
+    Program::start(insecure).await.kill();
 }

@@ -5,6 +5,7 @@ use crate::{
     identity::keyring::SharedKeyring,
     identity::revocation::Revocations,
     identity::token::{AccessClaims, Mint, Verifier},
+    mesh::{MeshKeys, MeshPeer},
     rpc::caller::Caller,
     rpc::error,
 };
@@ -19,6 +20,8 @@ pub struct Identity {
     issuer: String,
     mesh: SharedKeyring,
     clock: Clock,
+    /// Whether a service is believed only over a connection on which it has shown its certificate.
+    needs_certificates: bool,
     internal: Verifier,
     access: Verifier,
     revocations: Revocations,
@@ -33,11 +36,22 @@ pub struct Identified {
 }
 
 impl Identity {
-    /// Services prove themselves with the keys of `mesh`; the access tokens of accounts are checked by `access`.
+    /// Services share the keys of `mesh` and prove themselves with them; the access tokens of accounts are checked by
+    /// `access`.
     pub fn new(issuer: &str, mesh: SharedKeyring, access: Verifier, clock: Clock) -> Self {
         let internal = Verifier::from_keyring(issuer, mesh.clone(), clock.clone());
         let revocations = Revocations::default();
-        Self { issuer: issuer.to_owned(), mesh, clock, internal, access, revocations }
+        let (issuer, needs_certificates) = (issuer.to_owned(), false);
+        Self { issuer, mesh, clock, needs_certificates, internal, access, revocations }
+    }
+
+    /// Services prove themselves with certificates, and sign what they say of accounts with keys of their own.
+    pub fn in_mesh(issuer: &str, keys: &MeshKeys, access: Verifier, clock: Clock) -> Self {
+        Self {
+            needs_certificates: true,
+            internal: keys.verifier(issuer, clock.clone()),
+            ..Self::new(issuer, keys.own().clone(), access, clock)
+        }
     }
 
     /// Issues the tokens with which `service` calls others.
@@ -55,13 +69,26 @@ impl Identity {
         self.access.has_keys().await
     }
 
-    /// Who sent a request with these headers to `service`. A claim that does not hold is UNAUTHENTICATED; without a
-    /// claim the caller is anonymous.
-    pub async fn identify(&self, service: &str, headers: &HeaderMap) -> Result<Identified, Status> {
+    /// Who sent a request with these headers to `service`, over a connection whose other end is `peer` by its
+    /// certificate. A claim that does not hold is UNAUTHENTICATED; without a claim the caller is anonymous.
+    pub async fn identify(
+        &self,
+        service: &str,
+        headers: &HeaderMap,
+        peer: Option<&MeshPeer>,
+    ) -> Result<Identified, Status> {
         if let Some(token) = headers.get(INTERNAL_TOKEN) {
             let token = token.to_str().map_err(|_| refuse_token())?;
             let claims = self.internal.verify_internal(token, service).await;
             let claims = claims.map_err(|_| refuse_token())?;
+            if self.needs_certificates && peer.is_none_or(|peer| peer.0 != claims.service) {
+                tracing::warn!(
+                    claimed = &*claims.service,
+                    peer = peer.map(|peer| &*peer.0).unwrap_or_default(),
+                    "refused a token that another service than the one with this certificate had sent"
+                );
+                return Err(refuse_token());
+            }
             let caller = Caller { service: Some(claims.service), subject: claims.subject };
             return Ok(Identified { caller, access: None });
         }

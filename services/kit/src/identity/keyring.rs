@@ -1,6 +1,6 @@
 //! The Ed25519 signing keys of this installation, their file and their rotation.
 
-use crate::program::{clock::Clock, secret_file};
+use crate::program::{clock::Clock, file_stamp::FileStamp, secret_file};
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -13,7 +13,7 @@ use ring::{
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -125,6 +125,11 @@ impl SigningKey {
     /// Where the key is in its life.
     pub fn state(&self) -> KeyState {
         self.stored.state
+    }
+
+    /// When the key was made.
+    pub fn created_at(&self) -> DateTime<Utc> {
+        self.stored.created_at
     }
 
     /// Until when a retiring key stays published.
@@ -305,11 +310,8 @@ struct Shared {
 struct LoadedKeyring {
     keyring: Arc<Keyring>,
     checked_at: DateTime<Utc>,
-    stamp: Option<Stamp>,
+    stamp: Option<FileStamp>,
 }
-
-/// What changes when a file is replaced: inode, size, modification time in seconds and nanoseconds.
-type Stamp = (u64, u64, i64, i64);
 
 impl SharedKeyring {
     /// Shares `keyring`; its file is looked at again by the time of `clock`.
@@ -342,9 +344,8 @@ impl SharedKeyring {
     }
 }
 
-fn modified_at(directory: &Path) -> Option<Stamp> {
-    let file = fs::metadata(directory.join(FILE)).ok()?;
-    Some((file.ino(), file.size(), file.mtime(), file.mtime_nsec()))
+fn modified_at(directory: &Path) -> Option<FileStamp> {
+    FileStamp::read(&directory.join(FILE))
 }
 
 #[cfg(test)]

@@ -334,6 +334,11 @@ impl Host {
         Channel::new(self.service, target, self.peer(target), mint)
     }
 
+    /// The channel to another service for what everybody may ask it.
+    pub fn anonymous_channel(&self, target: &str) -> Channel {
+        Channel::anonymous(target, self.peer(target))
+    }
+
     /// Says where `target` is found. The first answer stays.
     pub fn locate(&self, target: &str, peer: Peer) {
         let _ = self.peer(target).set(peer);

@@ -2,9 +2,9 @@
 //! their owner.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,7 @@ use std::{
 /// makes it and all get the same.
 pub fn load_or_create(path: &Path, fresh: &[u8]) -> io::Result<Vec<u8>> {
     if !path.exists() {
-        let beside = write_beside(path, fresh)?;
+        let beside = write_beside(path, fresh, 0o600)?;
         // Unlike a rename, a link never replaces what another process made meanwhile.
         let linked = fs::hard_link(&beside, path);
         fs::remove_file(&beside)?;
@@ -26,7 +26,16 @@ pub fn load_or_create(path: &Path, fresh: &[u8]) -> io::Result<Vec<u8>> {
 
 /// Replaces the file.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let beside = write_beside(path, content)?;
+    replace_with_mode(path, content, 0o600)
+}
+
+/// Replaces a file that every user of the machine may read.
+pub fn replace_readable(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_with_mode(path, content, 0o644)
+}
+
+fn replace_with_mode(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let beside = write_beside(path, content, mode)?;
     if let Err(error) = fs::rename(&beside, path) {
         let _ = fs::remove_file(&beside);
         return Err(error);
@@ -35,12 +44,16 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// Writes the content to a new file beside `path`.
-fn write_beside(path: &Path, content: &[u8]) -> io::Result<PathBuf> {
+fn write_beside(path: &Path, content: &[u8], mode: u32) -> io::Result<PathBuf> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{:016x}.new", rand::random::<u64>()));
     let beside = path.with_file_name(name);
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    let written = file.write_all(content).and_then(|()| file.sync_all());
+    let written = file
+        .write_all(content)
+        // Whatever the process takes from the modes of new files.
+        .and_then(|()| file.set_permissions(Permissions::from_mode(mode)))
+        .and_then(|()| file.sync_all());
     match written {
         Ok(()) => Ok(beside),
         Err(error) => {
@@ -61,7 +74,6 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777

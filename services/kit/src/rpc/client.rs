@@ -35,21 +35,29 @@ pub enum Peer {
 /// A channel from one service to another. Clients take it where they would take tonic's own.
 #[derive(Clone)]
 pub struct Channel {
-    from: Arc<str>,
+    /// The service that calls and what proves it; none calls as nobody.
+    from: Option<(Arc<str>, Mint)>,
     target: Arc<str>,
     peer: Arc<OnceLock<Peer>>,
-    mint: Mint,
 }
 
 impl Channel {
     /// A channel from `from` to `target`, which `peer` names once the target has started.
     pub fn new(from: &str, target: &str, peer: Arc<OnceLock<Peer>>, mint: Mint) -> Self {
-        Self { from: from.into(), target: target.into(), peer, mint }
+        Self { from: Some((from.into(), mint)), target: target.into(), peer }
+    }
+
+    /// A channel to `target` for what everybody may ask.
+    pub fn anonymous(target: &str, peer: Arc<OnceLock<Peer>>) -> Self {
+        Self { from: None, target: target.into(), peer }
     }
 
     /// The caller that the target meets: the service itself, on behalf of the account that it serves at the moment.
     fn caller(&self, context: &Context) -> Caller {
-        Caller { service: Some(self.from.clone()), subject: context.subject }
+        match &self.from {
+            Some((from, _)) => Caller { service: Some(from.clone()), subject: context.subject },
+            None => Caller::default(),
+        }
     }
 
     async fn send(self, request: Request<Body>) -> Result<Response<Body>, CallError> {
@@ -67,8 +75,10 @@ impl Channel {
                 Peer::Local(stack) => local_service(stack.clone(), request, caller, left).await,
                 Peer::Remote(remote) => {
                     let mut request = request;
-                    let token = self.mint.token(&self.target, caller.subject);
-                    request.headers_mut().insert(INTERNAL_TOKEN, token);
+                    if let Some((_, mint)) = &self.from {
+                        let token = mint.token(&self.target, caller.subject);
+                        request.headers_mut().insert(INTERNAL_TOKEN, token);
+                    }
                     carry_on(&context, left, request.headers_mut());
                     remote.clone().call(request).await.map_err(CallError::from)
                 }

@@ -4,6 +4,7 @@ use super::headers::{DEFAULT_TIMEOUT, REQUEST_ID, RequestId, TimeLeft, parse_tim
 use super::listener::MAX_MESSAGE_BYTES;
 use crate::{
     identity::identify::{Identified, Identity},
+    mesh::MeshPeer,
     program::metrics,
     program::telemetry,
     rpc::admission::{Permit, Places, Priority},
@@ -129,7 +130,10 @@ impl Guard {
         let shared = self.shared.clone();
         let Identified { caller, access } = match request.extensions().get::<Caller>().cloned() {
             Some(caller) => Identified { caller, access: None },
-            None => shared.identity.identify(&shared.service, request.headers()).await?,
+            None => {
+                let peer = request.extensions().get::<MeshPeer>();
+                shared.identity.identify(&shared.service, request.headers(), peer).await?
+            }
         };
         authorize_caller(rpc, &caller, request.headers())?;
         let reason = reason::read_reason(rpc, &caller, request.headers())?;

@@ -1,5 +1,8 @@
 //! Questions for the health of a server, by gRPC's own protocol.
 
+use crate::mesh::{MeshClient, client::tls_problem};
+use http::Uri;
+use hyper_util::rt::TokioIo;
 use std::{net::SocketAddr, time::Duration};
 use tonic::{
     Code, Status,
@@ -26,14 +29,26 @@ pub async fn ask_health(channel: Channel, service: &str, limit: Duration) -> Res
     }
 }
 
-/// As [`ask_health`], of the server at `address`.
+/// As [`ask_health`], of the server at `address`. With `mesh` it has to prove that it is a service.
 pub async fn ask_health_at(
     address: SocketAddr,
     service: &str,
     limit: Duration,
+    mesh: Option<MeshClient>,
 ) -> Result<bool, Status> {
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
         .map_err(|_| Status::invalid_argument("the address cannot be used"))?;
-    let channel = endpoint.connect_timeout(limit).connect_lazy();
-    ask_health(channel, service, limit).await
+    let endpoint = endpoint.connect_timeout(limit);
+    let channel = match mesh {
+        None => endpoint.connect_lazy(),
+        Some(mesh) => endpoint.connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
+            let connecting = mesh.clone().connect(address);
+            async move { connecting.await.map(TokioIo::new) }
+        })),
+    };
+    let asked = ask_health(channel, service, limit).await;
+    asked.map_err(|status| match tls_problem(&status) {
+        Some(problem) => Status::unavailable(problem),
+        None => status,
+    })
 }

@@ -10,13 +10,17 @@ pub use ::listener::{Drained, Limits, bind_listener};
 pub use front::ServeError;
 
 use super::ending::answer_until;
-use crate::program::readiness::Readiness;
+use crate::{
+    mesh::{Certificates, MeshPeer},
+    program::readiness::Readiness,
+};
 use ::listener::{Application, Content, Listener, StreamEnds, Versions};
 use front::Front;
 use http::{Request, Response};
 use serde::Deserialize;
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, transport::server::TcpConnectInfo};
 use tower::Service;
@@ -63,6 +67,8 @@ pub struct Options {
     pub ready: Readiness,
     /// What peers may use.
     pub limits: Limits,
+    /// What the server proves itself with, and whom it lets in; without it everybody is let in, in the clear.
+    pub certificates: Option<Certificates>,
     /// How long to go on accepting after health says NOT_SERVING, for load balancers to notice.
     pub notice: Duration,
 }
@@ -81,7 +87,8 @@ impl Options {
 impl Default for Options {
     fn default() -> Self {
         let (services, ready) = (Vec::new(), Readiness::default());
-        Self { services, ready, limits: service_limits(), notice: Duration::ZERO }
+        let limits = service_limits();
+        Self { services, ready, limits, certificates: None, notice: Duration::ZERO }
     }
 }
 
@@ -103,8 +110,11 @@ where
 {
     let front = Front::new(stack, &options.services, &options.ready).await?;
     let health = front.health();
-    let listener = Listener::new(options.limits);
-    let calls = ListenerCalls { front, stream_ends: listener.stream_ends.clone() };
+    let mut listener = Listener::new(options.limits);
+    listener.tls = options.certificates.as_ref().map(Certificates::server);
+    let stream_ends = listener.stream_ends.clone();
+    let calls =
+        ListenerCalls { front, stream_ends, certificates: options.certificates, peer: None };
     let stop = async {
         shutdown.run_until_cancelled(health.follow(options.ready)).await;
         health.off().await;
@@ -118,6 +128,9 @@ where
 struct ListenerCalls<S> {
     front: Front<S>,
     stream_ends: StreamEnds,
+    certificates: Option<Certificates>,
+    /// The service at the other end of the connection.
+    peer: Option<MeshPeer>,
 }
 
 impl<S> Application for ListenerCalls<S>
@@ -138,6 +151,9 @@ where
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
         let connection = TcpConnectInfo { local_addr: None, remote_addr: Some(peer) };
         request.extensions_mut().insert(connection);
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
         let rpc = proto::find_rpc(request.uri().path());
         let answer = self.front.answer(request.map(Body::new));
         async move {
@@ -150,6 +166,23 @@ where
                 answer.await
             };
             response
+        }
+    }
+
+    /// A peer whose certificate names no service of ours is anonymous, as far as the contracts let anonymous callers.
+    fn meet(self, certificate: &CertificateDer<'_>, peer: SocketAddr) -> Self {
+        let named = self.certificates.as_ref().map(|it| it.name_peer(certificate)).transpose();
+        let peer = named.unwrap_or_else(|error| {
+            tracing::warn!(%peer, %error, "a peer is taken for nobody, its certificate is no service's of this mesh");
+            None
+        });
+        Self { peer, ..self }
+    }
+
+    fn handshake_failed(&self, peer: SocketAddr, error: &io::Error) {
+        // One that only hangs up has nothing to be told about it.
+        if error.kind() == io::ErrorKind::InvalidData {
+            tracing::warn!(%peer, %error, "refused a connection, TLS could not be opened");
         }
     }
 }

@@ -13,6 +13,7 @@ mod replicas;
 mod resolver;
 
 use super::headers;
+use crate::mesh::MeshClient;
 use body::Bounded;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
@@ -22,7 +23,7 @@ use replicas::{FollowPace, Replicas};
 use resolver::{Resolver, SystemResolver};
 use std::{
     future::Future,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll},
@@ -54,8 +55,18 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 /// The address of a peer is no address.
 #[derive(Debug, thiserror::Error)]
-#[error("the address of a peer must be like http://host:port")]
-pub struct AddressError;
+pub enum AddressError {
+    /// It is none of a peer in the clear.
+    #[error(
+        "the address of a peer must be like http://host:port; https:// needs the certificates of the section [mesh]"
+    )]
+    Plain,
+    /// It is none of a peer in the mesh.
+    #[error(
+        "the address of a peer must be like https://host:port, because the section [mesh] is set"
+    )]
+    Mesh,
+}
 
 /// A channel to one peer and all its replicas. Clones share their connections and the retry budget.
 #[derive(Clone)]
@@ -111,24 +122,22 @@ impl RemoteChannel {
     /// A channel to `http://host:port`. At the first call it looks the name up and connects to all its addresses, and
     /// follows the name from then on.
     pub fn connect(address: &str) -> Result<Self, AddressError> {
-        let origin: Uri = address.parse().map_err(|_| AddressError)?;
-        let host = origin.host().filter(|host| !host.is_empty()).ok_or(AddressError)?;
-        if origin.scheme_str() != Some("http") {
-            return Err(AddressError);
-        }
-        let resolver = SystemResolver::new(host, origin.port_u16().unwrap_or(80));
-        Ok(Self::new(origin, Arc::new(resolver), FollowPace::default(), repeats_of))
+        let (origin, resolver) = read_address(address, "http").ok_or(AddressError::Plain)?;
+        let replicas = Replicas::new(origin, FollowPace::default(), None);
+        Ok(Self::new(replicas, Arc::new(resolver), repeats_of))
     }
 
-    fn new(
-        origin: Uri,
-        resolver: Arc<dyn Resolver>,
-        pace: FollowPace,
-        repetition: RepetitionPolicy,
-    ) -> Self {
+    /// A channel to `https://host:port`, whose replicas have to prove that they are the service of `mesh`.
+    pub fn connect_in_mesh(address: &str, mesh: MeshClient) -> Result<Self, AddressError> {
+        let (origin, resolver) = read_address(address, "https").ok_or(AddressError::Mesh)?;
+        let replicas = Replicas::new(origin, FollowPace::default(), Some(mesh));
+        Ok(Self::new(replicas, Arc::new(resolver), repeats_of))
+    }
+
+    fn new(replicas: Replicas, resolver: Arc<dyn Resolver>, repetition: RepetitionPolicy) -> Self {
         let shared = Shared {
-            peer: origin.to_string(),
-            replicas: Arc::new(Replicas::new(origin, pace)),
+            peer: replicas.origin().to_string(),
+            replicas: Arc::new(replicas),
             resolver,
             follow: OnceLock::new(),
             budget: TpsBudget::new(BUDGET_WINDOW, BUDGET_PER_SECOND, BUDGET_SHARE),
@@ -251,6 +260,27 @@ impl Shared {
             AbortOnDropHandle::new(tokio::spawn(following))
         });
     }
+}
+
+/// The origin and the resolver of an address with this scheme.
+fn read_address(address: &str, scheme: &str) -> Option<(Uri, SystemResolver)> {
+    let origin: Uri = address.parse().ok()?;
+    let host = origin.host().filter(|host| !host.is_empty())?;
+    if origin.scheme_str() != Some(scheme) {
+        return None;
+    }
+    let default_port = if scheme == "https" { 443 } else { 80 };
+    let resolver = SystemResolver::new(host, origin.port_u16().unwrap_or(default_port));
+    Some((origin, resolver))
+}
+
+/// Whether what is sent to `address` stays on this machine: its host is `localhost` or an address of the loopback network.
+pub fn is_on_this_machine(address: &str) -> bool {
+    let Ok(origin) = address.parse::<Uri>() else { return false };
+    let host = origin.host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The instant half way between now and `until`.

@@ -51,15 +51,25 @@ enum Source {
 
 /// The keys that verify, by `kid`.
 struct Keys {
-    by_kid: HashMap<String, DecodingKey>,
+    by_kid: HashMap<String, VerifyingKey>,
     /// The keyring they were taken from.
     keyring: Option<Arc<Keyring>>,
     fetched_at: DateTime<Utc>,
 }
 
+/// A key that verifies.
+#[derive(Clone)]
+struct VerifyingKey {
+    key: DecodingKey,
+    /// The service that alone signs with it, where each has keys of its own.
+    service: Option<Arc<str>>,
+}
+
 /// Verifies tokens of one issuer.
 pub struct Verifier {
     issuer: String,
+    /// Whether a service signs internal tokens with keys of its own, and is believed by no others.
+    is_per_service: bool,
     clock: Clock,
     source: Source,
     keys: RwLock<Arc<Keys>>,
@@ -88,6 +98,7 @@ struct Jwk {
     alg: Option<String>,
     #[serde(rename = "use")]
     usage: Option<String>,
+    service: Option<Arc<str>>,
 }
 
 impl Verifier {
@@ -112,10 +123,16 @@ impl Verifier {
         Self::new(issuer.into(), Source::Refetch(refetch), keys, clock)
     }
 
+    /// Verifies what services sign, each with keys of its own, which `refetch` gets with the names of their services.
+    pub fn of_services(issuer: impl Into<String>, refetch: Refetch, clock: Clock) -> Self {
+        Self { is_per_service: true, ..Self::from_issuer(issuer, refetch, clock) }
+    }
+
     fn new(issuer: String, source: Source, keys: Keys, clock: Clock) -> Self {
         provider::install_provider();
         Self {
             issuer,
+            is_per_service: false,
             source,
             keys: RwLock::new(Arc::new(keys)),
             fetching: tokio::sync::Mutex::new(DateTime::<Utc>::MIN_UTC),
@@ -139,7 +156,7 @@ impl Verifier {
         {
             return Ok(claims);
         }
-        let claims = self.verify::<AccessWire>(token, ACCESS_TYPE, ACCESS_AUDIENCE).await?;
+        let (claims, _) = self.verify::<AccessWire>(token, ACCESS_TYPE, ACCESS_AUDIENCE).await?;
         self.access.insert(key, claims);
         Ok(claims)
     }
@@ -156,7 +173,15 @@ impl Verifier {
         {
             return Ok(claims);
         }
-        let claims = self.verify::<InternalWire>(token, INTERNAL_TYPE, target).await?;
+        let (claims, signer) = self.verify::<InternalWire>(token, INTERNAL_TYPE, target).await?;
+        if self.is_per_service && signer.as_ref() != Some(&claims.service) {
+            tracing::warn!(
+                claimed = &*claims.service,
+                signer = signer.as_deref().unwrap_or_default(),
+                "refused a token that a service signed in the name of another"
+            );
+            return Err(TokenRefused);
+        }
         self.internal.insert(key, claims.clone());
         Ok(claims)
     }
@@ -174,12 +199,12 @@ impl Verifier {
         token: &str,
         typ: &str,
         audience: &str,
-    ) -> Result<W::Checked, TokenRefused> {
+    ) -> Result<(W::Checked, Option<Arc<str>>), TokenRefused> {
         let checked = async {
             let kid = check_header(token, typ)?;
-            let key = self.key(&kid).await.ok_or("an unknown key")?;
+            let VerifyingKey { key, service } = self.key(&kid).await.ok_or("an unknown key")?;
             let claims = open_token::<W>(token, &key)?;
-            claims.check(&self.issuer, audience, self.clock.now())
+            Ok((claims.check(&self.issuer, audience, self.clock.now())?, service))
         };
         checked.await.map_err(|reason: &'static str| {
             tracing::debug!(reason, typ, "refused a token");
@@ -187,7 +212,7 @@ impl Verifier {
         })
     }
 
-    async fn key(&self, kid: &str) -> Option<DecodingKey> {
+    async fn key(&self, kid: &str) -> Option<VerifyingKey> {
         self.refresh(kid).await;
         self.keys().by_kid.get(kid).cloned()
     }
@@ -287,7 +312,7 @@ fn parse_claims(jwks: &serde_json::Value, now: DateTime<Utc>) -> Keys {
             && jwk.usage.is_none_or(|usage| usage == "sig")
             && URL_SAFE_NO_PAD.decode(&jwk.x).is_ok_and(|x| x.len() == 32);
         let key = DecodingKey::from_ed_components(&jwk.x).ok()?;
-        ours.then_some((jwk.kid, key))
+        ours.then_some((jwk.kid, VerifyingKey { key, service: jwk.service }))
     });
     Keys { by_kid: by_kid.collect(), keyring: None, fetched_at: now }
 }

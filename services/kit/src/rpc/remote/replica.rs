@@ -1,6 +1,6 @@
 //! One replica of a service: its connection, whether it answers, and how many calls it has.
 
-use crate::{program::metrics, rpc::health};
+use crate::{mesh::client::tls_problem, program::metrics, rpc::health};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::{
     net::SocketAddr,
@@ -41,6 +41,8 @@ struct ReplicaStanding {
     /// Pauses since the last answer to a call.
     pauses: u32,
     paused_until: Option<Instant>,
+    /// Why TLS with it failed last.
+    tls_problem: Option<String>,
 }
 
 /// How good a choice a replica is, the best first.
@@ -133,7 +135,33 @@ impl Replica {
     /// Asks it whether it serves; one that does not answer within `limit` does not.
     pub async fn ask_health(&self, limit: Duration) -> bool {
         // The empty name stands for the whole server.
-        health::ask_health(self.channel.clone(), "", limit).await.unwrap_or(false)
+        match health::ask_health(self.channel.clone(), "", limit).await {
+            Ok(serves) => {
+                self.note_tls(None);
+                serves
+            }
+            Err(status) => {
+                if let Some(problem) = tls_problem(&status) {
+                    self.note_tls(Some(problem));
+                }
+                false
+            }
+        }
+    }
+
+    /// Notes why TLS with it fails, or that it does not. Each reason is logged once.
+    fn note_tls(&self, problem: Option<String>) {
+        let mut standing = self.standing();
+        if standing.tls_problem == problem {
+            return;
+        }
+        if let Some(problem) = &problem {
+            tracing::warn!(
+                replica = %self.address, problem,
+                "TLS with a replica fails, it gets no calls until its certificate and ours are right"
+            );
+        }
+        standing.tls_problem = problem;
     }
 
     fn standing(&self) -> MutexGuard<'_, ReplicaStanding> {

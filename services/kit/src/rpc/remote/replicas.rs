@@ -4,7 +4,9 @@ use super::{
     replica::{Rank, Replica},
     resolver::Resolver,
 };
+use crate::mesh::MeshClient;
 use http::Uri;
+use hyper_util::rt::TokioIo;
 use std::{
     io,
     net::SocketAddr,
@@ -21,8 +23,9 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-/// Time to connect to a replica.
+/// Time to connect to a replica, and with TLS on top.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const TLS_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between pings that find out whether a silent replica is still there.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 /// Time for the answer to a ping.
@@ -63,6 +66,8 @@ pub struct Replicas {
     /// The URL of the service. Calls name it as their authority, whichever replica they go to.
     origin: Uri,
     pace: FollowPace,
+    /// What connects to replicas that have to prove themselves; they are spoken to in the clear without.
+    mesh: Option<MeshClient>,
     known: RwLock<KnownReplicas>,
     /// Tells those who wait for a replica that something has changed.
     news: watch::Sender<()>,
@@ -85,9 +90,14 @@ struct Entry {
 
 impl Replicas {
     /// None is known before [`Replicas::follow`] runs.
-    pub fn new(origin: Uri, pace: FollowPace) -> Self {
+    pub fn new(origin: Uri, pace: FollowPace, mesh: Option<MeshClient>) -> Self {
         let (known, news) = (RwLock::default(), watch::Sender::new(()));
-        Self { origin, pace, known, news, lookup_wanted: Notify::new() }
+        Self { origin, pace, mesh, known, news, lookup_wanted: Notify::new() }
+    }
+
+    /// The URL of the service.
+    pub fn origin(&self) -> &Uri {
+        &self.origin
     }
 
     /// Keeps the replicas those that `resolver` names, for ever.
@@ -142,7 +152,7 @@ impl Replicas {
 
     /// A replica at `address`, whose health is asked for from now on. It connects at the first question.
     fn connect(self: &Arc<Self>, address: SocketAddr) -> Option<Entry> {
-        let channel = match open_channel(address, &self.origin) {
+        let channel = match open_channel(address, &self.origin, self.mesh.clone()) {
             Ok(channel) => channel,
             Err(error) => {
                 tracing::error!(%address, %error, "a replica has an address that cannot be used");
@@ -223,7 +233,11 @@ impl Replicas {
     }
 }
 
-fn open_channel(address: SocketAddr, origin: &Uri) -> Result<Channel, tonic::transport::Error> {
+fn open_channel(
+    address: SocketAddr,
+    origin: &Uri,
+    mesh: Option<MeshClient>,
+) -> Result<Channel, tonic::transport::Error> {
     let endpoint = Endpoint::from_shared(format!("http://{address}"))?
         .origin(origin.clone())
         .connect_timeout(CONNECT_TIMEOUT)
@@ -233,5 +247,11 @@ fn open_channel(address: SocketAddr, origin: &Uri) -> Result<Channel, tonic::tra
         .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
-    Ok(endpoint.connect_lazy())
+    let Some(mesh) = mesh else { return Ok(endpoint.connect_lazy()) };
+    let connector = tower::service_fn(move |_: Uri| {
+        let connecting = mesh.clone().connect(address);
+        async move { connecting.await.map(TokioIo::new) }
+    });
+    let endpoint = endpoint.connect_timeout(TLS_CONNECT_TIMEOUT);
+    Ok(endpoint.connect_with_connector_lazy(connector))
 }

@@ -68,7 +68,8 @@ fn policy(path: &str, _: &HeaderMap) -> Repetition {
 fn channel(address: SocketAddr) -> RemoteChannel {
     let resolver = SystemResolver::new(&address.ip().to_string(), address.port());
     let origin = format!("http://{address}").parse().unwrap();
-    RemoteChannel::new(origin, Arc::new(resolver), FollowPace::default(), policy)
+    let replicas = Replicas::new(origin, FollowPace::default(), None);
+    RemoteChannel::new(replicas, Arc::new(resolver), policy)
 }
 
 enum Answer {

@@ -39,7 +39,8 @@ impl Name {
 
     fn channel(&self, pace: FollowPace) -> RemoteChannel {
         let origin = Uri::from_static("http://service:7100");
-        RemoteChannel::new(origin, Arc::new(self.clone()), pace, policy)
+        let replicas = Replicas::new(origin, pace, None);
+        RemoteChannel::new(replicas, Arc::new(self.clone()), policy)
     }
 
     /// Waits until the name has been looked up twice more: the answer of the first one has been taken then.
