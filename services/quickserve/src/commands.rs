@@ -123,10 +123,10 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             let services = Service::ALL.to_vec();
             reconcile::run(Plan { services, ..plan_process(storage, config) }).await
         }
-        Command::Keys { command, ring: Ring::Access, data_dir } => run_keys(&command, &data_dir),
-        Command::Keys { command, ring: Ring::Child, data_dir } => {
-            run_child_keys(&command, &data_dir, &config)
-        }
+        Command::Keys { command, ring, data_dir } => match ring {
+            Ring::Access => run_keys(&command, &data_dir),
+            Ring::Child => run_child_keys(&command, &data_dir, &config),
+        },
         Command::CreateOperator { email, name, storage } => {
             create_operator(&email, &name, run_offline(storage, config, Service::User)?).await
         }
@@ -141,11 +141,7 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::Healthcheck { url, .. } => check_health(&url).await,
         Command::Events { command } => run_events(command, config).await,
         Command::Openapi => print_line(&serde_json::to_string_pretty(&edge::openapi_document())?),
-        Command::Policy { k8s: true } => {
-            write!(std::io::stdout().lock(), "{}", network_policies())?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Policy { k8s: false } => print_callers(),
+        Command::Policy { k8s } => print_policy(k8s),
         Command::Transcode(_) => bail!("transcode starts before the runtime"),
     }
 }
@@ -371,8 +367,12 @@ fn run_child_keys(command: &Keys, data_dir: &Path, config: &Config) -> anyhow::R
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints each service with who may call it.
-fn print_callers() -> anyhow::Result<ExitCode> {
+/// Prints each service with who may call it, as lines or as network policies.
+fn print_policy(k8s: bool) -> anyhow::Result<ExitCode> {
+    if k8s {
+        write!(std::io::stdout().lock(), "{}", network_policies())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     for service in Service::ALL {
         let callers = Vec::from_iter(callers_of(service)).join(" ");
         print_line(&format!("{}: {callers}", service.name()))?;
