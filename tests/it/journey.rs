@@ -246,14 +246,10 @@ fn first_other(answers: &[quickserve::client::Answer]) -> Option<&Value> {
     other.map(|answer| &answer.body)
 }
 
-#[parameterized(
-    sqlite = { Shape::Whole(Backend::Sqlite) },
-    postgres = { Shape::Whole(Backend::Postgres) },
-    apart = { Shape::Apart },
-)]
+#[parameterized(sqlite = { Backend::Sqlite }, postgres = { Backend::Postgres })]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
-async fn one_key_one_order(shape: Shape) {
-    let mesh = Mesh::start(shape).await;
+async fn one_key_one_order(backend: Backend) {
+    let mesh = Mesh::start(backend).await;
     let operator = mesh.operator().await;
     let (customer, provider) = (mesh.customer("alice").await, mesh.cleaner(&operator, "bob").await);
     let request = demo::quote_request(&provider.provider_id, noon(&mesh));
