@@ -1,7 +1,7 @@
 //! A Redis of the test's own, which the test kills, freezes and starts again as it likes.
 
 use super::eventually;
-use crate::redis::{Redis, RedisError, Value};
+use crate::redis::{Redis, RedisError};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     net::{Ipv4Addr, TcpListener},
@@ -17,7 +17,6 @@ const MAX_PORTS: usize = 20;
 pub struct RedisServer {
     port: u16,
     password: Option<String>,
-    is_cluster: bool,
     child: Option<Child>,
     folder: tempfile::TempDir,
 }
@@ -39,27 +38,12 @@ impl RedisServer {
         panic!("no port is free for redis-server");
     }
 
-    /// Starts one that is a cluster by itself: a command or a script is refused whose keys are not of one slot.
-    pub async fn start_cluster() -> Self {
-        for _ in 0..MAX_PORTS {
-            let mut server = Self::absent(None);
-            server.is_cluster = true;
-            // Its bus has a port of its own, 10000 above.
-            if server.port < 55_000 && server.try_restart().await {
-                server.take_slots().await;
-                return server;
-            }
-        }
-        panic!("no port is free for redis-server");
-    }
-
     /// One that does not run yet, on a port that is free now.
     pub fn absent(password: Option<&str>) -> Self {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = free.local_addr().expect("its address").port();
         let folder = tempfile::tempdir().expect("a folder");
-        let password = password.map(str::to_owned);
-        Self { port, password, is_cluster: false, child: None, folder }
+        Self { port, password: password.map(str::to_owned), child: None, folder }
     }
 
     /// Where it is reached, with its password.
@@ -72,32 +56,7 @@ impl RedisServer {
 
     /// A connection to it.
     pub fn connect(&self) -> Redis {
-        let url = self.url();
-        let url = if self.is_cluster { url.replace("redis://", "redis-cluster://") } else { url };
-        Redis::connect(&url).expect("the URL is one")
-    }
-
-    /// A connection to this server and none of its cluster.
-    fn connect_here(&self) -> Redis {
         Redis::connect(&self.url()).expect("the URL is one")
-    }
-
-    /// Has it serve every slot, and waits until it does.
-    async fn take_slots(&self) {
-        let redis = self.connect_here();
-        let args = ["ADDSLOTSRANGE", "0", "16383"].map(Value::from).to_vec();
-        let take = async || redis.command::<String>("CLUSTER", "", args.clone()).await;
-        let is_taken = |taken: &Result<String, RedisError>| match taken {
-            Ok(_) => true,
-            Err(error) => error.has_code("ERR"),
-        };
-        let _ = eventually("the slots are taken", take, is_taken).await;
-        let state = async || {
-            let info = redis.command::<String>("CLUSTER", "", vec!["INFO".into()]).await;
-            info.unwrap_or_default()
-        };
-        let is_ok = |info: &String| info.contains("cluster_state:ok");
-        eventually("the cluster serves", state, is_ok).await;
     }
 
     /// Starts it again on its port, empty.
@@ -137,15 +96,12 @@ impl RedisServer {
         let mut command = Command::new(program);
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"]);
         command.args(["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]);
-        if self.is_cluster {
-            command.args(["--cluster-enabled", "yes"]);
-        }
         if let Some(password) = &self.password {
             command.args(["--requirepass", password]);
         }
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.spawn().expect("redis-server runs: use the README's test command");
-        let redis = self.connect_here();
+        let redis = self.connect();
         let child = self.child.insert(child);
         let look = async || match child.try_wait() {
             Ok(None) => redis.command::<String>("PING", "", Vec::new()).await.map(|_| true),

@@ -26,8 +26,6 @@ pub const SOURCE: &str = "user";
 pub enum Kind {
     Local,
     Streams,
-    /// Streams on a Redis that is a cluster.
-    Cluster,
 }
 
 /// Leases that end soon after a process is gone.
@@ -120,7 +118,6 @@ impl Stage {
         let redis = match kind {
             Kind::Local => None,
             Kind::Streams => Some(RedisServer::start().await),
-            Kind::Cluster => Some(RedisServer::start_cluster().await),
         };
         let (local, stop) = (Arc::new(LocalBus::default()), CancellationToken::new());
         Self { world, publisher, redis, local, stop }

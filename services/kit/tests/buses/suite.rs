@@ -19,7 +19,6 @@ const NEIGHBOUR: Uuid = Uuid::from_u128(9);
     local_postgres = { Kind::Local, Backend::Postgres },
     streams_sqlite = { Kind::Streams, Backend::Sqlite },
     streams_postgres = { Kind::Streams, Backend::Postgres },
-    cluster_sqlite = { Kind::Cluster, Backend::Sqlite },
 )]
 #[test_macro(tokio::test(flavor = "multi_thread"))]
 async fn every_consumer_takes_every_event_once_and_in_order(kind: Kind, backend: Backend) {
