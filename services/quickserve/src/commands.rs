@@ -123,10 +123,7 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             let services = Service::ALL.to_vec();
             reconcile::run(Plan { services, ..plan_process(storage, config) }).await
         }
-        Command::Keys { command, ring, data_dir } => match ring {
-            Ring::Access => run_keys(&command, &data_dir),
-            Ring::Child => run_child_keys(&command, &data_dir, &config),
-        },
+        Command::Keys { command, ring, data_dir } => run_keys(&command, ring, &data_dir, &config),
         Command::CreateOperator { email, name, storage } => {
             create_operator(&email, &name, run_offline(storage, config, Service::User)?).await
         }
@@ -321,7 +318,15 @@ async fn run_migrate(
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_keys(command: &Keys, data_dir: &Path) -> anyhow::Result<ExitCode> {
+fn run_keys(
+    command: &Keys,
+    ring: Ring,
+    data_dir: &Path,
+    config: &Config,
+) -> anyhow::Result<ExitCode> {
+    if ring == Ring::Child {
+        return run_child_keys(command, data_dir, config);
+    }
     let folder = data_dir.join("keys").join("access");
     let mut keyring = Keyring::load(&folder)?;
     match command {
