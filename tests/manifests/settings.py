@@ -18,6 +18,7 @@ SECTIONS = [
     ("database", "services/kit/src/storage/db.rs", "DbSettings"),
     ("events", "services/kit/src/messaging/streams.rs", "StreamSettings"),
     ("telemetry", "services/kit/src/program/telemetry.rs", "TelemetryConfig"),
+    ("mesh", "services/kit/src/mesh/files.rs", "Section"),
     ("edge", "edge/src/config.rs", "Config"),
     ("user", "services/user/src/lib.rs", "Config"),
     ("provider", "services/provider/src/lib.rs", "Config"),
