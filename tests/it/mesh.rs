@@ -74,6 +74,7 @@ impl Mesh {
             data_dir: store.folder().to_owned(),
             database_url: store.database_url(),
             redis_url: Some(redis.url()),
+            trust: Trust::ThisMachine,
             migrate: true,
             config: Config::defaults(),
             clock: clock.clone(),
