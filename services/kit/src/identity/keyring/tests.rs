@@ -1,6 +1,7 @@
 //! Keys on disk: private, whole, shared, rotated in time.
 
 use super::*;
+use std::os::unix::fs::MetadataExt as _;
 
 fn start() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + Duration::days(20_000)
