@@ -19,6 +19,7 @@ SECTIONS = [
     ("events", "services/kit/src/messaging/streams.rs", "StreamSettings"),
     ("telemetry", "services/kit/src/program/telemetry.rs", "TelemetryConfig"),
     ("mesh", "services/kit/src/mesh/files.rs", "Section"),
+    ("grpc", "services/kit/src/rpc/listener.rs", "StopSettings"),
     ("edge", "edge/src/config.rs", "Config"),
     ("user", "services/user/src/lib.rs", "Config"),
     ("provider", "services/provider/src/lib.rs", "Config"),

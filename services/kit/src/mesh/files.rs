@@ -12,9 +12,13 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Section {
+    /// The certificate of the service, with those between it and the authority, a PEM file.
     cert: Option<PathBuf>,
+    /// The private key of the certificate, a PEM file.
     key: Option<PathBuf>,
+    /// The certificates of the authorities that are trusted, a PEM file.
     ca: Option<PathBuf>,
+    /// The folder of the service's own keyring, `keyring.json`, and of the public keys of all, `jwks.json`.
     keys: Option<PathBuf>,
 }
 
