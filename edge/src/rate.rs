@@ -105,7 +105,8 @@ impl<K: RateKey> Limiter<K> {
         let status = self.take_here(&self.limiter, &key)?;
         match &self.shared {
             Some(shared) if status.remaining < self.quota.get() / 2 => {
-                self.take_shared(shared, &key, status).await
+                // Boxed, since every request would have room for it while it lasts.
+                Box::pin(self.take_shared(shared, &key, status)).await
             }
             _ => Ok(status),
         }
