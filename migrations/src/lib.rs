@@ -4,6 +4,7 @@
 
 mod child_assistance;
 mod cleaning;
+mod addressees;
 mod common;
 mod composed;
 mod delivery;
@@ -15,7 +16,6 @@ mod payment;
 mod provider;
 mod record;
 mod repair;
-mod replays;
 mod transport;
 mod user;
 mod version;

@@ -19,7 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_families::Migration),
             Box::new(m0003_indexes::Migration),
             Box::new(crate::leases::Migration),
-            Box::new(crate::replays::Migration),
+            Box::new(crate::addressees::Migration),
         ]
     }
 }

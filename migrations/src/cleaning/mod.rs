@@ -23,7 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_signals::Migration),
             Box::new(m0005_order_facts::Migration),
             Box::new(crate::leases::Migration),
-            Box::new(crate::replays::Migration),
+            Box::new(crate::addressees::Migration),
         ]
     }
 }

@@ -17,7 +17,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_order_records::Migration),
             Box::new(m0002_claims::Migration),
             Box::new(crate::leases::Migration),
-            Box::new(crate::replays::Migration),
+            Box::new(crate::addressees::Migration),
         ]
     }
 }

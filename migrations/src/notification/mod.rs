@@ -17,7 +17,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::delivery::Migration),
             Box::new(m0002_leases::Migration),
             Box::new(crate::leases::Migration),
-            Box::new(crate::replays::Migration),
+            Box::new(crate::addressees::Migration),
         ]
     }
 }

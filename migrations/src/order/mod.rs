@@ -37,7 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_calendar_links::Migration),
             Box::new(crate::leases::Migration),
             Box::new(m0014_change_raises::Migration),
-            Box::new(crate::replays::Migration),
+            Box::new(crate::addressees::Migration),
         ]
     }
 }

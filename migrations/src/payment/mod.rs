@@ -31,7 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_card_holds::Migration),
             Box::new(m0010_payouts_of_a_kind::Migration),
             Box::new(crate::leases::Migration),
-            Box::new(crate::replays::Migration),
+            Box::new(crate::addressees::Migration),
         ]
     }
 }

@@ -31,7 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_tracks::Migration),
             Box::new(m0010_disputed_tracks::Migration),
             Box::new(crate::leases::Migration),
-            Box::new(crate::replays::Migration),
+            Box::new(crate::addressees::Migration),
         ]
     }
 }

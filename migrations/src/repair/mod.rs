@@ -15,7 +15,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::delivery::Migration),
             Box::new(m0001_order_records::Migration),
             Box::new(crate::leases::Migration),
-            Box::new(crate::replays::Migration),
+            Box::new(crate::addressees::Migration),
         ]
     }
 }

@@ -19,7 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_composed_emails::Migration),
             Box::new(crate::delivery::Migration),
             Box::new(crate::leases::Migration),
-            Box::new(crate::replays::Migration),
+            Box::new(crate::addressees::Migration),
         ]
     }
 }
