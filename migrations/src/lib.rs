@@ -2,9 +2,9 @@
 //!
 //! A new service adds its module and its line in [`run_up`] and in `version`.
 
+mod addressees;
 mod child_assistance;
 mod cleaning;
-mod addressees;
 mod common;
 mod composed;
 mod delivery;
