@@ -13,7 +13,7 @@ use governor::{
 use hashlink::LruCache;
 use kit::{
     Clock,
-    redis::buckets::{BucketQuota, SharedBuckets, Taken},
+    redis::buckets::{BucketQuota, SharedBuckets, Withdrawal},
 };
 use std::{
     fmt::Display,
@@ -122,10 +122,10 @@ impl<K: RateKey> Limiter<K> {
         let tokens = shared.untold(key, self.clock.now(), self.quota.get() - here.remaining);
         let quota = BucketQuota { tokens: self.quota.get(), window: WINDOW };
         let remaining = match shared.buckets.take(&key.to_string(), quota, tokens.into()).await {
-            Ok(Taken { wait: Some(retry_after), .. }) => {
+            Ok(Withdrawal { wait: Some(retry_after), .. }) => {
                 return Err(Exceeded { status: self.status(0), retry_after });
             }
-            Ok(Taken { remaining, wait: None }) => remaining,
+            Ok(Withdrawal { remaining, wait: None }) => remaining,
             Err(_) => self.take_here(&shared.part, key)?.remaining,
         };
         Ok(self.status(remaining.min(here.remaining)))

@@ -106,15 +106,11 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
             serve_process(plan).await
         }
         Command::Edge { listen, peers, redis, insecure, data_dir } => {
+            let trust = Trust::read(&config, insecure.is_insecure, EDGE)?;
             let storage = Storage { data_dir, database_url: None };
-            let plan = Plan {
-                trust: Trust::read(&config, insecure.is_insecure, EDGE)?,
-                edge: Some(listen),
-                peers: peers_of(&peers)?,
-                redis_url: redis.redis_url.filter(|url| !url.is_empty()),
-                ..plan_process(storage, config)
-            };
-            serve_process(plan).await
+            let plan = Plan { trust, edge: Some(listen), ..plan_process(storage, config) };
+            let redis_url = redis.redis_url.filter(|url| !url.is_empty());
+            serve_process(Plan { peers: peers_of(&peers)?, redis_url, ..plan }).await
         }
         Command::Migrate { services, storage } => run_migrate(services, storage, config).await,
         Command::Backup { to, storage } => backup::run(&storage, &to).await,

@@ -9,7 +9,7 @@ use crate::domain::{
 use chrono::{DateTime, Duration, Utc};
 use kit::redis::{
     Redis,
-    buckets::{BucketQuota, SharedBuckets, Taken},
+    buckets::{BucketQuota, SharedBuckets, Withdrawal},
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -177,7 +177,8 @@ impl Throttle {
     /// Counts an attempt here, then where all processes count. While Redis is away, the count here is all there is.
     async fn attempt(&self, key: Bytes32, now: DateTime<Utc>) -> Result<(), Error> {
         self.attempt_here(key, now)?;
-        let Some(Taken { wait: Some(retry_after), .. }) = self.take_shared(&key, 1).await else {
+        let Some(Withdrawal { wait: Some(retry_after), .. }) = self.take_shared(&key, 1).await
+        else {
             return Ok(());
         };
         self.forgive_here(&key, now);
@@ -198,7 +199,7 @@ impl Throttle {
     }
 
     /// Takes attempts that all processes have together. None when there are no others, or Redis is away.
-    async fn take_shared(&self, key: &Bytes32, attempts: i64) -> Option<Taken> {
+    async fn take_shared(&self, key: &Bytes32, attempts: i64) -> Option<Withdrawal> {
         let quota = BucketQuota {
             tokens: self.policy.attempts_in_longest_wait(),
             window: self.policy.longest.to_std().unwrap_or_default(),

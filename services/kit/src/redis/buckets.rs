@@ -40,7 +40,7 @@ pub struct BucketQuota {
 
 /// What a bucket answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct Withdrawal {
     /// Tokens that are left.
     pub remaining: u32,
     /// How long until there is one again; none when there was enough.
@@ -66,7 +66,7 @@ impl SharedBuckets {
         key: &str,
         quota: BucketQuota,
         tokens: i64,
-    ) -> Result<Taken, RedisError> {
+    ) -> Result<Withdrawal, RedisError> {
         let window = i64::try_from(quota.window.as_micros()).unwrap_or(i64::MAX);
         let args: Vec<Value> =
             vec![window.into(), i64::from(quota.tokens.max(1)).into(), tokens.into()];
@@ -76,7 +76,7 @@ impl SharedBuckets {
             return Err(RedisError::Refused("the answer of a bucket is none".to_owned()));
         };
         let wait = u64::try_from(wait).ok().filter(|wait| *wait > 0).map(Duration::from_micros);
-        Ok(Taken { remaining: u32::try_from(remaining).unwrap_or_default(), wait })
+        Ok(Withdrawal { remaining: u32::try_from(remaining).unwrap_or_default(), wait })
     }
 
     /// Fills the bucket of `key`.
